@@ -1,0 +1,53 @@
+# Everything sets itself up: a machine needs Python >= 3.11 and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/python -m uv
+
+.PHONY: demo test lint bench clean setup setup-gpu requirements help
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.demo ## Replay a shopping session into banners: demo-out/index.html (ARGS="--help" for more).
+	$(BIN)/bannerstream demo $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them).
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure, side by side (ARGS="--help").
+	$(BIN)/python -m bench $(ARGS)
+
+setup: $(VENV)/.dev ## Install what development needs.
+
+setup-gpu: $(VENV)/.gpu ## Install language and diffusion models' libraries too (torch: about 4.7 GB).
+
+requirements: $(VENV)/.uv ## Pin every dependency anew from pyproject.toml.
+	for extra in base demo dev gpu; do \
+	    $(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+	        --custom-compile-command "make requirements" $$([ $$extra = base ] || echo "--extra $$extra") \
+	        $$([ $$extra = base ] || echo "-c requirements/base.txt") pyproject.toml -o requirements/$$extra.txt || exit 1; \
+	done
+
+clean: ## Remove everything that was built or fetched here.
+	rm -rf $(VENV) .cache demo-out .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Bannerstream needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/.uv
+	$(UV) pip install --quiet --require-hashes -r requirements/$*.txt
+	$(UV) pip install --quiet --no-deps -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""The `bannerstream` command. One file per group, no logic of its own."""

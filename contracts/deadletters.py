@@ -1,0 +1,93 @@
+"""What a dead letter says: the original bytes as they came, and in its headers where from and why."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from contracts.cloudevents import Headers
+
+MAX_REASON_BYTES = 1000
+MAX_KEPT_BYTES = 900_000
+"""Bytes of the original that are kept: below the brokers' default limit of 1 MiB a message with room for headers."""
+
+_PREFIX = "dlq_"
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """One record that could not be used."""
+
+    key: bytes | None
+    value: bytes | None
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    """The `code` of the `InvalidRecord` that stopped it, or `internal` for an unexpected error."""
+    reason: str
+    failed_at: int
+    truncated_from: int | None = None
+    """The original's size in bytes, when it was too long to keep whole; such a letter cannot be replayed."""
+
+    def headers(self) -> Headers:
+        """Return the headers that carry everything but key and value."""
+        told = {
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "code": self.code,
+            "reason": self.reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"),
+            "failed_at": self.failed_at,
+        }
+        if self.truncated_from is not None:
+            told["truncated_from"] = self.truncated_from
+        return [(_PREFIX + name, str(value).encode()) for name, value in told.items()]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        topic: str,
+        partition: int,
+        offset: int,
+        code: str,
+        reason: str,
+        now: int,
+    ) -> "DeadLetter":
+        """Return the letter for a record, its value cut to what a broker takes by default."""
+        too_long = value is not None and len(value) > MAX_KEPT_BYTES
+        return cls(
+            key=key,
+            value=value[:MAX_KEPT_BYTES] if value is not None and too_long else value,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            code=code,
+            reason=reason,
+            failed_at=now,
+            truncated_from=len(value) if value is not None and too_long else None,
+        )
+
+    @classmethod
+    def from_record(cls, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> "DeadLetter":
+        """Return the letter that a record of the dead-letter topic carries.
+
+        Raises:
+            ValueError: a header is missing or not a number where it must be one.
+        """
+        told = {name.removeprefix(_PREFIX): text.decode() for name, text in headers if name.startswith(_PREFIX)}
+        missing = {"topic", "partition", "offset", "code", "reason", "failed_at"} - told.keys()
+        if missing:
+            raise ValueError(f"not a dead letter: headers {sorted(_PREFIX + name for name in missing)} are missing")
+        return cls(
+            key=key,
+            value=value,
+            topic=told["topic"],
+            partition=int(told["partition"]),
+            offset=int(told["offset"]),
+            code=told["code"],
+            reason=told["reason"],
+            failed_at=int(told["failed_at"]),
+            truncated_from=int(told["truncated_from"]) if "truncated_from" in told else None,
+        )

@@ -1,0 +1,75 @@
+"""The tree of errors that this project raises.
+
+    BannerstreamError
+    ├── ConfigurationError          a setting or the environment is wrong; nothing was started
+    ├── InvalidRecord               one record from outside cannot be used; it becomes a dead letter
+    │   ├── MalformedRecord         the bytes are not what the format says
+    │   ├── OversizedRecord         more bytes than the limit
+    │   ├── UnsupportedEvent        well-formed, but not an event that moves affinities
+    │   ├── UnknownProduct          names a product that the catalogue does not hold
+    │   └── ImplausibleTime         its time lies too far in the future or the past
+    └── ServiceUnavailable          a broker or a store does not answer; trying again may help
+
+Each package adds its own leaves in its `errors.py`.
+"""
+
+from typing import ClassVar
+
+
+class BannerstreamError(Exception):
+    """Anything that this project raises on purpose. The message tells the operator what to do."""
+
+
+class ConfigurationError(BannerstreamError):
+    """A setting, a file or the environment is wrong.
+
+    Operator action: the message names the setting and a valid example.
+    Retryable: no.
+    """
+
+
+class ServiceUnavailable(BannerstreamError):
+    """A broker or a store does not answer.
+
+    Operator action: check the address that the message names.
+    Retryable: yes.
+    """
+
+
+class InvalidRecord(BannerstreamError):
+    """One record from outside cannot be used. `code` is stable and goes to the dead-letter topic."""
+
+    code: ClassVar[str] = "invalid"
+
+
+class MalformedRecord(InvalidRecord):
+    """The bytes are not valid JSON, or a field has the wrong type or is out of its bounds."""
+
+    code = "malformed"
+
+
+class OversizedRecord(InvalidRecord):
+    """The record has more bytes than `MAX_EVENT_BYTES`."""
+
+    code = "oversized"
+
+
+class UnsupportedEvent(InvalidRecord):
+    """A well-formed event of a kind that moves no affinity (a page view, say)."""
+
+    code = "unsupported"
+
+
+class UnknownProduct(InvalidRecord):
+    """The record names a product that the catalogue does not hold.
+
+    Operator action: load the product, then `bannerstream dlq replay --code unknown_product`.
+    """
+
+    code = "unknown_product"
+
+
+class ImplausibleTime(InvalidRecord):
+    """The record's time lies further in the future, or the past, than the settings allow."""
+
+    code = "implausible_time"

@@ -1,0 +1,30 @@
+"""What a visitor did, in the one form that the affinity core understands."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from contracts.scalars import EventId, ProductId, Timestamp, UserId
+
+
+class InteractionKind(StrEnum):
+    """How strongly an interaction speaks, from weakest to strongest."""
+
+    VIEW = "view"
+    CLICK = "click"
+    CART = "cart"
+    PURCHASE = "purchase"
+
+
+class Interaction(Struct, frozen=True, kw_only=True):
+    """One event of one visitor; an order names several products.
+
+    A record is folded whole or dead-lettered whole, so that replaying a dead letter never counts anything twice.
+    """
+
+    event_id: EventId
+    user_id: UserId
+    kind: InteractionKind
+    product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)]
+    occurred_at: Timestamp

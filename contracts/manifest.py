@@ -1,0 +1,79 @@
+"""The manifest of a banner: what was made, from what, by what, and how well it passed its gates."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from contracts.messages import EngineTier, Rendition
+from contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
+
+
+class Description(Struct, frozen=True, kw_only=True):
+    """A product as a picture's words: the (subject, attributes, setting) of arXiv 2403.05578."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=120)]
+    attributes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=60)], ...], Meta(max_length=8)]
+    setting: Annotated[str, Meta(min_length=1, max_length=120)]
+    describer: Annotated[str, Meta(max_length=200)]
+    """What wrote it: `lexicon@1`, `transformers:<model>@<prompt revision>`."""
+    fallback_reason: Annotated[str, Meta(max_length=300)] | None = None
+    """Why the describer that was asked for did not write it."""
+
+
+class BannerCopy(Struct, frozen=True, kw_only=True):
+    """The words on a banner. Each is built from facts of the product record."""
+
+    headline: Annotated[str, Meta(min_length=1, max_length=80)]
+    line: Annotated[str, Meta(max_length=140)]
+    call_to_action: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """How the scene was painted."""
+
+    painter: Annotated[str, Meta(max_length=200)]
+    """`studio@<revision>` or `diffusers:<pipeline class>`."""
+    engine: EngineTier
+    mode: Annotated[str, Meta(pattern=r"^(scene|whole)$")] = "scene"
+    model: str | None = None
+    model_revision: str | None = None
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    scene: str | None = None
+    """The studio scene that was drawn."""
+    fallback_reason: Annotated[str, Meta(max_length=300)] | None = None
+    """Why the painter that was asked for did not paint it."""
+
+
+class GateScore(Struct, frozen=True, kw_only=True):
+    """One gate's verdict on one size."""
+
+    gate: str
+    size: SizeName
+    score: float
+    threshold: float
+    passed: bool
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """Everything about one banner. Written after its blobs and before its ready event."""
+
+    banner_key: BannerKey
+    revision: Annotated[int, Meta(ge=1)]
+    product_id: ProductId
+    product_rev: Rev
+    cohort_id: CohortId
+    cohort_rev: Rev
+    locale: Locale
+    variant: Variant
+    creative_revision: str
+    description: Description
+    words: BannerCopy
+    provenance: Provenance
+    seed: int
+    templates: dict[SizeName, str]
+    gates: tuple[GateScore, ...]
+    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
+    stage_ms: dict[str, float]
+    """Milliseconds per stage: describe, write, paint, lay_out, judge, encode, store."""
+    created_at: Timestamp

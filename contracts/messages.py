@@ -1,0 +1,94 @@
+"""The messages that Bannerstream itself writes to its topics (DESIGN.md §4)."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from contracts.catalog import Cohort, Product
+from contracts.scalars import (
+    BannerKey,
+    CohortId,
+    EventId,
+    Locale,
+    ObjectKey,
+    ProductId,
+    Sha256,
+    SizeName,
+    Timestamp,
+    UserId,
+    UserKey,
+    Variant,
+)
+
+Epoch = Annotated[int, Meta(ge=1, description="Grows with every decision of one visitor")]
+EngineTier = Literal["studio", "diffusers"]
+
+
+class BannerRequest(Struct, frozen=True, kw_only=True):
+    """Asks for one banner. Carries every source that the generator needs; idempotent by its key."""
+
+    banner_key: BannerKey
+    product: Product
+    cohort: Cohort
+    locale: Locale
+    variant: Variant
+    creative_revision: Annotated[str, Meta(min_length=1, max_length=64)]
+    requested_at: Timestamp
+    event_appended_at: Timestamp
+    """When the broker took the event that led here: the start of the event-to-ready clock."""
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """Which banner one visitor should see from now on. The highest epoch wins."""
+
+    user_key: UserKey
+    epoch: Epoch
+    banner_key: BannerKey
+    product_id: ProductId
+    cohort_id: CohortId
+    decided_at: Timestamp
+    """The event time that the decision rests on: the same after every replay."""
+
+
+class Rendition(Struct, frozen=True, kw_only=True):
+    """One encoded picture of a banner."""
+
+    size: SizeName
+    blob_key: ObjectKey
+    width: Annotated[int, Meta(ge=16, le=4096)]
+    height: Annotated[int, Meta(ge=16, le=4096)]
+    bytes: Annotated[int, Meta(ge=1)]
+    sha256: Sha256
+    media_type: Literal["image/webp", "image/jpeg"]
+
+
+class BannerReady(Struct, frozen=True, kw_only=True):
+    """A banner can be fetched: its manifest and every blob it names are readable."""
+
+    banner_key: BannerKey
+    manifest_key: ObjectKey
+    product_id: ProductId
+    cohort_id: CohortId
+    renditions: Annotated[tuple[Rendition, ...], Meta(min_length=1, max_length=32)]
+    engine: EngineTier
+    revision: Annotated[int, Meta(ge=1)]
+    ready_at: Timestamp
+    event_appended_at: Timestamp
+
+
+class Feedback(Struct, frozen=True, kw_only=True):
+    """A visitor saw or clicked a banner."""
+
+    event_id: EventId
+    banner_key: BannerKey
+    kind: Literal["impression", "click"]
+    size: SizeName
+    variant: Variant
+    occurred_at: Timestamp
+
+
+class Erasure(Struct, frozen=True, kw_only=True):
+    """Asks to forget a visitor."""
+
+    user_id: UserId
+    requested_at: Timestamp

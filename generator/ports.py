@@ -1,0 +1,169 @@
+"""The ports of the pipeline and the values that pass between them.
+
+Coordinates are pixels of the banner, origin top left, unless a name ends in `_fraction`. Images are numpy arrays,
+uint8, height x width x 3 (RGB) or 4 (RGBA, straight alpha), sRGB.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.catalog import Cohort, Product
+from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
+from contracts.sizes import BannerSize
+
+Image = NDArray[np.uint8]
+LightSide = Literal["left", "right", "above"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Where things go on one size: decided before painting, so that the painter keeps those places calm."""
+
+    template: str
+    size: BannerSize
+    text: Box
+    product: Box | None
+    """Where the product stands, its foot on `ground_y`; None when the catalogue has no picture of it."""
+    ground_y: float
+    """Height of the surface that the product stands on."""
+    right_to_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductImage:
+    """The catalogue's picture of a product: cut out with its own alpha, or a whole photograph to be shown as a card."""
+
+    pixels: Image
+    """RGBA. Opaque everywhere when `cut_out` is False."""
+    cut_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SceneWish:
+    """What a painter is asked to paint for one size of one banner."""
+
+    description: Description
+    cohort: Cohort
+    composition: Composition
+    seed: int
+    """Same wish and seed, same picture (on one machine and version)."""
+    product_image: ProductImage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A painted scene, ready for product and words to be laid over it."""
+
+    pixels: Image
+    """RGB, exactly the size asked for."""
+    light_side: LightSide
+    """Where the light comes from: the product's shadow falls the other way."""
+    provenance: Provenance
+    holds_product: bool = False
+    """The painter painted the product itself (mode `whole`): nothing is laid over."""
+
+
+class Describer(Protocol):
+    """Turns products into (subject, attributes, setting)."""
+
+    @property
+    def revision(self) -> str:
+        """Name of the model and prompt: part of the key under which descriptions are kept."""
+        ...
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        """Return one description per product, in order. Never raises for a strange title: falls back and says so."""
+        ...
+
+
+class CopyWriter(Protocol):
+    """Writes the words of a banner."""
+
+    def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:
+        """Return headline, line and call to action, each built from facts of the product record."""
+        ...
+
+
+class Painter(Protocol):
+    """Paints scenes."""
+
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+        """Return one painting per wish, in order.
+
+        Raises:
+            PaintingFailed: the model failed; the pipeline paints with the studio instead.
+        """
+        ...
+
+
+class Judge(Protocol):
+    """Scores a finished banner."""
+
+    def judge(self, banner: "ComposedBanner", painting: Painting, encoded_bytes: int) -> tuple[GateScore, ...]:
+        """Return one score per gate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedBanner:
+    """A banner laid out: the picture and where its parts ended up."""
+
+    pixels: Image
+    """RGB."""
+    composition: Composition
+    text_lines: tuple["PlacedText", ...]
+    product: Box | None
+    """The product's visible pixels, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """One line of words as it was drawn."""
+
+    role: Literal["headline", "line", "call_to_action"]
+    text: str
+    box: Box
+    colour: str
+    """sRGB hex of the letters."""
+
+
+class BannerStore(Protocol):
+    """Where banners are kept. `storage.S3BannerStore` is the real one. Every method blocks; call it from a thread."""
+
+    def manifest(self, banner_key: str) -> Manifest | None:
+        """Return the manifest of a banner, or None if it was never made."""
+        ...
+
+    def put_manifest(self, manifest: Manifest) -> str:
+        """Store a manifest and return its object key. Its blobs must be there."""
+        ...
+
+    def put_blob(self, content: bytes, media_type: str) -> str:
+        """Store an immutable blob under its hash, unless it is there, and return its object key."""
+        ...
+
+    def description(self, description_key: str) -> Description | None:
+        """Return a kept description, or None."""
+        ...
+
+    def put_description(self, description_key: str, description: Description) -> None:
+        """Keep a description."""
+        ...
+
+    def product_image(self, image_key: str) -> tuple[Image, bool] | None:
+        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if there is none."""
+        ...

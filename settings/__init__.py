@@ -1,0 +1,29 @@
+"""Every setting of every service, declared once: name, type, default, meaning.
+
+Read from `bannerstream.toml`, then from `BANNERSTREAM_…` environment variables (which win). Imports only contracts.
+docs/settings.md is generated from here, and a test fails when it is behind.
+"""
+
+from settings.model import (
+    CatalogSettings,
+    GeneratorSettings,
+    InputSettings,
+    KafkaSettings,
+    PrivacySettings,
+    Settings,
+    StorageSettings,
+    StreamsSettings,
+)
+from settings.sources import load_settings
+
+__all__ = [
+    "CatalogSettings",
+    "GeneratorSettings",
+    "InputSettings",
+    "KafkaSettings",
+    "PrivacySettings",
+    "Settings",
+    "StorageSettings",
+    "StreamsSettings",
+    "load_settings",
+]

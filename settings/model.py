@@ -1,0 +1,197 @@
+"""The settings tree. A description here is what docs/settings.md says."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.keys import MIN_SECRET_BYTES
+from contracts.topics import Topics
+
+_DEMO_SECRET = "for-trying-out-only-change-me"  # noqa: S105  (refused in production)
+
+Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[float, Field(gt=0, le=3650)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class KafkaSettings(_Group):
+    """How to reach the brokers. Used by every service."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Comma-separated `host:port` list.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="SASL without TLS does not exist here: it would send the password in the clear."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="Only read with `SASL_SSL`."
+    )
+    sasl_username: str | None = Field(None, description="Required with `SASL_SSL`.")
+    sasl_password: SecretStr | None = Field(None, description="Required with `SASL_SSL`.")
+    ssl_cafile: Path | None = Field(None, description="CA bundle in PEM; the system's when empty.")
+    ssl_certfile: Path | None = Field(None, description="Client certificate in PEM, for mutual TLS.")
+    ssl_keyfile: Path | None = Field(None, description="Key of the client certificate.")
+    partitions: int = Field(4, ge=1, le=1000, description="Partitions of topics that `topics create` makes.")
+    replication_factor: int = Field(
+        1, ge=1, le=9, description="Replicas of topics that `topics create` makes; 3 in production."
+    )
+    session_timeout_s: Seconds = Field(10.0, description="A worker silent for this long loses its partitions.")
+    topics: dict[str, str] = Field(
+        default_factory=dict, description='Other topic names, by role: `{ clicks = "shop.clicks" }`.'
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        if self.security_protocol == "SASL_SSL" and not (self.sasl_username and self.sasl_password):
+            raise ValueError("kafka.sasl_username and kafka.sasl_password are required with SASL_SSL")
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise ValueError("kafka.ssl_certfile and kafka.ssl_keyfile go together")
+        self.topic_table()
+        return self
+
+    def topic_table(self) -> Topics:
+        """Return the topics under the names of this deployment."""
+        try:
+            return Topics().renamed(self.topics)
+        except KeyError as error:
+            raise ValueError(f"kafka.topics: {error.args[0]}") from error
+
+
+class StorageSettings(_Group):
+    """The S3 bucket of blobs, manifests and catalogue images."""
+
+    endpoint: str = Field("127.0.0.1:9000", description="`host:port` without a scheme.")
+    secure: bool = Field(False, description="TLS to the store; true in production.")
+    access_key: str = Field("bannerstream", description="Access key id.")
+    secret_key: SecretStr = Field(SecretStr(_DEMO_SECRET), description="Secret access key.")
+    region: str = Field("us-east-1", description="The bucket's region.")
+    bucket: str = Field("banners", min_length=3, max_length=63, description="Bucket name.")
+    attempts: int = Field(5, ge=1, le=20, description="Tries of one request before it counts as failed.")
+    timeout_s: Seconds = Field(10.0, description="Connect and read timeout of one try.")
+
+
+class InputSettings(_Group):
+    """How the shop writes its events."""
+
+    clicks_format: Literal["auto", "native", "segment", "ga4"] = Field(
+        "auto", description="Format of `clicks`; `auto` looks at each record."
+    )
+    purchases_format: Literal["auto", "native", "segment", "ga4"] = Field("auto", description="Format of `purchases`.")
+    max_future_s: Seconds = Field(
+        300.0, description="An event later than its arrival by more than this is a dead letter."
+    )
+    max_age_days: Days = Field(400.0, description="An event older than its arrival by more than this is a dead letter.")
+
+
+class StreamsSettings(_Group):
+    """The affinity table and its decisions."""
+
+    app_id: str = Field(
+        "bannerstream-streams", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Consumer group and changelog prefix."
+    )
+    half_life_days: Days = Field(7.0, description="After this long an interaction counts half.")
+    margin: float = Field(
+        0.15, ge=0, le=1, description="A new banner must score this much higher, relatively, to replace the old."
+    )
+    min_interval_s: float = Field(5.0, ge=0, description="Event time between two changes of one visitor's banner.")
+    suppress_days: Days = Field(30.0, description="How long a bought product is not advertised to its buyer.")
+    products_per_cohort: int = Field(5, ge=1, le=50, description="Last products remembered per cohort and visitor.")
+    max_cohorts: int = Field(32, ge=1, le=256, description="Cohorts remembered per visitor; the weakest is forgotten.")
+    request_ttl_s: Seconds = Field(3600.0, description="A banner key is not asked for again within this time.")
+    batch_size: int = Field(500, ge=1, le=10_000, description="Events folded before their decisions are published.")
+    batch_wait_s: float = Field(0.05, ge=0.001, le=5, description="How long a batch waits to fill.")
+    data_dir: Path = Field(
+        Path(".cache/streams"), description="Faust's working folder; holds nothing that must survive."
+    )
+    metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+
+
+class CatalogSettings(_Group):
+    """Where the catalogue comes from and in which language banners are written."""
+
+    default_locale: str = Field("en", description="Locale of products that name none.")
+
+
+class GeneratorSettings(_Group):
+    """The GPU agent."""
+
+    group_id: str = Field("bannerstream-generator", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Consumer group.")
+    creative_revision: str = Field(
+        "1", min_length=1, max_length=64, description="Raise it to have every banner painted anew."
+    )
+    describer: Literal["lexicon", "transformers"] = Field(
+        "lexicon", description="What turns a product's name into a scene."
+    )
+    describer_model: str | None = Field(
+        None, description="Path or hub id of a causal language model; a `.gguf` file works."
+    )
+    painter: Literal["studio", "diffusers"] = Field("studio", description="What paints the scene.")
+    painter_model: str | None = Field(None, description="Path or hub id of a diffusers pipeline in safetensors.")
+    painter_mode: Literal["scene", "whole"] = Field(
+        "scene", description="`scene` lays the catalogue's own product over; `whole` lets the model paint it."
+    )
+    painter_steps: int = Field(4, ge=1, le=200, description="Denoising steps.")
+    painter_guidance: float = Field(0.0, ge=0, le=30, description="Classifier-free guidance; 0 for turbo models.")
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    batch_size: int = Field(8, ge=1, le=256, description="Requests painted together.")
+    batch_wait_s: float = Field(0.1, ge=0, le=10, description="How long a batch waits to fill.")
+    encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
+    metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+
+    @model_validator(mode="after")
+    def _models_are_named(self) -> Self:
+        if self.describer == "transformers" and not self.describer_model:
+            raise ValueError('generator.describer_model is required, for example "/models/SmolLM2-1.7B-Instruct"')
+        if self.painter == "diffusers" and not self.painter_model:
+            raise ValueError('generator.painter_model is required, for example "/models/sd-turbo"')
+        return self
+
+
+class PrivacySettings(_Group):
+    """What keeps a visitor's id inside streams."""
+
+    user_key_secret: SecretStr = Field(
+        SecretStr(_DEMO_SECRET),
+        description="Key of the user-id hash, 16 to 64 bytes. Changing it forgets every visitor.",
+    )
+
+    @model_validator(mode="after")
+    def _secret_is_long_enough(self) -> Self:
+        length = len(self.user_key_secret.get_secret_value().encode())
+        if not MIN_SECRET_BYTES <= length <= 64:
+            raise ValueError("privacy.user_key_secret must have 16 to 64 bytes; make one with `openssl rand -hex 32`")
+        return self
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BANNERSTREAM_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    environment: Literal["trial", "production"] = Field(
+        "trial", description="`production` refuses the built-in secrets."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="How services log, to standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers.")
+    storage: StorageSettings = Field(default_factory=StorageSettings, description="The S3 store.")
+    input: InputSettings = Field(default_factory=InputSettings, description="The shop's events.")
+    streams: StreamsSettings = Field(default_factory=StreamsSettings, description="The affinity table.")
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings, description="The catalogue.")
+    generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="The GPU agent.")
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Pseudonyms.")
+
+    @model_validator(mode="after")
+    def _production_is_safe(self) -> Self:
+        if self.environment != "production":
+            return self
+        if self.privacy.user_key_secret.get_secret_value() == _DEMO_SECRET:
+            raise ValueError("privacy.user_key_secret still has its trial value; make one with `openssl rand -hex 32`")
+        if self.storage.secret_key.get_secret_value() == _DEMO_SECRET:
+            raise ValueError("storage.secret_key still has its trial value")
+        return self
