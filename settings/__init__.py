@@ -5,7 +5,6 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 """
 
 from settings.model import (
-    CatalogSettings,
     GeneratorSettings,
     InputSettings,
     KafkaSettings,
@@ -17,7 +16,6 @@ from settings.model import (
 from settings.sources import load_settings
 
 __all__ = [
-    "CatalogSettings",
     "GeneratorSettings",
     "InputSettings",
     "KafkaSettings",

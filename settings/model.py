@@ -109,12 +109,6 @@ class StreamsSettings(_Group):
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
 
-class CatalogSettings(_Group):
-    """Where the catalogue comes from and in which language banners are written."""
-
-    default_locale: str = Field("en", description="Locale of products that name none.")
-
-
 class GeneratorSettings(_Group):
     """The GPU agent."""
 
@@ -182,7 +176,6 @@ class Settings(BaseSettings):
     storage: StorageSettings = Field(default_factory=StorageSettings, description="The S3 store.")
     input: InputSettings = Field(default_factory=InputSettings, description="The shop's events.")
     streams: StreamsSettings = Field(default_factory=StreamsSettings, description="The affinity table.")
-    catalog: CatalogSettings = Field(default_factory=CatalogSettings, description="The catalogue.")
     generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="The GPU agent.")
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Pseudonyms.")
 

@@ -1,0 +1,71 @@
+"""Settings: where they come from, which wins, and what a wrong one says."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigurationError
+from settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BANNERSTREAM_CONFIG", raising=False)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "shop.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_file_beats_the_defaults_and_the_environment_beats_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, '[kafka]\nbootstrap_servers = "file:1"\npartitions = 8\n')
+    monkeypatch.setenv("BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS", "environment:1")
+    kafka = load_settings(path).kafka
+    assert (kafka.bootstrap_servers, kafka.partitions, kafka.replication_factor) == ("environment:1", 8, 1)
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_CONFIG", str(write(tmp_path, "[streams]\nmargin = 0.5\n")))
+    assert load_settings().streams.margin == 0.5
+
+
+def test_topics_can_be_renamed_by_role(tmp_path: Path) -> None:
+    path = write(tmp_path, '[kafka.topics]\nclicks = "shop.clicks"\n')
+    topics = load_settings(path).kafka.topic_table()
+    assert (topics.clicks.name, topics.purchases.name) == ("shop.clicks", "purchases")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[kafka]\npartitons = 3\n", "kafka.partitons"),
+        ("[kafka]\npartitions = 0\n", "kafka.partitions"),
+        ('[kafka.topics]\nclick = "x"\n', "kafka.topics"),
+        ('[kafka]\nsecurity_protocol = "SASL_PLAINTEXT"\n', "kafka.security_protocol"),
+        ('[kafka]\nsecurity_protocol = "SASL_SSL"\n', "kafka.sasl_username"),
+        ('[kafka]\nssl_certfile = "a.pem"\n', "kafka.ssl_keyfile"),
+        ('[privacy]\nuser_key_secret = "short"\n', "privacy.user_key_secret"),
+        ('[generator]\npainter = "diffusers"\n', "generator.painter_model"),
+        ('[generator]\ndescriber = "transformers"\n', "generator.describer_model"),
+        ('environment = "production"\n', "privacy.user_key_secret"),
+        ("[kafka\n", "shop.toml"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named.replace(".", r"\.")):
+        load_settings(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no settings file"):
+        load_settings(tmp_path / "missing.toml")
+
+
+def test_secrets_are_masked_when_printed() -> None:
+    settings = load_settings(storage={"secret_key": "hunter2hunter2"})
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
