@@ -1,4 +1,11 @@
 """S3 through the `minio` client: blobs, manifests, descriptions, catalogue images.
 
-Imports settings and contracts; nothing else of ours.
+`S3BannerStore` is the bucket, `storage.intake` makes a shop's picture fit to be laid over a scene, `storage.fakes`
+holds the store that tests use. Imports settings and contracts; nothing else of ours.
 """
+
+from storage.metrics import StorageMetrics
+from storage.policy import least_privilege_policy
+from storage.store import S3BannerStore
+
+__all__ = ["S3BannerStore", "StorageMetrics", "least_privilege_policy"]

@@ -1,0 +1,119 @@
+"""The bucket in memory: what tests of other rooms use in place of `S3BannerStore`."""
+
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+from contracts.codecs import decode, encode
+from contracts.errors import MalformedRecord
+from contracts.keys import description_object_key, manifest_object_key
+from contracts.manifest import Description, Manifest
+from storage.errors import BrokenImage, ObjectMissing, StorageError, StoreUnavailable
+from storage.pictures import Pixels, decode_picture
+from storage.store import CATALOGUE_PREFIX, blob_key
+
+_T = TypeVar("_T")
+
+
+class MemoryBannerStore:
+    """Everything that `S3BannerStore` does, in memory; `tests/integration/test_storage.py` holds both to one contract.
+
+    `objects` maps object keys to bytes and may be changed by a test. `puts` names every object written, in order, so
+    that a test can see that blobs came before their manifest. `fail_next` makes calls fail.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.puts: list[str] = []
+        self._lock = threading.Lock()
+        self._failures: list[StorageError] = []
+
+    def fail_next(self, calls: int, error: StorageError | None = None) -> None:
+        """Make the next `calls` calls raise `error`, by default `StoreUnavailable`, and change nothing."""
+        self._failures = [error or StoreUnavailable("the fake store was told to fail")] * calls
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def ensure_bucket(self) -> bool:
+        """Return False: the bucket is there."""
+        self._fail_if_told()
+        return False
+
+    def check(self) -> None:
+        """Return, unless told to fail."""
+        self._fail_if_told()
+
+    def manifest(self, banner_key: str) -> Manifest | None:
+        """Return a banner's manifest, or None if it was never made or cannot be read."""
+        return self._message(manifest_object_key(banner_key), Manifest)
+
+    def put_manifest(self, manifest: Manifest) -> str:
+        """Store a manifest and return its object key."""
+        return self._put(manifest_object_key(manifest.banner_key), encode(manifest))
+
+    def manifest_keys(self) -> Iterator[str]:
+        """Yield the banner key of every manifest, in order."""
+        self._fail_if_told()
+        for key in sorted(self.objects):
+            if key.startswith("manifests/"):
+                yield key.removeprefix("manifests/").removesuffix(".json")
+
+    def put_blob(self, content: bytes, media_type: str) -> str:
+        """Store an immutable blob under its hash, unless it is there, and return its object key."""
+        key = blob_key(content, media_type)
+        if key in self.objects:
+            self._fail_if_told()
+            return key
+        return self._put(key, content)
+
+    def get_blob(self, key: str) -> bytes:
+        """Return the content of an object, or raise `ObjectMissing`."""
+        self._fail_if_told()
+        if key not in self.objects:
+            raise ObjectMissing(f"memory: {key} is not there")
+        return self.objects[key]
+
+    def description(self, description_key: str) -> Description | None:
+        """Return a kept description, or None."""
+        return self._message(description_object_key(description_key), Description)
+
+    def put_description(self, description_key: str, description: Description) -> None:
+        """Keep a description."""
+        self._put(description_object_key(description_key), encode(description))
+
+    def has_image(self, key: str) -> bool:
+        """Tell whether a catalogue picture is there."""
+        self._fail_if_told()
+        return key in self.objects
+
+    def put_image(self, key: str, png: bytes) -> None:
+        """Store a catalogue picture."""
+        if not key.startswith(CATALOGUE_PREFIX):
+            raise ValueError(f"catalogue pictures lie under {CATALOGUE_PREFIX!r}, not at {key!r}")
+        self._put(key, png)
+
+    def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
+        """Return (RGBA pixels, whether it is cut out) of a catalogue picture, or None if there is none to be used."""
+        try:
+            return decode_picture(self.get_blob(image_key))
+        except (ObjectMissing, BrokenImage):
+            return None
+
+    def _message(self, key: str, kind: type[_T]) -> _T | None:
+        try:
+            return decode(self.get_blob(key), kind)
+        except (ObjectMissing, MalformedRecord):
+            return None
+
+    def _put(self, key: str, content: bytes) -> str:
+        self._fail_if_told()
+        with self._lock:
+            self.objects[key] = content
+            self.puts.append(key)
+        return key
+
+    def _fail_if_told(self) -> None:
+        with self._lock:
+            if self._failures:
+                raise self._failures.pop()

@@ -1,0 +1,34 @@
+"""A catalogue picture as the bucket holds it: RGBA PNG, its transparency saying whether it is cut out."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from storage.errors import BrokenImage
+
+Pixels = NDArray[np.uint8]
+
+
+def encode_picture(pixels: Pixels) -> bytes:
+    """Return RGBA pixels (height x width x 4, straight alpha, sRGB) as PNG."""
+    out = BytesIO()
+    Image.fromarray(pixels, "RGBA").save(out, "PNG")
+    return out.getvalue()
+
+
+def decode_picture(png: bytes) -> tuple[Pixels, bool]:
+    """Return (RGBA pixels, whether the product is cut out).
+
+    A cut-out always has a clear margin of one pixel (`storage.intake`), so any transparency at all is the sign.
+
+    Raises:
+        BrokenImage: not a PNG that can be read.
+    """
+    try:
+        with Image.open(BytesIO(png), formats=("PNG",)) as opened:
+            pixels = np.asarray(opened.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BrokenImage(f"not a readable PNG: {error}") from error
+    return pixels, bool((pixels[..., 3] < 255).any())

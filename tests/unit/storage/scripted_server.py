@@ -1,0 +1,68 @@
+"""A loopback HTTP server that answers S3 requests as a script says: faults that real servers do not show on demand."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+Answer = tuple[int, str, bytes]
+"""Status, content type, body."""
+
+
+def s3_error(status: int, code: str) -> Answer:
+    body = f"<Error><Code>{code}</Code><Message>scripted</Message><Resource>/</Resource></Error>"
+    return status, "application/xml", body.encode()
+
+
+class ScriptedServer:
+    """Answers each request with what `script` returns for (method, path); remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.script: Callable[[str, str], Answer | None] = lambda method, path: s3_error(404, "NoSuchKey")
+        self.asked: list[tuple[str, str]] = []
+        self.released = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                self.rfile.read(length)
+                server.asked.append((self.command, self.path))
+                scripted = server.script(self.command, self.path)
+                if scripted is None:  # never answers while the test runs
+                    server.released.wait(30)
+                    self.close_connection = True
+                    return
+                status, content_type, body = scripted
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_PUT = do_HEAD = answer  # noqa: N815
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()

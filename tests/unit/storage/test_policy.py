@@ -1,0 +1,14 @@
+import json
+
+from storage import least_privilege_policy
+
+
+def test_the_policy_grants_three_actions_on_one_bucket_and_no_more() -> None:
+    statements = json.loads(least_privilege_policy("shop-banners"))["Statement"]
+    granted = {(action, resource) for each in statements for action in each["Action"] for resource in each["Resource"]}
+    assert granted == {
+        ("s3:ListBucket", "arn:aws:s3:::shop-banners"),
+        ("s3:GetObject", "arn:aws:s3:::shop-banners/*"),
+        ("s3:PutObject", "arn:aws:s3:::shop-banners/*"),
+    }
+    assert {each["Effect"] for each in statements} == {"Allow"}
