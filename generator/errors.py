@@ -1,17 +1,28 @@
 """Errors of the generator.
 
 BannerstreamError
-├── PaintingFailed      the painter could not paint; the studio paints instead
-└── NoFontForScript     no installed font has the letters of a text
+├── PaintingFailed          the painter could not paint; the studio paints instead
+│   └── BlackPicture        it painted, but the picture is black
+├── NoFontForScript         no installed font has the letters of a text
+└── InvalidRecord
+    └── MismatchedKey       a request's banner key is not the hash of what it asks for
 """
 
-from contracts.errors import BannerstreamError
+from contracts.errors import BannerstreamError, InvalidRecord
 
 
 class PaintingFailed(BannerstreamError):
-    """The painter could not paint this batch: the model raised, ran out of memory or returned a black picture.
+    """The painter could not paint this batch: the model raised, ran out of memory or returned nothing usable.
 
     Operator action: none at once, the studio painted instead and the manifest says so; read the cause in the log.
+    Retryable: with another seed.
+    """
+
+
+class BlackPicture(PaintingFailed):
+    """The picture is black, or not a number: the safety checker stopped it, or half precision overflowed.
+
+    Operator action: where it happens often, use a VAE that is stable in half precision, or `generator.device = "cpu"`.
     Retryable: with another seed.
     """
 
@@ -22,3 +33,13 @@ class NoFontForScript(BannerstreamError):
     Operator action: install the package that the message names (for example `fonts-noto-cjk`).
     Retryable: after that.
     """
+
+
+class MismatchedKey(InvalidRecord):
+    """A request's banner key is not the hash of what it asks for: under it lies, or would lie, another banner.
+
+    Operator action: use one version of streams and generator.
+    Retryable: no.
+    """
+
+    code = "mismatched_key"

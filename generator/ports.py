@@ -110,6 +110,41 @@ class Painter(Protocol):
         ...
 
 
+class Layout(Protocol):
+    """Puts product and words where they go."""
+
+    def plan(
+        self, product: Product, words: BannerCopy, locale: str, size: BannerSize, product_image: ProductImage | None
+    ) -> Composition:
+        """Return where things will go on one size. Called before painting."""
+        ...
+
+    def lay_out(
+        self,
+        composition: Composition,
+        painting: Painting,
+        product_image: ProductImage | None,
+        *,
+        words: BannerCopy,
+        cohort: Cohort,
+        locale: str,
+    ) -> "ComposedBanner":
+        """Return the painting with product and words laid over it.
+
+        Raises:
+            NoFontForScript: no installed font has the letters of the words.
+        """
+        ...
+
+
+class Encoder(Protocol):
+    """Writes a banner as files."""
+
+    def encode(self, pixels: Image, size: BannerSize) -> tuple["EncodedImage", ...]:
+        """Return the banner in every file format that is offered, each under the size's byte cap where possible."""
+        ...
+
+
 class Judge(Protocol):
     """Scores a finished banner."""
 
@@ -128,6 +163,16 @@ class ComposedBanner:
     text_lines: tuple["PlacedText", ...]
     product: Box | None
     """The product's visible pixels, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A banner as a file."""
+
+    content: bytes
+    media_type: Literal["image/webp", "image/jpeg"]
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""A fake for each port of the pipeline: plain classes, quick, with hooks for faults. For tests of this room and others.
+
+A hook is called before the fake does its work and makes it fail by raising.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from contracts.catalog import Cohort, Product
+from contracts.keys import blob_object_key, manifest_object_key
+from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
+from contracts.sizes import BannerSize
+from generator.ports import (
+    Box,
+    ComposedBanner,
+    Composition,
+    EncodedImage,
+    Image,
+    Painting,
+    PlacedText,
+    ProductImage,
+    SceneWish,
+)
+
+
+def _no_fault(*_: object) -> None:
+    """Let the fake do its work."""
+
+
+class FakeDescriber:
+    """Calls every product by the last word of its title. `described` counts products."""
+
+    def __init__(self, revision: str = "fake@1", fault: Callable[[Sequence[Product]], None] = _no_fault) -> None:
+        self.revision = revision
+        self.fault = fault
+        self.described: list[str] = []
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        """Return a description that tells its product."""
+        self.fault(products)
+        self.described += [each.product_id for each in products]
+        return [
+            Description(
+                subject=each.title.split()[-1].lower(), attributes=(), setting="studio", describer=self.revision
+            )
+            for each in products
+        ]
+
+
+class FakeCopyWriter:
+    """Writes the title as the headline."""
+
+    def __init__(self, fault: Callable[[Product], None] = _no_fault) -> None:
+        self.fault = fault
+
+    def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:  # noqa: ARG002  (the port's)
+        """Return words that tell their product."""
+        self.fault(product)
+        return BannerCopy(headline=product.title[:80], line="", call_to_action="Look")
+
+
+class FakePainter:
+    """Paints one flat colour per seed. `batches` holds the seeds of every call."""
+
+    def __init__(self, name: str = "fake", fault: Callable[[Sequence[SceneWish]], None] = _no_fault) -> None:
+        self.name = name
+        self.fault = fault
+        self.level: Callable[[SceneWish], int] = lambda wish: 64 + wish.seed % 128
+        """How bright a wish is painted; 0 is a black picture."""
+        self.batches: list[list[int]] = []
+
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+        """Return flat pictures of the sizes asked for."""
+        self.batches.append([wish.seed for wish in wishes])
+        self.fault(wishes)
+        return [self._painting(wish) for wish in wishes]
+
+    def _painting(self, wish: SceneWish) -> Painting:
+        size = wish.composition.size
+        return Painting(
+            pixels=np.full((size.height, size.width, 3), self.level(wish), np.uint8),
+            light_side="left",
+            provenance=Provenance(painter=self.name, engine="studio"),
+        )
+
+
+class FakeLayout:
+    """Lays nothing over the painting, and remembers which product images it was given."""
+
+    def __init__(self, fault: Callable[[Composition], None] = _no_fault) -> None:
+        self.fault = fault
+        self.images: list[ProductImage | None] = []
+
+    def plan(
+        self,
+        product: Product,  # noqa: ARG002  (the port's)
+        words: BannerCopy,  # noqa: ARG002  (the port's)
+        locale: str,  # noqa: ARG002  (the port's)
+        size: BannerSize,
+        product_image: ProductImage | None,
+    ) -> Composition:
+        """Return the left half for words, the right for the product."""
+        self.images.append(product_image)
+        half = Box(0, 0, size.width / 2, size.height)
+        return Composition("fake", size, half, half if product_image else None, size.height * 0.8, right_to_left=False)
+
+    def lay_out(
+        self,
+        composition: Composition,
+        painting: Painting,
+        product_image: ProductImage | None,  # noqa: ARG002  (the port's)
+        *,
+        words: BannerCopy,
+        cohort: Cohort,  # noqa: ARG002  (the port's)
+        locale: str,  # noqa: ARG002  (the port's)
+    ) -> ComposedBanner:
+        """Return the painting as it is."""
+        self.fault(composition)
+        headline = PlacedText("headline", words.headline, composition.text, "#000000")
+        return ComposedBanner(painting.pixels, composition, (headline,), composition.product)
+
+
+class FakeJudge:
+    """Passes everything, unless `passes` says otherwise."""
+
+    def __init__(self, passes: Callable[[ComposedBanner, Painting], bool] = lambda _banner, _painting: True) -> None:
+        self.passes = passes
+
+    def judge(self, banner: ComposedBanner, painting: Painting, encoded_bytes: int) -> tuple[GateScore, ...]:  # noqa: ARG002
+        """Return one score."""
+        passed = self.passes(banner, painting)
+        size = banner.composition.size.name
+        return (GateScore(gate="fake", size=size, score=float(passed), threshold=1.0, passed=passed),)
+
+
+class FakeEncoder:
+    """Writes a few bytes that tell size and colour."""
+
+    def encode(self, pixels: Image, size: BannerSize) -> tuple[EncodedImage, ...]:
+        """Return one file."""
+        told = f"{size.name}:{pixels[0, 0].tolist()}".encode()
+        return (EncodedImage(told, "image/webp", size.width, size.height),)
+
+
+class FakeStore:
+    """A bucket that keeps the values themselves. `written` names every object in the order of writing.
+
+    `fault` is called with the name of the operation and the key, before the operation takes effect.
+    """
+
+    def __init__(self, fault: Callable[[str, str], None] = _no_fault) -> None:
+        self.fault = fault
+        self.manifests: dict[str, Manifest] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.descriptions: dict[str, Description] = {}
+        self.images: dict[str, tuple[Image, bool]] = {}
+        self.written: list[str] = []
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        """Return: this bucket is always there, unless the hook says otherwise."""
+        self.fault("check", "")
+
+    def manifest(self, banner_key: str) -> Manifest | None:
+        """Return a banner's manifest, or None."""
+        self.fault("manifest", banner_key)
+        return self.manifests.get(banner_key)
+
+    def put_manifest(self, manifest: Manifest) -> str:
+        """Store a manifest, whose blobs must be there."""
+        self.fault("put_manifest", manifest.banner_key)
+        dangling = {each.blob_key for each in manifest.renditions} - self.blobs.keys()
+        if dangling:
+            raise AssertionError(f"the manifest names blobs that are not there: {sorted(dangling)}")
+        self.manifests[manifest.banner_key] = manifest
+        return self._wrote(manifest_object_key(manifest.banner_key))
+
+    def put_blob(self, content: bytes, media_type: str) -> str:
+        """Store a blob under its hash."""
+        key = blob_object_key(hashlib.sha256(content).hexdigest(), media_type.removeprefix("image/"))
+        self.fault("put_blob", key)
+        self.blobs[key] = content
+        return self._wrote(key)
+
+    def description(self, description_key: str) -> Description | None:
+        """Return a kept description, or None."""
+        self.fault("description", description_key)
+        return self.descriptions.get(description_key)
+
+    def put_description(self, description_key: str, description: Description) -> None:
+        """Keep a description."""
+        self.fault("put_description", description_key)
+        self.descriptions[description_key] = description
+
+    def product_image(self, image_key: str) -> tuple[Image, bool] | None:
+        """Return a catalogue picture, or None."""
+        self.fault("product_image", image_key)
+        return self.images.get(image_key)
+
+    def _wrote(self, key: str) -> str:
+        with self._lock:
+            self.written.append(key)
+        return key

@@ -1,0 +1,242 @@
+"""What the pipeline makes, in which order it writes, and what it does when a part of it fails."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.errors import ServiceUnavailable
+from contracts.messages import BannerRequest
+from generator.composing import Fallback, seed_of
+from generator.errors import PaintingFailed
+from generator.fakes import FakeDescriber, FakePainter
+from generator.pipeline import MadeBanner, UnmakeableBanner
+from generator.ports import Painting, SceneWish
+from tests.unit.generator.conftest import NOW, Fakes, RequestFor
+
+
+def raising(error: Exception):
+    def fault(*_: object) -> None:
+        raise error
+
+    return fault
+
+
+def the_one(outcomes: list[MadeBanner | UnmakeableBanner]) -> MadeBanner:
+    (outcome,) = outcomes
+    assert isinstance(outcome, MadeBanner)
+    return outcome
+
+
+def test_a_banner_is_made_with_all_its_lineage(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+    made = the_one(fakes.pipeline().make([request]))
+    manifest = fakes.store.manifests[request.banner_key]
+    assert made.manifest == manifest
+    assert not made.reused
+    assert (manifest.product_rev, manifest.cohort_rev) == (request.product.rev, request.cohort.rev)
+    assert manifest.seed == seed_of(request.banner_key)
+    assert manifest.created_at == NOW
+    assert [each.size for each in manifest.renditions] == ["300x250", "1080x1080"]
+    assert all(len(fakes.store.blobs[each.blob_key]) == each.bytes for each in manifest.renditions)
+    assert set(manifest.stage_ms) == {"describe", "write", "plan", "paint", "lay_out", "judge", "encode", "store"}
+    assert (manifest.provenance.fallback_reason, made.fallbacks, made.failed_gates) == (None, (), ())
+
+
+def test_the_manifest_is_written_after_every_blob(fakes: Fakes, request_for: RequestFor):
+    requests = [request_for(f"p{number}", title=f"Mug {number}") for number in range(5)]
+    fakes.pipeline().make(requests)
+    for manifest in fakes.store.manifests.values():
+        written_at = fakes.store.written.index(f"manifests/{manifest.banner_key}.json")
+        assert all(fakes.store.written.index(each.blob_key) < written_at for each in manifest.renditions)
+
+
+def test_a_banner_that_exists_is_reused(fakes: Fakes, request_for: RequestFor):
+    pipeline, request = fakes.pipeline(), request_for()
+    first = the_one(pipeline.make([request]))
+    again = the_one(pipeline.make([request]))
+    assert again.reused
+    assert again.manifest == first.manifest
+    assert again.manifest_key == first.manifest_key
+    assert len(fakes.painter.batches) == 1
+
+
+def test_equal_requests_in_one_batch_are_made_once_and_all_answered(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+    later = msgspec.structs.replace(request, requested_at=NOW + 1)
+    outcomes = fakes.pipeline().make([request, later])
+    assert [each.request for each in outcomes] == [request, later]
+    assert fakes.painter.batches == [[seed_of(request.banner_key)] * 2]  # two sizes, one banner
+
+
+def test_a_product_is_described_once_for_all_its_cohorts(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+    pipeline = fakes.pipeline()
+    pipeline.make([request])
+    pipeline.make([msgspec.structs.replace(request, banner_key="f" * 64)])
+    assert fakes.describer.described == ["p1"]
+
+
+def test_another_describer_describes_anew(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+    fakes.pipeline().make([request])
+    fakes.describer = FakeDescriber("fake@2")
+    fakes.pipeline().make([msgspec.structs.replace(request, banner_key="f" * 64)])
+    assert fakes.describer.described == ["p1"]
+
+
+def test_the_whole_batch_is_painted_together(fakes: Fakes, request_for: RequestFor):
+    fakes.pipeline().make([request_for("p1"), request_for("p2"), request_for("p3")])
+    assert [len(batch) for batch in fakes.painter.batches] == [6]
+
+
+def test_a_product_picture_reaches_the_layout_and_a_missing_one_makes_a_typographic_banner(
+    fakes: Fakes, request_for: RequestFor
+):
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png")])
+    assert all(image is not None and image.cut_out for image in fakes.layout.images)
+    fakes.layout.images.clear()
+    fakes.pipeline().make([request_for("p2", image_key="catalogue/gone.png"), request_for("p3")])
+    assert fakes.layout.images == [None] * 4
+
+
+def test_a_painter_that_fails_once_paints_again_with_another_seed(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+
+    def fault(wishes: list[SceneWish]) -> None:
+        if wishes[0].seed == seed_of(request.banner_key):
+            raise PaintingFailed("out of memory")
+
+    fakes.painter.fault = fault
+    made = the_one(fakes.pipeline().make([request]))
+    assert made.manifest.seed == seed_of(request.banner_key, 1)
+    assert made.manifest.provenance.painter == "fake"
+    assert made.manifest.provenance.fallback_reason is None
+
+
+@pytest.mark.parametrize("error", [PaintingFailed("out of memory"), RuntimeError("CUDA error\n  at line 3")])
+def test_a_painter_that_fails_twice_is_replaced_and_the_manifest_says_why(
+    fakes: Fakes, request_for: RequestFor, error: Exception
+):
+    fakes.painter.fault = raising(error)
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    reason = made.manifest.provenance.fallback_reason
+    assert reason is not None
+    assert str(error).splitlines()[0] in reason
+    assert "\n" not in reason
+    assert made.fallbacks == (Fallback("painter", "failed"),)
+    assert len(fakes.painter.batches) == 2
+
+
+def test_a_black_picture_counts_as_failed(fakes: Fakes, request_for: RequestFor):
+    fakes.painter.level = lambda _wish: 3
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert made.fallbacks == (Fallback("painter", "black"),)
+
+
+def test_a_painting_of_the_wrong_size_counts_as_failed(fakes: Fakes, request_for: RequestFor):
+    class Cropped(FakePainter):
+        def paint(self, wishes: list[SceneWish]) -> list[Painting]:
+            paintings = super().paint(wishes)
+            return [*paintings[:-1], paintings[0]]
+
+    fakes.painter = Cropped()
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert "1080x1080" in str(made.manifest.provenance.fallback_reason)
+
+
+def test_one_banner_that_cannot_be_painted_does_not_cost_the_others_their_painter(
+    fakes: Fakes, request_for: RequestFor
+):
+    bad = request_for("bad", title="Bad Thing")
+
+    def fault(wishes: list[SceneWish]) -> None:
+        if any(wish.description.subject == "thing" for wish in wishes):
+            raise PaintingFailed("no")
+
+    fakes.painter.fault = fault
+    outcomes = fakes.pipeline().make([request_for("p1"), bad, request_for("p2")])
+    painters = [each.manifest.provenance.painter for each in outcomes if isinstance(each, MadeBanner)]
+    assert painters == ["fake", "understudy", "fake"]
+
+
+def test_failed_gates_ask_for_another_seed_and_are_reported(fakes: Fakes, request_for: RequestFor):
+    request = request_for()
+    first = 64 + seed_of(request.banner_key) % 128
+    fakes.judge.passes = lambda _banner, painting: int(painting.pixels[0, 0, 0]) != first
+    made = the_one(fakes.pipeline().make([request]))
+    assert made.manifest.seed == seed_of(request.banner_key, 1)
+    assert all(score.passed for score in made.manifest.gates)
+    assert made.failed_gates == ("fake", "fake")
+
+
+def test_gates_that_fail_twice_bring_the_understudy_and_its_banner_stands(fakes: Fakes, request_for: RequestFor):
+    fakes.judge.passes = lambda _banner, _painting: False
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert made.manifest.provenance.fallback_reason == "failed gates: fake"
+    assert made.fallbacks == (Fallback("painter", "gates"),)
+    assert not any(score.passed for score in made.manifest.gates)
+
+
+def test_a_describer_that_fails_is_replaced_this_time_only(fakes: Fakes, request_for: RequestFor):
+    fakes.describer.fault = raising(RuntimeError("no model"))
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.description.describer == "understudy@1"
+    assert made.manifest.description.fallback_reason == "RuntimeError: no model"
+    assert made.fallbacks == (Fallback("describer", "failed"),)
+    assert fakes.store.descriptions == {}
+
+
+def test_a_request_that_nobody_can_make_harms_no_other(fakes: Fakes, request_for: RequestFor):
+    def fault(product) -> None:
+        if product.product_id == "bad":
+            raise ValueError("unwritable")
+
+    fakes.copy_writer.fault = fault
+    outcomes = fakes.pipeline().make([request_for("p1"), request_for("bad"), request_for("p2")])
+    assert [type(each) for each in outcomes] == [MadeBanner, UnmakeableBanner, MadeBanner]
+    assert isinstance(outcomes[1], UnmakeableBanner)
+    assert outcomes[1].code == "unmakeable"
+    assert "unwritable" in str(outcomes[1].error)
+
+
+def test_when_no_painter_paints_the_request_is_unmakeable(fakes: Fakes, request_for: RequestFor):
+    fakes.painter.fault = raising(PaintingFailed("no"))
+    fakes.understudy = None
+    (outcome,) = fakes.pipeline().make([request_for()])
+    assert isinstance(outcome, UnmakeableBanner)
+    assert isinstance(outcome.error, PaintingFailed)
+
+
+@pytest.mark.parametrize(
+    "operation", ["manifest", "product_image", "description", "put_description", "put_blob", "put_manifest"]
+)
+def test_an_unavailable_store_stops_the_batch_and_the_same_batch_succeeds_later(
+    fakes: Fakes, request_for: RequestFor, operation: str
+):
+    request: BannerRequest = request_for(image_key="catalogue/p1.png")
+    pipeline = fakes.pipeline()
+
+    def fault(called: str, _key: str) -> None:
+        if called == operation:
+            raise ServiceUnavailable("the store does not answer")
+
+    fakes.store.fault = fault
+    with pytest.raises(ServiceUnavailable):
+        pipeline.make([request])
+    assert request.banner_key not in fakes.store.manifests
+    fakes.store.fault = lambda *_: None
+    assert not the_one(pipeline.make([request])).reused
+
+
+def test_composing_needs_no_store_and_raises_what_went_wrong(fakes: Fakes, request_for: RequestFor):
+    composed = fakes.composer().compose(request_for(), None)
+    assert [picture.size.name for picture in composed.pictures] == ["300x250", "1080x1080"]
+    assert fakes.store.written == []
+    fakes.copy_writer.fault = raising(ValueError("unwritable"))
+    with pytest.raises(ValueError, match="unwritable"):
+        fakes.composer().compose(request_for(), None)
