@@ -21,11 +21,19 @@ class Description(Struct, frozen=True, kw_only=True):
 
 
 class BannerCopy(Struct, frozen=True, kw_only=True):
-    """The words on a banner. Each is built from facts of the product record."""
+    """The words on a banner. Each is built from facts of the product record; an empty one is left out."""
 
     headline: Annotated[str, Meta(min_length=1, max_length=80)]
     line: Annotated[str, Meta(max_length=140)]
     call_to_action: Annotated[str, Meta(min_length=1, max_length=40)]
+    eyebrow: Annotated[str, Meta(max_length=80)] = ""
+    """The brand, small above the headline."""
+    price: Annotated[str, Meta(max_length=40)] = ""
+    """The price as the locale writes it."""
+    former_price: Annotated[str, Meta(max_length=40)] = ""
+    """Only where the record says `was`, and it was more."""
+    saving: Annotated[str, Meta(max_length=12)] = ""
+    """Percent off, computed from the two prices and rounded down."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):

@@ -179,11 +179,15 @@ class EncodedImage:
 class PlacedText:
     """One line of words as it was drawn."""
 
-    role: Literal["headline", "line", "call_to_action"]
+    role: Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
     text: str
     box: Box
+    """Of the ink: nothing of these letters lies outside."""
     colour: str
     """sRGB hex of the letters."""
+    font_size: float
+    bold: bool
+    """With the size it says what contrast WCAG asks for: large letters need less."""
 
 
 class BannerStore(Protocol):
