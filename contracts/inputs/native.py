@@ -1,0 +1,80 @@
+"""Our own format: what a shop writes that has no tracking plan yet.
+
+    {"event_id": "e-1", "user_id": "u-7", "product_id": "mug-3", "time": "2026-01-31T12:00:00Z"}
+    {"event_id": "e-2", "user_id": "u-7", "product_ids": ["mug-3", "pan-1"], "time": 1769860800000, "kind": "purchase"}
+
+Strict: an unknown field, a null or an id that is not text is refused, since here a wrong field is a mistake in the
+shop's code that it wants to hear about.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from contracts.errors import MalformedRecord
+from contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
+from contracts.interactions import Interaction, InteractionKind
+from contracts.scalars import EventId, ProductId, Timestamp, UserId
+
+_NAME = "native"
+
+
+class NativeEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One event of one visitor."""
+
+    event_id: EventId
+    user_id: UserId
+    product_id: ProductId | UnsetType = UNSET
+    """Either this or `product_ids`."""
+    product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")]
+    kind: InteractionKind | UnsetType = UNSET
+    """Left out: `click` on the clicks topic, `purchase` on the purchases topic."""
+
+
+_event = msgspec.json.Decoder(NativeEvent)
+
+
+def read_native(payload: bytes, source: Literal["clicks", "purchases"]) -> Interaction:
+    """Return the interaction of a native event.
+
+    Raises:
+        MalformedRecord: see `contracts.inputs.decode_event`.
+    """
+    event = strictly(payload, _event, _NAME)
+    if not _holds_each_key_once(event, payload):
+        refuse_duplicate_keys(payload, _NAME)
+    if event.kind is UNSET:
+        kind = InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
+    else:
+        kind = event.kind
+    return Interaction(
+        event_id=event.event_id,
+        user_id=event.user_id,
+        kind=kind,
+        product_ids=_products(event),
+        occurred_at=event.time if isinstance(event.time, int) else time_at(event.time, _NAME, "$.time"),
+    )
+
+
+def _products(event: NativeEvent) -> tuple[str, ...]:
+    if isinstance(event.product_id, str) and event.product_ids is UNSET:
+        return (event.product_id,)
+    if event.product_id is UNSET and event.product_ids is not UNSET:
+        return product_ids(event.product_ids, _NAME, "$.product_ids")
+    raise MalformedRecord(f"{_NAME}: exactly one of `product_id` and `product_ids` is required - at `$`")
+
+
+def _holds_each_key_once(event: NativeEvent, payload: bytes) -> bool:
+    """Tell in 0.3 µs what a second parse tells in 1.5: a key that stands twice brings quotes that the event lacks.
+
+    Exact where nothing is escaped, because every field is known and every string is a key or a value of the event.
+    """
+    if b"\\" in payload:
+        return False
+    strings = 5 + isinstance(event.time, str)
+    strings += 0 if event.kind is UNSET else 2
+    strings += 0 if event.product_id is UNSET else 2
+    strings += 0 if event.product_ids is UNSET else 1 + len(event.product_ids)
+    return payload.count(b'"') == 2 * strings
