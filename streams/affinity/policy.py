@@ -1,0 +1,47 @@
+"""The numbers that shape folding and deciding."""
+
+from dataclasses import dataclass
+
+from contracts.errors import ConfigurationError
+
+MAX_PURCHASES = 256
+"""Bought products remembered per visitor: an order names up to 100, so the last two are always covered whole."""
+
+MAX_STATE_BYTES = 900_000
+"""Largest packed state: below the brokers' default limit of 1 MiB a message, with room for headers."""
+
+_PRODUCT_BYTES = 4 * 128 + 3 + 9
+"""A product id of 128 characters of four bytes with its msgpack header, and a time."""
+_COHORT_BYTES = 64 + 2 + 1 + 9 + 9 + 3
+_REST_BYTES = 2_000
+"""Everything else: the decision, two offsets with topic names of up to 249 bytes, the headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How visitors are remembered and when their banner changes. Times are milliseconds of event time."""
+
+    half_life_ms: int
+    margin: float
+    min_interval_ms: int
+    suppress_ms: int
+    products_per_cohort: int
+    max_cohorts: int
+
+    def __post_init__(self) -> None:
+        """Refuse limits whose states would not fit into one record.
+
+        Raises:
+            ConfigurationError: `max_cohorts` times `products_per_cohort` is too large.
+        """
+        if self.max_state_bytes() > MAX_STATE_BYTES:
+            raise ConfigurationError(
+                f"streams.max_cohorts = {self.max_cohorts} with streams.products_per_cohort = "
+                f"{self.products_per_cohort} lets one visitor's state outgrow a Kafka record "
+                f"({self.max_state_bytes()} of {MAX_STATE_BYTES} bytes); try max_cohorts = 32, products_per_cohort = 5"
+            )
+
+    def max_state_bytes(self) -> int:
+        """Return an upper bound of a packed state."""
+        products = self.max_cohorts * self.products_per_cohort + MAX_PURCHASES
+        return products * _PRODUCT_BYTES + self.max_cohorts * _COHORT_BYTES + _REST_BYTES

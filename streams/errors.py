@@ -1,0 +1,36 @@
+"""The leaves that streams adds to the tree of errors.
+
+ConfigurationError
+├── TopicMismatch         clicks and purchases cannot be joined by partition
+└── UnknownStateVersion   the changelog holds states that another version of Bannerstream wrote
+InvalidRecord
+└── WrongKey              the record's Kafka key is not its visitor's id
+"""
+
+from contracts.errors import ConfigurationError, InvalidRecord
+
+
+class TopicMismatch(ConfigurationError):
+    """Clicks and purchases have different partition counts, so one visitor would live in two tables.
+
+    Operator action: recreate one topic with the other's count.
+    Retryable: no.
+    """
+
+
+class UnknownStateVersion(ConfigurationError):
+    """A packed state starts with a version byte that this Bannerstream does not know.
+
+    Operator action: run the version that wrote it, or set another `streams.app_id` to begin with empty tables.
+    Retryable: no.
+    """
+
+
+class WrongKey(InvalidRecord):
+    """The record's Kafka key is not the id of the visitor that its event names.
+
+    Operator action: key `clicks` and `purchases` by the visitor's id, so that all of a visitor's events share one
+    partition; then `bannerstream dlq replay --code wrong_key`.
+    """
+
+    code = "wrong_key"
