@@ -8,7 +8,9 @@ from contracts.cloudevents import Headers
 
 MAX_REASON_BYTES = 1000
 MAX_KEPT_BYTES = 900_000
-"""Bytes of the original that are kept: below the brokers' default limit of 1 MiB a message with room for headers."""
+"""Bytes of the original's value that are kept: below the brokers' default limit of 1 MiB a message."""
+MAX_KEPT_KEY_BYTES = 100_000
+"""Bytes of its key: a longer one would make the letter itself too large, and the bad record would stop the stream."""
 
 _PREFIX = "dlq_"
 
@@ -26,7 +28,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     reason: str
     failed_at: int
     truncated_from: int | None = None
-    """The original's size in bytes, when it was too long to keep whole; such a letter cannot be replayed."""
+    """The original's size in bytes, key and value, when it was too long to keep whole: it cannot be replayed."""
 
     def headers(self) -> Headers:
         """Return the headers that carry everything but key and value."""
@@ -35,7 +37,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             "partition": self.partition,
             "offset": self.offset,
             "code": self.code,
-            "reason": self.reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"),
+            "reason": self.reason.encode(errors="replace")[:MAX_REASON_BYTES].decode(errors="ignore"),
             "failed_at": self.failed_at,
         }
         if self.truncated_from is not None:
@@ -55,18 +57,19 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         reason: str,
         now: int,
     ) -> "DeadLetter":
-        """Return the letter for a record, its value cut to what a broker takes by default."""
-        too_long = value is not None and len(value) > MAX_KEPT_BYTES
+        """Return the letter for a record, its key and value cut to what a broker takes."""
+        kept_key = None if key is None else key[:MAX_KEPT_KEY_BYTES]
+        kept_value = None if value is None else value[:MAX_KEPT_BYTES]
         return cls(
-            key=key,
-            value=value[:MAX_KEPT_BYTES] if value is not None and too_long else value,
+            key=kept_key,
+            value=kept_value,
             topic=topic,
             partition=partition,
             offset=offset,
             code=code,
             reason=reason,
             failed_at=now,
-            truncated_from=len(value) if value is not None and too_long else None,
+            truncated_from=None if (kept_key, kept_value) == (key, value) else len(key or b"") + len(value or b""),
         )
 
     @classmethod
