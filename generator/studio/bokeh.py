@@ -1,0 +1,35 @@
+"""Points of light far out of focus."""
+
+from random import Random
+
+from generator.studio.scene import Layer
+from generator.studio.shapes import disc
+from generator.studio.view import View
+
+
+def bokeh(
+    view: View,
+    rng: Random,
+    count: int,
+    colours: tuple[str, ...],
+    *,
+    size: float = 0.045,
+    top: float = 0.0,
+    gain: float = 0.5,
+) -> Layer:
+    """Return lights strewn over the frame above the surface, fewer and weaker behind the words.
+
+    `top` is where they begin, `size` their radius in units.
+    """
+    marks = []
+    for _ in range(count):
+        x, y = rng.uniform(0, view.width), top * view.height + rng.random() ** 1.2 * (view.horizon - top * view.height)
+        radius = view.unit * size * rng.uniform(0.45, 1.25)
+        strength = rng.uniform(0.12, 0.55)
+        if (
+            view.text.x - radius < x < view.text.x + view.text.width + radius
+            and y < view.text.y + view.text.height + radius
+        ):
+            strength *= 0.25
+        marks.append(disc(x, y, radius, rng.choice(colours), strength))
+    return Layer("".join(marks), 0.006, gain, glows=True)

@@ -1,0 +1,199 @@
+"""The camera: lights a scene, takes it through the lens and develops it.
+
+Everything soft (layers, light, haze, reflections) happens in linear light at a working size of about 90,000 pixels;
+only the surface's texture and the grain are made at full size. That keeps a 1080 x 1080 within tens of milliseconds.
+"""
+
+import math
+from random import Random
+
+import cv2
+import numpy as np
+
+from generator.ports import Box, Image
+from generator.studio import surfaces
+from generator.studio.colour import Plane, encode, linear
+from generator.studio.lens import defocus, photograph
+from generator.studio.light import Light
+from generator.studio.scene import Scene, Stage
+from generator.studio.view import View
+
+WORKING_PIXELS = 90_000
+"""Working size: the largest softly focused edge is then about 4 pixels wide on 1080 x 1080, as a lens would draw it."""
+GRAIN = 1.1
+"""Standard deviation in 8-bit steps: breaks the banding of gradients, stays below what the encoder would keep."""
+
+
+def take(scene: Scene, stage: Stage) -> Image:
+    """Return the picture of a scene: RGB, exactly the view's size."""
+    view = stage.view
+    scale = min(1.0, math.sqrt(WORKING_PIXELS / (view.width * view.height)))
+    width, height = max(48, round(view.width * scale)), max(32, round(view.height * scale))
+    picture = np.zeros((height, width, 3), np.float32)
+    for layer in scene.behind:
+        picture = _over(picture, photograph(layer, view, width, height))
+    picture = _calm(picture, view)
+    cover, depth = _surface_cover(view, scene, width, height)
+    picture = _lay_surface(picture, scene, view, cover, depth)
+    picture = _relight(picture, scene, stage, cover)
+    sharp: Plane = cover[..., 0] * (1 - 0.7 * _zone(view, view.text, width, height)) * _focus(view, depth)
+    for layer in scene.before:
+        front = photograph(layer, view, width, height)
+        if not layer.glows:
+            front = front * np.array([*_exposure(stage.light), 1], np.float32)
+        picture = _over(picture, front)
+        sharp = sharp * (1 - front[..., 3])
+    picture = _develop(picture)
+    return _print(picture, sharp, scene, view, stage.rng)
+
+
+def _over(below: Plane, above: Plane) -> Plane:
+    return np.asarray(below * (1 - above[..., 3:]) + above[..., :3], np.float32)
+
+
+def _surface_cover(view: View, scene: Scene, width: int, height: int) -> tuple[Plane, Plane]:
+    """Return where the surface is (0..1) and how far towards the camera each row is (0 back edge, 1 frame)."""
+    rows = (np.arange(height, dtype=np.float32) + 0.5) * (view.height / height)
+    soft = max(0.6 * view.height / height, scene.surface.fade * view.unit)
+    cover = np.clip((rows - view.horizon) / soft + 0.5, 0, 1)
+    depth = np.clip((rows - view.horizon) / max(view.height - view.horizon, 1), 0, 1)
+    return np.repeat((cover * cover * (3 - 2 * cover))[:, None, None], width, axis=1).astype(np.float32), depth
+
+
+def _lay_surface(picture: Plane, scene: Scene, view: View, cover: Plane, depth: Plane) -> Plane:
+    height, width = picture.shape[:2]
+    surface = scene.surface
+    far, near = np.array(linear(surface.far), np.float32), np.array(linear(surface.near), np.float32)
+    colour = far + (near - far) * (depth**0.8)[:, None, None]
+    ground = np.repeat(colour, width, axis=1)
+    # The room in the surface: what stands just behind the edge, mirrored and smeared towards the camera.
+    edge = max(2, min(height - 1, round(view.horizon * height / view.height)))
+    rows = edge - 1 - np.clip(((np.arange(height) - edge) * 0.8).astype(int), 0, edge - 1)
+    mirrored = cv2.blur(picture[rows], (max(3, width // 40), max(3, height // 8)), borderType=cv2.BORDER_REPLICATE)
+    share = surface.gloss * np.clip(1 - 0.75 * depth, 0, 1)[:, None, None]
+    ground = ground * (1 - share * 0.7) + mirrored * share * (0.35 + 0.65 * far)
+    rim = np.exp(-(((np.arange(height) - edge) * view.height / height / (0.008 * view.unit + 0.7)) ** 2))
+    ground = ground * (1 + surface.edge * rim[:, None, None])
+    # Where it meets the wall, the surface gets less of the sky.
+    dim = 1 - 0.16 * np.exp(-depth * 9) * (surface.fade == 0)
+    ground = ground * np.asarray(dim, np.float32)[:, None, None]
+    return np.asarray(picture * (1 - cover) + ground * cover, np.float32)
+
+
+def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
+    height, width = picture.shape[:2]
+    view, light = stage.view, stage.light
+    x, y = _grid(view, width, height)
+    aspect = min(max(view.width / view.height, 1.0), 3.0)
+    from_x = (x - view.light_x) / view.unit / (0.85 * aspect)
+    from_y = (y - light.height * view.height) / view.unit / 0.95
+    fall = np.exp(-(from_x**2 + from_y**2) * 0.9)[..., None]
+    # A pool of light where the product stands keeps it the brightest place of the surface.
+    foot = view.product.x + view.product.width / 2 if view.product else view.width / 2
+    near_x, near_y = (x - foot) / view.unit / 0.75, (y - view.horizon) / view.unit / 0.5 - 0.4
+    pool = np.exp(-(near_x**2) - near_y**2)[..., None]
+    key = np.array(light.key, np.float32)
+    ambient: Plane = np.array(light.ambient, np.float32)
+    lamp = np.asarray(fall + 0.35 * pool * cover, np.float32)
+    if scene.shadows is not None:
+        shade = photograph(scene.shadows, view, width, height)[..., 3:]
+        quiet = 1 - 0.7 * _zone(view, view.text, width, height)[..., None]
+        lamp = lamp * (1 - shade * quiet)
+        ambient = ambient * (1 - shade * quiet * scene.shade * 0.55)
+        key = key * 1.15
+    lit = picture * (ambient + key * lamp)
+    close = np.exp(-(from_x**2 * 1.6 + from_y**2 * 2.2))[..., None]
+    glow = np.array(light.glow, np.float32) * scene.haze
+    lit = lit + glow * close * (1 - 0.45 * cover) + _shafts(view, light, scene, x, y, stage.rng) * fall * glow
+    return np.asarray(lit, np.float32)
+
+
+def _shafts(view: View, light: Light, scene: Scene, x: Plane, y: Plane, rng: Random) -> Plane:
+    """Return rays that fan out from beyond the frame, fading with the distance."""
+    source_x = view.light_x - view.away * -0.55 * view.unit
+    angle = np.arctan2(x - source_x, y + 0.7 * view.unit)
+    rays = sum(
+        np.sin(angle * frequency + rng.uniform(0, 6.28)) * weight
+        for frequency, weight in ((7.0, 0.5), (13.0, 0.3), (23.0, 0.2))
+    )
+    return np.asarray(np.clip(rays, 0, 1)[..., None] * (light.shafts * 0.7 * scene.haze), np.float32)
+
+
+def _exposure(light: Light) -> tuple[float, float, float]:
+    red, green, blue = (0.75 * a + 0.3 * k for a, k in zip(light.ambient, light.key, strict=True))
+    return red, green, blue
+
+
+def _calm(picture: Plane, view: View) -> Plane:
+    """Take contrast out of the places of words and product, as more distance would."""
+    height, width = picture.shape[:2]
+    radius = max(2.0, 0.10 * view.unit * width / view.width)
+    quiet = cv2.GaussianBlur(picture, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
+    share = 0.85 * _zone(view, view.text, width, height)
+    if view.product is not None:
+        share = np.maximum(share, 0.45 * _zone(view, view.product, width, height))
+    return np.asarray(picture + (quiet - picture) * share[..., None], np.float32)
+
+
+def _zone(view: View, box: Box, width: int, height: int) -> Plane:
+    """Return 1 inside a box, falling softly to 0 outside."""
+    x, y = _grid(view, width, height)
+    soft = 0.18 * view.unit
+    outside_x = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / soft
+    outside_y = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / soft
+    return np.asarray(np.exp(-(outside_x**2 + outside_y**2)), np.float32)
+
+
+def _focus(view: View, depth: Plane) -> Plane:
+    """Return sharpness per row: full where the product stands, less at the back edge and close to the camera."""
+    foot = 0.13 * view.height / max(view.height - view.horizon, 1)
+    away = np.where(depth < foot, (foot - depth) / max(foot, 0.05) * 0.75, (depth - foot) / max(1 - foot, 0.2) * 0.6)
+    return np.asarray(np.clip(1 - away**2, 0, 1)[:, None], np.float32)
+
+
+def _develop(picture: Plane) -> Plane:
+    """Return sRGB 0..255 floats: bloom, vignette and a film's shoulder, which keeps highlights coloured."""
+    height, width = picture.shape[:2]
+    bright = np.maximum(picture - 0.85, 0)
+    bloom = defocus(np.minimum(bright, 3.0), 0.09 * height)
+    picture = picture + 0.35 * cv2.GaussianBlur(bloom, (0, 0), max(1.0, 0.04 * height))
+    across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    vignette = 1 - 0.20 * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
+    picture = np.asarray(picture * vignette[..., None], np.float32)
+    # Where light overflows it bleaches, as film does: a golden window turns white, not yellow.
+    peak = picture.max(axis=2, keepdims=True)
+    bleach = np.clip((peak - 1.1) / 3.0, 0, 0.85)
+    picture = picture + (peak - picture) * bleach
+    knee = 0.62
+    over = np.maximum(picture - knee, 0)
+    picture = np.minimum(picture, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
+    return encode(np.asarray(picture, np.float32))
+
+
+def _print(picture: Plane, sharp: Plane, scene: Scene, view: View, rng: Random) -> Image:
+    """Enlarge to the banner's size; add texture and grain there."""
+    size = (view.width, view.height)
+    full = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    top = max(0, min(view.height - 8, int(view.horizon - scene.surface.fade * view.unit * 0.5)))
+    texture = surfaces.lay(scene.surface, rng, view.width, view.height - top)
+    mask = np.asarray(cv2.resize(sharp, size, interpolation=cv2.INTER_LINEAR), np.float32)[top:]
+    texture *= mask * (scene.surface.strength * 0.5)
+    np.clip(texture, -0.6, 0.6, out=texture)
+    for channel, weight in enumerate(scene.surface.warmth):
+        full[top:, :, channel] *= 1 + texture * weight
+    full += _grain(rng, view.width, view.height)[..., None]
+    return cv2.convertScaleAbs(np.clip(full, 0, 255))  # type: ignore[return-value]
+
+
+def _grain(rng: Random, width: int, height: int) -> Plane:
+    tile = np.random.default_rng(rng.getrandbits(64)).standard_normal((256, 256), np.float32) * GRAIN
+    return np.tile(tile, (-(-height // 256), -(-width // 256)))[:height, :width]
+
+
+def _grid(view: View, width: int, height: int) -> tuple[Plane, Plane]:
+    """Return the banner's x and y of every working pixel."""
+    x = (np.arange(width, dtype=np.float32) + 0.5) * (view.width / width)
+    y = (np.arange(height, dtype=np.float32) + 0.5) * (view.height / height)
+    columns, rows = np.meshgrid(x, y)
+    return np.asarray(columns, np.float32), np.asarray(rows, np.float32)

@@ -1,0 +1,217 @@
+"""Which scene a setting asks for: free words to one of the sets."""
+
+import re
+from collections.abc import Sequence
+
+FALLBACK = "studio"
+
+# Earlier sets win ties. Stems match the beginning of a word, so that `garden` takes `gardening`, `gardens`.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "festive": (
+        "festive",
+        "christmas",
+        "xmas",
+        "holiday",
+        "party",
+        "celebrat",
+        "birthday",
+        "gift",
+        "advent",
+        "diwali",
+        "hanukkah",
+        "eid",
+        "new year",
+        "wedding",
+        "fairy light",
+        "fireplace",
+        "candlelit",
+    ),
+    "nursery": ("nursery", "baby", "child", "kid", "toddler", "playroom", "crib", "cot ", "toy", "playtime", "newborn"),
+    "stadium": (
+        "stadium",
+        "pitch",
+        "arena",
+        "gym",
+        "sport",
+        "track",
+        "running",
+        "court",
+        "match",
+        "training",
+        "workout",
+        "fitness",
+        "athlet",
+        "football",
+        "soccer",
+        "marathon",
+    ),
+    "workshop": (
+        "workshop",
+        "workbench",
+        "garage",
+        "tool",
+        "craft",
+        "carpent",
+        "studio bench",
+        "maker",
+        "atelier",
+        "shed",
+        "diy",
+        "repair",
+        "joiner",
+        "pottery",
+    ),
+    "bathroom": (
+        "bath",
+        "spa",
+        "shower",
+        "vanity",
+        "washbasin",
+        "sink",
+        "towel",
+        "skincare",
+        "wellness",
+        "powder room",
+    ),
+    "snow": ("snow", "winter", "ski", "ice", "icy", "frost", "glacier", "alpine", "slope", "nordic", "arctic", "cold"),
+    "beach": (
+        "beach",
+        "sand",
+        "sea",
+        "seaside",
+        "ocean",
+        "coast",
+        "shore",
+        "surf",
+        "tropic",
+        "island",
+        "pool",
+        "summer",
+        "lagoon",
+        "palm",
+        "dune",
+        "harbour",
+        "harbor",
+        "boat",
+        "sail",
+    ),
+    "trail": (
+        "trail",
+        "mountain",
+        "forest",
+        "hik",
+        "camp",
+        "wood trail",
+        "woods",
+        "woodland",
+        "path",
+        "outdoor",
+        "wilderness",
+        "summit",
+        "valley",
+        "trek",
+        "lake",
+        "canyon",
+        "climb",
+        "nature",
+        "adventure",
+        "meadow path",
+        "river",
+    ),
+    "garden": (
+        "garden",
+        "patio",
+        "terrace",
+        "balcony",
+        "lawn",
+        "backyard",
+        "orchard",
+        "meadow",
+        "flower",
+        "greenhouse",
+        "picnic",
+        "park",
+        "spring",
+        "conservatory",
+        "veranda",
+        "porch",
+        "yard",
+    ),
+    "desk": (
+        "desk",
+        "office",
+        "workspace",
+        "study",
+        "library",
+        "bookshel",
+        "laptop",
+        "home office",
+        "classroom",
+        "school",
+        "coworking",
+        "reading",
+        "living room",
+        "lounge",
+        "sofa",
+        "bedroom",
+        "nightstand",
+        "bedside",
+        "shelf",
+        "sideboard",
+        "hallway",
+    ),
+    "kitchen": (
+        "kitchen",
+        "counter",
+        "worktop",
+        "cook",
+        "bak",
+        "breakfast",
+        "dining",
+        "cafe",
+        "café",
+        "coffee",
+        "tea ",
+        "table",
+        "pantry",
+        "restaurant",
+        "brunch",
+        "dinner",
+        "lunch",
+        "stove",
+    ),
+    "studio": (
+        "studio",
+        "plain",
+        "backdrop",
+        "minimal",
+        "neutral",
+        "seamless",
+        "pedestal",
+        "podium",
+        "white background",
+    ),
+}
+
+
+def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
+    """Return the scene for a setting; if its words say nothing, the first of the cohort's that does, else the studio.
+
+    The words that match the longest win: "coffee on a garden terrace" is a garden, since two of its words are.
+    """
+    for words in (setting, *preferred):
+        best = _best(words, known)
+        if best is not None:
+            return best
+    return FALLBACK
+
+
+def _best(words: str, known: Sequence[str]) -> str | None:
+    text = " " + re.sub(r"[\W_]+", " ", words.casefold()) + " "
+    scores = {
+        scene: sum(len(stem) for stem in stems if f" {stem}" in text)
+        for scene, stems in _WORDS.items()
+        if scene in known
+    }
+    best = max(scores, key=lambda scene: scores[scene], default=None)
+    return best if best is not None and scores[best] > 0 else None

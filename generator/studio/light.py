@@ -1,0 +1,70 @@
+"""The four lights of a cohort: white balance, exposure, direction, air."""
+
+from dataclasses import dataclass
+
+from generator.studio.colour import Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How a scene is lit. Colours are linear RGB factors."""
+
+    name: str
+    key: Rgb
+    """The sun or window: falls off away from the light's side."""
+    ambient: Rgb
+    """What fills the shadows."""
+    glow: Rgb
+    """Light in the air near its source: added, as haze adds."""
+    sky: tuple[str, str, str]
+    """Zenith, middle, horizon."""
+    height: float
+    """Of the source, in picture heights from the top: low for a low sun."""
+    lamps: float
+    """How far lamps, candles and fairy lights carry: 0 unlit to 1."""
+    shafts: float
+    """Strength of visible rays."""
+
+
+LIGHTS = {
+    "morning": Light(
+        name="morning",
+        key=(0.66, 0.57, 0.44),
+        ambient=(0.62, 0.63, 0.66),
+        glow=(0.26, 0.215, 0.15),
+        sky=("#a9cbe4", "#d9e6ea", "#fff0d9"),
+        height=0.05,
+        lamps=0.15,
+        shafts=0.9,
+    ),
+    "day": Light(
+        name="day",
+        key=(0.40, 0.40, 0.39),
+        ambient=(0.76, 0.77, 0.79),
+        glow=(0.09, 0.092, 0.095),
+        sky=("#6fb0e0", "#a9d3ee", "#e6f3fa"),
+        height=-0.2,
+        lamps=0.0,
+        shafts=0.25,
+    ),
+    "golden": Light(
+        name="golden",
+        key=(0.86, 0.555, 0.29),
+        ambient=(0.46, 0.40, 0.38),
+        glow=(0.30, 0.165, 0.058),
+        sky=("#8ea4c4", "#f0bb84", "#ffd79a"),
+        height=0.28,
+        lamps=0.45,
+        shafts=0.7,
+    ),
+    "evening": Light(
+        name="evening",
+        key=(0.42, 0.27, 0.20),
+        ambient=(0.20, 0.215, 0.29),
+        glow=(0.11, 0.052, 0.032),
+        sky=("#2b3b66", "#6d6393", "#e3927a"),
+        height=0.35,
+        lamps=1.0,
+        shafts=0.15,
+    ),
+}

@@ -1,0 +1,54 @@
+"""What a scene file returns: layers of drawing at their distances, and the surface in front of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from generator.studio.light import Light
+from generator.studio.palette import Tones
+from generator.studio.surfaces import Surface
+from generator.studio.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A drawing at one distance."""
+
+    svg: str
+    """SVG elements in pixels of the banner. Numbers and palette colours only: no text of the wish ever gets here."""
+    blur: float
+    """Radius of the lens's disc, in units of the view."""
+    gain: float = 1.0
+    """Above 1 the layer gives light: a window, a lamp, the sun."""
+    glows: bool = False
+    """The layer hides nothing and adds its light to what is behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One set, ready for the camera."""
+
+    behind: tuple[Layer, ...]
+    """Far to near; the first fills the frame."""
+    surface: Surface
+    shadows: Layer | None = None
+    """White shapes that are shade on wall and surface: leaves or a window's bars before the light."""
+    shade: float = 0.35
+    """How dark those shadows are."""
+    before: tuple[Layer, ...] = field(default=())
+    """Between the camera and the product, at the edges, far out of focus."""
+    haze: float = 1.0
+    """How much of the light's glow hangs in the air of this place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a scene is drawn from."""
+
+    view: View
+    tones: Tones
+    light: Light
+    rng: Random
+
+
+Draw = Callable[[Stage], Scene]

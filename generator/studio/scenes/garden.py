@@ -1,0 +1,69 @@
+"""A garden: sunlit foliage, flowers at the edges, a weathered table."""
+
+from generator.studio import surfaces
+from generator.studio.bokeh import bokeh
+from generator.studio.colour import mix, shift
+from generator.studio.foliage import bush, stems
+from generator.studio.scene import Layer, Scene, Stage
+from generator.studio.shapes import disc, wash
+
+
+def draw(stage: Stage) -> Scene:
+    """Return a garden seen over a wooden table."""
+    view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
+    unit, floor = view.unit, view.horizon
+    sky = tones.natural(light.sky[2], 0.1)
+    lawn = tones.leaf(0.15)
+    back = [
+        Layer(
+            wash(
+                view.width,
+                view.height,
+                (0, mix(sky, tones.leaf(0.1), 0.3)),
+                (0.35 * floor / view.height, mix(sky, tones.leaf(0.2), 0.55)),
+                (floor / view.height, lawn),
+                (1, lawn),
+            ),
+            0.0,
+        )
+    ]
+    far, x = "", -0.1 * unit
+    while x < view.width + 0.3 * unit:
+        wide = unit * rng.uniform(0.5, 0.9)
+        near_light = 1 - min(abs(x - view.light_x) / view.width, 1)
+        far += bush(x, floor + 0.02 * unit, wide, unit * rng.uniform(0.35, 0.75), tones, rng, 0.62 - 0.4 * near_light)
+        x += wide * 0.55
+    back.append(Layer(far, 0.05))
+    # Sun through the leaves: small bright gaps, which the lens turns into discs.
+    gaps = "".join(
+        disc(
+            view.light_x + view.away * abs(rng.gauss(0, 0.9)) * unit - view.away * 0.3 * unit,
+            rng.uniform(-0.05, 0.62) * floor,
+            unit * rng.uniform(0.004, 0.013),
+            mix(sky, "#fff6d8", 0.5),
+        )
+        for _ in range(60)
+    )
+    back.append(Layer(gaps, 0.032, 9.0 if light.name in {"golden", "morning"} else 5.0))
+    flowers = ""
+    for at in view.spots(rng, 9, 0.17, 0.5):
+        flowers += stems(
+            at, floor + 0.04 * unit, unit * rng.uniform(0.26, 0.5), rng.choice((*tones.accents, tones.pale)), tones, rng
+        )
+    back.append(Layer(flowers, 0.017))
+    wood = mix(tones.wood(rng.uniform(0.3, 0.7)), "#a59a8c", 0.35)
+    surface = surfaces.Surface(
+        shift(wood, -0.05), shift(wood, 0.08), surfaces.planks(rng.choice((3, 4))), 0.32, 0.22, 0.2
+    )
+    before = (
+        Layer(_near_flowers(stage), 0.055),
+        bokeh(view, rng, 10, (mix(sky, "#fff3cf", 0.5), tones.leaf(0.0)), size=0.05),
+    )
+    return Scene(tuple(back), surface, before=before, haze=1.15)
+
+
+def _near_flowers(stage: Stage) -> str:
+    view, tones, rng = stage.view, stage.tones, stage.rng
+    right = view.text.x + view.text.width / 2 < view.width / 2
+    x = view.width - 0.02 * view.unit if right else 0.02 * view.unit
+    return stems(x, view.height + 0.15 * view.unit, 0.62 * view.unit, rng.choice(tones.accents), tones, rng, 6)

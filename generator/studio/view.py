@@ -1,0 +1,93 @@
+"""The geometry of one picture: what the composition leaves free, and how large things are in it."""
+
+from dataclasses import dataclass
+from random import Random
+
+from generator.ports import Box, Composition, LightSide
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One size seen through the camera, in pixels of the banner."""
+
+    width: int
+    height: int
+    unit: float
+    """What objects are measured in: a wide strip is measured by its height, a tall picture by its width as well."""
+    horizon: float
+    """Back edge of the surface; the product stands nearer than this."""
+    text: Box
+    product: Box | None
+    light_side: LightSide
+
+    @property
+    def light_x(self) -> float:
+        """Where the light enters, as an x just inside the frame."""
+        return self.width * (0.9 if self.light_side == "right" else 0.1)
+
+    @property
+    def away(self) -> float:
+        """+1 when shadows fall to the right, -1 to the left."""
+        return -1.0 if self.light_side == "right" else 1.0
+
+    def gaps(self, top: float, clearance: float = 0.06) -> list[tuple[float, float]]:
+        """Return the stretches of the horizon where a thing reaching up to `top` hides behind nothing that matters."""
+        clear = clearance * self.unit
+        taken = sorted(
+            (box.x - clear, box.x + box.width + clear)
+            for box in (self.text, self.product)
+            if box is not None and box.y + box.height > top and box.y < self.horizon + clear
+        )
+        gaps, at = [], -0.1 * self.unit
+        for start, end in taken:
+            if start > at:
+                gaps.append((at, start))
+            at = max(at, end)
+        gaps.append((at, self.width + 0.1 * self.unit))
+        return [(start, end) for start, end in gaps if end - start > 0.02 * self.unit]
+
+    def spots(self, rng: Random, count: int, width: float, height: float) -> list[float]:
+        """Return up to `count` x positions on the horizon for things of a width and height (in units), kept apart.
+
+        Things may be cut by the frame's edge, never by words or product.
+        """
+        half = width * self.unit / 2
+        free = [
+            (start + (half if start > 0 else 0.1 * self.unit), end - (half if end < self.width else 0.1 * self.unit))
+            for start, end in self.gaps(self.horizon - height * self.unit)
+        ]
+        free = [(start, end) for start, end in free if end >= start]
+        found: list[float] = []
+        for _ in range(count * 6):
+            if not free or len(found) == count:
+                break
+            start, end = rng.choices(free, [end - start + 1 for start, end in free])[0]
+            x = rng.uniform(start, end)
+            if all(abs(x - other) > width * self.unit for other in found):
+                found.append(x)
+        return sorted(found)
+
+    def clear_x(self, rng: Random, width: float, height: float) -> float | None:
+        """Return one x for a large thing, preferring the light's side; None when there is no room."""
+        found = self.spots(rng, 4, width, height)
+        if not found:
+            return None
+        return min(found, key=lambda x: abs(x - self.light_x))
+
+
+def view_of(composition: Composition, rng: Random) -> View:
+    """Return the view of a composition. Light comes from the product's side, so that words stand in the calmer half."""
+    width, height = composition.size.width, composition.size.height
+    middle = composition.text.x + composition.text.width / 2
+    lean = (middle - width / 2) / width
+    side: LightSide = rng.choice(("left", "right")) if abs(lean) < 0.08 else "right" if lean < 0 else "left"
+    depth = 0.13 * height
+    return View(
+        width=width,
+        height=height,
+        unit=min(height, 0.62 * width),
+        horizon=min(max(composition.ground_y - depth, 0.4 * height), 0.86 * height),
+        text=composition.text,
+        product=composition.product,
+        light_side=side,
+    )

@@ -1,0 +1,33 @@
+"""Free words find their set."""
+
+import pytest
+
+from generator.studio.choice import choose
+from generator.studio.scenes import SCENES
+
+KNOWN = tuple(SCENES)
+
+
+@pytest.mark.parametrize(
+    ("setting", "scene"),
+    [
+        ("on a sunny kitchen counter", "kitchen"),
+        ("Breakfast table", "kitchen"),
+        ("beach at sunset", "beach"),
+        ("by the OCEAN", "beach"),
+        ("a garden-terrace with coffee", "garden"),
+        ("plain white background", "studio"),
+    ],
+)
+def test_a_setting_finds_its_scene(setting: str, scene: str) -> None:
+    assert choose(setting, (), KNOWN) == scene
+
+
+def test_unknown_words_fall_back_to_the_cohorts_settings_then_to_the_studio() -> None:
+    assert choose("zzz", ("qqq", "seaside", "kitchen"), KNOWN) == "beach"
+    assert choose("zzz", ("qqq",), KNOWN) == "studio"
+    assert choose("", (), KNOWN) == "studio"
+
+
+def test_only_sets_that_exist_are_chosen() -> None:
+    assert choose("beach", (), ("kitchen", "studio")) == "studio"

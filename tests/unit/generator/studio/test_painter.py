@@ -1,0 +1,136 @@
+"""The studio paints every set in every light and size, repeatably, and leaves words and product their peace."""
+
+import numpy as np
+import pytest
+
+from contracts.catalog import Cohort
+from contracts.manifest import Description
+from contracts.sizes import SIZES, BannerSize
+from generator.ports import Box, Composition, Image, Painting, SceneWish
+from generator.studio import StudioPainter
+from generator.studio.light import LIGHTS
+from generator.studio.scenes import SCENES
+
+WARM = ("#f4e3cf", "#dcbf9f", "#c98f57", "#c8553d")
+COOL = ("#e8f1f5", "#a9cbd9", "#2a6f97")
+SMALL = BannerSize(300, 250, 150_000)
+
+
+def composition(size: BannerSize) -> Composition:
+    width, height = size.width, size.height
+    if width > 1.8 * height:
+        text = Box(0.05 * width, 0.16 * height, 0.46 * width, 0.68 * height)
+        product = Box(0.62 * width, 0.2 * height, 0.6 * height, 0.66 * height)
+    else:
+        text = Box(0.07 * width, 0.07 * height, 0.86 * width, 0.28 * height)
+        product = Box(0.33 * width, 0.42 * height, 0.34 * width, 0.42 * height)
+    return Composition("test", size, text, product, product.y + product.height, right_to_left=False)
+
+
+def paint(
+    setting: str = "kitchen",
+    *,
+    palette: tuple[str, ...] = WARM,
+    light: str = "day",
+    size: BannerSize = SMALL,
+    seed: int = 1,
+    settings: tuple[str, ...] = (),
+    place: Composition | None = None,
+) -> Painting:
+    cohort = Cohort(cohort_id="c", name="c", mood=("calm",), palette=palette, light=light, settings=settings)
+    words = Description(subject="mug", attributes=(), setting=setting, describer="test")
+    return StudioPainter().paint([SceneWish(words, cohort, place or composition(size), seed, None)])[0]
+
+
+def difference(one: Painting, other: Painting) -> float:
+    """Return the mean difference in 8-bit steps."""
+    return float(np.abs(one.pixels.astype(int) - other.pixels.astype(int)).mean())
+
+
+def unrest(pixels: Image, box: Box, cell: int) -> float:
+    """Return the median standard deviation of luminance over square cells inside a box."""
+    luminance = pixels @ np.array([0.2126, 0.7152, 0.0722])
+    part = luminance[int(box.y) : int(box.y + box.height), int(box.x) : int(box.x + box.width)]
+    cells = [
+        part[y : y + cell, x : x + cell].std()
+        for y in range(0, part.shape[0] - cell + 1, cell)
+        for x in range(0, part.shape[1] - cell + 1, cell)
+    ]
+    return float(np.median(cells))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+@pytest.mark.parametrize("light", LIGHTS)
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_set_fills_every_size_in_every_light(scene: str, light: str, size: BannerSize) -> None:
+    painting = paint(scene, light=light, size=size)
+    assert painting.pixels.shape == (size.height, size.width, 3)
+    assert painting.pixels.dtype == np.uint8
+    assert painting.provenance.scene == scene
+    assert 30 < painting.pixels.mean() < 245
+    assert painting.pixels.std() > 4
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_seed_decides_everything(scene: str) -> None:
+    assert np.array_equal(paint(scene, seed=7).pixels, paint(scene, seed=7).pixels)
+    assert difference(paint(scene, seed=7), paint(scene, seed=8)) > 2
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_palettes_and_lights_show(scene: str) -> None:
+    assert difference(paint(scene), paint(scene, palette=COOL)) > 4
+    assert difference(paint(scene), paint(scene, light="evening")) > 20
+
+
+def test_settings_show() -> None:
+    pictures = [paint(scene) for scene in SCENES]
+    for at, one in enumerate(pictures):
+        for other in pictures[at + 1 :]:
+            assert difference(one, other) > 4
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+@pytest.mark.parametrize("scene", SCENES)
+def test_words_and_product_stand_before_something_calm(scene: str, size: BannerSize) -> None:
+    place = composition(size)
+    assert place.product is not None
+    pixels = paint(scene, light="golden", place=place).pixels
+    cell = max(8, size.height // 12)
+    assert unrest(pixels, place.text, cell) < 6
+    assert unrest(pixels, place.product, cell) < 10
+
+
+def test_without_a_product_the_whole_surface_is_free() -> None:
+    place = composition(SMALL)
+    empty = Composition("test", SMALL, place.text, None, place.ground_y, right_to_left=False)
+    assert paint(place=empty).pixels.shape == (250, 300, 3)
+
+
+def test_provenance_names_the_studio() -> None:
+    provenance = paint("on a sunny kitchen counter").provenance
+    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@1", "studio", "kitchen")
+    assert provenance.model is None
+
+
+def test_light_comes_from_the_products_side() -> None:
+    assert paint(size=SIZES[0]).light_side == "right"
+    place = composition(SIZES[0])
+    mirrored = Composition(
+        "test", place.size, Box(480, 40, 450, 170), Box(100, 50, 150, 165), place.ground_y, right_to_left=True
+    )
+    assert paint(place=mirrored).light_side == "left"
+
+
+def test_words_of_the_wish_never_reach_the_drawing() -> None:
+    hostile = "beach \"/><script>alert('x')</script><image href='file:///etc/passwd'/> & ]]> \x00 %s {0}"
+    assert np.array_equal(paint(hostile).pixels, paint("beach").pixels)
+
+
+@pytest.mark.parametrize(
+    "palette",
+    [("#ffffff", "#ffffff", "#ffffff"), ("#000000", "#000000", "#000000"), ("#ff00ff", "#00ff00", "#0000ff")],
+)
+def test_any_palette_makes_a_picture(palette: tuple[str, ...]) -> None:
+    pixels = paint("studio", palette=palette).pixels
+    assert 60 < pixels.mean() < 250
