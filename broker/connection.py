@@ -1,0 +1,114 @@
+"""How every Kafka client of this project connects: one TLS context, one set of options, one translation of errors."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+from broker.errors import MessageTooLarge
+from contracts.errors import ConfigurationError, ServiceUnavailable
+from settings.model import KafkaSettings
+
+
+def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") -> dict[str, Any]:
+    """Return the keyword arguments that any aiokafka client (producer, consumer, admin) needs to connect.
+
+    Raises:
+        ConfigurationError: a certificate or key file cannot be used; names the setting.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": client_id,
+        "security_protocol": settings.security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if settings.security_protocol == "SASL_SSL" and settings.sasl_password is not None:
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": settings.sasl_password.get_secret_value(),
+        }
+    return options
+
+
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    """Return the TLS context of these settings, or None without TLS. Host names are always checked, TLS 1.2 is least.
+
+    Raises:
+        ConfigurationError: a file cannot be read or is not what it should be; names the setting.
+    """
+    if settings.security_protocol == "PLAINTEXT":
+        return None
+    context = _trusting(settings.ssl_cafile)
+    if settings.ssl_certfile is not None and settings.ssl_keyfile is not None:
+        _load_certificate(context, settings.ssl_certfile, settings.ssl_keyfile)
+    return context
+
+
+@contextmanager
+def broker_errors(settings: KafkaSettings) -> Iterator[None]:
+    """Translate what aiokafka raises into this project's errors, with the address that was tried.
+
+    Raises:
+        ServiceUnavailable: no broker answers, or not as it should; trying again may help.
+        ConfigurationError: the broker refuses these credentials.
+        MessageTooLarge: it refuses a message for its size.
+    """
+    try:
+        yield
+    except (
+        AuthenticationFailedError,
+        AuthenticationMethodNotSupported,
+        SaslAuthenticationFailed,
+        UnsupportedSaslMechanismError,
+    ) as error:
+        raise ConfigurationError(
+            f"{settings.bootstrap_servers} refuses kafka.sasl_username, kafka.sasl_password "
+            f"or kafka.sasl_mechanism ({settings.sasl_mechanism}): {error}"
+        ) from error
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+        raise ConfigurationError(
+            f"{settings.bootstrap_servers} does not let this client do that; grant it the right: {error!r}"
+        ) from error
+    except (MessageSizeTooLargeError, RecordTooLargeError) as error:
+        raise MessageTooLarge(f"{settings.bootstrap_servers} refuses a message for its size: {error!r}") from error
+    except (KafkaError, OSError) as error:
+        raise ServiceUnavailable(
+            f"no Kafka broker answers as expected at {settings.bootstrap_servers} (kafka.bootstrap_servers): {error!r}"
+        ) from error
+
+
+def _trusting(cafile: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=cafile)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(f"kafka.ssl_cafile: {cafile} is no readable CA bundle in PEM: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certfile: Path, keyfile: Path) -> None:
+    for setting, file in (("ssl_certfile", certfile), ("ssl_keyfile", keyfile)):
+        if not file.is_file():
+            raise ConfigurationError(f"kafka.{setting}: there is no file {file}")
+    try:
+        # Without a password here, OpenSSL would ask for one on the terminal and the service would hang.
+        context.load_cert_chain(certfile, keyfile, password="")
+    except OSError as error:
+        raise ConfigurationError(
+            f"kafka.ssl_certfile and kafka.ssl_keyfile: {certfile} and {keyfile} are no certificate with its own "
+            f"unencrypted key in PEM: {error}"
+        ) from error

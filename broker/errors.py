@@ -1,0 +1,35 @@
+"""What goes wrong with topics and brokers.
+
+BannerstreamError
+├── ConfigurationError
+│   ├── TopicMissing        a topic that this deployment needs is not there
+│   └── TopicMismatch       topics that must have equally many partitions have not
+├── MessageTooLarge         one message is larger than the broker, or this client, takes
+└── ServiceUnavailable      (contracts.errors) no broker answers
+"""
+
+from contracts.errors import BannerstreamError, ConfigurationError
+
+
+class TopicMissing(ConfigurationError):
+    """A topic that this deployment needs is not there.
+
+    Operator action: `bannerstream topics create`, or set its name under `kafka.topics`.
+    Retryable: no.
+    """
+
+
+class TopicMismatch(ConfigurationError):
+    """clicks, purchases and the changelog differ in partitions, so one visitor would live in two tables.
+
+    Operator action: recreate the topic that the message names with the others' count.
+    Retryable: no.
+    """
+
+
+class MessageTooLarge(BannerstreamError):
+    """One message is larger than the broker takes.
+
+    Operator action: raise `max.message.bytes` of the topic that the message names.
+    Retryable: no.
+    """

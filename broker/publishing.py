@@ -1,0 +1,126 @@
+"""Publishing: every message is acknowledged by all in-sync replicas before `publish` returns."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer
+from msgspec import Struct
+
+from broker.connection import broker_errors, client_options
+from broker.errors import MessageTooLarge
+from contracts.cloudevents import CloudEvent, Headers
+from contracts.codecs import encode
+from settings.model import KafkaSettings
+
+MAX_REQUEST_BYTES = 1_310_720
+"""Largest message this client sends: a dead letter with the largest value and key that it keeps, and its headers."""
+
+LINGER_MS = 5
+"""How long a message waits for company: unseen by a visitor, and a burst goes in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record on its way. A value of None deletes the key from a compacted topic."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def outgoing(topic: str, key: str, message: Struct, event: CloudEvent) -> Outgoing:
+    """Return the record of a message of ours: JSON, with CloudEvents headers."""
+    return Outgoing(topic, key.encode(), encode(message), event.headers())
+
+
+class Publisher:
+    """A producer for the length of an `async with`: acks=all, idempotent (no loss, no repeat, order kept per key)."""
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str = "bannerstream") -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._producer: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+        """
+        producer = AIOKafkaProducer(
+            **client_options(self._settings, client_id=self._client_id),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=LINGER_MS,
+            compression_type="lz4",
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        try:
+            with broker_errors(self._settings):
+                await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Send what is waiting, then disconnect."""
+        await self._producer.stop()
+
+    async def publish(self, topic: str, key: str, message: Struct, event: CloudEvent) -> None:
+        """Publish one message and wait for its acknowledgement.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
+        """
+        await self.publish_all([outgoing(topic, key, message, event)])
+
+    async def publish_raw(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
+        """Publish bytes as they are and wait for the acknowledgement.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
+        """
+        await self.publish_all([Outgoing(topic, key, value, headers or [])])
+
+    async def publish_all(self, records: Iterable[Outgoing]) -> None:
+        """Publish records together, in order, and wait for all acknowledgements.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError, MessageTooLarge: at least one was not acknowledged; the others may
+                have been, so publish all of them again (they are idempotent by their keys and ids).
+        """
+        acknowledgements = [await self.enqueue(record) for record in records]
+        outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        with broker_errors(self._settings):
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    async def enqueue(self, record: Outgoing) -> "asyncio.Future[Any]":
+        """Hand one record over without waiting for its acknowledgement, which is the returned future.
+
+        Waits while the client's buffer is full. The future raises what aiokafka raises; `publish_all` translates it.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
+        """
+        try:
+            with broker_errors(self._settings):
+                future: asyncio.Future[Any] = await self._producer.send(
+                    record.topic, record.value, key=record.key, headers=record.headers
+                )
+        except MessageTooLarge as error:
+            raise MessageTooLarge(
+                f"a message of {len(record.value or b'')} bytes is too large for {record.topic}: {error.__cause__!r}"
+            ) from error
+        return future

@@ -1,0 +1,289 @@
+"""The topics on a broker: making the missing ones, and saying what is wrong with those that are there.
+
+An existing topic is never altered: adding partitions moves keys to other partitions and would split a visitor's state.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError, for_code
+
+from broker.connection import broker_errors, client_options
+from broker.errors import TopicMismatch, TopicMissing
+from contracts.errors import ConfigurationError
+from contracts.topics import Topic
+from settings.model import KafkaSettings
+
+_DAY_MS = 86_400_000
+
+RETENTION_DAYS = {"clicks": 7, "purchases": 7, "requests": 3, "feedback": 30, "erasures": 30, "dead_letters": 30}
+"""How long topics that are not compacted keep their records, by role. Inputs: a week, to replay after an outage that
+began on a Friday. Requests: catching up on older ones would paint banners nobody waits for. Dead letters and erasures:
+a month, since people act on them."""
+
+TOMBSTONE_MS = 7 * _DAY_MS
+"""How long a compacted topic keeps a deletion: a reader away for longer could miss it."""
+
+DEAD_LETTER_BYTES = 1_310_720
+"""`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and room."""
+
+
+def changelog_name(app_id: str) -> str:
+    """Return the name that Faust gives the changelog of the table `affinity`."""
+    return f"{app_id}-affinity-changelog"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """One topic as it should be, or as it was made."""
+
+    name: str
+    partitions: int
+    replication: int
+    configs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create_topics` made (or, in a dry run, would make), and what was there before."""
+
+    created: tuple[TopicPlan, ...]
+    existing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with one topic. `missing` and `partitions` stop the services, the others warn."""
+
+    topic: str
+    kind: Literal["missing", "partitions", "cleanup", "replication"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `check_topics` found. `notes` say what could not be looked at."""
+
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    def refuse(self) -> None:
+        """Raise for what no service can live with.
+
+        Raises:
+            TopicMissing, TopicMismatch: see there; the message lists every such problem.
+        """
+        for kind, error in (("missing", TopicMissing), ("partitions", TopicMismatch)):
+            if messages := [each.message for each in self.problems if each.kind == kind]:
+                raise error("; ".join(messages))
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the broker describes it."""
+
+    partitions: int
+    replication: int
+    """The least of its partitions."""
+
+
+async def create_topics(
+    settings: KafkaSettings, *, changelog: str | None = None, external: bool = True, dry_run: bool = False
+) -> Created:
+    """Create every topic that is missing; alter none.
+
+    clicks, purchases and `changelog` (its name, see `changelog_name`) get equally many partitions: those of whichever
+    is there already, else `kafka.partitions`. `external=False` leaves the topics that the shop writes to the shop.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses (too few brokers for
+            `kafka.replication_factor`, no right to create).
+    """
+    with broker_errors(settings):
+        async with _admin(settings) as admin:
+            there = await _describe(admin)
+            plans = [
+                plan
+                for topic, plan in _plans(settings, changelog, there)
+                if topic.name not in there and (external or not topic.external)
+            ]
+            if plans and not dry_run:
+                await _create(admin, plans)
+    wanted = [topic.name for topic, _ in _plans(settings, changelog, there)]
+    return Created(tuple(plans), tuple(name for name in wanted if name in there))
+
+
+async def check_topics(settings: KafkaSettings, *, changelog: str | None = None) -> Checked:
+    """Return what is wrong with the topics: missing, unlike partition counts, wrong cleanup, too few replicas.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
+    """
+    with broker_errors(settings):
+        async with _admin(settings) as admin:
+            there = await _describe(admin)
+            topics = [topic for topic, _ in _plans(settings, changelog, there)]
+            cleanups, notes = await _cleanups(admin, [topic.name for topic in topics if topic.name in there])
+    problems = [
+        *_missing(topics, there),
+        *_uneven(settings, changelog, there),
+        *_badly_cleaned(topics, cleanups),
+        *_thinly_replicated(settings, topics, there),
+    ]
+    return Checked(tuple(problems), notes)
+
+
+async def describe_topics(settings: KafkaSettings) -> dict[str, TopicState]:
+    """Return every topic on the broker. Asks for all at once: asking for one by name would create it on many brokers.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
+    """
+    with broker_errors(settings):
+        async with _admin(settings) as admin:
+            return await _describe(admin)
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _describe(admin: AIOKafkaAdminClient) -> dict[str, TopicState]:
+    return {
+        each["topic"]: TopicState(
+            partitions=len(each["partitions"]),
+            replication=min((len(one["replicas"]) for one in each["partitions"]), default=0),
+        )
+        for each in await admin.describe_topics(None)
+    }
+
+
+def _plans(
+    settings: KafkaSettings, changelog: str | None, there: dict[str, TopicState]
+) -> Iterator[tuple[Topic, TopicPlan]]:
+    """Yield every topic with its plan: those of the table, and the changelog."""
+    table = settings.topic_table()
+    together = _together(settings, changelog)
+    shared = next((there[name].partitions for name in together if name in there), settings.partitions)
+    roles = {getattr(table, role).name: days for role, days in RETENTION_DAYS.items()}
+    topics = list(table)
+    if changelog is not None:
+        topics.append(Topic(changelog, "user key", "compact", "streams", "the packed state"))
+    for topic in topics:
+        configs = _configs(settings, topic, roles.get(topic.name))
+        if topic.name == table.dead_letters.name:
+            configs["max.message.bytes"] = str(DEAD_LETTER_BYTES)
+        partitions = shared if topic.name in together else settings.partitions
+        yield topic, TopicPlan(topic.name, partitions, settings.replication_factor, configs)
+
+
+def _together(settings: KafkaSettings, changelog: str | None) -> list[str]:
+    table = settings.topic_table()
+    return [table.clicks.name, table.purchases.name, *([] if changelog is None else [changelog])]
+
+
+def _configs(settings: KafkaSettings, topic: Topic, retention_days: int | None) -> dict[str, str]:
+    configs: dict[str, str] = {"cleanup.policy": topic.cleanup}
+    if topic.cleanup == "compact":
+        # Readers load these whole before they start: compact at a tenth of waste, not at Kafka's half.
+        configs |= {"min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": str(TOMBSTONE_MS)}
+    elif retention_days is not None:
+        configs["retention.ms"] = str(retention_days * _DAY_MS)
+    if settings.replication_factor >= 3:
+        # acks=all means "all in sync": with one in sync it would promise nothing.
+        configs["min.insync.replicas"] = "2"
+    return configs
+
+
+async def _create(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
+    response = await admin.create_topics(
+        [NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=plan.configs) for plan in plans]
+    )
+    failed = []
+    for topic, code, *message in response.topic_errors:
+        # Somebody else may have made it since we looked.
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            failed.append(f"{topic}: {(message and message[0]) or for_code(code).description}")
+    if failed:
+        raise ConfigurationError(f"the broker refuses to create {'; '.join(failed)} (see kafka.replication_factor)")
+
+
+async def _cleanups(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    if not names:
+        return {}, ()
+    try:
+        responses = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": ""}) for name in names]
+        )
+    except (IncompatibleBrokerVersion, KafkaError) as error:
+        return {}, (f"the broker does not tell cleanup policies, so they were not checked: {error!r}",)
+    cleanups: dict[str, str] = {}
+    notes = []
+    for code, message, _, name, entries in _resources(responses):
+        if code:
+            notes.append(f"{name}: cleanup.policy could not be read: {message or for_code(code).__name__}")
+        cleanups.update((name, value) for option, value, *_ in entries if option == "cleanup.policy")
+    return cleanups, tuple(notes)
+
+
+def _resources(responses: list[Any]) -> Iterator[tuple[int, str, int, str, list[tuple[str, str]]]]:
+    for response in responses:
+        yield from response.resources
+
+
+def _missing(topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Problem]:
+    for topic in topics:
+        if topic.name not in there:
+            yield Problem(
+                topic.name,
+                "missing",
+                f"topic {topic.name} (written by {topic.written_by}) is missing: run `bannerstream topics create`",
+            )
+
+
+def _uneven(settings: KafkaSettings, changelog: str | None, there: dict[str, TopicState]) -> Iterator[Problem]:
+    counts = {name: there[name].partitions for name in _together(settings, changelog) if name in there}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        first, *others = counts
+        for name in others:
+            if counts[name] != counts[first]:
+                yield Problem(
+                    name,
+                    "partitions",
+                    f"these topics need equally many partitions: {told}; recreate {name} with {counts[first]}",
+                )
+
+
+def _badly_cleaned(topics: list[Topic], cleanups: dict[str, str]) -> Iterator[Problem]:
+    for topic in topics:
+        cleanup = cleanups.get(topic.name)
+        if cleanup is not None and {each.strip() for each in cleanup.split(",")} != {topic.cleanup}:
+            harm = "old values would be lost" if topic.cleanup == "compact" else "events of one key would be dropped"
+            yield Problem(
+                topic.name,
+                "cleanup",
+                f"topic {topic.name} has cleanup.policy={cleanup} instead of {topic.cleanup}: {harm}",
+            )
+
+
+def _thinly_replicated(settings: KafkaSettings, topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Problem]:
+    for topic in topics:
+        state = there.get(topic.name)
+        if state is not None and state.replication < settings.replication_factor:
+            yield Problem(
+                topic.name,
+                "replication",
+                f"topic {topic.name} has {state.replication} replicas, kafka.replication_factor asks for "
+                f"{settings.replication_factor}",
+            )
