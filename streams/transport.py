@@ -1,0 +1,130 @@
+"""What Faust's consumer must not do, overridden: see each method for the stock behaviour that would lose an event.
+
+faust-streaming 0.15.3 and aiokafka 0.14.0 are pinned, because private attributes of both are used here. The stock
+consumer commits what left a stream, which includes what was skipped in a rebalance and what an agent dropped by raising;
+this one commits what was written.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+
+FETCH_WAIT_MS = 50
+"""How long a broker may park a fetch that finds nothing.
+
+Faust hard-codes 1,500. aiokafka keeps one fetch in flight per broker: while a partition's records wait to be drained, the
+next fetch asks only for the others, and a quiet one parks it, and with it every partition, for that long.
+"""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust has no types that mypy sees
+    """Faust's consumer thread with a fetch that does not stall."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001  (set before start; the fetcher reads it there)
+        return consumer
+
+
+class _NoReadOffsets(defaultdict[TP, None]):
+    """Says of every partition that nothing was read.
+
+    Stock Faust drops records below the last offset that it delivered; a stale delivery around a rebalance leaves that
+    mark too high, and the records that are then read again are lost. `accept` guards by what was applied instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class AppliedConsumer(driver.Consumer):  # type: ignore[misc]
+    """A consumer whose committed offsets are those that `applied` was called with, and nothing else."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._applied: dict[TP, int] = {}
+        """Next offset to read, of partitions that are ours and sought."""
+        self._sought: dict[TP, int | None] = {}
+        """Committed offset at which this assignment begins; None where nothing was committed yet."""
+        self._rewound: dict[TP, int] = {}
+        """First offset of a jump that was refused: seeing it again means that the log itself has a hole there."""
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoReadOffsets()
+
+    def accept(self, tp: TP, offset: int) -> bool:
+        """Return whether this record continues what was applied; if not, it is to be dropped.
+
+        Faust resumes partitions before it seeks them after a recovery, so records of another position can arrive. A jump
+        ahead is refused and the partition sought back; where the same jump comes again, the offsets in between do not
+        exist (transaction markers, compaction).
+        """
+        if tp not in self._sought:
+            return False
+        wanted = self._applied.get(tp, self._sought[tp])
+        if wanted is None or offset <= wanted:
+            return True
+        jump = self._rewound.get(tp)
+        if jump is not None and offset <= jump:
+            del self._rewound[tp]
+            return True
+        if jump is None:
+            self._rewound[tp] = offset
+            self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, wanted)
+        return False
+
+    def applied(self, tp: TP, next_offset: int) -> None:
+        """Say that all below `next_offset` is written and acknowledged: it may be committed."""
+        if tp in self._sought:
+            self._applied[tp] = max(next_offset, self._applied.get(tp, 0))
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets, and begin anew there."""
+        await super().perform_seek()
+        for tp in self.assignment():
+            if not self._is_changelog_tp(tp):
+                self._applied.pop(tp, None)
+                self._rewound.pop(tp, None)
+                self._sought[tp] = self._committed_offset.get(tp)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let what is under way end and commit it, while the partitions are still ours; then forget them."""
+        try:
+            await self.commit()
+            await super().on_partitions_revoked(revoked)
+        finally:
+            for tp in revoked:
+                self._applied.pop(tp, None)
+                self._sought.pop(tp, None)
+                self._rewound.pop(tp, None)
+
+    def ack(self, message: Message) -> bool:
+        """Note that the message left its stream. That says nothing about its offset."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self._applied) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._applied.get(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Stock Faust counts offsets that it did not see as processed; here only `applied` counts."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with this module's consumer."""
+
+    Consumer = AppliedConsumer
