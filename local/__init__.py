@@ -1,1 +1,11 @@
-"""Servers as child processes on loopback, for trying out, tests and benchmarks. Never for production."""
+"""Servers as child processes on loopback, for trying out, tests and benchmarks. Never for production.
+
+The one place that starts them, used by the command line, the demo, the tests and the benchmarks. May import settings
+and contracts; nothing of streams, generator, edge or catalog.
+"""
+
+from local.errors import ServerFailed, ServerMissing
+from local.process import ChildProcess
+from local.stack import Stack, why_unavailable
+
+__all__ = ["ChildProcess", "ServerFailed", "ServerMissing", "Stack", "why_unavailable"]

@@ -1,0 +1,144 @@
+"""Apache Kafka itself, one node in KRaft mode, from jars that Maven fetches once into the user's cache."""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from local.errors import ServerFailed, ServerMissing
+from local.ports import LOOPBACK, free_port
+from local.probes import kafka_answers
+from local.process import ChildProcess
+from local.servers import Progress, log_path, no_progress
+
+_POM = Path(__file__).resolve().parent.parent / "deploy" / "kafka" / "pom.xml"
+_JAVA = 17  # the oldest that a Kafka 4 broker runs on
+_FETCH_TIMEOUT_S = 600
+_START_TIMEOUT_S = 60.0  # about 4 s on two idle cores; ten times that when they are busy
+
+# A small heap and quick-to-start compiler and collector: tests live seconds, and several brokers may share a machine.
+_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+class ApacheKafka:
+    """A broker and controller in one Java process."""
+
+    name: ClassVar[str] = "kafka-apache"
+
+    def __init__(self, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress) -> None:
+        self._data_dir = data_dir.resolve()
+        self._on_progress = on_progress
+        self._port = port or free_port()
+        self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
+        self.process: ChildProcess | None = None
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return what is missing, or None."""
+        if not _POM.is_file():
+            return "Apache Kafka is fetched by deploy/kafka/pom.xml, which is not here: run from a checkout"
+        if (version := _java_version()) is None or version < _JAVA:
+            found = "is not installed" if version is None else f"is too old ({version})"
+            return f"Java {found}; Kafka needs {_JAVA} or newer: apt-get install openjdk-17-jre-headless"
+        if not _jars_folder().is_dir() and shutil.which("mvn") is None:
+            return "Maven, which fetches Kafka, is not installed: apt-get install maven"
+        return None
+
+    def start(self) -> None:
+        """Fetch the jars and format the storage where that was not done yet, start, and return when it answers."""
+        if (reason := self.why_unavailable()) is not None:
+            raise ServerMissing(reason)
+        jars = _fetched_jars(self._on_progress)
+        folder = self._data_dir / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        java = ["java", "-cp", f"{jars}/*", *_JVM, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        properties = folder / "server.properties"
+        properties.write_text(_properties(self._port, free_port(), folder / "log"), encoding="utf-8")
+        if not (folder / "log" / "meta.properties").is_file():
+            _format_storage(java, properties)
+        self.process = ChildProcess(
+            [*java, "kafka.Kafka", properties],
+            name=self.name,
+            log_file=log_path(self._data_dir, self.name),
+        )
+        self.process.wait_until_ready(lambda: kafka_answers(LOOPBACK, self._port), _START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Stop it in order (about half a second)."""
+        if self.process is not None:
+            self.process.stop(grace_s=20.0)
+
+
+def _properties(port: int, controller_port: int, logs: Path) -> str:
+    """Return server.properties. The quorum is the static one, so that ports may differ at the next start."""
+    return f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{LOOPBACK}:{controller_port}
+listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={logs}
+# A forgotten topic is an error that tests must see.
+auto.create.topics.enable=false
+# One node.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# Few partitions start fast; no waiting for members that will not come; failures of members seen soon.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+"""
+
+
+def _format_storage(java: list[str], properties: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")
+
+
+def _fetched_jars(on_progress: Progress) -> Path:
+    """Return the folder of jars; Maven fills it the first time, and it appears whole or not at all."""
+    jars = _jars_folder()
+    if jars.is_dir():
+        return jars
+    on_progress("fetching Apache Kafka with Maven, once (about 54 MB)")
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
+        fetched = Path(scratch) / "jars"
+        command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_TIMEOUT_S)
+        if done.returncode != 0:
+            raise ServerFailed(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr)[-2000:]}")
+        try:
+            fetched.rename(jars)
+        except OSError:
+            if not jars.is_dir():  # else another process was faster, with the same jars
+                raise
+    return jars
+
+
+def _jars_folder() -> Path:
+    """Return the cache folder of exactly this pom's jars."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "bannerstream" / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}"
+
+
+def _java_version() -> int | None:
+    if shutil.which("java") is None:
+        return None
+    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    major = re.search(r'version "(\d+)', told)
+    return int(major.group(1)) if major else None

@@ -1,0 +1,73 @@
+"""The embedded broker: noida-db, a Kafka-compatible server in one wheel. For trying out and small loads.
+
+Seen on version 0.2.3, by tests/integration/test_servers.py or by hand:
+- Kept like Kafka: CreateTopics with partitions and configs, CreatePartitions, DeleteRecords, headers, timestamps, all
+  compressions, consumer groups with rebalancing, offset commits, idempotent and transactional producers.
+- Sessions: a group member's session timeout must be 6 s or more, as in Kafka's defaults; there is no setting for less.
+- Durability: everything is in memory and written once a second, whole, as one JSON file (about 400 bytes a small
+  record). SIGTERM writes it too; SIGKILL of the *broker* loses up to a second of acknowledged records, so tests that
+  kill brokers run on Apache Kafka. SIGKILL of a client loses nothing.
+- Topics: a topic that is only asked about is created, with one partition. Create topics first.
+- Compaction: `cleanup.policy=compact` is accepted and shown, but old values stay. A record without key into such a
+  topic is refused as error -1 (Kafka: 87, INVALID_RECORD).
+- Retention counts from the record's own timestamp, at once: records that are stamped older than `retention.ms` (7 days)
+  vanish. Kafka does the same, later. Give old events a producer timestamp of now and their own time in the payload.
+"""
+
+import shutil
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar
+
+from local.errors import ServerMissing
+from local.ports import LOOPBACK, free_port
+from local.probes import kafka_answers
+from local.process import ChildProcess
+from local.servers import Progress, log_path, no_progress
+
+
+class EmbeddedKafka:
+    """A noida-db process that serves Kafka only."""
+
+    name: ClassVar[str] = "kafka-embedded"
+
+    def __init__(self, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress) -> None:
+        self._data_dir = data_dir.resolve()
+        self._on_progress = on_progress
+        self._port = port or free_port()
+        self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
+        self.process: ChildProcess | None = None
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return what is missing, or None."""
+        if find_spec("noida_db") is None:
+            return "The embedded broker is not installed: pip install 'bannerstream[demo]'"
+        return None
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        if (reason := self.why_unavailable()) is not None:
+            raise ServerMissing(reason)
+        folder = self._data_dir / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        self.process = ChildProcess(
+            [_program(), "start", "--data-dir", folder, "--only", "kafka", "--kafka-port", str(self._port)],
+            name=self.name,
+            log_file=log_path(self._data_dir, self.name),
+        )
+        self.process.wait_until_ready(lambda: kafka_answers(LOOPBACK, self._port))
+
+    def stop(self) -> None:
+        """Stop it; what it holds is written first."""
+        if self.process is not None:
+            self.process.stop()
+
+
+def _program() -> Path:
+    """Return the binary inside the wheel: its console script would stand between us and the process to kill."""
+    with resources.as_file(resources.files("noida_db") / "noida-db") as program:
+        if shutil.which(program) is None:
+            program.chmod(0o755)  # the wheel's own launcher does the same
+        return program

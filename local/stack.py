@@ -1,0 +1,111 @@
+"""A Kafka broker and an S3 server, started together: what one machine needs to run Bannerstream."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from local.errors import ServerMissing
+from local.kafka_apache import ApacheKafka
+from local.kafka_embedded import EmbeddedKafka
+from local.s3_embedded import EmbeddedS3
+from local.s3_minio import MinioS3
+from local.s3_server import Credentials
+from local.s3_versitygw import VersityS3
+from local.servers import KafkaServer, Progress, S3Server, no_progress
+from settings.model import StorageSettings
+
+KafkaKind = Literal["embedded", "apache"]
+S3Kind = Literal["embedded", "minio", "versitygw"]
+
+_KAFKA: dict[KafkaKind, type[EmbeddedKafka | ApacheKafka]] = {"embedded": EmbeddedKafka, "apache": ApacheKafka}
+_S3: dict[S3Kind, type[EmbeddedS3 | MinioS3 | VersityS3]] = {
+    "embedded": EmbeddedS3,
+    "minio": MinioS3,
+    "versitygw": VersityS3,
+}
+
+
+def why_unavailable(kafka: KafkaKind, s3: S3Kind) -> str | None:
+    """Return what this pair of servers lacks on this machine, or None when it can start."""
+    asked = (_KAFKA[kafka].why_unavailable(), _S3[s3].why_unavailable())
+    reasons = [reason for reason in asked if reason is not None]
+    return "; ".join(reasons) or None
+
+
+class Stack:
+    """Both servers under one data folder, on loopback; a context manager.
+
+    The same folder can be started again and still holds its topics, offsets and objects. Ports are free ones unless
+    they are given. Entering raises ServerMissing (a program is not installed) or ServerFailed (it did not start); then
+    nothing is left running.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaKind = "embedded",
+        s3: S3Kind = "embedded",
+        *,
+        data_dir: Path,
+        kafka_port: int | None = None,
+        s3_port: int | None = None,
+        on_progress: Progress = no_progress,
+    ) -> None:
+        defaults = StorageSettings()
+        self._credentials = Credentials(defaults.access_key, defaults.secret_key.get_secret_value())
+        self._missing = why_unavailable(kafka, s3)
+        self.kafka: KafkaServer = _KAFKA[kafka](data_dir, kafka_port, on_progress)
+        self.s3: S3Server = _S3[s3](data_dir, self._credentials, s3_port, on_progress)
+
+    def start(self) -> None:
+        """Start both at once and return when both serve."""
+        if self._missing is not None:
+            raise ServerMissing(self._missing)
+        try:
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                for started in [pool.submit(self.kafka.start), pool.submit(self.s3.start)]:
+                    started.result()
+        except BaseException:  # Ctrl-C too
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop both; their data stays. Doing it twice is harmless."""
+        try:
+            self.s3.stop()
+        finally:
+            self.kafka.stop()
+
+    def environment(self) -> dict[str, str]:
+        """Return the `BANNERSTREAM_…` variables that point a child process to these servers."""
+        return {
+            f"BANNERSTREAM_{group.upper()}__{name.upper()}": str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+            for group, values in self.settings_overrides().items()
+            for name, value in values.items()
+        }
+
+    def settings_overrides(self) -> dict[str, dict[str, Any]]:
+        """Return the same as arguments for `settings.load_settings(**overrides)`."""
+        return {
+            "kafka": {
+                "bootstrap_servers": self.kafka.bootstrap_servers,
+                "security_protocol": "PLAINTEXT",
+                "replication_factor": 1,
+            },
+            "storage": {
+                "endpoint": self.s3.endpoint,
+                "secure": False,
+                "access_key": self._credentials.access_key,
+                "secret_key": self._credentials.secret_key,
+                "region": StorageSettings().region,
+            },
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
