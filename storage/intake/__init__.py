@@ -1,0 +1,60 @@
+"""What becomes of a shop's picture on its way in: checked, turned upright, made sRGB, cut out where that goes well.
+
+`take_in` never mangles: a picture whose product cannot be told from its ground with confidence is kept whole, to be
+shown as a card.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from storage.errors import BrokenImage
+from storage.intake.cutting import CutRefused, cut_out
+from storage.intake.decoding import decode_upright
+from storage.intake.margins import cropped_to_alpha, has_real_transparency, opaque
+from storage.pictures import encode_picture
+from storage.store import CATALOGUE_PREFIX
+
+__all__ = ["REVISION", "BrokenImage", "ProductPicture", "image_key", "take_in"]
+
+REVISION = "1"
+"""Part of every picture's key: raise it when intake makes another picture of the same file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPicture:
+    """A product's picture, fit for the bucket."""
+
+    png: bytes
+    """RGBA, straight alpha, sRGB; opaque everywhere unless `cut_out`."""
+    width: int
+    height: int
+    cut_out: bool
+    """The ground is gone: by the shop's own alpha, or by ours."""
+    kept_whole_because: str | None = None
+    """Why it was not cut out, in words for the shop; None where it was."""
+
+
+def take_in(content: bytes) -> ProductPicture:
+    """Return the picture in a file (PNG, JPEG, WebP, GIF, TIFF, AVIF) as it goes into the bucket.
+
+    Raises:
+        BrokenImage: the file cannot be used; the message says why and what to do. Nothing else is raised.
+    """
+    pixels = decode_upright(content)
+    reason = None
+    if has_real_transparency(pixels):
+        pixels = cropped_to_alpha(pixels)
+    else:
+        pixels = opaque(pixels)
+        try:
+            pixels = cropped_to_alpha(cut_out(pixels[..., :3]))
+        except CutRefused as refused:
+            reason = str(refused)
+    height, width = pixels.shape[:2]
+    return ProductPicture(encode_picture(pixels), width, height, reason is None, reason)
+
+
+def image_key(content: bytes) -> str:
+    """Return the object key of what `take_in` makes of a file: known before the work is done, so it can be skipped."""
+    digest = hashlib.sha256(f"{REVISION}\0".encode() + content).hexdigest()
+    return f"{CATALOGUE_PREFIX}{digest[:2]}/{digest}.png"
