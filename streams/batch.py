@@ -96,7 +96,7 @@ def fold_batch(
         except InvalidRecord as error:
             fate = "dead_letter"
             outcome.dead_letters.append(_dead_letter(record, error.code, str(error), now))
-        except Exception as error:  # noqa: BLE001  (a bad record stops nothing; Faust would drop it unseen)
+        except Exception as error:
             fate = "dead_letter"
             outcome.dead_letters.append(_dead_letter(record, "internal", f"{type(error).__name__}: {error}", now))
         outcome.fates[record.source, fate] = outcome.fates.get((record.source, fate), 0) + 1

@@ -10,14 +10,6 @@ InvalidRecord
 from contracts.errors import ConfigurationError, InvalidRecord
 
 
-class TopicMismatch(ConfigurationError):
-    """Clicks and purchases have different partition counts, so one visitor would live in two tables.
-
-    Operator action: recreate one topic with the other's count.
-    Retryable: no.
-    """
-
-
 class UnknownStateVersion(ConfigurationError):
     """A packed state starts with a version byte that this Bannerstream does not know.
 

@@ -1,38 +1,30 @@
 """The affinity table: packed states by partition, recovered by Faust from the changelog, written by the outbox."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from faust.stores.base import Store
 from faust.tables.table import Table
-from faust.types import TP
+from faust.types import TP, EventT
 
 from streams.batch import StateKey
 
 
-class _ChangelogMessage(Protocol):
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes | None
-
-
-class _ChangelogEvent(Protocol):
-    message: _ChangelogMessage
-
-
-class AffinityStore(Store):  # type: ignore[misc]  # Faust has no types that mypy sees
+class AffinityStore(Store[StateKey, bytes]):
     """States in memory as the changelog holds them, apart by partition, so that one that is given up can be dropped.
 
     Faust's own in-memory store knows keys only: it would keep what it once had of a partition that another worker has
     moved on since, and it reads the whole changelog anew after every rebalance.
     """
 
+    logger = logging.getLogger("faust.stores")  # else Faust's own chatter would come under our name
+
     def __post_init__(self) -> None:
         self.partitions: dict[int, dict[str, bytes]] = {}
         self._offsets: dict[int, int] = {}
 
-    def get(self, key: StateKey) -> bytes | None:
+    def packed(self, key: StateKey) -> bytes | None:
         """Return a visitor's packed state, or None for a new visitor."""
         return self.partitions.get(key.partition, {}).get(key.user_key)
 
@@ -47,17 +39,18 @@ class AffinityStore(Store):  # type: ignore[misc]  # Faust has no types that myp
     # What Faust's recovery calls:
 
     def apply_changelog_batch(
-        self, batch: Iterable[_ChangelogEvent], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+        self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
         """Take over records of the changelog: bytes as they are."""
         del to_key, to_value
         for event in batch:
             message = event.message
             states = self.partitions.setdefault(message.partition, {})
+            user_key = (message.key or b"").decode()
             if message.value is None:
-                states.pop(message.key.decode(), None)
+                states.pop(user_key, None)
             else:
-                states[message.key.decode()] = message.value
+                states[user_key] = message.value
             self._offsets[message.partition] = message.offset
 
     def persisted_offset(self, tp: TP) -> int | None:
@@ -90,11 +83,11 @@ class AffinityStore(Store):  # type: ignore[misc]  # Faust has no types that myp
     def _clear(self) -> None:
         self.reset_state()
 
-    def __iter__(self) -> Iterator[str]:
-        return (key for states in self.partitions.values() for key in states)
+    def __iter__(self) -> Iterator[StateKey]:
+        return (StateKey(partition, key) for partition, states in self.partitions.items() for key in states)
 
     def __getitem__(self, key: StateKey) -> bytes:
-        found = self.get(key)
+        found = self.packed(key)
         if found is None:
             raise KeyError(key)
         return found
@@ -106,8 +99,10 @@ class AffinityStore(Store):  # type: ignore[misc]  # Faust has no types that myp
         raise TypeError("states are written by the outbox, which waits for the changelog's acknowledgement")
 
 
-class AffinityTable(Table):  # type: ignore[misc]
+class AffinityTable(Table[StateKey, bytes]):
     """A Faust table for its recovery and co-partitioning; reads and writes go to `data`, the store."""
+
+    logger = logging.getLogger("faust.tables")
 
     def _new_store(self) -> AffinityStore:
         return AffinityStore("memory://", self.app, self, table_name=self.name, loop=self.loop)

@@ -1,12 +1,12 @@
 """What Faust's consumer must not do, overridden: see each method for the stock behaviour that would lose an event.
 
 faust-streaming 0.15.3 and aiokafka 0.14.0 are pinned, because private attributes of both are used here. The stock
-consumer commits what left a stream, which includes what was skipped in a rebalance and what an agent dropped by raising;
-this one commits what was written.
+consumer commits what left a stream, which includes what was skipped in a rebalance and what an agent dropped by
+raising; this one commits what was written.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import aiokafka
@@ -16,13 +16,15 @@ from faust.types import TP, Message
 FETCH_WAIT_MS = 50
 """How long a broker may park a fetch that finds nothing.
 
-Faust hard-codes 1,500. aiokafka keeps one fetch in flight per broker: while a partition's records wait to be drained, the
-next fetch asks only for the others, and a quiet one parks it, and with it every partition, for that long.
+Faust hard-codes 1,500. aiokafka keeps one fetch in flight per broker: while a partition's records wait to be drained,
+the next fetch asks only for the others, and a quiet one parks it, and with it every partition, for that long.
 """
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust has no types that mypy sees
+class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a fetch that does not stall."""
+
+    logger = driver.logger
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -30,7 +32,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         return consumer
 
 
-class _NoReadOffsets(defaultdict[TP, None]):
+class _NoReadOffsets(defaultdict[TP, int | None]):
     """Says of every partition that nothing was read.
 
     Stock Faust drops records below the last offset that it delivered; a stale delivery around a rebalance leaves that
@@ -44,53 +46,60 @@ class _NoReadOffsets(defaultdict[TP, None]):
         return None
 
 
-class AppliedConsumer(driver.Consumer):  # type: ignore[misc]
+class AppliedConsumer(driver.Consumer):
     """A consumer whose committed offsets are those that `applied` was called with, and nothing else."""
+
+    logger = driver.logger
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: dict[TP, int] = {}
-        """Next offset to read, of partitions that are ours and sought."""
-        self._sought: dict[TP, int | None] = {}
-        """Committed offset at which this assignment begins; None where nothing was committed yet."""
-        self._rewound: dict[TP, int] = {}
+        """Next offset after what is written: what may be committed."""
+        self._accepted: dict[TP, int] = {}
+        """Next offset to take; 0 before any commit. A partition that is not here is not ours, or not sought yet."""
+        self._refused: dict[TP, int] = {}
         """First offset of a jump that was refused: seeing it again means that the log itself has a hole there."""
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()
 
     def accept(self, tp: TP, offset: int) -> bool:
-        """Return whether this record continues what was applied; if not, it is to be dropped.
+        """Return whether this record continues what was accepted before it; if not, it is to be dropped.
 
-        Faust resumes partitions before it seeks them after a recovery, so records of another position can arrive. A jump
-        ahead is refused and the partition sought back; where the same jump comes again, the offsets in between do not
-        exist (transaction markers, compaction).
+        Faust resumes partitions before it seeks them after a recovery, so records of another position can arrive. A
+        jump ahead is refused and the partition sought back; where the same jump comes again, the offsets in between do
+        not exist (retention, transaction markers). Whoever accepts must end with `applied` or with `give_back`.
         """
-        if tp not in self._sought:
+        if tp not in self._accepted:
             return False
-        wanted = self._applied.get(tp, self._sought[tp])
-        if wanted is None or offset <= wanted:
-            return True
-        jump = self._rewound.get(tp)
-        if jump is not None and offset <= jump:
-            del self._rewound[tp]
-            return True
-        if jump is None:
-            self._rewound[tp] = offset
-            self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, wanted)
-        return False
+        wanted = self._accepted[tp]
+        if offset > wanted:
+            refused = self._refused.get(tp)
+            if refused is None:
+                self._refused[tp] = offset
+                self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, wanted)
+            if refused is None or offset > refused:
+                return False
+        self._refused.pop(tp, None)
+        self._accepted[tp] = max(offset + 1, wanted)
+        return True
 
     def applied(self, tp: TP, next_offset: int) -> None:
         """Say that all below `next_offset` is written and acknowledged: it may be committed."""
-        if tp in self._sought:
-            self._applied[tp] = max(next_offset, self._applied.get(tp, 0))
+        if tp in self._accepted:
+            self._applied[tp] = max(next_offset, self._applied[tp])
+
+    def give_back(self, tps: Iterable[TP]) -> None:
+        """Say that what was accepted of these partitions was not applied: it has to come again."""
+        for tp in tps:
+            if tp in self._accepted:
+                self._accepted[tp] = self._applied[tp]
 
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, and begin anew there."""
         await super().perform_seek()
         for tp in self.assignment():
             if not self._is_changelog_tp(tp):
-                self._applied.pop(tp, None)
-                self._rewound.pop(tp, None)
-                self._sought[tp] = self._committed_offset.get(tp)
+                self._forget(tp)
+                self._accepted[tp] = self._applied[tp] = self._committed_offset.get(tp) or 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let what is under way end and commit it, while the partitions are still ours; then forget them."""
@@ -99,9 +108,11 @@ class AppliedConsumer(driver.Consumer):  # type: ignore[misc]
             await super().on_partitions_revoked(revoked)
         finally:
             for tp in revoked:
-                self._applied.pop(tp, None)
-                self._sought.pop(tp, None)
-                self._rewound.pop(tp, None)
+                self._forget(tp)
+
+    def _forget(self, tp: TP) -> None:
+        for offsets in (self._applied, self._accepted, self._refused):
+            offsets.pop(tp, None)
 
     def ack(self, message: Message) -> bool:
         """Note that the message left its stream. That says nothing about its offset."""
@@ -115,7 +126,7 @@ class AppliedConsumer(driver.Consumer):  # type: ignore[misc]
         return (tp for tp in list(self._applied) if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        return self._applied.get(tp)
+        return self._applied.get(tp) or None  # 0 would be committed over nothing
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock Faust counts offsets that it did not see as processed; here only `applied` counts."""
@@ -124,7 +135,7 @@ class AppliedConsumer(driver.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """Faust's aiokafka transport with this module's consumer."""
 
     Consumer = AppliedConsumer

@@ -1,0 +1,60 @@
+"""The catalogue as its two compacted topics tell it, followed for as long as the worker lives."""
+
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from broker.compacted import CompactedView
+from contracts.catalog import Cohort, Product, with_rev
+from contracts.codecs import decode
+from settings import KafkaSettings
+from streams.affinity import Catalogue
+
+
+def _product(payload: bytes) -> Product:
+    # A shop that writes the topic itself need not fill `rev`; a wrong one would let changed facts keep an old banner.
+    return with_rev(msgspec.structs.replace(decode(payload, Product), rev=None))
+
+
+def _cohort(payload: bytes) -> Cohort:
+    return with_rev(msgspec.structs.replace(decode(payload, Cohort), rev=None))
+
+
+class CatalogueView:
+    """Gives out snapshots; a new one only after a change. Call `start` before use: it returns once all is read."""
+
+    def __init__(self, kafka: KafkaSettings, *, creative_revision: str) -> None:
+        topics = kafka.topic_table()
+        self._products = CompactedView(kafka, topics.products.name, _product)
+        self._cohorts = CompactedView(kafka, topics.cohorts.name, _cohort)
+        self._creative_revision = creative_revision
+        self._versions = (-1, -1)
+        self._snapshot = Catalogue((), (), creative_revision=creative_revision)
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Read both topics to their present end, and follow them from there.
+
+        Raises:
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+        """
+        for view in (self._cohorts, self._products):
+            await self._open.enter_async_context(view)
+            await view.caught_up()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        await self._open.aclose()
+
+    def current(self) -> Catalogue:
+        """Return the catalogue as of now.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: following failed, so that the catalogue may be old.
+        """
+        products, cohorts = self._products.current(), self._cohorts.current()
+        versions = (self._products.version, self._cohorts.version)
+        if versions != self._versions:
+            self._snapshot = Catalogue(products.values(), cohorts.values(), creative_revision=self._creative_revision)
+            self._versions = versions
+        return self._snapshot

@@ -1,0 +1,76 @@
+"""The streams worker as a process."""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from settings import Settings
+from streams.app import StreamsApp, create_app
+
+_log = structlog.stdlib.get_logger(__name__)
+
+STOP_TIMEOUT_S = 20.0
+"""How long a stop waits for what is under way: an orchestrator kills after 30. What is given up is folded again."""
+
+
+def run(settings: Settings) -> None:
+    """Fold events until SIGTERM or SIGINT; then finish what is under way, commit it and leave the group.
+
+    Raises:
+        BannerstreamError: the topics, the brokers or a setting do not let it start.
+        Exception: the worker crashed; everything that was not committed is folded again after a restart.
+    """
+    _quieten_faust()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    app = create_app(settings, registry)
+    server = (
+        start_http_server(settings.streams.metrics_port, registry=registry) if settings.streams.metrics_port else None
+    )
+    try:
+        await _run_until(app, stop)
+    finally:
+        if server is not None:
+            server[0].shutdown()
+
+
+async def _run_until(app: StreamsApp, stop: asyncio.Event) -> None:
+    starting = asyncio.create_task(app.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            if not app.should_stop:
+                _log.info("folding")
+            await app.wait_first(stopping)
+    finally:
+        stopping.cancel()
+        try:
+            await asyncio.wait_for(app.stop(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            _log.warning("gave up waiting for a clean stop; what is open is folded again", seconds=STOP_TIMEOUT_S)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+    if app.crash_reason is not None:
+        raise app.crash_reason
+    _log.info("stopped")
+
+
+def _quieten_faust() -> None:
+    """Leave out the warning that Faust repeats per topic: not declaring topics is what we ask of it."""
+    logging.getLogger("faust.transport.drivers.aiokafka").addFilter(
+        lambda record: not record.getMessage().startswith("Topic creation disabled")
+    )
