@@ -1,6 +1,6 @@
 """The camera: lights a scene, takes it through the lens and develops it.
 
-Everything soft (layers, light, haze, reflections) happens in linear light at a working size of about 90,000 pixels;
+Everything soft (layers, light, haze, reflections) happens in linear light at a working size of about 56,000 pixels;
 only the surface's texture and the grain are made at full size. That keeps a 1080 x 1080 within tens of milliseconds.
 """
 
@@ -15,11 +15,11 @@ from generator.studio import surfaces
 from generator.studio.colour import Plane, encode, linear
 from generator.studio.lens import defocus, photograph
 from generator.studio.light import Light
-from generator.studio.scene import Scene, Stage
+from generator.studio.scene import Scene, Stage, Stops
 from generator.studio.view import View
 
-WORKING_PIXELS = 90_000
-"""Working size: the largest softly focused edge is then about 4 pixels wide on 1080 x 1080, as a lens would draw it."""
+WORKING_PIXELS = 56_000
+"""Working size: the largest softly focused edge is then about 5 pixels wide on 1080 x 1080, as a lens would draw it."""
 GRAIN = 1.1
 """Standard deviation in 8-bit steps: breaks the banding of gradients, stays below what the encoder would keep."""
 
@@ -29,7 +29,7 @@ def take(scene: Scene, stage: Stage) -> Image:
     view = stage.view
     scale = min(1.0, math.sqrt(WORKING_PIXELS / (view.width * view.height)))
     width, height = max(48, round(view.width * scale)), max(32, round(view.height * scale))
-    picture = np.zeros((height, width, 3), np.float32)
+    picture = _backdrop(scene.backdrop, width, height)
     for layer in scene.behind:
         picture = _over(picture, photograph(layer, view, width, height))
     picture = _calm(picture, view)
@@ -45,6 +45,15 @@ def take(scene: Scene, stage: Stage) -> Image:
         sharp = sharp * (1 - front[..., 3])
     picture = _develop(picture)
     return _print(picture, sharp, scene, view, stage.rng)
+
+
+def _backdrop(stops: Stops, width: int, height: int) -> Plane:
+    rows = (np.arange(height) + 0.5) / height
+    heights = [at for at, _ in stops]
+    colours = np.array([linear(colour) for _, colour in stops])
+    # Between stops it goes as a perceptual gradient does, near enough: through the cube root of light.
+    column = np.stack([np.interp(rows, heights, np.cbrt(colours[:, channel])) ** 3 for channel in range(3)], axis=1)
+    return np.repeat(column[:, None], width, axis=1).astype(np.float32)
 
 
 def _over(below: Plane, above: Plane) -> Plane:
@@ -93,13 +102,14 @@ def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
     near_x, near_y = (x - foot) / view.unit / 0.75, (y - view.horizon) / view.unit / 0.5 - 0.4
     pool = np.exp(-(near_x**2) - near_y**2)[..., None]
     key = np.array(light.key, np.float32)
-    ambient: Plane = np.array(light.ambient, np.float32)
+    ambient = np.array(light.ambient, np.float32)
     lamp = np.asarray(fall + 0.35 * pool * cover, np.float32)
     if scene.shadows is not None:
         shade = photograph(scene.shadows, view, width, height)[..., 3:]
         quiet = 1 - 0.7 * _zone(view, view.text, width, height)[..., None]
-        lamp = lamp * (1 - shade * quiet)
-        ambient = ambient * (1 - shade * quiet * scene.shade * 0.55)
+        shade = shade * quiet
+        picture = picture * (1 - shade * scene.shade * 0.5)
+        lamp = np.asarray(lamp * (1 - shade), np.float32)
         key = key * 1.15
     lit = picture * (ambient + key * lamp)
     close = np.exp(-(from_x**2 * 1.6 + from_y**2 * 2.2))[..., None]

@@ -4,6 +4,7 @@ Mixing and deriving happen in OKLCH, where equal steps look equal; light is adde
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ def to_hex(colour: Oklch) -> str:
     return "#" + "".join(f"{round(255 * _encode(min(max(channel, 0.0), 1.0))):02x}" for channel in rgb)
 
 
+@lru_cache(4096)
 def mix(first: str, second: str, share: float) -> str:
     """Return the colour `share` of the way from first to second, straight through OKLab."""
     one, two = from_hex(first), from_hex(second)

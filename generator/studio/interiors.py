@@ -5,17 +5,13 @@ import math
 from generator.studio import vessels
 from generator.studio.colour import mix, shift
 from generator.studio.foliage import leaf, potted
-from generator.studio.scene import Layer, Stage
-from generator.studio.shapes import d, disc, line, lit, lit_rect, rect, wash
+from generator.studio.scene import Layer, Stage, Stops
+from generator.studio.shapes import d, disc, line, lit, lit_rect, rect
 
 
-def wall(stage: Stage, top: str, foot: str) -> Layer:
-    """Return a painted wall, a little lighter on the light's side."""
-    view = stage.view
-    tilt = 0.5 if view.light_side == "left" else -0.5
-    return Layer(
-        wash(view.width, view.height, (0, mix(top, stage.tones.pale, 0.15)), (0.6, top), (1, foot), tilt=tilt), 0.0
-    )
+def wall(stage: Stage, top: str, foot: str) -> Stops:
+    """Return a painted wall, lighter towards the ceiling."""
+    return (0.0, mix(top, stage.tones.pale, 0.15)), (0.6, top), (1.0, foot)
 
 
 def window(stage: Stage, wide: float = 0.8, tall: float = 0.72) -> tuple[Layer, ...]:

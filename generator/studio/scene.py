@@ -24,12 +24,18 @@ class Layer:
     """The layer hides nothing and adds its light to what is behind it."""
 
 
+Stops = tuple[tuple[float, str], ...]
+"""A gradient from the top (0) to the bottom (1) of the picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One set, ready for the camera."""
 
+    backdrop: Stops
+    """Wall or sky."""
     behind: tuple[Layer, ...]
-    """Far to near; the first fills the frame."""
+    """Far to near."""
     surface: Surface
     shadows: Layer | None = None
     """White shapes that are shade on wall and surface: leaves or a window's bars before the light."""

@@ -51,12 +51,3 @@ def lit_rect(x: float, y: float, width: float, height: float, fill: str, radius:
 def lit_disc(x: float, y: float, radius: float, fill: str, squash: float = 1.0) -> str:
     """Return an ellipse as a round body in the scene's light."""
     return disc(x, y, radius, fill, squash=squash) + disc(x, y, radius, "url(#form)", squash=squash)
-
-
-def wash(width: float, height: float, *stops: tuple[float, str], tilt: float = 0.0) -> str:
-    """Return a gradient from top to bottom over the whole frame, as the first thing of a layer."""
-    marks = "".join(f'<stop offset="{at:.3f}" stop-color="{colour}"/>' for at, colour in stops)
-    return (
-        f'<linearGradient id="wash" x1="0" y1="0" x2="{tilt:.2f}" y2="1">{marks}</linearGradient>'
-        f'<rect width="{width:.1f}" height="{height:.1f}" fill="url(#wash)"/>'
-    )

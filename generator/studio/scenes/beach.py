@@ -7,7 +7,7 @@ from generator.studio.bokeh import bokeh
 from generator.studio.colour import mix, shift
 from generator.studio.foliage import palm
 from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, line, lit, path, rect, wash
+from generator.studio.shapes import d, disc, line, lit, path, rect
 
 
 def draw(stage: Stage) -> Scene:
@@ -16,19 +16,13 @@ def draw(stage: Stage) -> Scene:
     unit, shore = view.unit, view.horizon
     waterline = shore - 0.26 * unit
     sky = [tones.natural(colour, 0.10) for colour in light.sky]
-    behind = [
-        Layer(
-            wash(
-                view.width,
-                view.height,
-                (0, sky[0]),
-                (0.4 * waterline / view.height, sky[1]),
-                (waterline / view.height, sky[2]),
-                (1, sky[2]),
-            ),
-            0.0,
-        )
-    ]
+    backdrop = (
+        (0.0, sky[0]),
+        (0.4 * waterline / view.height, sky[1]),
+        (waterline / view.height, sky[2]),
+        (1.0, sky[2]),
+    )
+    behind = []
     if light.name in {"golden", "evening", "morning"}:
         sun_y = waterline - (0.16 if light.name != "morning" else 0.34) * unit
         behind.append(
@@ -51,7 +45,7 @@ def draw(stage: Stage) -> Scene:
     before = [Layer(_fronds(stage), 0.03)]
     if light.name != "day":
         before.append(bokeh(view, rng, 7, ("#fff3d6", tones.pale), size=0.035))
-    return Scene(tuple(behind), surface, before=tuple(before), haze=1.2)
+    return Scene(backdrop, tuple(behind), surface, before=tuple(before), haze=1.2)
 
 
 def _clouds(stage: Stage, waterline: float, colour: str) -> str:

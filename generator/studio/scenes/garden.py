@@ -5,7 +5,7 @@ from generator.studio.bokeh import bokeh
 from generator.studio.colour import mix, shift
 from generator.studio.foliage import bush, stems
 from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import disc, wash
+from generator.studio.shapes import disc
 
 
 def draw(stage: Stage) -> Scene:
@@ -13,20 +13,13 @@ def draw(stage: Stage) -> Scene:
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
     sky = tones.natural(light.sky[2], 0.1)
-    lawn = tones.leaf(0.15)
-    back = [
-        Layer(
-            wash(
-                view.width,
-                view.height,
-                (0, mix(sky, tones.leaf(0.1), 0.3)),
-                (0.35 * floor / view.height, mix(sky, tones.leaf(0.2), 0.55)),
-                (floor / view.height, lawn),
-                (1, lawn),
-            ),
-            0.0,
-        )
-    ]
+    edge = floor / view.height
+    backdrop = (
+        (0.0, mix(sky, tones.leaf(0.1), 0.3)),
+        (0.35 * edge, mix(sky, tones.leaf(0.2), 0.55)),
+        (edge, tones.leaf(0.15)),
+    )
+    back = []
     far, x = "", -0.1 * unit
     while x < view.width + 0.3 * unit:
         wide = unit * rng.uniform(0.5, 0.9)
@@ -59,7 +52,7 @@ def draw(stage: Stage) -> Scene:
         Layer(_near_flowers(stage), 0.055),
         bokeh(view, rng, 10, (mix(sky, "#fff3cf", 0.5), tones.leaf(0.0)), size=0.05),
     )
-    return Scene(tuple(back), surface, before=before, haze=1.15)
+    return Scene(backdrop, tuple(back), surface, before=before, haze=1.15)
 
 
 def _near_flowers(stage: Stage) -> str:

@@ -12,8 +12,7 @@ def draw(stage: Stage) -> Scene:
     view, tones, rng = stage.view, stage.tones, stage.rng
     unit, floor = view.unit, view.horizon
     oak = tones.wood(rng.uniform(0.1, 0.55))
-    back = [wall(stage, tones.wall, tones.wall_deep)]
-    back.append(Layer(tiles(stage, mix(tones.wall, tones.pale, 0.5), floor - rng.uniform(0.3, 0.4) * unit), 0.028))
+    back = [Layer(tiles(stage, mix(tones.wall, tones.pale, 0.5), floor - rng.uniform(0.3, 0.4) * unit), 0.028)]
     back += window(stage, 0.85, 0.62)
     shelves = ""
     for start, end in view.gaps(floor - 0.62 * unit):
@@ -31,7 +30,7 @@ def draw(stage: Stage) -> Scene:
     if stage.light.lamps > 0.3:
         back.append(Layer(glow, 0.03, 1 + 4 * stage.light.lamps))
     back.append(Layer(_counter_goods(stage, oak), 0.014))
-    return Scene(tuple(back), _counter(stage), before=_fruit(stage))
+    return Scene(wall(stage, tones.wall, tones.wall_deep), tuple(back), _counter(stage), before=_fruit(stage))
 
 
 def _counter_goods(stage: Stage, oak: str) -> str:

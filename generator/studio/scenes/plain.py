@@ -14,17 +14,17 @@ def draw(stage: Stage) -> Scene:
     """Return a studio set in one colour family."""
     tones, rng = stage.tones, stage.rng
     ground = mix(tones.wall, tones.accent, rng.uniform(0.06, 0.3))
-    back = [wall(stage, ground, mix(ground, tones.wall_deep, 0.55))]
-    back.append(Layer(_backdrop(stage, ground), 0.012))
-    back.append(Layer(_props(stage, ground), 0.016))
+    back = (Layer(_arch(stage, ground), 0.012), Layer(_props(stage, ground), 0.016))
     shadows = rng.choice((leaf_shade, leaf_shade, window_shade))(stage)
     top = mix(ground, tones.pale, 0.35)
     texture = rng.choice((surfaces.terrazzo, surfaces.smooth, surfaces.linen))
     surface = surfaces.Surface(mix(top, ground, 0.5), top, texture, 0.10, 0.12, 0.10, warmth=(0.9, 1.0, 1.1))
-    return Scene(tuple(back), surface, shadows=shadows, shade=0.55, haze=0.55)
+    return Scene(
+        wall(stage, ground, mix(ground, tones.wall_deep, 0.55)), back, surface, shadows=shadows, shade=0.55, haze=0.55
+    )
 
 
-def _backdrop(stage: Stage, ground: str) -> str:
+def _arch(stage: Stage, ground: str) -> str:
     """Return an arch, a sun or nothing, where neither words nor product stand in front of its edge."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     tone = mix(ground, rng.choice(tones.accents), 0.24)

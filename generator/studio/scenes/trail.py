@@ -1,0 +1,89 @@
+"""A mountain trail: ridges fading into the haze, firs, grasses, a ledge of earth or rock."""
+
+from itertools import pairwise
+
+from generator.studio import surfaces
+from generator.studio.colour import mix, shift
+from generator.studio.foliage import leaf, pine
+from generator.studio.scene import Layer, Scene, Stage
+from generator.studio.shapes import d, disc, path
+
+
+def draw(stage: Stage) -> Scene:
+    """Return a viewpoint over a valley."""
+    view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
+    unit, floor = view.unit, view.horizon
+    sky = [tones.natural(colour, 0.12) for colour in light.sky]
+    edge = floor / view.height
+    far, fir = tones.natural("#6f8aa6", 0.15), tones.natural("#33503f", 0.1)
+    behind: list[Layer] = []
+    if light.name in {"golden", "evening", "morning"}:
+        sun = disc(view.light_x + view.away * 0.12 * unit, floor - 0.62 * unit, 0.06 * unit, "#fff0cc")
+        behind.append(Layer(sun, 0.03, 5.0 if light.name == "golden" else 2.5, glows=True))
+    for step in range(4):
+        share = step / 3
+        colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), fir, 0.75 * share**1.6)
+        behind.append(Layer(_ridge(stage, colour, 0.62 - 0.42 * share, 0.22 - 0.13 * share), 0.03 - 0.006 * step))
+    wood = "".join(
+        pine(
+            rng.uniform(0, view.width),
+            floor + 0.04 * unit,
+            unit * rng.uniform(0.16, 0.34),
+            mix(fir, sky[2], rng.uniform(0.1, 0.3)),
+            None,
+            rng,
+        )
+        for _ in range(round(9 * max(1.0, view.width / unit)))
+    )
+    behind.append(Layer(wood, 0.02))
+    trees = "".join(
+        pine(x, floor + 0.08 * unit, unit * rng.uniform(0.7, 1.05), shift(fir, rng.uniform(-0.02, 0.04)), None, rng)
+        for x in view.spots(rng, 4, 0.4, 0.9)
+    )
+    behind.append(Layer(trees, 0.015))
+    soil = tones.natural(rng.choice(("#8d7a63", "#9a9186")), 0.12)
+    texture = surfaces.earth if rng.random() < 0.6 else surfaces.terrazzo
+    surface = surfaces.Surface(
+        shift(soil, -0.03), shift(soil, 0.05), texture, 0.34, fade=0.05, warmth=(0.95, 1.0, 1.05)
+    )
+    return Scene(
+        ((0.0, sky[0]), (0.55 * edge, sky[1]), (0.9 * edge, sky[2])),
+        tuple(behind),
+        surface,
+        before=(Layer(_grass(stage), 0.022),),
+        haze=1.25,
+    )
+
+
+def _ridge(stage: Stage, colour: str, high: float, rough: float) -> str:
+    """Return a mountain skyline by midpoint displacement."""
+    view, rng = stage.view, stage.rng
+    span = view.width + 2 * view.unit
+    heights = [high + rng.uniform(-0.5, 0.5) * rough for _ in range(max(3, round(span / view.unit / 0.9)) + 1)]
+    for _ in range(4):
+        finer = []
+        for one, other in pairwise(heights):
+            finer += [one, (one + other) / 2 + rng.uniform(-0.5, 0.5) * rough]
+        heights, rough = [*finer, heights[-1]], rough * 0.5
+    parts: list[str | float] = ["M", -view.unit, view.horizon + 0.2 * view.unit]
+    for step, height in enumerate(heights):
+        parts += ["L", -view.unit + span * step / (len(heights) - 1), view.horizon - height * view.unit]
+    return path(d(*parts, "V", view.horizon + 0.2 * view.unit, "Z"), colour)
+
+
+def _grass(stage: Stage) -> str:
+    """Return tall grass at the lower corners, where neither words nor product stand."""
+    view, tones, rng = stage.view, stage.tones, stage.rng
+    unit, marks = view.unit, ""
+    for corner in (0.0, float(view.width)):
+        if (
+            view.text.y + view.text.height > 0.8 * view.height
+            and abs(corner - view.text.x - view.text.width / 2) < 0.5 * view.width
+        ):
+            continue
+        for _ in range(26):
+            x = corner + rng.gauss(0, 0.12) * unit
+            length = unit * rng.uniform(0.2, 0.48)
+            colour = mix(tones.leaf(rng.uniform(0.0, 0.5)), tones.natural("#d8b46a"), rng.uniform(0.1, 0.7))
+            marks += leaf(x, view.height + 0.03 * unit, -1.57 + rng.gauss(0, 0.3), length, 0.016 * unit, colour)
+    return marks
