@@ -166,7 +166,7 @@ def _head_within(text: str, table: Mapping[str, str]) -> _Good | None:
 def _singulars(phrase: str) -> Iterable[str]:
     """Yield the phrase, then its last word in what may be its singular."""
     yield phrase
-    if phrase.rpartition(" ")[2] in vocabulary.ALWAYS_PLURAL or phrase.endswith("ss"):
+    if phrase.endswith("ss"):
         return
     for plural, singular in (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", "")):
         if phrase.endswith(plural) and len(phrase) > len(plural) + 1:

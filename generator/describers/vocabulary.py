@@ -50,7 +50,6 @@ ATTRIBUTES = {
 } | {language: _by_synonym(table["attributes"]) for language, table in _abroad.items()}
 """Per language, a phrase as a title has it and its English words."""
 
-ALWAYS_PLURAL = _grammar["always_plural"]
 PAIRED = _grammar["paired"]
 MODIFIERS = _grammar["modifiers"]
 CONTAINERS = _grammar["containers"]
