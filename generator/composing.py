@@ -221,7 +221,13 @@ class Composer:
             words = self._copy_writer.write(request.product, request.cohort, request.locale)
         with watch.stage("plan"):
             compositions = tuple(
-                self._layout.plan(request.product, words, request.locale, size, job.product_image)
+                self._layout.plan(
+                    size,
+                    variant=request.variant,
+                    seed=seed_of(request.banner_key),
+                    has_product=job.product_image is not None,
+                    locale=request.locale,
+                )
                 for size in self._sizes
             )
         return _Draft(job, description, words, compositions, watch, fallbacks)
@@ -276,12 +282,7 @@ class Composer:
         request = draft.job.request
         with draft.watch.stage("lay_out"):
             banner = self._layout.lay_out(
-                composition,
-                painting,
-                draft.job.product_image,
-                words=draft.words,
-                cohort=request.cohort,
-                locale=request.locale,
+                painting, composition, draft.words, request.cohort, draft.job.product_image, locale=request.locale
             )
         with draft.watch.stage("encode"):
             files = self._encoder.encode(banner.pixels, composition.size)

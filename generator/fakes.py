@@ -94,32 +94,25 @@ class FakeLayout:
         self.fault = fault
         self.images: list[ProductImage | None] = []
 
-    def plan(
-        self,
-        product: Product,  # noqa: ARG002  (the port's)
-        words: BannerCopy,  # noqa: ARG002  (the port's)
-        locale: str,  # noqa: ARG002  (the port's)
-        size: BannerSize,
-        product_image: ProductImage | None,
-    ) -> Composition:
+    def plan(self, size: BannerSize, *, variant: str, seed: int, has_product: bool, locale: str) -> Composition:  # noqa: ARG002
         """Return the left half for words, the right for the product."""
-        self.images.append(product_image)
         half = Box(0, 0, size.width / 2, size.height)
-        return Composition("fake", size, half, half if product_image else None, size.height * 0.8, right_to_left=False)
+        return Composition("fake", size, half, half if has_product else None, size.height * 0.8, right_to_left=False)
 
     def lay_out(
         self,
-        composition: Composition,
         painting: Painting,
-        product_image: ProductImage | None,  # noqa: ARG002  (the port's)
-        *,
+        composition: Composition,
         words: BannerCopy,
         cohort: Cohort,  # noqa: ARG002  (the port's)
+        product_image: ProductImage | None,
+        *,
         locale: str,  # noqa: ARG002  (the port's)
     ) -> ComposedBanner:
         """Return the painting as it is."""
         self.fault(composition)
-        headline = PlacedText("headline", words.headline, composition.text, "#000000")
+        self.images.append(product_image)
+        headline = PlacedText("headline", words.headline, composition.text, "#000000", font_size=16, bold=False)
         return ComposedBanner(painting.pixels, composition, (headline,), composition.product)
 
 

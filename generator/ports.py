@@ -111,22 +111,20 @@ class Painter(Protocol):
 
 
 class Layout(Protocol):
-    """Puts product and words where they go."""
+    """Puts product and words where they go. The module `generator.layout` is one."""
 
-    def plan(
-        self, product: Product, words: BannerCopy, locale: str, size: BannerSize, product_image: ProductImage | None
-    ) -> Composition:
+    def plan(self, size: BannerSize, *, variant: str, seed: int, has_product: bool, locale: str) -> Composition:
         """Return where things will go on one size. Called before painting."""
         ...
 
     def lay_out(
         self,
-        composition: Composition,
         painting: Painting,
-        product_image: ProductImage | None,
-        *,
+        composition: Composition,
         words: BannerCopy,
         cohort: Cohort,
+        product_image: ProductImage | None,
+        *,
         locale: str,
     ) -> "ComposedBanner":
         """Return the painting with product and words laid over it.
