@@ -1,0 +1,249 @@
+"""The dead-letter topic: writing letters, looking through them, and sending them back once their cause is gone."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.connection import broker_errors, client_options
+from broker.errors import TopicMissing
+from broker.publishing import Outgoing, Publisher
+from broker.topics import describe_topics
+from contracts.deadletters import DeadLetter
+from settings.model import KafkaSettings
+
+REPLAY_GROUP = "bannerstream-dlq-replay"
+"""Consumer group under which replays remember how far they came."""
+
+REPLAY_BATCH = 100
+"""Letters sent back between two commits: what a crash in between repeats at most."""
+
+_POLL_MS = 500
+_log = structlog.get_logger("broker.deadletters")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A dead letter and where it lies."""
+
+    partition: int
+    offset: int
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay did so far (or, in a dry run, would do)."""
+
+    replayed: int = 0
+    truncated: int = 0
+    """Passed over for good: the original was too long to keep whole."""
+    foreign: int = 0
+    """Passed over: they name a source topic that is none of this deployment's."""
+
+
+async def publish(publisher: Publisher, settings: KafkaSettings, letter: DeadLetter) -> None:
+    """Publish a dead letter and wait for its acknowledgement: only then may the record's offset be committed.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
+    """
+    topic = settings.topic_table().dead_letters.name
+    await publisher.publish_raw(topic, letter.key, letter.value, letter.headers())
+
+
+async def read(
+    settings: KafkaSettings, *, code: str | None = None, topic: str | None = None, limit: int | None = None
+) -> AsyncIterator[StoredLetter]:
+    """Yield the letters that lie in the topic now, partition by partition in order; commits nothing.
+
+    Leaving the loop early? Wrap it in `contextlib.aclosing`, so that the connection closes at once.
+
+    `code` and `topic` (the source topic's name) choose some, `limit` ends early. What is no letter is skipped.
+
+    Raises:
+        TopicMissing: the dead-letter topic is not there.
+        ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+    """
+    async with _Reader(settings, group=None) as reader:
+        left = limit
+        async for stored in reader.letters(code, topic):
+            if left == 0:
+                return
+            left = None if left is None else left - 1
+            yield stored
+
+
+async def replay(
+    settings: KafkaSettings,
+    publisher: Publisher,
+    *,
+    code: str | None = None,
+    topic: str | None = None,
+    limit: int | None = None,
+    dry_run: bool = False,
+    on_progress: Callable[[Replayed], None] | None = None,
+) -> Replayed:
+    """Send original keys and values back to the topics they came from, each letter once over all replays.
+
+    How far each (source topic, code) came is kept in the metadata of the commits of `bannerstream-dlq-replay`: so a
+    replay of `unknown_product` does not use up the letters of another code. A letter that fails again comes back as a
+    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit.
+
+    The record is new to the broker: its time of arrival is now, and its original headers are gone.
+
+    Raises:
+        TopicMissing: the dead-letter topic is not there.
+        ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
+    """
+    ours = {each.name for each in settings.topic_table()}
+    done = Replayed()
+    batch: list[Outgoing] = []
+    async with _Reader(settings, group=REPLAY_GROUP) as reader:
+        async for stored in reader.letters(code, topic):
+            if not reader.progress.is_new(stored):
+                continue
+            if done.replayed == limit:
+                break
+            if stored.letter.topic not in ours:
+                done = replace(done, foreign=done.foreign + 1)
+                continue
+            reader.progress.advance(stored)
+            if stored.letter.truncated_from is not None:
+                done = replace(done, truncated=done.truncated + 1)
+                continue
+            batch.append(_original(stored))
+            done = replace(done, replayed=done.replayed + 1)
+            if len(batch) >= REPLAY_BATCH and not dry_run:
+                await publisher.publish_all(batch)
+                await reader.commit()
+                batch = []
+                if on_progress:
+                    on_progress(done)
+        if not dry_run:
+            await publisher.publish_all(batch)
+            await reader.commit()
+    if on_progress:
+        on_progress(done)
+    return done
+
+
+def _original(stored: StoredLetter) -> Outgoing:
+    whence = f"{stored.partition}:{stored.offset}"
+    return Outgoing(
+        stored.letter.topic, stored.letter.key, stored.letter.value, [("dlq_replayed_from", whence.encode())]
+    )
+
+
+class _Progress:
+    """How far replays came: per partition of the dead-letter topic, and per source topic and code, the next offset."""
+
+    def __init__(self) -> None:
+        self.by_partition: dict[int, dict[str, int]] = {}
+        self.changed: set[int] = set()
+
+    def load(self, partition: int, metadata: str) -> None:
+        try:
+            self.by_partition[partition] = msgspec.json.decode(metadata, type=dict[str, int])
+        except msgspec.DecodeError:
+            _log.warning("replay progress is unreadable; starting over", partition=partition, metadata=metadata[:200])
+
+    def is_new(self, stored: StoredLetter) -> bool:
+        return stored.offset >= self.by_partition.get(stored.partition, {}).get(self._kind(stored), 0)
+
+    def advance(self, stored: StoredLetter) -> None:
+        self.by_partition.setdefault(stored.partition, {})[self._kind(stored)] = stored.offset + 1
+        self.changed.add(stored.partition)
+
+    @staticmethod
+    def _kind(stored: StoredLetter) -> str:
+        return f"{stored.letter.topic}/{stored.letter.code}"
+
+
+class _Reader:
+    """A consumer of the dead-letter topic, from its beginning to where it ended when the reader was opened."""
+
+    def __init__(self, settings: KafkaSettings, group: str | None) -> None:
+        self.progress = _Progress()
+        self._settings = settings
+        self._group = group
+        self._topic = settings.topic_table().dead_letters.name
+        self._ends: dict[TopicPartition, int] = {}
+        self._consumer: Any = None
+
+    async def __aenter__(self) -> "_Reader":
+        state = (await describe_topics(self._settings)).get(self._topic)
+        if state is None:
+            raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
+        partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
+        options = client_options(self._settings)
+        self._consumer = AIOKafkaConsumer(**options, group_id=self._group, enable_auto_commit=False)
+        try:
+            with broker_errors(self._settings):
+                await self._consumer.start()
+                self._consumer.assign(partitions)
+                await self._consumer.seek_to_beginning(*partitions)
+                self._ends = await self._consumer.end_offsets(partitions)
+                if self._group is not None:
+                    await self._load_progress(partitions)
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def letters(self, code: str | None, topic: str | None) -> AsyncIterator[StoredLetter]:
+        for partition, end in sorted(self._ends.items()):
+            while True:
+                with broker_errors(self._settings):
+                    if await self._consumer.position(partition) >= end:
+                        break
+                    fetched = await self._consumer.getmany(partition, timeout_ms=_POLL_MS)
+                for record in fetched.get(partition, []):
+                    stored = self._letter(record)
+                    if stored is None or record.offset >= end:
+                        continue
+                    if code in (None, stored.letter.code) and topic in (None, stored.letter.topic):
+                        yield stored
+
+    async def commit(self) -> None:
+        """Remember how far this replay came."""
+        offsets = {}
+        for number in self.progress.changed:
+            kinds = self.progress.by_partition[number]
+            metadata = msgspec.json.encode(kinds).decode()
+            offsets[TopicPartition(self._topic, number)] = OffsetAndMetadata(max(kinds.values()), metadata)
+        if not offsets:
+            return
+        with broker_errors(self._settings):
+            await self._consumer.commit(offsets)
+        self.progress.changed.clear()
+
+    async def _load_progress(self, partitions: list[TopicPartition]) -> None:
+        # aiokafka's consumer finds the group's coordinator with patience, but hides the metadata of commits; its admin
+        # client shows them.
+        committed = [each for each in partitions if await self._consumer.committed(each) is not None]
+        if not committed:
+            return
+        admin = AIOKafkaAdminClient(**client_options(self._settings))
+        try:
+            await admin.start()
+            for partition, commit in (await admin.list_consumer_group_offsets(self._group, None, committed)).items():
+                self.progress.load(partition.partition, commit.metadata)
+        finally:
+            await admin.close()
+
+    def _letter(self, record: Any) -> StoredLetter | None:
+        try:
+            letter = DeadLetter.from_record(record.key, record.value, record.headers)
+        except ValueError as error:
+            _log.warning("no dead letter", partition=record.partition, offset=record.offset, reason=str(error))
+            return None
+        return StoredLetter(record.partition, record.offset, letter)

@@ -1,0 +1,178 @@
+r"""Recorded shopping sessions: JSON Lines that can hold any record, malformed ones too.
+
+One record a line, to be sent as it stands:
+
+    {"topic": "clicks", "key": "u-7", "at": "2026-01-31T12:00:00Z", "value": {"event_id": "e-1", …}}
+    {"topic": "clicks", "key": "u-7", "raw": "{\"event_id\": \"cut off"}
+    {"topic": "purchases", "key": null, "value_b64": "/w=="}
+
+`topic` is the role, whatever the topic is called here. Exactly one of `value` (any JSON, sent byte by byte as it is
+written), `raw` (text) and `value_b64` (bytes) is there. `at` says when the record was sent: with it, a recording can be
+replayed as if it ended now (`retimed`).
+"""
+
+import base64
+import binascii
+import gzip
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from contracts.errors import ConfigurationError, InvalidRecord
+from contracts.inputs import InputFormat, Source, decode_event
+from contracts.interactions import InteractionKind
+from contracts.times import MAX_EPOCH_MS, epoch_ms
+
+
+class RecordedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of a recording."""
+
+    topic: Literal["clicks", "purchases"]
+    key: str | None = None
+    at: str | int | None = None
+    value: Raw | UnsetType = UNSET
+    raw: str | UnsetType = UNSET
+    value_b64: str | UnsetType = UNSET
+
+
+class Recorded(Struct, frozen=True):
+    """One record to send."""
+
+    source: Source
+    key: bytes | None
+    value: bytes
+    at: int | None = None
+    """Epoch milliseconds."""
+
+
+_line = msgspec.json.Decoder(RecordedEvent)
+
+
+def read_lines(recording: Path | Literal["-"]) -> Iterator[bytes]:
+    """Yield the lines of a file (`.gz`: compressed), or of standard input for `-`.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if recording == "-":
+        yield from sys.stdin.buffer
+        return
+    try:
+        with gzip.open(recording) if recording.suffix == ".gz" else recording.open("rb") as lines:
+            yield from lines
+    except (OSError, EOFError) as error:
+        raise ConfigurationError(f"the recording {recording} cannot be read: {error}") from error
+
+
+def parse_line(line: bytes, number: int) -> Recorded:
+    """Return the record that a line of a recording holds.
+
+    Raises:
+        ConfigurationError: the line is none of a recording; names its number and what is wrong.
+    """
+    try:
+        event = _line.decode(line)
+        value = _value(event)
+        at = None if event.at is None else epoch_ms(event.at)
+    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"line {number} of the recording: {error}") from error
+    return Recorded(event.topic, None if event.key is None else event.key.encode(), value, at)
+
+
+def _value(event: RecordedEvent) -> bytes:
+    stated = []
+    if event.value is not UNSET:
+        stated.append(bytes(event.value))
+    if event.raw is not UNSET:
+        stated.append(event.raw.encode())
+    if event.value_b64 is not UNSET:
+        stated.append(base64.b64decode(event.value_b64, validate=True))
+    if len(stated) != 1:
+        raise ValueError("exactly one of `value`, `raw` and `value_b64` is required")
+    return stated[0]
+
+
+def parse_event(line: bytes, from_format: InputFormat, now: int) -> Recorded:
+    """Return the record for a bare event: its topic by its kind, its key its visitor.
+
+    What cannot be read goes to `clicks` without a key, to become a dead letter there: whoever replays a file wants to
+    see what the stream makes of it.
+    """
+    value = line.strip()
+    try:
+        event = decode_event(
+            value, "clicks", from_format, received_at=now, max_future_ms=MAX_EPOCH_MS, max_age_ms=MAX_EPOCH_MS
+        )
+    except InvalidRecord:
+        return Recorded("clicks", None, value)
+    source: Source = "purchases" if event.kind is InteractionKind.PURCHASE else "clicks"
+    return Recorded(source, event.user_id.encode(), value)
+
+
+def retimed(records: Iterable[Recorded], now: int) -> list[Recorded]:
+    """Return the records moved in time as a whole, so that the last one was sent `now`.
+
+    The times inside native, Segment and GA4 events move with them; what is no JSON object stays as it is.
+
+    Raises:
+        ConfigurationError: no record says when it was sent (`at`).
+    """
+    records = list(records)
+    sent = [each.at for each in records if each.at is not None]
+    if not sent:
+        raise ConfigurationError("no line of the recording has `at`, so it cannot be moved in time")
+    by = now - max(sent)
+    return [
+        Recorded(each.source, each.key, _moved(each.value, by), None if each.at is None else each.at + by)
+        for each in records
+    ]
+
+
+_MILLISECOND_FIELDS = ("time", "timestamp", "originalTimestamp", "receivedAt", "sentAt")
+_MICROSECOND_FIELDS = ("timestamp_micros", "event_timestamp")
+_MICROS = re.compile(r"[0-9]{1,18}")
+
+
+def _moved(value: bytes, by: int) -> bytes:
+    try:
+        event = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return value
+    if not isinstance(event, dict):
+        return value
+    changed = _move_fields(event, by)
+    for hit in event["events"] if isinstance(event.get("events"), list) else []:
+        if isinstance(hit, dict):
+            changed |= _move_fields(hit, by)
+    return msgspec.json.encode(event) if changed else value
+
+
+def _move_fields(event: dict[str, Any], by: int) -> bool:
+    changed = False
+    for name in _MILLISECOND_FIELDS:
+        if isinstance(event.get(name), str):
+            with suppress(ValueError):
+                event[name] = _rfc3339(epoch_ms(event[name]) + by)
+                changed = True
+        elif type(event.get(name)) is int:
+            event[name] += by
+            changed = True
+    for name in _MICROSECOND_FIELDS:
+        stated = event.get(name)
+        if type(stated) is int or (isinstance(stated, str) and _MICROS.fullmatch(stated)):
+            event[name] = type(stated)(int(stated) + by * 1000)
+            changed = True
+    return changed
+
+
+def _rfc3339(time: int) -> str:
+    if not 0 <= time <= MAX_EPOCH_MS:
+        raise ValueError("out of range")
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
