@@ -6,6 +6,6 @@ and contracts; nothing of streams, generator, edge or catalog.
 
 from local.errors import ServerFailed, ServerMissing
 from local.process import ChildProcess
-from local.stack import Stack, why_unavailable
+from local.stack import Stack, environment_of, why_unavailable
 
-__all__ = ["ChildProcess", "ServerFailed", "ServerMissing", "Stack", "why_unavailable"]
+__all__ = ["ChildProcess", "ServerFailed", "ServerMissing", "Stack", "environment_of", "why_unavailable"]

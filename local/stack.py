@@ -1,5 +1,7 @@
 """A Kafka broker and an S3 server, started together: what one machine needs to run Bannerstream."""
 
+import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,15 @@ def why_unavailable(kafka: KafkaKind, s3: S3Kind) -> str | None:
     asked = (_KAFKA[kafka].why_unavailable(), _S3[s3].why_unavailable())
     reasons = [reason for reason in asked if reason is not None]
     return "; ".join(reasons) or None
+
+
+def environment_of(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the `BANNERSTREAM_…` variables that say the same as `load_settings(**overrides)`, for a child process."""
+    return {
+        f"BANNERSTREAM_{group}__{name}".upper(): value if isinstance(value, str) else json.dumps(value, default=str)
+        for group, values in overrides.items()
+        for name, value in values.items()
+    }
 
 
 class Stack:
@@ -78,13 +89,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the `BANNERSTREAM_…` variables that point a child process to these servers."""
-        return {
-            f"BANNERSTREAM_{group.upper()}__{name.upper()}": str(value).lower()
-            if isinstance(value, bool)
-            else str(value)
-            for group, values in self.settings_overrides().items()
-            for name, value in values.items()
-        }
+        return environment_of(self.settings_overrides())
 
     def settings_overrides(self) -> dict[str, dict[str, Any]]:
         """Return the same as arguments for `settings.load_settings(**overrides)`."""

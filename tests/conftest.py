@@ -1,0 +1,25 @@
+"""What every test can ask for."""
+
+import os
+import uuid
+
+import pytest
+
+REQUIRE_REAL = "BANNERSTREAM_REQUIRE_REAL"
+
+
+@pytest.fixture
+def fresh_name() -> str:
+    """A name that no other test has: for topics, groups and buckets on servers that tests share."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Turn the skip of a test that needs real things into a failure where they are required."""
+    if os.environ.get(REQUIRE_REAL) != "1" or call.excinfo is None:
+        return
+    needs_real = item.get_closest_marker("real") or item.get_closest_marker("gpu_extra")
+    if needs_real and isinstance(call.excinfo.value, pytest.skip.Exception):
+        reason = f"{REQUIRE_REAL}=1, but this was to be skipped: {call.excinfo.value}"
+        failure = pytest.fail.Exception(reason, pytrace=False)
+        call.excinfo = pytest.ExceptionInfo.from_exc_info((type(failure), failure, call.excinfo.tb))

@@ -1,0 +1,160 @@
+"""What Bannerstream asks of any Kafka and any S3, asked of each server that local/ starts."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from minio import Minio
+from minio.error import InvalidResponseError, S3Error
+
+from local import Stack
+from settings.model import Settings
+
+DEADLINE_S = 20
+
+
+async def create_topic(settings: Settings, name: str, partitions: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"cleanup.policy": "compact"})])
+        assert [error[1] for error in answer.topic_errors] == [0]
+    finally:
+        await admin.close()
+
+
+async def read(consumer: AIOKafkaConsumer, count: int) -> list[object]:
+    """Read until `count` records are there."""
+    records: list[object] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while len(records) < count:
+        assert time.monotonic() < deadline, f"{len(records)} of {count} records after {DEADLINE_S} s"
+        for batch in (await consumer.getmany(timeout_ms=200)).values():
+            records += batch
+    return records
+
+
+async def test_records_come_back_whole(settings: Settings) -> None:
+    topic = settings.kafka.topic_table().clicks.name
+    now = time.time_ns() // 1_000_000
+    await create_topic(settings, topic, partitions=3)
+    servers = settings.kafka.bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True) as producer:
+        assert await producer.partitions_for(topic) == {0, 1, 2}
+        sent = await producer.send_and_wait(
+            topic,
+            b"v" * 1000,
+            key=b"k",
+            partition=2,
+            timestamp_ms=now - 5000,
+            headers=[("ce_id", b"1"), ("empty", b"")],
+        )
+        assert (sent.partition, sent.offset) == (2, 0)
+        assert (await producer.send_and_wait(topic, None, key=b"k", partition=2)).offset == 1
+    async with AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
+        first, tombstone = await read(consumer, 2)
+    assert (first.key, first.value, first.timestamp) == (b"k", b"v" * 1000, now - 5000)
+    assert first.headers == (("ce_id", b"1"), ("empty", b""))
+    assert (tombstone.key, tombstone.value) == (b"k", None)
+
+
+async def test_a_group_resumes_where_it_committed(settings: Settings) -> None:
+    topic, group = settings.kafka.topic_table().requests.name, settings.generator.group_id
+    servers = settings.kafka.bootstrap_servers
+    await create_topic(settings, topic, partitions=1)
+    async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True) as producer:
+        for number in range(10):
+            await producer.send_and_wait(topic, b"%d" % number, key=b"k")
+    options = {"group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False}
+    async with AIOKafkaConsumer(topic, bootstrap_servers=servers, **options) as consumer:
+        assert [record.value for record in await read(consumer, 10)] == [b"%d" % number for number in range(10)]
+        await consumer.commit({TopicPartition(topic, 0): 4})
+    async with AIOKafkaConsumer(topic, bootstrap_servers=servers, **options) as consumer:
+        assert [record.value for record in await read(consumer, 6)] == [b"%d" % number for number in range(4, 10)]
+
+
+def client(settings: Settings) -> Minio:
+    storage = settings.storage
+    secret = storage.secret_key.get_secret_value()
+    return Minio(storage.endpoint, storage.access_key, secret, secure=storage.secure, region=storage.region)
+
+
+def test_objects_come_back_whole(settings: Settings) -> None:
+    s3, bucket = client(settings), settings.storage.bucket
+    assert not s3.bucket_exists(bucket)
+    s3.make_bucket(bucket)
+    assert s3.bucket_exists(bucket)
+    forever = "public, max-age=31536000, immutable"
+    for name in ("blobs/aa/1.webp", "blobs/ab/2.webp", "manifests/3.json"):
+        s3.put_object(bucket, name, io.BytesIO(b"body"), 4, "image/webp", metadata={"Cache-Control": forever})
+    found = s3.stat_object(bucket, "blobs/aa/1.webp")
+    assert (found.size, found.content_type, found.metadata["Cache-Control"]) == (4, "image/webp", forever)
+    with s3.get_object(bucket, "blobs/aa/1.webp") as response:
+        assert response.read() == b"body"
+    listed = {each.object_name for each in s3.list_objects(bucket, prefix="blobs/", recursive=True)}
+    assert listed == {"blobs/aa/1.webp", "blobs/ab/2.webp"}
+    s3.remove_object(bucket, "blobs/aa/1.webp")
+    with pytest.raises(S3Error) as missing:
+        s3.stat_object(bucket, "blobs/aa/1.webp")
+    assert missing.value.code == "NoSuchKey"
+
+
+def test_a_stranger_is_refused(settings: Settings) -> None:
+    storage = settings.storage
+    s3 = Minio(storage.endpoint, storage.access_key, "not-the-secret", secure=False, region=storage.region)
+    with pytest.raises((S3Error, InvalidResponseError), match="SignatureDoesNotMatch"):
+        s3.list_buckets()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs; a zombie whose new parent never reaps it does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_data_outlives_a_restart_and_a_stop_leaves_nothing(tmp_path: Path) -> None:
+    for start in ("first", "second"):
+        with Stack("embedded", "embedded", data_dir=tmp_path) as stack:
+            settings = Settings(**stack.settings_overrides())
+            assert client(settings).bucket_exists("kept") is (start == "second")
+            if start == "first":
+                client(settings).make_bucket("kept")
+            processes = [stack.kafka.process, stack.s3.process]
+        for process in processes:
+            assert process is not None
+            assert process.poll() is not None
+            with pytest.raises(ProcessLookupError):
+                os.killpg(process.pid, 0)
+
+
+PARENT = """
+import pathlib, signal, sys
+from local import Stack
+stack = Stack("embedded", "embedded", data_dir=pathlib.Path(sys.argv[1]))
+stack.start()
+print(stack.kafka.process.pid, stack.s3.process.pid, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(children) == 2
+        assert all(is_running(child) for child in children)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + DEADLINE_S
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, "children outlived their parent"
+        time.sleep(0.01)
