@@ -6,6 +6,7 @@ shown as a card.
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from storage.errors import BrokenImage
 from storage.intake.cutting import CutRefused, cut_out
@@ -14,10 +15,14 @@ from storage.intake.margins import cropped_to_alpha, has_real_transparency, opaq
 from storage.pictures import encode_picture
 from storage.store import CATALOGUE_PREFIX
 
-__all__ = ["REVISION", "BrokenImage", "ProductPicture", "image_key", "take_in"]
+__all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "take_in"]
 
 REVISION = "1"
 """Part of every picture's key: raise it when intake makes another picture of the same file."""
+
+
+Treatment = Literal["own alpha", "cut out", "whole"]
+"""What was done: the shop's own alpha kept, the ground cut away, or the picture kept whole to be shown as a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class ProductPicture:
     height: int
     cut_out: bool
     """The ground is gone: by the shop's own alpha, or by ours."""
+    treatment: Treatment
     kept_whole_because: str | None = None
     """Why it was not cut out, in words for the shop; None where it was."""
 
@@ -41,6 +47,7 @@ def take_in(content: bytes) -> ProductPicture:
         BrokenImage: the file cannot be used; the message says why and what to do. Nothing else is raised.
     """
     pixels = decode_upright(content)
+    treatment: Treatment = "own alpha"
     reason = None
     if has_real_transparency(pixels):
         pixels = cropped_to_alpha(pixels)
@@ -48,10 +55,11 @@ def take_in(content: bytes) -> ProductPicture:
         pixels = opaque(pixels)
         try:
             pixels = cropped_to_alpha(cut_out(pixels[..., :3]))
+            treatment = "cut out"
         except CutRefused as refused:
-            reason = str(refused)
+            treatment, reason = "whole", str(refused)
     height, width = pixels.shape[:2]
-    return ProductPicture(encode_picture(pixels), width, height, reason is None, reason)
+    return ProductPicture(encode_picture(pixels), width, height, treatment != "whole", treatment, reason)
 
 
 def image_key(content: bytes) -> str:

@@ -1,0 +1,141 @@
+"""Loads a catalogue: pictures into the bucket, then cohorts, then products to their topics.
+
+In this order nothing dangles: a product that streams sees names a picture that is there and cohorts that are known.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from broker.compacted import read_compacted
+from broker.publishing import Outgoing, Publisher, outgoing
+from catalog.files import Catalogue
+from catalog.pictures import OnProgress, Stage, store_pictures
+from contracts.catalog import Cohort, Product, with_rev
+from contracts.cloudevents import CloudEvent
+from contracts.codecs import decode
+from settings.model import Settings
+from storage import S3BannerStore
+
+_SOURCE = "/catalog"
+_BATCH = 500
+"""Records acknowledged together: enough that waiting costs nothing, few enough that progress can be seen."""
+
+_Record = TypeVar("_Record", Product, Cohort)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a topic needs to say what the files say."""
+
+    published: tuple[str, ...]
+    """Ids that are new or differ."""
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Ids that get a tombstone."""
+    left: tuple[str, ...]
+    """Ids that are on the topic, not in the files, and stay, because `prune` was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What `load` did."""
+
+    cohorts: Changes
+    products: Changes
+    pictures_stored: int
+    pictures_already_there: int
+
+
+async def load(
+    catalogue: Catalogue, settings: Settings, on_progress: OnProgress | None = None, *, prune: bool = False
+) -> LoadReport:
+    """Bring bucket and topics to what the files say. Loading the same files again changes nothing.
+
+    Products and cohorts that are on the topics and not in the files stay, unless `prune`: then they get tombstones,
+    products before the cohorts that they name.
+
+    Raises:
+        CatalogueInvalid: pictures that cannot be used; nothing was published.
+        broker.errors.TopicMissing: run `bannerstream topics create`.
+        StorageError, ServiceUnavailable, ConfigurationError: bucket or broker; what was done so far stays, load again.
+    """
+    topics = settings.kafka.topic_table()
+    store = S3BannerStore(settings.storage)
+    try:
+        await asyncio.to_thread(store.check)
+        pictures = await store_pictures(catalogue, store, on_progress)
+    finally:
+        store.close()
+
+    cohorts = {each.cohort_id: with_rev(each) for each in catalogue.cohorts}
+    products = {
+        each.product_id: with_rev(msgspec.structs.replace(each, image_key=pictures.keys.get(each.product_id)))
+        for each in catalogue.products
+    }
+    cohorts_there = await read_compacted(settings.kafka, topics.cohorts.name, lambda value: decode(value, Cohort))
+    products_there = await read_compacted(settings.kafka, topics.products.name, lambda value: decode(value, Product))
+    cohort_changes = changes(cohorts, cohorts_there, prune=prune)
+    product_changes = changes(products, products_there, prune=prune)
+
+    now = time.time_ns() // 1_000_000
+    async with Publisher(settings.kafka, client_id="bannerstream-catalog") as publisher:
+        changed_cohorts = [cohorts[name] for name in cohort_changes.published]
+        changed_products = [products[name] for name in product_changes.published]
+        await _publish(publisher, "cohorts", _upserts(topics.cohorts.name, "cohort", changed_cohorts, now), on_progress)
+        await _publish(
+            publisher,
+            "products",
+            [
+                *_upserts(topics.products.name, "product", changed_products, now),
+                *_tombstones(topics.products.name, "product", product_changes.removed, now),
+            ],
+            on_progress,
+        )
+        await publisher.publish_all(_tombstones(topics.cohorts.name, "cohort", cohort_changes.removed, now))
+    return LoadReport(cohort_changes, product_changes, pictures.stored, pictures.already_there)
+
+
+def changes(wanted: dict[str, _Record], there: dict[str, _Record], *, prune: bool) -> Changes:
+    """Return what must be published for a topic that holds `there` to hold `wanted`."""
+    vanished = tuple(sorted(there.keys() - wanted.keys()))
+    return Changes(
+        published=tuple(name for name, record in wanted.items() if there.get(name) != record),
+        unchanged=tuple(name for name, record in wanted.items() if there.get(name) == record),
+        removed=vanished if prune else (),
+        left=() if prune else vanished,
+    )
+
+
+def _upserts(topic: str, kind: str, records: Sequence[Product | Cohort], now: int) -> list[Outgoing]:
+    made = []
+    for record in records:
+        name = record.product_id if isinstance(record, Product) else record.cohort_id
+        event = CloudEvent(id=f"{name}@{record.rev}", type=f"catalog.{kind}", source=_SOURCE, time=now, subject=name)
+        made.append(outgoing(topic, name, record, event))
+    return made
+
+
+def _tombstones(topic: str, kind: str, names: Sequence[str], now: int) -> list[Outgoing]:
+    return [
+        Outgoing(
+            topic,
+            name.encode(),
+            None,
+            CloudEvent(
+                id=f"{name}@removed-{now}", type=f"catalog.{kind}.removed", source=_SOURCE, time=now, subject=name
+            ).headers(),
+        )
+        for name in names
+    ]
+
+
+async def _publish(publisher: Publisher, stage: Stage, records: list[Outgoing], on_progress: OnProgress | None) -> None:
+    for start in range(0, len(records), _BATCH):
+        await publisher.publish_all(records[start : start + _BATCH])
+        if on_progress is not None:
+            on_progress(stage, min(start + _BATCH, len(records)), len(records))

@@ -1,0 +1,134 @@
+"""The pictures of a catalogue: through intake, and into the bucket."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from catalog.errors import CatalogueInvalid, Problem
+from catalog.files import Catalogue
+from storage.errors import BrokenImage
+from storage.intake import Treatment, image_key, take_in
+from storage.intake.decoding import MAX_BYTES
+
+Stage = Literal["pictures", "cohorts", "products"]
+OnProgress = Callable[[Stage, int, int], None]
+"""Called with (stage, done, of how many), from the event loop's thread."""
+
+_T = TypeVar("_T")
+
+
+class PictureStore(Protocol):
+    """What is needed of the bucket; `storage.S3BannerStore` and its fake have it."""
+
+    def has_image(self, key: str) -> bool:
+        """Tell whether a picture is there."""
+        ...
+
+    def put_image(self, key: str, png: bytes) -> None:
+        """Store a picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPicture:
+    """What became of one product's picture."""
+
+    product_id: str
+    treatment: Treatment | Literal["broken", "none"]
+    reason: str | None = None
+    """Why it was kept whole, or why it cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPictures:
+    """Where the pictures lie now."""
+
+    keys: dict[str, str]
+    """Object key by product id."""
+    stored: int
+    already_there: int
+
+
+async def check(catalogue: Catalogue, on_progress: OnProgress | None = None) -> tuple[CheckedPicture, ...]:
+    """Return what intake makes of every product's picture, in the catalogue's order. Needs no server."""
+    outcomes = await _each_path(catalogue, _examined, on_progress)
+    return tuple(
+        CheckedPicture(product.product_id, *outcomes[catalogue.images[product.product_id]])
+        if product.product_id in catalogue.images
+        else CheckedPicture(product.product_id, "none")
+        for product in catalogue.products
+    )
+
+
+async def store_pictures(
+    catalogue: Catalogue, store: PictureStore, on_progress: OnProgress | None = None
+) -> StoredPictures:
+    """Put every picture into the bucket that is not there yet; the work of intake is done for those only.
+
+    Raises:
+        CatalogueInvalid: pictures that cannot be used, all of them; the others are in the bucket.
+        storage.errors.StorageError: see there.
+    """
+
+    def stored(path: Path) -> tuple[str, bool] | BrokenImage:
+        content = _content(path)
+        key = image_key(content)
+        if store.has_image(key):
+            return key, False
+        try:
+            store.put_image(key, take_in(content).png)
+        except BrokenImage as error:
+            return error
+        return key, True
+
+    outcomes = await _each_path(catalogue, stored, on_progress)
+    broken = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, BrokenImage)}
+    if broken:
+        raise CatalogueInvalid(
+            [Problem(catalogue.named(path), None, None, str(error)) for path, error in broken.items()]
+        )
+    placed = {path: outcome for path, outcome in outcomes.items() if not isinstance(outcome, BrokenImage)}
+    counted = Counter(new for _, new in placed.values())
+    keys = {product_id: placed[path][0] for product_id, path in catalogue.images.items()}
+    return StoredPictures(keys, stored=counted[True], already_there=counted[False])
+
+
+def _examined(path: Path) -> tuple[Treatment | Literal["broken"], str | None]:
+    try:
+        picture = take_in(_content(path))
+    except BrokenImage as error:
+        return "broken", str(error)
+    return picture.treatment, picture.kept_whole_because
+
+
+def _content(path: Path) -> bytes:
+    """Return the file, or so much of it that intake sees that it is too large."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+async def _each_path(
+    catalogue: Catalogue, work: Callable[[Path], _T], on_progress: OnProgress | None
+) -> dict[Path, _T]:
+    """Do the work once per file, on as many threads as there are processors: Pillow and OpenCV free the GIL."""
+    paths = sorted(set(catalogue.images.values()))
+    at_once = asyncio.Semaphore(os.cpu_count() or 1)
+    outcomes: dict[Path, _T] = {}
+
+    async def one(path: Path) -> None:
+        async with at_once:
+            outcomes[path] = await asyncio.to_thread(work, path)
+        if on_progress is not None:
+            on_progress("pictures", len(outcomes), len(paths))
+
+    tasks = [asyncio.create_task(one(path)) for path in paths]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return outcomes
