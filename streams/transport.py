@@ -5,6 +5,7 @@ consumer commits what left a stream, which includes what was skipped in a rebala
 raising; this one commits what was written.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -24,7 +25,7 @@ the next fetch asks only for the others, and a quiet one parks it, and with it e
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a fetch that does not stall."""
 
-    logger = driver.logger
+    logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -49,7 +50,7 @@ class _NoReadOffsets(defaultdict[TP, int | None]):
 class AppliedConsumer(driver.Consumer):
     """A consumer whose committed offsets are those that `applied` was called with, and nothing else."""
 
-    logger = driver.logger
+    logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: dict[TP, int] = {}

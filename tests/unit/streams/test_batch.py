@@ -1,0 +1,212 @@
+"""A batch and its outcome: what is written for good events, bad ones, replays and repeats."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.keys import user_key
+from contracts.messages import Assignment, BannerRequest
+from contracts.scalars import MAX_EVENT_BYTES
+from streams.affinity import unpack
+from streams.batch import Outcome, Rules, SourceRecord, StateKey, fold_batch
+from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
+
+SECRET = b"sixteen bytes at least"
+RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
+CATALOGUE = catalogue()
+
+
+def record(offset: int, user: str = "ada", *, topic: str = "clicks", **changes) -> SourceRecord:
+    event = {"event_id": f"e-{offset}", "user_id": user, "product_id": "mug", "time": NOON + offset}
+    key = changes.pop("key", user.encode())
+    value = changes.pop("value", None)
+    if value is None:
+        value = json.dumps(event | changes).encode()
+    return SourceRecord(topic, topic, 0, offset, key, value, NOON + 1_000)
+
+
+class Table(dict):
+    """States as the store holds them."""
+
+    def run(self, *records: SourceRecord, shop=CATALOGUE) -> Outcome:
+        outcome = fold_batch(records, self.get, shop, RULES, NOON + 2_000)
+        self.update(outcome.states)
+        return outcome
+
+    def state(self, user: str):
+        return unpack(self[at(user)])
+
+
+def at(user: str) -> StateKey:
+    return StateKey(0, user_key(user, SECRET))
+
+
+def test_a_click_leads_to_a_state_an_assignment_and_a_request():
+    table = Table()
+    outcome = table.run(record(0))
+    (assignment,) = outcome.assignments
+    assert assignment == Assignment(
+        user_key=user_key("ada", SECRET),
+        epoch=1,
+        banner_key=CATALOGUE.banner_key("mug", "cosy"),
+        product_id="mug",
+        cohort_id="cosy",
+        decided_at=NOON,
+    )
+    (ask,) = outcome.asks
+    assert ask.cause == f"{assignment.user_key}:1"
+    assert ask.request == BannerRequest(
+        banner_key=assignment.banner_key,
+        product=PRODUCTS[0],
+        cohort=CATALOGUE.cohorts["cosy"],
+        locale="en",
+        variant="a",
+        creative_revision="1",
+        requested_at=NOON + 2_000,
+        event_appended_at=NOON + 1_000,
+    )
+    assert table.state("ada").offsets == {"clicks": 0}
+    assert outcome.fates == {("clicks", "folded"): 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"value": b"\xff\x00 not json"}, "malformed"),
+        ({"value": b""}, "malformed"),
+        ({"time": "yesterday"}, "malformed"),
+        ({"product_id": "m" * 1_000_000}, "oversized"),
+        ({"product_id": "ghost"}, "unknown_product"),
+        ({"time": NOON + DAY}, "implausible_time"),
+        ({"time": NOON - 401 * DAY}, "implausible_time"),
+        ({"key": None}, "wrong_key"),
+        ({"key": b"somebody else"}, "wrong_key"),
+    ],
+)
+def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_stops_nothing(changes, code):
+    table = Table()
+    bad = record(1, "eve", **changes)
+    outcome = table.run(record(0), bad, record(2, product_id="blanket"))
+    (letter,) = outcome.dead_letters
+    assert (letter.code, letter.topic, letter.partition, letter.offset) == (code, "clicks", 0, 1)
+    assert letter.key == bad.key
+    assert letter.reason
+    assert letter.value == bad.value[:900_000]
+    assert outcome.fates == {("clicks", "folded"): 2, ("clicks", "dead_letter"): 1}
+    assert set(outcome.states) == {at("ada")}
+    assert table.state("ada").offsets == {"clicks": 2}
+
+
+def test_an_unreadable_state_becomes_a_dead_letter_and_is_not_overwritten():
+    table = Table({at("ada"): b"\x07from the future"})
+    outcome = table.run(record(0), record(1, "bob"))
+    assert [(letter.code, letter.offset) for letter in outcome.dead_letters] == [("internal", 0)]
+    assert set(outcome.states) == {at("bob")}
+
+
+def test_an_order_with_one_unknown_product_is_a_dead_letter_whole():
+    order = json.dumps(
+        {"event_id": "o", "user_id": "ada", "product_ids": ["mug", "ghost"], "time": NOON, "kind": "purchase"}
+    )
+    table = Table()
+    outcome = table.run(record(0, topic="purchases", value=order.encode()))
+    assert outcome.states == {}
+    assert outcome.fates == {("purchases", "dead_letter"): 1}
+
+
+def test_a_visitor_repeated_in_a_batch_gets_one_state_and_the_last_decision():
+    table = Table()
+    outcome = table.run(record(0), record(1, kind="cart"), record(2, product_id="mug", kind="purchase"))
+    assert [(each.product_id, each.epoch) for each in outcome.assignments] == [("blanket", 2)]
+    assert len(outcome.states) == 1
+    assert [each.request.product.product_id for each in outcome.asks] == ["blanket"]
+
+
+def test_visitors_who_share_a_banner_ask_for_it_once():
+    outcome = Table().run(record(0), record(1, "bob"))
+    assert len(outcome.assignments) == 2
+    assert len(outcome.asks) == 1
+
+
+def test_an_event_that_changes_no_decision_is_kept_and_says_nothing():
+    table = Table()
+    table.run(record(0))
+    outcome = table.run(record(1))
+    assert (outcome.assignments, outcome.asks) == ([], [])
+    assert set(outcome.states) == {at("ada")}
+
+
+def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writes_nothing():
+    table = Table()
+    told = table.run(record(0), record(1, product_id="shoe", kind="cart"))
+    again = table.run(record(0), record(1, product_id="shoe", kind="cart"))
+    assert again.assignments == told.assignments
+    assert [each.cause for each in again.asks] == [each.cause for each in told.asks]
+    assert again.states == {}
+    assert again.fates == {("clicks", "replayed"): 2}
+
+
+def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
+    table = Table()
+    table.run(record(0))
+    shop = catalogue(product("mug", {"cosy": 1.0}, title="Larger mug"), *PRODUCTS[1:])
+    outcome = table.run(record(0), shop=shop)
+    assert [(each.epoch, each.banner_key) for each in outcome.assignments] == [(2, shop.banner_key("mug", "cosy"))]
+    assert [each.request.product.title for each in outcome.asks] == ["Larger mug"]
+    assert set(outcome.states) == {at("ada")}
+
+
+def test_clicks_and_purchases_of_one_visitor_meet_in_one_state():
+    table = Table()
+    table.run(record(5))
+    table.run(record(0, topic="purchases"))
+    assert table.state("ada").offsets == {"clicks": 5, "purchases": 0}
+    assert table.state("ada").decision.product_id == "blanket"
+
+
+events = st.lists(
+    st.builds(
+        lambda user, product_id, kind, noise: {
+            "user": user,
+            "product_id": product_id,
+            "kind": kind,
+            **({"value": noise} if noise else {}),
+        },
+        st.sampled_from(["ada", "bob", "eve"]),
+        st.sampled_from([*(each.product_id for each in PRODUCTS), "ghost"]),
+        st.sampled_from(["view", "click", "cart", "purchase"]),
+        st.one_of(st.none(), st.binary(min_size=1, max_size=40)),
+    ),
+    max_size=20,
+)
+
+
+@given(events, st.data())
+def test_cutting_a_stream_into_other_batches_and_replaying_any_of_it_ends_in_the_same_states(session, data):
+    records = [record(offset, **each) for offset, each in enumerate(session)]
+    whole, cut = Table(), Table()
+    whole.run(*records)
+    position = 0
+    while position < len(records):
+        start = data.draw(st.integers(0, position), label="a crash rewinds to")
+        position = data.draw(st.integers(position + 1, len(records)), label="and reads up to")
+        cut.run(*records[start:position])
+    assert cut == whole
+
+
+@given(events)
+def test_every_assignment_has_its_request_and_every_record_its_fate(session):
+    records = [record(offset, **each) for offset, each in enumerate(session)]
+    outcome = Table().run(*records)
+    assert {each.banner_key for each in outcome.assignments} == {each.request.banner_key for each in outcome.asks}
+    assert sum(outcome.fates.values()) == len(records)
+    assert len(outcome.dead_letters) == outcome.fates.get(("clicks", "dead_letter"), 0)
+
+
+def test_no_record_larger_than_the_limit_is_parsed():
+    value = msgspec.json.encode({"padding": "x" * MAX_EVENT_BYTES})
+    outcome = Table().run(record(0, value=value))
+    assert [letter.code for letter in outcome.dead_letters] == ["oversized"]

@@ -1,0 +1,118 @@
+"""Which records the consumer takes and which offsets it offers to commit, around seeks and rebalances."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP, Message
+
+from settings import Settings
+from streams.app import create_app
+from streams.transport import AppliedConsumer
+
+CLICKS = TP("clicks", 0)
+
+
+class Thread:
+    """Stands in for the thread that owns the Kafka connection: notes where it is asked to seek."""
+
+    def __init__(self) -> None:
+        self.sought: list[int] = []
+        self.committed: dict[TP, int | None] = {}
+        self.thread_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *args: call(*args))
+
+    def seek(self, tp: TP, offset: int) -> None:
+        self.sought.append(offset)
+
+    def assignment(self) -> set[TP]:
+        return set(self.committed)
+
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        return self.committed
+
+
+@pytest.fixture
+async def consumer(tmp_path, monkeypatch) -> AppliedConsumer:
+    monkeypatch.setattr(AppliedConsumer, "_new_consumer_thread", lambda self: Thread())
+    monkeypatch.setattr(AppliedConsumer, "add_dependency", lambda self, service: service)
+    app = create_app(Settings(streams={"data_dir": tmp_path}))
+    return app.transport.create_consumer(
+        lambda message: None,
+        on_partitions_revoked=lambda revoked: asyncio.sleep(0),
+        on_partitions_assigned=lambda assigned, generation: asyncio.sleep(0),
+    )
+
+
+async def begin(consumer: AppliedConsumer, committed: int | None) -> None:
+    consumer._thread.committed = {CLICKS: committed}
+    await consumer.perform_seek()
+
+
+def committable(consumer: AppliedConsumer) -> dict[TP, int]:
+    return consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks())
+
+
+async def test_nothing_is_taken_before_the_partition_is_sought(consumer):
+    assert not consumer.accept(CLICKS, 0)
+
+
+async def test_only_what_was_applied_is_committed(consumer):
+    await begin(consumer, 5)
+    assert [consumer.accept(CLICKS, offset) for offset in (5, 6, 7)] == [True] * 3
+    assert committable(consumer) == {}
+    consumer.applied(CLICKS, 7)
+    assert committable(consumer) == {CLICKS: 7}
+
+
+async def test_a_message_that_merely_left_its_stream_is_not_committed(consumer):
+    await begin(consumer, 5)
+    message = Message("clicks", 0, 5, 0.0, 0, [], None, None, None, tp=CLICKS)
+    consumer.accept(CLICKS, 5)
+    consumer.ack(message)
+    assert message.acked
+    assert committable(consumer) == {}
+
+
+async def test_records_of_another_position_are_refused_and_the_partition_is_sought_back(consumer):
+    await begin(consumer, 5)
+    assert [consumer.accept(CLICKS, offset) for offset in (40, 41, 42)] == [False] * 3
+    assert consumer._thread.sought == [5]
+    assert consumer.accept(CLICKS, 5)
+
+
+async def test_a_jump_that_comes_again_is_a_hole_in_the_log_and_is_taken(consumer):
+    await begin(consumer, None)
+    assert not consumer.accept(CLICKS, 40)
+    assert consumer._thread.sought == [0]
+    assert [consumer.accept(CLICKS, offset) for offset in (40, 41)] == [True, True]
+
+
+async def test_what_was_given_back_has_to_come_again(consumer):
+    await begin(consumer, 5)
+    consumer.accept(CLICKS, 5)
+    consumer.applied(CLICKS, 6)
+    consumer.accept(CLICKS, 6)
+    consumer.give_back([CLICKS])
+    assert not consumer.accept(CLICKS, 7)
+    assert consumer._thread.sought == [6]
+    assert consumer.accept(CLICKS, 6)
+
+
+async def test_a_replayed_record_is_taken_and_moves_nothing_back(consumer):
+    await begin(consumer, 5)
+    consumer.accept(CLICKS, 5)
+    consumer.applied(CLICKS, 6)
+    assert consumer.accept(CLICKS, 3)
+    consumer.applied(CLICKS, 4)
+    assert committable(consumer) == {CLICKS: 6}
+    assert consumer.accept(CLICKS, 6)
+
+
+async def test_a_partition_that_was_given_up_takes_and_commits_nothing(consumer):
+    await begin(consumer, 5)
+    consumer.accept(CLICKS, 5)
+    consumer._thread.committed = {}
+    await consumer.on_partitions_revoked({CLICKS})
+    assert not consumer.accept(CLICKS, 6)
+    consumer.applied(CLICKS, 7)
+    assert committable(consumer) == {}
