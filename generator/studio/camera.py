@@ -30,8 +30,11 @@ def take(scene: Scene, stage: Stage) -> Image:
     scale = min(1.0, math.sqrt(WORKING_PIXELS / (view.width * view.height)))
     width, height = max(48, round(view.width * scale)), max(32, round(view.height * scale))
     picture = _backdrop(scene.backdrop, width, height)
+    exposure = np.array([*_exposure(stage.light), 1], np.float32)
     for layer in scene.behind:
-        picture = _over(picture, photograph(layer, view, width, height))
+        taken = photograph(layer, view, width, height)
+        # A lamp burns as bright at dusk as by day: it is taken out of what the scene's light will do to it.
+        picture = _over(picture, taken / exposure if layer.glows else taken)
     picture = _calm(picture, view)
     cover, depth = _surface_cover(view, scene, width, height)
     picture = _lay_surface(picture, scene, view, cover, depth)
@@ -40,7 +43,7 @@ def take(scene: Scene, stage: Stage) -> Image:
     for layer in scene.before:
         front = photograph(layer, view, width, height)
         if not layer.glows:
-            front = front * np.array([*_exposure(stage.light), 1], np.float32)
+            front = front * exposure
         picture = _over(picture, front)
         sharp = sharp * (1 - front[..., 3])
     picture = _develop(picture)

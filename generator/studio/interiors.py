@@ -20,8 +20,8 @@ def window(stage: Stage, wide: float = 0.8, tall: float = 0.72) -> tuple[Layer, 
     across, down = wide * view.unit, tall * view.unit
     middle = view.light_x - view.away * 0.06 * view.unit
     left, top = middle - across / 2, view.horizon - down - (0.22 + stage.rng.uniform(0, 0.08)) * view.unit
-    pane = mix(light.sky[1], light.sky[2], 0.6)
-    gain = 0.9 if light.name == "evening" else 2.0 if light.name == "golden" else 1.7
+    pane = mix(light.sky[0], light.sky[1], 0.5) if light.name == "evening" else mix(light.sky[1], light.sky[2], 0.6)
+    gain = 2.2 if light.name == "evening" else 2.0 if light.name == "golden" else 1.7
     frame = mix(stage.tones.pale, stage.tones.wall, 0.5)
     bars = "".join(
         rect(left + across * at - 0.012 * view.unit, top, 0.024 * view.unit, down, frame) for at in (0.0, 0.5, 1.0)
@@ -180,7 +180,8 @@ def pendant(x: float, drop: float, size: float, colour: str) -> tuple[str, str]:
         ),
         colour,
     )
-    return shade, disc(x, drop + size * 0.5, size * 0.34, "#ffd9a0", 0.9, 0.45)
+    shine = disc(x, drop + size * 0.55, size * 1.9, "url(#halo)")
+    return shade, shine + disc(x, drop + size * 0.5, size * 0.34, "#ffd9a0", 0.9, 0.45)
 
 
 def table_lamp(x: float, y: float, tall: float, shade: str, foot: str) -> tuple[str, str]:
@@ -190,4 +191,5 @@ def table_lamp(x: float, y: float, tall: float, shade: str, foot: str) -> tuple[
         d("M", x - half * 0.62, top, "H", x + half * 0.62, "L", x + half, top + tall * 0.46, "H", x - half, "Z"),
         shade,
     )
-    return lamp, disc(x, top + tall * 0.26, half * 0.95, "#ffcf91", 0.85, 0.8)
+    shine = disc(x, top + tall * 0.26, tall * 1.15, "url(#halo)")
+    return lamp, shine + disc(x, top + tall * 0.26, half * 0.95, "#ffcf91", 0.6, 0.8)

@@ -36,7 +36,10 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
         '<stop offset=".3" stop-color="#fff" stop-opacity=".10"/>'
         '<stop offset=".55" stop-color="#000" stop-opacity=".06"/>'
         '<stop offset="1" stop-color="#000" stop-opacity=".46"/>'
-        f"</linearGradient></defs>{layer.svg}</svg>"
+        '</linearGradient><radialGradient id="halo"><stop offset="0" stop-color="#ffb45e" stop-opacity=".30"/>'
+        '<stop offset=".35" stop-color="#ff9d3c" stop-opacity=".10"/>'
+        '<stop offset="1" stop-color="#ff8a20" stop-opacity="0"/></radialGradient></defs>'
+        f"{layer.svg}</svg>"
     )
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
     drawn = np.asarray(Image.open(BytesIO(png)).convert("RGBA"), np.uint8)

@@ -129,10 +129,10 @@ def candle(x: float, y: float, tall: float, colour: str) -> str:
     return lit_rect(x - tall * 0.2, y - tall, tall * 0.4, tall, colour, tall * 0.05)
 
 
-def flame(x: float, y: float, tall: float) -> str:
+def flame(x: float, y: float, tall: float, unit: float) -> str:
     """Return the flame of a candle of that height, with the light around it."""
-    return disc(x, y - tall * 1.22, tall * 0.55, "#ff9d3c", 0.10) + disc(
-        x, y - tall * 1.2, tall * 0.13, "#ffd28a", 1.0, 1.9
+    return disc(x, y - tall - 0.04 * unit, 0.11 * unit, "url(#halo)") + disc(
+        x, y - tall - 0.04 * unit, 0.019 * unit, "#ffd28a", 1.0, 2.1
     )
 
 

@@ -82,11 +82,16 @@ def view_of(composition: Composition, rng: Random) -> View:
     lean = (middle - width / 2) / width
     side: LightSide = rng.choice(("left", "right")) if abs(lean) < 0.08 else "right" if lean < 0 else "left"
     depth = 0.13 * height
+    horizon = min(max(composition.ground_y - depth, 0.4 * height), 0.86 * height)
+    unit = min(height, 0.62 * width)
+    if composition.text.width > 0.6 * width and composition.text.y < 0.5 * height:
+        # Words across the top: things are drawn as tall as the room left under them.
+        unit = min(unit, max(1.6 * (horizon - composition.text.y - composition.text.height), 0.35 * unit))
     return View(
         width=width,
         height=height,
-        unit=min(height, 0.62 * width),
-        horizon=min(max(composition.ground_y - depth, 0.4 * height), 0.86 * height),
+        unit=unit,
+        horizon=horizon,
         text=composition.text,
         product=composition.product,
         light_side=side,

@@ -26,7 +26,7 @@ def draw(stage: Stage) -> Scene:
         behind.append(Layer(round_glass, 0.024, 1.1))
     behind.append(Layer(_goods(stage), 0.013))
     if stage.light.lamps > 0.3:
-        behind.append(_candlelight(stage))
+        behind += _candles(stage)
     stone = rng.choice(
         (mix(tones.pale, tones.wall, 0.3), mix(tones.wall_deep, tones.pale, 0.35), tones.natural("#b7afa6", 0.1))
     )
@@ -78,9 +78,12 @@ def _dispenser(x: float, y: float, tall: float, glass: str, pump: str) -> str:
     )
 
 
-def _candlelight(stage: Stage) -> Layer:
+def _candles(stage: Stage) -> tuple[Layer, ...]:
+    """Return candles and their light, for the hours that ask for it."""
     view, rng = stage.view, stage.rng
-    marks = ""
+    wax, flames = "", ""
     for x in view.spots(rng, 3, 0.2, 0.25):
-        marks += vessels.flame(x, view.horizon + 0.03 * view.unit, 0.11 * view.unit)
-    return Layer(marks, 0.012, 5.0 * stage.light.lamps, glows=True)
+        foot, tall = view.horizon + 0.03 * view.unit, rng.uniform(0.06, 0.11) * view.unit
+        wax += vessels.candle(x, foot, tall, stage.tones.pale)
+        flames += vessels.flame(x, foot, tall, view.unit)
+    return Layer(wax, 0.012), Layer(flames, 0.012, 1.4, glows=True)

@@ -26,7 +26,7 @@ def draw(stage: Stage) -> Scene:
     goods, glow = _goods(stage)
     behind.append(Layer(goods, 0.013))
     if stage.light.lamps > 0.3:
-        behind.append(Layer(glow, 0.02, 1.0 + 3.5 * stage.light.lamps, glows=True))
+        behind.append(Layer(glow, 0.02, 0.5 + 0.6 * stage.light.lamps, glows=True))
     top = tones.wood(rng.choice((0.08, 0.3, 0.85)))
     surface = surfaces.Surface(shift(top, -0.05), shift(top, 0.05), surfaces.planks(1), 0.20, 0.3, 0.18)
     shadows = None if by_window else window_shade(stage)

@@ -15,7 +15,7 @@ def draw(stage: Stage) -> Scene:
     """Return a festive room."""
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
-    ground = mix(mix(tones.wall, tones.accent, 0.45), tones.dark, 0.12)
+    ground = mix(mix(tones.wall, tones.accent, 0.45), tones.dark, 0.38)
     gold = tones.natural("#ffcf7a", 0.05)
     behind: list[Layer] = []
     tree = view.clear_x(rng, 0.6, 1.0)
@@ -23,11 +23,11 @@ def draw(stage: Stage) -> Scene:
         fir = mix(tones.natural("#2f5143", 0.1), ground, 0.12)
         behind.append(Layer(pine(tree, floor + 0.1 * unit, 1.25 * unit, fir, None, rng), 0.03))
         behind.append(Layer(_baubles(stage, tree), 0.022))
-        behind.append(Layer(_candles_of(stage, tree), 0.022, 9.0, glows=True))
-    behind.append(Layer(_garland(stage), 0.028, 11.0 + 4.0 * light.lamps, glows=True))
-    behind.append(bokeh(view, rng, 26, (gold, "#ffe7b8", mix(tones.accent, gold, 0.4)), size=0.06, gain=0.55))
+        behind.append(Layer(_candles_of(stage, tree), 0.022, 4.0, glows=True))
+    behind.append(Layer(_garland(stage), 0.028, 5.0 + 2.0 * light.lamps, glows=True))
+    behind.append(bokeh(view, rng, 26, (gold, "#ffe7b8", mix(tones.accent, gold, 0.4)), size=0.06, gain=0.3))
     goods, flames = _goods(stage, gold)
-    behind += [Layer(goods, 0.012), Layer(flames, 0.010, 3.0 + 3.0 * light.lamps, glows=True)]
+    behind += [Layer(goods, 0.012), Layer(flames, 0.010, 1.4, glows=True)]
     top = tones.wood(rng.uniform(0.45, 0.8))
     surface = surfaces.Surface(shift(top, -0.04), shift(top, 0.06), surfaces.planks(3), 0.3, 0.55, 0.25)
     before = (Layer(_boughs(stage), 0.03), bokeh(view, rng, 5, (gold,), size=0.09, top=0.3, gain=0.22))
@@ -79,7 +79,7 @@ def _goods(stage: Stage, gold: str) -> tuple[str, str]:
         else:
             for dx, tall in ((-0.06, 0.22), (0.06, 0.15)):
                 marks += vessels.candle(x + dx * unit, y, tall * unit, mix(tones.pale, "#f6e2c0", 0.5))
-                flames += vessels.flame(x + dx * unit, y, tall * unit)
+                flames += vessels.flame(x + dx * unit, y, tall * unit, unit)
     return marks, flames
 
 

@@ -28,7 +28,7 @@ def draw(stage: Stage) -> Scene:
         lamps, glow = lamps + shade, glow + light
     back.append(Layer(lamps, 0.024))
     if stage.light.lamps > 0.3:
-        back.append(Layer(glow, 0.03, 1 + 4 * stage.light.lamps))
+        back.append(Layer(glow, 0.03, 0.8 + stage.light.lamps, glows=True))
     back.append(Layer(_counter_goods(stage, oak), 0.014))
     return Scene(wall(stage, tones.wall, tones.wall_deep), tuple(back), _counter(stage), before=_fruit(stage))
 

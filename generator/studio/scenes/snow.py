@@ -18,9 +18,9 @@ def draw(stage: Stage) -> Scene:
     edge = floor / view.height
     fir = tones.natural("#3f5a56", 0.15)
     behind = [
-        Layer(_hills(stage, mix(sky[2], fir, 0.22), 0.34), 0.03),
-        Layer(_wood(stage, 16, 0.42, mix(sky[2], fir, 0.38), mix(sky[2], snow, 0.5)), 0.032),
-        Layer(_wood(stage, 8, 0.66, mix(sky[2], fir, 0.68), snow), 0.022),
+        Layer(_hills(stage, mix(snow, sky[0], 0.38), 0.34), 0.03),
+        Layer(_wood(stage, 16, 0.42, mix(mix(snow, sky[0], 0.4), fir, 0.22), mix(sky[2], snow, 0.5)), 0.032),
+        Layer(_wood(stage, 8, 0.66, mix(mix(snow, sky[0], 0.3), fir, 0.52), snow), 0.022),
     ]
     trees = "".join(
         pine(x, floor + 0.05 * unit, unit * rng.uniform(0.6, 0.95), shift(fir, rng.uniform(-0.03, 0.03)), snow, rng)
@@ -70,7 +70,7 @@ def _cabin_lights(stage: Stage) -> Layer:
     marks = ""
     for x in view.spots(rng, 5, 0.1, 0.3):
         marks += disc(x, view.horizon - rng.uniform(0.06, 0.22) * view.unit, 0.011 * view.unit, "#ffc36b")
-    return Layer(marks, 0.03, 14.0 * stage.light.lamps, glows=True)
+    return Layer(marks, 0.03, 5.0 * stage.light.lamps, glows=True)
 
 
 def _flakes(stage: Stage, count: int, size: float, blur: float) -> Layer:
@@ -79,4 +79,4 @@ def _flakes(stage: Stage, count: int, size: float, blur: float) -> Layer:
     for _ in range(round(count * max(1.0, view.width / view.unit / 2))):
         x, y = rng.uniform(0, view.width), rng.uniform(0, view.height * 0.92)
         marks += disc(x, y, view.unit * size * rng.uniform(0.4, 1.1), "#ffffff", rng.uniform(0.3, 0.85))
-    return Layer(marks, blur, 0.8)
+    return Layer(marks, blur, 0.55, glows=True)

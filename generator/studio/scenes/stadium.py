@@ -4,6 +4,7 @@ from generator.studio import surfaces
 from generator.studio.colour import mix, shift
 from generator.studio.scene import Layer, Scene, Stage
 from generator.studio.shapes import d, disc, line, path, rect
+from generator.studio.view import View
 
 
 def draw(stage: Stage) -> Scene:
@@ -17,10 +18,10 @@ def draw(stage: Stage) -> Scene:
         Layer(_crowd(stage), 0.014),
         Layer(_boards(stage), 0.016),
         Layer(_masts(stage, tones.dark), 0.014),
-        Layer(_floodlights(stage), 0.03, 9.0, glows=True),
+        Layer(_floodlights(stage), 0.03, 4.5, glows=True),
     ]
     if rng.random() < 0.6:
-        ground = tones.natural("#5d8a45", 0.1)
+        ground = tones.natural("#66805a", 0.16)
         surface = surfaces.Surface(
             shift(ground, -0.03), shift(ground, 0.05), surfaces.turf, 0.34, 0.12, fade=0.02, warmth=(1.0, 0.9, 1.1)
         )
@@ -69,24 +70,29 @@ def _boards(stage: Stage) -> str:
     return marks
 
 
-def _lamp_places(view_width: float) -> tuple[float, ...]:
-    return 0.04 * view_width, 0.60 * view_width, 0.95 * view_width
+def _lamp_places(view: View) -> tuple[float, ...]:
+    return 0.04 * view.width, 0.58 * view.width, 0.94 * view.width
+
+
+def _lamp_height(view: View) -> float:
+    """Return the y of the lamps: above the roof, inside the frame."""
+    return max(view.horizon - 0.98 * view.unit, 0.07 * view.height)
 
 
 def _masts(stage: Stage, colour: str) -> str:
     view = stage.view
     unit, marks = view.unit, ""
-    for x in _lamp_places(view.width):
-        marks += line(d("M", x, view.horizon - 0.4 * unit, "V", view.horizon - 0.95 * unit), colour, 0.018 * unit)
+    for x in _lamp_places(view):
+        marks += line(d("M", x, view.horizon - 0.4 * unit, "V", _lamp_height(view)), colour, 0.018 * unit)
     return marks
 
 
 def _floodlights(stage: Stage) -> str:
     view = stage.view
     unit, marks = view.unit, ""
-    for x in _lamp_places(view.width):
+    for x in _lamp_places(view):
         for row in range(2):
             for column in range(4):
-                lamp_x, lamp_y = x + (column - 1.5) * 0.045 * unit, view.horizon - (0.95 + 0.05 * row) * unit
+                lamp_x, lamp_y = x + (column - 1.5) * 0.045 * unit, _lamp_height(view) + 0.05 * row * unit
                 marks += disc(lamp_x, lamp_y, 0.015 * unit, "#fff8ea")
     return marks

@@ -19,7 +19,7 @@ def draw(stage: Stage) -> Scene:
     behind: list[Layer] = []
     if light.name in {"golden", "evening", "morning"}:
         sun = disc(view.light_x + view.away * 0.12 * unit, floor - 0.62 * unit, 0.06 * unit, "#fff0cc")
-        behind.append(Layer(sun, 0.03, 5.0 if light.name == "golden" else 2.5, glows=True))
+        behind.append(Layer(sun, 0.03, 2.6 if light.name == "golden" else 1.2, glows=True))
     for step in range(4):
         share = step / 3
         colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), fir, 0.75 * share**1.6)
@@ -41,7 +41,7 @@ def draw(stage: Stage) -> Scene:
         for x in view.spots(rng, 4, 0.4, 0.9)
     )
     behind.append(Layer(trees, 0.015))
-    soil = tones.natural(rng.choice(("#8d7a63", "#9a9186")), 0.12)
+    soil = tones.natural(rng.choice(("#a8927a", "#aaa298")), 0.12)
     texture = surfaces.earth if rng.random() < 0.6 else surfaces.terrazzo
     surface = surfaces.Surface(
         shift(soil, -0.03), shift(soil, 0.05), texture, 0.34, fade=0.05, warmth=(0.95, 1.0, 1.05)
@@ -50,7 +50,7 @@ def draw(stage: Stage) -> Scene:
         ((0.0, sky[0]), (0.55 * edge, sky[1]), (0.9 * edge, sky[2])),
         tuple(behind),
         surface,
-        before=(Layer(_grass(stage), 0.022),),
+        before=(Layer(_grass(stage), 0.03),),
         haze=1.25,
     )
 
@@ -81,7 +81,7 @@ def _grass(stage: Stage) -> str:
             and abs(corner - view.text.x - view.text.width / 2) < 0.5 * view.width
         ):
             continue
-        for _ in range(26):
+        for _ in range(44):
             x = corner + rng.gauss(0, 0.12) * unit
             length = unit * rng.uniform(0.2, 0.48)
             colour = mix(tones.leaf(rng.uniform(0.0, 0.5)), tones.natural("#d8b46a"), rng.uniform(0.1, 0.7))

@@ -18,14 +18,15 @@ def draw(stage: Stage) -> Scene:
         behind.append(Layer(tiles(stage, shift(ground, 0.03), 0.0, 0.075), 0.02))
     else:
         behind.append(Layer(_boards(stage, ground), 0.02))
-    if rng.random() < 0.6:
+    lit_by_window = rng.random() < 0.6
+    if lit_by_window:
         behind += window(stage, 0.7, 0.5)
-    behind.append(Layer(_tools(stage), 0.02))
+    behind.append(Layer(_tools(stage, 0.46 * unit if lit_by_window else 0.0), 0.02))
     lamps, bulbs = "", ""
     for x in view.spots(rng, 3, 0.3, 1.1):
         shade, shine = pendant(x, floor - unit * rng.uniform(0.8, 0.95), 0.2 * unit, tones.dark)
         lamps, bulbs = lamps + shade, bulbs + shine
-    behind += [Layer(lamps, 0.02), Layer(bulbs, 0.026, 2.0 + 4.0 * stage.light.lamps, glows=True)]
+    behind += [Layer(lamps, 0.02), Layer(bulbs, 0.026, 1.0 + 1.2 * stage.light.lamps, glows=True)]
     behind.append(Layer(_bench_goods(stage), 0.013))
     bench = tones.wood(rng.uniform(0.5, 0.85))
     surface = surfaces.Surface(shift(bench, -0.02), shift(bench, 0.08), surfaces.planks(3), 0.40, 0.2, 0.25)
@@ -42,18 +43,17 @@ def _boards(stage: Stage, ground: str) -> str:
     return rect(0, 0, view.width, view.horizon, shift(ground, -0.14)) + marks
 
 
-def _tools(stage: Stage) -> str:
-    """Return tools hung in a row, wherever no words are before them."""
+def _tools(stage: Stage, clear: float) -> str:
+    """Return tools hung in a row, wherever no words are before them; `clear` of the window's middle."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     unit, marks = view.unit, ""
-    rail = view.horizon - 0.66 * unit
+    rail = view.horizon - 0.56 * unit
     for start, end in view.gaps(rail):
         if end - start < 0.3 * unit:
             continue
-        marks += lit_rect(start, rail, end - start, 0.022 * unit, tones.wood(0.3))
         x = start + 0.09 * unit
         while x < end - 0.06 * unit:
-            if abs(x - view.light_x) > 0.1 * unit:
+            if abs(x - view.light_x) >= clear:
                 marks += _tool(
                     x, rail, unit * rng.uniform(0.22, 0.32), rng.randrange(4), tones, rng.choice(tones.accents)
                 )
