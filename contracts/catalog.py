@@ -20,8 +20,10 @@ from contracts.scalars import (
     Weight,
 )
 
-Amount = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$", description="Decimal, in the currency's unit")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+Amount = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$(?!\n)", description="Decimal, in the currency's unit")
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217")]
 
 
 class Price(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,9 +64,9 @@ class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Short
     mood: Annotated[tuple[Short, ...], Meta(min_length=1, max_length=8)]
     palette: Annotated[tuple[HexColour, ...], Meta(min_length=3, max_length=6)]
-    light: Annotated[str, Meta(pattern=r"^(morning|day|golden|evening)$")] = "day"
+    light: Annotated[str, Meta(pattern=r"^(morning|day|golden|evening)$(?!\n)")] = "day"
     settings: Annotated[tuple[Short, ...], Meta(max_length=6)] = ()
-    typeface: Annotated[str, Meta(pattern=r"^(sans|serif|grotesk)$")] = "sans"
+    typeface: Annotated[str, Meta(pattern=r"^(sans|serif|grotesk)$(?!\n)")] = "sans"
     rev: Rev | None = None
 
 

@@ -42,7 +42,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     painter: Annotated[str, Meta(max_length=200)]
     """`studio@<revision>` or `diffusers:<pipeline class>`."""
     engine: EngineTier
-    mode: Annotated[str, Meta(pattern=r"^(scene|whole)$")] = "scene"
+    mode: Annotated[str, Meta(pattern=r"^(scene|whole)$(?!\n)")] = "scene"
     model: str | None = None
     model_revision: str | None = None
     prompt: str | None = None

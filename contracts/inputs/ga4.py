@@ -41,7 +41,7 @@ KINDS = {
     "purchase": InteractionKind.PURCHASE,
 }
 
-_Micros = Annotated[int, Meta(ge=0, le=253_402_300_799_999_999)] | Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+_Micros = Annotated[int, Meta(ge=0, le=253_402_300_799_999_999)] | Annotated[str, Meta(pattern=r"^[0-9]{1,18}$(?!\n)")]
 """BigQuery writes 64-bit integers as JSON strings, and the protocol's own examples do both."""
 
 

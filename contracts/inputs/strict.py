@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 ForeignProductId = ProductId | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Segment's and GA4's libraries send an id as a number when the shop's database has it so: 1234 is read as "1234"."""
 
-ForeignUserId = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x20\x7f-\x9f]*$")]
+ForeignUserId = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x20\x7f-\x9f]*$(?!\n)")]
 """Empty where a tag manager had nothing to fill in: that means absent."""
 
 
