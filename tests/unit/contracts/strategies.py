@@ -1,0 +1,68 @@
+"""Hypothesis strategies for every message, made from the types that decode it: bounds, patterns and all."""
+
+import re
+from typing import Any
+
+import msgspec.inspect as mi
+from hypothesis import strategies as st
+
+
+def messages(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """Return JSON values that decode to `kind`."""
+    return _values(mi.type_info(kind))
+
+
+def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (one line per type there is)
+    match kind:
+        case mi.StructType():
+            return _structs(kind)
+        case mi.Metadata():
+            return _values(kind.type)
+        case mi.UnionType():
+            return st.one_of([_values(each) for each in kind.types])
+        case mi.StrType():
+            return _texts(kind)
+        case mi.IntType():
+            return st.integers(kind.ge if kind.ge is not None else -(2**53), kind.le if kind.le is not None else 2**53)
+        case mi.FloatType():
+            low, high = (kind.gt, kind.le) if kind.gt is not None else (-1e9, 1e9)
+            return st.floats(low, high, exclude_min=kind.gt is not None, allow_subnormal=False)
+        case mi.BoolType():
+            return st.booleans()
+        case mi.NoneType():
+            return st.none()
+        case mi.EnumType():
+            return st.sampled_from([each.value for each in kind.cls])
+        case mi.LiteralType():
+            return st.sampled_from(kind.values)
+        case mi.VarTupleType() | mi.ListType():
+            return st.lists(
+                _values(kind.item_type), min_size=kind.min_length or 0, max_size=min(kind.max_length or 3, 3)
+            )
+        case mi.DictType():
+            return st.dictionaries(
+                _values(kind.key_type), _values(kind.value_type), min_size=kind.min_length or 0, max_size=3
+            )
+    raise NotImplementedError(kind)
+
+
+def _structs(kind: mi.StructType) -> st.SearchStrategy[Any]:
+    required = {each.encode_name: _values(each.type) for each in kind.fields if each.required}
+    optional = {each.encode_name: _values(_given(each.type)) for each in kind.fields if not each.required}
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def _given(kind: mi.Type) -> mi.Type:
+    """Return a type without `UnsetType`, which stands for a field that is left out."""
+    if not isinstance(kind, mi.UnionType):
+        return kind
+    types = tuple(each for each in kind.types if type(each).__name__ != "CustomType")
+    return types[0] if len(types) == 1 else mi.UnionType(types)
+
+
+def _texts(kind: mi.StrType) -> st.SearchStrategy[str]:
+    least, most = kind.min_length or 0, kind.max_length if kind.max_length is not None else 200
+    if kind.pattern is None:
+        return st.text(min_size=least, max_size=min(most, 200))
+    alphabet = st.characters(codec="utf-8")
+    return st.from_regex(re.compile(kind.pattern), alphabet=alphabet).filter(lambda text: least <= len(text) <= most)
