@@ -3,7 +3,6 @@
 import hashlib
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 
 import msgspec
@@ -61,20 +60,17 @@ def manifest(banner_key: str) -> Manifest:
 
 @pytest.fixture
 def bucket(settings: Settings) -> Iterator[S3BannerStore]:
-    """Yield a new, empty bucket on the S3 server of the stack."""
-    store = S3BannerStore(settings.storage.model_copy(update={"bucket": f"test-{uuid.uuid4().hex[:12]}"}))
+    """A new, empty bucket on the S3 server of the stack."""
+    store = S3BannerStore(settings.storage)
     assert store.ensure_bucket()
     yield store
     store.close()
 
 
 @pytest.fixture(params=["real", "fake"])
-def store(request: pytest.FixtureRequest) -> Store:
-    if request.param == "fake":
-        return MemoryBannerStore()
-    real = request.getfixturevalue("bucket")
-    assert isinstance(real, S3BannerStore)
-    return real
+def store(request: pytest.FixtureRequest, bucket: S3BannerStore) -> Store:
+    """The bucket, and after it its fake."""
+    return bucket if request.param == "real" else MemoryBannerStore()
 
 
 def test_a_manifest_comes_back_as_it_was(store: Store) -> None:
@@ -174,7 +170,7 @@ def test_more_manifests_than_one_page_are_all_listed(bucket: S3BannerStore, monk
 
 
 def test_a_bucket_that_is_not_there_is_told(settings: Settings) -> None:
-    nowhere = S3BannerStore(settings.storage.model_copy(update={"bucket": "test-nowhere"}))
+    nowhere = S3BannerStore(settings.storage)
     for ask in (
         nowhere.check,
         lambda: nowhere.put_blob(b"x", "image/png"),
