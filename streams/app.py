@@ -82,6 +82,9 @@ class StreamsApp(faust.App):
         await self.outbox.close()
         await self.catalogue.stop()
 
+    def _create_directories(self) -> None:
+        self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # Faust would want its parents to be there
+
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
 

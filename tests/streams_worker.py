@@ -1,0 +1,170 @@
+"""A streams worker as a process, and the shop around it: what integration and fault tests share."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from broker.connection import client_options
+from broker.topics import changelog_name, create_topics
+from contracts.catalog import Product
+from contracts.codecs import encode
+from settings import Settings
+from tests.unit.streams.shop import COHORTS, PRODUCTS
+
+PATIENCE_S = 60.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Return once the condition holds.
+
+    Raises:
+        AssertionError: it did not within `PATIENCE_S`.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while not await true():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
+        await asyncio.sleep(0.05)
+
+
+class Worker:
+    """`python -m streams` as a child process."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str], log: Path) -> None:
+        folder = {"BANNERSTREAM_STREAMS__DATA_DIR": str(settings.streams.data_dir)}
+        self._environment = {**os.environ, **environment, **folder}
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "streams"], env=self._environment, stderr=log)
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye, no commit."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> int:
+        """SIGTERM; return the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        print(self.log.read_text()[-4000:])  # noqa: T201  (pytest shows it with a failure)
+
+
+class Shop:
+    """The Kafka side of a test: writes events and the catalogue, reads what streams made of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topics = settings.kafka.topic_table()
+        self.changelog = changelog_name(settings.streams.app_id)
+        self._options = client_options(settings.kafka)
+        self._sent = 0
+
+    async def __aenter__(self) -> Self:
+        await create_topics(self.settings.kafka)
+        self._producer = AIOKafkaProducer(**self._options)
+        await self._producer.start()
+        for cohort in COHORTS:
+            await self._producer.send_and_wait(self.topics.cohorts.name, encode(cohort), key=cohort.cohort_id.encode())
+        for product in PRODUCTS:
+            await self.load(product)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._producer.stop()
+
+    async def load(self, product: Product) -> None:
+        """Put a product into the catalogue."""
+        await self._producer.send_and_wait(self.topics.products.name, encode(product), key=product.product_id.encode())
+
+    async def send(self, user: str, *, topic: str | None = None, key: bytes | None = b"", **changes: Any) -> None:
+        """Send an event of a visitor; `value` replaces the whole payload, `key` the key."""
+        self._sent += 1
+        event = {"event_id": f"e-{self._sent}", "user_id": user, "product_id": "mug", "time": int(time.time() * 1000)}
+        value = changes.pop("value", None)
+        await self._producer.send_and_wait(
+            topic or self.topics.clicks.name,
+            json.dumps(event | changes).encode() if value is None else value,
+            key=user.encode() if key == b"" else key,
+        )
+
+    async def read(self, topic: str) -> list[ConsumerRecord]:
+        """Return every record that the topic holds now."""
+        consumer = AIOKafkaConsumer(**self._options, group_id=None)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, each) for each in range(self.settings.kafka.partitions)]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            records: list[ConsumerRecord] = []
+            while any([await consumer.position(each) < ends[each] for each in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records += batch
+            return records
+        finally:
+            await consumer.stop()
+
+    async def read_until(self, topic: str, enough: Callable[[Sequence[ConsumerRecord]], bool]) -> list[ConsumerRecord]:
+        """Return the topic's records once there are enough."""
+        records: list[ConsumerRecord] = []
+
+        async def there_are() -> bool:
+            records[:] = await self.read(topic)
+            return bool(enough(records))
+
+        await until(there_are, f"{topic} holds what was expected")
+        return records
+
+    async def behind(self) -> int:
+        """Return how many records of clicks and purchases are not committed."""
+        admin = AIOKafkaAdminClient(**self._options)
+        consumer = AIOKafkaConsumer(**self._options, group_id=None)
+        await admin.start()
+        await consumer.start()
+        try:
+            partitions = [
+                TopicPartition(topic.name, number)
+                for topic in (self.topics.clicks, self.topics.purchases)
+                for number in range(self.settings.kafka.partitions)
+            ]
+            ends = await consumer.end_offsets(partitions)
+            committed = await admin.list_consumer_group_offsets(self.settings.streams.app_id)
+            return sum(end - max(0, committed[each].offset if each in committed else 0) for each, end in ends.items())
+        finally:
+            await consumer.stop()
+            await admin.close()
+
+    async def caught_up(self) -> None:
+        """Return once every record of clicks and purchases is committed."""
+
+        async def all_is_committed() -> bool:
+            return await self.behind() == 0
+
+        await until(all_is_committed, "every record is committed")
