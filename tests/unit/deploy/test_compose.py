@@ -1,0 +1,134 @@
+"""The shape of docker-compose.yml: no container engine runs where this is developed."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from settings.model import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+each_service = pytest.mark.parametrize("name", sorted(SERVICES))
+
+
+def test_the_whole_system_is_there() -> None:
+    assert {"kafka", "s3", "topics", "catalog", "streams", "generator", "prometheus", "grafana"} == SERVICES.keys()
+
+
+@each_service
+def test_what_is_built_or_mounted_exists(name: str) -> None:
+    service = SERVICES[name]
+    assert "build" in service or re.search(r":v?\d+\.\d+", service["image"]), "an image from outside names its version"
+    if "build" in service:
+        assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+    for volume in service.get("volumes", []):
+        source = volume.split(":")[0]
+        if source.startswith("."):
+            assert (ROOT / source).exists(), source
+            assert volume.endswith(":ro")
+        else:
+            assert source in COMPOSE["volumes"]
+
+
+@each_service
+def test_dependencies_exist_and_can_be_met(name: str) -> None:
+    for other, wanted in SERVICES[name].get("depends_on", {}).items():
+        needed = {"service_healthy": "healthcheck", "service_completed_successfully": "restart"}[wanted["condition"]]
+        assert needed in SERVICES[other]
+        if needed == "restart":
+            assert SERVICES[other]["restart"] == "no", "a service that is started again never completes"
+
+
+@each_service
+def test_ports_are_on_loopback_only(name: str) -> None:
+    for port in SERVICES[name].get("ports", []):
+        assert port.startswith("127.0.0.1:")
+
+
+@each_service
+def test_every_variable_is_a_setting(name: str) -> None:
+    for variable, value in SERVICES[name].get("environment", {}).items():
+        mentioned = [variable, *re.findall(r"\$\{(\w+)", str(value))]
+        for each in mentioned:
+            if each.startswith("BANNERSTREAM_"):
+                assert is_setting(each), each
+
+
+def is_setting(variable: str) -> bool:
+    """Tell whether a `BANNERSTREAM_…` variable names a setting that exists."""
+    model: type[BaseModel] = Settings
+    *groups, last = variable.removeprefix("BANNERSTREAM_").lower().split("__")
+    for group in groups:
+        if group not in model.model_fields:
+            return False
+        annotation = model.model_fields[group].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    return last in model.model_fields
+
+
+def test_a_setting_that_does_not_exist_is_noticed() -> None:
+    assert is_setting("BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    assert not is_setting("BANNERSTREAM_KAFKA__BOOTSTRAP_SERVER")
+    assert not is_setting("BANNERSTREAM_BROKER__BOOTSTRAP_SERVERS")
+
+
+def test_the_services_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("topics", "catalog", "streams", "generator"):
+        with monkeypatch.context() as patch:
+            for variable, value in SERVICES[name]["environment"].items():
+                patch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)))
+            settings = Settings()
+        assert settings.kafka.bootstrap_servers == "kafka:19092"
+        assert settings.storage.endpoint == "s3:7070"
+
+
+def test_prometheus_scrapes_the_ports_that_the_services_open() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
+    scraped = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in config["scrape_configs"]}
+    opened = {
+        name: f"{name}:{SERVICES[name]['environment'][f'BANNERSTREAM_{name.upper()}__METRICS_PORT']}"
+        for name in ("streams", "generator")
+    }
+    assert scraped == opened
+
+
+def test_files_are_mounted_where_prometheus_and_grafana_look() -> None:
+    mounted = {
+        target
+        for service in ("prometheus", "grafana")
+        for _, target, *_ in (volume.split(":") for volume in SERVICES[service]["volumes"])
+    }
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
+    assert set(config["rule_files"]) <= mounted
+    provider = ROOT / "deploy" / "grafana" / "provisioning" / "dashboards" / "bannerstream.yml"
+    (folder,) = (each["options"]["path"] for each in yaml.safe_load(provider.read_text(encoding="utf-8"))["providers"])
+    assert any(target.startswith(f"{folder}/") for target in mounted)
+
+
+def test_kafka_and_versitygw_are_the_versions_that_tests_run_on() -> None:
+    pom = (ROOT / "deploy" / "kafka" / "pom.xml").read_text(encoding="utf-8")
+    version = re.search(r"<kafka\.version>(.+)</kafka\.version>", pom)
+    assert version is not None
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version.group(1)}"
+    built = re.search(r"ARG VERSION=(\S+)", (ROOT / "deploy" / "versitygw.Dockerfile").read_text(encoding="utf-8"))
+    assert built is not None
+    assert f'"{built.group(1)}"' in (ROOT / "local" / "s3_versitygw.py").read_text(encoding="utf-8")
+
+
+def test_the_image_installs_pinned_requirements_and_runs_as_nobody() -> None:
+    dockerfile = (ROOT / "deploy" / "bannerstream.Dockerfile").read_text(encoding="utf-8")
+    assert "--require-hashes" in dockerfile
+    assert re.search(r"^USER \d{4,}$", dockerfile, re.MULTILINE), "a number, so that Kubernetes can see it is not root"
+    for source in re.findall(r"^COPY (?!--from)(\S+)", dockerfile, re.MULTILINE):
+        assert (ROOT / source).exists()
+    ignored = set((ROOT / ".dockerignore").read_text(encoding="utf-8").split())
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert not ignored & {*wheel["wheel"]["packages"], "requirements", "pyproject.toml", "README.md", "LICENSE"}

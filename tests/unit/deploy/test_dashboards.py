@@ -1,0 +1,136 @@
+"""The dashboard and the rules ask only for what the services measure."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from generator.metrics import GeneratorMetrics
+from storage.metrics import StorageMetrics
+from streams.metrics import StreamsMetrics
+
+DASHBOARDS = Path(__file__).resolve().parents[3] / "dashboards"
+DASHBOARD: dict[str, Any] = json.loads((DASHBOARDS / "bannerstream.json").read_text(encoding="utf-8"))
+PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((DASHBOARDS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+]
+EXPRESSIONS = [
+    *(pytest.param(target["expr"], id=panel["title"]) for panel in PANELS for target in panel["targets"]),
+    *(pytest.param(rule["expr"], id=rule["alert"]) for rule in RULES),
+]
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, set[str]]:
+    """Every series name that the services expose, with its labels."""
+    registry = CollectorRegistry()
+    containers = [StreamsMetrics(registry), GeneratorMetrics(registry), StorageMetrics(registry)]
+    series: dict[str, set[str]] = {}
+    for metric in {each for container in containers for each in vars(container).values()}:
+        for family in metric.describe():
+            labels = set(metric._labelnames)
+            names = {
+                "counter": {f"{family.name}_total": labels},
+                "gauge": {family.name: labels},
+                "histogram": {
+                    f"{family.name}_bucket": labels | {"le"},
+                    f"{family.name}_sum": labels,
+                    f"{family.name}_count": labels,
+                },
+            }
+            series |= names[family.type]
+    return series
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_metric_and_label_is_measured(expression: str, measured: dict[str, set[str]]) -> None:
+    asked = set(re.findall(r"\bbannerstream_\w+", expression))
+    assert asked <= measured.keys()
+    if "up{" not in expression:
+        assert asked
+    labels = {"le"}.union(*(measured[name] for name in asked))
+    for grouped in re.findall(r"\bby \(([^)]*)\)", expression):
+        assert set(re.split(r",\s*", grouped)) <= labels
+
+
+def test_every_metric_is_shown(measured: dict[str, set[str]]) -> None:
+    shown = " ".join(target["expr"] for panel in PANELS for target in panel["targets"])
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in measured if not name.endswith("_total")}
+    families |= {name for name in measured if name.endswith("_total")}
+    assert sorted(family for family in families if family not in shown) == []
+
+
+def test_no_data_source_is_hard_coded() -> None:
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
+    assert set(_values(DASHBOARD["panels"], "datasource")) == {("prometheus", "${datasource}")}
+    assert "id" not in DASHBOARD
+    assert "__inputs" not in DASHBOARD
+
+
+def _values(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        if key in node:
+            yield node[key]["type"], node[key]["uid"]
+        for child in node.values():
+            yield from _values(child, key)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _values(child, key)
+
+
+def test_panels_have_a_place_of_their_own_and_say_what_they_show() -> None:
+    taken: set[tuple[int, int]] = set()
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    for panel in PANELS:
+        assert panel["description"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+
+
+def test_legends_use_labels_that_the_expression_keeps() -> None:
+    for panel in PANELS:
+        for target in panel["targets"]:
+            kept = {
+                label for group in re.findall(r"\bby \(([^)]*)\)", target["expr"]) for label in re.split(r",\s*", group)
+            }
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= kept, panel["title"]
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for rule in RULES:
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"].keys() == {"summary", "action"}
+
+
+def test_every_alert_is_tested() -> None:
+    tests = yaml.safe_load((DASHBOARDS / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+    fired = {check["alertname"] for test in tests for check in test["alert_rule_test"] if check["exp_alerts"]}
+    assert fired == {rule["alert"] for rule in RULES}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
+def test_the_rules_fire_when_they_should() -> None:
+    done = subprocess.run(
+        ["promtool", "test", "rules", "alerts_test.yml"], cwd=DASHBOARDS, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

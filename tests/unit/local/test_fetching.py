@@ -1,0 +1,99 @@
+"""Programs that are fetched or built at their first use, with stand-ins for Maven and Go on PATH."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local import go_tools, kafka_apache
+from local.errors import ServerFailed, ServerMissing
+from local.go_tools import GoTool
+
+TOOL = GoTool("banner-tool", "example.org/banner-tool", "v1.2.3", takes="a moment")
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a shell script on a PATH that otherwise holds the shell's own tools only."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    go_tools._go_bin.cache_clear()
+
+    def write(name: str, script: str) -> None:
+        (folder / name).write_text(f"#!/bin/sh\nPATH={os.defpath}\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    return write
+
+
+GO = """
+[ "$1" = env ] && { echo; echo "$HOME/gopath"; exit; }
+echo "$*" >> "$HOME/asked"
+mkdir -p "$HOME/gopath/bin" && touch "$HOME/gopath/bin/banner-tool" && chmod +x "$HOME/gopath/bin/banner-tool"
+"""
+
+
+def test_a_program_is_built_once_and_then_found(install: Install, tmp_path: Path) -> None:
+    install("go", GO)
+    said: list[str] = []
+    assert TOOL.why_unavailable() is None
+    for _ in range(2):
+        assert TOOL.program(said.append) == tmp_path / "gopath" / "bin" / "banner-tool"
+    assert (tmp_path / "asked").read_text() == "install example.org/banner-tool@v1.2.3\n"
+    assert said == ["building banner-tool with Go, once (a moment)"]
+
+
+def test_a_program_on_path_needs_no_go(install: Install, tmp_path: Path) -> None:
+    install("banner-tool", "")
+    assert TOOL.why_unavailable() is None
+    assert TOOL.program(lambda _: pytest.fail("nothing to build")) == tmp_path / "bin" / "banner-tool"
+
+
+def test_without_go_it_says_what_to_install(install: Install) -> None:
+    assert "apt-get install golang-go" in (TOOL.why_unavailable() or "")
+    with pytest.raises(ServerMissing, match="golang-go"):
+        TOOL.program(lambda _: None)
+
+
+def test_a_failed_build_shows_the_compilers_words(install: Install) -> None:
+    install("go", 'echo "undefined: banner" >&2; exit 1')
+    with pytest.raises(ServerFailed, match="undefined: banner"):
+        TOOL.program(lambda _: None)
+
+
+MAVEN = """
+echo run >> "$HOME/asked"
+for each in "$@"; do case $each in -DoutputDirectory=*) folder=${each#*=} ;; esac; done
+mkdir -p "$folder" && touch "$folder/kafka_2.13.jar"
+"""
+
+
+def test_jars_are_fetched_once(install: Install, tmp_path: Path) -> None:
+    install("mvn", MAVEN)
+    said: list[str] = []
+    jars = {kafka_apache._fetched_jars(said.append) for _ in range(2)}
+    assert [[jar.name for jar in folder.iterdir()] for folder in jars] == [["kafka_2.13.jar"]]
+    assert (tmp_path / "asked").read_text() == "run\n"
+    assert len(said) == 1
+
+
+def test_a_failed_fetch_leaves_no_half_filled_folder(install: Install) -> None:
+    install("mvn", MAVEN + 'echo "could not resolve"; exit 1')
+    for _ in range(2):
+        with pytest.raises(ServerFailed, match="could not resolve"):
+            kafka_apache._fetched_jars(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [("11.0.2", "too old"), ("1.8.0_202", "too old"), ("17.0.1", "Maven"), (None, "Java is not")],
+)
+def test_it_says_which_part_is_missing(install: Install, version: str | None, missing: str) -> None:
+    if version is not None:
+        install("java", f"""echo 'openjdk version "{version}" 2026-01-01' >&2""")
+    assert missing in (kafka_apache.ApacheKafka.why_unavailable() or "")
