@@ -4,6 +4,7 @@ BannerstreamError
 ├── PaintingFailed          the painter could not paint; the studio paints instead
 │   └── BlackPicture        it painted, but the picture is black
 ├── NoFontForScript         no installed font has the letters of a text
+├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
 └── InvalidRecord
     └── MismatchedKey       a request's banner key is not the hash of what it asks for
 """
@@ -32,6 +33,14 @@ class NoFontForScript(BannerstreamError):
 
     Operator action: install the package that the message names (for example `fonts-noto-cjk`).
     Retryable: after that.
+    """
+
+
+class OverByteCap(BannerstreamError):
+    """A picture does not fit into its byte cap, not even at the lowest quality that may be published.
+
+    Operator action: raise the size's cap in `contracts.sizes`, or look at the banner: only noise compresses this badly.
+    Retryable: with another seed.
     """
 
 

@@ -1,0 +1,9 @@
+"""Copywriting: headline, line and call to action from templates and the catalogue's own facts.
+
+Pure. A banner may state only what the product record states; mood lines state nothing about the product. May import
+contracts and generator.ports.
+"""
+
+from generator.copywriting.templates import TemplateCopyWriter
+
+__all__ = ["TemplateCopyWriter"]

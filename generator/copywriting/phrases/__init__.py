@@ -1,0 +1,108 @@
+"""Phrases of the copywriter, one TOML file per language, written by hand.
+
+`[tones]` says which mood words of a cohort lead to which tone. `[mood.<tone>]` holds mood lines, by the part of life
+that a category belongs to and `any`. A mood line names a moment or a feeling and states nothing about a product: no
+"best", no "new", no numbers, no promise. `[call]` holds calls to action; `{category}` is the category in words.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from fontTools import unicodedata as scripts
+
+_LIVES = {
+    "table": ("kitchen", "mug", "cup", "cook", "coffee", "tea", "tableware", "bake", "dining", "food", "drink"),
+    "green": ("garden", "plant", "outdoor", "patio", "flower"),
+    "away": ("sport", "hike", "hiking", "camp", "travel", "bike", "beach", "swim", "bag", "luggage", "bottle", "ski"),
+    "desk": ("desk", "office", "book", "stationery", "paper", "electronic", "audio", "computer", "headphone", "lamp"),
+    "kids": ("kid", "baby", "toy", "nursery", "child", "game"),
+    "hands": ("tool", "workshop", "diy", "hardware", "craft", "repair"),
+    "home": ("home", "living", "bed", "bath", "candle", "decor", "furniture", "textile", "blanket", "light", "linen"),
+    "self": ("beauty", "care", "skin", "fashion", "cloth", "shoe", "jewel", "watch", "wear", "accessor", "wellness"),
+}
+"""Parts of life, by what a category's slug begins with or holds."""
+_PLAIN_NOUN_CHARS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What the copywriter can say in one language."""
+
+    language: str
+    script: str
+    tones: dict[str, str]
+    mood: dict[str, dict[str, tuple[str, ...]]]
+    calls: tuple[str, ...]
+    calls_with_category: tuple[str, ...]
+
+    def mood_lines(self, mood: Sequence[str], category: str) -> tuple[str, ...]:
+        """Return the lines of the first tone that a cohort's mood words lead to, for this category's part of life."""
+        words = [word for phrase in mood for word in phrase.casefold().replace("-", " ").split()]
+        tone = next((self.tones[word] for word in words if word in self.tones), None)
+        if tone is None:
+            return ()
+        lines = self.mood[tone]
+        life = _life(category)
+        return lines.get(life, ()) + lines["any"] if life else lines["any"]
+
+    def calls_to_action(self, category: str) -> tuple[str, ...]:
+        """Return the calls that suit: with the category where its slug is a plain plural noun (`mugs`)."""
+        noun = category.replace("-", " ").replace("_", " ")
+        plain = noun.endswith("s") and not noun.endswith("ss") and noun.replace(" ", "").isalpha()
+        if self.calls_with_category and plain and len(noun) <= _PLAIN_NOUN_CHARS:
+            return tuple(call.format(category=noun) for call in self.calls_with_category)
+        return self.calls
+
+    @staticmethod
+    def script_of(text: str) -> str:
+        """Return the script that most letters of a text are in; kana and Han count as one."""
+        counts: dict[str, int] = {}
+        for char in text:
+            if char.isalpha():
+                script = scripts.script(char)
+                script = "Jpan" if script in {"Hira", "Kana", "Hani"} else script
+                counts[script] = counts.get(script, 0) + 1
+        return max(counts, key=lambda script: counts[script]) if counts else "Latn"
+
+
+@cache
+def phrases_for(language: str) -> Phrases | None:
+    """Return the phrases of a language, None where there are none."""
+    file = resources.files(__name__) / f"{language}.toml"
+    if not file.is_file():
+        return None
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    return Phrases(
+        language=language,
+        script=table["script"],
+        tones={word: tone for tone, words in _tones().items() for word in words},
+        mood={tone: {life: tuple(lines) for life, lines in by.items()} for tone, by in table["mood"].items()},
+        calls=tuple(table["call"]["plain"]),
+        calls_with_category=tuple(table["call"].get("category", ())),
+    )
+
+
+def languages() -> tuple[str, ...]:
+    """Return the languages that there are phrases for."""
+    names = (file.name for file in resources.files(__name__).iterdir())
+    return tuple(
+        sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml") and name != "tones.toml")
+    )
+
+
+@cache
+def _tones() -> dict[str, list[str]]:
+    """Cohorts describe their mood in English, whatever language their banners speak."""
+    file = resources.files(__name__) / "tones.toml"
+    tones: dict[str, list[str]] = tomllib.loads(file.read_text(encoding="utf-8"))["tones"]
+    return tones
+
+
+def _life(category: str) -> str | None:
+    words = category.replace("_", "-").split("-")
+    return next(
+        (life for life, stems in _LIVES.items() if any(w.startswith(stem) for w in words for stem in stems)), None
+    )

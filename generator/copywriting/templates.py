@@ -1,0 +1,92 @@
+"""The copywriter that needs no model.
+
+A headline is either a mood line, which speaks of a moment and claims nothing, or the product's own name, shortened. The
+line under it names the product and quotes one of its highlights. Which of them a banner gets follows from a hash of
+product and cohort: the same banner always says the same, and two cohorts seldom hear the same words.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from contracts.catalog import Cohort, Product
+from contracts.manifest import BannerCopy
+from generator.copywriting.phrases import Phrases, phrases_for
+from generator.copywriting.prices import former, percent_off, written
+from generator.copywriting.titles import columns, shortened
+
+_HEADLINE_CHARS = 36
+_LINE_CHARS = 72
+_LINE_NAME_CHARS = 40
+"""In Latin letters; a CJK character counts as two, as it is as wide as two."""
+_NAME_HEADLINES = 4
+"""One banner in this many has the product's name for a headline even where mood lines are at hand."""
+
+
+class TemplateCopyWriter:
+    """Writes copy by templates; implements `generator.ports.CopyWriter`."""
+
+    def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:
+        """Return the words of a banner: the same for the same product, cohort and locale, always."""
+        language = locale.split("-", maxsplit=1)[0]
+        name = shortened(product.title, brand=product.brand, limit=_HEADLINE_CHARS)
+        phrases = phrases_for(language)
+        draw = _draw(product, cohort)
+        mood_lines = (
+            phrases.mood_lines(cohort.mood, product.category) if phrases and _same_script(product, phrases) else ()
+        )
+        if mood_lines and draw("style", _NAME_HEADLINES):
+            headline = mood_lines[draw("mood", len(mood_lines))]
+            line = _joined([shortened(product.title, brand=product.brand, limit=_LINE_NAME_CHARS), *product.highlights])
+        else:
+            headline = name
+            line = _joined([fact for fact in product.highlights if fact.casefold() not in name.casefold()])
+        calls = (phrases or _english()).calls_to_action(product.category)
+        return BannerCopy(
+            headline=headline,
+            line=line,
+            call_to_action=calls[draw("call", len(calls))],
+            eyebrow=(product.brand or "").strip(),
+            price=written(product.price, locale) if product.price else "",
+            former_price=former(product.price, locale) if product.price else "",
+            saving=percent_off(product.price, locale) if product.price else "",
+        )
+
+
+class _Draw:
+    """Picks numbers that depend on product, cohort and purpose only."""
+
+    def __init__(self, product: Product, cohort: Cohort) -> None:
+        self._seed = f"{product.product_id}\x00{cohort.cohort_id}"
+
+    def __call__(self, purpose: str, count: int) -> int:
+        digest = hashlib.blake2b(f"{self._seed}\x00{purpose}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) % count
+
+
+def _draw(product: Product, cohort: Cohort) -> _Draw:
+    return _Draw(product, cohort)
+
+
+def _english() -> Phrases:
+    english = phrases_for("en")
+    if english is None:
+        raise AssertionError("the English phrases are part of this package")
+    return english
+
+
+def _same_script(product: Product, phrases: Phrases) -> bool:
+    """Return whether a mood line would be in the script of the name under it: two in one banner look like a mistake."""
+    return phrases.script_of(product.title) == phrases.script
+
+
+def _joined(facts: Sequence[str]) -> str:
+    """Join facts with a middle dot, as many as fit, none that repeats another."""
+    line = ""
+    for fact in (fact.strip() for fact in facts):
+        if not fact or fact.casefold() in line.casefold():
+            continue
+        longer = f"{line} · {fact}" if line else fact
+        if columns(longer) > _LINE_CHARS:
+            return line or shortened(fact, brand=None, limit=_LINE_CHARS)
+        line = longer
+    return line

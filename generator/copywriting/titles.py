@@ -1,0 +1,91 @@
+"""Shortens shop titles: brand, size, pack and code noise go first, then whole words from the end."""
+
+import re
+import unicodedata
+
+_BRACKETS = re.compile(r"\s*[\(\[【（][^\)\]】）]*[\)\]】）]")
+_PACK = re.compile(
+    r"\b(?:\d+\s*[-x×]?\s*(?:er)?[- ]?(?:pack|packs|pcs|pieces|piece|pairs?|stück|teilig|pièces|piezas|st\.?)"
+    r"|(?:pack|set|lot|box|paquete|juego)\s*(?:of|de|mit)?\s*\d+)\b",
+    re.IGNORECASE,
+)
+_MEASURE = re.compile(
+    r"(?<![\w.,])\d+(?:[.,/]\d+)?(?:\s*[x×]\s*\d+(?:[.,]\d+)?)*\s*"
+    r"(?:mm|cm|m|km|ml|cl|dl|l|ltr|litres?|liters?|g|kg|mg|oz|lb|lbs|ft|in|inch|inches|w|watt|v|volt|mah|gb|tb|hz|\"|″)"
+    r"(?![\w])",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"(?<!\w)(?=[A-Z0-9/-]*\d)(?=[A-Z0-9/-]*[A-Z])[A-Z0-9][A-Z0-9/-]{3,}(?!\w)")
+_CLAUSE = re.compile(r"\s*(?:,|;|\s[-–—|/]\s|\s*[|・、，：]\s*|\s:\s)\s*")
+_DANGLING = re.compile(
+    r"(?:\s+(?:with|and|for|of|in|the|a|an|to|from|by|mit|und|für|aus|von|der|die|das|im|avec|et|pour|de|du|des|la|le|les"
+    r"|en|con|y|para|el|los|las|&|\+|x))+$",
+    re.IGNORECASE,
+)
+_ELLIPSIS = "…"
+_SPACES = re.compile(r"\s+")
+
+
+def shortened(title: str, *, brand: str | None, limit: int) -> str:
+    """Return the title in at most `limit` columns, never empty, cut between words.
+
+    An ellipsis comes only where a single word is too long. Whatever noise it would drop stays when nothing else is
+    left: a product called "500 ml" keeps its name.
+    """
+    text = _tidy(unicodedata.normalize("NFC", title)) or title
+    text = _tidy(_without_brand(text, brand)) or text
+    for noise in (_BRACKETS, _PACK, _CODE):
+        text = _tidy(noise.sub(" ", text)) or text
+    if columns(text) > limit:
+        text = _tidy(_MEASURE.sub(" ", text)) or text
+    if columns(text) > limit:
+        text = _first_clauses(text, limit)
+    if columns(text) > limit:
+        text = _whole_words(text, limit)
+    return text
+
+
+def columns(text: str) -> int:
+    """Return the width of a text in columns: CJK characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _without_brand(text: str, brand: str | None) -> str:
+    """Drop the brand at either end: the banner shows it above the headline."""
+    if not brand:
+        return text
+    escaped = re.escape(brand.strip())
+    return re.sub(
+        rf"^{escaped}(?=[\s,:–—-])[\s,:–—-]*|[\s,–—-]+(?:(?:by|von|de)\s+)?{escaped}$", "", text, flags=re.IGNORECASE
+    )
+
+
+def _first_clauses(text: str, limit: int) -> str:
+    """Return as many leading clauses as fit; the text itself when not even the first does."""
+    best = text
+    for match in _CLAUSE.finditer(text):
+        head = text[: match.start()]
+        if 6 <= columns(head) <= limit:
+            best = head
+    return best
+
+
+def _whole_words(text: str, limit: int) -> str:
+    words = text.split()
+    kept: list[str] = []
+    while words and columns(" ".join([*kept, words[0]])) <= limit:
+        kept.append(words.pop(0))
+    if kept:
+        head = " ".join(kept)
+        return _tidy(_DANGLING.sub("", head)) or head
+    word = words[0] if words else text
+    while columns(word) >= limit or unicodedata.combining(word[-1]):
+        word = word[:-1]
+    return word + _ELLIPSIS
+
+
+def _tidy(text: str) -> str:
+    text = _SPACES.sub(" ", text)
+    text = re.sub(r"\s+([,;])", r"\1", text)
+    text = re.sub(r"(?:[,;]\s*){2,}", ", ", text)
+    return text.strip(" ,;:-–—|/·+&")

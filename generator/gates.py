@@ -1,0 +1,143 @@
+"""The gates a banner passes before it is published, each with a recorded score.
+
+size             the picture has exactly the pixels that were asked for
+bytes            the encoded picture fits its cap
+contrast         every line reads: the least contrast ratio, measured from the finished pixels, WCAG 2.2 AA
+product_share    the product takes up enough of the banner, and no words lie over it
+product_distinct the product stands out from what is behind and around it
+
+Scores are in the gate's own unit; a gate passes when its score reaches its threshold. Pure.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.manifest import GateScore
+from generator.layout.colours import NORMAL_TEXT_CONTRAST, contrast, luminance, luminances, required_contrast, rgb
+from generator.ports import Box, ComposedBanner, Image, Painting, PlacedText
+
+_PRODUCT_SHARE = 0.01
+"""Of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""
+_PRODUCT_DISTINCT = 0.18
+"""Of the pixels in the product's box. A ring or an open umbrella leaves most of its box empty."""
+_STROKE = 0.5
+"""In font sizes: wider than the strokes and the gaps of any letter, kanji included; narrower than a word."""
+_WORST_SHARE = 0.02
+"""Contrast is judged by the worst fiftieth of the pixels around a line: noise aside, every letter must read."""
+_VISIBLE_DIFFERENCE = 6.0
+"""CIE76 ΔE; 2.3 is just noticeable side by side, this at a glance."""
+
+Mask = NDArray[np.bool_]
+
+
+class GateJudge:
+    """Judges finished banners; implements `generator.ports.Judge`."""
+
+    def judge(self, banner: ComposedBanner, painting: Painting, encoded_bytes: int) -> tuple[GateScore, ...]:
+        """Return one score per gate. Product gates are left out where the plan has no product to show."""
+        size = banner.composition.size
+        scores = [
+            self._score(banner, "size", float(banner.pixels.shape == (size.height, size.width, 3)), 1.0),
+            self._score(banner, "bytes", size.max_bytes / max(encoded_bytes, 1), 1.0),
+            self._score(banner, "contrast", text_contrast(banner), NORMAL_TEXT_CONTRAST),
+        ]
+        if banner.composition.product is not None and not painting.holds_product:
+            share, distinct = product_visibility(banner, painting)
+            scores.append(self._score(banner, "product_share", share, _PRODUCT_SHARE))
+            scores.append(self._score(banner, "product_distinct", distinct, _PRODUCT_DISTINCT))
+        return tuple(scores)
+
+    @staticmethod
+    def _score(banner: ComposedBanner, gate: str, score: float, threshold: float) -> GateScore:
+        return GateScore(
+            gate=gate,
+            size=banner.composition.size.name,
+            score=round(score, 4),
+            threshold=threshold,
+            passed=score >= threshold,
+        )
+
+
+def text_contrast(banner: ComposedBanner) -> float:
+    """Return the least contrast ratio of any line, large text raised by what WCAG lets it off.
+
+    So 4.5 is the threshold for all: a large line at 3.0 scores 4.5. A banner without words scores 0: it says nothing.
+    """
+    ratios = [
+        line_contrast(banner.pixels, text) * (NORMAL_TEXT_CONTRAST / required_contrast(text.font_size, bold=text.bold))
+        for text in banner.text_lines
+    ]
+    return min(ratios, default=0.0)
+
+
+def line_contrast(pixels: Image, text: PlacedText) -> float:
+    """Return the contrast of one line's colour with the ground that it stands on.
+
+    The ground is the finished picture with everything as thin as a stroke taken out (a morphological opening of the
+    luminance under light letters, a closing under dark ones): letters and their soft edges vanish, a bright patch
+    behind them stays, so white on white finds white. Ink outside of the picture cannot be read: 1.
+    """
+    height, width = pixels.shape[:2]
+    box = text.box
+    if box.x < -1 or box.y < -1 or box.x + box.width > width + 1 or box.y + box.height > height + 1:
+        return 1.0
+    values = luminances(pixels[_window(box, width, height, max(2.0, text.font_size * 0.3))])
+    letters = luminance(rgb(text.colour))
+    stroke = 2 * round(text.font_size * _STROKE / 2) + 3
+    kernel = np.ones((stroke, stroke), np.uint8)
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    if letters >= float(np.median(border)):
+        ground = cv2.morphologyEx(values, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
+        worst = float(np.quantile(ground, 1 - _WORST_SHARE))
+        return contrast(letters, worst) if worst < letters else 1.0
+    ground = cv2.morphologyEx(values, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    worst = float(np.quantile(ground, _WORST_SHARE))
+    return contrast(letters, worst) if worst > letters else 1.0
+
+
+def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[float, float]:
+    """Return (the product's visible pixels as a share of the banner, and as a share of the product's own box).
+
+    A pixel shows the product where it differs from the scene that was painted there, and from the median colour right
+    around the product's box: a product hidden by a panel, or of its background's colour, shows nothing.
+    """
+    product = banner.product
+    if product is None or painting.pixels.shape != banner.pixels.shape:
+        return 0.0, 0.0
+    height, width = banner.pixels.shape[:2]
+    margin = max(4.0, 0.06 * max(product.width, product.height))
+    outer = _window(product, width, height, margin)
+    inner = _window(product, width, height, 0)
+    finished = _lab(banner.pixels[outer])
+    around = np.ones(finished.shape[:2], dtype=bool)
+    around[_within(product, outer, ring=0)] = False
+    inside = ~around
+    background = np.median(finished[around], axis=0) if around.any() else np.median(finished.reshape(-1, 3), axis=0)
+    from_background = np.linalg.norm(finished - background, axis=2) > _VISIBLE_DIFFERENCE
+    from_scene = np.linalg.norm(finished - _lab(painting.pixels[outer]), axis=2) > _VISIBLE_DIFFERENCE
+    shown = from_background & from_scene & inside
+    for text in banner.text_lines:
+        shown[_within(text.box, outer, ring=0)] = False
+    visible = float(shown.sum())
+    area = (inner[0].stop - inner[0].start) * (inner[1].stop - inner[1].start)
+    return visible / (width * height), visible / max(1, area)
+
+
+def _lab(pixels: Image) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), dtype=np.float32)
+
+
+def _window(box: Box, width: int, height: int, margin: float) -> tuple[slice, slice]:
+    left, top = int(max(0, min(width - 1, box.x - margin))), int(max(0, min(height - 1, box.y - margin)))
+    right = int(min(width, max(left + 1, np.ceil(box.x + box.width + margin))))
+    bottom = int(min(height, max(top + 1, np.ceil(box.y + box.height + margin))))
+    return slice(top, bottom), slice(left, right)
+
+
+def _within(box: Box, outer: tuple[slice, slice], *, ring: float) -> tuple[slice, slice]:
+    """Return where a box lies inside a window."""
+    top, left = outer[0].start, outer[1].start
+    rows = slice(max(0, int(box.y - ring - top)), max(0, int(np.ceil(box.y + box.height + ring - top))))
+    columns = slice(max(0, int(box.x - ring - left)), max(0, int(np.ceil(box.x + box.width + ring - left))))
+    return rows, columns

@@ -1,0 +1,383 @@
+"""Sets the words of a banner inside their box: sizes, line breaks, places.
+
+Sizes are fractions of the banner's height, so that every shape keeps one scale. Vertical distances run from baseline
+to cap height, not between font boxes: that is what the eye compares. Where not everything fits, the brand goes first,
+then the line; headline and button always stay, shortened if need be.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from contracts.catalog import Cohort
+from contracts.manifest import BannerCopy
+from generator.layout.fonts import Typeface, drawable
+from generator.layout.lines import Paragraph, SetLine, fit, fit_or_shorten
+from generator.layout.planning import Shape, is_mirrored, template_of
+from generator.layout.text import printable
+from generator.ports import Box, Composition
+
+Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
+Align = Literal["left", "centre", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Type sizes and distances of one shape, in banner heights."""
+
+    headline: tuple[float, float]
+    headline_lines: int
+    line: tuple[float, float]
+    line_lines: int
+    eyebrow: float
+    button: float
+    price: float
+    gap: float
+    """From a baseline to the next cap height; headline to line and line to button take a little more."""
+
+
+_SCALES: dict[Shape, Scale] = {
+    "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
+    "strip": Scale((0.31, 0.19), 2, (0.158, 0.136), 1, 0.128, 0.15, 0.19, 0.115),
+    "compact": Scale((0.128, 0.068), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.072, 0.046),
+    "square": Scale((0.094, 0.045), 3, (0.034, 0.027), 2, 0.026, 0.031, 0.042, 0.033),
+}
+_PILL_HEIGHT = 2.5
+_PILL_PADDING = 1.15
+"""In font sizes of the button."""
+_EYEBROW_TRACKING = 0.06
+_BUTTON_TRACKING = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One line at its place."""
+
+    role: Role
+    line: SetLine
+    typeface: Typeface
+    font_size: float
+    x: float
+    baseline: float
+
+    @property
+    def width(self) -> float:
+        """Advance width in pixels."""
+        return self.line.width * self.font_size
+
+    @property
+    def ink(self) -> Box:
+        """The box that holds every letter's ink, with the pixel that anti-aliasing may add."""
+        first = self.line.runs[0]
+        x = self.x - first.left * self.font_size
+        top = self.baseline - self.line.rise * self.font_size
+        height = (self.line.rise + self.line.drop) * self.font_size
+        return Box(x - 1, top - 1, self.width + first.left * self.font_size + 2, height + 2)
+
+    def moved(self, dx: float, dy: float) -> "Placed":
+        """Return it elsewhere."""
+        return replace(self, x=self.x + dx, baseline=self.baseline + dy)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """All words of a banner at their places, and the button's shape."""
+
+    placed: tuple[Placed, ...]
+    button: Box
+    button_radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A block of its own height, its top at y = 0 and its start at x = 0."""
+
+    placed: tuple[Placed, ...]
+    width: float
+    height: float
+    button: Box | None = None
+
+    def moved(self, dx: float, dy: float) -> "_Piece":
+        button = (
+            Box(self.button.x + dx, self.button.y + dy, self.button.width, self.button.height) if self.button else None
+        )
+        return replace(self, placed=tuple(item.moved(dx, dy) for item in self.placed), button=button)
+
+
+def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
+    """Return the words set into the composition's text box.
+
+    Raises:
+        NoFontForScript: a letter of the words has no font on this system.
+    """
+    setter = _Setter(words, composition, cohort, language)
+    template = template_of(composition)
+    if template.arrangement == "row":
+        pieces = setter.row()
+    elif template.arrangement == "split":
+        pieces = setter.split(template.head, template.foot)
+    else:
+        pieces = setter.column()
+    button = next(piece.button for piece in pieces if piece.button)
+    radius = button.height * (0.18 if cohort.typeface == "serif" else 0.5)
+    return Block(tuple(item for piece in pieces for item in piece.placed), button, radius)
+
+
+class _Setter:
+    """Holds what every piece needs: the words, the box, the typefaces and the scale."""
+
+    def __init__(self, words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> None:
+        template = template_of(composition)
+        self.box = composition.text
+        self.unit = (
+            composition.size.height
+            if template.shape != "square"
+            else min(composition.size.height, composition.size.width)
+        )
+        self.scale = _SCALES[template.shape]
+        self.rtl = composition.right_to_left
+        self.mirrored = is_mirrored(composition)
+        self.align: Align = "centre" if template.centred else "right" if self.rtl else "left"
+        self.display = Typeface(cohort.typeface, 800, language)
+        text = "grotesk" if cohort.typeface == "serif" else cohort.typeface
+        self.strong = Typeface(text, 700, language)
+        self.plain = Typeface(text, 500, language)
+        self.gap = self.scale.gap * self.unit
+        self.words: dict[Role, str] = {
+            "eyebrow": self._clean(words.eyebrow, self.strong),
+            "headline": self._clean(words.headline, self.display) or self._clean(words.call_to_action, self.display),
+            "line": self._clean(words.line, self.plain),
+            "price": self._clean(words.price, self.strong),
+            "former_price": self._clean(words.former_price, self.plain),
+            "saving": self._clean(words.saving, self.strong),
+            "call_to_action": self._clean(words.call_to_action, self.strong) or "→",
+        }
+
+    def column(self) -> list[_Piece]:
+        """Words, then price and button, in one stack that is centred in the box."""
+        foot = self._foot(self.box.width)
+        space = 1.75 * self.gap
+        head = self._head(self.box.width, self.box.height - foot.height - space)
+        top = self.box.y + (self.box.height - head.height - space - foot.height) / 2
+        return [
+            self._in_box(head, self.box, top),
+            self._in_box(foot, self.box, top + head.height + space),
+        ]
+
+    def split(self, head_share: float, foot_share: float) -> list[_Piece]:
+        """Words at the top of the box, price and button at its bottom."""
+        foot = self._foot(self.box.width * foot_share)
+        room = self.box.height - foot.height - 1.5 * self.gap if foot_share == 1 else self.box.height
+        head = self._head(self.box.width, min(self.box.height * head_share, room))
+        width = self.box.width * foot_share
+        at_end = self.mirrored if foot_share < 1 else self.rtl
+        foot_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
+        return [
+            self._in_box(head, self.box, self.box.y),
+            self._in_box(foot, foot_box, self.box.y + self.box.height - foot.height),
+        ]
+
+    def row(self) -> list[_Piece]:
+        """Words at the start, price over button at the end, both centred on the middle."""
+        foot = self._foot(self.box.width * 0.36, stacked=True)
+        space = 0.3 * self.unit
+        width = self.box.width - foot.width - space
+        head = self._head(width, self.box.height)
+        middle = self.box.y + self.box.height / 2
+        head_x, foot_x = (
+            (self.box.x + self.box.width - head.width, self.box.x)
+            if self.rtl
+            else (self.box.x, self.box.x + self.box.width - foot.width)
+        )
+        return [head.moved(head_x, middle - head.height / 2), foot.moved(foot_x, middle - foot.height / 2)]
+
+    def _head(self, width: float, height: float) -> _Piece:
+        """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
+        for parts in _with_less(self.words):
+            eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
+            line = self._line(width) if "line" in parts else None
+            taken = (eyebrow.height + 1.05 * self.gap if eyebrow else 0) + (line.height + 1.5 * self.gap if line else 0)
+            headline = fit(
+                self.words["headline"],
+                self.display,
+                width=width,
+                height=height - taken,
+                largest=self.scale.headline[0] * self.unit,
+                smallest=self.scale.headline[1] * self.unit,
+                max_lines=self.scale.headline_lines,
+                tracking=self._display_tracking,
+                right_to_left=self.rtl,
+            )
+            if headline is not None and (not line or line.font_size <= headline.font_size * 0.8):
+                return self._stacked(eyebrow, headline, line)
+        headline = fit_or_shorten(
+            self.words["headline"],
+            self.display,
+            width=width,
+            height=height,
+            largest=self.scale.headline[1] * self.unit,
+            smallest=self.scale.headline[1] * self.unit * 0.8,
+            max_lines=self.scale.headline_lines,
+            right_to_left=self.rtl,
+        )
+        return self._stacked(None, headline, None) if headline else _Piece((), 0, 0)
+
+    def _stacked(self, eyebrow: Paragraph | None, headline: Paragraph, line: Paragraph | None) -> _Piece:
+        paragraphs: list[tuple[Role, Paragraph, float]] = []
+        if eyebrow:
+            paragraphs.append(("eyebrow", eyebrow, 1.05 * self.gap))
+        paragraphs.append(("headline", headline, 1.5 * self.gap))
+        if line:
+            paragraphs.append(("line", line, 0.0))
+        width = max(paragraph.width for _, paragraph, _ in paragraphs)
+        placed: list[Placed] = []
+        y = bottom = 0.0
+        for role, paragraph, gap in paragraphs:
+            placed += self._lines_at(role, paragraph, width, y)
+            bottom = y + paragraph.height
+            y = bottom + gap
+        return _Piece(tuple(placed), width, bottom)
+
+    def _foot(self, width: float, *, stacked: bool = False) -> _Piece:
+        """Set the button, with the price beside it, or over it where the width is short."""
+        button = self._button(width)
+        price = self._price(width)
+        if price is None:
+            return button
+        space = 0.9 * self.gap + 0.03 * self.unit
+        if not stacked and button.width + space + price.width <= width:
+            total = button.width + space + price.width
+            middle = (button.height - price.height) / 2
+            start, end = (button.moved(0, 0), price.moved(button.width + space, middle))
+            if self.rtl:
+                start, end = button.moved(total - button.width, 0), price.moved(0, middle)
+            return _Piece(start.placed + end.placed, total, button.height, start.button)
+        total = max(button.width, price.width)
+        above = 1.0 * self.gap
+        align: Align = "centre" if stacked else self.align
+        over = price.moved(_shift(align, total, price.width), 0)
+        under = button.moved(_shift(align, total, button.width), price.height + above)
+        return _Piece(over.placed + under.placed, total, price.height + above + button.height, under.button)
+
+    def _button(self, width: float) -> _Piece:
+        size = self.scale.button * self.unit
+        label = fit_or_shorten(
+            self.words["call_to_action"],
+            self.strong,
+            width=width - 2 * _PILL_PADDING * size,
+            height=size * 2,
+            largest=size,
+            smallest=size * 0.82,
+            max_lines=1,
+            right_to_left=self.rtl,
+        )
+        if label is None:
+            return _Piece((), width, size * _PILL_HEIGHT, Box(0, 0, width, size * _PILL_HEIGHT))
+        padding = _PILL_PADDING * label.font_size
+        box = Box(0, 0, label.width + 2 * padding, size * _PILL_HEIGHT)
+        baseline = (box.height + label.rise - label.drop) / 2
+        placed = Placed("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
+        return _Piece((placed,), box.width, box.height, box)
+
+    def _price(self, width: float) -> _Piece | None:
+        """Price, the former price struck through, and the saving, on one baseline; the last are left out when long."""
+        if not self.words["price"]:
+            return None
+        size = self.scale.price * self.unit
+        parts: tuple[tuple[Role, Typeface, float], ...] = (
+            ("price", self.strong, size),
+            ("former_price", self.plain, size * 0.74),
+            ("saving", self.strong, size * 0.74),
+        )
+        placed: list[Placed] = []
+        x = height = 0.0
+        for role, typeface, part_size in parts:
+            if not self.words[role]:
+                continue
+            set_text = fit(
+                self.words[role],
+                typeface,
+                width=width - x,
+                height=size * 2,
+                largest=part_size,
+                smallest=part_size * 0.8,
+                max_lines=1,
+                right_to_left=self.rtl,
+            )
+            if set_text is None:
+                break
+            height = max(height, set_text.rise)
+            placed.append(Placed(role, set_text.lines[0], set_text.typeface, set_text.font_size, x, 0))
+            x += set_text.width + size * 0.42
+        if not placed:
+            return None
+        total = x - size * 0.42
+        if self.rtl:
+            placed = [replace(item, x=total - item.x - item.width) for item in placed]
+        return _Piece(tuple(item.moved(0, height) for item in placed), total, height)
+
+    def _line(self, width: float) -> Paragraph | None:
+        largest, smallest = (part * self.unit for part in self.scale.line)
+        return fit_or_shorten(
+            self.words["line"],
+            self.plain,
+            width=width,
+            height=self.unit,
+            largest=largest,
+            smallest=smallest,
+            max_lines=self.scale.line_lines,
+            right_to_left=self.rtl,
+        )
+
+    def _small(self, role: Role, typeface: Typeface, width: float) -> Paragraph | None:
+        size = self.scale.eyebrow * self.unit
+        return fit(
+            self.words[role],
+            typeface,
+            width=width,
+            height=self.unit,
+            largest=size,
+            smallest=size * 0.9,
+            max_lines=1,
+            tracking=_EYEBROW_TRACKING,
+            right_to_left=self.rtl,
+        )
+
+    @property
+    def _display_tracking(self) -> float:
+        """Large grotesque letters are set a little tighter, as their makers advise."""
+        return -0.018 if self.display.name == "grotesk" else -0.008
+
+    def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[Placed]:
+        for number, line in enumerate(paragraph.lines):
+            line_width = line.width * paragraph.font_size
+            yield Placed(
+                role,
+                line,
+                paragraph.typeface,
+                paragraph.font_size,
+                _shift(self.align, width, line_width),
+                top + paragraph.rise + number * paragraph.leading,
+            )
+
+    def _in_box(self, piece: _Piece, box: Box, top: float) -> _Piece:
+        return piece.moved(box.x + _shift(self.align, box.width, piece.width), top)
+
+    @staticmethod
+    def _clean(text: str, typeface: Typeface) -> str:
+        return printable(drawable(printable(text), typeface))
+
+
+def _with_less(words: dict[Role, str]) -> Iterator[frozenset[Role]]:
+    """Yield which of brand and line to show, most first."""
+    parts: tuple[tuple[Role, ...], ...] = (("eyebrow", "line"), ("line",), ("eyebrow",), ())
+    seen: set[frozenset[Role]] = set()
+    for wanted in parts:
+        present = frozenset(role for role in wanted if words[role])
+        if present not in seen:
+            seen.add(present)
+            yield present
+
+
+def _shift(align: Align, outer: float, inner: float) -> float:
+    return {"left": 0.0, "centre": (outer - inner) / 2, "right": outer - inner}[align]

@@ -1,0 +1,53 @@
+"""Composes a banner: scene, ground for the words, product, words."""
+
+import numpy as np
+
+from contracts.catalog import Cohort
+from contracts.manifest import BannerCopy
+from generator.layout.arranging import Block, arrange
+from generator.layout.colours import as_hex
+from generator.layout.drawing import Inks, draw_words
+from generator.layout.legibility import make_readable
+from generator.layout.products import place_product
+from generator.ports import ComposedBanner, Composition, Painting, PlacedText, ProductImage
+
+
+def lay_out(
+    painting: Painting,
+    composition: Composition,
+    words: BannerCopy,
+    cohort: Cohort,
+    product_image: ProductImage | None,
+    *,
+    locale: str = "en",
+) -> ComposedBanner:
+    """Return the finished banner.
+
+    `locale` decides between Han letter shapes where the words themselves do not say. A painting that holds the
+    product already gets nothing laid over.
+
+    Raises:
+        NoFontForScript: a letter of the words has no font on this system.
+    """
+    pixels = np.ascontiguousarray(painting.pixels).copy()
+    block = arrange(words, composition, cohort, locale.split("-", maxsplit=1)[0])
+    inks = make_readable(pixels, block, composition, cohort)
+    product = None
+    if product_image is not None and composition.product is not None and not painting.holds_product:
+        product = place_product(pixels, product_image, composition.product, composition.ground_y, painting.light_side)
+    draw_words(pixels, block, inks)
+    return ComposedBanner(pixels, composition, _placed_text(block, inks), product)
+
+
+def _placed_text(block: Block, inks: Inks) -> tuple[PlacedText, ...]:
+    return tuple(
+        PlacedText(
+            role=item.role,
+            text=item.line.text,
+            box=item.ink,
+            colour=as_hex(inks.text[item.role]),
+            font_size=item.font_size,
+            bold=item.typeface.bold,
+        )
+        for item in block.placed
+    )

@@ -1,0 +1,216 @@
+"""Which font draws which letters, and how wide they come out.
+
+Latin, Greek and Cyrillic come from the font packages; every other script from Noto where the system has it.
+Widths and ink come from HarfBuzz, the same shaping that the renderer does, so boxes are true.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+
+import uharfbuzz
+from fontTools import unicode as font_unicode
+from fontTools import unicodedata as scripts
+
+from generator.errors import NoFontForScript
+from generator.layout.text import JOINERS
+
+_INHERITED = frozenset({"Zinh", "Zyyy", "Zzzz"})
+_CJK = {"Hani": "", "Hira": "JP", "Kana": "JP", "Hang": "KR", "Bopo": "TC"}
+_CJK_INDEX = {"JP": 0, "KR": 1, "SC": 2, "TC": 3}
+"""Faces inside the Noto CJK collections, in Debian's order."""
+_CJK_OF_LANGUAGE = {"ja": "JP", "ko": "KR", "zh": "SC"}
+_PACKAGED = {
+    "grotesk": ("font_manrope", "Manrope", {800: "Manrope-ExtraBold", 700: "Manrope-Bold", 500: "Manrope-Medium"}),
+    "sans": ("font_roboto", "Roboto", {800: "Roboto-Bold", 700: "Roboto-Bold", 500: "Roboto-Medium"}),
+    "serif": (
+        "font_source_serif_pro",
+        "Source Serif Pro",
+        {800: "SourceSerifPro-Semibold", 700: "SourceSerifPro-Semibold", 500: "SourceSerifPro-Regular"},
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One font file as HarfBuzz and the renderer open it."""
+
+    path: str
+    family: str
+    weight: int
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Typeface:
+    """What a line is set in: a packaged typeface, a weight and the language that decides between Han shapes."""
+
+    name: str
+    weight: int
+    language: str = "en"
+
+    @property
+    def bold(self) -> bool:
+        """Whether WCAG counts it as bold."""
+        return self.weight >= 600
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A stretch of text of one font, measured for a font size of 1."""
+
+    text: str
+    face: Face
+    width: float
+    rise: float
+    """Ink above the baseline."""
+    drop: float
+    """Ink below the baseline."""
+    left: float
+    """Ink to the left of the origin, negative when it starts inside."""
+
+
+def shape(text: str, typeface: Typeface) -> tuple[Shaped, ...]:
+    """Return the text in stretches of one font each, in logical order.
+
+    Raises:
+        NoFontForScript: no installed font has one of the letters.
+    """
+    return tuple(_shape_run(run, face) for face, run in _runs(text, typeface))
+
+
+def drawable(text: str, typeface: Typeface) -> str:
+    """Return the text without the symbols (emoji, dingbats) that no font here has; letters are never dropped."""
+    return "".join(
+        char for char in text if unicodedata.category(char)[0] in "LMNZ" or _face_for(char, typeface) is not None
+    )
+
+
+def cap_height(typeface: Typeface) -> float:
+    """Return the height of capitals for a font size of 1."""
+    face = _packaged(typeface.name, typeface.weight)
+    return _shape_run("H", face).rise
+
+
+def _runs(text: str, typeface: Typeface) -> Iterator[tuple[Face, str]]:
+    current: Face | None = None
+    start = 0
+    for position, char in enumerate(text):
+        if current is not None and (char in JOINERS or unicodedata.combining(char) or _sticks(char, current)):
+            continue
+        face = _face_for(char, typeface)
+        if face is None:
+            raise NoFontForScript(_no_font(char))
+        if face != current:
+            if current is not None:
+                yield current, text[start:position]
+            current, start = face, position
+    if current is not None:
+        yield current, text[start:]
+
+
+def _sticks(char: str, face: Face) -> bool:
+    """Spaces and marks of no script of their own stay in the font of the word before them."""
+    return scripts.script(char) in _INHERITED and not char.isdigit() and ord(char) in _opened(face).letters
+
+
+@lru_cache(maxsize=8192)
+def _face_for(char: str, typeface: Typeface) -> Face | None:
+    return next((face for face in _candidates(char, typeface) if ord(char) in _opened(face).letters), None)
+
+
+def _candidates(char: str, typeface: Typeface) -> Iterator[Face]:
+    yield _packaged(typeface.name, typeface.weight)
+    yield _packaged("sans", typeface.weight)
+    style = "Bold" if typeface.bold else "Regular"
+    weight = 700 if typeface.bold else 400
+    script = scripts.script(char)
+    if script in _CJK or script in _INHERITED:
+        region = _CJK_OF_LANGUAGE.get(typeface.language, "") or _CJK.get(script, "") or "SC"
+        serif = "Serif" if typeface.name == "serif" else "Sans"
+        for kind in dict.fromkeys((serif, "Sans")):
+            path = _system_fonts().get(f"Noto{kind}CJK-{style}.ttc")
+            if path:
+                yield Face(path, f"Noto {kind} CJK {region}", weight, _CJK_INDEX[region])
+    name = "" if script in _INHERITED else scripts.script_name(script, "").replace("_", "")
+    for family in (f"NotoSans{name}", f"NotoSerif{name}", "NotoSans", "NotoSansSymbols", "NotoSansSymbols2"):
+        path = _system_fonts().get(f"{family}-{style}.ttf") or _system_fonts().get(f"{family}-Regular.ttf")
+        if path:
+            yield _face_at(path, weight)
+
+
+@cache
+def _face_at(path: str, weight: int) -> Face:
+    from fontTools.ttLib import TTFont  # noqa: PLC0415  (only fonts of the system need their name looked up)
+
+    with TTFont(path, lazy=True) as font:
+        family = font["name"].getBestFamilyName()
+    return Face(path, str(family), weight)
+
+
+@cache
+def _packaged(name: str, weight: int) -> Face:
+    package, family, files = _PACKAGED[name]
+    path = resources.files(package) / "files" / f"{files[weight]}.ttf"
+    return Face(str(path), family, weight)
+
+
+@cache
+def _system_fonts() -> dict[str, str]:
+    """Return the font files of the system by name, from the folders that fontconfig and macOS use."""
+    shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    folders = [Path(folder) / "fonts" for folder in shared.split(":") if folder]
+    folders += [Path.home() / ".local/share/fonts", Path.home() / ".fonts", Path("/Library/Fonts")]
+    return {
+        file.name: str(file)
+        for folder in folders
+        if folder.is_dir()
+        for file in folder.rglob("Noto*")
+        if file.suffix in {".ttf", ".otf", ".ttc"}
+    }
+
+
+class _Opened:
+    """A font file opened for measuring."""
+
+    def __init__(self, face: Face) -> None:
+        blob = uharfbuzz.Blob.from_file_path(face.path)
+        self._face = uharfbuzz.Face(blob, face.index)
+        self.font = uharfbuzz.Font(self._face)
+        self.em = float(self._face.upem)
+        self.letters = frozenset(self._face.unicodes)
+
+
+@cache
+def _opened(face: Face) -> _Opened:
+    return _Opened(face)
+
+
+@lru_cache(maxsize=16384)
+def _shape_run(text: str, face: Face) -> Shaped:
+    opened = _opened(face)
+    buffer = uharfbuzz.Buffer()
+    buffer.add_str(text)
+    buffer.guess_segment_properties()
+    uharfbuzz.shape(opened.font, buffer, {"kern": True, "liga": True})
+    pen = rise = drop = left = 0.0
+    for glyph, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+        ink = opened.font.get_glyph_extents(glyph.codepoint)
+        if ink is not None and ink.width:
+            rise = max(rise, ink.y_bearing + position.y_offset)
+            drop = max(drop, -(ink.y_bearing + ink.height + position.y_offset))
+            left = max(left, -(pen + ink.x_bearing + position.x_offset))
+        pen += position.x_advance
+    return Shaped(text, face, pen / opened.em, rise / opened.em, drop / opened.em, left / opened.em)
+
+
+def _no_font(char: str) -> str:
+    script = scripts.script(char)
+    package = "fonts-noto-cjk" if script in _CJK else "fonts-noto-core"
+    name = scripts.script_name(script, script).replace("_", " ")
+    letter = font_unicode.Unicode[ord(char)]
+    return f"no installed font has {name} letters ({char!r}, {letter}); on Debian: apt-get install {package}"

@@ -1,0 +1,290 @@
+"""Makes words readable on a scene and no more: measures what lies under them and strengthens the ground until it holds.
+
+Looks `open`, `spot` and `statement` veil the scene with a soft gradient of the cohort's own dark or light; `panel` lays
+a plain field beside it; `frost` a blurred, tinted pane over it. Each returns the colours in which words then read.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.catalog import Cohort
+from generator.layout.arranging import Block, Placed, Role
+from generator.layout.colours import (
+    WHITE,
+    Rgb,
+    accent_of,
+    contrast,
+    contrast_of,
+    ink_of,
+    luminance,
+    luminances,
+    mix,
+    paper_of,
+    required_contrast,
+    toward,
+)
+from generator.layout.drawing import Inks
+from generator.layout.planning import ground_box, is_mirrored, template_of
+from generator.layout.products import rounded
+from generator.ports import Box, Composition, Image
+
+Floats = NDArray[np.float32]
+
+_MARGIN = 1.06
+"""Encoders and anti-aliasing cost a few percent of contrast; the gate measures after them."""
+_WORST_SHARE = 0.01
+"""The contrast counted is that of the worst hundredth of the pixels around a line: grain and sparkles aside."""
+_VEIL_STEPS = 24
+_BUTTON_ON_GROUND = 1.7
+"""A button whose edge stands out less than this against its ground is not seen as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tone:
+    """A veil's colour and the letters that read on it."""
+
+    veil: Rgb
+    strong: Rgb
+    soft: Rgb
+
+
+def make_readable(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
+    """Lay the look's ground under the words, in place, and return the colours of words and button."""
+    look = template_of(composition).look
+    ground = ground_box(composition)
+    if look == "panel" and ground is not None:
+        return _on_panel(pixels, ground, composition, cohort)
+    if look == "frost" and ground is not None:
+        return _on_frost(pixels, ground, block, cohort)
+    if look == "spot" and composition.product is not None:
+        _spot(pixels, composition, cohort)
+    return _on_veil(pixels, block, composition, cohort)
+
+
+def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
+    """Veil toward dark or toward light, whichever disturbs the scene less."""
+    loose = [item for item in block.placed if item.role != "call_to_action"]
+    mask = _veil_mask(pixels.shape[1], pixels.shape[0], loose, block.button, composition)
+    tones = _tones(pixels, loose, cohort)
+    needs = [_strength(pixels, mask, loose, tone) for tone in tones]
+    # Light words on a dark veil look richer beside a lit scene: dark words must need clearly less.
+    tone, strength = (tones[1], needs[1]) if needs[1] + 0.12 < needs[0] else (tones[0], needs[0])
+    _blend(pixels, mask * strength, tone.veil)
+    under = _mean_under(pixels, block.button)
+    text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving", "eyebrow"), tone.strong)
+    text |= {"line": tone.soft, "former_price": tone.soft}
+    return _with_button(text, under, cohort)
+
+
+def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Cohort) -> Inks:
+    """Lay a plain field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
+    fill = toward(accent_of(cohort.palette), ink_of(cohort.palette), WHITE, 5.2)
+    height, width = pixels.shape[:2]
+    x = np.arange(width, dtype=np.float32)[None, :] + 0.5
+    y = np.arange(height, dtype=np.float32)[:, None] + 0.5
+    if ground.height >= height:
+        slant = (y / height - 0.5) * -0.16 * height
+        coverage = ground.x - x if is_mirrored(composition) else x - (ground.x + ground.width)
+        edge = coverage + (slant if is_mirrored(composition) else -slant)
+        mask = np.clip(0.5 - (-edge if is_mirrored(composition) else edge), 0, 1)
+        mask = np.clip(0.5 + (x - ground.x + slant), 0, 1) if is_mirrored(composition) else mask
+        shadow = np.clip(1 - np.abs(edge) / (0.12 * height), 0, 1) ** 2 * 0.22
+        _blend(pixels, np.broadcast_to(shadow, (height, width)).astype(np.float32), (0, 0, 0))
+    else:
+        mask = np.broadcast_to(np.clip(0.5 + (y - ground.y), 0, 1), (height, width))
+    _blend(pixels, mask.astype(np.float32), fill)
+    soft = toward(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
+    text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving"), WHITE)
+    text |= {"eyebrow": soft, "line": soft, "former_price": soft}
+    return _with_button(text, fill, cohort, prefer_light=True)
+
+
+def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
+    """Lay a pane of frosted glass: the scene blurred behind the cohort's paper."""
+    x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
+    mask = rounded(width, height, 0.09 * min(width, height))
+    pad = max(6, round(min(width, height) * 0.12))
+    halo = cv2.GaussianBlur(np.pad(mask, pad), (0, 0), pad / 2.2)
+    _blend_at(pixels, halo * 0.2, (20, 16, 14), x - pad, y - pad + pad // 5)
+    region = pixels[y : y + height, x : x + width]
+    small = cv2.resize(region, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_AREA)
+    blurred = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (width, height), interpolation=cv2.INTER_CUBIC)
+    soft = np.asarray(blurred, dtype=np.uint8)
+    paper, ink = paper_of(cohort.palette), ink_of(cohort.palette)
+    worst = 0.05
+    strength = next(
+        (
+            share
+            for share in np.linspace(0.72, 0.97, 12)
+            if contrast(float(np.quantile(luminances(_mixed(soft, paper, float(share))), worst)), luminance(ink)) >= 9
+        ),
+        0.97,
+    )
+    pane = _mixed(soft, paper, float(strength)).astype(np.float32)
+    region[:] = (region + (pane - region) * mask[..., None] + 0.5).astype(np.uint8)
+    ground_colour = _darkest_under(pixels, block)
+    accent = toward(accent_of(cohort.palette), ink, ground_colour, 4.5 * _MARGIN)
+    quiet = toward(mix(ink, ground_colour, 0.3), ink, ground_colour, 4.5 * _MARGIN)
+    text: dict[Role, Rgb] = {
+        "headline": ink,
+        "price": ink,
+        "eyebrow": accent,
+        "saving": accent,
+        "line": quiet,
+        "former_price": quiet,
+    }
+    return _with_button(text, ground_colour, cohort)
+
+
+def _spot(pixels: Image, composition: Composition, cohort: Cohort) -> None:
+    """Set a disc of the accent behind the product."""
+    product = composition.product
+    if product is None:
+        return
+    height, width = pixels.shape[:2]
+    radius = min(product.width, product.height) * 0.52
+    centre_x = product.x + product.width / 2
+    centre_y = composition.ground_y - product.height * 0.5
+    x = np.arange(width, dtype=np.float32)[None, :] + 0.5 - centre_x
+    y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - centre_y
+    distance = np.hypot(x, y)
+    mask = np.clip(radius - distance + 0.5, 0, 1)
+    fade = np.clip(0.94 - 0.25 * (y / radius + 1) / 2, 0, 1)
+    _blend(pixels, (mask * fade * 0.9).astype(np.float32), accent_of(cohort.palette))
+
+
+def _tones(pixels: Image, loose: list[Placed], cohort: Cohort) -> tuple[_Tone, _Tone]:
+    """Return a dark and a light veil in the scene's own hue."""
+    boxes = [item.ink for item in loose]
+    mean = _mean_under(pixels, _union(boxes)) if boxes else (128, 128, 128)
+    dark = toward(mix(ink_of(cohort.palette), mean, 0.16), (10, 8, 8), WHITE, 11.0)
+    light = toward(mix(paper_of(cohort.palette), mean, 0.1), WHITE, ink_of(cohort.palette), 11.0)
+    return (
+        _Tone(dark, WHITE, mix(WHITE, dark, 0.12)),
+        _Tone(light, ink_of(cohort.palette), mix(ink_of(cohort.palette), light, 0.16)),
+    )
+
+
+def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> float:
+    """Return the least strength of the veil at which every line reads; 1 when none does."""
+    samples: list[tuple[Image, Floats, float, float]] = []
+    for item in loose:
+        window = _window_around(item.ink, pixels, item.font_size * 0.2)
+        colour = tone.soft if item.role in {"line", "former_price"} else tone.strong
+        needed = required_contrast(item.font_size, bold=item.typeface.bold)
+        # Large letters may stand on 3:1 by WCAG; a headline at less than 4 still looks faint.
+        goal = max(4.0, needed) * _MARGIN
+        samples.append((pixels[window].reshape(-1, 3), mask[window].reshape(-1, 1), luminance(colour), goal))
+    dark_letters = luminance(tone.strong) < luminance(tone.veil)
+    for step in range(_VEIL_STEPS + 1):
+        strength = step / _VEIL_STEPS
+        veil = np.array(tone.veil, np.float32)
+        if all(
+            contrast(_worst((ground + (veil - ground) * share * strength), dark_letters=dark_letters), letters) >= goal
+            for ground, share, letters, goal in samples
+        ):
+            return strength
+    return 1.0
+
+
+def _worst(ground: Floats, *, dark_letters: bool) -> float:
+    values = luminances(np.clip(ground, 0, 255).astype(np.uint8))
+    return float(np.quantile(values, _WORST_SHARE if dark_letters else 1 - _WORST_SHARE))
+
+
+def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, composition: Composition) -> Floats:
+    """Return 1 under the words, falling off softly away from them: sideways, or downwards where words are on top."""
+    extent = _union([*(item.ink for item in loose), button])
+    template = template_of(composition)
+    x = np.arange(width, dtype=np.float32)
+    y = np.arange(height, dtype=np.float32)
+    if template.look == "statement" or (template.centred and composition.product is None):
+        dx = np.maximum(np.maximum(extent.x - x, x - extent.x - extent.width), 0) / (0.22 * width)
+        dy = np.maximum(np.maximum(extent.y - y, y - extent.y - extent.height), 0) / (0.5 * height)
+        return _smooth(1 - 0.75 * np.hypot(dx[None, :], dy[:, None]))
+    if template.arrangement == "split" or template.centred:
+        words = _union([item.ink for item in loose if item.role in {"eyebrow", "headline", "line"}] or [button])
+        down = _smooth(1 - np.maximum(y - words.y - words.height, 0) / (0.3 * height))[:, None]
+        lower = [item.ink for item in loose if item.ink.y > words.y + words.height]
+        veil = np.broadcast_to(down, (height, width)).astype(np.float32)
+        if lower:
+            low = _union(lower)
+            dx = np.maximum(np.maximum(low.x - x, x - low.x - low.width), 0) / (0.3 * width)
+            dy = np.maximum(np.maximum(low.y - y, y - low.y - low.height), 0) / (0.25 * height)
+            veil = np.maximum(veil, _smooth(1 - np.hypot(dx[None, :], dy[:, None])))
+        return veil
+    reach = 0.3 * width if template.shape != "strip" else 0.2 * width
+    beyond = extent.x - x if is_mirrored(composition) else x - extent.x - extent.width
+    return np.broadcast_to(_smooth(1 - np.maximum(beyond, 0) / reach)[None, :], (height, width)).astype(np.float32)
+
+
+def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
+    """Choose the button: the accent where it stands out from the ground, else paper or ink."""
+    ink, paper = ink_of(cohort.palette), paper_of(cohort.palette)
+    accents = [toward(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
+    plain = [WHITE, ink] if luminance(ground) < 0.4 else [ink, WHITE]
+    fills = [*plain[:1], *accents, *plain[1:]] if prefer_light else [*accents, *plain]
+    fill = next((fill for fill in fills if contrast_of(fill, ground) >= _BUTTON_ON_GROUND), plain[0])
+    if luminance(fill) > 0.4:
+        label = toward(accent_of(cohort.palette), ink, fill, 4.5 * _MARGIN * 1.1)
+    else:
+        label = WHITE if contrast_of(WHITE, fill) >= contrast_of(paper, fill) else paper
+    return Inks({**text, "call_to_action": label}, fill)
+
+
+def _window_around(box: Box, pixels: Image, margin: float) -> tuple[slice, slice]:
+    height, width = pixels.shape[:2]
+    left, top = int(max(0, box.x - margin)), int(max(0, box.y - margin))
+    right, bottom = int(min(width, box.x + box.width + margin)) + 1, int(min(height, box.y + box.height + margin)) + 1
+    return slice(min(top, height - 1), max(bottom, top + 1)), slice(min(left, width - 1), max(right, left + 1))
+
+
+def _mean_under(pixels: Image, box: Box) -> Rgb:
+    mean = pixels[_window_around(box, pixels, 0)].reshape(-1, 3).mean(axis=0)
+    return round(float(mean[0])), round(float(mean[1])), round(float(mean[2]))
+
+
+def _darkest_under(pixels: Image, block: Block) -> Rgb:
+    """Return the colour of the darkest pixels under the words: dark letters must read there too."""
+    under = np.concatenate([pixels[_window_around(item.ink, pixels, 4)].reshape(-1, 3) for item in block.placed])
+    values = luminances(under)
+    mean = under[values <= np.quantile(values, _WORST_SHARE)].mean(axis=0)
+    return round(float(mean[0])), round(float(mean[1])), round(float(mean[2]))
+
+
+def _union(boxes: list[Box]) -> Box:
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    return Box(left, top, right - left, bottom - top)
+
+
+def _smooth(value: Floats) -> Floats:
+    clipped = np.clip(value, 0, 1)
+    eased: Floats = (clipped * clipped * (3 - 2 * clipped)).astype(np.float32)
+    return eased
+
+
+def _mixed(pixels: Image, colour: Rgb, share: float) -> Image:
+    mixed = pixels + (np.array(colour, np.float32) - pixels) * np.float32(share)
+    result: Image = (mixed + 0.5).astype(np.uint8)
+    return result
+
+
+def _blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
+    """Blend a colour over the picture, touching only the rows and columns where the mask is not empty."""
+    columns, rows = np.flatnonzero(mask.max(axis=0) > 0.002), np.flatnonzero(mask.max(axis=1) > 0.002)
+    if not len(columns) or not len(rows):
+        return
+    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    region = pixels[window]
+    region[:] = (region + (np.array(colour, np.float32) - region) * mask[window][..., None] + 0.5).astype(np.uint8)
+
+
+def _blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> None:
+    height, width = pixels.shape[:2]
+    x, y = max(0, left), max(0, top)
+    right, bottom = min(width, left + mask.shape[1]), min(height, top + mask.shape[0])
+    _blend(pixels[y:bottom, x:right], mask[y - top : bottom - top, x - left : right - left], colour)

@@ -1,0 +1,322 @@
+"""Breaking a text into lines and finding the largest size at which it fits.
+
+Lines are balanced (the longest as short as it can be), never end in a lone short word where another break would do,
+and break between any two CJK characters except where kinsoku shori forbids it (JIS X 4051, its basic sets).
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+from fontTools import unicodedata as scripts
+
+from generator.layout.fonts import Shaped, Typeface, cap_height, shape
+
+_NOT_AT_START = frozenset(
+    "、。，．・：；？！ー）］｝」』】〕〉》”’…‥々ゝゞぁぃぅぇぉっゃゅょァィゥェォッャュョ,.:;?!)]}%"
+)
+_NOT_AT_END = frozenset("（［｛「『【〔〈《“‘([{¥￥$€£")
+_BREAKS_ANYWHERE = frozenset({"Hani", "Hira", "Kana", "Bopo"})
+_WIDOW_SHARE = 0.36
+"""A last line shorter than this share of the longest looks forgotten."""
+_LEADING = {"latin": 1.1, "other": 1.28}
+_STEPS = 14
+"""Sizes tried between the largest and the smallest: about 5 % apart at a ratio of 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetLine:
+    """One line as it will be drawn: its stretches in visual order, left to right."""
+
+    text: str
+    runs: tuple[Shaped, ...]
+    tracking: float
+    """Extra space after each letter, in font sizes."""
+
+    @property
+    def width(self) -> float:
+        """Advance width for a font size of 1."""
+        return sum(advance(run, self.tracking) for run in self.runs)
+
+    @property
+    def rise(self) -> float:
+        """Ink above the baseline for a font size of 1."""
+        return max((run.rise for run in self.runs), default=0.0)
+
+    @property
+    def drop(self) -> float:
+        """Ink below the baseline for a font size of 1."""
+        return max((run.drop for run in self.runs), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines of one size."""
+
+    lines: tuple[SetLine, ...]
+    typeface: Typeface
+    font_size: float
+
+    @property
+    def leading(self) -> float:
+        """Pixels from one baseline to the next."""
+        latin = all(line.rise < 0.98 and line.drop < 0.32 and not _joins(line.text) for line in self.lines)
+        return self.font_size * _LEADING["latin" if latin else "other"]
+
+    @property
+    def rise(self) -> float:
+        """Pixels from the first baseline to the top that the eye sees: that of capitals, or of taller ink."""
+        caps = cap_height(self.typeface)
+        tall = self.lines[0].rise if _joins(self.lines[0].text) else caps
+        return self.font_size * max(caps, tall)
+
+    @property
+    def drop(self) -> float:
+        """Pixels from the last baseline to the bottom that the eye sees: descenders of Latin do not count."""
+        return self.font_size * (self.lines[-1].drop if _joins(self.lines[-1].text) else 0.0)
+
+    @property
+    def width(self) -> float:
+        """Pixels of the longest line."""
+        return self.font_size * max(line.width for line in self.lines)
+
+    @property
+    def height(self) -> float:
+        """Pixels from the top to the bottom that the eye sees."""
+        return self.rise + self.leading * (len(self.lines) - 1) + self.drop
+
+
+def fit(
+    text: str,
+    typeface: Typeface,
+    *,
+    width: float,
+    height: float,
+    largest: float,
+    smallest: float,
+    max_lines: int,
+    tracking: float = 0.0,
+    right_to_left: bool = False,
+) -> Paragraph | None:
+    """Return the text at the largest size that fits the box in at most `max_lines`; None if none does."""
+    words = _words(text)
+    if not words:
+        return None
+    typeface = _for_language(typeface, text)
+    widths = _word_widths(words, typeface, tracking)
+    for step in range(_STEPS + 1):
+        size = largest * (smallest / largest) ** (step / _STEPS)
+        for count in range(1, max_lines + 1):
+            spans = _balanced(widths, width / size, count)
+            if spans is None:
+                continue
+            lines = tuple(set_line(_joined(words[a:b]), typeface, tracking, right_to_left) for a, b in spans)
+            paragraph = Paragraph(lines, typeface, size)
+            if paragraph.width <= width and paragraph.height <= height:
+                return paragraph
+    return None
+
+
+def fit_or_shorten(
+    text: str,
+    typeface: Typeface,
+    *,
+    width: float,
+    height: float,
+    largest: float,
+    smallest: float,
+    max_lines: int,
+    right_to_left: bool = False,
+) -> Paragraph | None:
+    """Return `fit`, with words left off at the end, then an ellipsis, where even the smallest size is too large."""
+    words = list(_words(text))
+    shortened = text
+    while words:
+        found = fit(
+            shortened,
+            typeface,
+            width=width,
+            height=height,
+            largest=largest,
+            smallest=smallest,
+            max_lines=max_lines,
+            right_to_left=right_to_left,
+        )
+        if found is not None:
+            return found
+        if len(words) == 1:
+            words = list(words[0][: max(1, len(words[0]) * 3 // 4)].strip()) if len(words[0]) > 2 else []
+            words = ["".join(words)] if words else []
+        else:
+            words.pop()
+        shortened = _joined(tuple(words)).rstrip(" ,.;:·–—-&(/") + "…"
+    return None
+
+
+def set_line(text: str, typeface: Typeface, tracking: float = 0.0, right_to_left: bool = False) -> SetLine:
+    """Return a line shaped, its stretches of one direction in visual order."""
+    typeface = _for_language(typeface, text)
+    runs = [shape(part, typeface) for part in _directional(text, right_to_left=right_to_left)]
+    ordered = reversed(runs) if right_to_left else runs
+    visual = [run for part in ordered for run in (reversed(part) if part and is_right_to_left(part[0].text) else part)]
+    return SetLine(text, tuple(visual), 0.0 if any(_joins(run.text) for run in visual) else tracking)
+
+
+def advance(run: Shaped, tracking: float) -> float:
+    """Return the advance width of a stretch for a font size of 1, tracking included."""
+    return run.width + tracking * len(run.text)
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether the first letter with a direction runs right to left (UAX #9, rule P2)."""
+    for char in text:
+        kind = unicodedata.bidirectional(char)
+        if kind in {"R", "AL"}:
+            return True
+        if kind == "L":
+            return False
+    return False
+
+
+def _directional(text: str, *, right_to_left: bool) -> list[str]:
+    """Split a text where its direction changes (a plain UAX #9: one level of embedding, numbers kept whole)."""
+    parts: list[tuple[bool, str]] = []
+    for token in re.findall(r"\s+|\S+", text):
+        kinds = {unicodedata.bidirectional(char) for char in token}
+        if kinds & {"R", "AL"}:
+            rtl = True
+        elif kinds & {"L", "EN", "AN"}:
+            rtl = False
+        else:
+            rtl = right_to_left
+        if parts and parts[-1][0] == rtl:
+            parts[-1] = (rtl, parts[-1][1] + token)
+        else:
+            parts.append((rtl, token))
+    return _closed_up(parts, right_to_left)
+
+
+def _closed_up(parts: list[tuple[bool, str]], base: bool) -> list[str]:
+    """Join spaces between two stretches of the direction that is not the base's, so that a phrase stays one."""
+    joined: list[tuple[bool, str]] = []
+    for position, (rtl, token) in enumerate(parts):
+        inner = token.isspace() and 0 < position < len(parts) - 1
+        if inner and parts[position - 1][0] == parts[position + 1][0] != base:
+            joined[-1] = (joined[-1][0], joined[-1][1] + token)
+        elif joined and joined[-1][0] == rtl:
+            joined[-1] = (rtl, joined[-1][1] + token)
+        else:
+            joined.append((rtl, token))
+    return [token for _, token in joined]
+
+
+def _joins(text: str) -> bool:
+    """Whether tracking would tear the letters apart, or is simply not done in that script."""
+    return any(scripts.script(char) not in {"Latn", "Grek", "Cyrl", "Zyyy", "Zinh"} for char in text)
+
+
+def _for_language(typeface: Typeface, text: str) -> Typeface:
+    """Kana and Hangul say which language the Han characters beside them are."""
+    found = {scripts.script(char) for char in text}
+    language = "ja" if found & {"Hira", "Kana"} else "ko" if "Hang" in found else typeface.language
+    return Typeface(typeface.name, typeface.weight, language)
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> tuple[str, ...]:
+    """Return the pieces between which a line may break; a trailing space belongs to the piece before."""
+    pieces: list[str] = []
+    for word in re.findall(r"\S+?(?:(?<=\w)[-/–](?=\w)|\s+|$)", text.strip()):
+        pieces.extend(_cjk_pieces(word))
+    return tuple(pieces)
+
+
+def _cjk_pieces(word: str) -> list[str]:
+    pieces: list[str] = []
+    for char in word:
+        glued = (
+            not pieces
+            or char.isspace()
+            or char in _NOT_AT_START
+            or pieces[-1][-1] in _NOT_AT_END
+            or not (scripts.script(char) in _BREAKS_ANYWHERE or scripts.script(pieces[-1][-1]) in _BREAKS_ANYWHERE)
+            or (scripts.script(char) == "Kana" and scripts.script(pieces[-1][-1]) == "Kana")
+        )
+        if glued and pieces:
+            pieces[-1] += char
+        else:
+            pieces.append(char)
+    return pieces
+
+
+def _joined(words: tuple[str, ...]) -> str:
+    return "".join(words).strip()
+
+
+@lru_cache(maxsize=2048)
+def _word_widths(words: tuple[str, ...], typeface: Typeface, tracking: float) -> tuple[tuple[float, float], ...]:
+    """Return the width of each piece with its trailing space, and without."""
+    return tuple(
+        (
+            sum(advance(run, tracking) for run in shape(word, typeface)),
+            sum(advance(run, tracking) for run in shape(word.rstrip(), typeface)),
+        )
+        for word in words
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Lengths of stretches of words, and what a line of such a length costs."""
+
+    prefix: tuple[float, ...]
+    trailing: tuple[float, ...]
+    limit: float
+    ideal: float
+
+    def length(self, start: int, end: int) -> float:
+        return self.prefix[end] - self.prefix[start] - self.trailing[end - 1]
+
+    def cost(self, start: int, end: int, *, last: bool) -> float:
+        length = self.length(start, end)
+        widow = 4.0 if last and start > 0 and length < _WIDOW_SHARE * self.ideal else 0.0
+        return ((length - self.ideal) / self.ideal) ** 2 + widow
+
+
+def _balanced(widths: tuple[tuple[float, float], ...], limit: float, count: int) -> list[tuple[int, int]] | None:
+    """Return the spans of `count` lines within `limit` that are most alike in length, None if there are none."""
+    total = len(widths)
+    if count > total:
+        return None
+    prefix = tuple(accumulate((full for full, _ in widths), initial=0.0))
+    trailing = tuple(full - bare for full, bare in widths)
+    measure = _Measure(prefix, trailing, limit, (prefix[-1] - trailing[-1]) / count)
+    steps: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
+    for line in range(1, count + 1):
+        steps.append(_next_line(steps[-1], measure, total, last=line == count))
+    if total not in steps[count]:
+        return None
+    spans: list[tuple[int, int]] = []
+    end = total
+    for reached in reversed(steps[1:]):
+        start = reached[end][1]
+        spans.append((start, end))
+        end = start
+    return spans[::-1]
+
+
+def _next_line(
+    reached: dict[int, tuple[float, int]], measure: _Measure, total: int, *, last: bool
+) -> dict[int, tuple[float, int]]:
+    """Return, for each word a further line can end before, the least cost and where that line began."""
+    further: dict[int, tuple[float, int]] = {}
+    for start, (cost, _) in reached.items():
+        for end in (total,) if last else range(start + 1, total):
+            if end <= start or measure.length(start, end) > measure.limit:
+                break
+            candidate = cost + measure.cost(start, end, last=last)
+            if end not in further or candidate < further[end][0]:
+                further[end] = (candidate, start)
+    return further

@@ -1,0 +1,206 @@
+"""Lays the catalogue's own product pixels over a scene: scaled, lit like it, standing in it.
+
+A cut-out product gets a dark contact shadow under its foot, a soft cast shadow that falls away from the light, and a
+slight match of exposure and tint. A photograph that could not be cut out is shown whole, as a rounded card.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.ports import Box, Image, LightSide, ProductImage
+
+Floats = NDArray[np.float32]
+
+_MAX_ENLARGEMENT = 2.0
+"""More than this and a small catalogue picture turns soft."""
+_EXPOSURE = (0.9, 1.06)
+_TINT = 0.07
+"""How far the product's colour moves toward that of the scene's light."""
+_SHADING = 0.07
+_CARD_RADIUS = 0.055
+_VISIBLE_ALPHA = 16
+
+
+def place_product(pixels: Image, product: ProductImage, box: Box, ground_y: float, light_side: LightSide) -> Box | None:
+    """Draw the product into the box, in place; return the box of its visible pixels, None when it has none."""
+    if not product.cut_out:
+        return _place_card(pixels, product.pixels[..., :3], box)
+    trimmed = _trimmed(product.pixels)
+    if trimmed is None:
+        return None
+    sprite = _scaled(trimmed, box.width, box.height)
+    height, width = sprite.shape[:2]
+    left = round(box.x + (box.width - width) / 2)
+    top = round(ground_y - height)
+    alpha = sprite[..., 3] / np.float32(255.0)
+    visible = _clipped(Box(left, top, width, height), pixels)
+    if visible is None:
+        return None
+    around = pixels[int(visible.y) : int(visible.y + visible.height), int(visible.x) : int(visible.x + visible.width)]
+    colour = _lit(sprite[..., :3], around.reshape(-1, 3).mean(axis=0), light_side)
+    _shade_ground(pixels, alpha, left, top, light_side)
+    _lay(pixels, colour, alpha, left, top)
+    return visible
+
+
+def _trimmed(picture: Image) -> Image | None:
+    visible = picture[..., 3] > _VISIBLE_ALPHA
+    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+    if not len(rows):
+        return None
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _scaled(picture: Image, width: float, height: float) -> Floats:
+    """Return RGBA floats (0 to 255, straight alpha) at the size that fits; scaled premultiplied, so no dark fringes."""
+    source_height, source_width = picture.shape[:2]
+    factor = min(width / source_width, height / source_height, _MAX_ENLARGEMENT)
+    size = (max(1, round(source_width * factor)), max(1, round(source_height * factor)))
+    rgba = picture.astype(np.float32)
+    rgba[..., :3] *= rgba[..., 3:] / 255.0
+    scaled = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    scaled = np.clip(scaled.reshape(size[1], size[0], 4), 0, 255)
+    scaled[..., :3] = np.minimum(scaled[..., :3] * 255.0 / np.maximum(scaled[..., 3:], 1e-3), 255.0)
+    return scaled.astype(np.float32)
+
+
+def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, light_side: LightSide) -> None:
+    """Darken the surface: cast shadow first, then the contact under the foot."""
+    height, width = alpha.shape
+    foot = alpha[int(height * 0.9) :].max(axis=0) > 0.3
+    columns = np.flatnonzero(foot)
+    if not len(columns):
+        return
+    foot_left, foot_right = int(columns[0]), int(columns[-1])
+    foot_width = max(8, foot_right - foot_left)
+    pad = round(0.6 * max(foot_width, height * 0.6))
+    shade = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
+    base_y = pad + height
+    _add_cast(shade, alpha, pad, base_y, light_side)
+    centre = (pad + (foot_left + foot_right) / 2, base_y - foot_width * 0.02)
+    for reach, depth, softness, strength in ((0.62, 0.13, 0.09, 0.3), (0.49, 0.05, 0.028, 0.55)):
+        layer = np.zeros_like(shade)
+        axes = (foot_width * reach, max(1.5, foot_width * depth))
+        cv2.ellipse(layer, _fixed(*centre), _fixed(*axes), 0, 0, 360, 1.0, -1, cv2.LINE_AA, _SHIFT)
+        layer = _blurred(layer, max(1.0, foot_width * softness))
+        shade = 1 - (1 - shade) * (1 - strength * layer)
+    _multiply(pixels, shade, left - pad, top - pad)
+
+
+def _add_cast(shade: Floats, alpha: Floats, pad: int, base_y: int, light_side: LightSide) -> None:
+    """Lay the silhouette down on the ground, sheared away from the light, fading with distance."""
+    height = alpha.shape[0]
+    lean = {"left": 1.1, "right": -1.1, "above": 0.15}[light_side]
+    flatness = 0.2
+    reach = height * flatness
+    length = min(1.0, pad * 0.9 / max(1.0, abs(lean) * reach))
+    # Maps silhouette (x, y from its foot) to the ground: up the product is away from the foot and sideways.
+    matrix = np.array(
+        [
+            [1.0, -lean * flatness * length, pad + lean * reach * length],
+            [0.0, flatness * length, base_y - reach * length],
+        ],
+        dtype=np.float32,
+    )
+    fade = np.linspace(0.15, 1.0, height, dtype=np.float32)[:, None]
+    flat = cv2.warpAffine(alpha * fade, matrix, (shade.shape[1], shade.shape[0]), flags=cv2.INTER_LINEAR)
+    cast = np.asarray(flat, dtype=np.float32)
+    shade[:] = 0.26 * _blurred(cast, max(1.2, height * 0.035))
+
+
+def _lit(colour: Floats, scene: Floats, light_side: LightSide) -> Floats:
+    """Return the product's colours under the scene's light: exposure, tint, and a lit and a shaded side."""
+    level = float(scene.mean())
+    exposure = float(np.interp(level, (40, 130, 220), (_EXPOSURE[0], 1.0, _EXPOSURE[1])))
+    tint = 1 + _TINT * 2 * (scene / max(level, 1.0) - 1)
+    matched = colour * (exposure * tint).astype(np.float32)
+    if light_side != "above":
+        ramp = np.linspace(_SHADING, -_SHADING, colour.shape[1], dtype=np.float32)
+        matched *= 1 + (ramp if light_side == "left" else -ramp)[None, :, None]
+    clipped: Floats = np.clip(matched, 0, 255)
+    return clipped
+
+
+def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
+    height, width = photograph.shape[:2]
+    factor = min(box.width / width, box.height / height)
+    size = (max(2, round(width * factor)), max(2, round(height * factor)))
+    scaled = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    left = round(box.x + (box.width - size[0]) / 2)
+    top = round(box.y + (box.height - size[1]) / 2)
+    radius = _CARD_RADIUS * max(size) + 2
+    mask = rounded(size[0], size[1], radius)
+    pad = max(8, round(max(size) * 0.12))
+    shade = np.pad(mask, pad)
+    drop = round(max(size) * 0.025)
+    soft = _blurred(np.roll(shade, drop, axis=0), max(2.0, max(size) * 0.035)) * 0.38
+    close = _blurred(shade, max(1.0, max(size) * 0.008)) * 0.2
+    _multiply(pixels, 1 - (1 - soft) * (1 - close), left - pad, top - pad)
+    _lay(pixels, scaled.astype(np.float32), mask, left, top)
+    return _clipped(Box(left, top, size[0], size[1]), pixels)
+
+
+def rounded(width: int, height: int, radius: float) -> Floats:
+    """Return the anti-aliased coverage of a rounded rectangle that fills the array."""
+    x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2)[None, :] - (width / 2 - radius)
+    y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2)[:, None] - (height / 2 - radius)
+    outside = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0) - radius
+    coverage: Floats = np.clip(0.5 - outside, 0, 1).astype(np.float32)
+    return coverage
+
+
+def _multiply(pixels: Image, shade: Floats, left: int, top: int) -> None:
+    """Darken toward a deep version of the ground's own colour, so that shadows keep its warmth."""
+    window = _window(pixels, shade, left, top)
+    if window is None:
+        return
+    region, part = window
+    ground = region.astype(np.float32)
+    region[:] = (ground * (1 - part[..., None] * np.array([0.86, 0.89, 0.92], np.float32)) + 0.5).astype(np.uint8)
+
+
+def _lay(pixels: Image, colour: Floats, alpha: Floats, left: int, top: int) -> None:
+    window = _window(pixels, alpha, left, top)
+    if window is None:
+        return
+    region, part = window
+    x, y = max(0, -left), max(0, -top)
+    drawn = colour[y : y + region.shape[0], x : x + region.shape[1]]
+    region[:] = (region + (drawn - region) * part[..., None] + 0.5).astype(np.uint8)
+
+
+def _window(pixels: Image, layer: Floats, left: int, top: int) -> tuple[Image, Floats] | None:
+    """Return the part of the picture that a layer covers, and the part of the layer that lies on the picture."""
+    box = _clipped(Box(left, top, layer.shape[1], layer.shape[0]), pixels)
+    if box is None:
+        return None
+    x, y, width, height = int(box.x), int(box.y), int(box.width), int(box.height)
+    return pixels[y : y + height, x : x + width], layer[y - top : y - top + height, x - left : x - left + width]
+
+
+def _clipped(box: Box, pixels: Image) -> Box | None:
+    height, width = pixels.shape[:2]
+    x, y = max(0.0, box.x), max(0.0, box.y)
+    right, bottom = min(float(width), box.x + box.width), min(float(height), box.y + box.height)
+    return Box(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+
+_SHIFT = 4
+"""Bits of sub-pixel precision in OpenCV's drawing."""
+
+
+def _fixed(x: float, y: float) -> tuple[int, int]:
+    return math.floor(x * (1 << _SHIFT)), math.floor(y * (1 << _SHIFT))
+
+
+def _blurred(layer: Floats, sigma: float) -> Floats:
+    """Gaussian blur; large ones at a quarter of the size, where nobody can tell and it is much faster."""
+    if sigma < 8:
+        return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma), dtype=np.float32)
+    height, width = layer.shape
+    small = cv2.resize(layer, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), sigma / 4)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -1,0 +1,20 @@
+"""What of a text from outside may be drawn."""
+
+import re
+import unicodedata
+
+_SPACES = re.compile(r"\s+")
+JOINERS = frozenset("\u200c\u200d")
+"""Zero-width (non-)joiner: spelling in Persian and the Indic scripts, so they stay between letters there."""
+_STRAY_JOINER = re.compile(r"(?<![\u0600-\u08ff\u0900-\u0dff])[\u200c\u200d]+")
+_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+
+
+def printable(text: str) -> str:
+    """Return the text in NFC on one line, without control, bidi-override, private-use and unassigned characters."""
+    kept = "".join(
+        char if char in JOINERS or unicodedata.category(char)[0] != "C" else " " if char in "\n\r\t" else ""
+        for char in unicodedata.normalize("NFC", text)
+        if char not in _VARIATION_SELECTORS
+    )
+    return _SPACES.sub(" ", _STRAY_JOINER.sub("", kept)).strip()
