@@ -17,7 +17,7 @@ from contracts.codecs import canonical_json
 from contracts.manifest import BannerCopy, Description, GateScore, Provenance
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
-from generator.errors import BlackPicture, PaintingFailed
+from generator.errors import BlackPicture, NoFontForScript, PaintingFailed
 from generator.ports import (
     Composition,
     CopyWriter,
@@ -146,7 +146,7 @@ class Composer:
         self._painters = (painter, painter) if understudy is None else (painter, painter, understudy)
         self._layout = layout
         self._judge = judge
-        self._encoder = encoder
+        self._encode = encoder
         self._executor = executor
         self._sizes = tuple(sizes)
 
@@ -269,8 +269,12 @@ class Composer:
             return paintings if last else None
         try:
             pictures = tuple(map(self._picture, repeat(draft), draft.compositions, paintings))
-        except Exception as error:  # no other attempt would do better; it becomes a dead letter
+        except NoFontForScript as error:  # no other painting would have it
             return error
+        except Exception as error:  # another painting may do better: noise may be over the byte cap
+            log.warning("finishing_failed", error=repr(error), attempt=attempt)
+            draft.failure = PaintingFailed(f"{type(error).__name__}: {error}")
+            return error if last else None
         failed = [score.gate for picture in pictures for score in picture.gates if not score.passed]
         draft.failed_gates += failed
         if failed and not last:
@@ -285,7 +289,7 @@ class Composer:
                 painting, composition, draft.words, request.cohort, draft.job.product_image, locale=request.locale
             )
         with draft.watch.stage("encode"):
-            files = self._encoder.encode(banner.pixels, composition.size)
+            files = self._encode(banner.pixels, composition.size)
         with draft.watch.stage("judge"):
             gates = self._judge.judge(banner, painting, max(len(each.content) for each in files))
         return Picture(composition.size, composition.template, files, gates)

@@ -36,6 +36,14 @@ class NoFontForScript(BannerstreamError):
     """
 
 
+class OverByteCap(BannerstreamError):
+    """A picture does not fit into its byte cap, not even at the lowest quality that may be published.
+
+    Operator action: raise the size's cap in `contracts.sizes`, or look at the banner: only noise compresses this badly.
+    Retryable: with another seed.
+    """
+
+
 class MismatchedKey(InvalidRecord):
     """A request's banner key is not the hash of what it asks for: under it lies, or would lie, another banner.
 
@@ -44,11 +52,3 @@ class MismatchedKey(InvalidRecord):
     """
 
     code = "mismatched_key"
-
-
-class OverByteCap(BannerstreamError):
-    """A picture does not fit into its byte cap, not even at the lowest quality that may be published.
-
-    Operator action: raise the size's cap in `contracts.sizes`, or look at the banner: only noise compresses this badly.
-    Retryable: with another seed.
-    """

@@ -6,6 +6,8 @@ A hook is called before the fake does its work and makes it fail by raising.
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +19,6 @@ from generator.ports import (
     Box,
     ComposedBanner,
     Composition,
-    EncodedImage,
     Image,
     Painting,
     PlacedText,
@@ -129,13 +130,17 @@ class FakeJudge:
         return (GateScore(gate="fake", size=size, score=float(passed), threshold=1.0, passed=passed),)
 
 
-class FakeEncoder:
-    """Writes a few bytes that tell size and colour."""
+@dataclass(frozen=True)
+class FakeFile:
+    """A few bytes that tell size and colour."""
 
-    def encode(self, pixels: Image, size: BannerSize) -> tuple[EncodedImage, ...]:
-        """Return one file."""
-        told = f"{size.name}:{pixels[0, 0].tolist()}".encode()
-        return (EncodedImage(told, "image/webp", size.width, size.height),)
+    content: bytes
+    media_type: Literal["image/webp", "image/jpeg"] = "image/webp"
+
+
+def fake_encode(pixels: Image, size: BannerSize) -> tuple[FakeFile, ...]:
+    """Return one file."""
+    return (FakeFile(f"{size.name}:{pixels[0, 0].tolist()}".encode()),)
 
 
 class FakeStore:

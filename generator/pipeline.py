@@ -18,6 +18,7 @@ from contracts.errors import InvalidRecord
 from contracts.keys import manifest_object_key
 from contracts.manifest import Manifest
 from contracts.messages import BannerRequest, Rendition
+from contracts.sizes import BannerSize
 from generator.composing import ComposedSet, Composer, Fallback, Job, description_key
 from generator.ports import BannerStore, EncodedImage, ProductImage
 from generator.stopwatch import Stopwatch
@@ -121,7 +122,7 @@ class Pipeline:
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(
-                self._stored(picture.size.name, file) for picture in composed.pictures for file in picture.files
+                self._stored(picture.size, file) for picture in composed.pictures for file in picture.files
             )
         manifest = manifest_of(job.request, composed, renditions, created_at=self._now())
         manifest = msgspec.structs.replace(manifest, stage_ms=composed.stage_ms | watch.milliseconds)
@@ -130,12 +131,12 @@ class Pipeline:
             job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
         )
 
-    def _stored(self, size: str, file: EncodedImage) -> Rendition:
+    def _stored(self, size: BannerSize, file: EncodedImage) -> Rendition:
         return Rendition(
-            size=size,
+            size=size.name,
             blob_key=self._store.put_blob(file.content, file.media_type),
-            width=file.width,
-            height=file.height,
+            width=size.width,
+            height=size.height,
             bytes=len(file.content),
             sha256=hashlib.sha256(file.content).hexdigest(),
             media_type=file.media_type,

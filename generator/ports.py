@@ -136,10 +136,14 @@ class Layout(Protocol):
 
 
 class Encoder(Protocol):
-    """Writes a banner as files."""
+    """Writes a banner as files. The function `generator.encoding.encode` is one."""
 
-    def encode(self, pixels: Image, size: BannerSize) -> tuple["EncodedImage", ...]:
-        """Return the banner in every file format that is offered, each under the size's byte cap where possible."""
+    def __call__(self, pixels: Image, size: BannerSize) -> "tuple[EncodedImage, ...]":
+        """Return the banner in every file format that is offered.
+
+        Raises:
+            OverByteCap: it cannot be made to fit the size's cap.
+        """
         ...
 
 
@@ -163,14 +167,18 @@ class ComposedBanner:
     """The product's visible pixels, None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedImage:
+class EncodedImage(Protocol):
     """A banner as a file."""
 
-    content: bytes
-    media_type: Literal["image/webp", "image/jpeg"]
-    width: int
-    height: int
+    @property
+    def content(self) -> bytes:
+        """Return the file."""
+        ...
+
+    @property
+    def media_type(self) -> Literal["image/webp", "image/jpeg"]:
+        """Return its format."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from generator.composing import Composer
 from generator.fakes import (
     FakeCopyWriter,
     FakeDescriber,
-    FakeEncoder,
     FakeJudge,
     FakeLayout,
     FakePainter,
     FakeStore,
+    fake_encode,
 )
 from generator.pipeline import Pipeline
 
@@ -49,7 +49,7 @@ class Fakes:
             understudy=self.understudy,
             layout=self.layout,
             judge=self.judge,
-            encoder=FakeEncoder(),
+            encoder=fake_encode,
             sizes=(RECTANGLE, SQUARE),
             executor=self.executor,
         )

@@ -7,10 +7,10 @@ import pytest
 from contracts.errors import ServiceUnavailable
 from contracts.messages import BannerRequest
 from generator.composing import Fallback, seed_of
-from generator.errors import PaintingFailed
+from generator.errors import NoFontForScript, PaintingFailed
 from generator.fakes import FakeDescriber, FakePainter
 from generator.pipeline import MadeBanner, UnmakeableBanner
-from generator.ports import Painting, SceneWish
+from generator.ports import Composition, Painting, SceneWish
 from tests.unit.generator.conftest import NOW, Fakes, RequestFor
 
 
@@ -202,6 +202,27 @@ def test_a_request_that_nobody_can_make_harms_no_other(fakes: Fakes, request_for
     assert isinstance(outcomes[1], UnmakeableBanner)
     assert outcomes[1].code == "unmakeable"
     assert "unwritable" in str(outcomes[1].error)
+
+
+def test_a_painting_that_cannot_be_finished_is_painted_again(fakes: Fakes, request_for: RequestFor):
+    tried: list[str] = []
+
+    def fault(composition: Composition) -> None:
+        tried.append(composition.size.name)
+        if len(tried) <= 2:
+            raise ValueError("over the byte cap")
+
+    fakes.layout.fault = fault
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert made.manifest.provenance.fallback_reason == "ValueError: over the byte cap"
+
+
+def test_words_without_a_font_are_not_painted_again(fakes: Fakes, request_for: RequestFor):
+    fakes.layout.fault = raising(NoFontForScript("install fonts-noto-cjk"))
+    (outcome,) = fakes.pipeline().make([request_for()])
+    assert isinstance(outcome, UnmakeableBanner)
+    assert len(fakes.painter.batches) == 1
 
 
 def test_when_no_painter_paints_the_request_is_unmakeable(fakes: Fakes, request_for: RequestFor):

@@ -1,0 +1,60 @@
+"""The words that a diffusion model is asked with, from a description and a cohort. Pure.
+
+After arXiv 2403.05578, §3: subject, attributes and setting become one caption of a photograph; mood and light of the
+cohort come last, since what stands first weighs most in CLIP's text encoder.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from generator.ports import SceneWish
+
+Mode = Literal["scene", "whole"]
+
+_PLACES = {
+    "kitchen": "a sunlit kitchen counter",
+    "garden": "a garden table among soft green foliage",
+    "beach": "a sandy beach by the sea",
+    "snow": "a snowy winter landscape",
+    "desk": "a tidy wooden desk by a window",
+    "nursery": "a cosy nursery in pastel colours",
+    "workshop": "a wooden workbench in a workshop",
+    "bathroom": "a bright bathroom shelf with stone and towels",
+    "trail": "a mountain trail with rocks and moss",
+    "stadium": "a stadium pitch under floodlights",
+    "festive": "a festive table with warm fairy lights",
+    "studio": "a seamless paper backdrop in a photo studio",
+}
+_LIGHT = {
+    "morning": "soft morning light",
+    "day": "bright daylight",
+    "golden": "golden hour light",
+    "evening": "warm evening light",
+}
+_NEVER = "text, letters, watermark, logo, signature, frame, border, collage, blurry product, deformed, low quality"
+_NO_PRODUCT = "people, hands, product, object in the foreground, clutter"
+_NO_PEOPLE = "people, hands, duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What to paint and what to keep out."""
+
+    positive: str
+    negative: str
+
+
+def prompt_of(wish: SceneWish, mode: Mode) -> Prompt:
+    """Return the prompt of a wish: the empty scene, or with `whole` the product in it."""
+    description, cohort = wish.description, wish.cohort
+    place = _PLACES.get(description.setting, description.setting)
+    manner = [_LIGHT[cohort.light], *cohort.mood[:3], "shallow depth of field", "professional product photography"]
+    if mode == "whole":
+        thing = " ".join([*description.attributes, description.subject])
+        return Prompt(_sentence(f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")
+    scene = f"a photo of {place}, empty surface in front, calm blurred background"
+    return Prompt(_sentence(scene, *manner), f"{_NEVER}, {_NO_PRODUCT}")
+
+
+def _sentence(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

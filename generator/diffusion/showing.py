@@ -1,0 +1,56 @@
+"""What an inpainting model is shown: the product where it will stand, and a mask of everything that it may paint."""
+
+import cv2
+import numpy as np
+
+from contracts.sizes import BannerSize
+from generator.diffusion.shapes import Shape, window_of
+from generator.ports import Box, Image, SceneWish
+
+
+def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:
+    """Return (RGB picture, mask) of the shape to be painted; the mask is 255 where the model paints.
+
+    The ground is the cohort's lightest colour. Without a product picture everything is painted.
+    """
+    size, box = wish.composition.size, wish.composition.product
+    canvas = np.empty((size.height, size.width, 3), np.uint8)
+    canvas[:] = _ground(wish)
+    mask = np.full((size.height, size.width), 255, np.uint8)
+    if wish.product_image is not None and box is not None:
+        _stand(canvas, mask, wish.product_image.pixels, box, wish.composition.ground_y)
+    return _in_window(canvas, _ground(wish), shape, size), _in_window(mask, 255, shape, size)
+
+
+def _ground(wish: SceneWish) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(wish.cohort.palette[0].lstrip("#"))
+    return red, green, blue
+
+
+def _stand(canvas: Image, mask: Image, product: Image, box: Box, ground_y: float) -> None:
+    """Put the product into its box with its foot on the ground, in place."""
+    visible = np.argwhere(product[..., 3] > 0)
+    if not len(visible):
+        return
+    (top, left), (bottom, right) = visible.min(axis=0), visible.max(axis=0) + 1
+    trimmed = product[top:bottom, left:right]
+    scale = min(box.width / trimmed.shape[1], box.height / trimmed.shape[0])
+    width, height = max(1, int(trimmed.shape[1] * scale)), max(1, int(trimmed.shape[0] * scale))
+    sprite = cv2.resize(trimmed, (width, height), interpolation=cv2.INTER_AREA)
+    x, y = round(box.x + (box.width - width) / 2), round(ground_y - height)
+    rows, columns = slice(max(0, y), y + height), slice(max(0, x), x + width)
+    under = canvas[rows, columns]
+    sprite = sprite[max(0, -y) :, max(0, -x) :][: under.shape[0], : under.shape[1]]
+    alpha = sprite[..., 3:].astype(np.float32) / 255
+    canvas[rows, columns] = (sprite[..., :3] * alpha + under * (1 - alpha)).astype(np.uint8)
+    mask[rows, columns] = np.minimum(mask[rows, columns], 255 - sprite[..., 3])
+
+
+def _in_window(picture: Image, around: int | tuple[int, int, int], shape: Shape, size: BannerSize) -> Image:
+    """Return the banner's picture at the place of the painted one that will become the banner."""
+    window = window_of(shape, size)
+    whole = np.empty((shape.height, shape.width, *picture.shape[2:]), np.uint8)
+    whole[:] = around
+    scaled = cv2.resize(picture, (window.width, window.height), interpolation=cv2.INTER_AREA)
+    whole[window.top : window.top + window.height, window.left : window.left + window.width] = scaled
+    return whole

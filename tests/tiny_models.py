@@ -1,0 +1,113 @@
+"""Real models with random weights, a few hundred kilobytes each: what tests run in place of gigabytes.
+
+Saved as safetensors in the layout of their real counterparts and loaded by path, so that every line that loads and runs
+a model is run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+
+def save_text_to_image(folder: Path) -> Path:
+    """Save a Stable Diffusion pipeline that paints 64 x 64 noise of its own kind."""
+    from diffusers import StableDiffusionPipeline
+
+    StableDiffusionPipeline(**_parts(unet_channels=4)).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_inpainting(folder: Path) -> Path:
+    """Save a Stable Diffusion inpainting pipeline: latents, mask and masked picture go in."""
+    from diffusers import StableDiffusionInpaintPipeline
+
+    StableDiffusionInpaintPipeline(**_parts(unet_channels=9)).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_causal_lm(folder: Path) -> Path:
+    """Save a Llama of two layers with a byte-level tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = _byte_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _byte_tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<s>", "</s>", "<pad>"]
+    tokenizer = Tokenizer(models.BPE({each: at for at, each in enumerate([*special, *letters])}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+
+
+def _parts(unet_channels: int) -> dict[str, Any]:
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    words = _clip_words()
+    text_config = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=77,
+        bos_token_id=words["<|startoftext|>"],
+        eos_token_id=words["<|endoftext|>"],
+        pad_token_id=words["<|endoftext|>"],
+    )
+    return {
+        "unet": UNet2DConditionModel(
+            sample_size=32,
+            in_channels=unet_channels,
+            out_channels=4,
+            layers_per_block=1,
+            block_out_channels=(32, 64),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=32,
+        ),
+        "vae": AutoencoderKL(
+            block_out_channels=[32, 64],
+            in_channels=3,
+            out_channels=3,
+            latent_channels=4,
+            down_block_types=["DownEncoderBlock2D", "DownEncoderBlock2D"],
+            up_block_types=["UpDecoderBlock2D", "UpDecoderBlock2D"],
+        ),
+        "scheduler": DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False),
+        "text_encoder": CLIPTextModel(text_config),
+        "tokenizer": CLIPTokenizer(vocab=words, merges=[], model_max_length=77),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+
+
+def _clip_words() -> dict[str, int]:
+    from tokenizers import pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return {word: at for at, word in enumerate(words)}
