@@ -39,6 +39,8 @@ _ALPHA_NOISE = 0.04
 """Alpha this near to 0 or 1 is noise: without it, a veil of ground would stay around the product."""
 _MIN_SPAN = 0.1
 """RGB distance (0 to 1.7) of product and ground at the edge below which the equation only amplifies noise."""
+_UNEXPLAINED = 0.12
+"""RGB distance from every mixture of product and ground beyond which a pixel is neither: about four times noise."""
 _BAND = 3
 """Pixels on each side of the edge whose alpha is estimated: a lens and a resampling blur by about two."""
 
@@ -224,9 +226,12 @@ def _alpha(photograph: Floats, product: Mask, band: int) -> tuple[Floats, Floats
     span = fore - back
     strength = (span * span).sum(axis=2)
     solved = ((photograph - back) * span).sum(axis=2) / np.maximum(strength, 1e-6)
+    # Shadow at the product's foot lies off the line from ground to product, or beyond its end: no mixture, so no alpha.
+    mixture = back + np.clip(solved, 0, 1)[..., None] * span
+    explained = np.linalg.norm(photograph - mixture, axis=2) < _UNEXPLAINED
     solved = np.clip((solved - _ALPHA_NOISE) / (1 - 2 * _ALPHA_NOISE), 0, 1)
     feathered = cv2.GaussianBlur(product.astype(np.float32), (0, 0), 1.0)
-    clear = fore_known & back_known & (strength > _MIN_SPAN**2)
+    clear = fore_known & back_known & explained & (strength > _MIN_SPAN**2)
     alpha = np.where(inside, 1, np.where(outside, 0, np.where(clear, solved, feathered)))
     colours = np.where((~inside & fore_known)[..., None], fore, photograph)
     return alpha.astype(np.float32), colours

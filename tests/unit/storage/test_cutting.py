@@ -101,3 +101,8 @@ def test_the_cut_out_has_one_clear_pixel_around() -> None:
     assert pixels[1, :, 3].any()
     true_rows = np.flatnonzero((taken.alpha > 0.5).any(axis=1))
     assert abs(picture.height - (true_rows[-1] - true_rows[0] + 3)) <= 6
+
+
+def test_the_shadow_at_the_foot_of_a_light_product_stays_out() -> None:
+    taken = photograph("shoe", "white", colour=(225, 205, 170), shadow=0.6)
+    assert intersection_over_union(cut_out(taken.pixels)[..., 3], taken.alpha) >= 0.965
