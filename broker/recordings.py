@@ -18,7 +18,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +27,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from contracts.errors import ConfigurationError, InvalidRecord
 from contracts.inputs import InputFormat, Source, decode_event
 from contracts.interactions import InteractionKind
-from contracts.times import MAX_EPOCH_MS, epoch_ms
+from contracts.times import MAX_EPOCH_MS, epoch_ms, rfc3339
 
 
 class RecordedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,7 +158,7 @@ def _move_fields(event: dict[str, Any], by: int) -> bool:
     for name in _MILLISECOND_FIELDS:
         if isinstance(event.get(name), str):
             with suppress(ValueError):
-                event[name] = _rfc3339(epoch_ms(event[name]) + by)
+                event[name] = rfc3339(epoch_ms(event[name]) + by)
                 changed = True
         elif type(event.get(name)) is int:
             event[name] += by
@@ -170,9 +169,3 @@ def _move_fields(event: dict[str, Any], by: int) -> bool:
             event[name] = type(stated)(int(stated) + by * 1000)
             changed = True
     return changed
-
-
-def _rfc3339(time: int) -> str:
-    if not 0 <= time <= MAX_EPOCH_MS:
-        raise ValueError("out of range")
-    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

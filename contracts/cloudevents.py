@@ -3,9 +3,9 @@
 Source: CloudEvents Kafka Protocol Binding 1.0.2, §3.2.
 """
 
-from datetime import UTC, datetime
-
 from msgspec import Struct
+
+from contracts.times import rfc3339
 
 TYPE_PREFIX = "io.bannerstream."
 
@@ -24,13 +24,12 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
 
     def headers(self) -> Headers:
         """Return the Kafka headers of this event, its content type included."""
-        when = datetime.fromtimestamp(self.time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         attributes = [
             ("ce_specversion", "1.0"),
             ("ce_id", self.id),
             ("ce_type", TYPE_PREFIX + self.type),
             ("ce_source", self.source),
-            ("ce_time", when),
+            ("ce_time", rfc3339(self.time)),
             ("content-type", "application/json"),
         ]
         if self.subject is not None:

@@ -35,6 +35,18 @@ def epoch_ms(time: int | str) -> int:
     return time
 
 
+def rfc3339(time: int) -> str:
+    """Return epoch milliseconds as RFC 3339 in UTC, `2026-01-31T12:00:00.123Z`.
+
+    Raises:
+        ValueError: before 1970 or after 9999.
+    """
+    if not 0 <= time <= MAX_EPOCH_MS:
+        raise ValueError("a time lies between 1970 and 9999")
+    # Not `fromtimestamp(time / 1000)`: from the year 2400 on, its float loses milliseconds.
+    return (_EPOCH + time * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _from_rfc3339(text: str) -> int:
     parts = _RFC3339.fullmatch(text)
     if parts is None:

@@ -3,7 +3,12 @@
 import os
 import uuid
 
+import hypothesis
 import pytest
+
+# No time limit per example: on a busy machine it fails tests that are right.
+hypothesis.settings.register_profile("bannerstream", deadline=None)
+hypothesis.settings.load_profile("bannerstream")
 
 REQUIRE_REAL = "BANNERSTREAM_REQUIRE_REAL"
 

@@ -1,0 +1,30 @@
+"""Topics of its own for each test, on every broker that tests run on."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from broker.publishing import Publisher
+from broker.topics import create_topics
+from contracts.topics import Topics
+from settings.model import KafkaSettings, Settings
+
+
+@pytest.fixture
+def kafka(settings: Settings) -> KafkaSettings:
+    """Return settings whose topics no other test knows; none exists yet."""
+    return settings.kafka.model_copy(update={"partitions": 3})
+
+
+@pytest.fixture
+async def topics(kafka: KafkaSettings) -> Topics:
+    """Create the topics and return them."""
+    await create_topics(kafka)
+    return kafka.topic_table()
+
+
+@pytest.fixture
+async def publisher(kafka: KafkaSettings, topics: Topics) -> AsyncIterator[Publisher]:
+    """Return a connected publisher to topics that exist."""
+    async with Publisher(kafka) as publisher:
+        yield publisher

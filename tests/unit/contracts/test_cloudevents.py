@@ -1,0 +1,51 @@
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.cloudevents import CloudEvent
+from contracts.times import MAX_EPOCH_MS, epoch_ms
+from contracts.topics import Topics
+
+
+def test_headers_are_those_of_the_binary_mode() -> None:
+    event = CloudEvent(id="7", type="banner.ready", source="/generator", time=1_769_860_800_123, subject="ü")
+    assert event.headers() == [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"7"),
+        ("ce_type", b"io.bannerstream.banner.ready"),
+        ("ce_source", b"/generator"),
+        ("ce_time", b"2026-01-31T12:00:00.123Z"),
+        ("content-type", b"application/json"),
+        ("ce_subject", "ü".encode()),
+    ]
+
+
+def test_an_event_about_nothing_has_no_subject() -> None:
+    assert "ce_subject" not in dict(CloudEvent(id="7", type="x", source="/s", time=0).headers())
+
+
+@given(st.integers(0, MAX_EPOCH_MS))
+def test_times_are_rfc_3339_to_the_millisecond(time: int) -> None:
+    written = dict(CloudEvent(id="7", type="x", source="/s", time=time).headers())["ce_time"].decode()
+    assert epoch_ms(written) == time
+    assert datetime.fromisoformat(written).tzinfo is not None
+
+
+class TestTopics:
+    def test_are_renamed_by_role(self) -> None:
+        renamed = Topics().renamed({"clicks": "shop.clicks", "ready": "x.ready"})
+        assert (renamed.clicks.name, renamed.ready.name) == ("shop.clicks", "x.ready")
+        assert renamed.clicks.cleanup == Topics().clicks.cleanup
+        assert renamed.purchases == Topics().purchases
+        assert Topics().clicks.name == "clicks"
+
+    def test_an_unknown_role_is_named(self) -> None:
+        with pytest.raises(KeyError, match=r"click'.*known are .*'clicks'"):
+            Topics().renamed({"click": "shop.clicks"})
+
+    def test_names_are_distinct_and_in_the_order_of_the_table(self) -> None:
+        names = [topic.name for topic in Topics()]
+        assert len(set(names)) == len(names) == 10
+        assert names[:2] == ["clicks", "purchases"]
