@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error
 
-from local import Stack
+from local import Stack, why_unavailable
+from local.kafka_apache import ApacheKafka
+from local.stack import KafkaKind, S3Kind
 from settings.model import Settings
 
 DEADLINE_S = 20
@@ -121,13 +124,24 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_data_outlives_a_restart_and_a_stop_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kafka", "s3"),
+    [("embedded", "embedded"), *(pytest.param("apache", s3, marks=pytest.mark.real) for s3 in ("minio", "versitygw"))],
+)
+async def test_data_outlives_a_restart_and_a_stop_leaves_nothing(kafka: KafkaKind, s3: S3Kind, tmp_path: Path) -> None:
+    if (reason := why_unavailable(kafka, s3)) is not None:
+        pytest.skip(reason)
     for start in ("first", "second"):
-        with Stack("embedded", "embedded", data_dir=tmp_path) as stack:
+        with Stack(kafka, s3, data_dir=tmp_path) as stack:
             settings = Settings(**stack.settings_overrides())
             assert client(settings).bucket_exists("kept") is (start == "second")
             if start == "first":
                 client(settings).make_bucket("kept")
+                await create_topic(settings, "kept", partitions=3)
+            async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as producer:
+                assert await producer.partitions_for("kept") == {0, 1, 2}
+                sent = await producer.send_and_wait("kept", b"value", key=b"key", partition=1)
+                assert sent.offset == (0 if start == "first" else 1)
             processes = [stack.kafka.process, stack.s3.process]
         for process in processes:
             assert process is not None
@@ -138,7 +152,9 @@ def test_data_outlives_a_restart_and_a_stop_leaves_nothing(tmp_path: Path) -> No
 
 PARENT = """
 import pathlib, signal, sys
-from local import Stack
+from local import Stack, why_unavailable
+from local.kafka_apache import ApacheKafka
+from local.stack import KafkaKind, S3Kind
 stack = Stack("embedded", "embedded", data_dir=pathlib.Path(sys.argv[1]))
 stack.start()
 print(stack.kafka.process.pid, stack.s3.process.pid, flush=True)
@@ -158,3 +174,16 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
     while any(is_running(child) for child in children):
         assert time.monotonic() < deadline, "children outlived their parent"
         time.sleep(0.01)
+
+
+@pytest.mark.real
+def test_kafka_takes_a_cluster_id_that_looks_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if (reason := ApacheKafka.why_unavailable()) is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr("local.kafka_apache.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(range(15))))
+    broker = ApacheKafka(tmp_path)
+    try:
+        broker.start()
+    finally:
+        broker.stop()
+    assert "cluster.id=-" in (tmp_path / "kafka-apache" / "log" / "meta.properties").read_text()
