@@ -193,11 +193,14 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_TELLING = frozenset({"festive", "snow"})
+"""Words of season weigh double: a snowy forest is snow first, a Christmas living room is festive first."""
+
 
 def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
     """Return the scene for a setting; if its words say nothing, the first of the cohort's that does, else the studio.
 
-    The words that match the longest win: "coffee on a garden terrace" is a garden, since two of its words are.
+    The scene whose words cover most of the setting wins: "coffee on a garden terrace" is a garden.
     """
     for words in (setting, *preferred):
         best = _best(words, known)
@@ -209,7 +212,7 @@ def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
 def _best(words: str, known: Sequence[str]) -> str | None:
     text = " " + re.sub(r"[\W_]+", " ", words.casefold()) + " "
     scores = {
-        scene: sum(len(stem) for stem in stems if f" {stem}" in text)
+        scene: sum(len(stem) for stem in stems if f" {stem}" in text) * (2 if scene in _TELLING else 1)
         for scene, stems in _WORDS.items()
         if scene in known
     }

@@ -78,5 +78,6 @@ def _flakes(stage: Stage, count: int, size: float, blur: float) -> Layer:
     marks = ""
     for _ in range(round(count * max(1.0, view.width / view.unit / 2))):
         x, y = rng.uniform(0, view.width), rng.uniform(0, view.height * 0.92)
-        marks += disc(x, y, view.unit * size * rng.uniform(0.4, 1.1), "#ffffff", rng.uniform(0.3, 0.85))
+        strength = rng.uniform(0.3, 0.85) * (0.25 if view.in_words(x, y) else 1.0)
+        marks += disc(x, y, view.unit * size * rng.uniform(0.4, 1.1), "#ffffff", strength)
     return Layer(marks, blur, 0.55, glows=True)
