@@ -5,194 +5,50 @@ from collections.abc import Sequence
 
 FALLBACK = "studio"
 
-# Earlier sets win ties. Stems match the beginning of a word, so that `garden` takes `gardening`, `gardens`.
-_WORDS: dict[str, tuple[str, ...]] = {
-    "festive": (
-        "festive",
-        "christmas",
-        "xmas",
-        "holiday",
-        "party",
-        "celebrat",
-        "birthday",
-        "gift",
-        "advent",
-        "diwali",
-        "hanukkah",
-        "eid",
-        "new year",
-        "wedding",
-        "fairy light",
-        "fireplace",
-        "candlelit",
-    ),
-    "nursery": ("nursery", "baby", "child", "kid", "toddler", "playroom", "crib", "cot ", "toy", "playtime", "newborn"),
-    "stadium": (
-        "stadium",
-        "pitch",
-        "arena",
-        "gym",
-        "sport",
-        "track",
-        "running",
-        "court",
-        "match",
-        "training",
-        "workout",
-        "fitness",
-        "athlet",
-        "football",
-        "soccer",
-        "marathon",
-    ),
-    "workshop": (
-        "workshop",
-        "workbench",
-        "garage",
-        "tool",
-        "craft",
-        "carpent",
-        "studio bench",
-        "maker",
-        "atelier",
-        "shed",
-        "diy",
-        "repair",
-        "joiner",
-        "pottery",
-    ),
-    "bathroom": (
-        "bath",
-        "spa",
-        "shower",
-        "vanity",
-        "washbasin",
-        "sink",
-        "towel",
-        "skincare",
-        "wellness",
-        "powder room",
-    ),
-    "snow": ("snow", "winter", "ski", "ice", "icy", "frost", "glacier", "alpine", "slope", "nordic", "arctic", "cold"),
-    "beach": (
-        "beach",
-        "sand",
-        "sea",
-        "seaside",
-        "ocean",
-        "coast",
-        "shore",
-        "surf",
-        "tropic",
-        "island",
-        "pool",
-        "summer",
-        "lagoon",
-        "palm",
-        "dune",
-        "harbour",
-        "harbor",
-        "boat",
-        "sail",
-    ),
-    "trail": (
-        "trail",
-        "mountain",
-        "forest",
-        "hik",
-        "camp",
-        "wood trail",
-        "woods",
-        "woodland",
-        "path",
-        "outdoor",
-        "wilderness",
-        "summit",
-        "valley",
-        "trek",
-        "lake",
-        "canyon",
-        "climb",
-        "nature",
-        "adventure",
-        "meadow path",
-        "river",
-    ),
-    "garden": (
-        "garden",
-        "patio",
-        "terrace",
-        "balcony",
-        "lawn",
-        "backyard",
-        "orchard",
-        "meadow",
-        "flower",
-        "greenhouse",
-        "picnic",
-        "park",
-        "spring",
-        "conservatory",
-        "veranda",
-        "porch",
-        "yard",
-    ),
-    "desk": (
-        "desk",
-        "office",
-        "workspace",
-        "study",
-        "library",
-        "bookshel",
-        "laptop",
-        "home office",
-        "classroom",
-        "school",
-        "coworking",
-        "reading",
-        "living room",
-        "lounge",
-        "sofa",
-        "bedroom",
-        "nightstand",
-        "bedside",
-        "shelf",
-        "sideboard",
-        "hallway",
-    ),
-    "kitchen": (
-        "kitchen",
-        "counter",
-        "worktop",
-        "cook",
-        "bak",
-        "breakfast",
-        "dining",
-        "cafe",
-        "café",
-        "coffee",
-        "tea ",
-        "table",
-        "pantry",
-        "restaurant",
-        "brunch",
-        "dinner",
-        "lunch",
-        "stove",
-    ),
-    "studio": (
-        "studio",
-        "plain",
-        "backdrop",
-        "minimal",
-        "neutral",
-        "seamless",
-        "pedestal",
-        "podium",
-        "white background",
-    ),
+# Earlier sets win ties. Stems match the beginning of a word, so that `garden` takes `gardening`, `gardens`;
+# a blank at the end asks for the whole word: `sea ` is not in "seamless".
+_WORDS = {
+    scene: tuple(words.split(", "))
+    for scene, words in {
+        "festive": (
+            "festive, christmas, xmas, holiday, party, celebrat, birthday, gift, advent, diwali, "
+            "hanukkah, eid , new year, wedding, fairy light, fireplace, candlelit"
+        ),
+        "nursery": "nursery, baby, child, kid, toddler, playroom, crib, cot , toy, playtime, newborn",
+        "stadium": (
+            "stadium, pitch, arena, gym, sport, track, running, court , match , training, workout, fitness,"
+            " athlet, football, soccer, marathon"
+        ),
+        "workshop": (
+            "workshop, workbench, garage, tool, craft, carpent, studio bench, maker, atelier, shed, diy, "
+            "repair, joiner, pottery"
+        ),
+        "bathroom": "bath, spa , shower, vanity, washbasin, sink, towel, skincare, wellness, powder room",
+        "snow": "snow, winter, ski , skiing, icy, frost, glacier, alpine, slope, nordic, arctic, cold",
+        "beach": (
+            "beach, sand , sandy, sea , seaside, ocean, coast, shore, surf, tropic, island, pool, summer, lagoon, "
+            "palm, dune, harbour, harbor, boat, sail"
+        ),
+        "trail": (
+            "trail, mountain, forest, hik, camp, wood trail, woods, woodland, path, outdoor, wilderness, "
+            "summit, valley, trek, lake, canyon, climb, nature, adventure, meadow path, river"
+        ),
+        "garden": (
+            "garden, courtyard, patio, terrace, balcony, lawn, backyard, orchard, meadow, flower, greenhouse, "
+            "picnic, park, spring, conservatory, veranda, porch, yard"
+        ),
+        "desk": (
+            "desk, office, workspace, study, library, bookshel, laptop, home office, classroom, school, "
+            "coworking, reading, living room, lounge, sofa, bedroom, nightstand, bedside, shelf, "
+            "sideboard, hallway"
+        ),
+        "kitchen": (
+            "kitchen, counter, worktop, cook, bak, breakfast, dining, cafe, café, coffee, tea , table, "
+            "pantry, restaurant, brunch, dinner, lunch, stove"
+        ),
+        "studio": "studio, plain, backdrop, minimal, neutral, seamless, pedestal, podium, white background",
+    }.items()
 }
-
 _TELLING = frozenset({"festive", "snow"})
 """Words of season weigh double: a snowy forest is snow first, a Christmas living room is festive first."""
 

@@ -126,18 +126,22 @@ def stems(x: float, y: float, tall: float, colour: str, tones: Tones, rng: Rando
     return marks
 
 
-def pine(x: float, y: float, tall: float, colour: str, snow: str | None, rng: Random) -> str:
-    """Return a fir: drooping boughs of uneven length, loaded with snow when a colour is given."""
+def pine(x: float, y: float, tall: float, colour: str, snow: str | None, rng: Random, tiers: int = 15) -> str:
+    """Return a fir: drooping boughs of uneven length, loaded with snow when a colour is given.
+
+    A fir far off needs fewer `tiers`.
+    """
     trunk = d("M", x - tall * 0.018, y, "L", x, y - tall, "L", x + tall * 0.018, y, "Z")
-    marks, tiers = path(trunk, shift(colour, -0.08)), 15
+    marks = path(trunk, shift(colour, -0.08))
     for tier in range(tiers):
         root = y - tall * (0.12 + 0.86 * tier / tiers)
+        thick = tall * 1.05 / tiers
         reach = tall * 0.25 * (1 - tier / (tiers + 0.8)) ** 0.9
         for side in (-1, 1):
             long, drop = side * reach * rng.uniform(0.72, 1.18), tall * rng.uniform(0.035, 0.075)
             tip_x, tip_y = x + long, root + drop
             bough = d(
-                "M", x, root - tall * 0.07, "Q", x + long * 0.45, root - tall * 0.01, tip_x, tip_y,
+                "M", x, root - thick, "Q", x + long * 0.45, root - tall * 0.01, tip_x, tip_y,
                 "Q", x + long * 0.6, root + drop * 1.1, x + long * 0.3, root + drop * 0.75, "L", x, root + drop, "Z",
             )  # fmt: skip
             marks += path(bough, shift(colour, rng.uniform(-0.035, 0.035)))

@@ -17,6 +17,8 @@ KNOWN = tuple(SCENES)
         ("by the OCEAN", "beach"),
         ("a garden-terrace with coffee", "garden"),
         ("plain white background", "studio"),
+        ("seamless backdrop in a spacious loft", "studio"),
+        ("a sandwich on a cafe table", "kitchen"),
         ("a snowy pine forest", "snow"),
         ("home office desk by the window", "desk"),
         ("baby's playroom", "nursery"),
