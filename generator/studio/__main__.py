@@ -29,29 +29,21 @@ _COHORTS = (
 )
 
 
-def compositions(width: int, height: int) -> Composition:
-    """Return a composition such as the layout makes: words left or above, product beside or under them."""
+def composition_of(width: int, height: int) -> Composition:
+    """Return a composition such as the layout makes: words beside the product, or around it where there is no room."""
     size = BannerSize(width, height, 150_000)
-    if width > 1.8 * height:
-        ground = 0.86 * height
-        tall = 0.66 * height
-        return Composition(
-            "sheet",
-            size,
-            Box(0.05 * width, 0.16 * height, 0.46 * width, 0.68 * height),
-            Box(0.73 * width - tall * 0.4, ground - tall, tall * 0.8, tall),
-            ground,
-            False,
-        )
-    ground, tall = 0.84 * height, 0.42 * height
-    return Composition(
-        "sheet",
-        size,
-        Box(0.07 * width, 0.07 * height, 0.86 * width, 0.28 * height),
-        Box(0.5 * width - tall * 0.4, ground - tall, tall * 0.8, tall),
-        ground,
-        False,
-    )
+    if width > 5 * height:
+        text, product, ground = (0.033, 0.1, 0.73, 0.8), (0.79, 0.05, 0.18, 0.87), 0.92
+    elif width > 1.8 * height:
+        text, product, ground = (0.054, 0.12, 0.46, 0.76), (0.58, 0.09, 0.34, 0.77), 0.86
+    else:
+        text, product, ground = (0.075, 0.075, 0.85, 0.85), (0.4, 0.38, 0.54, 0.53), 0.91
+    return Composition("sheet", size, _box(text, size), _box(product, size), ground * height, right_to_left=False)
+
+
+def _box(fractions: tuple[float, float, float, float], size: BannerSize) -> Box:
+    x, y, width, height = fractions
+    return Box(x * size.width, y * size.height, width * size.width, height * size.height)
 
 
 def main() -> int:
@@ -66,7 +58,7 @@ def main() -> int:
     arguments.add_argument("--words", action="store_true")
     asked = arguments.parse_args()
     width, height = (int(part) for part in asked.size.split("x"))
-    composition = compositions(width, height)
+    composition = composition_of(width, height)
     rows, count, started = [], 0, time.process_time()
     for row, scene in enumerate(asked.scene or SCENES):
         pictures = []
@@ -94,7 +86,7 @@ def _marked(picture: Image, composition: Composition, stand_in: bool, words: boo
     product = composition.product
     if not stand_in or product is None:
         return picture
-    height, width = int(product.height * 0.8), int(product.width * 0.72)
+    height, width = int(product.height * 0.86), int(min(product.width, product.height) * 0.66)
     x, y = int(product.x + product.width / 2), int(composition.ground_y)
     shade = np.zeros(picture.shape[:2], np.float32)
     cv2.ellipse(shade, (x, y), (int(width * 0.6), max(2, height // 14)), 0, 0, 360, 0.55, -1)

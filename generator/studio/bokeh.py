@@ -26,10 +26,7 @@ def bokeh(
         x, y = rng.uniform(0, view.width), top * view.height + rng.random() ** 1.2 * (view.horizon - top * view.height)
         radius = view.unit * size * rng.uniform(0.45, 1.25)
         strength = rng.uniform(0.12, 0.55)
-        if (
-            view.text.x - radius < x < view.text.x + view.text.width + radius
-            and y < view.text.y + view.text.height + radius
-        ):
+        if view.in_words(x, y):
             strength *= 0.25
         marks.append(disc(x, y, radius, rng.choice(colours), strength))
     return Layer("".join(marks), 0.006, gain, glows=True)

@@ -109,8 +109,10 @@ def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
     lamp = np.asarray(fall + 0.35 * pool * cover, np.float32)
     if scene.shadows is not None:
         shade = photograph(scene.shadows, view, width, height)[..., 3:]
-        quiet = 1 - 0.7 * _zone(view, view.text, width, height)[..., None]
-        shade = shade * quiet
+        quiet = 1 - 0.7 * _zone(view, view.text, width, height)
+        if view.product is not None:
+            quiet = np.minimum(quiet, 1 - 0.5 * _zone(view, view.product, width, height))
+        shade = shade * quiet[..., None]
         picture = picture * (1 - shade * scene.shade * 0.5)
         lamp = np.asarray(lamp * (1 - shade), np.float32)
         key = key * 1.15
@@ -142,9 +144,9 @@ def _calm(picture: Plane, view: View) -> Plane:
     height, width = picture.shape[:2]
     radius = max(2.0, 0.10 * view.unit * width / view.width)
     quiet = cv2.GaussianBlur(picture, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
-    share = 0.85 * _zone(view, view.text, width, height)
+    share = 0.9 * _zone(view, view.text, width, height)
     if view.product is not None:
-        share = np.maximum(share, 0.45 * _zone(view, view.product, width, height))
+        share = np.maximum(share, 0.6 * _zone(view, view.product, width, height))
     return np.asarray(picture + (quiet - picture) * share[..., None], np.float32)
 
 

@@ -126,61 +126,32 @@ def stems(x: float, y: float, tall: float, colour: str, tones: Tones, rng: Rando
     return marks
 
 
-def pine(x: float, y: float, tall: float, colour: str, snow: str | None, rng: Random) -> str:
-    """Return a fir, its boughs loaded with snow when a colour is given."""
-    marks = path(
-        d("M", x - tall * 0.02, y, "h", tall * 0.04, "v", -tall * 0.2, "h", -tall * 0.04, "Z"),
-        shift(colour, -0.08),
-    )
-    tiers = 8
+def pine(x: float, y: float, tall: float, colour: str, snow: str | None, rng: Random, tiers: int = 15) -> str:
+    """Return a fir: drooping boughs of uneven length, loaded with snow when a colour is given.
+
+    A fir far off needs fewer `tiers`.
+    """
+    trunk = d("M", x - tall * 0.018, y, "L", x, y - tall, "L", x + tall * 0.018, y, "Z")
+    marks = path(trunk, shift(colour, -0.08))
     for tier in range(tiers):
-        low, reach = y - tall * (0.06 + 0.105 * tier), tall * 0.27 * (1 - tier / (tiers + 0.6)) * rng.uniform(0.88, 1.1)
-        peak = low - tall * 0.22
-        tone = shift(colour, 0.03 * (tier % 2) + rng.uniform(-0.02, 0.02))
-        marks += path(
-            d(
-                "M",
-                x - reach,
-                low,
-                "Q",
-                x - reach * 0.25,
-                low - tall * 0.06,
-                x,
-                peak,
-                "Q",
-                x + reach * 0.25,
-                low - tall * 0.06,
-                x + reach,
-                low,
-                "Q",
-                x,
-                low + tall * 0.035,
-                x - reach,
-                low,
-            ),
-            tone,
-        )
-        if snow is not None:
-            for side in (-1, 1):
+        root = y - tall * (0.12 + 0.86 * tier / tiers)
+        thick = tall * 1.05 / tiers
+        reach = tall * 0.25 * (1 - tier / (tiers + 0.8)) ** 0.9
+        for side in (-1, 1):
+            long, drop = side * reach * rng.uniform(0.72, 1.18), tall * rng.uniform(0.035, 0.075)
+            tip_x, tip_y = x + long, root + drop
+            bough = d(
+                "M", x, root - thick, "Q", x + long * 0.45, root - tall * 0.01, tip_x, tip_y,
+                "Q", x + long * 0.6, root + drop * 1.1, x + long * 0.3, root + drop * 0.75, "L", x, root + drop, "Z",
+            )  # fmt: skip
+            marks += path(bough, shift(colour, rng.uniform(-0.035, 0.035)))
+            if snow is not None:
                 marks += path(
-                    d(
-                        "M",
-                        x + side * reach,
-                        low,
-                        "Q",
-                        x + side * reach * 0.3,
-                        low - tall * 0.07,
-                        x + side * reach * 0.1,
-                        peak + tall * 0.04,
-                        "Q",
-                        x + side * reach * 0.42,
-                        low - tall * 0.02,
-                        x + side * reach,
-                        low,
-                    ),
+                    d("M", x + long * 0.12, root - tall * 0.035, "Q", x + long * 0.5, root - tall * 0.012, tip_x, tip_y,
+                      "Q", x + long * 0.5, root + tall * 0.018, x + long * 0.12, root - tall * 0.035, "Z"),
                     snow,
-                    0.9,
-                )
+                    rng.uniform(0.5, 0.9),
+                )  # fmt: skip
     return marks
 
 

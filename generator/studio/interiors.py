@@ -192,4 +192,4 @@ def table_lamp(x: float, y: float, tall: float, shade: str, foot: str) -> tuple[
         shade,
     )
     shine = disc(x, top + tall * 0.26, tall * 1.15, "url(#halo)")
-    return lamp, shine + disc(x, top + tall * 0.26, half * 0.95, "#ffcf91", 0.6, 0.8)
+    return lamp, shine + disc(x, top + tall * 0.26, half * 0.8, "#ffcf91", 0.2, 0.75)

@@ -17,8 +17,10 @@ def photograph(layer: Layer, view: View, width: int, height: int) -> Plane:
 
     What is far out of focus has no detail, so it is drawn smaller and enlarged: drawing costs by the pixel.
     """
+    if not layer.svg:
+        return np.zeros((height, width, 4), np.float32)
     radius = layer.blur * view.unit * width / view.width
-    shrink = min(max(int(radius / 2), 1), 3)
+    shrink = min(max(int(radius / 1.3), 1), 4)
     light = _draw(layer, view, max(16, width // shrink), max(12, height // shrink))
     light = defocus(light, radius / shrink)
     if shrink == 1:

@@ -27,7 +27,7 @@ class StudioPainter:
 def _paint(wish: SceneWish) -> Painting:
     rng = Random(wish.seed)
     name = choose(wish.description.setting, wish.cohort.settings, tuple(SCENES))
-    view = view_of(wish.composition, rng)
+    view = view_of(wish, rng)
     stage = Stage(view, tones(wish.cohort.palette), LIGHTS[wish.cohort.light], rng)
     return Painting(
         pixels=take(SCENES[name](stage), stage),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from generator.ports import Box, Composition, LightSide
+from generator.ports import Box, LightSide, ProductImage, SceneWish
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class View:
     def away(self) -> float:
         """+1 when shadows fall to the right, -1 to the left."""
         return -1.0 if self.light_side == "right" else 1.0
+
+    def in_words(self, x: float, y: float) -> bool:
+        """Return whether a point lies behind the words."""
+        text = self.text
+        return text.x < x < text.x + text.width and text.y < y < text.y + text.height
 
     def gaps(self, top: float, clearance: float = 0.06) -> list[tuple[float, float]]:
         """Return the stretches of the horizon where a thing reaching up to `top` hides behind nothing that matters."""
@@ -75,24 +80,38 @@ class View:
         return min(found, key=lambda x: abs(x - self.light_x))
 
 
-def view_of(composition: Composition, rng: Random) -> View:
-    """Return the view of a composition. Light comes from the product's side, so that words stand in the calmer half."""
+def view_of(wish: SceneWish, rng: Random) -> View:
+    """Return the view of a wish. Light comes from the product's side, so that words stand in the calmer half."""
+    composition = wish.composition
     width, height = composition.size.width, composition.size.height
-    middle = composition.text.x + composition.text.width / 2
-    lean = (middle - width / 2) / width
-    side: LightSide = rng.choice(("left", "right")) if abs(lean) < 0.08 else "right" if lean < 0 else "left"
-    depth = 0.13 * height
-    horizon = min(max(composition.ground_y - depth, 0.4 * height), 0.86 * height)
+    product = _standing(composition.product, wish.product_image)
+    text = _words(composition.text, product)
+    horizon = min(max(composition.ground_y - 0.13 * height, 0.4 * height), 0.86 * height)
     unit = min(height, 0.62 * width)
-    if composition.text.width > 0.6 * width and composition.text.y < 0.5 * height:
+    if text.width > 0.6 * width and text.y < 0.3 * height and text.y + text.height < 0.9 * horizon:
         # Words across the top: things are drawn as tall as the room left under them.
-        unit = min(unit, max(1.6 * (horizon - composition.text.y - composition.text.height), 0.35 * unit))
-    return View(
-        width=width,
-        height=height,
-        unit=unit,
-        horizon=horizon,
-        text=composition.text,
-        product=composition.product,
-        light_side=side,
-    )
+        unit = min(unit, max(1.6 * (horizon - text.y - text.height), 0.5 * unit))
+    lean = (text.x + text.width / 2 - width / 2) / width
+    if product is not None and abs(lean) < 0.08:
+        lean = (width / 2 - product.x - product.width / 2) / width
+    side: LightSide = rng.choice(("left", "right")) if abs(lean) < 0.03 else "right" if lean < 0 else "left"
+    return View(width, height, unit, horizon, text, product, side)
+
+
+def _standing(box: Box | None, image: ProductImage | None) -> Box | None:
+    """Return the part of the product's box that it will fill: foot on the ground, in the middle."""
+    if box is None:
+        return None
+    aspect = image.pixels.shape[1] / image.pixels.shape[0] if image is not None else 1.0
+    wide = min(box.width, box.height * aspect)
+    tall = min(box.height, wide / aspect)
+    return Box(box.x + (box.width - wide) / 2, box.y + box.height - tall, wide, tall)
+
+
+def _words(text: Box, product: Box | None) -> Box:
+    """Return where the words are, of a text box that may run around the product: what lies above it."""
+    if product is None or not (text.x < product.x + product.width / 2 < text.x + text.width):
+        return text
+    if not text.y < product.y < text.y + text.height:
+        return text
+    return Box(text.x, text.y, text.width, max(product.y - text.y, 0.25 * text.height))

@@ -47,9 +47,7 @@ def _goods(stage: Stage) -> tuple[str, str]:
             )
             marks, glow = marks + lamp, glow + shine
         elif kind == "books":
-            marks += vessels.books(x, y, 0.19 * unit, tones, rng) + vessels.bowl(
-                x, y - 0.14 * unit, 0.05 * unit, colour, None, rng
-            )
+            marks += vessels.books(x, y, 0.19 * unit, tones, rng)
         elif kind == "plant":
             marks += potted(x, y, unit * rng.uniform(0.42, 0.55), colour, tones, rng)
         elif kind == "spines":

@@ -19,8 +19,8 @@ def draw(stage: Stage) -> Scene:
     fir = tones.natural("#3f5a56", 0.15)
     behind = [
         Layer(_hills(stage, mix(snow, sky[0], 0.38), 0.34), 0.03),
-        Layer(_wood(stage, 16, 0.42, mix(mix(snow, sky[0], 0.4), fir, 0.22), mix(sky[2], snow, 0.5)), 0.032),
-        Layer(_wood(stage, 8, 0.66, mix(mix(snow, sky[0], 0.3), fir, 0.52), snow), 0.022),
+        Layer(_wood(stage, 16, 0.42, mix(mix(snow, sky[0], 0.4), fir, 0.22)), 0.032),
+        Layer(_wood(stage, 8, 0.66, mix(mix(snow, sky[0], 0.3), fir, 0.52)), 0.022),
     ]
     trees = "".join(
         pine(x, floor + 0.05 * unit, unit * rng.uniform(0.6, 0.95), shift(fir, rng.uniform(-0.03, 0.03)), snow, rng)
@@ -54,13 +54,13 @@ def _hills(stage: Stage, colour: str, high: float) -> str:
     return path(d(*parts, "V", floor + 0.1 * unit, "Z"), colour)
 
 
-def _wood(stage: Stage, per_width: int, tall: float, colour: str, snow: str) -> str:
+def _wood(stage: Stage, per_width: int, tall: float, colour: str) -> str:
     view, rng = stage.view, stage.rng
     marks = ""
     for _ in range(round(per_width * max(1.0, view.width / view.unit / 2.5))):
         height = view.unit * tall * rng.uniform(0.55, 1.1)
         x = rng.uniform(-0.05, 1.05) * view.width
-        marks += pine(x, view.horizon + 0.03 * view.unit, height, shift(colour, rng.uniform(-0.03, 0.03)), snow, rng)
+        marks += pine(x, view.horizon + 0.03 * view.unit, height, shift(colour, rng.uniform(-0.03, 0.03)), None, rng, 6)
     return marks
 
 
@@ -78,5 +78,6 @@ def _flakes(stage: Stage, count: int, size: float, blur: float) -> Layer:
     marks = ""
     for _ in range(round(count * max(1.0, view.width / view.unit / 2))):
         x, y = rng.uniform(0, view.width), rng.uniform(0, view.height * 0.92)
-        marks += disc(x, y, view.unit * size * rng.uniform(0.4, 1.1), "#ffffff", rng.uniform(0.3, 0.85))
+        strength = rng.uniform(0.3, 0.85) * (0.25 if view.in_words(x, y) else 1.0)
+        marks += disc(x, y, view.unit * size * rng.uniform(0.4, 1.1), "#ffffff", strength)
     return Layer(marks, blur, 0.55, glows=True)

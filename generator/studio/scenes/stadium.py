@@ -94,5 +94,5 @@ def _floodlights(stage: Stage) -> str:
         for row in range(2):
             for column in range(4):
                 lamp_x, lamp_y = x + (column - 1.5) * 0.045 * unit, _lamp_height(view) + 0.05 * row * unit
-                marks += disc(lamp_x, lamp_y, 0.015 * unit, "#fff8ea")
+                marks += disc(lamp_x, lamp_y, 0.015 * unit, "#fff8ea", 0.4 if view.in_words(lamp_x, lamp_y) else 1.0)
     return marks

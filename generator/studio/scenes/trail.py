@@ -32,6 +32,7 @@ def draw(stage: Stage) -> Scene:
             mix(fir, sky[2], rng.uniform(0.1, 0.3)),
             None,
             rng,
+            5,
         )
         for _ in range(round(9 * max(1.0, view.width / unit)))
     )

@@ -17,6 +17,16 @@ KNOWN = tuple(SCENES)
         ("by the OCEAN", "beach"),
         ("a garden-terrace with coffee", "garden"),
         ("plain white background", "studio"),
+        ("seamless backdrop in a spacious loft", "studio"),
+        ("a sandwich on a cafe table", "kitchen"),
+        ("a snowy pine forest", "snow"),
+        ("home office desk by the window", "desk"),
+        ("baby's playroom", "nursery"),
+        ("carpenter's workbench", "workshop"),
+        ("marble bathroom vanity", "bathroom"),
+        ("hiking a mountain trail", "trail"),
+        ("running track in a stadium", "stadium"),
+        ("cosy Christmas living room", "festive"),
     ],
 )
 def test_a_setting_finds_its_scene(setting: str, scene: str) -> None:

@@ -107,6 +107,13 @@ def test_without_a_product_the_whole_surface_is_free() -> None:
     assert paint(place=empty).pixels.shape == (250, 300, 3)
 
 
+def test_words_that_run_around_the_product_leave_room_beside_it() -> None:
+    around = Composition("split", SIZES[3], Box(81, 81, 918, 918), Box(430, 410, 580, 570), 980.0, right_to_left=False)
+    pixels = paint("kitchen", place=around).pixels
+    assert unrest(pixels, Box(81, 81, 918, 300), 90) < 6
+    assert pixels[560:840, 20:400].astype(float).std() > 15, "no goods stand beside the product"
+
+
 def test_provenance_names_the_studio() -> None:
     provenance = paint("on a sunny kitchen counter").provenance
     assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@1", "studio", "kitchen")
