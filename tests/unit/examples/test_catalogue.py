@@ -53,7 +53,9 @@ def test_each_product_has_one_drawing_and_one_picture() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOP.images))
 def test_picture_is_a_tight_cut_out_in_step_with_its_drawing(name: str) -> None:
-    """Compared at a quarter of the size: the drawings' filters cost seconds at the whole."""
+    """Compared at a quarter of the size, because the drawings' filters take seconds at the whole, and blurred, because
+    thin lines then fall on other pixels.
+    """
     with Image.open(IMAGES / f"{name}.png") as opened:
         picture = np.asarray(opened.convert("RGBA"))
     assert max(picture.shape[:2]) == LONG_SIDE
@@ -68,7 +70,9 @@ def test_picture_is_a_tight_cut_out_in_step_with_its_drawing(name: str) -> None:
 
     drawn = _premultiplied(draw(ARTWORK / f"{name}.svg", width=picture.shape[1] // 4))
     kept = cv2.resize(_premultiplied(picture), (drawn.shape[1], drawn.shape[0]), interpolation=cv2.INTER_AREA)
-    assert float(np.abs(drawn - kept).mean()) < 4, f"run `python -m examples.render {name}`"
+    difference = np.abs(cv2.GaussianBlur(drawn - kept, (0, 0), 3))
+    assert float(difference.max()) < 32, f"run `python -m examples.render {name}`"
+    assert float(difference.mean()) < 3, f"run `python -m examples.render {name}`"
 
 
 def _premultiplied(pixels: np.ndarray) -> np.ndarray:
