@@ -95,12 +95,18 @@ class AppliedConsumer(driver.Consumer):
                 self._accepted[tp] = self._applied[tp]
 
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets, and begin anew there."""
+        """Seek to the committed offsets, and begin anew there.
+
+        Stock Faust leaves a partition without a committed offset where it stands, which may be behind records that were
+        fetched before this and dropped; and what is fetched after its seek may arrive before it returns. So the
+        partitions are sought once more when `accept` knows what to expect.
+        """
         await super().perform_seek()
-        for tp in self.assignment():
-            if not self._is_changelog_tp(tp):
-                self._forget(tp)
-                self._accepted[tp] = self._applied[tp] = self._committed_offset.get(tp) or 0
+        begin = {tp: self._committed_offset.get(tp) or 0 for tp in self.assignment() if not self._is_changelog_tp(tp)}
+        for tp, offset in begin.items():
+            self._forget(tp)
+            self._accepted[tp] = self._applied[tp] = offset
+        await self._thread.seek_wait(begin)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let what is under way end and commit it, while the partitions are still ours; then forget them."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from broker.connection import client_options
 from broker.topics import changelog_name, create_topics
@@ -114,6 +115,24 @@ class Shop:
             key=user.encode() if key == b"" else key,
         )
 
+    async def post(self, topic: str, user: str, value: bytes, *, timestamp: int) -> None:
+        """Hand over a record without waiting for it; see `flush`."""
+        await self._producer.send(topic, value, key=user.encode(), timestamp_ms=timestamp)
+
+    async def flush(self) -> None:
+        """Wait for everything that was posted."""
+        await self._producer.flush()
+
+    async def end_of(self, topic: str) -> int:
+        """Return how many records were ever written to a topic."""
+        consumer = AIOKafkaConsumer(**self._options, group_id=None)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, each) for each in range(self.settings.kafka.partitions)]
+            return sum((await consumer.end_offsets(partitions)).values())
+        finally:
+            await consumer.stop()
+
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Return every record that the topic holds now."""
         consumer = AIOKafkaConsumer(**self._options, group_id=None)
@@ -155,7 +174,10 @@ class Shop:
                 for number in range(self.settings.kafka.partitions)
             ]
             ends = await consumer.end_offsets(partitions)
-            committed = await admin.list_consumer_group_offsets(self.settings.streams.app_id)
+            try:
+                committed = await admin.list_consumer_group_offsets(self.settings.streams.app_id)
+            except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
+                committed = {}
             return sum(end - max(0, committed[each].offset if each in committed else 0) for each, end in ends.items())
         finally:
             await consumer.stop()

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from broker.connection import client_options
 from broker.errors import TopicMismatch
-from broker.topics import create_topics
+from broker.topics import create_topics, describe_topics
 from contracts.codecs import decode
 from contracts.deadletters import DeadLetter
 from contracts.keys import user_key
@@ -148,5 +148,10 @@ async def test_inputs_with_unlike_partition_counts_stop_the_start(settings: Sett
     await admin.start()
     await admin.create_topics([NewTopic(names["purchases"], num_partitions=1, replication_factor=1)])
     await admin.close()
+
+    async def all_are_there() -> bool:
+        return {*settings.kafka.topics.values(), names["purchases"]} <= (await describe_topics(kafka)).keys()
+
+    await until(all_are_there, "the topics are there")
     with pytest.raises(TopicMismatch, match="equally many partitions"):
         await prepare_topics(kafka, "unused-changelog")

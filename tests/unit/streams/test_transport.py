@@ -18,6 +18,7 @@ class Thread:
 
     def __init__(self) -> None:
         self.sought: list[int] = []
+        self.began_at: list[dict[TP, int]] = []
         self.committed: dict[TP, int | None] = {}
         self.thread_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *args: call(*args))
 
@@ -26,6 +27,9 @@ class Thread:
 
     def assignment(self) -> set[TP]:
         return set(self.committed)
+
+    async def seek_wait(self, offsets: dict[TP, int]) -> None:
+        self.began_at.append(offsets)
 
     async def seek_to_committed(self) -> dict[TP, int | None]:
         return self.committed
@@ -54,6 +58,15 @@ def committable(consumer: AppliedConsumer) -> dict[TP, int]:
 
 async def test_nothing_is_taken_before_the_partition_is_sought(consumer):
     assert not consumer.accept(CLICKS, 0)
+
+
+@pytest.mark.parametrize(("committed", "begin_at"), [(None, 0), (5, 5)])
+async def test_a_partition_begins_at_its_committed_offset_even_if_records_were_dropped_before(
+    consumer, committed, begin_at
+):
+    await begin(consumer, committed)
+    assert consumer._thread.began_at == [{CLICKS: begin_at}]
+    assert consumer.accept(CLICKS, begin_at)
 
 
 async def test_only_what_was_applied_is_committed(consumer):
