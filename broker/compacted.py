@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from broker.connection import broker_errors, client_options
 from broker.errors import TopicMissing
 from broker.topics import describe_topics
-from contracts.errors import InvalidRecord, ServiceUnavailable
+from contracts.errors import BannerstreamError, InvalidRecord
 from settings.model import KafkaSettings
 
 _T = TypeVar("_T")
@@ -88,7 +88,8 @@ class CompactedView(Generic[_T]):
         """Stop following and disconnect; the values stay readable."""
         if self._following is not None:
             self._following.cancel()
-            with suppress(asyncio.CancelledError, ServiceUnavailable):
+            # A failure was raised by `caught_up` or `current` to whoever relies on the values.
+            with suppress(asyncio.CancelledError, BannerstreamError):
                 await self._following
         await self._consumer.stop()
 

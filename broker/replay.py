@@ -33,6 +33,13 @@ class Sent:
         """Return the sum."""
         return self.clicks + self.purchases
 
+    def count(self, source: Source) -> None:
+        """Count one more."""
+        if source == "clicks":
+            self.clicks += 1
+        else:
+            self.purchases += 1
+
 
 async def replay(
     settings: KafkaSettings,
@@ -68,7 +75,7 @@ async def replay(
             if rate is not None:
                 await asyncio.sleep(max(0.0, started + sent.total / rate - time.monotonic()))
             waiting.add(await publisher.enqueue(Outgoing(names[record.source], record.key, record.value, [])))
-            setattr(sent, record.source, getattr(sent, record.source) + 1)
+            sent.count(record.source)
             if sent.total % _PROGRESS_EVERY == 0:
                 waiting = _unacknowledged(settings, waiting)
                 if on_progress:

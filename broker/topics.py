@@ -3,6 +3,8 @@
 An existing topic is never altered: adding partitions moves keys to other partitions and would split a visitor's state.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +12,14 @@ from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnsupportedVersionError,
+    for_code,
+)
 
 from broker.connection import broker_errors, client_options
 from broker.errors import TopicMismatch, TopicMissing
@@ -30,6 +39,10 @@ TOMBSTONE_MS = 7 * _DAY_MS
 
 DEAD_LETTER_BYTES = 1_310_720
 """`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and room."""
+
+
+_PROPAGATION_S = 15
+"""Metadata reaches every broker within milliseconds when all is well."""
 
 
 def changelog_name(app_id: str) -> str:
@@ -94,7 +107,7 @@ class TopicState:
 async def create_topics(
     settings: KafkaSettings, *, changelog: str | None = None, external: bool = True, dry_run: bool = False
 ) -> Created:
-    """Create every topic that is missing; alter none.
+    """Create every topic that is missing, alter none, and return once the broker shows them.
 
     clicks, purchases and `changelog` (its name, see `changelog_name`) get equally many partitions: those of whichever
     is there already, else `kafka.partitions`. `external=False` leaves the topics that the shop writes to the shop.
@@ -113,6 +126,7 @@ async def create_topics(
             ]
             if plans and not dry_run:
                 await _create(admin, plans)
+                await _until_known(admin, {plan.name for plan in plans})
     wanted = [topic.name for topic, _ in _plans(settings, changelog, there)]
     return Created(tuple(plans), tuple(name for name in wanted if name in there))
 
@@ -218,6 +232,15 @@ async def _create(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
         raise ConfigurationError(f"the broker refuses to create {'; '.join(failed)} (see kafka.replication_factor)")
 
 
+async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until the broker shows the topics: the controller answers before the brokers have heard of them."""
+    deadline = time.monotonic() + _PROPAGATION_S
+    while missing := names - (await _describe(admin)).keys():
+        if time.monotonic() > deadline:
+            raise KafkaTimeoutError(f"created, but not shown after {_PROPAGATION_S} s: {', '.join(sorted(missing))}")
+        await asyncio.sleep(0.05)
+
+
 async def _cleanups(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     if not names:
         return {}, ()
@@ -225,7 +248,7 @@ async def _cleanups(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[
         responses = await admin.describe_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": ""}) for name in names]
         )
-    except (IncompatibleBrokerVersion, KafkaError) as error:
+    except (IncompatibleBrokerVersion, UnsupportedVersionError, TopicAuthorizationFailedError) as error:
         return {}, (f"the broker does not tell cleanup policies, so they were not checked: {error!r}",)
     cleanups: dict[str, str] = {}
     notes = []

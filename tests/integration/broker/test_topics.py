@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -13,6 +15,9 @@ async def make(kafka: KafkaSettings, name: str, partitions: int, cleanup: str) -
     await admin.start()
     await admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"cleanup.policy": cleanup})])
     await admin.close()
+    async with asyncio.timeout(15):
+        while name not in await describe_topics(kafka):  # noqa: ASYNC110  (the broker tells nobody)
+            await asyncio.sleep(0.05)
 
 
 async def test_creates_every_topic_then_finds_nothing_wrong(kafka: KafkaSettings) -> None:
