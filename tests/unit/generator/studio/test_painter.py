@@ -1,5 +1,7 @@
 """The studio paints every set in every light and size, repeatably, and leaves words and product their peace."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,13 @@ def test_every_set_fills_every_size_in_every_light(scene: str, light: str, size:
 def test_the_seed_decides_everything(scene: str) -> None:
     assert np.array_equal(paint(scene, seed=7).pixels, paint(scene, seed=7).pixels)
     assert difference(paint(scene, seed=7), paint(scene, seed=8)) > 2
+
+
+def test_threads_may_share_one_painter() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        pictures = list(threads.map(lambda seed: paint("garden", seed=seed % 2), range(8)))
+    for at, picture in enumerate(pictures):
+        assert np.array_equal(picture.pixels, pictures[at % 2].pixels)
 
 
 @pytest.mark.parametrize("scene", SCENES)
