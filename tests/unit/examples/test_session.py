@@ -1,6 +1,5 @@
 """The recorded session: what examples/README.md says of it is true, and its script still makes it."""
 
-import base64
 import gzip
 import json
 import re
@@ -9,93 +8,82 @@ from collections import Counter
 import pytest
 
 import examples.record_session as recording
+from broker.recordings import Recorded, parse_line, read_lines, retimed
 from contracts.errors import InvalidRecord
-from contracts.inputs import Source, decode_event
+from contracts.inputs import decode_event
 from contracts.interactions import Interaction
 from settings.model import InputSettings
 
 CATALOGUE = recording.FOLDER / "catalogue"
-LIMITS = InputSettings()
 KNOWN = {json.loads(line)["product_id"] for line in (CATALOGUE / "products.jsonl").read_text().splitlines()}
+LIMITS = InputSettings()
+NOW = recording.RECORDED_AT + 1000 * recording.DAY
+"""A replay long after: times that were not moved would be too old."""
+LATE = 5 * recording.MINUTE
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[str]:
-    return gzip.decompress(recording.RECORDING.read_bytes()).decode().splitlines()
+def records() -> list[Recorded]:
+    lines = enumerate(read_lines(recording.RECORDING), start=1)
+    return retimed([parse_line(line, number) for number, line in lines], NOW)
 
 
-@pytest.fixture(scope="module")
-def records(lines: list[str]) -> list[dict[str, object]]:
-    return [json.loads(line) for line in lines[1:]]
+def test_the_script_makes_the_recording_that_is_kept() -> None:
+    kept = gzip.decompress(recording.RECORDING.read_bytes()).decode().splitlines()
+    shop = recording.Shop.from_catalogue(CATALOGUE)
+    assert recording.record(shop) == kept
+    assert recording.record(shop, seed=1) != kept
 
 
-def test_the_script_makes_the_recording_that_is_kept(lines: list[str]) -> None:
-    assert recording.record(recording.Shop.from_catalogue(CATALOGUE)) == lines
-
-
-def test_another_seed_makes_another_session(lines: list[str]) -> None:
-    assert recording.record(recording.Shop.from_catalogue(CATALOGUE), seed=1) != lines
-
-
-def test_header_says_when_it_was_recorded(lines: list[str]) -> None:
-    assert json.loads(lines[0]) == {
-        "recording": 1,
-        "recorded_at": recording.RECORDED_AT,
-        "seed": recording.SEED,
-    }
-
-
-def test_readme_counts_are_true(records: list[dict[str, object]]) -> None:
-    read = [_read(record) for record in records]
-    good = [each for each in read if isinstance(each, Interaction)]
-    bad = Counter(each for each in read if isinstance(each, str))
+def test_readme_counts_are_true(records: list[Recorded]) -> None:
+    read = [(record, _read(record)) for record in records]
+    good = [(record, event) for record, event in read if isinstance(event, Interaction)]
     counted = {
         "records": len(records),
         "good": len(good),
-        "visitors": len({each.user_id for each in good}),
-        "purchases": sum(each.kind == "purchase" for each in good),
-        "repeated": len(good) - len({each.event_id for each in good}),
-        "late": sum(record.get("note") == "late" for record in records),
-        **bad,
+        "visitors": len({event.user_id for _, event in good}),
+        "purchases": sum(event.kind == "purchase" for _, event in good),
+        "repeated": len(good) - len({event.event_id for _, event in good}),
+        "late": sum(record.at is not None and record.at - event.occurred_at > LATE for record, event in good),
+        **Counter(event for _, event in read if isinstance(event, str)),
     }
     assert counted == _stated((recording.FOLDER / "README.md").read_text())
 
 
-def test_late_means_older_than_what_came_before(records: list[dict[str, object]]) -> None:
-    newest = 0
+def test_records_come_in_the_order_of_arrival_and_events_do_not(records: list[Recorded]) -> None:
+    arrivals = [record.at for record in records if record.at is not None]
+    assert len(arrivals) == len(records)
+    assert arrivals == sorted(arrivals)
+    happened = [event.occurred_at for event in map(_read, records) if isinstance(event, Interaction)]
+    assert happened != sorted(happened)
+
+
+def test_every_record_is_keyed_by_its_visitor(records: list[Recorded]) -> None:
     for record in records:
         event = _read(record)
         if isinstance(event, Interaction):
-            if record.get("note") is None:
-                assert event.occurred_at > newest - 2 * recording.MINUTE
-                newest = max(newest, event.occurred_at)
-            elif record["note"] == "late":
-                assert event.occurred_at <= newest - 2 * recording.MINUTE
+            assert record.key == event.user_id.encode()
 
 
-def test_every_format_and_kind_is_there(records: list[dict[str, object]]) -> None:
-    shapes = Counter(
-        "segment" if "messageId" in value else "ga4" if "events" in value else "native"
-        for record in records
-        if isinstance(value := record.get("value"), dict)
+def test_every_format_is_there_and_orders_of_several_products(records: list[Recorded]) -> None:
+    good = [record for record in records if isinstance(_read(record), Interaction)]
+    formats = Counter(
+        "segment" if b'"messageId"' in each.value else "ga4" if b'"events"' in each.value else "native" for each in good
     )
-    assert min(shapes.values()) > 300
-    assert set(shapes) == {"native", "segment", "ga4"}
-    orders = [each for each in map(_read, records) if isinstance(each, Interaction) and each.kind == "purchase"]
+    assert set(formats) == {"native", "segment", "ga4"}
+    assert min(formats.values()) > 300
+    orders = [event for event in map(_read, good) if isinstance(event, Interaction) and event.kind == "purchase"]
     assert any(len(order.product_ids) > 1 for order in orders)
 
 
-def _read(record: dict[str, object]) -> Interaction | str:
+def _read(record: Recorded) -> Interaction | str:
     """Return what a record says, or the code under which it is a dead letter."""
-    raw = record.get("raw_b64")
-    payload = base64.b64decode(raw) if isinstance(raw, str) else json.dumps(record["value"]).encode()
-    source: Source = "purchases" if record["topic"] == "purchases" else "clicks"
     try:
         event = decode_event(
-            payload,
-            source,
+            record.value,
+            record.source,
             "auto",
-            received_at=recording.RECORDED_AT,
+            received_at=NOW,
             max_future_ms=round(LIMITS.max_future_s * 1000),
             max_age_ms=round(LIMITS.max_age_days * recording.DAY),
         )
