@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
+import cv2
 from PIL import Image as Pictures
 
 from contracts.sizes import BannerSize
@@ -38,19 +39,16 @@ def encode(pixels: Image, size: BannerSize) -> tuple[Encoded, ...]:
     Raises:
         OverByteCap: even the lowest quality is too large.
     """
-    picture = Pictures.fromarray(pixels)
     return (
-        _under_cap("image/webp", picture, size, _as_webp),
-        _under_cap("image/jpeg", picture, size, _as_jpeg),
+        _under_cap("image/webp", pixels, size, _as_webp),
+        _under_cap("image/jpeg", pixels, size, _as_jpeg),
     )
 
 
-def _under_cap(
-    media_type: MediaType, picture: Pictures.Image, size: BannerSize, write: Callable[[Pictures.Image, int], bytes]
-) -> Encoded:
+def _under_cap(media_type: MediaType, pixels: Image, size: BannerSize, write: Callable[[Image, int], bytes]) -> Encoded:
     smallest = 0
     for quality in _QUALITIES:
-        content = write(picture, quality)
+        content = write(pixels, quality)
         if len(content) <= size.max_bytes:
             return Encoded(media_type, content, quality)
         smallest = len(content)
@@ -59,13 +57,19 @@ def _under_cap(
     )
 
 
-def _as_webp(picture: Pictures.Image, quality: int) -> bytes:
+def _as_webp(pixels: Image, quality: int) -> bytes:
     stream = BytesIO()
-    picture.save(stream, "WEBP", quality=quality, method=_WEBP_METHOD, use_sharp_yuv=True)
+    Pictures.fromarray(pixels).save(stream, "WEBP", quality=quality, method=_WEBP_METHOD, use_sharp_yuv=True)
     return stream.getvalue()
 
 
-def _as_jpeg(picture: Pictures.Image, quality: int) -> bytes:
-    stream = BytesIO()
-    picture.save(stream, "JPEG", quality=quality, progressive=True, optimize=True, subsampling="4:4:4")
-    return stream.getvalue()
+def _as_jpeg(pixels: Image, quality: int) -> bytes:
+    """Write with OpenCV: Pillow's buffer is too small for noisy progressive pictures (`broken data stream`)."""
+    options = (
+        *(cv2.IMWRITE_JPEG_QUALITY, quality),
+        *(cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    )
+    _, content = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    return content.tobytes()

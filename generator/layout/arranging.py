@@ -38,11 +38,11 @@ class Scale:
 
 _SCALES: dict[Shape, Scale] = {
     "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
-    "strip": Scale((0.31, 0.19), 2, (0.158, 0.136), 1, 0.128, 0.15, 0.19, 0.115),
+    "strip": Scale((0.29, 0.19), 2, (0.158, 0.136), 1, 0.128, 0.15, 0.19, 0.115),
     "compact": Scale((0.128, 0.068), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.072, 0.046),
     "square": Scale((0.094, 0.045), 3, (0.034, 0.027), 2, 0.026, 0.031, 0.042, 0.033),
 }
-_PILL_HEIGHT = 2.5
+_PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
 """In font sizes of the button."""
 _EYEBROW_TRACKING = 0.06
@@ -172,9 +172,10 @@ class _Setter:
         width = self.box.width * foot_share
         at_end = self.mirrored if foot_share < 1 else self.rtl
         foot_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
+        outward = _shift("right" if at_end else "left", width, foot.width)
         return [
             self._in_box(head, self.box, self.box.y),
-            self._in_box(foot, foot_box, self.box.y + self.box.height - foot.height),
+            foot.moved(foot_box.x + outward, self.box.y + self.box.height - foot.height),
         ]
 
     def row(self) -> list[_Piece]:

@@ -18,6 +18,9 @@ from generator.layout.colours import Rgb, as_hex
 from generator.layout.lines import advance
 from generator.ports import Box, Image
 
+_GAP = 0.08
+"""Of the banner's height. Rendering costs by the pixel, most of it packing and unpacking PNG."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inks:
@@ -50,26 +53,43 @@ class _Strike:
 
 def draw_words(pixels: Image, block: Block, inks: Inks) -> None:
     """Draw button and words over the picture, in place."""
+    for group in _apart(block, pixels.shape[0]):
+        _draw_group(pixels, group, block, inks)
+
+
+def _apart(block: Block, height: int) -> list[list[Placed]]:
+    """Split the words where a gap between them would cost more to render than a second rendering."""
+    groups: list[list[Placed]] = []
+    bottom = 0.0
+    for item in sorted(block.placed, key=lambda placed: placed.ink.y):
+        if not groups or item.ink.y - bottom > _GAP * height:
+            groups.append([])
+        groups[-1].append(item)
+        bottom = max(bottom, item.ink.y + item.ink.height)
+    return groups
+
+
+def _draw_group(pixels: Image, group: list[Placed], block: Block, inks: Inks) -> None:
     height, width = pixels.shape[:2]
-    frame = _around((*(item.ink for item in block.placed), block.button), width, height)
+    button = block.button if any(item.role == "call_to_action" for item in group) else None
+    frame = _around((*(item.ink for item in group), *((button,) if button else ())), width, height)
     svg = _template().render(
         x=int(frame.x),
         y=int(frame.y),
         width=int(frame.width),
         height=int(frame.height),
-        button=block.button,
+        button=button,
         button_radius=block.button_radius,
         button_fill=as_hex(inks.button),
-        runs=[run for item in block.placed for run in _runs(item, inks)],
-        strikes=[_strike(item, inks) for item in block.placed if item.role == "former_price"],
+        runs=[run for item in group for run in _runs(item, inks)],
+        strikes=[_strike(item, inks) for item in group if item.role == "former_price"],
     )
-    files = sorted({run.face.path for item in block.placed for run in item.line.runs})
+    files = sorted({run.face.path for item in group for run in item.line.runs})
     rendered = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, font_files=files)
     overlay = np.asarray(cv2.imdecode(np.frombuffer(rendered, np.uint8), cv2.IMREAD_UNCHANGED), dtype=np.uint8)
     region = pixels[int(frame.y) : int(frame.y + frame.height), int(frame.x) : int(frame.x + frame.width)]
-    alpha = overlay[..., 3:].astype(np.float32) / 255.0
-    blended = region + (overlay[..., 2::-1].astype(np.float32) - region) * alpha
-    region[:] = (blended + 0.5).astype(np.uint8)
+    alpha = overlay[..., 3:].astype(np.float32) / np.float32(255.0)
+    region[:] = (region + (overlay[..., 2::-1] - region.astype(np.float32)) * alpha + 0.5).astype(np.uint8)
 
 
 def _runs(item: Placed, inks: Inks) -> list[_Run]:

@@ -19,6 +19,7 @@ _NOT_AT_START = frozenset(
 )
 _NOT_AT_END = frozenset("（［｛「『【〔〈《“‘([{¥￥$€£")
 _BREAKS_ANYWHERE = frozenset({"Hani", "Hira", "Kana", "Bopo"})
+_SPACE_CORE_SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 _WIDOW_SHARE = 0.36
 """A last line shorter than this share of the longest looks forgotten."""
 _LEADING = {"latin": 1.1, "other": 1.28}
@@ -187,7 +188,7 @@ def _directional(text: str, *, right_to_left: bool) -> list[str]:
         kinds = {unicodedata.bidirectional(char) for char in token}
         if kinds & {"R", "AL"}:
             rtl = True
-        elif kinds & {"L", "EN", "AN"}:
+        elif kinds & {"L", "EN", "AN", "ET"}:
             rtl = False
         else:
             rtl = right_to_left
@@ -209,7 +210,9 @@ def _closed_up(parts: list[tuple[bool, str]], base: bool) -> list[str]:
             joined[-1] = (rtl, joined[-1][1] + token)
         else:
             joined.append((rtl, token))
-    return [token for _, token in joined]
+    # Spaces at the ends stand apart: a renderer that takes a stretch for a left-to-right paragraph (UAX #9, rule L1)
+    # would put them on its right.
+    return [piece for _, token in joined for piece in _SPACE_CORE_SPACE.findall(token)[0] if piece]
 
 
 def _joins(text: str) -> bool:
@@ -228,7 +231,7 @@ def _for_language(typeface: Typeface, text: str) -> Typeface:
 def _words(text: str) -> tuple[str, ...]:
     """Return the pieces between which a line may break; a trailing space belongs to the piece before."""
     pieces: list[str] = []
-    for word in re.findall(r"\S+?(?:(?<=\w)[-/–](?=\w)|\s+|$)", text.strip()):
+    for word in re.findall(r"[\S\u00a0\u202f]+?(?:(?<=\w)[-/–](?=\w)|[^\S\u00a0\u202f]+|$)", text.strip()):
         pieces.extend(_cjk_pieces(word))
     return tuple(pieces)
 

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[^\S\u00a0\u202f]+")
+"""Not the no-break spaces: a price stays in one piece."""
 JOINERS = frozenset("\u200c\u200d")
 """Zero-width (non-)joiner: spelling in Persian and the Indic scripts, so they stay between letters there."""
 _STRAY_JOINER = re.compile(r"(?<![\u0600-\u08ff\u0900-\u0dff])[\u200c\u200d]+")

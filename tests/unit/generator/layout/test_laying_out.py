@@ -1,0 +1,210 @@
+"""What a visitor sees: every combination is readable, whole and of the right size."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, SQUARE, BannerSize
+from generator.errors import NoFontForScript
+from generator.gates import GateJudge, text_contrast
+from generator.layout import fonts, lay_out, plan, template_names
+from generator.layout.colours import rgb
+from generator.layout.planning import shape_of
+from generator.ports import ComposedBanner, ProductImage
+
+from .scenery import COHORTS, WORDS, cut_out, photograph, scene
+
+by_name = pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+
+
+def compose(
+    size: BannerSize,
+    *,
+    seed: int = 0,
+    kind: str = "dark",
+    product: ProductImage | None = None,
+    locale: str = "en",
+    **words: str,
+) -> ComposedBanner:
+    composition = plan(size, variant="a", seed=seed, has_product=product is not None, locale=locale)
+    copy = msgspec.structs.replace(WORDS, **words)
+    cohort = COHORTS[seed % len(COHORTS)]
+    return lay_out(scene(size, kind), composition, copy, cohort, product, locale=locale)
+
+
+def test_every_template_is_chosen_by_some_seed() -> None:
+    chosen = {
+        plan(size, variant="a", seed=seed, has_product=has_product).template
+        for size in SIZES
+        for seed in range(120)
+        for has_product in (True, False)
+    }
+    never_mirrored = {name for name in template_names() if "-end" in name} - chosen
+    assert {name for name in template_names() if "-start" in name} <= chosen
+    assert len({name.split("-")[0] for name in chosen if "words" not in name}) >= 4
+    assert all(name.replace("-end", "-start") in chosen for name in never_mirrored)
+
+
+def test_the_same_seed_plans_the_same_banner() -> None:
+    assert plan(SQUARE, variant="a", seed=9, has_product=True) == plan(SQUARE, variant="a", seed=9, has_product=True)
+
+
+@pytest.mark.parametrize("kind", ["dark", "light", "restless"])
+@by_name
+def test_words_read_on_any_scene_and_stay_inside(size: BannerSize, kind: str) -> None:
+    for seed in range(0, 24, 3):
+        for product in (cut_out(), None):
+            banner = compose(size, seed=seed, kind=kind, product=product)
+            assert banner.pixels.shape == (size.height, size.width, 3)
+            assert text_contrast(banner) >= 4.5, banner.composition.template
+            for text in banner.text_lines:
+                assert text.box.x >= 0
+                assert text.box.y >= 0
+                assert text.box.x + text.box.width <= size.width
+                assert text.box.y + text.box.height <= size.height
+
+
+@by_name
+def test_headline_and_button_are_always_there(size: BannerSize) -> None:
+    long = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz für Fortgeschrittene und alle anderen"
+    for seed in range(8):
+        for product in (cut_out(), None):
+            banner = compose(size, seed=seed, product=product, headline=long[:80], line=long)
+            roles = {text.role for text in banner.text_lines}
+            assert {"headline", "call_to_action"} <= roles
+
+
+def _overlap(a: object, b: object) -> bool:
+    return (
+        a.x + 1 < b.x + b.width - 1  # type: ignore[attr-defined]
+        and b.x + 1 < a.x + a.width - 1  # type: ignore[attr-defined]
+        and a.y + 1 < b.y + b.height - 1  # type: ignore[attr-defined]
+        and b.y + 1 < a.y + a.height - 1  # type: ignore[attr-defined]
+    )
+
+
+@by_name
+def test_no_two_roles_lie_over_each_other(size: BannerSize) -> None:
+    for seed in range(16):
+        for product in (cut_out(), None):
+            texts = compose(size, seed=seed, product=product).text_lines
+            for number, one in enumerate(texts):
+                for other in texts[number + 1 :]:
+                    assert one.role == other.role or not _overlap(one.box, other.box), (one, other)
+
+
+def test_boxes_hold_the_ink_and_nothing_is_drawn_outside_of_them() -> None:
+    banner = compose(BILLBOARD, seed=0, kind="dark")
+    headline = next(text for text in banner.text_lines if text.role == "headline")
+    near = np.abs(banner.pixels.astype(int) - rgb(headline.colour)).max(axis=2) < 12
+    rows, columns = np.nonzero(near[int(headline.box.y) - 4 : int(headline.box.y + headline.box.height) + 4])
+    assert rows.min() + int(headline.box.y) - 4 >= headline.box.y - 1
+    assert columns.min() >= headline.box.x - 1
+    assert columns.min() <= headline.box.x + 4
+
+
+@by_name
+def test_right_to_left_words_stand_right_aligned(size: BannerSize) -> None:
+    banner = compose(
+        size,
+        product=cut_out(),
+        locale="ar",
+        headline="صباح هادئ ودفء بين يديك",
+        line="كوب من Hearth بسعة 350 مل",
+        call_to_action="اكتشف",
+    )
+    assert banner.composition.right_to_left
+    if "spot-square" not in banner.composition.template:
+        ends = {round(t.box.x + t.box.width) for t in banner.text_lines if t.role in {"headline", "line"}}
+        assert max(ends) - min(ends) <= 4
+    assert text_contrast(banner) >= 4.5
+
+
+def test_japanese_breaks_between_characters_but_never_before_a_closing_mark() -> None:
+    banner = compose(
+        RECTANGLE, locale="ja", headline="電子レンジも食洗機も使える、手びねりの陶器のマグカップ。", line=""
+    )
+    lines = [text.text for text in banner.text_lines if text.role == "headline"]
+    assert len(lines) > 1
+    assert all(line[0] not in "、。」ー" for line in lines)
+
+
+def test_a_script_without_a_font_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_system_fonts", dict)
+    fonts._face_for.cache_clear()
+    try:
+        with pytest.raises(NoFontForScript, match="fonts-noto-cjk"):
+            compose(BILLBOARD, headline="陶器", line="")
+    finally:
+        fonts._face_for.cache_clear()
+
+
+def test_markup_controls_and_emoji_in_words_do_no_harm() -> None:
+    nasty = 'A <b>&"\u202emug\u202c\x07 🎉 </text>'
+    banner = compose(BILLBOARD, headline=nasty, line=nasty, eyebrow="🎉", call_to_action="🎉")
+    drawn = " ".join(text.text for text in banner.text_lines)
+    assert "\u202e" not in drawn
+    assert "<b>&" in drawn
+    assert "🎉" not in drawn
+
+
+@by_name
+def test_a_photograph_keeps_its_proportions_and_stays_whole(size: BannerSize) -> None:
+    for seed in range(6):
+        banner = compose(size, seed=seed, product=photograph())
+        assert banner.product is not None
+        assert banner.product.width / banner.product.height == pytest.approx(1.5, rel=0.05)
+        x, width = int(banner.product.x), int(banner.product.width)
+        top = banner.pixels[int(banner.product.y + banner.product.height * 0.25), x + width // 2].astype(int)
+        foot = banner.pixels[int(banner.product.y + banner.product.height * 0.75), x + width // 2].astype(int)
+        assert top[0] > 150 > top[2]
+        assert foot[2] > 150 > foot[0]
+
+
+def test_the_shadow_falls_away_from_the_light() -> None:
+    composition = plan(BILLBOARD, variant="a", seed=0, has_product=True)
+    assert composition.product is not None
+    painting = scene(BILLBOARD, "light")
+    sums = {}
+    for side in ("left", "right"):
+        lit = replace(painting, light_side=side)
+        with_product = lay_out(lit, composition, WORDS, COHORTS[0], cut_out())
+        without = lay_out(lit, composition, WORDS, COHORTS[0], None)
+        darker = (without.pixels.astype(int) - with_product.pixels).sum(axis=2)
+        assert with_product.product is not None
+        left = int(with_product.product.x)
+        right = int(with_product.product.x + with_product.product.width)
+        sums[side] = (darker[:, left - 40 : left].sum(), darker[:, right : right + 40].sum())
+    assert sums["left"][1] > sums["left"][0]
+    assert sums["right"][0] > sums["right"][1]
+
+
+def test_nothing_is_laid_over_a_painting_that_holds_the_product() -> None:
+    painting = replace(scene(SQUARE, "light"), holds_product=True)
+    composition = plan(SQUARE, variant="a", seed=0, has_product=True)
+    assert lay_out(painting, composition, WORDS, COHORTS[0], cut_out()).product is None
+
+
+def test_an_invisible_product_counts_as_none_and_fails_its_gate() -> None:
+    empty = ProductImage(np.zeros((20, 20, 4), np.uint8), cut_out=True)
+    painting = scene(SQUARE, "dark")
+    banner = lay_out(painting, plan(SQUARE, variant="a", seed=0, has_product=True), WORDS, COHORTS[0], empty)
+    assert banner.product is None
+    failed = {score.gate for score in GateJudge().judge(banner, painting, 1000) if not score.passed}
+    assert failed == {"product_share", "product_distinct"}
+
+
+def test_the_painting_is_left_as_it_was() -> None:
+    painting = scene(LEADERBOARD, "light")
+    before = painting.pixels.copy()
+    lay_out(painting, plan(LEADERBOARD, variant="a", seed=1, has_product=True), WORDS, COHORTS[1], cut_out())
+    assert np.array_equal(painting.pixels, before)
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 600), (300, 600), (320, 50), (970, 90), (1200, 628), (1080, 1920)])
+def test_sizes_that_are_not_in_the_list_yet_come_out_readable(width: int, height: int) -> None:
+    size = BannerSize(width, height, 150_000)
+    assert shape_of(size) in {"strip", "wide", "compact", "square"}
+    assert text_contrast(compose(size, product=cut_out())) >= 4.5
