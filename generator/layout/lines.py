@@ -182,37 +182,33 @@ def is_right_to_left(text: str) -> bool:
 
 
 def _directional(text: str, *, right_to_left: bool) -> list[str]:
-    """Split a text where its direction changes (a plain UAX #9: one level of embedding, numbers kept whole)."""
+    """Split a text where its direction changes (a plain UAX #9: one level of embedding, words and numbers kept whole).
+
+    What has no direction of its own (spaces, `&`, `·`) takes that of both its neighbours where they agree, else the
+    paragraph's (rules N1 and N2).
+    """
+    tokens: list[str] = re.findall(r"\s+|\S+", text)
+    own = [_direction(token) for token in tokens]
     parts: list[tuple[bool, str]] = []
-    for token in re.findall(r"\s+|\S+", text):
-        kinds = {unicodedata.bidirectional(char) for char in token}
-        if kinds & {"R", "AL"}:
-            rtl = True
-        elif kinds & {"L", "EN", "AN", "ET"}:
-            rtl = False
+    for position, token in enumerate(tokens):
+        before = next((known for known in reversed(own[: position + 1]) if known is not None), right_to_left)
+        after = next((known for known in own[position:] if known is not None), right_to_left)
+        direction = before if before == after else right_to_left
+        if parts and parts[-1][0] == direction:
+            parts[-1] = (direction, parts[-1][1] + token)
         else:
-            rtl = right_to_left
-        if parts and parts[-1][0] == rtl:
-            parts[-1] = (rtl, parts[-1][1] + token)
-        else:
-            parts.append((rtl, token))
-    return _closed_up(parts, right_to_left)
-
-
-def _closed_up(parts: list[tuple[bool, str]], base: bool) -> list[str]:
-    """Join spaces between two stretches of the direction that is not the base's, so that a phrase stays one."""
-    joined: list[tuple[bool, str]] = []
-    for position, (rtl, token) in enumerate(parts):
-        inner = token.isspace() and 0 < position < len(parts) - 1
-        if inner and parts[position - 1][0] == parts[position + 1][0] != base:
-            joined[-1] = (joined[-1][0], joined[-1][1] + token)
-        elif joined and joined[-1][0] == rtl:
-            joined[-1] = (rtl, joined[-1][1] + token)
-        else:
-            joined.append((rtl, token))
+            parts.append((direction, token))
     # Spaces at the ends stand apart: a renderer that takes a stretch for a left-to-right paragraph (UAX #9, rule L1)
     # would put them on its right.
-    return [piece for _, token in joined for piece in _SPACE_CORE_SPACE.findall(token)[0] if piece]
+    return [piece for _, part in parts for piece in _SPACE_CORE_SPACE.findall(part)[0] if piece]
+
+
+def _direction(token: str) -> bool | None:
+    """Return whether a token runs right to left; None where it has no direction of its own."""
+    kinds = {unicodedata.bidirectional(char) for char in token}
+    if kinds & {"R", "AL"}:
+        return True
+    return False if kinds & {"L", "EN", "AN", "ET"} else None
 
 
 def _joins(text: str) -> bool:

@@ -56,8 +56,8 @@ def test_lines_are_balanced_without_a_lone_last_word() -> None:
 
 
 def test_latin_inside_arabic_keeps_its_own_direction_and_place() -> None:
-    line = set_line("كوب من Hearth Clay بسعة 350 مل", FACE, right_to_left=True)
-    assert [run.text for run in line.runs if run.text.strip()] == ["مل", "350", "بسعة", "Hearth Clay", "كوب من"]
+    line = set_line("كوب من Hearth & Clay بسعة 350 مل", FACE, right_to_left=True)
+    assert [run.text for run in line.runs if run.text.strip()] == ["مل", "350", "بسعة", "Hearth & Clay", "كوب من"]
 
 
 def test_a_price_stays_whole_in_a_right_to_left_line() -> None:
