@@ -206,7 +206,7 @@ def _load(model: str, device: str) -> tuple[Any, Any]:
         weights["use_safetensors"] = True
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        loaded = AutoModelForCausalLM.from_pretrained(source, **options, **weights)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options, **weights)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise ConfigurationError(
             f"generator.describer_model {model!r} cannot be loaded as a causal language model in safetensors or GGUF "
@@ -215,8 +215,7 @@ def _load(model: str, device: str) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    loaded.to(torch.device(device))
-    return tokenizer, loaded.eval()
+    return tokenizer, loaded.to(device).eval()
 
 
 def _allowed(tokenizer: Any, pattern: str) -> Any:
