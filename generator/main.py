@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
             else None
         )
         try:
-            asyncio.run(_serve(GeneratorWorker(settings, pipeline, GeneratorMetrics(registry))))
+            asyncio.run(serve(GeneratorWorker(settings, pipeline, GeneratorMetrics(registry))))
         finally:
             if server is not None:
                 server[0].shutdown()
@@ -50,7 +50,8 @@ def _check(store: S3BannerStore) -> None:
         _log.warning("store_away", error=str(error))
 
 
-async def _serve(worker: GeneratorWorker) -> None:
+async def serve(worker: GeneratorWorker) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

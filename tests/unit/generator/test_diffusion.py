@@ -62,19 +62,21 @@ def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it(
     assert (shown(wish(BILLBOARD, image=None), shape)[1] == 255).all()
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from tests.tiny_models import save_inpainting, save_text_to_image
+
+    folder = tmp_path_factory.mktemp("models")
+    save_text_to_image(folder / "t2i")
+    save_inpainting(folder / "inpaint")
+    return folder
+
+
 @pytest.mark.gpu_extra
+@pytest.mark.filterwarnings("ignore::FutureWarning:diffusers", "ignore::DeprecationWarning")
 class TestWithTorch:
     """Real pipelines; skipped without the [gpu] extra."""
-
-    @pytest.fixture(scope="class")
-    def models(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        pytest.importorskip("torch", reason="needs `make setup-gpu`")
-        from tests.tiny_models import save_inpainting, save_text_to_image
-
-        folder = tmp_path_factory.mktemp("models")
-        save_text_to_image(folder / "t2i")
-        save_inpainting(folder / "inpaint")
-        return folder
 
     @pytest.mark.parametrize(("model", "kind"), [("t2i", "StableDiffusionPipeline"), ("inpaint", "Inpaint")])
     def test_scenes_come_in_every_size_and_say_what_painted_them(self, models: Path, model: str, kind: str):
