@@ -32,7 +32,7 @@ _abroad = {language: _read(language) for language in ("de", "fr", "es", "ja", "a
 
 HOME: dict[str, str] = _by_word(_english["goods"], ",")
 """Every good that the lexicon knows, with the setting where it is at home."""
-SETTINGS = tuple(_english["goods"])
+SETTINGS: tuple[str, ...] = tuple(_english["goods"])
 """Every setting that a description may have: the scenes that the studio can draw."""
 
 GOODS = {"en": {_phrase(good): good for good in HOME}} | {

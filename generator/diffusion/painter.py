@@ -12,6 +12,7 @@ from PIL import Image as Pictures
 
 from contracts.errors import ConfigurationError
 from contracts.manifest import Provenance
+from generator.devices import device_of
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
@@ -152,23 +153,6 @@ class DiffusersPainter:
         sample = getattr(getattr(denoiser, "config", None), "sample_size", None) or 64
         side = (max(sample) if isinstance(sample, list | tuple) else int(sample)) * self._pipeline.vae_scale_factor
         return int(side * side)
-
-
-def device_of(asked_for: str) -> str:
-    """Return the device to use; `auto` is CUDA, then Apple's, then the CPU.
-
-    Raises:
-        ConfigurationError: the device that was asked for is not there.
-    """
-    import torch  # noqa: PLC0415
-
-    if asked_for == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    if asked_for.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(f'generator.device = "{asked_for}": no CUDA device here; use "auto" or "cpu"')
-    return asked_for
 
 
 def _as_image(picture: NDArray[np.floating[Any]]) -> Image:

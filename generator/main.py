@@ -1,0 +1,59 @@
+"""The generator as a process."""
+
+import asyncio
+import signal
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from contracts.errors import ServiceUnavailable
+from generator.assembly import build_pipeline
+from generator.metrics import GeneratorMetrics
+from generator.worker import GeneratorWorker
+from settings import Settings
+from storage import S3BannerStore, StorageMetrics
+
+_log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Make banners until SIGTERM or SIGINT; then finish the batch, publish and commit it, and leave the group.
+
+    Raises:
+        ConfigurationError: the bucket is missing or refuses us, or a model cannot be loaded.
+    """
+    registry = CollectorRegistry()
+    store = S3BannerStore(settings.storage, metrics=StorageMetrics(registry))
+    try:
+        _check(store)
+        pipeline = build_pipeline(settings.generator, store)
+        server = (
+            start_http_server(settings.generator.metrics_port, registry=registry)
+            if settings.generator.metrics_port
+            else None
+        )
+        try:
+            asyncio.run(serve(GeneratorWorker(settings, pipeline, GeneratorMetrics(registry))))
+        finally:
+            if server is not None:
+                server[0].shutdown()
+                server[0].server_close()
+    finally:
+        store.close()
+
+
+def _check(store: S3BannerStore) -> None:
+    """Stop the start where waiting would not help; a store that is merely away is waited for later."""
+    try:
+        store.check()
+    except ServiceUnavailable as error:
+        _log.warning("store_away", error=str(error))
+
+
+async def serve(worker: GeneratorWorker) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await worker.run(stop)

@@ -1,0 +1,129 @@
+"""One banner to a file, without any server: what `bannerstream paint` does."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from PIL import Image as Pictures
+
+from contracts.catalog import Cohort, Product, with_rev
+from contracts.errors import ConfigurationError
+from contracts.keys import banner_key
+from contracts.messages import BannerRequest
+from contracts.sizes import SIZES, BannerSize
+from generator.assembly import build_composer
+from generator.composing import ComposedSet, Picture
+from generator.ports import ProductImage
+from settings import GeneratorSettings
+from storage.intake import take_in
+from storage.pictures import decode_picture
+
+_MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedOnce:
+    """One size of a banner, and how it came about."""
+
+    request: BannerRequest
+    composed: ComposedSet
+
+    @property
+    def picture(self) -> Picture:
+        """Return the size that was asked for."""
+        (picture,) = self.composed.pictures
+        return picture
+
+    def save(self, path: Path) -> None:
+        """Write the banner: WebP and JPEG as they would be published, PNG from the WebP.
+
+        Raises:
+            ConfigurationError: another ending, or the file cannot be written.
+        """
+        ending = path.suffix.lower()
+        if ending not in {*_MEDIA_TYPES, ".png"}:
+            raise ConfigurationError(f"{path}: write to .webp, .jpg or .png, for example banner.webp")
+        wanted = _MEDIA_TYPES.get(ending, "image/webp")
+        content = next(file.content for file in self.picture.files if file.media_type == wanted)
+        try:
+            if ending == ".png":
+                Pictures.open(BytesIO(content)).save(path)
+            else:
+                path.write_bytes(content)
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be written: {error}") from error
+
+    def lineage(self) -> dict[str, Any]:
+        """Return how the banner came about, as its manifest would say it."""
+        composed = self.composed
+        return {
+            "banner_key": self.request.banner_key,
+            "size": self.picture.size.name,
+            "template": self.picture.template,
+            "seed": composed.seed,
+            "description": msgspec.to_builtins(composed.description),
+            "words": msgspec.to_builtins(composed.words),
+            "provenance": msgspec.to_builtins(composed.provenance),
+            "gates": msgspec.to_builtins(self.picture.gates),
+            "stage_ms": composed.stage_ms,
+        }
+
+    def summary(self) -> str:
+        """Return one line for a person."""
+        description, provenance = self.composed.description, self.composed.provenance
+        failed = [score.gate for score in self.picture.gates if not score.passed]
+        told = f"{description.subject} in {description.setting}, {self.picture.size.name}, by {provenance.painter}"
+        told += f" (instead of what was asked for: {provenance.fallback_reason})" if provenance.fallback_reason else ""
+        return f"{told}; {'gates failed: ' + ', '.join(failed) if failed else 'every gate passed'}"
+
+
+def paint_once(
+    settings: GeneratorSettings,
+    product: Product,
+    cohort: Cohort,
+    *,
+    picture: Path | None = None,
+    size: BannerSize = SIZES[0],
+    variant: str = "a",
+) -> PaintedOnce:
+    """Return one size of a banner, made as the generator would make it.
+
+    Raises:
+        ConfigurationError: a model cannot be loaded, or `picture` cannot be read.
+        BrokenImage: `picture` is no picture that can be used.
+        NoFontForScript: no installed font has the letters of the words.
+    """
+    product, cohort = with_rev(product), with_rev(cohort)
+    key = banner_key(
+        product, cohort, locale=product.locale, variant=variant, creative_revision=settings.creative_revision
+    )
+    now = time.time_ns() // 1_000_000
+    request = BannerRequest(
+        banner_key=key,
+        product=product,
+        cohort=cohort,
+        locale=product.locale,
+        variant=variant,
+        creative_revision=settings.creative_revision,
+        requested_at=now,
+        event_appended_at=now,
+    )
+    with ThreadPoolExecutor(1) as executor:
+        composer = build_composer(settings, executor, sizes=(size,))
+        return PaintedOnce(request, composer.compose(request, _product_image(picture)))
+
+
+def _product_image(picture: Path | None) -> ProductImage | None:
+    if picture is None:
+        return None
+    try:
+        content = picture.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"the product's picture {picture} cannot be read: {error}") from error
+    taken_in = take_in(content)
+    pixels, _ = decode_picture(taken_in.png)
+    return ProductImage(pixels, taken_in.cut_out)

@@ -1,0 +1,59 @@
+"""SIGKILL between blobs and manifest, and between manifest and ready event: nothing dangles, nothing is lost."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from local.process import ChildProcess
+from settings import Settings
+from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+
+pytestmark = pytest.mark.timeout(300)
+
+REQUESTS = 4
+
+
+def generator(when: str, environment: dict[str, str], folder: Path) -> ChildProcess:
+    return ChildProcess(
+        [sys.executable, "-m", "tests.faults.dying_generator", when, folder / "manifests.txt"],
+        name=f"generator-{when}",
+        log_file=folder / f"generator-{when}.log",
+        environment=environment
+        | {"BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6", "BANNERSTREAM_GENERATOR__BATCH_SIZE": "1"},
+        folder=Path(__file__).parents[2],
+    )
+
+
+async def wait_for_death(worker: ChildProcess) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while worker.poll() is None:
+        assert time.monotonic() < deadline, worker.log_tail()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("when", ["before-manifest", "after-manifest"])
+async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
+    settings: Settings, environment: dict[str, str], tmp_path: Path, when: str
+) -> None:
+    await prepare(settings)
+    requests = [request_for(f"{when}-{number}") for number in range(REQUESTS)]
+    keys = {request.banner_key for request in requests}
+    await ask(settings, requests)
+
+    with generator(when, environment, tmp_path) as worker:
+        await wait_for_death(worker)
+    before = await ready_events(settings, lambda found: len(found) >= 1)
+    assert len(before) == 1  # the first was announced; the second died on its way
+    await assert_readable(settings, before)
+
+    with generator("never", environment, tmp_path) as worker:
+        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        assert await asyncio.to_thread(worker.stop) == 0
+    await assert_readable(settings, events)
+    assert {each.banner_key for each in events} == keys
+    written = Counter((tmp_path / "manifests.txt").read_text().split())
+    assert written == Counter(keys)  # every manifest once: what had one was only announced

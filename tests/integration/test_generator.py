@@ -1,0 +1,88 @@
+"""The generator as a process on real servers: requests in, banners stored and announced."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from broker import deadletters
+from broker.publishing import Publisher
+from local.process import ChildProcess
+from settings import Settings
+from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def generator(environment: dict[str, str], folder: Path) -> ChildProcess:
+    return ChildProcess(
+        [sys.executable, "-m", "generator"],
+        name="generator",
+        log_file=folder / "generator.log",
+        environment=environment | {"BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6"},
+        folder=Path(__file__).parents[2],
+    )
+
+
+async def test_requests_become_banners_and_bad_ones_dead_letters(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await prepare(settings)
+    requests = [request_for(f"mug-{number}") for number in range(3)]
+    topic = settings.kafka.topic_table().requests.name
+    with generator(environment, tmp_path) as worker:
+        async with Publisher(settings.kafka) as publisher:
+            await publisher.publish_raw(topic, b"bad", b"\xff not json")
+        await ask(settings, requests)
+        keys = {request.banner_key for request in requests}
+        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        await assert_readable(settings, events)
+        assert all(each.engine == "studio" for each in events)
+        assert {(each.size, each.media_type) for each in events[0].renditions} >= {("970x250", "image/webp")}
+
+        letters = [stored.letter async for stored in deadletters.read(settings.kafka)]
+        assert [(each.key, each.value, each.topic, each.code) for each in letters] == [
+            (b"bad", b"\xff not json", topic, "malformed")
+        ]
+
+        # Asked for again: announced again, not made again.
+        await ask(settings, requests[:1])
+        again = await ready_events(
+            settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
+        )
+        first, second = (each for each in again if each.banner_key == requests[0].banner_key)
+        assert (second.renditions, second.revision) == (first.renditions, first.revision)
+
+        assert await asyncio.to_thread(worker.stop) == 0
+    assert "stopped" in worker.log_tail(5)
+
+
+async def test_a_restarted_generator_makes_only_what_is_new(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await prepare(settings)
+    old, new = request_for("old"), request_for("new")
+    with generator(environment, tmp_path) as worker:
+        await ask(settings, [old])
+        await ready_events(settings, lambda found: len(found) == 1)
+        assert await asyncio.to_thread(worker.stop) == 0  # a clean stop commits what it announced
+    await ask(settings, [new])
+    with generator(environment, tmp_path):
+        events = await ready_events(settings, lambda found: any(e.banner_key == new.banner_key for e in found))
+    assert sorted(each.banner_key for each in events) == sorted([old.banner_key, new.banner_key])
+
+
+async def test_a_worker_that_starts_before_its_servers_have_topics_waits(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    away = environment | {"BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    await prepare(settings)
+    with generator(away, tmp_path) as worker:
+        deadline = time.monotonic() + PATIENCE_S
+        while "waiting" not in worker.log_tail(50):
+            assert time.monotonic() < deadline, worker.log_tail(50)
+            assert worker.poll() is None, worker.log_tail(50)
+            await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(worker.stop) == 0

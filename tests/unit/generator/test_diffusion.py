@@ -1,0 +1,176 @@
+"""The diffusers painter on real pipelines with random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.catalog import Cohort
+from contracts.errors import ConfigurationError
+from contracts.manifest import Description
+from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
+from generator.diffusion.prompts import prompt_of
+from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
+from generator.diffusion.showing import shown
+from generator.errors import BlackPicture, PaintingFailed
+from generator.ports import Box, Composition, ProductImage, SceneWish
+
+COHORT = Cohort(
+    cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffeedd", "#ddccbb", "#884422"), light="golden"
+)
+RED_SQUARE = ProductImage(np.full((40, 40, 4), (200, 0, 0, 255), np.uint8), cut_out=True)
+
+
+def wish(size: BannerSize = RECTANGLE, seed: int = 1, image: ProductImage | None = RED_SQUARE) -> SceneWish:
+    product = Box(size.width * 0.6, size.height * 0.2, size.width * 0.3, size.height * 0.6)
+    composition = Composition("t", size, Box(0, 0, 10, 10), product, size.height * 0.8, right_to_left=False)
+    description = Description(subject="mug", attributes=("blue",), setting="kitchen", describer="t")
+    return SceneWish(description, COHORT, composition, seed, image)
+
+
+def test_the_prompt_of_a_scene_leaves_the_product_out_and_of_a_whole_names_it_first():
+    assert "mug" not in prompt_of(wish(), "scene").positive
+    assert prompt_of(wish(), "whole").positive.startswith("a photo of blue mug, on a sunlit kitchen counter")
+    assert all("golden hour light" in prompt_of(wish(), mode).positive for mode in ("scene", "whole"))
+    assert "text" in prompt_of(wish(), "scene").negative
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+@pytest.mark.parametrize("multiple", [8, 32, 64])
+def test_shapes_are_what_the_model_can_paint_and_are_cut_to_the_exact_size(size: BannerSize, multiple: int):
+    shape = shape_for(size, pixels=512 * 512, multiple=multiple)
+    assert (shape.width % multiple, shape.height % multiple) == (0, 0)
+    assert 0.6 < shape.width * shape.height / 512**2 < 1.5
+    assert shape.width / shape.height <= 2.2
+    assert fitted(np.zeros((shape.height, shape.width, 3), np.uint8), size).shape == (size.height, size.width, 3)
+
+
+def test_both_wide_banners_share_a_shape_so_they_are_painted_together():
+    assert shape_for(BILLBOARD, pixels=512**2, multiple=64) == shape_for(LEADERBOARD, pixels=512**2, multiple=64)
+
+
+def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it():
+    shape = Shape(128, 64)
+    picture, mask = shown(wish(BILLBOARD), shape)
+    assert (picture.shape, mask.shape) == ((64, 128, 3), (64, 128))
+    kept = fitted(np.repeat(mask[..., None], 3, axis=2), BILLBOARD)[..., 0] < 64
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    assert rows[-1] == pytest.approx(BILLBOARD.height * 0.8, abs=12)
+    assert columns.mean() == pytest.approx(BILLBOARD.width * 0.75, abs=12)
+    window = window_of(shape, BILLBOARD)
+    assert (mask[: window.top] == 255).all()
+    assert (shown(wish(BILLBOARD, image=None), shape)[1] == 255).all()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from tests.tiny_models import save_inpainting, save_text_to_image
+
+    folder = tmp_path_factory.mktemp("models")
+    save_text_to_image(folder / "t2i")
+    save_inpainting(folder / "inpaint")
+    return folder
+
+
+@pytest.mark.gpu_extra
+@pytest.mark.filterwarnings("ignore::FutureWarning:diffusers", "ignore::DeprecationWarning")
+class TestWithTorch:
+    """Real pipelines; skipped without the [gpu] extra."""
+
+    @pytest.mark.parametrize(("model", "kind"), [("t2i", "StableDiffusionPipeline"), ("inpaint", "Inpaint")])
+    def test_scenes_come_in_every_size_and_say_what_painted_them(self, models: Path, model: str, kind: str):
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / model), steps=1, device="cpu")
+        paintings = painter.paint([wish(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
+        assert [each.pixels.shape[:2] for each in paintings] == [(250, 970), (250, 300), (90, 728)]
+        told = paintings[0].provenance
+        assert kind in told.painter
+        assert (told.engine, told.mode, told.model) == ("diffusers", "scene", model)
+        assert told.model_revision is not None
+        assert "kitchen counter" in str(told.prompt)
+        assert not paintings[0].holds_product
+
+    def test_whole_paints_the_product_and_says_so(self, models: Path):
+        from generator.diffusion import DiffusersPainter
+
+        (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", steps=1, device="cpu").paint([wish()])
+        assert painting.holds_product
+        assert "blue mug" in str(painting.provenance.prompt)
+
+    def test_an_inpainting_model_cannot_paint_the_whole(self, models: Path):
+        from generator.diffusion import DiffusersPainter
+
+        with pytest.raises(ConfigurationError, match="text-to-image"):
+            DiffusersPainter(str(models / "inpaint"), mode="whole", device="cpu")
+
+    def test_a_seed_means_the_same_picture_in_any_batch(self, models: Path):
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        alone = painter.paint([wish(seed=7)])[0].pixels.astype(int)
+        first, second = (each.pixels.astype(int) for each in painter.paint([wish(seed=8), wish(seed=7)]))
+        assert abs(alone - second).max() <= 1
+        assert abs(first - second).max() > 1
+
+    def test_when_memory_runs_out_half_the_batch_is_painted_at_a_time(self, models: Path, monkeypatch):
+        import torch
+
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        pipeline, sizes = painter._pipeline, []
+
+        def scarce(**arguments: object):
+            sizes.append(len(arguments["prompt"]))
+            if sizes[-1] > 1:
+                raise torch.OutOfMemoryError("out of memory")
+            return pipeline(**arguments)
+
+        monkeypatch.setattr(painter, "_pipeline", scarce)
+        assert len(painter.paint([wish(seed=seed) for seed in range(3)])) == 3
+        assert sizes == [3, 1, 2, 1, 1]
+
+    @pytest.mark.parametrize("level", [0.0, float("nan")])
+    def test_a_black_picture_is_a_failure(self, models: Path, monkeypatch, level: float):
+        from types import SimpleNamespace
+
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        monkeypatch.setattr(
+            painter, "_pipeline", lambda **_: SimpleNamespace(images=np.full((1, 64, 64, 3), level, np.float32))
+        )
+        with pytest.raises(BlackPicture):
+            painter.paint([wish()])
+
+    def test_what_the_model_raises_is_a_failed_painting(self, models: Path, monkeypatch):
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+
+        def broken(**_: object):
+            raise RuntimeError("CUDA error")
+
+        monkeypatch.setattr(painter, "_pipeline", broken)
+        with pytest.raises(PaintingFailed, match="CUDA error"):
+            painter.paint([wish()])
+
+    def test_pickled_weights_are_refused(self, models: Path, tmp_path: Path):
+        import shutil
+
+        from generator.diffusion import DiffusersPainter
+
+        shutil.copytree(models / "t2i", tmp_path / "pickled")
+        for file in (tmp_path / "pickled").rglob("*.safetensors"):
+            file.rename(file.with_suffix(".bin"))
+        with pytest.raises(ConfigurationError, match="only pickles"):
+            DiffusersPainter(str(tmp_path / "pickled"), device="cpu")
+
+    def test_a_folder_that_holds_no_pipeline_is_refused(self, tmp_path: Path):
+        pytest.importorskip("torch", reason="needs `make setup-gpu`")
+        from generator.diffusion import DiffusersPainter
+
+        with pytest.raises(ConfigurationError, match="model_index"):
+            DiffusersPainter(str(tmp_path), device="cpu")

@@ -1,0 +1,52 @@
+"""What the worker makes of records: their order, what it refuses, and what it commits."""
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from contracts.codecs import encode
+from contracts.errors import MalformedRecord
+from generator.batches import Batch, dead_letters, read_request
+from generator.errors import MismatchedKey
+from tests.unit.generator.conftest import RequestFor
+
+
+def record(value: bytes | None, *, partition: int = 0, offset: int = 0, timestamp: int = 0):
+    return ConsumerRecord("banner.requests", partition, offset, timestamp, 0, b"key", value, None, 0, 0, ())
+
+
+def test_a_batch_is_worked_on_oldest_first_over_all_partitions(request_for: RequestFor):
+    late, early = encode(request_for("late")), encode(request_for("early"))
+    batch = Batch.of([record(late, partition=0, timestamp=20), record(early, partition=1, timestamp=10)])
+    assert [request.product.product_id for _, request in batch.requests] == ["early", "late"]
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff\x00", b"{}", b"[]", b'{"banner_key": 1}', b"9" * 1_000_000])
+def test_what_is_no_request_is_refused_and_still_committed(value: bytes | None, request_for: RequestFor):
+    batch = Batch.of([record(value, offset=4), record(encode(request_for()), offset=5)])
+    assert [(each.offset, type(error)) for each, error in batch.refused] == [(4, MalformedRecord)]
+    assert len(batch.requests) == 1
+    assert batch.offsets == {TopicPartition("banner.requests", 0): 6}
+
+
+def test_a_key_that_is_not_the_hash_of_the_request_is_refused(request_for: RequestFor):
+    forged = msgspec.structs.replace(request_for("p1"), banner_key=request_for("p2").banner_key)
+    with pytest.raises(MismatchedKey):
+        read_request(encode(forged))
+
+
+def test_a_lost_partition_is_not_committed(request_for: RequestFor):
+    value = encode(request_for())
+    batch = Batch.of([record(value, partition=0, offset=7), record(value, partition=1, offset=3)])
+    batch.lost.add(TopicPartition("banner.requests", 0))
+    assert batch.offsets == {TopicPartition("banner.requests", 1): 4}
+    assert not batch.abandoned
+    batch.lost.add(TopicPartition("banner.requests", 1))
+    assert batch.abandoned
+
+
+def test_a_dead_letter_carries_the_record_and_the_reason():
+    (letter,) = dead_letters([(record(b"x", partition=2, offset=9), "malformed", "not JSON")], now=5)
+    assert (letter.key, letter.value, letter.partition, letter.offset) == (b"key", b"x", 2, 9)
+    assert (letter.code, letter.reason, letter.failed_at) == ("malformed", "not JSON", 5)
