@@ -12,7 +12,8 @@ from typing import Any
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, Message
+from faust.types import TP, ConsumerMessage, Message
+from mode import Service
 
 FETCH_WAIT_MS = 50
 """How long a broker may park a fetch that finds nothing.
@@ -20,6 +21,9 @@ FETCH_WAIT_MS = 50
 Faust hard-codes 1,500. aiokafka keeps one fetch in flight per broker: while a partition's records wait to be drained,
 the next fetch asks only for the others, and a quiet one parks it, and with it every partition, for that long.
 """
+
+SKIPPED_CHECK_S = 1.0
+"""How often it is looked for records that Faust skipped: they wait for up to twice this long."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -59,6 +63,8 @@ class AppliedConsumer(driver.Consumer):
         """Next offset to take; 0 before any commit. A partition that is not here is not ours, or not sought yet."""
         self._refused: dict[TP, int] = {}
         """First offset of a jump that was refused: seeing it again means that the log itself has a hole there."""
+        self._delivered: dict[TP, int] = {}
+        """Next offset that Faust would hand over, whether or not the last ones reached `accept`."""
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()
 
@@ -94,6 +100,31 @@ class AppliedConsumer(driver.Consumer):
             if tp in self._accepted:
                 self._accepted[tp] = self._applied[tp]
 
+    def skipped(self) -> dict[TP, int]:
+        """Return partitions of which records were handed over that never came to `accept`, with where to read again.
+
+        Faust's streams skip what arrives while flow control is suspended in a rebalance, even after the seek that ends
+        it. The next record of the partition would show it (`accept` refuses the jump), but there may be none for long.
+        """
+        if any(self._applied[tp] < accepted for tp, accepted in self._accepted.items()):
+            return {}  # a batch is under way: what was handed over is waiting for it
+        return {tp: accepted for tp, accepted in self._accepted.items() if self._delivered.get(tp, 0) > accepted}
+
+    @Service.task
+    async def _read_skipped_again(self) -> None:
+        before: dict[TP, int] = {}
+        while not self.should_stop:
+            await self.sleep(SKIPPED_CHECK_S)
+            now = {} if self.app.rebalancing else self.skipped()
+            for tp, offset in now.items():
+                if before.get(tp) == offset:  # no progress since the last look; a wrong guess costs replays only
+                    self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, offset)
+            before = now
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        self._delivered[tp] = record.offset + 1
+        return super()._to_message(tp, record)
+
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, and begin anew there.
 
@@ -116,6 +147,7 @@ class AppliedConsumer(driver.Consumer):
         finally:
             for tp in revoked:
                 self._forget(tp)
+                self._delivered.pop(tp, None)
 
     def _forget(self, tp: TP) -> None:
         for offsets in (self._applied, self._accepted, self._refused):

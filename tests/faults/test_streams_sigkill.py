@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -136,7 +137,8 @@ async def test_workers_killed_in_mid_stream_lose_nothing_and_count_nothing_twice
                 worker.kill()
                 worker.start()
             await shop.caught_up()
-            assert [each.terminate() for each in running] == [0] * workers
+            # One that was restarted last may still be importing, and dies of the signal instead of handling it.
+            assert {each.terminate() for each in running} <= {0, -signal.SIGTERM}
         assert kills > 0, "the worker was never killed in mid-stream: the session is too short for this machine"
         await check(shop, settings)
 

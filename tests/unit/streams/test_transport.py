@@ -121,6 +121,23 @@ async def test_a_replayed_record_is_taken_and_moves_nothing_back(consumer):
     assert consumer.accept(CLICKS, 6)
 
 
+async def test_records_that_faust_skipped_are_read_again_once_nothing_is_under_way(consumer):
+    await begin(consumer, 5)
+    record = SimpleNamespace(
+        offset=7, timestamp=0, timestamp_type=0, headers=(), key=None, value=None, checksum=None,
+        serialized_key_size=0, serialized_value_size=0, topic="clicks", partition=0,
+    )  # fmt: skip
+    consumer._to_message(CLICKS, record)
+    assert consumer.skipped() == {CLICKS: 5}
+    consumer.accept(CLICKS, 5)
+    assert consumer.skipped() == {}
+    consumer.applied(CLICKS, 6)
+    assert consumer.skipped() == {CLICKS: 6}
+    assert [consumer.accept(CLICKS, offset) for offset in (6, 7)] == [True, True]
+    consumer.applied(CLICKS, 8)
+    assert consumer.skipped() == {}
+
+
 async def test_a_partition_that_was_given_up_takes_and_commits_nothing(consumer):
     await begin(consumer, 5)
     consumer.accept(CLICKS, 5)
