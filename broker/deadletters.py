@@ -1,6 +1,6 @@
 """The dead-letter topic: writing letters, looking through them, and sending them back once their cause is gone."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +59,7 @@ async def publish(publisher: Publisher, settings: KafkaSettings, letter: DeadLet
 
 async def read(
     settings: KafkaSettings, *, code: str | None = None, topic: str | None = None, limit: int | None = None
-) -> AsyncIterator[StoredLetter]:
+) -> AsyncGenerator[StoredLetter]:
     """Yield the letters that lie in the topic now, partition by partition in order; commits nothing.
 
     Leaving the loop early? Wrap it in `contextlib.aclosing`, so that the connection closes at once.

@@ -16,7 +16,7 @@ FILE_VARIABLE = "BANNERSTREAM_CONFIG"
 """Names the file; `--config` on the command line sets it for child processes too."""
 
 
-def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
     """Return the settings: built-in defaults < file < `BANNERSTREAM_…` variables < overrides.
 
     Nested names are joined by two underscores: `BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS`. Without `file`, the one that

@@ -53,7 +53,8 @@ class Folder:
             return
         ends = {TP(each.topic, each.partition): each.offset + 1 for each in records}
         try:
-            await self._write(self._fold(records, store), store)
+            outcome = self._fold(records, store)
+            await self._write(outcome, store)
         except Abandoned:
             consumer.give_back(ends)
             return
@@ -62,13 +63,13 @@ class Folder:
             raise
         for tp, end in ends.items():
             consumer.applied(tp, end)
+        self._count(records, outcome)
 
     def _fold(self, records: Sequence[SourceRecord], store: AffinityStore) -> Outcome:
         catalogue = self._catalogue()
         now = time.time()
         with self._metrics.fold.time():
             outcome = fold_batch(records, store.packed, catalogue, self._rules, int(now * 1000))
-        self._count(records, outcome)
         self._metrics.catalog_products.set(len(catalogue.products))
         return outcome
 

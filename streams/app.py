@@ -39,7 +39,7 @@ class StreamsApp(faust.App):
         topics = kafka.topic_table()
         self._kafka = kafka
         self._changelog = changelog_name(streams.app_id)
-        metrics = StreamsMetrics(registry)
+        self._metrics = metrics = StreamsMetrics(registry)
         self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
         self.outbox = Outbox(
             kafka,
@@ -68,6 +68,7 @@ class StreamsApp(faust.App):
         """Check the topics, read the catalogue, connect the outbox; then let Faust start."""
         await prepare_topics(self._kafka, self._changelog)
         await self.catalogue.start()
+        self._metrics.catalog_products.set(len(self.catalogue.current().products))
         await self.outbox.start()
         await super().on_start()
 

@@ -31,7 +31,7 @@ def load_pipeline(model: str, device: str) -> Any:
             if "inpaint" in str(index.get("_class_name", "")).lower()
             else diffusers.AutoPipelineForText2Image
         )
-        pipeline = kind.from_pretrained(model, **options)  # type: ignore[no-untyped-call]  # has no types
+        pipeline = kind.from_pretrained(model, **options)
     except (OSError, ValueError, ImportError) as error:
         raise ConfigurationError(
             f"generator.painter_model {model!r} cannot be loaded as a text-to-image or inpainting pipeline in "

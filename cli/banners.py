@@ -1,0 +1,83 @@
+"""`bannerstream banners`: what was made."""
+
+import webbrowser
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli.console import AsJson, print_json, show_rows, stdout
+from cli.context import settings_of
+from contracts.errors import InvalidRecord
+from contracts.manifest import Manifest
+from storage import S3BannerStore
+
+app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_banners(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the banners in the bucket."""
+    store = S3BannerStore(settings_of(ctx).storage)
+    rows = []
+    for key in store.manifest_keys():
+        manifest = store.manifest(key)
+        if manifest is not None:
+            rows.append(_row(manifest))
+        if len(rows) == limit:
+            break
+    show_rows(rows, as_json=as_json, title="Banners", empty="no banners yet")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="Banner key, or enough of its beginning to be the only one.")],
+    open_: Annotated[bool, typer.Option("--open", help="Open the pictures in the browser.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one banner's manifest: what it was made from, by what, and how it scored."""
+    store = S3BannerStore(settings_of(ctx).storage)
+    manifest = _find(store, key)
+    if as_json:
+        print_json(msgspec.to_builtins(manifest))
+    else:
+        stdout.print(msgspec.to_builtins(manifest))
+    if open_:
+        folder = Path(mkdtemp(prefix="bannerstream-"))
+        for rendition in manifest.renditions:
+            if rendition.media_type == "image/webp":
+                picture = folder / f"{rendition.size}.webp"
+                picture.write_bytes(store.get_blob(rendition.blob_key))
+                webbrowser.open(picture.as_uri())
+
+
+def _find(store: S3BannerStore, beginning: str) -> Manifest:
+    matches = [key for key in store.manifest_keys() if key.startswith(beginning)]
+    if len(matches) != 1:
+        raise InvalidRecord(
+            f"{len(matches)} banners begin with {beginning!r}; `bannerstream banners list` shows their keys"
+        )
+    manifest = store.manifest(matches[0])
+    if manifest is None:
+        raise InvalidRecord(f"the manifest of {matches[0]} cannot be read; ask for the banner again")
+    return manifest
+
+
+def _row(manifest: Manifest) -> dict[str, object]:
+    return {
+        "banner_key": manifest.banner_key,
+        "product": manifest.product_id,
+        "cohort": manifest.cohort_id,
+        "engine": manifest.provenance.engine,
+        "headline": manifest.words.headline,
+        "kB": round(sum(each.bytes for each in manifest.renditions) / 1000),
+        "created_at": datetime.fromtimestamp(manifest.created_at / 1000, UTC).isoformat(timespec="seconds"),
+    }

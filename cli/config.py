@@ -1,0 +1,82 @@
+"""`bannerstream config`: what is set, and whether it works."""
+
+import json
+import sys
+
+import typer
+
+from cli.console import CHECK_FAILED, AsJson, print_json, show_rows, stdout
+from cli.context import settings_of
+
+app = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
+
+
+@app.command()
+def show(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Print the settings in force, secrets masked."""
+    settings = json.loads(settings_of(ctx).model_dump_json())
+    if as_json:
+        print_json(settings)
+        return
+    rows = [{"setting": name, "value": value} for name, value in _flat(settings)]
+    show_rows(rows, as_json=False, title="Settings in force", empty="no settings")
+
+
+@app.command()
+def check(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Read the settings, then try the broker and the store; exit 5 if something does not work."""
+    import asyncio
+
+    from broker.topics import changelog_name, check_topics
+    from contracts.errors import BannerstreamError
+    from storage import S3BannerStore
+
+    settings = settings_of(ctx)
+    rows = []
+
+    def record(what: str, problem: str | None) -> None:
+        rows.append({"what": what, "ok": problem is None, "problem": problem})
+
+    try:
+        checked = asyncio.run(check_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id)))
+        told = "; ".join(each.message for each in checked.problems)
+        record(f"kafka {settings.kafka.bootstrap_servers}", told or None)
+    except BannerstreamError as error:
+        record(f"kafka {settings.kafka.bootstrap_servers}", str(error))
+    try:
+        S3BannerStore(settings.storage).check()
+        record(f"store {settings.storage.endpoint}/{settings.storage.bucket}", None)
+    except BannerstreamError as error:
+        record(f"store {settings.storage.endpoint}/{settings.storage.bucket}", str(error))
+    show_rows(rows, as_json=as_json, title="Settings are valid; services:", empty="")
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(CHECK_FAILED)
+    if not as_json:
+        stdout.print("all good", style="green")
+
+
+@app.command()
+def reference() -> None:
+    """Print docs/settings.md as it should be."""
+    from settings.reference import settings_reference
+
+    sys.stdout.write(settings_reference())
+
+
+@app.command()
+def commands() -> None:
+    """Print docs/commands.md as it should be."""
+    from cli.main import app as whole
+    from cli.reference import commands_reference
+
+    sys.stdout.write(commands_reference(whole))
+
+
+def _flat(group: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for name, value in group.items():
+        if isinstance(value, dict) and value:
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, value if value != {} else None))
+    return rows

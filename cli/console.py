@@ -1,0 +1,71 @@
+"""What the commands print with: people on standard error or a table, programs by `--json` on standard output."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord, ServiceUnavailable
+
+stdout = Console(soft_wrap=False)
+stderr = Console(stderr=True)
+
+ERRORS: dict[type[BaseException], int] = {
+    ConfigurationError: 3,
+    ServiceUnavailable: 4,
+    InvalidRecord: 5,
+    BannerstreamError: 1,
+}
+"""Exit code of each error; the first that fits."""
+
+CHECK_FAILED = 5
+"""Exit code of a check that found something wrong."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, empty: str) -> None:
+    """Print rows as one JSON array, or as a table with the keys of the first row as its columns."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        stderr.print(empty)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+    stdout.print(table)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document to standard output, never wrapped or coloured."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_json_lines(values: Iterable[object]) -> None:
+    """Print one JSON document a line."""
+    for value in values:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error that vanishes when it is done and stays silent where no one looks."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=stderr,
+        transient=True,
+        disable=not stderr.is_terminal,
+    )

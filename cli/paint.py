@@ -1,0 +1,91 @@
+"""`bannerstream paint`: one banner to a file, without any server."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from catalog.files import read_catalogue
+from cli.console import AsJson, print_json, stderr
+from cli.context import settings_of
+from contracts.sizes import SIZES
+from demo.example import CATALOGUE
+from generator.once import paint_once
+
+_T = TypeVar("_T")
+
+
+class PainterName(StrEnum):
+    """What paints."""
+
+    STUDIO = "studio"
+    DIFFUSERS = "diffusers"
+
+
+class DescriberName(StrEnum):
+    """What describes."""
+
+    LEXICON = "lexicon"
+    TRANSFORMERS = "transformers"
+
+
+class Mode(StrEnum):
+    """What a diffusion model paints."""
+
+    SCENE = "scene"
+    WHOLE = "whole"
+
+
+def paint(
+    ctx: typer.Context,
+    product: Annotated[str, typer.Argument(help="Product id in the catalogue folder.")],
+    cohort: Annotated[str, typer.Option("--cohort", help="Cohort id in the catalogue folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; .webp, .jpg or .png says the format.")],
+    size: Annotated[str, typer.Option("--size", help=f"One of {', '.join(each.name for each in SIZES)}.")] = SIZES[
+        0
+    ].name,
+    catalogue: Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")] = CATALOGUE,
+    variant: Annotated[str, typer.Option("--variant", help="Choice of template and styles.")] = "a",
+    painter: Annotated[PainterName | None, typer.Option("--painter", help="Overrides generator.painter.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Overrides generator.painter_model.")] = None,
+    mode: Annotated[Mode | None, typer.Option("--mode", help="Overrides generator.painter_mode.")] = None,
+    describer: Annotated[
+        DescriberName | None, typer.Option("--describer", help="Overrides generator.describer.")
+    ] = None,
+    describer_model: Annotated[
+        str | None, typer.Option("--describer-model", help="Overrides generator.describer_model.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Paint one banner of a product for a cohort, as the generator would, and write it to a file."""
+    asked = {
+        "painter": painter,
+        "painter_model": model,
+        "painter_mode": mode,
+        "describer": describer,
+        "describer_model": describer_model,
+    }
+    settings = settings_of(ctx, generator={name: str(value) for name, value in asked.items() if value is not None})
+    shop = read_catalogue(catalogue)
+    with stderr.status("painting"):
+        painted = paint_once(
+            settings.generator,
+            _chosen({each.product_id: each for each in shop.products}, product, "product"),
+            _chosen({each.cohort_id: each for each in shop.cohorts}, cohort, "--cohort"),
+            picture=shop.images.get(product),
+            size=_chosen({each.name: each for each in SIZES}, size, "--size"),
+            variant=variant,
+        )
+    painted.save(out)
+    if as_json:
+        print_json(painted.lineage())
+    else:
+        stderr.print(f"{out}: {painted.summary()}", highlight=False)
+
+
+def _chosen(among: Mapping[str, _T], name: str, what: str) -> _T:
+    if name not in among:
+        raise typer.BadParameter(f"{what} {name!r} is none of: {', '.join(sorted(among))}")
+    return among[name]

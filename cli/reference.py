@@ -1,0 +1,50 @@
+"""docs/commands.md, written from the commands themselves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+_HEAD = """# Commands
+
+<!-- Generated from cli/ by `bannerstream config commands`; a test fails when this page is behind. -->
+
+Every command tells more with `--help`. `--json` prints for programs. Exit codes: 0 done, 1 unexpected error,
+2 wrong usage, 3 wrong setting or file, 4 broker or store does not answer, 5 invalid input or a failed check,
+130 interrupted.
+"""
+
+
+def commands_reference(app: typer.Typer) -> str:
+    """Return docs/commands.md: every command with its arguments and options."""
+    return _HEAD + "".join(
+        _section(path, command) for path, command in leaves("bannerstream", typer.main.get_command(app))
+    )
+
+
+def leaves(path: str, command: object) -> Iterator[tuple[str, TyperCommand]]:
+    """Yield every command that does something, with the words that call it."""
+    if isinstance(command, TyperGroup):
+        for name, child in command.commands.items():
+            yield from leaves(f"{path} {name}", child)
+    elif isinstance(command, TyperCommand):
+        yield path, command
+
+
+def _section(path: str, command: TyperCommand) -> str:
+    arguments = [each for each in command.params if isinstance(each, TyperArgument)]
+    options = [each for each in command.params if isinstance(each, TyperOption) and each.name != "help"]
+    usage = " ".join([path, *(f"{each.name}".upper() for each in arguments)])
+    about = " ".join((command.help or "").split("\n\n")[0].split())
+    rows = [(f"`{str(each.name).upper()}`", each.help or "") for each in arguments]
+    rows += [(f"`{', '.join([*each.opts, *each.secondary_opts])}`", _meaning(each)) for each in options]
+    table = "".join(f"| {name} | {meaning} |\n" for name, meaning in rows)
+    return f"\n## `{usage}`\n\n{about}\n" + (f"\n| | |\n|---|---|\n{table}" if rows else "")
+
+
+def _meaning(option: TyperOption) -> str:
+    default = option.default
+    if default is None or isinstance(default, bool | Path):
+        return option.help or ""
+    return f"{option.help} Default: `{default}`."

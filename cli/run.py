@@ -1,0 +1,23 @@
+"""`bannerstream run`: the services, each until it is told to stop."""
+
+import typer
+
+from cli.context import settings_of
+
+app = typer.Typer(help="Run a service until SIGTERM or Ctrl-C.", no_args_is_help=True)
+
+
+@app.command()
+def streams(ctx: typer.Context) -> None:
+    """Fold clicks and purchases into affinities; emit assignments and banner requests."""
+    from streams.main import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
+def generator(ctx: typer.Context) -> None:
+    """Make the banners that are asked for."""
+    from generator.main import run
+
+    run(settings_of(ctx))

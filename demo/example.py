@@ -1,0 +1,8 @@
+"""The example shop: where it lies."""
+
+from importlib.resources import files
+from pathlib import Path
+
+_SHOP = Path(str(files("examples")))
+CATALOGUE = _SHOP / "catalogue"
+SESSION = _SHOP / "session.jsonl.gz"

@@ -1,0 +1,162 @@
+"""The demo itself: servers up, catalogue in, workers on, session replayed, banners counted, page written."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from broker.replay import Sent, replay
+from broker.topics import changelog_name, create_topics
+from catalog.files import Catalogue, read_catalogue
+from catalog.loading import load
+from contracts.manifest import Manifest
+from demo.errors import DemoIncomplete
+from demo.page import PageContent, write_page
+from demo.summary import percentile, summarise
+from demo.watching import Observed, Watcher, watch
+from demo.workers import Workers, start_workers
+from local.stack import KafkaKind, S3Kind, Stack
+from settings import Settings, load_settings
+from storage import S3BannerStore
+
+DEADLINE_S = 300.0
+"""How long after the replay the demo waits for the last banner: many times what two busy cores need."""
+_LOOK_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What a run of the demo is made of."""
+
+    out: Path
+    session: Path
+    catalogue: Path
+    rate: float
+    """Events per second."""
+    kafka: KafkaKind = "embedded"
+    s3: S3Kind = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the demo stands, for a person who waits."""
+
+    stage: str
+    events: int = 0
+    decisions: int = 0
+    requested: int = 0
+    ready: int = 0
+    p50_ms: int | None = None
+    p99_ms: int | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]:
+    """Run the main job on this machine and return its summary; the page is `index.html` in `options.out`.
+
+    Every process that was started has ended when this returns or raises. When something went wrong, the logs of servers
+    and workers stay in `options.out/run`.
+
+    Raises:
+        DemoIncomplete: a record or a banner is missing in the end.
+        WorkerDied: a worker ended early.
+        ServerFailed, ServerMissing: a server did not start.
+    """
+    shutil.rmtree(options.out, ignore_errors=True)
+    work = options.out / "run"
+    work.mkdir(parents=True)
+    catalogue = read_catalogue(options.catalogue)
+    with ExitStack() as running:
+        on_progress(Progress("starting broker and store"))
+        stack = running.enter_context(Stack(options.kafka, options.s3, data_dir=work))
+        settings = load_settings(**stack.settings_overrides())
+        store = S3BannerStore(settings.storage)
+        on_progress(Progress("loading the catalogue"))
+        asyncio.run(_prepare(settings, store, catalogue))
+        on_progress(Progress("starting streams and generator"))
+        workers = running.enter_context(start_workers(stack.environment(), work))
+        workers.wait_until_ready()
+        observed, events_in = asyncio.run(_replay(settings, options, workers, on_progress))
+        on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready)))
+        manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
+        summary = summarise(
+            observed, events_in=events_in, events_folded=workers.events_folded(), banners=len(manifests)
+        )
+        write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
+    shutil.rmtree(work)
+    return summary
+
+
+async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogue) -> None:
+    await create_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id))
+    await asyncio.to_thread(store.ensure_bucket)
+    await load(catalogue, settings)
+
+
+async def _replay(
+    settings: Settings, options: DemoOptions, workers: Workers, on_progress: OnProgress
+) -> tuple[Observed, int]:
+    """Replay the session, wait until everything has come out, and return what was seen with the number of events."""
+    async with watch(settings.kafka) as watcher:
+        observed, sent = watcher.observed, Sent()
+        replaying = asyncio.create_task(
+            replay(settings.kafka, options.session, rate=options.rate, retime=True, on_progress=partial(_copy, sent))
+        )
+        try:
+            while not replaying.done():
+                await _look("replaying", watcher, sent, workers, on_progress)
+            sent = await replaying
+            async with asyncio.timeout(DEADLINE_S):
+                while await asyncio.to_thread(workers.events_folded) + observed.dead_letters.total() < sent.total:
+                    await _look("folding", watcher, sent, workers, on_progress)
+                await watcher.catch_up()
+                while observed.waiting:
+                    await _look("painting", watcher, sent, workers, on_progress)
+        except TimeoutError as error:
+            raise DemoIncomplete(
+                f"{DEADLINE_S:g} s after the last event {observed.waiting} banners are missing; see {options.out}/run"
+            ) from error
+        finally:
+            replaying.cancel()
+    return observed, sent.total
+
+
+async def _look(stage: str, watcher: Watcher, sent: Sent, workers: Workers, on_progress: OnProgress) -> None:
+    await asyncio.sleep(_LOOK_S)
+    workers.check()
+    watcher.check()
+    observed = watcher.observed
+    took = observed.event_to_ready_ms()
+    on_progress(
+        Progress(
+            stage,
+            events=sent.total,
+            decisions=len(observed.assignments),
+            requested=len(observed.requests),
+            ready=len(observed.ready),
+            p50_ms=percentile(took, 50),
+            p99_ms=percentile(took, 99),
+        )
+    )
+
+
+def _copy(into: Sent, so_far: Sent) -> None:
+    into.clicks, into.purchases = so_far.clicks, so_far.purchases
+
+
+def _content(
+    summary: dict[str, object], manifests: dict[str, Manifest], observed: Observed, catalogue: Catalogue
+) -> PageContent:
+    return PageContent(
+        summary=summary,
+        manifests=manifests,
+        visitors=observed.visitors(),
+        products={each.product_id: each for each in catalogue.products},
+        cohorts={each.cohort_id: each for each in catalogue.cohorts},
+        dead_letters=observed.dead_letters,
+    )

@@ -1,0 +1,50 @@
+"""The demo's last line: what went in and what came out, and whether the books balance."""
+
+from collections.abc import Mapping, Sequence
+
+from demo.errors import DemoIncomplete
+from demo.watching import Observed
+
+
+def summarise(observed: Observed, *, events_in: int, events_folded: int, banners: int) -> dict[str, object]:
+    """Return the demo's JSON object.
+
+    `events_in` is counted by the producer, `events_folded` by the streams worker, `banners` in the bucket; the rest
+    from the topics. Repeats of a message count once.
+
+    Raises:
+        DemoIncomplete: an event is neither folded nor a dead letter, or a banner is missing somewhere.
+    """
+    dead_letters = observed.dead_letters.total()
+    summary: dict[str, object] = {
+        "events_in": events_in,
+        "events_folded": events_folded,
+        "dead_letters": dead_letters,
+        "assignments": len(observed.assignments),
+        "requests": len(observed.requests),
+        "banners": banners,
+        "ready": len(observed.ready),
+        "event_to_ready_ms": latency(observed.event_to_ready_ms()),
+    }
+    if events_in != events_folded + dead_letters:
+        raise DemoIncomplete(
+            f"{events_in} events went in, {events_folded} were folded, {dead_letters} refused: {summary}"
+        )
+    if not len(observed.requests) == len(observed.ready) == banners:
+        raise DemoIncomplete(
+            f"{len(observed.requests)} banners were asked for, {len(observed.ready)} announced, {banners} stored"
+        )
+    return summary
+
+
+def latency(ascending_ms: Sequence[int]) -> Mapping[str, int | None]:
+    """Return p50 and p99 by nearest rank; None of nothing."""
+    return {"p50": percentile(ascending_ms, 50), "p99": percentile(ascending_ms, 99)}
+
+
+def percentile(ascending: Sequence[int], percent: int) -> int | None:
+    """Return the value of nearest rank, None of an empty sequence."""
+    if not ascending:
+        return None
+    rank = -(-len(ascending) * percent // 100)  # rounded up
+    return ascending[max(0, rank - 1)]

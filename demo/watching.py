@@ -1,0 +1,121 @@
+"""What went over the topics while the demo ran, counted from the topics themselves."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from contracts.codecs import decode
+from contracts.deadletters import DeadLetter
+from contracts.messages import Assignment, BannerReady, BannerRequest
+from contracts.topics import Topics
+from settings import KafkaSettings
+
+_LOOK_S = 0.05
+
+
+@dataclass(slots=True)
+class Observed:
+    """Everything seen so far. Repeats of a message count once: delivery is at least once."""
+
+    assignments: dict[tuple[str, int], Assignment] = field(default_factory=dict)
+    """By user key and epoch."""
+    requests: dict[str, BannerRequest] = field(default_factory=dict)
+    """The first request of each banner key."""
+    ready: dict[str, BannerReady] = field(default_factory=dict)
+    """The first ready event of each banner key."""
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    """By reason code."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requested banners are not ready yet."""
+        return len(self.requests.keys() - self.ready.keys())
+
+    def event_to_ready_ms(self) -> list[int]:
+        """Return, per banner, the milliseconds from the event's arrival in Kafka to its ready event, ascending."""
+        return sorted(each.ready_at - each.event_appended_at for each in self.ready.values())
+
+    def visitors(self) -> list[tuple[str, list[Assignment]]]:
+        """Return each visitor's assignments in order of epoch, the most changed visitor first."""
+        by_user: dict[str, list[Assignment]] = {}
+        for assignment in sorted(self.assignments.values(), key=lambda each: each.epoch):
+            by_user.setdefault(assignment.user_key, []).append(assignment)
+        return sorted(by_user.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+class Watcher:
+    """Follows the topics in the background."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Topics) -> None:
+        self.observed = Observed()
+        self._consumer = consumer
+        self._topics = topics
+        self._following = asyncio.create_task(self._follow())
+
+    def check(self) -> None:
+        """Raise what stopped the following, if anything did."""
+        if self._following.done():
+            self._following.result()
+
+    async def catch_up(self) -> None:
+        """Return when everything that is in the topics now has been observed."""
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        for partition, end in ends.items():
+            while await self._consumer.position(partition) < end:
+                self.check()
+                await asyncio.sleep(_LOOK_S)
+
+    async def stop(self) -> None:
+        """End the following."""
+        self._following.cancel()
+        await asyncio.gather(self._following, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async for record in self._consumer:
+            self._observe(record)
+
+    def _observe(self, record: ConsumerRecord) -> None:
+        if record.topic == self._topics.assignments.name:
+            if record.value is not None:
+                assignment = decode(record.value, Assignment)
+                self.observed.assignments.setdefault((assignment.user_key, assignment.epoch), assignment)
+        elif record.topic == self._topics.requests.name:
+            request = decode(record.value, BannerRequest)
+            self.observed.requests.setdefault(request.banner_key, request)
+        elif record.topic == self._topics.ready.name:
+            ready = decode(record.value, BannerReady)
+            self.observed.ready.setdefault(ready.banner_key, ready)
+        else:
+            letter = DeadLetter.from_record(record.key, record.value, record.headers)
+            self.observed.dead_letters[letter.code] += 1
+
+
+@asynccontextmanager
+async def watch(kafka: KafkaSettings) -> AsyncIterator[Watcher]:
+    """Follow assignments, requests, ready events and dead letters from the beginning while the block runs.
+
+    Raises:
+        ServiceUnavailable: the broker does not answer.
+    """
+    topics = kafka.topic_table()
+    names = [topics.assignments.name, topics.requests.name, topics.ready.name, topics.dead_letters.name]
+    consumer = AIOKafkaConsumer(**client_options(kafka), enable_auto_commit=False, fetch_max_wait_ms=100)
+    try:
+        with broker_errors(kafka):
+            await consumer.start()
+            consumer.assign(
+                [TopicPartition(name, p) for name in names for p in consumer.partitions_for_topic(name) or ()]
+            )
+            await consumer.seek_to_beginning()
+        watcher = Watcher(consumer, topics)
+        try:
+            yield watcher
+        finally:
+            await watcher.stop()
+    finally:
+        await consumer.stop()

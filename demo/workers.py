@@ -1,0 +1,79 @@
+"""The two services as child processes, and what the streams worker counts."""
+
+import http.client
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from demo.errors import WorkerDied
+from local.ports import LOOPBACK, free_ports
+from local.process import ChildProcess
+
+START_TIMEOUT_S = 60.0
+
+
+class Workers:
+    """Streams and generator, running."""
+
+    def __init__(self, streams: ChildProcess, generator: ChildProcess, streams_port: int, generator_port: int) -> None:
+        self._processes = (streams, generator)
+        self._ports = (streams_port, generator_port)
+
+    def wait_until_ready(self) -> None:
+        """Return when streams has its catalogue and the generator serves its metrics."""
+        streams, generator = self._processes
+        streams.wait_until_ready(lambda: _metric(self._ports[0], "bannerstream_catalog_products") > 0, START_TIMEOUT_S)
+        generator.wait_until_ready(
+            lambda: _metric(self._ports[1], "bannerstream_requests_reused") >= 0, START_TIMEOUT_S
+        )
+
+    def events_folded(self) -> int:
+        """Return how many records streams has folded."""
+        return int(_metric(self._ports[0], "bannerstream_events", outcome="folded"))
+
+    def check(self) -> None:
+        """Raise WorkerDied if one of them has ended."""
+        for process in self._processes:
+            if (status := process.poll()) is not None:
+                raise WorkerDied(f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}")
+
+
+@contextmanager
+def start_workers(environment: Mapping[str, str], folder: Path) -> Iterator[Workers]:
+    """Start both services against the servers that `environment` names; stop them, gracefully, at the end."""
+    ports = free_ports(2)
+    with (
+        _service("streams", {**environment, "BANNERSTREAM_STREAMS__METRICS_PORT": str(ports[0])}, folder) as streams,
+        _service(
+            "generator", {**environment, "BANNERSTREAM_GENERATOR__METRICS_PORT": str(ports[1])}, folder
+        ) as generator,
+    ):
+        yield Workers(streams, generator, *ports)
+
+
+def _service(name: str, environment: Mapping[str, str], folder: Path) -> ChildProcess:
+    own = {"BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "faust")}
+    return ChildProcess(
+        [sys.executable, "-m", name], name=name, log_file=folder / f"{name}.log", environment={**environment, **own}
+    )
+
+
+def _metric(port: int, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples with these labels; -1 while the service does not answer or lacks it."""
+    try:
+        with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=2) as answer:
+            page = answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return -1
+    values = [
+        sample.value
+        for family in text_string_to_metric_families(page)
+        if family.name == name
+        for sample in family.samples
+        if not sample.name.endswith("_created") and labels.items() <= sample.labels.items()
+    ]
+    return sum(values) if values else -1
