@@ -15,11 +15,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from generator.layout.arranging import Block, Placed, Role
 from generator.layout.colours import Rgb, as_hex
-from generator.layout.lines import advance
+from generator.layout.lines import advance, is_right_to_left
 from generator.ports import Box, Image
 
 _GAP = 0.08
 """Of the banner's height. Rendering costs by the pixel, most of it packing and unpacking PNG."""
+
+
+_RLM = "\u200f"
+"""Right-to-left mark, invisible: between two of them signs at the ends of a stretch keep to its direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def _runs(item: Placed, inks: Inks) -> list[_Run]:
                 size=item.font_size,
                 tracking=item.line.tracking * item.font_size,
                 fill=as_hex(inks.text[item.role]),
-                text=run.text,
+                text=f"{_RLM}{run.text}{_RLM}" if is_right_to_left(run.text) else run.text,
             )
         )
         x += advance(run, item.line.tracking) * item.font_size

@@ -19,6 +19,7 @@ _NOT_AT_START = frozenset(
 )
 _NOT_AT_END = frozenset("（［｛「『【〔〈《“‘([{¥￥$€£")
 _BREAKS_ANYWHERE = frozenset({"Hani", "Hira", "Kana", "Bopo"})
+_MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 _SPACE_CORE_SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 _WIDOW_SHARE = 0.36
 """A last line shorter than this share of the longest looks forgotten."""
@@ -159,10 +160,20 @@ def fit_or_shorten(
 def set_line(text: str, typeface: Typeface, tracking: float = 0.0, right_to_left: bool = False) -> SetLine:
     """Return a line shaped, its stretches of one direction in visual order."""
     typeface = _for_language(typeface, text)
-    runs = [shape(part, typeface) for part in _directional(text, right_to_left=right_to_left)]
-    ordered = reversed(runs) if right_to_left else runs
-    visual = [run for part in ordered for run in (reversed(part) if part and is_right_to_left(part[0].text) else part)]
+    parts = [shape(part, typeface) for part in _directional(text, right_to_left=right_to_left)]
+    visual: list[Shaped] = []
+    for part in reversed(parts) if right_to_left else parts:
+        if any(is_right_to_left(run.text) for run in part):
+            for run in reversed(part):
+                visual += (run,) if is_right_to_left(run.text) else shape(_turned(run.text), typeface)
+        else:
+            visual += part
     return SetLine(text, tuple(visual), 0.0 if any(_joins(run.text) for run in visual) else tracking)
+
+
+def _turned(signs: str) -> str:
+    """Return signs between right-to-left words, of a font that those words are not in, as they stand left to right."""
+    return signs.translate(_MIRRORED)[::-1]
 
 
 def advance(run: Shaped, tracking: float) -> float:

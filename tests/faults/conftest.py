@@ -1,12 +1,16 @@
-"""Servers for fault tests: the fixtures of the integration tests."""
+"""Servers for fault tests: the fixtures of the integration tests, on real servers only.
 
-from tests.integration.conftest import (
-    environment,
-    overrides,
-    pytest_generate_tests,
-    settings,
-    stack,
-    started_stack,
-)
+The embedded broker keeps a killed member's partitions for minutes; it is for trying out.
+"""
 
-__all__ = ["environment", "overrides", "pytest_generate_tests", "settings", "stack", "started_stack"]
+import pytest
+
+from tests.integration.conftest import PAIRS, environment, overrides, settings, stack, started_stack
+
+__all__ = ["environment", "overrides", "settings", "stack", "started_stack"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses the servers once for each pair of real ones."""
+    if "stack" in metafunc.fixturenames:
+        metafunc.parametrize("stack", PAIRS[1:], indirect=True)

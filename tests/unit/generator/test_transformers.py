@@ -12,7 +12,10 @@ from contracts.manifest import Description
 from generator.describers.vocabulary import SETTINGS
 from tests.unit.generator.titles import LABELLED
 
-pytestmark = pytest.mark.gpu_extra
+pytestmark = [
+    pytest.mark.gpu_extra,
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),  # the libraries' own
+]
 
 
 def products(count: int) -> list[Product]:

@@ -122,6 +122,18 @@ def test_right_to_left_words_stand_right_aligned(size: BannerSize) -> None:
     assert text_contrast(banner) >= 4.5
 
 
+def test_a_sign_at_the_end_of_arabic_words_is_drawn_on_their_left() -> None:
+    cohort, composition = COHORTS[0], plan(BILLBOARD, variant="a", seed=0, has_product=False, locale="ar")
+    painting = scene(BILLBOARD, "dark")
+    words = msgspec.structs.replace(WORDS, headline="اكتشف —", line="", eyebrow="", price="")
+    with_dash = lay_out(painting, composition, words, cohort, None, locale="ar")
+    box = next(text.box for text in with_dash.text_lines if text.role == "headline")
+    left, width, height = int(box.x), int(box.width), int(box.height)
+    inked = with_dash.pixels[int(box.y) : int(box.y) + height, left : left + width].max(axis=2) > 200
+    fifth = width // 5
+    assert 0 < inked[:, :fifth].any(axis=1).sum() < 0.3 * inked[:, -fifth:].any(axis=1).sum()
+
+
 def test_japanese_breaks_between_characters_but_never_before_a_closing_mark() -> None:
     banner = compose(
         RECTANGLE, locale="ja", headline="電子レンジも食洗機も使える、手びねりの陶器のマグカップ。", line=""
