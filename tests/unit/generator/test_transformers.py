@@ -72,10 +72,10 @@ def test_a_real_small_model_reads_titles():
     from generator.describers.transformers import TransformersDescriber
 
     model = next(Path(found.origin).parent.glob("*.gguf"))
-    described = TransformersDescriber(str(model), device="cpu").describe(products(12))
+    described = TransformersDescriber(str(model), device="cpu").describe(products(6))
     own = [each for each in described if each.fallback_reason is None]
     right = sum(
         each.subject.split()[-1] == labels[4].split()[-1] for each, labels in zip(described, LABELLED, strict=False)
     )
-    assert len(own) >= 6, [each.fallback_reason for each in described]
-    assert right >= 8, [each.subject for each in described]
+    assert len(own) >= 4, [each.fallback_reason for each in described]
+    assert right >= 4, [each.subject for each in described]
