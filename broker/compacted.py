@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from broker.connection import broker_errors, client_options
 from broker.errors import TopicMissing
+from broker.pacing import pace
 from broker.topics import describe_topics
 from contracts.errors import BannerstreamError, InvalidRecord
 from settings.model import KafkaSettings
@@ -71,6 +72,7 @@ class CompactedView(Generic[_T]):
         try:
             with broker_errors(self._settings):
                 await consumer.start()
+                pace(consumer)
                 partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
                 consumer.assign(partitions)
                 await consumer.seek_to_beginning(*partitions)

@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from broker.connection import broker_errors, client_options
 from broker.errors import TopicMissing
+from broker.pacing import pace
 from broker.publishing import Outgoing, Publisher
 from broker.topics import describe_topics
 from contracts.deadletters import DeadLetter
@@ -186,6 +187,7 @@ class _Reader:
         try:
             with broker_errors(self._settings):
                 await self._consumer.start()
+                pace(self._consumer)
                 self._consumer.assign(partitions)
                 await self._consumer.seek_to_beginning(*partitions)
                 self._ends = await self._consumer.end_offsets(partitions)

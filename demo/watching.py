@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from broker.connection import broker_errors, client_options
+from broker.pacing import pace
 from contracts.codecs import decode
 from contracts.deadletters import DeadLetter
 from contracts.messages import Assignment, BannerReady, BannerRequest
@@ -108,6 +109,7 @@ async def watch(kafka: KafkaSettings) -> AsyncIterator[Watcher]:
     try:
         with broker_errors(kafka):
             await consumer.start()
+            pace(consumer)
             consumer.assign(
                 [TopicPartition(name, p) for name in names for p in consumer.partitions_for_topic(name) or ()]
             )

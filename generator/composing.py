@@ -4,7 +4,7 @@ Pure over its ports: the pipeline puts a store around it, `bannerstream paint` u
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -121,9 +121,10 @@ def description_key(product_rev: str, describer_revision: str) -> str:
 class Composer:
     """Makes banners out of requests.
 
-    The painter paints in the calling thread, all sizes of a batch together; `executor` lays out, judges and encodes
-    banners side by side. Where the painter fails or a gate does, it tries once more with another seed; then
-    `understudy` paints, and its picture is taken whatever the gates say, for a banner always exists.
+    The painter paints in the calling thread, `painted_together` banners in all their sizes at a time; meanwhile
+    `executor` lays out, judges and encodes banners side by side. Where the painter fails or a gate does, it tries once
+    more with another seed; then `understudy` paints, and its picture is taken whatever the gates say, for a banner
+    always exists.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Composer:
         encoder: Encoder,
         executor: Executor,
         sizes: Sequence[BannerSize] = SIZES,
+        painted_together: int = 1,
     ) -> None:
         self._describer = describer
         self._describer_understudy = describer_understudy
@@ -149,6 +151,7 @@ class Composer:
         self._encode = encoder
         self._executor = executor
         self._sizes = tuple(sizes)
+        self._painted_together = painted_together
 
     @property
     def describer_revision(self) -> str:
@@ -173,7 +176,8 @@ class Composer:
                 finished[at] = draft
         for attempt in range(len(self._painters)):
             paintings = self._paint(list(drafts.values()), attempt)
-            outcomes = self._executor.map(self._finish, drafts.values(), paintings, repeat(attempt))
+            # `map` takes paintings one by one and starts on each: a banner is finished while the next is painted.
+            outcomes = self._executor.map(self._finish, list(drafts.values()), paintings, repeat(attempt))
             for at, outcome in zip(tuple(drafts), list(outcomes), strict=True):
                 if outcome is not None:
                     finished[at] = outcome
@@ -232,11 +236,14 @@ class Composer:
             )
         return _Draft(job, description, words, compositions, watch, fallbacks)
 
-    def _paint(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
-        """Paint all together at first; what is painted again is painted alone, so that no banner fails another."""
-        if attempt == 0:
-            return self._paint_together(drafts, attempt)
-        return [painted for draft in drafts for painted in self._paint_together([draft], attempt)]
+    def _paint(self, drafts: Sequence[_Draft], attempt: int) -> Iterator[tuple[Painting, ...] | PaintingFailed]:
+        """Yield each draft's paintings as they get done, so that finishing them runs beside painting the next.
+
+        Together at first; what is painted again is painted alone, so that no banner fails another.
+        """
+        together = self._painted_together if attempt == 0 else 1
+        for at in range(0, len(drafts), together):
+            yield from self._paint_together(drafts[at : at + together], attempt)
 
     def _paint_together(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
         wishes = [wish for draft in drafts for wish in draft.wishes(seed_of(draft.job.request.banner_key, attempt))]

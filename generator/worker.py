@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from broker.connection import broker_errors, client_options
+from broker.pacing import pace
 from broker.publishing import Outgoing, Publisher, outgoing
 from contracts.cloudevents import CloudEvent
 from contracts.errors import ConfigurationError, ServiceUnavailable
@@ -102,6 +103,7 @@ class GeneratorWorker:
     async def _start(self, consumer: AIOKafkaConsumer) -> None:
         with broker_errors(self._kafka):
             await consumer.start()
+        pace(consumer)
         consumer.subscribe([self._topics.requests.name], listener=_Listener(self, consumer))
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> list[Record]:

@@ -15,6 +15,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
+from broker.pacing import pace
+
 FETCH_WAIT_MS = 50
 """How long a broker may park a fetch that finds nothing.
 
@@ -30,6 +32,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a fetch that does not stall."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+
+    async def on_start(self) -> None:
+        """Connect, and do not spin on a broker that does not park fetches."""
+        await super().on_start()
+        pace(self._consumer)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)

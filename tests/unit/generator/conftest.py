@@ -39,6 +39,7 @@ class Fakes:
     layout: FakeLayout = field(default_factory=FakeLayout)
     judge: FakeJudge = field(default_factory=FakeJudge)
     store: FakeStore = field(default_factory=FakeStore)
+    painted_together: int = 8
 
     def composer(self) -> Composer:
         return Composer(
@@ -52,6 +53,7 @@ class Fakes:
             encoder=fake_encode,
             sizes=(RECTANGLE, SQUARE),
             executor=self.executor,
+            painted_together=self.painted_together,
         )
 
     def pipeline(self) -> Pipeline:

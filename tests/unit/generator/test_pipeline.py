@@ -1,5 +1,8 @@
 """What the pipeline makes, in which order it writes, and what it does when a part of it fails."""
 
+import threading
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from contracts.errors import ServiceUnavailable
 from contracts.messages import BannerRequest
 from generator.composing import Fallback, seed_of
 from generator.errors import NoFontForScript, PaintingFailed
-from generator.fakes import FakeDescriber, FakePainter
+from generator.fakes import FakeDescriber, FakeLayout, FakePainter
 from generator.pipeline import MadeBanner, UnmakeableBanner
 from generator.ports import Composition, Painting, SceneWish
 from tests.unit.generator.conftest import NOW, Fakes, RequestFor
@@ -87,6 +90,22 @@ def test_another_describer_describes_anew(fakes: Fakes, request_for: RequestFor)
 def test_the_whole_batch_is_painted_together(fakes: Fakes, request_for: RequestFor):
     fakes.pipeline().make([request_for("p1"), request_for("p2"), request_for("p3")])
     assert [len(batch) for batch in fakes.painter.batches] == [6]
+
+
+def test_a_banner_is_finished_while_the_next_is_painted(fakes: Fakes, request_for: RequestFor):
+    """With one banner painted at a time, the second is not begun before the first may be laid out."""
+    first_laid_out = threading.Event()
+
+    def paint(wishes: Sequence[SceneWish]) -> None:
+        if len(fakes.painter.batches) > 1:
+            assert first_laid_out.wait(10), "nothing was laid out while the painter was busy"
+
+    fakes.painted_together = 1
+    fakes.painter = FakePainter(fault=paint)
+    fakes.layout = FakeLayout(fault=lambda _: first_laid_out.set())
+    outcomes = fakes.pipeline().make([request_for(f"p{number}") for number in range(3)])
+    assert all(isinstance(each, MadeBanner) and not each.fallbacks for each in outcomes)
+    assert [len(batch) for batch in fakes.painter.batches] == [2, 2, 2]
 
 
 def test_a_product_picture_reaches_the_layout_and_a_missing_one_makes_a_typographic_banner(
