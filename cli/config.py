@@ -64,12 +64,11 @@ def reference() -> None:
 
 
 @app.command()
-def commands() -> None:
+def commands(ctx: typer.Context) -> None:
     """Print docs/commands.md as it should be."""
-    from cli.main import app as whole
     from cli.reference import commands_reference
 
-    sys.stdout.write(commands_reference(whole))
+    sys.stdout.write(commands_reference(ctx.find_root().command))
 
 
 def _flat(group: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:

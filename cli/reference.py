@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 _HEAD = """# Commands
@@ -16,11 +15,9 @@ Every command tells more with `--help`. `--json` prints for programs. Exit codes
 """
 
 
-def commands_reference(app: typer.Typer) -> str:
-    """Return docs/commands.md: every command with its arguments and options."""
-    return _HEAD + "".join(
-        _section(path, command) for path, command in leaves("bannerstream", typer.main.get_command(app))
-    )
+def commands_reference(root: object) -> str:
+    """Return docs/commands.md for the root command: every command with its arguments and options."""
+    return _HEAD + "".join(_section(path, command) for path, command in leaves("bannerstream", root))
 
 
 def leaves(path: str, command: object) -> Iterator[tuple[str, TyperCommand]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from contracts.deadletters import DeadLetter
-from contracts.errors import InvalidRecord
+from contracts.errors import ConfigurationError, InvalidRecord
 from contracts.inputs import InputFormat, Source, decode_event
 from contracts.interactions import Interaction
 from contracts.keys import user_key
@@ -86,6 +86,9 @@ def fold_batch(
     No record stops another: whatever cannot be used becomes a dead letter. A record that was applied before changes
     nothing, and its visitor's current decision is told again, because the crash that made the replay may have come
     before it was. `now` is only told as the time of requests and dead letters; no decision looks at it.
+
+    Raises:
+        UnknownStateVersion: a stored state was written by another version; no record is to blame.
     """
     outcome = Outcome()
     touched: dict[StateKey, _Visitor] = {}
@@ -96,6 +99,8 @@ def fold_batch(
         except InvalidRecord as error:
             fate = "dead_letter"
             outcome.dead_letters.append(_dead_letter(record, error.code, str(error), now))
+        except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
+            raise
         except Exception as error:
             fate = "dead_letter"
             outcome.dead_letters.append(_dead_letter(record, "internal", f"{type(error).__name__}: {error}", now))

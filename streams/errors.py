@@ -4,6 +4,7 @@ ConfigurationError
 ├── TopicMismatch         clicks and purchases cannot be joined by partition
 └── UnknownStateVersion   the changelog holds states that another version of Bannerstream wrote
 InvalidRecord
+├── BrokenState           one visitor's state in the changelog cannot be read
 └── WrongKey              the record's Kafka key is not its visitor's id
 """
 
@@ -16,6 +17,16 @@ class UnknownStateVersion(ConfigurationError):
     Operator action: run the version that wrote it, or set another `streams.app_id` to begin with empty tables.
     Retryable: no.
     """
+
+
+class BrokenState(InvalidRecord):
+    """One visitor's state in the changelog is damaged: of this version, but not readable.
+
+    Operator action: write a tombstone for that key to the changelog, so that the visitor begins anew; then
+    `bannerstream dlq replay --code broken_state`.
+    """
+
+    code = "broken_state"
 
 
 class WrongKey(InvalidRecord):

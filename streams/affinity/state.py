@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.affinity.scores import Score
-from streams.errors import UnknownStateVersion
+from streams.errors import BrokenState, UnknownStateVersion
 
 STATE_VERSION = 1
 """First byte of a packed state. Raise it when a field changes its place or meaning."""
@@ -68,7 +68,8 @@ def unpack(packed: bytes) -> UserState:
     """Return the state in `packed`.
 
     Raises:
-        UnknownStateVersion: another version of Bannerstream wrote it, or it is not a state at all.
+        UnknownStateVersion: another version of Bannerstream wrote it.
+        BrokenState: it is of this version, but damaged.
     """
     if packed[:1] != _PREFIX:
         raise UnknownStateVersion(
@@ -78,4 +79,4 @@ def unpack(packed: bytes) -> UserState:
     try:
         return _decoder.decode(memoryview(packed)[1:])
     except msgspec.DecodeError as error:
-        raise UnknownStateVersion(f"a state in the changelog cannot be read: {error}") from error
+        raise BrokenState(f"the visitor's state in the changelog cannot be read: {error}") from error

@@ -15,7 +15,9 @@ COMMANDS = {path for path, _ in leaves("bannerstream", typer.main.get_command(ap
 
 def test_the_page_is_up_to_date() -> None:
     page = (ROOT / "docs/commands.md").read_text()
-    assert page == commands_reference(app), "run: .venv/bin/bannerstream config commands > docs/commands.md"
+    assert page == commands_reference(typer.main.get_command(app)), (
+        "run: .venv/bin/bannerstream config commands > docs/commands.md"
+    )
 
 
 def test_every_command_and_option_says_what_it_does() -> None:

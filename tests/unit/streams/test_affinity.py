@@ -14,7 +14,7 @@ from streams.affinity import KIND_WEIGHTS, Policy, UserState, fold, pack, unpack
 from streams.affinity.deciding import settle
 from streams.affinity.policy import MAX_PURCHASES
 from streams.affinity.scores import Score, add, beats, rescaled, weighed
-from streams.errors import UnknownStateVersion
+from streams.errors import BrokenState, UnknownStateVersion
 from tests.unit.streams.shop import COHORTS, DAY, NOON, POLICY, PRODUCTS, catalogue, product
 
 CATALOGUE = catalogue()
@@ -165,10 +165,15 @@ def test_a_state_survives_packing(session):
     assert unpack(pack(state)) == state
 
 
-@pytest.mark.parametrize("packed", [b"", b"\x02\x90", b"\x01\xff", b"not a state"])
+@pytest.mark.parametrize("packed", [b"", b"\x02\x90", b"not a state"])
 def test_a_state_of_another_version_is_refused_with_what_to_do(packed):
     with pytest.raises(UnknownStateVersion, match="changelog"):
         unpack(packed)
+
+
+def test_a_damaged_state_is_told_from_one_of_another_version():
+    with pytest.raises(BrokenState, match="changelog"):
+        unpack(b"\x01\xff")
 
 
 def test_the_largest_state_fits_the_promised_bound():

@@ -11,7 +11,9 @@ from contracts.keys import user_key
 from contracts.messages import Assignment, BannerRequest
 from contracts.scalars import MAX_EVENT_BYTES
 from streams.affinity import unpack
+from streams.affinity.state import STATE_VERSION
 from streams.batch import Outcome, Rules, SourceRecord, StateKey, fold_batch
+from streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
 
 SECRET = b"sixteen bytes at least"
@@ -100,11 +102,17 @@ def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_stops_nothing(ch
     assert table.state("ada").offsets == {"clicks": 2}
 
 
-def test_an_unreadable_state_becomes_a_dead_letter_and_is_not_overwritten():
-    table = Table({at("ada"): b"\x07from the future"})
+def test_the_events_of_a_damaged_state_become_dead_letters_and_it_is_not_overwritten():
+    table = Table({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
     outcome = table.run(record(0), record(1, "bob"))
-    assert [(letter.code, letter.offset) for letter in outcome.dead_letters] == [("internal", 0)]
+    assert [(letter.code, letter.offset) for letter in outcome.dead_letters] == [("broken_state", 0)]
     assert set(outcome.states) == {at("bob")}
+
+
+def test_a_state_of_another_version_stops_the_batch():
+    table = Table({at("ada"): b"\x07from the future"})
+    with pytest.raises(UnknownStateVersion):
+        table.run(record(0, "bob"), record(1))
 
 
 def test_an_order_with_one_unknown_product_is_a_dead_letter_whole():
