@@ -14,7 +14,12 @@ demo: $(VENV)/.demo ## Replay a shopping session into banners: demo-out/index.ht
 	$(BIN)/bannerstream demo $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them).
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -n auto tests/unit
+	$(BIN)/python -m pytest tests/integration tests/faults
+endif
 
 lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .

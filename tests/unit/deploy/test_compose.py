@@ -19,7 +19,17 @@ each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_whole_system_is_there() -> None:
-    assert {"kafka", "s3", "topics", "catalog", "streams", "generator", "prometheus", "grafana"} == SERVICES.keys()
+    assert {
+        "kafka",
+        "s3",
+        "topics",
+        "bucket",
+        "catalog",
+        "streams",
+        "generator",
+        "prometheus",
+        "grafana",
+    } == SERVICES.keys()
 
 
 @each_service
