@@ -135,7 +135,8 @@ def _schemas() -> dict[str, Any]:
         "DeadLetter": {"description": "The bytes of the record that could not be used, as they came."},
         "DeadLetterHeaders": _headers(
             "Where a record came from and why it could not be used; numbers in decimal digits.",
-            required={
+            required=_CLOUD_EVENT
+            | {
                 "dlq_topic": "Source topic",
                 "dlq_partition": "Source partition",
                 "dlq_offset": "Source offset",
@@ -143,20 +144,25 @@ def _schemas() -> dict[str, Any]:
                 "dlq_reason": "What is wrong and with which field",
                 "dlq_failed_at": "Epoch milliseconds",
             },
-            optional={"dlq_truncated_from": "Bytes of the original, when it was too long to keep whole"},
+            optional=_CLOUD_EVENT_OPTIONAL
+            | {"dlq_truncated_from": "Bytes of the original, when it was too long to keep whole"},
         ),
         "CloudEventHeaders": _headers(
             "CloudEvents 1.0, binary content mode (Kafka Protocol Binding 1.0.2).",
-            required={
-                "ce_specversion": "1.0",
-                "ce_id": "With ce_source unique; a repeat keeps it",
-                "ce_type": f"Begins with {TYPE_PREFIX}",
-                "ce_source": "The service",
-                "ce_time": "RFC 3339",
-            },
-            optional={"ce_subject": "What the event is about", "content-type": "application/json"},
+            required=_CLOUD_EVENT,
+            optional=_CLOUD_EVENT_OPTIONAL,
         ),
     }
+
+
+_CLOUD_EVENT = {
+    "ce_specversion": "1.0",
+    "ce_id": "With ce_source unique; a repeat keeps it",
+    "ce_type": f"Begins with {TYPE_PREFIX}",
+    "ce_source": "The service; of a dead letter, the topic that it came from",
+    "ce_time": "RFC 3339",
+}
+_CLOUD_EVENT_OPTIONAL = {"ce_subject": "What the event is about", "content-type": "What the value is"}
 
 
 def _headers(description: str, *, required: dict[str, str], optional: dict[str, str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     time: int
     """Epoch milliseconds."""
     subject: str | None = None
+    content_type: str = "application/json"
 
     def headers(self) -> Headers:
         """Return the Kafka headers of this event, its content type included."""
@@ -30,7 +31,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
             ("ce_type", TYPE_PREFIX + self.type),
             ("ce_source", self.source),
             ("ce_time", rfc3339(self.time)),
-            ("content-type", "application/json"),
+            ("content-type", self.content_type),
         ]
         if self.subject is not None:
             attributes.append(("ce_subject", self.subject))

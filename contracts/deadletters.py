@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from contracts.cloudevents import Headers
+from contracts.cloudevents import CloudEvent, Headers
 
 MAX_REASON_BYTES = 1000
 MAX_KEPT_BYTES = 900_000
@@ -31,7 +31,15 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     """The original's size in bytes, key and value, when it was too long to keep whole: it cannot be replayed."""
 
     def headers(self) -> Headers:
-        """Return the headers that carry everything but key and value."""
+        """Return the headers: a CloudEvent about the record that was refused, and everything but key and value."""
+        event = CloudEvent(
+            id=f"{self.partition}@{self.offset}",
+            type="dead_letter",
+            source=f"/topics/{self.topic}",
+            time=self.failed_at,
+            subject=self.code,
+            content_type="application/octet-stream",  # the original's bytes, whatever they are
+        )
         told = {
             "topic": self.topic,
             "partition": self.partition,
@@ -42,7 +50,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         }
         if self.truncated_from is not None:
             told["truncated_from"] = self.truncated_from
-        return [(_PREFIX + name, str(value).encode()) for name, value in told.items()]
+        return event.headers() + [(_PREFIX + name, str(value).encode()) for name, value in told.items()]
 
     @classmethod
     def of(

@@ -50,6 +50,13 @@ def test_a_reason_with_lone_surrogates_can_be_sent() -> None:
     assert DeadLetter.from_record(b"", b"", letter(reason="a \ud800 b").headers()).reason == "a ? b"
 
 
+def test_a_letter_is_a_cloud_event_about_the_record_that_was_refused() -> None:
+    headers = dict(letter().headers())
+    assert (headers["ce_specversion"], headers["ce_type"]) == (b"1.0", b"io.bannerstream.dead_letter")
+    assert (headers["ce_source"], headers["ce_id"], headers["ce_subject"]) == (b"/topics/clicks", b"3@17", b"malformed")
+    assert headers["content-type"] == b"application/octet-stream"
+
+
 @pytest.mark.parametrize("name", ["topic", "partition", "offset", "code", "reason", "failed_at"])
 def test_a_record_without_a_header_is_no_dead_letter(name: str) -> None:
     headers = [each for each in letter().headers() if each[0] != f"dlq_{name}"]
