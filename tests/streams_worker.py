@@ -18,7 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from broker.connection import client_options
 from broker.topics import changelog_name, create_topics
-from contracts.catalog import Product
+from contracts.catalog import Cohort, Product
 from contracts.codecs import encode
 from settings import Settings
 from tests.unit.streams.shop import COHORTS, PRODUCTS
@@ -78,20 +78,26 @@ class Worker:
 class Shop:
     """The Kafka side of a test: writes events and the catalogue, reads what streams made of them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, cohorts: Sequence[Cohort] = COHORTS, products: Sequence[Product] = PRODUCTS
+    ) -> None:
+        self._catalogue = (cohorts, products)
         self.settings = settings
         self.topics = settings.kafka.topic_table()
         self.changelog = changelog_name(settings.streams.app_id)
         self._options = client_options(settings.kafka)
         self._sent = 0
+        self.is_open = False
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings.kafka)
         self._producer = AIOKafkaProducer(**self._options)
         await self._producer.start()
-        for cohort in COHORTS:
+        self.is_open = True
+        cohorts, products = self._catalogue
+        for cohort in cohorts:
             await self._producer.send_and_wait(self.topics.cohorts.name, encode(cohort), key=cohort.cohort_id.encode())
-        for product in PRODUCTS:
+        for product in products:
             await self.load(product)
         return self
 

@@ -1,6 +1,7 @@
 """Servers for integration tests: each pair is started once a session, and each test gets names of its own on it.
 
-A test that asks for `stack`, `settings` or `environment` runs once for each pair. Where the pair is reached by
+A test that asks for `stack`, `settings` or `environment` runs once for each pair, or for those that its mark
+`pairs("embedded", …)` names: what does not look at the store need not run on every store. Where the pair is reached by
 `request.getfixturevalue` only, pytest cannot know that in time, and the embedded pair serves.
 """
 
@@ -30,7 +31,9 @@ PAIRS = [
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses the servers once for each pair."""
     if "stack" in metafunc.fixturenames:
-        metafunc.parametrize("stack", PAIRS, indirect=True)
+        mark = metafunc.definition.get_closest_marker("pairs")
+        chosen = [each for each in PAIRS if mark is None or each.id in mark.args]
+        metafunc.parametrize("stack", chosen, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,163 @@
+"""The command line against running services, as an operator uses it from the first topic to the replayed dead letter."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import run_command
+from contracts.sizes import SIZES
+from demo.example import CATALOGUE
+from demo.workers import start_workers
+from local.stack import Stack
+from tests.main_job import GOODS, ga4, now_ms, segment, write_catalogue
+from tests.streams_worker import PATIENCE_S
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache-minio")]
+
+MUG, KETTLE = "mug-stoneware-terracotta", "kettle-gooseneck"
+MISSING = "yoga-mat"
+"""In the example catalogue, not in the part of it that is loaded first."""
+
+
+class CommandLine:
+    """Runs commands and hands back what they say."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path, code: int = 0) -> str:
+        """Run one command, check its exit code and return its standard output."""
+        self._capsys.readouterr()
+        status = run_command([str(each) for each in arguments])
+        told = self._capsys.readouterr()
+        assert status == code, f"{arguments}: {told.out}{told.err}"
+        assert "Traceback" not in told.err
+        return told.out
+
+    def json(self, *arguments: str | Path, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code))
+
+    def until(self, enough: Callable[[Any], bool], *arguments: str | Path) -> Any:
+        """Ask again and again until the answer is enough, and return it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not enough(answer := self.json(*arguments)):
+            assert time.monotonic() < deadline, f"{arguments} still says {answer}"
+            time.sleep(0.1)
+        return answer
+
+
+@pytest.fixture
+def bannerstream(
+    capsys: pytest.CaptureFixture[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> CommandLine:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(capsys)
+
+
+def test_from_an_empty_broker_to_a_replayed_dead_letter(
+    bannerstream: CommandLine, stack: Stack, environment: dict[str, str], tmp_path: Path
+) -> None:
+    # Nothing is there yet, and the checks say so.
+    problems = bannerstream.json("topics", "check", code=5)
+    assert any("clicks" in each["topic"] for each in problems)
+    assert [each["ok"] for each in bannerstream.json("config", "check", code=5)] == [False, False]
+
+    made = bannerstream.json("topics", "create")
+    assert {each["outcome"] for each in made} == {"created"}
+    assert bannerstream.json("topics", "check") == []
+    assert {each["outcome"] for each in bannerstream.json("topics", "create")} == {"was there"}
+    bannerstream("storage", "create")
+    assert "answers" in bannerstream("storage", "check")
+    checked = bannerstream.json("config", "check")
+    assert [each["ok"] for each in checked] == [True, True]
+    assert stack.kafka.bootstrap_servers in checked[0]["what"]
+
+    folder = write_catalogue(tmp_path / "catalogue")
+    assert {each["picture"] for each in bannerstream.json("catalog", "check", folder)} == {"own alpha"}
+    assert f"products: {len(GOODS)} published" in bannerstream("catalog", "load", folder)
+    assert f"products: 0 published, {len(GOODS)} unchanged" in bannerstream("catalog", "load", folder)
+    listed = bannerstream.json("catalog", "list")
+    assert [each["product_id"] for each in listed] == sorted(GOODS)
+    assert {each["picture"] for each in listed} == {"yes"}
+
+    with start_workers(environment, tmp_path) as workers:
+        workers.wait_until_ready()
+        replay_events(bannerstream, tmp_path)
+        shown = check_banners(bannerstream)
+        bring_the_missing_product(bannerstream)
+        bannerstream.until(lambda rows: {each["product"] for each in rows} >= {*shown, MISSING}, "banners", "list")
+        assert workers.events_folded() == 4
+
+
+def replay_events(bannerstream: CommandLine, folder: Path) -> None:
+    """Send a recording, and a file of bare events; one of the four names a product that is not loaded."""
+    recording = folder / "session.jsonl"
+    native = {"event_id": "e-1", "user_id": "u-1", "product_id": KETTLE, "time": now_ms()}
+    recording.write_text(
+        json.dumps({"topic": "clicks", "key": "u-1", "value": native})
+        + "\n"
+        + json.dumps({"topic": "purchases", "key": "u-2", "value": json.loads(ga4("purchase", "u-2", "football"))})
+        + "\n"
+    )
+    before = time.monotonic()
+    assert bannerstream.json("events", "replay", recording, "--rate", "2") == {"clicks": 1, "purchases": 1}
+    assert time.monotonic() - before >= 0.5, "two a second"
+
+    bare = folder / "segment.jsonl"
+    calls = (segment("Product Viewed", "u-3", MUG), segment("Product Viewed", "u-4", MISSING))
+    bare.write_bytes(b"".join(call + b"\n" for call in calls))
+    sent = bannerstream.json("events", "replay", bare, "--from-format", "segment")
+    assert sent == {"clicks": 2, "purchases": 0}
+    bannerstream("events", "replay", folder / "nowhere.jsonl", code=3)
+
+
+def check_banners(bannerstream: CommandLine) -> set[str]:
+    """Three visitors' banners come out and can be shown; return their products."""
+    rows = bannerstream.until(lambda rows: len(rows) == 3, "banners", "list")
+    shown = {each["product"] for each in rows}
+    assert {KETTLE, MUG} <= shown
+    assert "football" not in shown, "it was just bought"
+    manifest = bannerstream.json("banners", "show", rows[0]["banner_key"][:12])
+    assert (manifest["banner_key"], manifest["product_id"]) == (rows[0]["banner_key"], rows[0]["product"])
+    assert {each["size"] for each in manifest["renditions"]} == {each.name for each in SIZES}
+    assert rows[0]["banner_key"] in bannerstream("banners", "show", rows[0]["banner_key"])
+    bannerstream("banners", "show", "no-such-banner", code=5)
+    return shown
+
+
+def bring_the_missing_product(bannerstream: CommandLine) -> None:
+    """Find out why a record was refused, mend the cause, and send it again."""
+    (letter,) = bannerstream.until(lambda letters: len(letters) == 1, "dlq", "list")
+    assert letter["code"] == "unknown_product"
+    assert MISSING in letter["reason"]
+    assert bannerstream.json("dlq", "list", "--code", "malformed") == []
+    assert "would send 1" in bannerstream("dlq", "replay", "--code", "unknown_product", "--dry-run")
+    bannerstream("catalog", "load", CATALOGUE)
+    assert "sent 0" in bannerstream("dlq", "replay", "--code", "malformed")
+    assert "sent 1" in bannerstream("dlq", "replay", "--code", "unknown_product")
+    assert "sent 0" in bannerstream("dlq", "replay", "--code", "unknown_product")
+
+
+@pytest.mark.pairs("embedded")
+def test_the_installed_command_keeps_standard_output_for_the_answer(environment: dict[str, str]) -> None:
+    """Through the script that pip installs, with its own interpreter: what a pipe gets is JSON and nothing else."""
+    command = Path(sys.executable).with_name("bannerstream")
+    done = subprocess.run(
+        [command, "topics", "create", "--json"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)

@@ -1,0 +1,155 @@
+"""The demo as a newcomer runs it, with a short session: what it prints, what it writes, and that it leaves nothing."""
+
+import gzip
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from demo.example import SESSION
+from local.stack import why_unavailable
+from tests.main_job import GOODS, write_catalogue
+
+pytestmark = pytest.mark.timeout(300)
+
+PATIENCE_S = 200.0
+EVENTS = 150
+
+
+@pytest.fixture(autouse=True)
+def _the_embedded_pair() -> None:
+    if (reason := why_unavailable("embedded", "embedded")) is not None:
+        pytest.skip(reason)
+
+
+def short_session(folder: Path) -> Path:
+    """Write the example session's first events about a few products, with some bad records, and return the file."""
+    with gzip.open(SESSION, "rt") as lines:
+        recorded = list(lines)
+    good = [line for line in recorded if any(f'"{each}"' in line for each in GOODS)]
+    bad = [line for line in recorded if "value" not in json.loads(line)][:5]
+    file = folder / "short.jsonl.gz"
+    with gzip.open(file, "wt") as lines:
+        lines.writelines([*good[: EVENTS - len(bad)], *bad])
+    return file
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `bannerstream demo` in a folder; kill it if the test ends before it does."""
+    program = Path(sys.executable).with_name("bannerstream")
+    command = [program, "demo", "--catalogue", write_catalogue(folder / "catalogue"), "--out", "out", *arguments]
+    with (
+        (folder / "stderr.txt").open("w") as errors,
+        subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        ) as running,
+    ):
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Return the processes that this one started, and theirs, with the time each began (so an id is not mistaken)."""
+    children: dict[int, list[int]] = {}
+    began: dict[int, str] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        children.setdefault(int(fields[1]), []).append(int(status.parent.name))
+        if fields[0] != "Z":
+            began[int(status.parent.name)] = fields[19]
+    found, waiting = {}, list(children.get(pid, ()))
+    while waiting:
+        each = waiting.pop()
+        waiting += children.get(each, ())
+        if each in began:
+            found[each] = began[each]
+    return found
+
+
+def still_running(processes: dict[int, str]) -> dict[int, str]:
+    """Return those that are still there, with their command lines."""
+    left = {}
+    for pid, began in processes.items():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z" and fields[19] == began:
+                left[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+    return left
+
+
+def wait_for_services(running: subprocess.Popen[str]) -> dict[int, str]:
+    """Return everything that the demo started, once broker, store, streams and generator are there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        started = descendants(running.pid)
+        lines = " ".join(still_running(started).values())
+        if "-m streams" in lines and "-m generator" in lines:
+            assert len(started) >= 4, lines
+            return started
+        assert running.poll() is None, "it ended before its services were there"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_path: Path) -> None:
+    session = short_session(tmp_path)
+    with demo(tmp_path, "--session", session, "--rate", "500") as running:
+        started = wait_for_services(running)
+        told, _ = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, (tmp_path / "stderr.txt").read_text()
+    assert not still_running(started)
+
+    summary = json.loads(told.splitlines()[-1])
+    assert summary.keys() == {
+        "events_in",
+        "events_folded",
+        "dead_letters",
+        "assignments",
+        "requests",
+        "banners",
+        "ready",
+        "event_to_ready_ms",
+    }
+    assert summary["events_in"] == EVENTS == summary["events_folded"] + summary["dead_letters"]
+    assert summary["dead_letters"] >= 1
+    assert summary["assignments"] >= summary["requests"] == summary["banners"] == summary["ready"] > 0
+    assert 0 < summary["event_to_ready_ms"]["p50"] <= summary["event_to_ready_ms"]["p99"]
+
+    page = (tmp_path / "out/index.html").read_text()
+    pictures = {name for name in re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page)}
+    assert len(pictures) >= summary["banners"]
+    assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
+    assert not (tmp_path / "out/run").exists(), "servers' data and logs go with success"
+
+
+def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
+    with demo(tmp_path, "--rate", "20") as running:
+        started = wait_for_services(running)
+        deadline = time.monotonic() + PATIENCE_S
+        while "replaying" not in (tmp_path / "stderr.txt").read_text():
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        started |= descendants(running.pid)
+        running.send_signal(signal.SIGINT)
+        told, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, (tmp_path / "stderr.txt").read_text()
+    assert told == ""
+    assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
+    assert not still_running(started)

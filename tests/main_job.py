@@ -1,0 +1,195 @@
+"""The whole main job on one pair of servers: topics, bucket, catalogue, streams and generator as processes."""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import ConsumerRecord
+from minio import Minio
+
+from broker.topics import changelog_name, create_topics
+from catalog.files import COHORTS_FILE, PRODUCTS_FILE, read_catalogue
+from catalog.loading import load
+from contracts.codecs import decode
+from contracts.keys import user_key
+from contracts.messages import Assignment, BannerReady, BannerRequest
+from contracts.times import rfc3339
+from demo.example import CATALOGUE
+from demo.workers import Workers, start_workers
+from settings import Settings
+from storage import S3BannerStore
+from tests.streams_worker import Shop, until
+
+GOODS = ("mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football")
+"""Enough for every cohort to have something to show after a purchase, few enough that all are painted in seconds."""
+
+
+def write_catalogue(folder: Path, products: Sequence[str] = GOODS) -> Path:
+    """Write the example catalogue with only these products into a folder and return it."""
+    folder.mkdir(parents=True)
+    shutil.copy(CATALOGUE / COHORTS_FILE, folder)
+    lines = [line for line in (CATALOGUE / PRODUCTS_FILE).read_text().splitlines() if line]
+    chosen = [line for line in lines if json.loads(line)["product_id"] in products]
+    assert len(chosen) == len(products)
+    (folder / PRODUCTS_FILE).write_text("".join(f"{line}\n" for line in chosen))
+    for line in chosen:
+        picture = folder / json.loads(line)["image"]
+        picture.parent.mkdir(exist_ok=True)
+        shutil.copy(CATALOGUE / json.loads(line)["image"], picture)
+    return folder
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def segment(event: str, user: str, *products: str, at: int | None = None) -> bytes:
+    """Return a track call as Segment's libraries write it."""
+    goods = [{"product_id": each, "sku": f"S-{each}", "quantity": 1} for each in products]
+    properties = {"order_id": f"o-{user}", "products": goods} if event == "Order Completed" else goods[0]
+    call = {
+        "type": "track",
+        "event": event,
+        "messageId": f"ajs-{user}-{'-'.join(products)}",
+        "userId": user,
+        "anonymousId": "507f191e810c19729de860ea",
+        "timestamp": rfc3339(now_ms() if at is None else at),
+        "context": {"library": {"name": "analytics.js", "version": "2.11.1"}},
+        "properties": properties,
+    }
+    return json.dumps(call).encode()
+
+
+def ga4(name: str, user: str, *products: str, at: int | None = None) -> bytes:
+    """Return a body as the Measurement Protocol has it."""
+    items = [{"item_id": each, "quantity": 1} for each in products]
+    params: dict[str, Any] = {"currency": "EUR", "value": 10, "items": items}
+    if name == "purchase":
+        params["transaction_id"] = f"T-{user}"
+    body = {
+        "client_id": "1234.5678",
+        "user_id": user,
+        "timestamp_micros": (now_ms() if at is None else at) * 1000,
+        "events": [{"name": name, "params": params}],
+    }
+    return json.dumps(body).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a store says of one object, and its bytes."""
+
+    key: str
+    content: bytes
+    headers: Mapping[str, str]
+
+
+class MainJob:
+    """Everything between the shop's events and ready banners, running."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str], folder: Path) -> None:
+        self.settings = settings
+        self.shop = Shop(settings, cohorts=(), products=())
+        self.topics = self.shop.topics
+        self.workers: Workers
+        self._environment = environment
+        self._folder = folder
+        self._until_the_end = ExitStack()
+
+    async def __aenter__(self) -> Self:
+        kafka = self.settings.kafka
+        await create_topics(kafka, changelog=changelog_name(self.settings.streams.app_id))
+        store = S3BannerStore(self.settings.storage)
+        await asyncio.to_thread(store.ensure_bucket)
+        store.close()
+        await load(read_catalogue(write_catalogue(self._folder / "catalogue")), self.settings)
+        self.workers = self._until_the_end.enter_context(start_workers(self._environment, self._folder))
+        try:
+            await asyncio.to_thread(self.workers.wait_until_ready)
+            await self.shop.__aenter__()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._until_the_end.close)
+        if self.shop.is_open:
+            await self.shop.__aexit__(kind, error, at)
+        for name in ("streams", "generator"):
+            print((self._folder / f"{name}.log").read_text()[-4000:])  # noqa: T201  (pytest shows it with a failure)
+
+    def user_key(self, user: str) -> str:
+        """Return the key under which this deployment knows a visitor."""
+        return user_key(user, self.settings.privacy.user_key_secret.get_secret_value().encode())
+
+    async def folded(self, count: int) -> None:
+        """Return once streams has folded so many events."""
+
+        async def so_many() -> bool:
+            self.workers.check()
+            return await asyncio.to_thread(self.workers.events_folded) >= count
+
+        await until(so_many, f"{count} events are folded")
+        await self.shop.caught_up()
+
+    async def assignments(self, user: str) -> list[Assignment]:
+        """Return the decisions for a visitor so far, each once, in order of epoch."""
+        found = [decode(each.value, Assignment) for each in await self.shop.read(self.topics.assignments.name)]
+        own = {each.epoch: each for each in found if each.user_key == self.user_key(user)}
+        return [own[epoch] for epoch in sorted(own)]
+
+    async def assignment(self, user: str, epoch: int = 1) -> Assignment:
+        """Return a visitor's decision of this epoch, once it is there."""
+        await self.shop.read_until(
+            self.topics.assignments.name,
+            lambda records: any(
+                (each.user_key, each.epoch) == (self.user_key(user), epoch)
+                for each in (decode(record.value, Assignment) for record in records)
+            ),
+        )
+        return (await self.assignments(user))[epoch - 1]
+
+    async def requests(self) -> list[BannerRequest]:
+        return [decode(each.value, BannerRequest) for each in await self.shop.read(self.topics.requests.name)]
+
+    async def ready(self, *banner_keys: str) -> dict[str, BannerReady]:
+        """Return every ready event by its banner key, once these banners are ready."""
+
+        def there(records: Sequence[ConsumerRecord]) -> bool:
+            self.workers.check()
+            return {each.key.decode() for each in records} >= set(banner_keys)
+
+        records = await self.shop.read_until(self.topics.ready.name, there)
+        return {each.key.decode(): decode(each.value, BannerReady) for each in records}
+
+    def stored(self) -> list[StoredObject]:
+        """Return everything in the bucket, read with a client of its own."""
+        storage = self.settings.storage
+        client = Minio(
+            storage.endpoint,
+            access_key=storage.access_key,
+            secret_key=storage.secret_key.get_secret_value(),
+            secure=storage.secure,
+            region=storage.region,
+        )
+        found = []
+        for each in client.list_objects(storage.bucket, recursive=True):
+            key = str(each.object_name)
+            answer = client.get_object(storage.bucket, key)
+            try:
+                found.append(StoredObject(key, answer.read(), {k.lower(): v for k, v in answer.headers.items()}))
+            finally:
+                answer.close()
+                answer.release_conn()
+        client._http.clear()
+        return found
