@@ -1,4 +1,4 @@
-"""The command line against running services, as an operator uses it from the first topic to the replayed dead letter."""
+"""The command line against running services, as an operator uses it, from the first topic to the replayed letter."""
 
 import json
 import os

@@ -132,7 +132,7 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     assert 0 < summary["event_to_ready_ms"]["p50"] <= summary["event_to_ready_ms"]["p99"]
 
     page = (tmp_path / "out/index.html").read_text()
-    pictures = {name for name in re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page)}
+    pictures = set(re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page))
     assert len(pictures) >= summary["banners"]
     assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
     assert not (tmp_path / "out/run").exists(), "servers' data and logs go with success"
