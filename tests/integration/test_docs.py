@@ -1,0 +1,132 @@
+"""Every command in the docs, run in the order in which a reader meets it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from demo.workers import START_TIMEOUT_S
+from local.process import ChildProcess
+from settings import Settings
+from storage import S3BannerStore
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded")]
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", *sorted(str(each.relative_to(ROOT)) for each in (ROOT / "docs").glob("*.md")))
+
+NOT_RUN = {
+    "make demo": "tests/integration/test_demo.py runs what it calls, with a shorter session",
+    "make test": "it runs this test",
+    "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
+}
+"""Commands that no test runs, by their beginning, and why."""
+
+LONG_RUNNING = ("bannerstream run ",)
+"""Started, and stopped at the end."""
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of a page's bash blocks, each on one line and without its comment."""
+    text = "\n".join(
+        re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    )
+    joined = re.sub(r"\\\n\s*", " ", text)
+    joined = re.sub(r"\|\n\s*", "| ", joined)
+    lines = (re.sub(r"\s+# .*$", "", line).strip() for line in joined.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def runnable(page: str) -> list[str]:
+    return [each for each in commands(page) if not each.startswith(tuple(NOT_RUN))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that looks like a checkout: the examples, and the environment's commands."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    return tmp_path
+
+
+@pytest.fixture
+def shell(environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables of the reader's shell."""
+    return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run(command: str, folder: Path, shell: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env={**os.environ, **shell},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_every_exception_is_still_a_command_of_some_page() -> None:
+    everything = [each for page in PAGES for each in commands(page)]
+    assert [each for each in NOT_RUN if not any(line.startswith(each) for line in everything)] == []
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if each != "docs/connect.md" and runnable(each)])
+def test_commands_of_a_page_run(page: str, folder: Path, shell: dict[str, str]) -> None:
+    for command in runnable(page):
+        run(command, folder, shell)
+
+
+@pytest.mark.real
+def test_who_follows_the_page_about_connecting_gets_a_banner(
+    settings: Settings, folder: Path, shell: dict[str, str]
+) -> None:
+    if shutil.which("kcat") is None:
+        pytest.skip("kcat is not installed: apt-get install kcat")
+    here = {"127.0.0.1:9092": settings.kafka.bootstrap_servers, "-t clicks": f"-t {settings.kafka.topics['clicks']}"}
+    with ExitStack() as until_the_end:
+        services = []
+        for number, written in enumerate(runnable("docs/connect.md")):
+            command = written
+            for example, own in here.items():
+                command = command.replace(example, own)
+            if command.startswith(LONG_RUNNING):
+                service = ChildProcess(
+                    ["bash", "-c", f"exec {command}"],
+                    name=command,
+                    log_file=folder / f"command-{number}.log",
+                    environment=shell,
+                    folder=folder,
+                )
+                services.append(until_the_end.enter_context(service))
+            else:
+                run(command, folder, shell)
+        assert len(services) == 2
+        wait_for_a_banner(settings, services)
+
+
+def wait_for_a_banner(settings: Settings, services: list[ChildProcess]) -> None:
+    """Return once the event that the page sends by hand has become a banner."""
+    store = S3BannerStore(settings.storage)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    try:
+        while not (keys := list(store.manifest_keys())):
+            for each in services:
+                assert each.poll() is None, each.log_tail()
+            assert time.monotonic() < deadline, "\n".join(each.log_tail() for each in services)
+            time.sleep(0.1)
+        (manifest,) = [store.manifest(key) for key in keys]
+        assert manifest is not None
+        assert manifest.product_id == "mug-stoneware-terracotta"
+    finally:
+        store.close()
