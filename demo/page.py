@@ -42,6 +42,7 @@ def write_page(content: PageContent, folder: Path, read_blob: Callable[[str], by
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["duration"] = _duration
     template = environment.from_string(files("demo").joinpath("templates/index.html.j2").read_text("utf-8"))
     by_cohort: dict[str, list[Manifest]] = {}
     for manifest in sorted(content.manifests.values(), key=lambda each: (each.cohort_id, each.product_id)):
@@ -58,3 +59,9 @@ def write_page(content: PageContent, folder: Path, read_blob: Callable[[str], by
         "utf-8",
     )
     return page
+
+
+def _duration(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return "–"
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
