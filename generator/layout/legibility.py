@@ -29,7 +29,7 @@ from generator.layout.colours import (
 )
 from generator.layout.drawing import Inks
 from generator.layout.planning import ground_box, is_mirrored, template_of
-from generator.layout.products import rounded
+from generator.layout.products import blurred, rounded
 from generator.ports import Box, Composition, Image
 
 Floats = NDArray[np.float32]
@@ -112,12 +112,11 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
     mask = rounded(width, height, 0.09 * min(width, height))
     pad = max(6, round(min(width, height) * 0.12))
-    halo = cv2.GaussianBlur(np.pad(mask, pad), (0, 0), pad / 2.2)
+    halo = blurred(np.pad(mask, pad), pad / 2.2)
     _blend_at(pixels, halo * 0.2, (20, 16, 14), x - pad, y - pad + pad // 5)
     region = pixels[y : y + height, x : x + width]
     small = cv2.resize(region, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_AREA)
-    blurred = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (width, height), interpolation=cv2.INTER_CUBIC)
-    soft = np.asarray(blurred, dtype=np.uint8)
+    soft = np.asarray(cv2.GaussianBlur(small, (0, 0), 2.5), dtype=np.uint8)
     paper, ink = paper_of(cohort.palette), ink_of(cohort.palette)
     worst = 0.05
     strength = next(
@@ -128,8 +127,9 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
         ),
         0.97,
     )
-    pane = _mixed(soft, paper, float(strength)).astype(np.float32)
-    region[:] = (region + (pane - region) * mask[..., None] + 0.5).astype(np.uint8)
+    frosted = _mixed(soft, paper, float(strength))
+    pane = cv2.resize(frosted, (width, height), interpolation=cv2.INTER_CUBIC)
+    region[:] = cv2.blendLinear(region, pane, 1 - mask, mask)
     ground_colour = _darkest_under(pixels, block)
     accent = toward(accent_of(cohort.palette), ink, ground_colour, 4.5 * _MARGIN)
     quiet = toward(mix(ink, ground_colour, 0.3), ink, ground_colour, 4.5 * _MARGIN)
@@ -263,8 +263,8 @@ def _window_around(box: Box, pixels: Image, margin: float) -> tuple[slice, slice
 
 
 def _mean_under(pixels: Image, box: Box) -> Rgb:
-    mean = pixels[_window_around(box, pixels, 0)].reshape(-1, 3).mean(axis=0)
-    return round(float(mean[0])), round(float(mean[1])), round(float(mean[2]))
+    red, green, blue, _ = cv2.mean(pixels[_window_around(box, pixels, 0)])
+    return round(red), round(green), round(blue)
 
 
 def _darkest_under(pixels: Image, block: Block) -> Rgb:
@@ -299,8 +299,8 @@ def _blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
     if not len(columns) or not len(rows):
         return
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    region = pixels[window]
-    region[:] = (region + (np.array(colour, np.float32) - region) * mask[window][..., None] + 0.5).astype(np.uint8)
+    region, share = pixels[window], mask[window]
+    region[:] = cv2.blendLinear(region, np.full_like(region, colour), 1 - share, share)
 
 
 def _blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> None:

@@ -157,8 +157,12 @@ def fit_or_shorten(
     return None
 
 
+@lru_cache(maxsize=4096)
 def set_line(text: str, typeface: Typeface, tracking: float = 0.0, right_to_left: bool = False) -> SetLine:
-    """Return a line shaped, its stretches of one direction in visual order."""
+    """Return a line shaped, its stretches of one direction in visual order.
+
+    Kept, for `fit` asks for the same lines at size after size, and a banner's four sizes break many lines alike.
+    """
     typeface = _for_language(typeface, text)
     parts = [shape(part, typeface) for part in _directional(text, right_to_left=right_to_left)]
     visual: list[Shaped] = []
@@ -222,11 +226,13 @@ def _direction(token: str) -> bool | None:
     return False if kinds & {"L", "EN", "AN", "ET"} else None
 
 
+@lru_cache(maxsize=4096)
 def _joins(text: str) -> bool:
     """Whether tracking would tear the letters apart, or is simply not done in that script."""
     return any(scripts.script(char) not in {"Latn", "Grek", "Cyrl", "Zyyy", "Zinh"} for char in text)
 
 
+@lru_cache(maxsize=4096)
 def _for_language(typeface: Typeface, text: str) -> Typeface:
     """Kana and Hangul say which language the Han characters beside them are."""
     found = {scripts.script(char) for char in text}

@@ -20,6 +20,9 @@ _EXPOSURE = (0.9, 1.06)
 _TINT = 0.07
 """How far the product's colour moves toward that of the scene's light."""
 _SHADING = 0.07
+_FLATNESS = 0.2
+"""Height of the cast shadow, of the product's."""
+_CAST_BLUR = 0.035
 _CARD_RADIUS = 0.055
 _VISIBLE_ALPHA = 16
 
@@ -40,7 +43,7 @@ def place_product(pixels: Image, product: ProductImage, box: Box, ground_y: floa
     if visible is None:
         return None
     around = pixels[int(visible.y) : int(visible.y + visible.height), int(visible.x) : int(visible.x + visible.width)]
-    colour = _lit(sprite[..., :3], around.reshape(-1, 3).mean(axis=0), light_side)
+    colour = _lit(sprite[..., :3], np.array(cv2.mean(around)[:3], np.float32), light_side)
     _shade_ground(pixels, alpha, left, top, light_side)
     _lay(pixels, colour, alpha, left, top)
     return visible
@@ -55,16 +58,18 @@ def _trimmed(picture: Image) -> Image | None:
 
 
 def _scaled(picture: Image, width: float, height: float) -> Floats:
-    """Return RGBA floats (0 to 255, straight alpha) at the size that fits; scaled premultiplied, so no dark fringes."""
+    """Return RGBA floats (0 to 255, straight alpha) at the size that fits; scaled premultiplied, so no dark fringes.
+
+    In bytes until it has its final size: as floats, a catalogue picture would be copied at 16 bytes a pixel.
+    """
     source_height, source_width = picture.shape[:2]
     factor = min(width / source_width, height / source_height, _MAX_ENLARGEMENT)
     size = (max(1, round(source_width * factor)), max(1, round(source_height * factor)))
-    rgba = picture.astype(np.float32)
-    rgba[..., :3] *= rgba[..., 3:] / 255.0
-    scaled = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    scaled = np.clip(scaled.reshape(size[1], size[0], 4), 0, 255)
-    scaled[..., :3] = np.minimum(scaled[..., :3] * 255.0 / np.maximum(scaled[..., 3:], 1e-3), 255.0)
-    return scaled.astype(np.float32)
+    premultiplied = cv2.cvtColor(picture, cv2.COLOR_RGBA2mRGBA)
+    scaled = cv2.resize(premultiplied, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    floats = scaled.reshape(size[1], size[0], 4).astype(np.float32)
+    floats[..., :3] = np.minimum(floats[..., :3] * (255.0 / np.maximum(floats[..., 3:], 1.0)), 255.0)
+    return floats
 
 
 def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, light_side: LightSide) -> None:
@@ -77,38 +82,38 @@ def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, light_side:
     foot_left, foot_right = int(columns[0]), int(columns[-1])
     foot_width = max(8, foot_right - foot_left)
     pad = round(0.6 * max(foot_width, height * 0.6))
-    shade = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
-    base_y = pad + height
+    # No shadow reaches up higher than the flat silhouette with its blur: the rows above it are not worth the work.
+    base_y = min(pad + height, math.ceil(max(height * (_FLATNESS + 3 * _CAST_BLUR), 0.4 * foot_width)) + 8)
+    shade = np.zeros((base_y + pad, width + 2 * pad), np.float32)
     _add_cast(shade, alpha, pad, base_y, light_side)
     centre = (pad + (foot_left + foot_right) / 2, base_y - foot_width * 0.02)
     for reach, depth, softness, strength in ((0.62, 0.13, 0.09, 0.3), (0.49, 0.05, 0.028, 0.55)):
         layer = np.zeros_like(shade)
         axes = (foot_width * reach, max(1.5, foot_width * depth))
         cv2.ellipse(layer, _fixed(*centre), _fixed(*axes), 0, 0, 360, 1.0, -1, cv2.LINE_AA, _SHIFT)
-        layer = _blurred(layer, max(1.0, foot_width * softness))
+        layer = blurred(layer, max(1.0, foot_width * softness))
         shade = 1 - (1 - shade) * (1 - strength * layer)
-    _multiply(pixels, shade, left - pad, top - pad)
+    _multiply(pixels, shade, left - pad, top + height - base_y)
 
 
 def _add_cast(shade: Floats, alpha: Floats, pad: int, base_y: int, light_side: LightSide) -> None:
     """Lay the silhouette down on the ground, sheared away from the light, fading with distance."""
     height = alpha.shape[0]
     lean = {"left": 1.1, "right": -1.1, "above": 0.15}[light_side]
-    flatness = 0.2
-    reach = height * flatness
+    reach = height * _FLATNESS
     length = min(1.0, pad * 0.9 / max(1.0, abs(lean) * reach))
     # Maps silhouette (x, y from its foot) to the ground: up the product is away from the foot and sideways.
     matrix = np.array(
         [
-            [1.0, -lean * flatness * length, pad + lean * reach * length],
-            [0.0, flatness * length, base_y - reach * length],
+            [1.0, -lean * _FLATNESS * length, pad + lean * reach * length],
+            [0.0, _FLATNESS * length, base_y - reach * length],
         ],
         dtype=np.float32,
     )
     fade = np.linspace(0.15, 1.0, height, dtype=np.float32)[:, None]
     flat = cv2.warpAffine(alpha * fade, matrix, (shade.shape[1], shade.shape[0]), flags=cv2.INTER_LINEAR)
     cast = np.asarray(flat, dtype=np.float32)
-    shade[:] = 0.26 * _blurred(cast, max(1.2, height * 0.035))
+    shade[:] = 0.26 * blurred(cast, max(1.2, height * _CAST_BLUR))
 
 
 def _lit(colour: Floats, scene: Floats, light_side: LightSide) -> Floats:
@@ -136,8 +141,8 @@ def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
     pad = max(8, round(max(size) * 0.12))
     shade = np.pad(mask, pad)
     drop = round(max(size) * 0.025)
-    soft = _blurred(np.roll(shade, drop, axis=0), max(2.0, max(size) * 0.035)) * 0.38
-    close = _blurred(shade, max(1.0, max(size) * 0.008)) * 0.2
+    soft = blurred(np.roll(shade, drop, axis=0), max(2.0, max(size) * 0.035)) * 0.38
+    close = blurred(shade, max(1.0, max(size) * 0.008)) * 0.2
     _multiply(pixels, 1 - (1 - soft) * (1 - close), left - pad, top - pad)
     _lay(pixels, scaled.astype(np.float32), mask, left, top)
     return _clipped(Box(left, top, size[0], size[1]), pixels)
@@ -158,8 +163,8 @@ def _multiply(pixels: Image, shade: Floats, left: int, top: int) -> None:
     if window is None:
         return
     region, part = window
-    ground = region.astype(np.float32)
-    region[:] = (ground * (1 - part[..., None] * np.array([0.86, 0.89, 0.92], np.float32)) + 0.5).astype(np.uint8)
+    kept = cv2.merge([1 - part * np.float32(weight) for weight in (0.86, 0.89, 0.92)])
+    cv2.multiply(region, kept, dst=region, dtype=cv2.CV_8U)
 
 
 def _lay(pixels: Image, colour: Floats, alpha: Floats, left: int, top: int) -> None:
@@ -196,7 +201,7 @@ def _fixed(x: float, y: float) -> tuple[int, int]:
     return math.floor(x * (1 << _SHIFT)), math.floor(y * (1 << _SHIFT))
 
 
-def _blurred(layer: Floats, sigma: float) -> Floats:
+def blurred(layer: Floats, sigma: float) -> Floats:
     """Gaussian blur; large ones at a quarter of the size, where nobody can tell and it is much faster."""
     if sigma < 8:
         return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma), dtype=np.float32)

@@ -25,6 +25,7 @@ class Oklch(NamedTuple):
     hue: float
 
 
+@lru_cache(4096)
 def from_hex(colour: str) -> Oklch:
     """Return the OKLCH value of `#rrggbb`."""
     red, green, blue = linear(colour)
@@ -57,6 +58,7 @@ def mix(first: str, second: str, share: float) -> str:
     return to_hex(Oklch(lightness, math.hypot(a, b), math.degrees(math.atan2(b, a)) % 360))
 
 
+@lru_cache(4096)
 def shift(colour: str, lightness: float = 0.0, chroma: float = 1.0, hue: float = 0.0) -> str:
     """Return the colour with lightness added, chroma multiplied and hue turned."""
     base = from_hex(colour)
