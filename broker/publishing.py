@@ -44,6 +44,7 @@ class Publisher:
         self._settings = settings
         self._client_id = client_id
         self._producer: Any = None
+        self._broken = False
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -51,6 +52,10 @@ class Publisher:
         Raises:
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
         """
+        self._producer = await self._connected()
+        return self
+
+    async def _connected(self) -> Any:
         producer = AIOKafkaProducer(
             **client_options(self._settings, client_id=self._client_id),
             acks="all",
@@ -65,8 +70,7 @@ class Publisher:
         except BaseException:
             await producer.stop()
             raise
-        self._producer = producer
-        return self
+        return producer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -99,12 +103,21 @@ class Publisher:
             ServiceUnavailable, ConfigurationError, MessageTooLarge: at least one was not acknowledged; the others may
                 have been, so publish all of them again (they are idempotent by their keys and ids).
         """
+        if self._broken:
+            await self._renew()
         acknowledgements = [await self.enqueue(record) for record in records]
         outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        self._broken = any(isinstance(outcome, BaseException) for outcome in outcomes)
         with broker_errors(self._settings):
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
+
+    async def _renew(self) -> None:
+        """Go on with a new producer: the refused records used up sequence numbers, and brokers accept no gap."""
+        fresh = await self._connected()
+        worn_out, self._producer, self._broken = self._producer, fresh, False
+        await worn_out.stop()
 
     async def enqueue(self, record: Outgoing) -> "asyncio.Future[Any]":
         """Hand one record over without waiting for its acknowledgement, which is the returned future.

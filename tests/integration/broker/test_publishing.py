@@ -1,0 +1,33 @@
+"""A publisher goes on after a broker has refused a message for its size."""
+
+import os
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from broker.connection import client_options
+from broker.errors import MessageTooLarge
+from broker.publishing import Publisher
+from local.stack import Stack
+from settings import Settings
+
+
+async def test_after_a_message_that_is_too_large_the_next_is_taken(
+    stack: Stack, settings: Settings, fresh_name: str
+) -> None:
+    """The refused one used up sequence numbers of the idempotent producer, and Kafka accepts no gap."""
+    if stack.kafka.name == "kafka-embedded":
+        pytest.skip("noida-db does not hold max.message.bytes")
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    await admin.start()
+    try:
+        topic = NewTopic(fresh_name, 1, 1, topic_configs={"max.message.bytes": "2000"})
+        await admin.create_topics([topic])
+    finally:
+        await admin.close()
+    async with Publisher(settings.kafka) as publisher:
+        await publisher.publish_raw(fresh_name, b"k", b"first")
+        for _ in range(2):
+            with pytest.raises(MessageTooLarge):
+                await publisher.publish_raw(fresh_name, b"k", os.urandom(5000))
+            await publisher.publish_raw(fresh_name, b"k", b"next")
