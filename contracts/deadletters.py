@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contracts.cloudevents import CloudEvent, Headers
 
@@ -51,6 +52,16 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         if self.truncated_from is not None:
             told["truncated_from"] = self.truncated_from
         return event.headers() + [(_PREFIX + name, str(value).encode()) for name, value in told.items()]
+
+    @property
+    def bare(self) -> bool:
+        """Tell whether it carries nothing of the original."""
+        return self.key is None and self.value is None
+
+    def without_original(self) -> "DeadLetter":
+        """Return the letter with its headers only: for a topic that refuses it for its size."""
+        size = len(self.key or b"") + len(self.value or b"")
+        return replace(self, key=None, value=None, truncated_from=self.truncated_from or size)
 
     @classmethod
     def of(

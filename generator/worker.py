@@ -18,9 +18,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from broker.connection import broker_errors, client_options
+from broker.errors import MessageTooLarge
 from broker.pacing import pace
 from broker.publishing import Outgoing, Publisher, outgoing
 from contracts.cloudevents import CloudEvent
+from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, ServiceUnavailable
 from contracts.messages import BannerReady
 from generator.batches import Batch, Record, dead_letters
@@ -180,11 +182,8 @@ class GeneratorWorker:
             for (record, _), outcome in zip(batch.requests, outcomes, strict=True)
             if isinstance(outcome, UnmakeableBanner)
         ]
-        letters = [
-            Outgoing(self._topics.dead_letters.name, letter.key, letter.value, letter.headers())
-            for letter in dead_letters(failed, now)
-        ]
-        await publisher.publish_all([*self._announcements(made, now), *letters])
+        await publisher.publish_all(self._announcements(made, now))
+        await self._bury(dead_letters(failed, now), publisher)
         acknowledged_at = self._now()
         for banner in {each.request.banner_key: each for each in made}.values():
             self._metrics.made(banner)
@@ -193,6 +192,30 @@ class GeneratorWorker:
         if failed:
             log.warning("dead_letters", count=len(failed), codes=sorted({code for _, code, _ in failed}))
         log.info("batch_ready", banners=len(made), reused=sum(each.reused for each in made), refused=len(failed))
+
+    async def _bury(self, letters: list[DeadLetter], publisher: Publisher) -> None:
+        """Publish dead letters. One that the topic refuses for its size goes without the original, or is only logged.
+
+        The batch must not wait for a letter that will never be taken; its record still lies in the source topic.
+        """
+        for letter in letters:
+            for form in (letter, letter.without_original()):
+                try:
+                    await publisher.publish_all(
+                        [Outgoing(self._topics.dead_letters.name, form.key, form.value, form.headers())]
+                    )
+                    break
+                except MessageTooLarge as error:
+                    refusal = error
+            else:
+                log.error(
+                    "dead_letter_refused",
+                    topic=letter.topic,
+                    partition=letter.partition,
+                    offset=letter.offset,
+                    code=letter.code,
+                    error=str(refusal),
+                )
 
     def _announcements(self, made: Iterable[MadeBanner], now: int) -> list[Outgoing]:
         """Return one ready event per banner; of several requests for it, the oldest starts the clock."""

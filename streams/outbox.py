@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 
 from broker.connection import client_options
 from broker.publishing import MAX_REQUEST_BYTES
@@ -34,6 +34,9 @@ CLOSE_TIMEOUT_S = 3.0
 """A clean goodbye to brokers that do not answer is given up after this long."""
 
 
+_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
+
+
 class Abandoned(Exception):
     """The worker is stopping and the brokers do not take what is pending: it will be folded again after the restart."""
 
@@ -48,6 +51,13 @@ class Ack(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Nowhere:
+    """Stands for the acknowledgement of a record that was given up."""
+
+    offset: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One record to be sent."""
 
@@ -56,6 +66,8 @@ class Outgoing:
     value: bytes | None
     headers: Headers
     partition: int | None = None
+    letter: DeadLetter | None = None
+    """The dead letter that this record carries: refused for its size, it goes without the original, then not at all."""
 
 
 class Outbox:
@@ -143,7 +155,8 @@ class Outbox:
         return Outgoing(self._topics.assignments.name, key, encode(assignment), event.headers())
 
     def _dead_letter(self, letter: DeadLetter) -> Outgoing:
-        return Outgoing(self._topics.dead_letters.name, letter.key, letter.value, letter.headers())
+        topic = self._topics.dead_letters.name
+        return Outgoing(topic, letter.key, letter.value, letter.headers(), letter=letter)
 
     async def _deliver(self, records: Sequence[Outgoing]) -> list[Ack]:
         """Send until every record is acknowledged, and return the acknowledgements in order.
@@ -152,9 +165,10 @@ class Outbox:
             Abandoned: a try failed while the worker was stopping.
         """
         acks: dict[int, Ack] = {}
+        pending = list(records)
         delay = 0.0
         while len(acks) < len(records):
-            error = await self._try(records, acks)
+            error = await self._try(pending, acks)
             if error is None:
                 continue
             if self._stopping:
@@ -171,7 +185,8 @@ class Outbox:
             _log.info("the brokers take records again")
         return [acks[number] for number in range(len(records))]
 
-    async def _try(self, records: Sequence[Outgoing], acks: dict[int, Ack]) -> KafkaError | None:
+    async def _try(self, records: list[Outgoing], acks: dict[int, Ack]) -> KafkaError | None:
+        """Send what is not acknowledged yet. A dead letter that is too large is replaced by a smaller one for later."""
         sent: dict[int, asyncio.Future[Ack]] = {}
         error: KafkaError | None = None
         try:
@@ -192,6 +207,8 @@ class Outbox:
         for number, result in zip(sent, results, strict=True):
             if isinstance(result, KafkaError):
                 error = result
+                if isinstance(result, _TOO_LARGE) and (letter := records[number].letter) is not None:
+                    self._shrink(number, letter, records, acks)
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -200,6 +217,20 @@ class Outbox:
             # A producer that lost a record may have a hole in its sequence numbers: begin with a new one.
             await self._disconnect()
         return error
+
+    def _shrink(self, number: int, letter: DeadLetter, records: list[Outgoing], acks: dict[int, Ack]) -> None:
+        """Let a refused letter go without its original; give it up where that was refused: the stream must go on."""
+        if not letter.bare:
+            records[number] = self._dead_letter(letter.without_original())
+            return
+        acks[number] = _Nowhere()
+        _log.error(
+            "the dead-letter topic refuses a letter even without its original; its record is in the source topic",
+            topic=letter.topic,
+            partition=letter.partition,
+            offset=letter.offset,
+            code=letter.code,
+        )
 
     async def _connect(self) -> AIOKafkaProducer:
         options: dict[str, Any] = client_options(self._kafka) | {"request_timeout_ms": REQUEST_TIMEOUT_MS}

@@ -4,11 +4,18 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
+from prometheus_client import CollectorRegistry
 
+from broker.errors import MessageTooLarge
+from broker.publishing import Outgoing
 from contracts.codecs import encode
+from contracts.deadletters import DeadLetter
 from contracts.errors import MalformedRecord
 from generator.batches import Batch, dead_letters, read_request
 from generator.errors import MismatchedKey
+from generator.metrics import GeneratorMetrics
+from generator.worker import GeneratorWorker
+from settings import Settings
 from tests.unit.generator.conftest import RequestFor
 
 
@@ -50,3 +57,38 @@ def test_a_dead_letter_carries_the_record_and_the_reason():
     (letter,) = dead_letters([(record(b"x", partition=2, offset=9), "malformed", "not JSON")], now=5)
     assert (letter.key, letter.value, letter.partition, letter.offset) == (b"key", b"x", 2, 9)
     assert (letter.code, letter.reason, letter.failed_at) == ("malformed", "not JSON", 5)
+
+
+class Topic:
+    """Stands in for a publisher to a topic with a largest size. `taken` holds what it took."""
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self.taken: list[Outgoing] = []
+        self.tries = 0
+
+    async def publish_all(self, records: list[Outgoing]) -> None:
+        self.tries += 1
+        if any(len(each.value or b"") >= self.largest for each in records):
+            raise MessageTooLarge("too large")
+        self.taken += records
+
+
+async def bury(topic: Topic, *values: bytes) -> None:
+    worker = GeneratorWorker(Settings(), pipeline=None, metrics=GeneratorMetrics(CollectorRegistry()))
+    failed = [(record(value, offset=at), "malformed", "not JSON") for at, value in enumerate(values)]
+    await worker._bury(dead_letters(failed, now=5), topic)
+
+
+async def test_a_dead_letter_that_is_too_large_goes_without_its_original_and_the_others_whole():
+    topic = Topic(largest=1000)
+    await bury(topic, b"x" * 5000, b"small")
+    bare, whole = (DeadLetter.from_record(each.key, each.value, each.headers) for each in topic.taken)
+    assert (bare.offset, bare.key, bare.value, bare.truncated_from) == (0, None, None, 5003)
+    assert (whole.offset, whole.value, whole.truncated_from) == (1, b"small", None)
+
+
+async def test_a_dead_letter_that_no_form_of_is_taken_is_not_tried_forever():
+    topic = Topic(largest=0)
+    await bury(topic, b"x")
+    assert (topic.taken, topic.tries) == ([], 2)
