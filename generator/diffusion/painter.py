@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 
 from contracts.errors import ConfigurationError
 from contracts.manifest import Provenance
-from generator.devices import device_of
+from generator.devices import check_exists, device_of
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
@@ -44,6 +44,7 @@ class DiffusersPainter:
         self, model: str, *, mode: Mode = "scene", steps: int = 4, guidance: float = 0.0, device: str = "auto"
     ) -> None:
         self._device = device_of(device)
+        check_exists("generator.painter_model", model)
         self._pipeline = load_pipeline(model, self._device)
         self._kind = type(self._pipeline).__name__
         self._inpaints = "inpaint" in self._kind.lower()
