@@ -12,7 +12,7 @@ from contracts.manifest import Description
 from generator.describers import vocabulary
 from generator.describers.titles import GAP, Segment, clean, segments
 
-REVISION = "lexicon@1"
+REVISION = "lexicon@2"
 """Raise it when rules or lists change what comes out: kept descriptions are then written anew."""
 
 MAX_ATTRIBUTES = 6
@@ -35,7 +35,8 @@ class _Good:
 
     @property
     def modifies(self) -> bool:
-        return self.material or self.name in vocabulary.MODIFIERS
+        """Tell whether it rather describes another good: "coffee mug", "inflatable flamingo pool float"."""
+        return self.material or self.name in vocabulary.MODIFIERS or self.name in vocabulary.ATTRIBUTES["en"]
 
 
 class LexiconDescriber:
@@ -87,7 +88,8 @@ def _head_of(segment: Segment, language: str) -> _Good | None:
         return goods[0]
     rows = _rows([good for good in goods if good.start < until] or goods)
     heads = [_head_of_row(row) for row in rows]
-    return next((head for head in heads if not head.modifies), heads[0])
+    head = next((head for head in heads if not head.modifies), heads[0])
+    return _with_modifier(head, segment)
 
 
 def _opened(segment: Segment) -> Segment:
@@ -120,6 +122,14 @@ def _head_of_row(row: list[_Good]) -> _Good:
     return head
 
 
+def _with_modifier(head: _Good, segment: Segment) -> _Good:
+    """Return the head with the word before it where that is for what it is made: "cat bowl"."""
+    before = segment[head.start - 1] if head.start else GAP
+    if before not in vocabulary.MODIFIERS or " " in head.name:
+        return head
+    return _Good(f"{before} {head.name}", head.start - 1, head.end, head.material)
+
+
 def _goods(segment: Segment, language: str) -> list[_Good]:
     found: list[_Good] = []
     at = 0
@@ -148,7 +158,8 @@ def _good_at(segment: Segment, at: int, language: str) -> _Good | None:
         for cut in range(1, len(word) - _SHORTEST_COMPOUND_HEAD + 1):
             for form in _german_forms(word[cut:]):
                 if len(form) >= _SHORTEST_COMPOUND_HEAD and form in table:
-                    return _Good(table[form], at, at + 1, material=False)
+                    whole = f"{word[:cut]} {table[form]}"  # "Winterjacke" is a good of its own in English, too
+                    return _Good(vocabulary.GOODS["en"].get(whole, table[form]), at, at + 1, material=False)
     return None
 
 
