@@ -5,10 +5,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from broker import deadletters
 from broker.publishing import Publisher
+from contracts.codecs import encode
 from local.process import ChildProcess
 from settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
@@ -32,9 +34,11 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
     await prepare(settings)
     requests = [request_for(f"mug-{number}") for number in range(3)]
     topic = settings.kafka.topic_table().requests.name
+    forged = encode(msgspec.structs.replace(requests[0], banner_key=requests[1].banner_key))
     with generator(environment, tmp_path) as worker:
-        async with Publisher(settings.kafka) as publisher:
-            await publisher.publish_raw(topic, b"bad", b"\xff not json")
+        async with Publisher(settings.kafka) as publisher:  # in the partition of a good one, and ahead of it
+            await publisher.publish_raw(topic, requests[0].banner_key.encode(), b"\xff not json")
+            await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
         await ask(settings, requests)
         keys = {request.banner_key for request in requests}
         events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
@@ -43,8 +47,10 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         assert {(each.size, each.media_type) for each in events[0].renditions} >= {("970x250", "image/webp")}
 
         letters = [stored.letter async for stored in deadletters.read(settings.kafka)]
-        assert [(each.key, each.value, each.topic, each.code) for each in letters] == [
-            (b"bad", b"\xff not json", topic, "malformed")
+        key = requests[0].banner_key.encode()
+        assert sorted((each.code, each.key, each.value, each.topic) for each in letters) == [
+            ("malformed", key, b"\xff not json", topic),
+            ("mismatched_key", key, forged, topic),
         ]
 
         # Asked for again: announced again, not made again.

@@ -1,0 +1,128 @@
+"""What the generator does while its servers are away and while its group changes: nothing lost, nothing made twice."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.messages import BannerReady, BannerRequest
+from local.process import ChildProcess
+from local.stack import Stack, why_unavailable
+from settings import Settings
+from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+
+pytestmark = pytest.mark.timeout(300)
+
+REQUESTS = 10
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A pair of servers of each test's own: it stops them, and others may not be on them then."""
+    if (reason := why_unavailable(*request.param)) is not None:
+        pytest.skip(reason)
+    with Stack(*request.param, data_dir=tmp_path / "servers") as stack:
+        yield stack
+
+
+def generator(environment: dict[str, str], folder: Path, name: str = "generator", batch: int = 2) -> ChildProcess:
+    """Start one that notes every manifest it writes."""
+    return ChildProcess(
+        [sys.executable, "-m", "tests.faults.dying_generator", "never", folder / "manifests.txt"],
+        name=name,
+        log_file=folder / f"{name}.log",
+        environment=environment
+        | {"BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6", "BANNERSTREAM_GENERATOR__BATCH_SIZE": str(batch)},
+        folder=Path(__file__).parents[2],
+    )
+
+
+async def until(condition: Callable[[], bool], worker: ChildProcess) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert worker.poll() is None, worker.log_tail()
+        assert time.monotonic() < deadline, worker.log_tail()
+        await asyncio.sleep(0.05)
+
+
+def made(folder: Path) -> Counter[str]:
+    journal = folder / "manifests.txt"
+    return Counter(journal.read_text().split()) if journal.exists() else Counter()
+
+
+def keys_of(events: list[BannerReady] | list[BannerRequest]) -> set[str]:
+    return {each.banner_key for each in events}
+
+
+def assert_each_has_one_revision(events: list[BannerReady]) -> None:
+    """Several announcements of a banner are the same banner."""
+    assert len({(each.banner_key, each.revision, each.renditions) for each in events}) == len(keys_of(events))
+
+
+async def through(
+    outage: Callable[[], Awaitable[None]], settings: Settings, environment: dict[str, str], folder: Path
+) -> None:
+    """Ask for banners, let `outage` happen once the first are made, and check that all come, each once."""
+    await prepare(settings)
+    requests = [request_for(f"mug-{number}") for number in range(REQUESTS)]
+    await ask(settings, requests)
+    with generator(environment, folder) as worker:
+        await until(lambda: len(made(folder)) >= 2, worker)
+        await outage()
+        events = await ready_events(settings, lambda found: keys_of(found) >= keys_of(requests))
+        assert await asyncio.to_thread(worker.stop) == 0
+    assert keys_of(events) == keys_of(requests)
+    assert_each_has_one_revision(events)
+    await assert_readable(settings, events)
+    assert made(folder) == Counter(keys_of(requests))
+
+
+async def test_a_store_that_stops_in_mid_batch_and_comes_back(
+    stack: Stack, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    async def outage() -> None:
+        await asyncio.to_thread(stack.s3.stop)
+        log = tmp_path / "generator.log"
+        deadline = time.monotonic() + PATIENCE_S
+        while "waiting" not in log.read_text():  # it noticed
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(stack.s3.start)
+
+    await through(outage, settings, environment, tmp_path)
+
+
+async def test_a_broker_that_stops_in_mid_batch_and_comes_back(
+    stack: Stack, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    async def outage() -> None:
+        before = sum(made(tmp_path).values())
+        await asyncio.to_thread(stack.kafka.stop)
+        assert before < REQUESTS
+        await asyncio.to_thread(stack.kafka.start)
+
+    await through(outage, settings, environment, tmp_path)
+
+
+async def test_a_second_worker_takes_over_partitions_in_mid_batch(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await prepare(settings)
+    requests = [request_for(f"mug-{number}") for number in range(2 * REQUESTS)]
+    await ask(settings, requests)
+    with generator(environment, tmp_path, "first", batch=4) as first:
+        await until(lambda: len(made(tmp_path)) >= 1, first)
+        with generator(environment, tmp_path, "second", batch=4) as second:
+            events = await ready_events(settings, lambda found: keys_of(found) >= keys_of(requests))
+            assert await asyncio.to_thread(second.stop) == 0
+        assert await asyncio.to_thread(first.stop) == 0
+    assert keys_of(events) == keys_of(requests)
+    assert_each_has_one_revision(events)
+    await assert_readable(settings, events)
+    twice = {key for key, times in made(tmp_path).items() if times > 1}
+    assert len(twice) <= 4, twice  # only what was in flight when its partition changed hands
+    assert max(made(tmp_path).values()) <= 2
