@@ -1,6 +1,7 @@
 """Servers for fault tests: the fixtures of the integration tests, on real servers only.
 
-The embedded broker keeps a killed member's partitions for minutes; it is for trying out.
+The embedded broker never gives a killed member's partitions to another (see `local.kafka_embedded`): a generator that
+is started after a SIGKILL gets no requests there until the broker restarts. Streams and generator cannot mend that.
 """
 
 import pytest

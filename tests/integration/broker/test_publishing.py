@@ -8,16 +8,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from broker.connection import client_options
 from broker.errors import MessageTooLarge
 from broker.publishing import Publisher
-from local.stack import Stack
 from settings import Settings
 
 
-async def test_after_a_message_that_is_too_large_the_next_is_taken(
-    stack: Stack, settings: Settings, fresh_name: str
-) -> None:
+async def test_after_a_message_that_is_too_large_the_next_is_taken(settings: Settings, fresh_name: str) -> None:
     """The refused one used up sequence numbers of the idempotent producer, and Kafka accepts no gap."""
-    if stack.kafka.name == "kafka-embedded":
-        pytest.skip("noida-db does not hold max.message.bytes")
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:

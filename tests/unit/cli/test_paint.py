@@ -1,0 +1,163 @@
+"""`bannerstream paint`: one banner to a file by the studio or by a real, tiny diffusion model, and what goes wrong."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cli.main import run_command
+
+PRODUCT, COHORT = "mug-stoneware-terracotta", "calm-home"
+
+quiet_libraries = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+Paint = Callable[..., int]
+
+
+@pytest.fixture
+def paint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Paint:
+    """Run the command in an empty folder; arguments come after product, cohort and file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BANNERSTREAM_CONFIG", raising=False)
+
+    def run(*more: str, product: str = PRODUCT, cohort: str = COHORT, out: str = "banner.webp") -> int:
+        return run_command(["paint", product, "--cohort", cohort, "--out", out, *more])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def text_to_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
+    from tests.tiny_models import save_text_to_image
+
+    return save_text_to_image(tmp_path_factory.mktemp("models") / "tiny-sd")
+
+
+@pytest.fixture(scope="module")
+def inpainting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
+    from tests.tiny_models import save_inpainting
+
+    return save_inpainting(tmp_path_factory.mktemp("models") / "tiny-inpaint")
+
+
+@pytest.mark.parametrize(("out", "kind"), [("b.webp", "WEBP"), ("b.jpg", "JPEG"), ("b.png", "PNG")])
+def test_the_studio_paints_the_size_and_format_asked_for(
+    paint: Paint, out: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint("--size", "300x250", out=out) == 0
+    with Image.open(out) as banner:
+        assert (banner.format, banner.size) == (kind, (300, 250))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "by studio" in told.err
+
+
+def test_json_says_how_the_banner_came_about(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint("--json", "--size", "300x250") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["size"], told["provenance"]["engine"]) == ("300x250", "studio")
+    assert told["description"]["subject"] == "mug"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known"),
+    [({"product": "mugg"}, PRODUCT), ({"cohort": "calm"}, COHORT)],
+    ids=["product", "cohort"],
+)
+def test_an_unknown_name_is_wrong_usage_and_the_known_ones_are_listed(
+    paint: Paint, wrong: dict[str, str], known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint(**wrong) == 2
+    assert known in capsys.readouterr().err
+    assert not Path("banner.webp").exists()
+
+
+def test_an_unknown_size_is_wrong_usage(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint("--size", "1x1") == 2
+    assert "970x250" in capsys.readouterr().err
+
+
+def test_a_format_that_is_none_is_told(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint(out="banner.gif") == 3
+    assert ".webp" in capsys.readouterr().err
+
+
+def test_diffusers_without_a_model_names_the_setting(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint("--painter", "diffusers") == 3
+    assert "generator.painter_model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "asked", [("--painter", "diffusers", "--model", "x/y"), ("--describer", "transformers", "--describer-model", "x/y")]
+)
+def test_without_the_libraries_it_says_how_to_install_them(
+    paint: Paint, asked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # what an import of it then raises is what a lack of it raises
+    assert paint(*asked) == 3
+    told = capsys.readouterr().err
+    assert "make setup-gpu" in told
+    assert "bannerstream[gpu]" in told
+
+
+@pytest.mark.gpu_extra
+@quiet_libraries
+@pytest.mark.parametrize("mode", ["scene", "whole"])
+def test_a_text_to_image_model_paints_in_both_modes(
+    paint: Paint, text_to_image: Path, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ("--painter", "diffusers", "--model", str(text_to_image), "--mode", mode)
+    assert paint(*model, "--size", "300x250", "--json") == 0
+    provenance = json.loads(capsys.readouterr().out)["provenance"]
+    assert provenance["model"] == "tiny-sd"
+    assert (provenance["engine"], provenance["mode"]) == ("diffusers", mode)
+    assert ("mug" in provenance["prompt"]) == (mode == "whole")
+    with Image.open("banner.webp") as banner:
+        assert banner.size == (300, 250)
+
+
+@pytest.mark.gpu_extra
+@quiet_libraries
+def test_an_inpainting_model_paints_around_the_product_and_never_instead_of_it(
+    paint: Paint, inpainting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ("--painter", "diffusers", "--model", str(inpainting), "--size", "300x250", "--json")
+    assert paint(*model) == 0
+    assert "Inpaint" in json.loads(capsys.readouterr().out)["provenance"]["painter"]
+    assert paint(*model, "--mode", "whole") == 3
+    assert "painter_mode" in capsys.readouterr().err
+
+
+@pytest.mark.gpu_extra
+@quiet_libraries
+@pytest.mark.parametrize("option", ["--model", "--describer-model"])
+def test_a_model_that_is_not_there_is_told(
+    paint: Paint, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    kind = ("--painter", "diffusers") if option == "--model" else ("--describer", "transformers")
+    assert paint(*kind, option, str(tmp_path / "nowhere")) == 3
+    told = capsys.readouterr().err
+    assert "nowhere" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.gpu_extra
+@quiet_libraries
+def test_a_model_in_pickles_is_refused(
+    paint: Paint, text_to_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pickled = tmp_path / "pickled"
+    for file in text_to_image.rglob("*"):
+        if file.is_file():
+            there = pickled / file.relative_to(text_to_image)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.with_suffix(".bin" if file.suffix == ".safetensors" else file.suffix).write_bytes(file.read_bytes())
+    assert paint("--painter", "diffusers", "--model", str(pickled)) == 3
+    told = capsys.readouterr().err
+    assert "pickles" in told
+    assert "safe_serialization" in told
