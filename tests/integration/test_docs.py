@@ -25,6 +25,8 @@ PAGES = ("README.md", *sorted(str(each.relative_to(ROOT)) for each in (ROOT / "d
 NOT_RUN = {
     "make demo": "tests/integration/test_demo.py runs what it calls, with a shorter session",
     "make test": "it runs this test",
+    "bannerstream paint --painter diffusers": "tests/unit/cli/test_paint.py runs it on tiny models",
+    "bannerstream paint --describer transformers": "tests/unit/generator/test_transformers.py runs a tiny model",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }
 """Commands that no test runs, by their beginning, and why."""
