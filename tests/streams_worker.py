@@ -91,7 +91,8 @@ class Shop:
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings.kafka)
-        self._producer = AIOKafkaProducer(**self._options)
+        # Idempotent, because these tests count: a retry after a slow answer would write an event twice.
+        self._producer = AIOKafkaProducer(**self._options, enable_idempotence=True)
         await self._producer.start()
         self.is_open = True
         cohorts, products = self._catalogue

@@ -41,6 +41,14 @@ def short_session(folder: Path) -> Path:
     return file
 
 
+@pytest.fixture(autouse=True)
+def _a_terminal_that_can_interrupt() -> Iterator[None]:
+    """Where the tests run as a shell's background job, SIGINT is ignored, and a child would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def demo(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """Run `bannerstream demo` in a folder; kill it if the test ends before it does."""
