@@ -12,7 +12,7 @@ from contracts.catalog import Cohort, Product
 from contracts.manifest import BannerCopy
 from generator.copywriting.phrases import Phrases, phrases_for
 from generator.copywriting.prices import former, percent_off, written
-from generator.copywriting.titles import columns, shortened
+from generator.copywriting.titles import columns, core_name, shortened
 
 _HEADLINE_CHARS = 36
 _LINE_CHARS = 72
@@ -28,7 +28,7 @@ class TemplateCopyWriter:
     def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:
         """Return the words of a banner: the same for the same product, cohort and locale, always."""
         language = locale.split("-", maxsplit=1)[0]
-        name = shortened(product.title, brand=product.brand, limit=_HEADLINE_CHARS)
+        name = core_name(product.title, brand=product.brand, limit=_HEADLINE_CHARS)
         phrases = phrases_for(language)
         draw = _draw(product, cohort)
         mood_lines = (
@@ -36,11 +36,11 @@ class TemplateCopyWriter:
         )
         if mood_lines and draw("style", _NAME_HEADLINES):
             headline = mood_lines[draw("mood", len(mood_lines))]
-            line = _joined([shortened(product.title, brand=product.brand, limit=_LINE_NAME_CHARS), *product.highlights])
+            line = _joined([core_name(product.title, brand=product.brand, limit=_LINE_NAME_CHARS), *product.highlights])
         else:
             headline = name
             line = _joined([fact for fact in product.highlights if fact.casefold() not in name.casefold()])
-        calls = (phrases or _english()).calls_to_action(product.category)
+        calls = (phrases or _english()).calls_to_action(product.category, product.title)
         return BannerCopy(
             headline=headline,
             line=line,

@@ -4,14 +4,15 @@ import re
 import unicodedata
 
 _BRACKETS = re.compile(r"\s*[\(\[【（][^\)\]】）]*[\)\]】）]")
+_OPENING = re.compile(r"[\(\[【（]")
 _PACK = re.compile(
     r"\b(?:\d+\s*[-x×]?\s*(?:er)?[- ]?(?:pack|packs|pcs|pieces|piece|pairs?|stück|teilig|pièces|piezas|st\.?)"
     r"|(?:pack|set|lot|box|paquete|juego)\s*(?:of|de|mit)?\s*\d+)\b",
     re.IGNORECASE,
 )
 _MEASURE = re.compile(
-    r"(?<![\w.,])\d+(?:[.,/]\d+)?(?:\s*[x×]\s*\d+(?:[.,]\d+)?)*\s*"
-    r"(?:mm|cm|m|km|ml|cl|dl|l|ltr|litres?|liters?|g|kg|mg|oz|lb|lbs|ft|in|inch|inches|w|watt|v|volt|mah|gb|tb|hz|\"|″)"
+    r"(?<![\w.,])(?:[Øø⌀]\s*)?\d+(?:[.,/]\d+)?(?:\s*[x×]\s*\d+(?:[.,]\d+)?)*\s*"
+    r"(?:mm|cm|m|km|ml|cl|dl|l|ltr|litres?|liters?|g|kg|mg|oz|lb|lbs|ft|in|inch|inches|w|watt|v|volt|wh|mah|gb|tb|hz|k|h|l|\"|″|غ|غرام|كغ|جم|كجم|مل|لتر|سم|م|グラム|センチ)"
     r"(?![\w])",
     re.IGNORECASE,
 )
@@ -22,6 +23,9 @@ _DANGLING = re.compile(
     r"|en|con|y|para|el|los|las|&|\+|x))+$",
     re.IGNORECASE,
 )
+_DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE)
+_CORE_COLUMNS = 6
+"""Less before the first detail ("Tee, organic cotton") says too little for a name of its own."""
 _ELLIPSIS = "…"
 _SPACES = re.compile(r"\s+")
 
@@ -43,6 +47,20 @@ def shortened(title: str, *, brand: str | None, limit: int) -> str:
     if columns(text) > limit:
         text = _whole_words(text, limit)
     return text
+
+
+def core_name(title: str, *, brand: str | None, limit: int) -> str:
+    """Return what a person would call the product, in at most `limit` columns: the title up to its first detail.
+
+    "Gooseneck Kettle 0.9 L – Matt Black, Beech Handle" is a Gooseneck Kettle: measures, packs, brackets and further
+    clauses are details, as a shop's titles order them. Where next to nothing stands before the first, the title is
+    `shortened` instead.
+    """
+    text = _tidy(unicodedata.normalize("NFC", title)) or title
+    text = _tidy(_without_brand(text, brand)) or text
+    starts = (match.start() for detail in _DETAILS for match in detail.finditer(text))
+    head = next((head for start in sorted(starts) if columns(head := _tidy(text[:start])) >= _CORE_COLUMNS), text)
+    return shortened(_tidy(_DANGLING.sub("", head)) or head, brand=None, limit=limit)
 
 
 def columns(text: str) -> int:
