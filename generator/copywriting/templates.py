@@ -12,7 +12,7 @@ from contracts.catalog import Cohort, Product
 from contracts.manifest import BannerCopy
 from generator.copywriting.phrases import Phrases, phrases_for
 from generator.copywriting.prices import former, percent_off, written
-from generator.copywriting.titles import columns, core_name, shortened
+from generator.copywriting.titles import columns, core_name, shortened, with_curly_quotes
 
 _HEADLINE_CHARS = 36
 _LINE_CHARS = 72
@@ -40,6 +40,8 @@ class TemplateCopyWriter:
         else:
             headline = name
             line = _joined([fact for fact in product.highlights if fact.casefold() not in name.casefold()])
+        if language == "en":
+            headline, line = with_curly_quotes(headline), with_curly_quotes(line)
         calls = (phrases or _english()).calls_to_action(product.category, product.title)
         return BannerCopy(
             headline=headline,

@@ -63,6 +63,12 @@ def core_name(title: str, *, brand: str | None, limit: int) -> str:
     return shortened(_tidy(_DANGLING.sub("", head)) or head, brand=None, limit=limit)
 
 
+def with_curly_quotes(text: str) -> str:
+    """Return an English text with the quotation marks of print: a model name 'Davos' becomes ‘Davos’."""
+    text = re.sub(r"(?<!\w)'([^']+)'(?!\w)", "‘\\1’", text)
+    return re.sub(r'(?<!\w)"([^"]+)"(?!\w)', "“\\1”", text).replace("'", "’")
+
+
 def columns(text: str) -> int:
     """Return the width of a text in columns: CJK characters take two."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

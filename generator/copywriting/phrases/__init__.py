@@ -29,6 +29,8 @@ _LIVES = {
 }
 """Parts of life, by what a category's slug begins with or holds."""
 _PLAIN_NOUN_CHARS = 14
+_LIFE_WEIGHT = 2
+"""A line written for the product's part of life is drawn twice as readily as one that suits anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Phrases:
             return ()
         lines = self.mood[found.most_common(1)[0][0]]
         life = _life(category)
-        return lines.get(life, ()) + lines["any"] if life else lines["any"]
+        return lines.get(life, ()) * _LIFE_WEIGHT + lines["any"] if life else lines["any"]
 
     def _tones_of(self, phrase: str) -> list[str]:
         """Return the tone of a phrase as a whole ("fresh air"), else those of its words."""
