@@ -99,7 +99,7 @@ def _on_panel(
     pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None
 ) -> Inks:
     """Lay a field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
-    strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:0:-1]))
+    strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
     fill = toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 5.2)
     height, width = pixels.shape[:2]
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5

@@ -23,7 +23,7 @@ _BREAKS_ANYWHERE = frozenset({"Hani", "Hira", "Kana", "Bopo"})
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 _WORD = re.compile(
     r"(?:\d[\d.,]*(?:[ ][×x][ ]\d[\d.,]*)*[ ](?=[a-z%°]|\w{1,2}(?:\W|$)))?"  # a number before what it counts
-    r"[\S\u00a0\u202f]+?(?:(?<=\w)[-/–](?=\w)|[^\S\u00a0\u202f]+(?:[·|–—][^\S\u00a0\u202f]+)?|$)"
+    r"[\S\u00a0\u202f]+?(?:(?<=\w{4})[-/–](?=\w{4})|[^\S\u00a0\u202f]+(?:[·|–—][^\S\u00a0\u202f]+)?|$)"
 )
 _SEPARATORS = "·|–—"
 _FACTS_BETWEEN = " · "
@@ -262,7 +262,7 @@ def _words(text: str) -> tuple[str, ...]:
     """Return the pieces between which a line may break; what follows a word up to the next belongs to it.
 
     A separator (` · `, ` – `) belongs to the word before, so that no line begins with one; a number and what it counts
-    (`40 hours`, `70 × 140 cm`) are one piece.
+    (`40 hours`, `70 × 140 cm`) are one piece. Hyphens part long words only: "Over-Ear" stays together.
     """
     pieces: list[str] = []
     for word in _WORD.findall(text.strip()):

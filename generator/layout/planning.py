@@ -67,7 +67,7 @@ _WITH_PRODUCT: tuple[Template, ...] = (
     Template(
         "spot", "compact", "split", (0.067, 0.08, 0.866, 0.84), (0.475, 0.44, 0.485, 0.48), 0.92, head=0.39, foot=0.45
     ),
-    Template("open", "square", "split", (0.075, 0.075, 0.85, 0.86), (0.1, 0.36, 0.8, 0.44), 0.8, head=0.27),
+    Template("open", "square", "split", (0.075, 0.075, 0.85, 0.86), (0.1, 0.375, 0.8, 0.43), 0.805, head=0.295),
     Template(
         "panel",
         "square",
@@ -83,11 +83,11 @@ _WITH_PRODUCT: tuple[Template, ...] = (
         "frost",
         "square",
         "split",
-        (0.105, 0.655, 0.79, 0.255),
-        (0.1, 0.06, 0.8, 0.5),
-        0.56,
-        (0.05, 0.605, 0.9, 0.345),
-        head=0.62,
+        (0.105, 0.62, 0.79, 0.285),
+        (0.1, 0.05, 0.8, 0.485),
+        0.535,
+        (0.05, 0.572, 0.9, 0.378),
+        head=0.64,
         mirrors=False,
     ),
     Template(
