@@ -124,7 +124,8 @@ def fit(
             spans = _balanced(widths, width / size, count, penalties)
             if spans is None:
                 continue
-            lines = tuple(set_line(_joined(words[a:b]), typeface, tracking, right_to_left) for a, b in spans)
+            texts = (_line_of(words, start, end) for start, end in spans)
+            lines = tuple(set_line(text, typeface, tracking, right_to_left) for text in texts)
             paragraph = Paragraph(lines, typeface, size)
             if paragraph.width <= width and paragraph.height <= height:
                 return paragraph
@@ -289,8 +290,13 @@ def _cjk_pieces(word: str) -> list[str]:
 
 
 def _joined(words: tuple[str, ...]) -> str:
-    """Return a line of pieces; a separator at its end goes: the line break says as much."""
-    return _without_separator("".join(words).strip())
+    return "".join(words).strip()
+
+
+def _line_of(words: tuple[str, ...], start: int, end: int) -> str:
+    """Return a line of pieces; a separator at its end goes where another line follows: the break says as much."""
+    line = _joined(words[start:end])
+    return _without_separator(line) if end < len(words) else line
 
 
 def _without_separator(text: str) -> str:

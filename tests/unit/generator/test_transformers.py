@@ -41,7 +41,7 @@ def test_a_model_that_babbles_is_replaced_product_by_product_and_the_description
     assert [each.subject for each in described] == [labels[4] for labels in LABELLED[:5]]
     for each in described:
         assert decode(encode(each), Description) == each
-        assert each.describer == "lexicon@1"
+        assert each.describer == "lexicon@2"
         assert describer.revision in str(each.fallback_reason)
 
 
