@@ -95,9 +95,7 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
     return _with_button(text, under, cohort)
 
 
-def _on_panel(
-    pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None
-) -> Inks:
+def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
     """Lay a field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
     strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
     fill = toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 5.2)
