@@ -23,7 +23,8 @@ _DANGLING = re.compile(
     r"|en|con|y|para|el|los|las|&|\+|x))+$",
     re.IGNORECASE,
 )
-_DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE)
+_WITH = re.compile(r"\s(?:with|w/|incl\.?|including|mit|inkl\.?|avec|con)\s", re.IGNORECASE)
+_DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE, _WITH)
 _CORE_COLUMNS = 6
 """Less before the first detail ("Tee, organic cotton") says too little for a name of its own."""
 _ELLIPSIS = "…"
@@ -49,18 +50,27 @@ def shortened(title: str, *, brand: str | None, limit: int) -> str:
     return text
 
 
-def core_name(title: str, *, brand: str | None, limit: int) -> str:
+def core_name(title: str, *, brand: str | None, limit: int, head_first: bool = False) -> str:
     """Return what a person would call the product, in at most `limit` columns: the title up to its first detail.
 
     "Gooseneck Kettle 0.9 L – Matt Black, Beech Handle" is a Gooseneck Kettle: measures, packs, brackets and further
     clauses are details, as a shop's titles order them. Where next to nothing stands before the first, the title is
-    `shortened` instead.
+    `shortened` instead. A name that is still too long keeps its noun: the last words, or the first where nouns come
+    before what describes them (`head_first`: "pot en terre cuite").
     """
     text = _tidy(unicodedata.normalize("NFC", title)) or title
     text = _tidy(_without_brand(text, brand)) or text
-    starts = (match.start() for detail in _DETAILS for match in detail.finditer(text))
-    head = next((head for start in sorted(starts) if columns(head := _tidy(text[:start])) >= _CORE_COLUMNS), text)
-    return shortened(_tidy(_DANGLING.sub("", head)) or head, brand=None, limit=limit)
+    starts = sorted(match.start() for detail in _DETAILS for match in detail.finditer(text))
+    heads = (_tidy(_DANGLING.sub("", text[:start])) for start in starts)
+    head = next((head for head in heads if columns(head) >= _CORE_COLUMNS), None)
+    if head is None:
+        return shortened(text, brand=None, limit=limit)
+    if columns(head) > limit and not head_first:
+        words = head.split()
+        while len(words) > 1 and columns(" ".join(words)) > limit:
+            words.pop(0)
+        head = _tidy(" ".join(words)) or head
+    return shortened(head, brand=None, limit=limit)
 
 
 def with_curly_quotes(text: str) -> str:
