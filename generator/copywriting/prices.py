@@ -5,6 +5,15 @@ from decimal import ROUND_DOWN, Decimal
 from contracts.catalog import Price
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CNY": "¥", "KRW": "₩", "INR": "₹", "ILS": "₪", "PLN": "zł"}
+_NATIVE_SYMBOLS = {
+    ("ar", "AED"): "د.إ.",
+    ("ar", "SAR"): "ر.س.",
+    ("ar", "EGP"): "ج.م.",
+    ("ar", "QAR"): "ر.ق.",
+    ("ja", "JPY"): "円",
+    ("zh", "CNY"): "元",
+}
+"""Where a language has a sign of its own for its currency (CLDR)."""
 _DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "fi", "nb", "cs", "ru", "tr"})
 _SYMBOL_BEHIND = _DECIMAL_COMMA | {"ar", "he"}
 _NARROW_SPACE_GROUPS = frozenset({"fr", "sv", "fi", "nb", "cs", "pl", "ru"})
@@ -33,6 +42,11 @@ def percent_off(price: Price, locale: str) -> str:
     return f"−{percent}{space}%" if percent >= 1 else ""
 
 
+def _symbol(currency: str, language: str) -> str | None:
+    """Return how a language's readers write the currency; None where its code is what they write."""
+    return _NATIVE_SYMBOLS.get((language, currency)) or _SYMBOLS.get(currency)
+
+
 def _money(amount: str, currency: str, language: str) -> str:
     whole, _, cents = amount.partition(".")
     whole = whole.lstrip("0") or "0"
@@ -44,7 +58,9 @@ def _money(amount: str, currency: str, language: str) -> str:
     group = "\u202f" if language in _NARROW_SPACE_GROUPS else "." if comma else ","
     grouped = f"{int(whole):,}".replace(",", group) if len(whole) > 3 else whole
     number = grouped + (("," if comma else ".") + cents if cents else "")
-    symbol = _SYMBOLS.get(currency)
+    symbol = _symbol(currency, language)
     if symbol is None:
         return f"{number}\u00a0{currency}"
+    if (language, currency) == ("ja", "JPY"):
+        return f"{number}{symbol}"
     return f"{number}\u00a0{symbol}" if language in _SYMBOL_BEHIND or currency == "PLN" else f"{symbol}{number}"

@@ -12,12 +12,14 @@ from contracts.catalog import Cohort, Product
 from contracts.manifest import BannerCopy
 from generator.copywriting.phrases import Phrases, phrases_for
 from generator.copywriting.prices import former, percent_off, written
-from generator.copywriting.titles import columns, shortened
+from generator.copywriting.titles import columns, core_name, shortened, with_curly_quotes
 
 _HEADLINE_CHARS = 36
 _LINE_CHARS = 72
 _LINE_NAME_CHARS = 40
 """In Latin letters; a CJK character counts as two, as it is as wide as two."""
+_HEAD_FIRST = frozenset({"fr", "es", "it", "pt", "ca", "ro", "ar", "he", "vi", "id"})
+"""Languages that name a thing before they describe it."""
 _NAME_HEADLINES = 4
 """One banner in this many has the product's name for a headline even where mood lines are at hand."""
 
@@ -28,7 +30,8 @@ class TemplateCopyWriter:
     def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:
         """Return the words of a banner: the same for the same product, cohort and locale, always."""
         language = locale.split("-", maxsplit=1)[0]
-        name = shortened(product.title, brand=product.brand, limit=_HEADLINE_CHARS)
+        head_first = language in _HEAD_FIRST
+        name = core_name(product.title, brand=product.brand, limit=_HEADLINE_CHARS, head_first=head_first)
         phrases = phrases_for(language)
         draw = _draw(product, cohort)
         mood_lines = (
@@ -36,11 +39,14 @@ class TemplateCopyWriter:
         )
         if mood_lines and draw("style", _NAME_HEADLINES):
             headline = mood_lines[draw("mood", len(mood_lines))]
-            line = _joined([shortened(product.title, brand=product.brand, limit=_LINE_NAME_CHARS), *product.highlights])
+            name = core_name(product.title, brand=product.brand, limit=_LINE_NAME_CHARS, head_first=head_first)
+            line = _joined([name, *product.highlights])
         else:
             headline = name
             line = _joined([fact for fact in product.highlights if fact.casefold() not in name.casefold()])
-        calls = (phrases or _english()).calls_to_action(product.category)
+        if language == "en":
+            headline, line = with_curly_quotes(headline), with_curly_quotes(line)
+        calls = (phrases or _english()).calls_to_action(product.category, product.title)
         return BannerCopy(
             headline=headline,
             line=line,

@@ -4,14 +4,15 @@ import re
 import unicodedata
 
 _BRACKETS = re.compile(r"\s*[\(\[【（][^\)\]】）]*[\)\]】）]")
+_OPENING = re.compile(r"[\(\[【（]")
 _PACK = re.compile(
     r"\b(?:\d+\s*[-x×]?\s*(?:er)?[- ]?(?:pack|packs|pcs|pieces|piece|pairs?|stück|teilig|pièces|piezas|st\.?)"
     r"|(?:pack|set|lot|box|paquete|juego)\s*(?:of|de|mit)?\s*\d+)\b",
     re.IGNORECASE,
 )
 _MEASURE = re.compile(
-    r"(?<![\w.,])\d+(?:[.,/]\d+)?(?:\s*[x×]\s*\d+(?:[.,]\d+)?)*\s*"
-    r"(?:mm|cm|m|km|ml|cl|dl|l|ltr|litres?|liters?|g|kg|mg|oz|lb|lbs|ft|in|inch|inches|w|watt|v|volt|mah|gb|tb|hz|\"|″)"
+    r"(?<![\w.,])(?:[Øø⌀]\s*)?\d+(?:[.,/]\d+)?(?:\s*[x×]\s*\d+(?:[.,]\d+)?)*\s*"
+    r"(?:mm|cm|m|km|ml|cl|dl|l|ltr|litres?|liters?|g|kg|mg|oz|lb|lbs|ft|in|inch|inches|w|watt|v|volt|wh|mah|gb|tb|hz|k|h|l|\"|″|غ|غرام|كغ|جم|كجم|مل|لتر|سم|م|グラム|センチ)"
     r"(?![\w])",
     re.IGNORECASE,
 )
@@ -22,6 +23,10 @@ _DANGLING = re.compile(
     r"|en|con|y|para|el|los|las|&|\+|x))+$",
     re.IGNORECASE,
 )
+_WITH = re.compile(r"\s(?:with|w/|incl\.?|including|mit|inkl\.?|avec|con)\s", re.IGNORECASE)
+_DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE, _WITH)
+_CORE_COLUMNS = 6
+"""Less before the first detail ("Tee, organic cotton") says too little for a name of its own."""
 _ELLIPSIS = "…"
 _SPACES = re.compile(r"\s+")
 
@@ -43,6 +48,35 @@ def shortened(title: str, *, brand: str | None, limit: int) -> str:
     if columns(text) > limit:
         text = _whole_words(text, limit)
     return text
+
+
+def core_name(title: str, *, brand: str | None, limit: int, head_first: bool = False) -> str:
+    """Return what a person would call the product, in at most `limit` columns: the title up to its first detail.
+
+    "Gooseneck Kettle 0.9 L – Matt Black, Beech Handle" is a Gooseneck Kettle: measures, packs, brackets and further
+    clauses are details, as a shop's titles order them. Where next to nothing stands before the first, the title is
+    `shortened` instead. A name that is still too long keeps its noun: the last words, or the first where nouns come
+    before what describes them (`head_first`: "pot en terre cuite").
+    """
+    text = _tidy(unicodedata.normalize("NFC", title)) or title
+    text = _tidy(_without_brand(text, brand)) or text
+    starts = sorted(match.start() for detail in _DETAILS for match in detail.finditer(text))
+    heads = (_tidy(_DANGLING.sub("", text[:start])) for start in starts)
+    head = next((head for head in heads if columns(head) >= _CORE_COLUMNS), None)
+    if head is None:
+        return shortened(text, brand=None, limit=limit)
+    if columns(head) > limit and not head_first:
+        words = head.split()
+        while len(words) > 1 and columns(" ".join(words)) > limit:
+            words.pop(0)
+        head = _tidy(" ".join(words)) or head
+    return shortened(head, brand=None, limit=limit)
+
+
+def with_curly_quotes(text: str) -> str:
+    """Return an English text with the quotation marks of print: a model name 'Davos' becomes ‘Davos’."""
+    text = re.sub(r"(?<!\w)'([^']+)'(?!\w)", "‘\\1’", text)
+    return re.sub(r'(?<!\w)"([^"]+)"(?!\w)', "“\\1”", text).replace("'", "’")
 
 
 def columns(text: str) -> int:

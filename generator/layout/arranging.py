@@ -12,7 +12,7 @@ from typing import Literal
 from contracts.catalog import Cohort
 from contracts.manifest import BannerCopy
 from generator.layout.fonts import Typeface, drawable
-from generator.layout.lines import Paragraph, SetLine, fit, fit_or_shorten
+from generator.layout.lines import Paragraph, SetLine, fewer_facts, fit, fit_or_shorten
 from generator.layout.planning import Shape, is_mirrored, template_of
 from generator.layout.text import printable
 from generator.ports import Box, Composition
@@ -38,9 +38,9 @@ class Scale:
 
 _SCALES: dict[Shape, Scale] = {
     "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
-    "strip": Scale((0.29, 0.19), 2, (0.158, 0.136), 1, 0.128, 0.15, 0.19, 0.115),
-    "compact": Scale((0.128, 0.068), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.072, 0.046),
-    "square": Scale((0.094, 0.045), 3, (0.034, 0.027), 2, 0.026, 0.031, 0.042, 0.033),
+    "strip": Scale((0.3, 0.19), 2, (0.16, 0.14), 1, 0.133, 0.152, 0.2, 0.115),
+    "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
+    "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
 }
 _PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
@@ -196,21 +196,17 @@ class _Setter:
         """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
-            line = self._line(width) if "line" in parts else None
-            taken = (eyebrow.height + 1.05 * self.gap if eyebrow else 0) + (line.height + 1.5 * self.gap if line else 0)
-            headline = fit(
-                self.words["headline"],
-                self.display,
-                width=width,
-                height=height - taken,
-                largest=self.scale.headline[0] * self.unit,
-                smallest=self.scale.headline[1] * self.unit,
-                max_lines=self.scale.headline_lines,
-                tracking=self._display_tracking,
-                right_to_left=self.rtl,
-            )
-            if headline is not None and (not line or line.font_size <= headline.font_size * 0.8):
-                return self._stacked(eyebrow, headline, line)
+            found = [
+                (headline, line)
+                for line in (self._lines(width) if "line" in parts else (None,))
+                if (headline := self._headline(width, height - self._beside_headline(eyebrow, line))) is not None
+                and (not line or line.font_size <= headline.font_size * 0.8)
+            ]
+            if found:
+                best = max(headline.font_size for headline, _ in found)
+                # A second line of facts is not worth a headline that is clearly smaller for it.
+                chosen = next(pair for pair in found if pair[0].font_size >= 0.87 * best)
+                return self._stacked(eyebrow, *chosen)
         headline = fit_or_shorten(
             self.words["headline"],
             self.display,
@@ -222,6 +218,22 @@ class _Setter:
             right_to_left=self.rtl,
         )
         return self._stacked(None, headline, None) if headline else _Piece((), 0, 0)
+
+    def _headline(self, width: float, height: float) -> Paragraph | None:
+        return fit(
+            self.words["headline"],
+            self.display,
+            width=width,
+            height=height,
+            largest=self.scale.headline[0] * self.unit,
+            smallest=self.scale.headline[1] * self.unit,
+            max_lines=self.scale.headline_lines,
+            tracking=self._display_tracking,
+            right_to_left=self.rtl,
+        )
+
+    def _beside_headline(self, eyebrow: Paragraph | None, line: Paragraph | None) -> float:
+        return (eyebrow.height + 1.05 * self.gap if eyebrow else 0) + (line.height + 1.5 * self.gap if line else 0)
 
     def _stacked(self, eyebrow: Paragraph | None, headline: Paragraph, line: Paragraph | None) -> _Piece:
         paragraphs: list[tuple[Role, Paragraph, float]] = []
@@ -242,10 +254,11 @@ class _Setter:
     def _foot(self, width: float, *, stacked: bool = False) -> _Piece:
         """Set the button, with the price beside it, or over it where the width is short."""
         button = self._button(width)
-        price = self._price(width)
+        space = 0.9 * self.gap + 0.03 * self.unit
+        # Beside the button the former price may have to go; over it there is room for all.
+        price = (None if stacked else self._price(width - button.width - space)) or self._price(width)
         if price is None:
             return button
-        space = 0.9 * self.gap + 0.03 * self.unit
         if not stacked and button.width + space + price.width <= width:
             total = button.width + space + price.width
             middle = (button.height - price.height) / 2
@@ -317,16 +330,35 @@ class _Setter:
             placed = [replace(item, x=total - item.x - item.width) for item in placed]
         return _Piece(tuple(item.moved(0, height) for item in placed), total, height)
 
-    def _line(self, width: float) -> Paragraph | None:
+    def _lines(self, width: float) -> tuple[Paragraph | None, ...]:
+        """Return the line in as many rows as the scale allows, and in one where that differs."""
+        rows = [self._line(width, count) for count in range(self.scale.line_lines, 0, -1)]
+        return tuple(rows[:1] + [row for row in rows[1:] if row and rows[0] and len(row.lines) < len(rows[0].lines)])
+
+    def _line(self, width: float, max_lines: int) -> Paragraph | None:
+        """Return the line with as many of its facts as fit; a single one that does not is shortened."""
         largest, smallest = (part * self.unit for part in self.scale.line)
+        for facts in fewer_facts(self.words["line"]):
+            found = fit(
+                facts,
+                self.plain,
+                width=width,
+                height=self.unit,
+                largest=largest,
+                smallest=smallest,
+                max_lines=max_lines,
+                right_to_left=self.rtl,
+            )
+            if found is not None:
+                return found
         return fit_or_shorten(
-            self.words["line"],
+            next(fewer_facts(self.words["line"])),
             self.plain,
             width=width,
             height=self.unit,
             largest=largest,
             smallest=smallest,
-            max_lines=self.scale.line_lines,
+            max_lines=max_lines,
             right_to_left=self.rtl,
         )
 

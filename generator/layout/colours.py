@@ -3,6 +3,9 @@
 Contrast is that of WCAG 2.2 (relative luminance of sRGB, (L1 + 0.05) / (L2 + 0.05)).
 """
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,10 @@ LARGE_TEXT_CONTRAST = 3.0
 _LARGE_PX = 24.0
 _LARGE_BOLD_PX = 18.66
 """18 pt and 14 pt at 96 dpi."""
+_COLOURLESS = 9.0
+"""CIELAB chroma below which nobody names a hue."""
+_NEAR_HUE = 32.0
+"""Degrees: red and terracotta are near, terracotta and ochre are not."""
 
 _ENCODED = np.arange(256, dtype=np.float64) / 255.0
 _LINEAR = np.where(_ENCODED <= 0.04045, _ENCODED / 12.92, ((_ENCODED + 0.055) / 1.055) ** 2.4).astype(np.float32)
@@ -91,3 +98,41 @@ def paper_of(palette: tuple[str, ...]) -> Rgb:
 def accent_of(palette: tuple[str, ...]) -> Rgb:
     """Return the strongest accent; palettes run from the lightest ground to it."""
     return rgb(palette[-1])
+
+
+def apart_from(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
+    """Return the first choice whose hue is not that of `colour`; where all are near it, the farthest.
+
+    Hue is judged in the a*b* plane of CIELAB: a grey product is apart from every colour.
+    """
+    if colour is None or _chroma(colour) < _COLOURLESS:
+        return choices[0]
+    clear = (choice for choice in choices if _chroma(choice) > _COLOURLESS and _apart(choice, colour) > _NEAR_HUE)
+    return next(clear, max(choices, key=lambda choice: _apart(choice, colour)))
+
+
+def colour_of(picture: Image) -> Rgb | None:
+    """Return the colour that a cut-out product is remembered by: the mean of its pixels, vivid ones counting more."""
+    small = cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 4).astype(np.float32)
+    vivid = small[:, :3].max(axis=1) - small[:, :3].min(axis=1)
+    weight = small[:, 3] * (vivid + 1)
+    if weight.sum() <= 0:
+        return None
+    mean = (small[:, :3] * weight[:, None]).sum(axis=0) / weight.sum()
+    return round(float(mean[0])), round(float(mean[1])), round(float(mean[2]))
+
+
+def _ab(colour: Rgb) -> tuple[float, float]:
+    lab = cv2.cvtColor(np.array([[colour]], np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)[0, 0]
+    return float(lab[1]), float(lab[2])
+
+
+def _chroma(colour: Rgb) -> float:
+    return math.hypot(*_ab(colour))
+
+
+def _apart(one: Rgb, other: Rgb) -> float:
+    """Return the angle between two hues in degrees."""
+    (a, b), (c, d) = _ab(one), _ab(other)
+    difference = abs(math.degrees(math.atan2(b, a) - math.atan2(d, c))) % 360
+    return min(difference, 360 - difference)

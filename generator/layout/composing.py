@@ -5,7 +5,7 @@ import numpy as np
 from contracts.catalog import Cohort
 from contracts.manifest import BannerCopy
 from generator.layout.arranging import Block, arrange
-from generator.layout.colours import as_hex
+from generator.layout.colours import as_hex, colour_of
 from generator.layout.drawing import Inks, draw_words
 from generator.layout.legibility import make_readable
 from generator.layout.products import place_product
@@ -31,7 +31,9 @@ def lay_out(
     """
     pixels = np.ascontiguousarray(painting.pixels).copy()
     block = arrange(words, composition, cohort, locale.split("-", maxsplit=1)[0])
-    inks = make_readable(pixels, block, composition, cohort)
+    cut_out = product_image is not None and product_image.cut_out
+    product_colour = colour_of(product_image.pixels) if product_image is not None and cut_out else None
+    inks = make_readable(pixels, block, composition, cohort, product_colour)
     product = None
     if product_image is not None and composition.product is not None and not painting.holds_product:
         product = place_product(pixels, product_image, composition.product, composition.ground_y, painting.light_side)

@@ -102,7 +102,7 @@ def _runs(text: str, typeface: Typeface) -> Iterator[tuple[Face, str]]:
     for position, char in enumerate(text):
         if current is not None and (char in JOINERS or unicodedata.combining(char) or _sticks(char, current)):
             continue
-        face = _face_for(char, typeface)
+        face = (_face_after(text[position:], typeface) if current is None else None) or _face_for(char, typeface)
         if face is None:
             raise NoFontForScript(_no_font(char))
         if face != current:
@@ -116,6 +116,13 @@ def _runs(text: str, typeface: Typeface) -> Iterator[tuple[Face, str]]:
 def _sticks(char: str, face: Face) -> bool:
     """Spaces and marks of no script of their own stay in the font of the word before them."""
     return scripts.script(char) in _INHERITED and not char.isdigit() and ord(char) in _opened(face).letters
+
+
+def _face_after(text: str, typeface: Typeface) -> Face | None:
+    """Return the font of the word that marks at the start of a text open, where that font has them: `«نور»`."""
+    word = next((char for char in text if scripts.script(char) not in _INHERITED), None)
+    face = _face_for(word, typeface) if word else None
+    return face if face and text[0] != word and _sticks(text[0], face) else None
 
 
 @lru_cache(maxsize=8192)

@@ -16,6 +16,7 @@ from generator.layout.colours import (
     WHITE,
     Rgb,
     accent_of,
+    apart_from,
     contrast,
     contrast_of,
     ink_of,
@@ -42,8 +43,11 @@ _VEIL_STEPS = 6
 """Halvings: a 64th of the veil's strength is less than anyone sees."""
 _SAMPLE = 1600
 """Pixels looked at per line; scenes are soft, and grain averages out over this many."""
+_BRIGHT = 0.22
+"""Luminance from which a scene is a bright one; a mid grey has 0.21."""
+_TRUE_TO_SCENE = 0.3
 _SOFT_ROLES = frozenset({"line", "former_price"})
-_BUTTON_ON_GROUND = 1.7
+_BUTTON_ON_GROUND = 1.4
 """A button whose edge stands out less than this against its ground is not seen as one."""
 
 
@@ -56,16 +60,21 @@ class _Tone:
     soft: Rgb
 
 
-def make_readable(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
-    """Lay the look's ground under the words, in place, and return the colours of words and button."""
+def make_readable(
+    pixels: Image, block: Block, composition: Composition, cohort: Cohort, product_colour: Rgb | None = None
+) -> Inks:
+    """Lay the look's ground under the words, in place, and return the colours of words and button.
+
+    Panels and discs take a colour of the palette that is not the product's own, so that it does not drown in them.
+    """
     look = template_of(composition).look
     ground = ground_box(composition)
     if look == "panel" and ground is not None:
-        return _on_panel(pixels, ground, composition, cohort)
+        return _on_panel(pixels, ground, composition, cohort, product_colour)
     if look == "frost" and ground is not None:
         return _on_frost(pixels, ground, block, cohort)
     if look == "spot" and composition.product is not None:
-        _spot(pixels, composition, cohort)
+        _spot(pixels, composition, cohort, product_colour)
     return _on_veil(pixels, block, composition, cohort)
 
 
@@ -75,8 +84,10 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
     mask = _veil_mask(pixels.shape[1], pixels.shape[0], loose, block.button, composition)
     tones = _tones(pixels, loose, cohort)
     needs = [_strength(pixels, mask, loose, tone) for tone in tones]
-    # Light words on a dark veil look richer beside a lit scene: dark words must need clearly less.
-    tone, strength = (tones[1], needs[1]) if needs[1] + 0.12 < needs[0] else (tones[0], needs[0])
+    # A dark veil over a bright scene takes the day out of it, a light one the evening: each must need clearly less.
+    bright = luminance(_mean_under(pixels, _union([item.ink for item in loose]))) > _BRIGHT if loose else False
+    lighten = needs[1] < needs[0] + _TRUE_TO_SCENE if bright else needs[1] + _TRUE_TO_SCENE < needs[0]
+    tone, strength = (tones[1], needs[1]) if lighten else (tones[0], needs[0])
     _blend(pixels, mask * strength, tone.veil)
     under = _mean_under(pixels, block.button)
     text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving", "eyebrow"), tone.strong)
@@ -84,9 +95,10 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
     return _with_button(text, under, cohort)
 
 
-def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Cohort) -> Inks:
-    """Lay a plain field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
-    fill = toward(accent_of(cohort.palette), ink_of(cohort.palette), WHITE, 5.2)
+def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
+    """Lay a field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
+    strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
+    fill = toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 5.2)
     height, width = pixels.shape[:2]
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5
@@ -144,7 +156,7 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     return _with_button(text, ground_colour, cohort)
 
 
-def _spot(pixels: Image, composition: Composition, cohort: Cohort) -> None:
+def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
     """Set a disc of the accent behind the product."""
     product = composition.product
     if product is None:
@@ -156,7 +168,8 @@ def _spot(pixels: Image, composition: Composition, cohort: Cohort) -> None:
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5 - centre_x
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - centre_y
     mask = np.clip(radius - np.hypot(x, y) + 0.5, 0, 1).astype(np.float32)
-    middle = rgb(cohort.palette[len(cohort.palette) // 2])
+    half = len(cohort.palette) // 2
+    middle = apart_from(product_colour, tuple(rgb(cohort.palette[at]) for at in (half, half - 1, -1)))
     lift = np.clip(0.5 - y / (2 * radius), 0, 1).astype(np.float32)
     _blend(pixels, mask * np.float32(0.97), middle)
     _blend(pixels, mask * lift * np.float32(0.45), paper_of(cohort.palette))

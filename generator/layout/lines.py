@@ -6,6 +6,7 @@ and break between any two CJK characters except where kinsoku shori forbids it (
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -20,9 +21,18 @@ _NOT_AT_START = frozenset(
 _NOT_AT_END = frozenset("（［｛「『【〔〈《“‘([{¥￥$€£")
 _BREAKS_ANYWHERE = frozenset({"Hani", "Hira", "Kana", "Bopo"})
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+_WORD = re.compile(
+    r"(?:\d[\d.,]*(?:[ ][×x][ ]\d[\d.,]*)*[ ](?=[a-z%°]|\w{1,2}(?:\W|$)))?"  # a number before what it counts
+    r"[\S\u00a0\u202f]+?(?:(?<=\w{4})[-/–](?=\w{4})|[^\S\u00a0\u202f]+(?:[·|–—][^\S\u00a0\u202f]+)?|$)"
+)
+_SEPARATORS = "·|–—"
+_FACTS_BETWEEN = " · "
 _SPACE_CORE_SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 _WIDOW_SHARE = 0.36
 """A last line shorter than this share of the longest looks forgotten."""
+_AT_HYPHEN = 0.6
+_INSIDE_FACT = 0.15
+"""Against the squared share by which lines differ in length: a fact stays whole unless the lines get very uneven."""
 _LEADING = {"latin": 1.1, "other": 1.28}
 _STEPS = 14
 """Sizes tried between the largest and the smallest: about 5 % apart at a ratio of 2."""
@@ -107,14 +117,15 @@ def fit(
     if not words:
         return None
     typeface = _for_language(typeface, text)
-    widths = _word_widths(words, typeface, tracking)
+    widths, penalties = _word_widths(words, typeface, tracking), _penalties(words)
     for step in range(_STEPS + 1):
         size = largest * (smallest / largest) ** (step / _STEPS)
         for count in range(1, max_lines + 1):
-            spans = _balanced(widths, width / size, count)
+            spans = _balanced(widths, width / size, count, penalties)
             if spans is None:
                 continue
-            lines = tuple(set_line(_joined(words[a:b]), typeface, tracking, right_to_left) for a, b in spans)
+            texts = (_line_of(words, start, end) for start, end in spans)
+            lines = tuple(set_line(text, typeface, tracking, right_to_left) for text in texts)
             paragraph = Paragraph(lines, typeface, size)
             if paragraph.width <= width and paragraph.height <= height:
                 return paragraph
@@ -155,6 +166,13 @@ def fit_or_shorten(
             words.pop()
         shortened = _joined(tuple(words)).rstrip(" ,.;:·–—-&(/") + "…"
     return None
+
+
+def fewer_facts(text: str) -> Iterator[str]:
+    """Yield a line of facts whole, then with fewer and fewer of them: a fact is left out, never cut."""
+    facts = text.split(_FACTS_BETWEEN)
+    for count in range(len(facts), 0, -1):
+        yield _FACTS_BETWEEN.join(facts[:count])
 
 
 @lru_cache(maxsize=4096)
@@ -242,9 +260,13 @@ def _for_language(typeface: Typeface, text: str) -> Typeface:
 
 @lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[str, ...]:
-    """Return the pieces between which a line may break; a trailing space belongs to the piece before."""
+    """Return the pieces between which a line may break; what follows a word up to the next belongs to it.
+
+    A separator (` · `, ` – `) belongs to the word before, so that no line begins with one; a number and what it counts
+    (`40 hours`, `70 × 140 cm`) are one piece. Hyphens part long words only: "Over-Ear" stays together.
+    """
     pieces: list[str] = []
-    for word in re.findall(r"[\S\u00a0\u202f]+?(?:(?<=\w)[-/–](?=\w)|[^\S\u00a0\u202f]+|$)", text.strip()):
+    for word in _WORD.findall(text.strip()):
         pieces.extend(_cjk_pieces(word))
     return tuple(pieces)
 
@@ -271,14 +293,42 @@ def _joined(words: tuple[str, ...]) -> str:
     return "".join(words).strip()
 
 
+def _line_of(words: tuple[str, ...], start: int, end: int) -> str:
+    """Return a line of pieces; a separator at its end goes where another line follows: the break says as much."""
+    line = _joined(words[start:end])
+    return _without_separator(line) if end < len(words) else line
+
+
+def _without_separator(text: str) -> str:
+    bare = text.rstrip()
+    if len(bare) > 1 and bare[-1] in _SEPARATORS and bare[-2].isspace():
+        bare = bare[:-1].rstrip()
+    return bare
+
+
 @lru_cache(maxsize=2048)
 def _word_widths(words: tuple[str, ...], typeface: Typeface, tracking: float) -> tuple[tuple[float, float], ...]:
     """Return the width of each piece with its trailing space, and without."""
     return tuple(
         (
             sum(advance(run, tracking) for run in shape(word, typeface)),
-            sum(advance(run, tracking) for run in shape(word.rstrip(), typeface)),
+            sum(advance(run, tracking) for run in shape(_without_separator(word), typeface)),
         )
+        for word in words
+    )
+
+
+def _penalties(words: tuple[str, ...]) -> tuple[float, ...]:
+    """Return what a break after each piece costs: nothing between facts, a little inside of one, more at a hyphen."""
+    facts = any(_without_separator(word) != word.rstrip() for word in words)
+    return tuple(
+        0.0
+        if _without_separator(word) != word.rstrip()
+        else _AT_HYPHEN
+        if word[-1:] in {"-", "/", "–"}
+        else _INSIDE_FACT
+        if facts
+        else 0.0
         for word in words
     )
 
@@ -291,6 +341,8 @@ class _Measure:
     trailing: tuple[float, ...]
     limit: float
     ideal: float
+    penalties: tuple[float, ...]
+    """What it costs to break after each piece."""
 
     def length(self, start: int, end: int) -> float:
         return self.prefix[end] - self.prefix[start] - self.trailing[end - 1]
@@ -298,17 +350,20 @@ class _Measure:
     def cost(self, start: int, end: int, *, last: bool) -> float:
         length = self.length(start, end)
         widow = 4.0 if last and start > 0 and length < _WIDOW_SHARE * self.ideal else 0.0
-        return ((length - self.ideal) / self.ideal) ** 2 + widow
+        torn = 0.0 if last else self.penalties[end - 1]
+        return ((length - self.ideal) / self.ideal) ** 2 + widow + torn
 
 
-def _balanced(widths: tuple[tuple[float, float], ...], limit: float, count: int) -> list[tuple[int, int]] | None:
+def _balanced(
+    widths: tuple[tuple[float, float], ...], limit: float, count: int, penalties: tuple[float, ...]
+) -> list[tuple[int, int]] | None:
     """Return the spans of `count` lines within `limit` that are most alike in length, None if there are none."""
     total = len(widths)
     if count > total:
         return None
     prefix = tuple(accumulate((full for full, _ in widths), initial=0.0))
     trailing = tuple(full - bare for full, bare in widths)
-    measure = _Measure(prefix, trailing, limit, (prefix[-1] - trailing[-1]) / count)
+    measure = _Measure(prefix, trailing, limit, (prefix[-1] - trailing[-1]) / count, penalties)
     steps: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
     for line in range(1, count + 1):
         steps.append(_next_line(steps[-1], measure, total, last=line == count))

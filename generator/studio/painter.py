@@ -8,12 +8,12 @@ from generator.ports import Painting, SceneWish
 from generator.studio.camera import take
 from generator.studio.choice import choose
 from generator.studio.light import LIGHTS
-from generator.studio.palette import tones
+from generator.studio.palette import at_dusk, tones
 from generator.studio.scene import Stage
 from generator.studio.scenes import SCENES
 from generator.studio.view import view_of
 
-REVISION = "studio@1"
+REVISION = "studio@2"
 
 
 class StudioPainter:
@@ -28,7 +28,9 @@ def _paint(wish: SceneWish) -> Painting:
     rng = Random(wish.seed)
     name = choose(wish.description.setting, wish.cohort.settings, tuple(SCENES))
     view = view_of(wish, rng)
-    stage = Stage(view, tones(wish.cohort.palette), LIGHTS[wish.cohort.light], rng)
+    palette, light = wish.cohort.palette, LIGHTS[wish.cohort.light]
+    colours = at_dusk(tones(palette), palette) if light.lamps == 1.0 else tones(palette)
+    stage = Stage(view, colours, light, rng)
     return Painting(
         pixels=take(SCENES[name](stage), stage),
         light_side=view.light_side,

@@ -6,7 +6,7 @@ grade would do, so that every picture holds together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator.studio.colour import Oklch, from_hex, mix, to_hex
 
@@ -54,6 +54,13 @@ def tones(palette: Sequence[str]) -> Tones:
         accent=accents[0],
         accents=accents,
     )
+
+
+def at_dusk(tones: Tones, palette: Sequence[str]) -> Tones:
+    """Return the tones of a room after sunset: its walls take on the palette's night, where a lamp shows as light."""
+    dark = min((from_hex(colour) for colour in palette), key=lambda colour: colour.lightness)
+    night = to_hex(Oklch(0.36, _within(dark.chroma, 0.03, 0.085), dark.hue))
+    return replace(tones, wall=mix(tones.wall, night, 0.45), wall_deep=mix(tones.wall_deep, night, 0.55))
 
 
 def _accent(colour: Oklch) -> str:

@@ -6,6 +6,7 @@ that a category belongs to and `any`. A mood line names a moment or a feeling an
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,10 @@ from fontTools import unicodedata as scripts
 _LIVES = {
     "table": ("kitchen", "mug", "cup", "cook", "coffee", "tea", "tableware", "bake", "dining", "food", "drink"),
     "green": ("garden", "plant", "outdoor", "patio", "flower"),
-    "away": ("sport", "hike", "hiking", "camp", "travel", "bike", "beach", "swim", "bag", "luggage", "bottle", "ski"),
+    "sea": ("beach", "swim", "surf", "pool", "seaside"),
+    "play": ("sport", "fitness", "gym", "yoga", "football", "training", "running"),
+    "cold": ("winter", "snow", "ski", "sled", "scarf", "scarves", "glove"),
+    "away": ("hike", "hiking", "camp", "travel", "bike", "bag", "luggage", "bottle"),
     "desk": ("desk", "office", "book", "stationery", "paper", "electronic", "audio", "computer", "headphone", "lamp"),
     "kids": ("kid", "baby", "toy", "nursery", "child", "game"),
     "hands": ("tool", "workshop", "diy", "hardware", "craft", "repair"),
@@ -25,6 +29,8 @@ _LIVES = {
 }
 """Parts of life, by what a category's slug begins with or holds."""
 _PLAIN_NOUN_CHARS = 14
+_LIFE_WEIGHT = 2
+"""A line written for the product's part of life is drawn twice as readily as one that suits anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,27 @@ class Phrases:
     calls_with_category: tuple[str, ...]
 
     def mood_lines(self, mood: Sequence[str], category: str) -> tuple[str, ...]:
-        """Return the lines of the first tone that a cohort's mood words lead to, for this category's part of life."""
-        words = [word for phrase in mood for word in phrase.casefold().replace("-", " ").split()]
-        tone = next((self.tones[word] for word in words if word in self.tones), None)
-        if tone is None:
+        """Return the lines of the tone that most of a cohort's mood words lead to, for this category's part of life."""
+        found = Counter(tone for phrase in mood for tone in self._tones_of(phrase))
+        if not found:
             return ()
-        lines = self.mood[tone]
+        lines = self.mood[found.most_common(1)[0][0]]
         life = _life(category)
-        return lines.get(life, ()) + lines["any"] if life else lines["any"]
+        return lines.get(life, ()) * _LIFE_WEIGHT + lines["any"] if life else lines["any"]
 
-    def calls_to_action(self, category: str) -> tuple[str, ...]:
-        """Return the calls that suit: with the category where its slug is a plain plural noun (`mugs`)."""
+    def _tones_of(self, phrase: str) -> list[str]:
+        """Return the tone of a phrase as a whole ("fresh air"), else those of its words."""
+        phrase = phrase.casefold().replace("-", " ")
+        wordings = [phrase] if phrase in self.tones else phrase.split()
+        return [self.tones[word] for word in wordings if word in self.tones]
+
+    def calls_to_action(self, category: str, title: str) -> tuple[str, ...]:
+        """Return the calls that suit: with the category where it is the plural of what the title names (`mugs`).
+
+        A shelf of the shop ("sports", "electronics") is a plural too, but nobody shops for a sport.
+        """
         noun = category.replace("-", " ").replace("_", " ")
-        plain = noun.endswith("s") and not noun.endswith("ss") and noun.replace(" ", "").isalpha()
+        plain = noun.endswith("s") and noun.replace(" ", "").isalpha() and noun[:-1] in title.casefold()
         if self.calls_with_category and plain and len(noun) <= _PLAIN_NOUN_CHARS:
             return tuple(call.format(category=noun) for call in self.calls_with_category)
         return self.calls

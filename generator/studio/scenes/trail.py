@@ -15,15 +15,20 @@ def draw(stage: Stage) -> Scene:
     unit, floor = view.unit, view.horizon
     sky = [tones.natural(colour, 0.12) for colour in light.sky]
     edge = floor / view.height
-    far, fir = tones.natural("#6f8aa6", 0.15), tones.natural("#33503f", 0.1)
+    far, fir = tones.natural("#6488b4", 0.1), tones.natural("#33583f", 0.08)
     behind: list[Layer] = []
     if light.name in {"golden", "evening", "morning"}:
         sun = disc(view.light_x + view.away * 0.12 * unit, floor - 0.62 * unit, 0.06 * unit, "#fff0cc")
         behind.append(Layer(sun, 0.03, 2.6 if light.name == "golden" else 1.2, glows=True))
+    else:
+        behind.append(Layer(_clouds(stage), 0.05, 1.15))
     for step in range(4):
         share = step / 3
         colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), fir, 0.75 * share**1.6)
         behind.append(Layer(_ridge(stage, colour, 0.62 - 0.42 * share, 0.22 - 0.13 * share), 0.03 - 0.006 * step))
+    meadow = tones.natural(mix("#8fae5a", "#c2a95a", rng.uniform(0.1, 0.5)), 0.08)
+    behind.append(Layer(_ridge(stage, meadow, 0.13, 0.05), 0.014))
+    behind.append(Layer(_flowers(stage), 0.01))
     wood = "".join(
         pine(
             rng.uniform(0, view.width),
@@ -42,7 +47,7 @@ def draw(stage: Stage) -> Scene:
         for x in view.spots(rng, 4, 0.4, 0.9)
     )
     behind.append(Layer(trees, 0.015))
-    soil = tones.natural(rng.choice(("#a8927a", "#aaa298")), 0.12)
+    soil = tones.natural(rng.choice(("#b3936b", "#a99a80")), 0.12)
     texture = surfaces.earth if rng.random() < 0.6 else surfaces.terrazzo
     surface = surfaces.Surface(
         shift(soil, -0.03), shift(soil, 0.05), texture, 0.34, fade=0.05, warmth=(0.95, 1.0, 1.05)
@@ -70,6 +75,33 @@ def _ridge(stage: Stage, colour: str, high: float, rough: float) -> str:
     for step, height in enumerate(heights):
         parts += ["L", -view.unit + span * step / (len(heights) - 1), view.horizon - height * view.unit]
     return path(d(*parts, "V", view.horizon + 0.2 * view.unit, "Z"), colour)
+
+
+def _clouds(stage: Stage) -> str:
+    """Return fair-weather clouds, flat below."""
+    view, rng, marks = stage.view, stage.rng, ""
+    for _ in range(max(2, round(1.6 * view.width / view.unit))):
+        x, y = rng.uniform(0, view.width), view.horizon - rng.uniform(0.5, 0.95) * view.unit
+        size = view.unit * rng.uniform(0.05, 0.1)
+        for step in range(-3, 4):
+            puff = size * (1.1 - 0.2 * abs(step)) * rng.uniform(0.75, 1.15)
+            marks += disc(x + step * 0.8 * size, y - 0.4 * puff, puff, "#ffffff", 0.75)
+    return marks
+
+
+def _flowers(stage: Stage) -> str:
+    """Return the meadow's flowers, in the palette's accents and white."""
+    view, tones, rng = stage.view, stage.tones, stage.rng
+    colours = (*tones.accents, tones.pale, "#f2d264")
+    return "".join(
+        disc(
+            rng.uniform(0, view.width),
+            view.horizon - rng.uniform(-0.03, 0.09) * view.unit,
+            view.unit * rng.uniform(0.005, 0.013),
+            rng.choice(colours),
+        )
+        for _ in range(round(70 * view.width / view.unit))
+    )
 
 
 def _grass(stage: Stage) -> str:

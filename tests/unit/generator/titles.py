@@ -65,7 +65,7 @@ LABELLED: tuple[tuple[str, str | None, str, str, str, set[str], str], ...] = (
     ("Nike Air Zoom Pegasus 39 Running Shoes - Black/White - UK 9", "Nike", "sport", "en", "running shoes",
      {"black", "white"}, "stadium"),
     ("Yoga Mat Non-Slip 6mm Natural Rubber w/ Carry Strap", None, "fitness", "en", "yoga mat",
-     {"natural", "rubber"}, "stadium"),
+     {"natural", "rubber"}, "garden"),
     ("adidas Tiro Football Size 5 White", "adidas", "sport", "en", "football", {"white"}, "stadium"),
     ("Christmas Tree Baubles Shatterproof 24 pcs Red & Gold", None, "seasonal", "en", "bauble",
      {"red", "gold"}, "festive"),

@@ -11,7 +11,7 @@ from contracts.catalog import Cohort, Price, Product
 from contracts.codecs import canonical_json
 from generator.copywriting import TemplateCopyWriter
 from generator.copywriting.phrases import Phrases, languages, phrases_for
-from generator.copywriting.titles import columns, shortened
+from generator.copywriting.titles import columns, core_name, shortened
 
 WRITER = TemplateCopyWriter()
 CLAIMS = re.compile(
@@ -164,3 +164,62 @@ def test_short_titles_are_short_and_never_empty(title: str, limit: int) -> None:
     short = shortened(title, brand=None, limit=limit)
     assert short
     assert columns(short) <= limit
+
+
+@pytest.mark.parametrize(
+    ("title", "brand", "name"),
+    [
+        ("Pelikano Inflatable Beach Ball Ø 50 cm, Sunset Stripes", "Pelikano", "Inflatable Beach Ball"),
+        ("ALDERMOOR Gooseneck Kettle 0.9 L – Matt Black, Beech Handle", "Aldermoor", "Gooseneck Kettle"),
+        ("Refillable Soap Dispenser 400ml | Amber Glass", None, "Refillable Soap Dispenser"),
+        ("Garden Chair with Armrests", None, "Garden Chair"),
+        ("شمعة معطرة «نور» بالعنبر والعود ٢٢٠ غ – زجاج أحمر", None, "شمعة معطرة «نور» بالعنبر والعود"),
+        ("ヤマノオト 真空断熱ボトル 750ml フォレストグリーン", None, "ヤマノオト 真空断熱ボトル"),
+        ("Tee, organic cotton", None, "Tee, organic cotton"),
+        ("500 ml", None, "500 ml"),
+        (
+            "Traditional Powder-Coated Galvanised Steel Garden Watering Can, Green",
+            None,
+            "Galvanised Steel Garden Watering Can",
+        ),
+    ],
+)
+def test_a_name_ends_before_the_first_detail(title: str, brand: str | None, name: str) -> None:
+    assert core_name(title, brand=brand, limit=36) == name
+
+
+def test_a_name_too_long_keeps_its_noun_where_the_language_puts_it() -> None:
+    title = "Pot de fleurs traditionnel en terre cuite émaillée, vert"
+    assert core_name(title, brand=None, limit=26, head_first=True) == "Pot de fleurs traditionnel"
+
+
+@given(titles, st.integers(8, 60), st.booleans())
+def test_names_are_short_and_never_empty(title: str, limit: int, head_first: bool) -> None:
+    name = core_name(title, brand=None, limit=limit, head_first=head_first)
+    assert name
+    assert columns(name) <= limit
+
+
+def test_the_tone_is_that_of_most_mood_words_and_a_phrase_counts_as_one() -> None:
+    english = phrases_for("en")
+    assert english is not None
+    outdoors = english.mood_lines(("fresh air", "rugged", "warm"), "x")
+    assert set(outdoors) == set(english.mood["wild"]["any"])
+
+
+def test_nobody_is_asked_to_shop_for_a_shelf() -> None:
+    for number in range(12):
+        words = WRITER.write(mug(product_id=f"p{number}", title="Yoga mat", category="sports"), cohort(), "en")
+        assert "sports" not in words.call_to_action
+
+
+def test_prices_look_native() -> None:
+    dirham = Price(amount="129.00", currency="AED")
+    assert WRITER.write(mug(price=dirham), cohort(), "ar-AE").price == "129.00\u00a0د.إ."
+    assert WRITER.write(mug(price=dirham), cohort(), "en").price == "129.00\u00a0AED"
+    assert WRITER.write(mug(price=Price(amount="5400", currency="JPY")), cohort(), "ja").price == "5,400円"
+
+
+def test_english_quotation_marks_are_those_of_print() -> None:
+    words = WRITER.write(mug(title="Wooden Sled 'Davos' 110 cm"), cohort(("xyz",)), "en")
+    assert words.headline == "Wooden Sled ‘Davos’"

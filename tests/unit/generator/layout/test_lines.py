@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.layout.fonts import Typeface
-from generator.layout.lines import fit, fit_or_shorten, set_line
+from generator.layout.lines import fewer_facts, fit, fit_or_shorten, set_line
 from generator.layout.text import printable
 
 FACE = Typeface("grotesk", 800)
@@ -70,3 +70,47 @@ def test_signs_of_another_font_between_arabic_words_are_turned_with_them() -> No
     assert [run.text.strip() for run in line.runs if run.text.strip()] == ["شمع", "·", "غرام"]
     sign = next(run for run in line.runs if "·" in run.text)
     assert sign.text == sign.text.strip() or sign.text.startswith(" ")
+
+
+@settings(deadline=None)
+@given(st.lists(words, min_size=2, max_size=5), st.sampled_from([" · ", " – ", " | "]), st.floats(80, 400))
+def test_no_line_begins_or_ends_with_a_separator(facts: list[str], separator: str, width: float) -> None:
+    paragraph = fit(separator.join(facts), FACE, width=width, height=400, largest=20, smallest=10, max_lines=6)
+    if paragraph is None:
+        return
+    for line in paragraph.lines:
+        assert line.text[0] not in "·–|"
+        assert line.text[-1] not in "·–|"
+    assert " ".join(line.text for line in paragraph.lines).replace(separator, " ") == " ".join(facts)
+
+
+def test_a_separator_at_the_very_end_stays() -> None:
+    paragraph = fit("Made for –", FACE, width=400, height=100, largest=20, smallest=10, max_lines=1)
+    assert paragraph is not None
+    assert paragraph.lines[0].text == "Made for –"
+
+
+def test_a_number_stays_with_what_it_counts() -> None:
+    for width in range(60, 400, 4):
+        paragraph = fit(
+            "Towels 70 × 140 cm for 40 hours", FACE, width=width, height=400, largest=20, smallest=20, max_lines=6
+        )
+        for line in paragraph.lines if paragraph else ():
+            assert not re.search(r"(\d|×)$", line.text)
+
+
+def test_short_words_are_not_parted_at_their_hyphen() -> None:
+    for width in range(60, 300, 4):
+        paragraph = fit(
+            "Wireless Over-Ear Headphones", FACE, width=width, height=400, largest=20, smallest=20, max_lines=6
+        )
+        assert all(not line.text.endswith("-") for line in (paragraph.lines if paragraph else ()))
+
+
+def test_facts_are_left_out_whole() -> None:
+    assert list(fewer_facts("a b · c · d")) == ["a b · c · d", "a b · c", "a b"]
+
+
+def test_an_opening_mark_is_set_in_the_font_of_its_word() -> None:
+    runs = [run for run in set_line("«نور» بالعنبر", FACE, right_to_left=True).runs if run.text.strip()]
+    assert len({run.face for run in runs}) == 1

@@ -125,7 +125,7 @@ def test_words_that_run_around_the_product_leave_room_beside_it() -> None:
 
 def test_provenance_names_the_studio() -> None:
     provenance = paint("on a sunny kitchen counter").provenance
-    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@1", "studio", "kitchen")
+    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@2", "studio", "kitchen")
     assert provenance.model is None
 
 
