@@ -2,7 +2,7 @@
 
 sRGB without an embedded profile (browsers take untagged pictures as sRGB) and without metadata. JPEG is progressive,
 with full chroma (4:4:4): 4:2:0 halves the resolution of colour and smears red or blue letters, and the caps leave room.
-WebP has no 4:4:4; its sharp RGB-to-YUV conversion keeps the edges of coloured letters instead.
+Lossy WebP has no 4:4:4; it is what browsers that take it get for half the bytes.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,8 @@ MediaType = Literal["image/webp", "image/jpeg"]
 _QUALITIES = (88, 80, 72, 62, 50, 40)
 """Tried from the best down. Below 40 blocks show in the soft gradients that these banners are made of."""
 _WEBP_METHOD = 2
+"""0 (quick) to 6 (small). Finished 1080x1080 and 970x250 at quality 88: 1 takes 16 ms for 48 kB, 2 takes 22 ms for
+41 kB, 3 takes 49 ms for 39 kB; all at 40.6 dB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def _under_cap(media_type: MediaType, pixels: Image, size: BannerSize, write: Ca
 
 def _as_webp(pixels: Image, quality: int) -> bytes:
     stream = BytesIO()
-    Pictures.fromarray(pixels).save(stream, "WEBP", quality=quality, method=_WEBP_METHOD, use_sharp_yuv=True)
+    Pictures.fromarray(pixels).save(stream, "WEBP", quality=quality, method=_WEBP_METHOD)
     return stream.getvalue()
 
 

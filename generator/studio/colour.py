@@ -7,6 +7,7 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,8 +73,8 @@ def linear(colour: str) -> Rgb:
 
 
 def decode(pixels: NDArray[np.uint8]) -> Plane:
-    """Return linear light of sRGB bytes."""
-    return _DECODE[pixels]
+    """Return linear light of the colours of RGBA bytes, and their alpha as 0..1."""
+    return np.asarray(cv2.LUT(pixels, _DECODE), np.float32)
 
 
 def encode(light: Plane) -> Plane:
@@ -107,5 +108,5 @@ def _encode(value: float) -> float:
     return value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
 
 
-_DECODE = np.array([_decode(step / 255) for step in range(256)], np.float32)
+_DECODE = np.array([[(*[_decode(step / 255)] * 3, step / 255) for step in range(256)]], np.float32)
 _ENCODE = np.array([255 * _encode(step / _ENCODE_STEPS) for step in range(_ENCODE_STEPS + 1)], np.float32)

@@ -1,11 +1,8 @@
 """Drawing through a lens: SVG to linear light, and the round blur of an open aperture."""
 
-from io import BytesIO
-
 import cv2
 import numpy as np
 import resvg_py
-from PIL import Image
 
 from generator.studio.colour import Plane, decode
 from generator.studio.scene import Layer
@@ -44,10 +41,12 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
         f"{layer.svg}</svg>"
     )
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
-    drawn = np.asarray(Image.open(BytesIO(png)).convert("RGBA"), np.uint8)
-    alpha = drawn[..., 3:].astype(np.float32) / 255
-    hides = alpha * (not layer.glows)
-    return np.concatenate([decode(drawn[..., :3]) * (alpha * layer.gain), hides], axis=2, dtype=np.float32)
+    drawn = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), np.uint8)
+    light = decode(np.asarray(cv2.cvtColor(drawn, cv2.COLOR_BGRA2RGBA), np.uint8))
+    light[..., :3] *= light[..., 3:] * np.float32(layer.gain)
+    if layer.glows:
+        light[..., 3] = 0
+    return light
 
 
 def defocus(light: Plane, radius: float) -> Plane:
@@ -65,3 +64,12 @@ def defocus(light: Plane, radius: float) -> Plane:
     offsets = np.arange(-reach, reach + 1, dtype=np.float32)
     disc = np.clip(radius + 0.5 - np.hypot(offsets[:, None], offsets[None, :]), 0, 1)
     return np.asarray(cv2.filter2D(light, -1, disc / disc.sum(), borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def soften(light: Plane, sigma: float) -> Plane:
+    """Return light blurred evenly, edges held; what is blurred far is blurred at half the size, as in `defocus`."""
+    if sigma > 4 and min(light.shape[:2]) > 24:
+        small = np.asarray(cv2.resize(light, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+        spread = soften(small, sigma / 2)
+        return np.asarray(cv2.resize(spread, light.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)

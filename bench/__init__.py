@@ -1,0 +1,1 @@
+"""Measurements: `python -m bench NAME`. Each prints one JSON line per system or stage. No service imports it."""

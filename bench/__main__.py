@@ -1,0 +1,27 @@
+"""Runs a benchmark by its name: `python -m bench composing --banners 8`."""
+
+import argparse
+from importlib import import_module
+
+BENCHMARKS = {
+    "composing": "CPU time of a banner's stages, on the example catalogue",
+}
+
+
+def main() -> None:
+    """Hand the remaining arguments to the benchmark that is named."""
+    listed = "\n".join(f"  {name:12} {about}" for name, about in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure, side by side.",
+        epilog=f"benchmarks:\n{listed}\n\n`python -m bench NAME --help` lists a benchmark's own options.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help="which benchmark")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its options")
+    chosen = parser.parse_args()
+    import_module(f"bench.{chosen.name}").main(chosen.arguments)
+
+
+if __name__ == "__main__":
+    main()

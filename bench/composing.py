@@ -1,0 +1,169 @@
+"""How long the stages of a banner take: `python -m bench composing [--banners 16] [--rounds 3]`.
+
+Makes the first banners of the example catalogue, each product for its first cohort, in every size, with no store and
+no other thread. Prints one JSON line per stage, milliseconds per banner, the medians over rounds; `all` is the whole
+of `Composer.compose_all`. Rounds repeat the same banners after one that is not counted: fonts and lines are kept then,
+as they are in a worker that has run for a while. CPU time counts every thread.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any, TypeVar
+
+from catalog.files import read_catalogue
+from contracts.catalog import Cohort, Product, with_rev
+from contracts.keys import banner_key
+from contracts.messages import BannerRequest
+from contracts.sizes import BannerSize
+from demo.example import CATALOGUE
+from generator import layout
+from generator.composing import Composer, Job
+from generator.copywriting import TemplateCopyWriter
+from generator.describers.lexicon import LexiconDescriber
+from generator.encoding import encode
+from generator.gates import GateJudge
+from generator.ports import ComposedBanner, Composition, Painting, ProductImage
+from generator.studio import StudioPainter
+from storage.intake import take_in
+from storage.pictures import decode_picture
+
+Result = TypeVar("Result")
+
+
+class Inline(Executor):
+    """Does the work in the calling thread, one piece after the other."""
+
+    def map(
+        self, fn: Callable[..., Result], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[Result]:
+        """Return what `fn` makes of each."""
+        del timeout, chunksize
+        return map(fn, *iterables)
+
+
+class Clock:
+    """CPU and wall seconds by stage."""
+
+    def __init__(self) -> None:
+        self.cpu: dict[str, float] = {}
+        self.wall: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time inside the `with` block to a stage."""
+        cpu, wall = process_time(), perf_counter()
+        try:
+            yield
+        finally:
+            self.cpu[name] = self.cpu.get(name, 0.0) + process_time() - cpu
+            self.wall[name] = self.wall.get(name, 0.0) + perf_counter() - wall
+
+    def timed(self, name: str, work: Callable[..., Result], *args: Any, **options: Any) -> Result:
+        """Return what `work` returns, its time counted."""
+        with self.stage(name):
+            return work(*args, **options)
+
+
+class ClockedPorts:
+    """The studio, the layout and the judge, each under the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.paint = partial(clock.timed, "paint", StudioPainter().paint)
+        self.judge = partial(clock.timed, "judge", GateJudge().judge)
+        self._clock = clock
+
+    def plan(self, size: BannerSize, **options: Any) -> Composition:
+        """Plan as the layout does."""
+        return self._clock.timed("plan", layout.plan, size, **options)
+
+    def lay_out(self, painting: Painting, *args: Any, **options: Any) -> ComposedBanner:
+        """Lay out as the layout does."""
+        return self._clock.timed("lay_out", layout.lay_out, painting, *args, **options)
+
+
+def composer(clock: Clock) -> Composer:
+    """Return a composer of the standard parts, under the clock."""
+    ports = ClockedPorts(clock)
+    return Composer(
+        describer=LexiconDescriber(),
+        describer_understudy=LexiconDescriber(),
+        copy_writer=TemplateCopyWriter(),
+        painter=ports,
+        understudy=None,
+        layout=ports,
+        judge=ports,
+        encoder=partial(clock.timed, "encode", encode),
+        executor=Inline(),
+    )
+
+
+def example_jobs(count: int) -> list[Job]:
+    """Return the first banners of the example catalogue."""
+    catalogue = read_catalogue(CATALOGUE)
+    cohorts = {cohort.cohort_id: with_rev(cohort) for cohort in catalogue.cohorts}
+    jobs = []
+    for product in catalogue.products[:count]:
+        picture = catalogue.images.get(product.product_id)
+        image = None
+        if picture is not None:
+            taken_in = take_in(picture.read_bytes())
+            image = ProductImage(decode_picture(taken_in.png)[0], taken_in.cut_out)
+        jobs.append(Job(_request(with_rev(product), cohorts[next(iter(product.cohorts))]), image))
+    return jobs
+
+
+def _request(product: Product, cohort: Cohort) -> BannerRequest:
+    revision = "bench"
+    key = banner_key(product, cohort, locale=product.locale, variant="a", creative_revision=revision)
+    return BannerRequest(
+        banner_key=key,
+        product=product,
+        cohort=cohort,
+        locale=product.locale,
+        variant="a",
+        creative_revision=revision,
+        requested_at=1,
+        event_appended_at=1,
+    )
+
+
+def measure(jobs: Sequence[Job]) -> Clock:
+    """Return the time that making these banners takes.
+
+    Raises:
+        RuntimeError: a banner could not be made, so that its time would say nothing.
+    """
+    clock = Clock()
+    with clock.stage("all"):
+        outcomes = composer(clock).compose_all(jobs)
+    failed = [repr(outcome) for outcome in outcomes if isinstance(outcome, Exception)]
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(jobs)} banners could not be made: {failed[0]}")
+    return clock
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench composing", description=__doc__.splitlines()[0])
+    parser.add_argument("--banners", type=int, default=16, help="products of the catalogue, from the first")
+    parser.add_argument("--rounds", type=int, default=3, help="after one that is not counted")
+    options = parser.parse_args(arguments)
+    jobs = example_jobs(options.banners)
+    _, *rounds = [measure(jobs) for _ in range(options.rounds + 1)]
+    for stage in rounds[0].cpu:
+        cpu, wall = (
+            median(each[stage] for each in clocks) * 1000 / len(jobs)
+            for clocks in ([one.cpu for one in rounds], [one.wall for one in rounds])
+        )
+        line = {"bench": "composing", "stage": stage, "banners": len(jobs)}
+        print(json.dumps(line | {"cpu_ms": round(cpu, 1), "wall_ms": round(wall, 1)}))
+
+
+if __name__ == "__main__":
+    main()
