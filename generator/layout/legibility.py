@@ -103,11 +103,11 @@ def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Coho
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5
     if ground.height >= height:
+        mirrored = is_mirrored(composition)
         slant = (y / height - 0.5) * -0.16 * height
-        coverage = ground.x - x if is_mirrored(composition) else x - (ground.x + ground.width)
-        edge = coverage + (slant if is_mirrored(composition) else -slant)
-        mask = np.clip(0.5 - (-edge if is_mirrored(composition) else edge), 0, 1)
-        mask = np.clip(0.5 + (x - ground.x + slant), 0, 1) if is_mirrored(composition) else mask
+        boundary = ground.x - slant if mirrored else ground.x + ground.width + slant
+        edge = boundary - x if mirrored else x - boundary
+        mask = np.clip(0.5 - edge, 0, 1)
         shadow = np.clip(1 - np.abs(edge) / (0.12 * height), 0, 1) ** 2 * 0.22
         _blend(pixels, np.broadcast_to(shadow, (height, width)).astype(np.float32), (0, 0, 0))
     else:
