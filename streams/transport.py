@@ -7,13 +7,14 @@ raising; this one commits what was written.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
+from mode.utils.futures import notify
 
 from broker.pacing import pace
 
@@ -32,11 +33,35 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a fetch that does not stall."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    consumer: "AppliedConsumer"
 
     async def on_start(self) -> None:
         """Connect, and do not spin on a broker that does not park fetches."""
+        self._next: dict[TP, int] = {}
+        """Offset that comes next in each partition, unless it does not exist."""
         await super().on_start()
         pace(self._consumer)
+
+    def seek_again(self, tp: TP, offset: int) -> None:
+        """Seek, and note that whatever comes first from there leaves a hole in the log before it."""
+        self.seek(tp, offset)
+        self._next[tp] = offset
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Mapping[TP, list[Any]]:
+        """Fetch, and tell the consumer which offsets were passed over because they do not exist.
+
+        aiokafka drops what it fetched from before a seek, so one list follows the other without a gap, and so do the
+        records in them; where offsets are missing, the log lacks them (retention, compaction, transaction markers).
+        """
+        fetched = await super()._fetch_records(*args, **kwargs)
+        for tp, records in fetched.items():
+            following = self._next.get(tp, records[0].offset)
+            for record in records:
+                if record.offset > following:
+                    self.consumer.missing(tp, following, record.offset)
+                following = record.offset + 1
+            self._next[tp] = following
+        return fetched
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -62,6 +87,7 @@ class AppliedConsumer(driver.Consumer):
     """A consumer whose committed offsets are those that `applied` was called with, and nothing else."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: dict[TP, int] = {}
@@ -69,7 +95,9 @@ class AppliedConsumer(driver.Consumer):
         self._accepted: dict[TP, int] = {}
         """Next offset to take; 0 before any commit. A partition that is not here is not ours, or not sought yet."""
         self._refused: dict[TP, int] = {}
-        """First offset of a jump that was refused: seeing it again means that the log itself has a hole there."""
+        """First offset of a jump that was refused: what comes after it was fetched before the partition was sought."""
+        self._missing: dict[TP, dict[int, int]] = {}
+        """Holes of each log that lie ahead: where they begin, and the first offset after them."""
         self._delivered: dict[TP, int] = {}
         """Next offset that Faust would hand over, whether or not the last ones reached `accept`."""
         super().__init__(*args, **kwargs)
@@ -78,23 +106,27 @@ class AppliedConsumer(driver.Consumer):
     def accept(self, tp: TP, offset: int) -> bool:
         """Return whether this record continues what was accepted before it; if not, it is to be dropped.
 
-        Faust resumes partitions before it seeks them after a recovery, so records of another position can arrive. A
-        jump ahead is refused and the partition sought back; where the same jump comes again, the offsets in between do
-        not exist (retention, transaction markers). Whoever accepts must end with `applied` or with `give_back`.
+        Faust resumes partitions before it seeks them after a recovery, and its streams skip records in a rebalance, so
+        records of another position can arrive. A jump ahead over offsets that exist is refused and the partition sought
+        back, as often as it takes. Whoever accepts must end with `applied` or with `give_back`.
         """
         if tp not in self._accepted:
             return False
         wanted = self._accepted[tp]
-        if offset > wanted:
-            refused = self._refused.get(tp)
-            if refused is None:
+        if offset > wanted and self._missing.get(tp, {}).get(wanted) != offset:
+            if offset <= self._refused.get(tp, offset):
                 self._refused[tp] = offset
-                self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, wanted)
-            if refused is None or offset > refused:
-                return False
+                self._thread.thread_loop.call_soon_threadsafe(self._thread.seek_again, tp, wanted)
+            return False
         self._refused.pop(tp, None)
+        self._missing.get(tp, {}).pop(wanted, None)
         self._accepted[tp] = max(offset + 1, wanted)
         return True
+
+    def missing(self, tp: TP, begin: int, end: int) -> None:
+        """Note that the log of a partition has no offsets from `begin` to `end`, exclusive. Called by the thread."""
+        if not self._is_changelog_tp(tp):
+            self._missing.setdefault(tp, {})[begin] = end
 
     def applied(self, tp: TP, next_offset: int) -> None:
         """Say that all below `next_offset` is written and acknowledged: it may be committed."""
@@ -125,7 +157,7 @@ class AppliedConsumer(driver.Consumer):
             now = {} if self.app.rebalancing else self.skipped()
             for tp, offset in now.items():
                 if before.get(tp) == offset:  # no progress since the last look; a wrong guess costs replays only
-                    self._thread.thread_loop.call_soon_threadsafe(self._thread.seek, tp, offset)
+                    self._thread.thread_loop.call_soon_threadsafe(self._thread.seek_again, tp, offset)
             before = now
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
@@ -159,6 +191,7 @@ class AppliedConsumer(driver.Consumer):
     def _forget(self, tp: TP) -> None:
         for offsets in (self._applied, self._accepted, self._refused):
             offsets.pop(tp, None)
+        self._missing.pop(tp, None)
 
     def ack(self, message: Message) -> bool:
         """Note that the message left its stream. That says nothing about its offset."""
@@ -166,6 +199,7 @@ class AppliedConsumer(driver.Consumer):
             return False
         message.acked = True
         self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
         return True
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
