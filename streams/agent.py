@@ -54,7 +54,7 @@ class Folder:
         ends = {TP(each.topic, each.partition): each.offset + 1 for each in records}
         try:
             outcome = self._fold(records, store)
-            await self._write(outcome, store)
+            await self._write(outcome, store, consumer.is_member)
         except Abandoned:
             consumer.give_back(ends)
             return
@@ -73,9 +73,9 @@ class Folder:
         self._metrics.catalog_products.set(len(catalogue.products))
         return outcome
 
-    async def _write(self, outcome: Outcome, store: AffinityStore) -> None:
+    async def _write(self, outcome: Outcome, store: AffinityStore, is_member: Callable[[], bool]) -> None:
         with self._metrics.flush.time():
-            offsets = await self._outbox.write_states(outcome.states)
+            offsets = await self._outbox.write_states(outcome.states, is_member)
             for key, offset in offsets.items():
                 store.put(key, outcome.states[key], offset)
             await self._outbox.publish(outcome.assignments, outcome.asks, outcome.dead_letters)

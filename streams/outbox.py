@@ -1,7 +1,7 @@
 """Sends what a batch leads to, and waits until the brokers have it: states first, then decisions."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 
 class Abandoned(Exception):
-    """The worker is stopping and the brokers do not take what is pending: it will be folded again after the restart."""
+    """What is pending may not, or cannot, be written: it will be folded again, by whoever has the partitions then."""
 
 
 class Ack(Protocol):
@@ -105,11 +105,18 @@ class Outbox:
         self._stopping = True
         await self._disconnect()
 
-    async def write_states(self, states: dict[StateKey, bytes]) -> dict[StateKey, int]:
-        """Write packed states to the changelog, each to its partition; return the offsets they got."""
+    async def write_states(self, states: dict[StateKey, bytes], is_member: Callable[[], bool]) -> dict[StateKey, int]:
+        """Write packed states to the changelog, each to its partition; return the offsets they got.
+
+        `is_member` is asked before every try: a worker that the group has given up may not write over its successor.
+
+        Raises:
+            Abandoned: it is no member any more, or a try failed while the worker was stopping.
+        """
         keys = list(states)
         acks = await self._deliver(
-            [Outgoing(self._changelog, key.user_key.encode(), states[key], [], key.partition) for key in keys]
+            [Outgoing(self._changelog, key.user_key.encode(), states[key], [], key.partition) for key in keys],
+            is_member,
         )
         return {key: ack.offset for key, ack in zip(keys, acks, strict=True)}
 
@@ -158,16 +165,18 @@ class Outbox:
         topic = self._topics.dead_letters.name
         return Outgoing(topic, letter.key, letter.value, letter.headers(), letter=letter)
 
-    async def _deliver(self, records: Sequence[Outgoing]) -> list[Ack]:
+    async def _deliver(self, records: Sequence[Outgoing], may_go_on: Callable[[], bool] = lambda: True) -> list[Ack]:
         """Send until every record is acknowledged, and return the acknowledgements in order.
 
         Raises:
-            Abandoned: a try failed while the worker was stopping.
+            Abandoned: a try failed while the worker was stopping, or `may_go_on` says no.
         """
         acks: dict[int, Ack] = {}
         pending = list(records)
         delay = 0.0
         while len(acks) < len(records):
+            if not may_go_on():
+                raise Abandoned("the group has not heard of this worker for a session timeout")
             error = await self._try(pending, acks)
             if error is None:
                 continue

@@ -6,6 +6,7 @@ raising; this one commits what was written.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -39,8 +40,36 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Connect, and do not spin on a broker that does not park fetches."""
         self._next: dict[TP, int] = {}
         """Offset that comes next in each partition, unless it does not exist."""
+        self._heard_at = 0.0
+        """When the last heartbeat was sent that the group answered, by the monotonic clock."""
         await super().on_start()
-        pace(self._consumer)
+        consumer: Any = self._consumer
+        pace(consumer)
+        self._note_heartbeats(consumer._coordinator)  # noqa: SLF001
+
+    def is_member(self) -> bool:
+        """Tell whether the group cannot have given our partitions away: it heard of us within the session timeout.
+
+        A process that was paused, or starved, finds out here before it writes, and not from the brokers afterwards.
+        """
+        return time.monotonic() - self._heard_at < self.app.conf.broker_session_timeout
+
+    def joined(self) -> None:
+        """Note that the group has just given us partitions."""
+        self._heard_at = time.monotonic()
+
+    def _note_heartbeats(self, coordinator: Any) -> None:
+        """Wrap `aiokafka.consumer.group_coordinator.GroupCoordinator._do_heartbeat`, as of aiokafka 0.14.0."""
+        beat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def noted() -> bool:
+            sent_at = time.monotonic()
+            heard: bool = await beat()
+            if heard:
+                self._heard_at = sent_at
+            return heard
+
+        coordinator._do_heartbeat = noted  # noqa: SLF001
 
     def seek_again(self, tp: TP, offset: int) -> None:
         """Seek, and note that whatever comes first from there leaves a hole in the log before it."""
@@ -163,6 +192,15 @@ class AppliedConsumer(driver.Consumer):
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         self._delivered[tp] = record.offset + 1
         return super()._to_message(tp, record)
+
+    def is_member(self) -> bool:
+        """Tell whether the partitions that we were given are surely still ours: if not, nothing may be written."""
+        return self._thread.is_member()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note that the group knows us, and let Faust recover."""
+        self._thread.joined()
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, and begin anew there.

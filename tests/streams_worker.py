@@ -56,6 +56,11 @@ class Worker:
         """SIGKILL: no goodbye, no commit."""
         self._end(signal.SIGKILL)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal that does not end the process."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def terminate(self) -> int:
         """SIGTERM; return the exit status."""
         return self._end(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -20,9 +21,11 @@ from streams.affinity.scores import weighed
 from tests.streams_worker import Shop
 from tests.unit.streams.shop import PRODUCTS
 
-EVENTS = 4_000
-VISITORS = 150
-NOW = 1_790_000_000_000
+EVENTS = 10_000
+VISITORS = 400
+NOW = time.time_ns() // 1_000_000 - EVENTS * 400
+"""When the session begins: its last event comes now. Kafka deletes records that are stamped older than the topic's
+retention, and refuses those from the future."""
 
 
 def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings, dict[str, str]]:
@@ -50,9 +53,9 @@ def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings,
     return settings, environment
 
 
-async def write_session(shop: Shop, random_: random.Random) -> None:
-    """Write clicks, carts, orders, late events and bad records of many visitors."""
-    for number in range(EVENTS):
+async def write_session(shop: Shop, random_: random.Random, numbers: range = range(EVENTS)) -> None:
+    """Write clicks, carts, orders, late events and bad records of many visitors; or a part of them."""
+    for number in numbers:
         user = f"visitor-{random_.randrange(VISITORS)}"
         kind = random_.choices(["view", "click", "cart", "purchase"], [6, 4, 2, 1])[0]
         at = NOW + number * 400 - (random_.randrange(40 * 86_400_000) if random_.random() < 0.1 else 0)

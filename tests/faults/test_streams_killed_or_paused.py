@@ -1,4 +1,4 @@
-"""SIGKILL in mid-stream: nothing accepted is lost, nothing counts twice, every decision is told."""
+"""SIGKILL and SIGSTOP in mid-stream: nothing accepted is lost, nothing counts twice, every decision is told."""
 
 import random
 import signal
@@ -60,4 +60,33 @@ async def test_workers_killed_in_mid_stream_lose_nothing_and_count_nothing_twice
             # One that was restarted last may still be importing, and dies of the signal instead of handling it.
             assert {each.terminate() for each in running} <= {0, -signal.SIGTERM}
         assert kills > 0, "the worker was never killed in mid-stream: the session is too short for this machine"
+        await check_nothing_was_lost(shop, settings)
+
+
+async def test_a_worker_that_was_paused_past_its_session_writes_nothing_stale(
+    kafka: ApacheKafka, fresh_name: str, tmp_path: Path
+) -> None:
+    """The group gives its partitions to the other worker meanwhile; on waking it still holds a batch of old states."""
+    settings, environment = settings_for(kafka, fresh_name, tmp_path)
+    async with Shop(settings) as shop:
+        await create_topics(settings.kafka, changelog=shop.changelog)
+        half = EVENTS // 2
+        await write_session(shop, random.Random(7), range(half))
+        with ExitStack() as until_the_end:
+            paused, other = (
+                until_the_end.enter_context(Worker(settings, environment, tmp_path / f"worker-{number}.log"))
+                for number in range(2)
+            )
+
+            async def is_under_way() -> bool:
+                return await shop.end_of(shop.changelog) > half // 10
+
+            await until(is_under_way, "a tenth is folded")
+            assert await shop.behind() > 0, "the session is too short for this machine"
+            paused.send(signal.SIGSTOP)
+            await shop.caught_up()
+            paused.send(signal.SIGCONT)
+            await write_session(shop, random.Random(8), range(half, EVENTS))
+            await shop.caught_up()
+            assert {paused.terminate(), other.terminate()} == {0}
         await check_nothing_was_lost(shop, settings)
