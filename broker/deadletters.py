@@ -118,9 +118,10 @@ async def replay(
             if stored.letter.truncated_from is not None:
                 done = replace(done, truncated=done.truncated + 1)
                 continue
-            batch.append(_original(stored))
             done = replace(done, replayed=done.replayed + 1)
-            if len(batch) >= REPLAY_BATCH and not dry_run:
+            if not dry_run:  # which only counts: letters of up to 1 MB each are not kept
+                batch.append(_original(stored))
+            if len(batch) >= REPLAY_BATCH:
                 await publisher.publish_all(batch)
                 await reader.commit()
                 batch = []
@@ -183,7 +184,10 @@ class _Reader:
             raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
         partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
         options = client_options(self._settings)
-        self._consumer = AIOKafkaConsumer(**options, group_id=self._group, enable_auto_commit=False)
+        # From the earliest where letters expired in mid-read: by default aiokafka would pass over all the others.
+        self._consumer = AIOKafkaConsumer(
+            **options, group_id=self._group, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         try:
             with broker_errors(self._settings):
                 await self._consumer.start()
