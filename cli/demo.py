@@ -10,7 +10,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bar
 
 from broker.recordings import read_lines
-from cli.console import stderr
+from cli.console import plain, stderr
 from cli.context import settings_of
 from cli.servers import S3, Kafka, KafkaServer, S3Server
 from demo.example import CATALOGUE, SESSION
@@ -38,7 +38,7 @@ def demo(
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
         summary = run_demo(options, lambda progress: _show(bar, task, progress))
-    stderr.print(f"[green]done[/]: open {out / 'index.html'}", highlight=False)
+    stderr.print(f"[green]done[/]: open {plain(out / 'index.html')}", highlight=False)
     sys.stdout.write(json.dumps(summary) + "\n")
 
 
