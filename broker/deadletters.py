@@ -94,7 +94,9 @@ async def replay(
 
     How far each (source topic, code) came is kept in the metadata of the commits of `bannerstream-dlq-replay`: so a
     replay of `unknown_product` does not use up the letters of another code. A letter that fails again comes back as a
-    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit.
+    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit. The commits last as long as the
+    broker keeps those of an idle group (`offsets.retention.minutes`, a week by default): a replay after that begins
+    anew, with letters that were sent back already.
 
     The record is new to the broker: its time of arrival is now, and its original headers are gone.
 
@@ -103,6 +105,7 @@ async def replay(
         ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
     """
     ours = {each.name for each in settings.topic_table()}
+    tell = on_progress or _nobody
     done = Replayed()
     batch: list[Outgoing] = []
     async with _Reader(settings, group=REPLAY_GROUP) as reader:
@@ -125,14 +128,16 @@ async def replay(
                 await publisher.publish_all(batch)
                 await reader.commit()
                 batch = []
-                if on_progress:
-                    on_progress(done)
+                tell(done)
         if not dry_run:
             await publisher.publish_all(batch)
             await reader.commit()
-    if on_progress:
-        on_progress(done)
+    tell(done)
     return done
+
+
+def _nobody(_: Replayed) -> None:
+    """Tell nobody."""
 
 
 def _original(stored: StoredLetter) -> Outgoing:

@@ -45,7 +45,7 @@ def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
         raise ConfigurationError(_readable(error)) from error
     except SettingsError as error:  # a table in an environment variable that is no JSON; the value may be a secret
         raise ConfigurationError(
-            f"{error}: write a table as JSON, for example BANNERSTREAM_KAFKA__TOPICS='{{\"clicks\": \"shop.clicks\"}}'"
+            f'{error}: write a table as JSON, for example BANNERSTREAM_KAFKA__TOPICS=\'{{"clicks": "shop.clicks"}}\''
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
