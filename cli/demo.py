@@ -19,9 +19,9 @@ from demo.session import DemoOptions, Progress, run_demo
 
 def demo(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the page and pictures; emptied first.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the page and pictures; an earlier demo's are replaced.")
+    ] = Path("demo-out"),
     session: Annotated[Path, typer.Option("--session", help="Recorded session to replay.", exists=True)] = SESSION,
     catalogue: Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.", exists=True)] = CATALOGUE,
     rate: Annotated[float, typer.Option("--rate", min=1, help="Events per second.")] = 100.0,
