@@ -37,8 +37,8 @@ class Rules:
     """Everything that a batch is folded by, besides the catalogue."""
 
     policy: Policy
-    secret: bytes
-    """Key of the user-id hash."""
+    secret: bytes = field(repr=False)
+    """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
     formats: dict[Source, InputFormat]
     max_future_ms: int
     max_age_ms: int
