@@ -68,7 +68,12 @@ class CompactedView(Generic[_T]):
         state = (await describe_topics(self._settings)).get(self._topic)
         if state is None:
             raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
-        consumer = AIOKafkaConsumer(**client_options(self._settings), group_id=None, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # a position that was cleaned away: by default the rest would be passed over
+        )
         try:
             with broker_errors(self._settings):
                 await consumer.start()

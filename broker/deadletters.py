@@ -94,7 +94,9 @@ async def replay(
 
     How far each (source topic, code) came is kept in the metadata of the commits of `bannerstream-dlq-replay`: so a
     replay of `unknown_product` does not use up the letters of another code. A letter that fails again comes back as a
-    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit.
+    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit. The commits last as long as the
+    broker keeps those of an idle group (`offsets.retention.minutes`, a week by default): a replay after that begins
+    anew, with letters that were sent back already.
 
     The record is new to the broker: its time of arrival is now, and its original headers are gone.
 
@@ -103,6 +105,7 @@ async def replay(
         ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
     """
     ours = {each.name for each in settings.topic_table()}
+    tell = on_progress or _nobody
     done = Replayed()
     batch: list[Outgoing] = []
     async with _Reader(settings, group=REPLAY_GROUP) as reader:
@@ -118,20 +121,23 @@ async def replay(
             if stored.letter.truncated_from is not None:
                 done = replace(done, truncated=done.truncated + 1)
                 continue
-            batch.append(_original(stored))
             done = replace(done, replayed=done.replayed + 1)
-            if len(batch) >= REPLAY_BATCH and not dry_run:
+            if not dry_run:  # which only counts: letters of up to 1 MB each are not kept
+                batch.append(_original(stored))
+            if len(batch) >= REPLAY_BATCH:
                 await publisher.publish_all(batch)
                 await reader.commit()
                 batch = []
-                if on_progress:
-                    on_progress(done)
+                tell(done)
         if not dry_run:
             await publisher.publish_all(batch)
             await reader.commit()
-    if on_progress:
-        on_progress(done)
+    tell(done)
     return done
+
+
+def _nobody(_: Replayed) -> None:
+    """Tell nobody."""
 
 
 def _original(stored: StoredLetter) -> Outgoing:
@@ -183,7 +189,10 @@ class _Reader:
             raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
         partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
         options = client_options(self._settings)
-        self._consumer = AIOKafkaConsumer(**options, group_id=self._group, enable_auto_commit=False)
+        # From the earliest where letters expired in mid-read: by default aiokafka would pass over all the others.
+        self._consumer = AIOKafkaConsumer(
+            **options, group_id=self._group, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         try:
             with broker_errors(self._settings):
                 await self._consumer.start()

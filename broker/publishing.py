@@ -13,6 +13,7 @@ from broker.connection import broker_errors, client_options
 from broker.errors import MessageTooLarge
 from contracts.cloudevents import CloudEvent, Headers
 from contracts.codecs import encode
+from contracts.errors import BannerstreamError
 from settings.model import KafkaSettings
 
 MAX_REQUEST_BYTES = 1_310_720
@@ -105,13 +106,23 @@ class Publisher:
         """
         if self._broken:
             await self._renew()
-        acknowledgements = [await self.enqueue(record) for record in records]
-        outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
-        self._broken = any(isinstance(outcome, BaseException) for outcome in outcomes)
+        acknowledgements: list[asyncio.Future[Any]] = []
+        try:
+            for record in records:
+                acknowledgements.append(await self.enqueue(record))  # noqa: PERF401  (those before a failure count)
+        except BannerstreamError:
+            await self._outcomes(acknowledgements)
+            raise
+        outcomes = await self._outcomes(acknowledgements)
         with broker_errors(self._settings):
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
+
+    async def _outcomes(self, acknowledgements: "list[asyncio.Future[Any]]") -> list[Any]:
+        outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        self._broken = any(isinstance(outcome, BaseException) for outcome in outcomes)
+        return outcomes
 
     async def _renew(self) -> None:
         """Go on with a new producer: the refused records used up sequence numbers, and brokers accept no gap."""

@@ -1,8 +1,9 @@
 """What the commands print with: people on standard error or a table, programs by `--json` on standard output."""
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +43,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, e
     for column in rows[0]:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+        table.add_row(*("" if value is None else plain(value) for value in row.values()))
     stdout.print(table)
 
 
@@ -51,10 +52,15 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def print_json_lines(values: Iterable[object]) -> None:
-    """Print one JSON document a line."""
-    for value in values:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+def plain(text: object) -> str:
+    r"""Return text for a console to print as it is: no markup, and control characters as `\x1b`.
+
+    Reasons of dead letters quote what strangers sent: an escape sequence in them must not reach the terminal.
+    """
+    return escape(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text)))
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
 def progress_bar() -> Progress:

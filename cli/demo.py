@@ -10,7 +10,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bar
 
 from broker.recordings import read_lines
-from cli.console import stderr
+from cli.console import plain, stderr
 from cli.context import settings_of
 from cli.servers import S3, Kafka, KafkaServer, S3Server
 from demo.example import CATALOGUE, SESSION
@@ -19,9 +19,9 @@ from demo.session import DemoOptions, Progress, run_demo
 
 def demo(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the page and pictures; emptied first.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the page and pictures; an earlier demo's are replaced.")
+    ] = Path("demo-out"),
     session: Annotated[Path, typer.Option("--session", help="Recorded session to replay.", exists=True)] = SESSION,
     catalogue: Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.", exists=True)] = CATALOGUE,
     rate: Annotated[float, typer.Option("--rate", min=1, help="Events per second.")] = 100.0,
@@ -38,7 +38,7 @@ def demo(
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
         summary = run_demo(options, lambda progress: _show(bar, task, progress))
-    stderr.print(f"[green]done[/]: open {out / 'index.html'}", highlight=False)
+    stderr.print(f"[green]done[/]: open {plain(out / 'index.html')}", highlight=False)
     sys.stdout.write(json.dumps(summary) + "\n")
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cli import banners, catalog, config, contracts, demo, dlq, events, paint, run, servers, storage, topics
-from cli.console import ERRORS, stderr
+from cli.console import ERRORS, plain, stderr
 from cli.context import Context
 from contracts.errors import BannerstreamError
 
@@ -67,6 +66,6 @@ def run_command(arguments: list[str]) -> int:
     except BannerstreamError as error:
         if "-v" in arguments or "--verbose" in arguments:
             stderr.print_exception()
-        stderr.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        stderr.print(f"[red]error:[/] {plain(error)}", highlight=False, soft_wrap=True)
         return next(code for kind, code in ERRORS.items() if isinstance(error, kind))
     return 0

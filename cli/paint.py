@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from catalog.files import read_catalogue
-from cli.console import AsJson, print_json, stderr
+from cli.console import AsJson, plain, print_json, stderr
 from cli.context import settings_of
 from contracts.sizes import SIZES
 from demo.example import CATALOGUE
@@ -82,7 +82,7 @@ def paint(
     if as_json:
         print_json(painted.lineage())
     else:
-        stderr.print(f"{out}: {painted.summary()}", highlight=False)
+        stderr.print(plain(f"{out}: {painted.summary()}"), highlight=False)
 
 
 def _chosen(among: Mapping[str, _T], name: str, what: str) -> _T:

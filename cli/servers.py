@@ -42,12 +42,12 @@ def up(
 
     For trying out, never for production.
     """
+    with stderr.status("starting servers") as status:
+        stack = Stack(kafka.value, s3.value, data_dir=data_dir, on_progress=status.update)
+        stack.start()  # Ctrl-C ends it here and now: a server that is built from source takes minutes
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with stderr.status("starting servers") as status:
-        stack = Stack(kafka.value, s3.value, data_dir=data_dir, on_progress=status.update)
-        stack.start()
     try:
         for name, value in stack.environment().items():
             stdout.print(f"export {name}={value}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from broker.topics import changelog_name, check_topics, create_topics
-from cli.console import CHECK_FAILED, AsJson, show_rows, stderr
+from cli.console import CHECK_FAILED, AsJson, plain, show_rows, stderr
 from cli.context import settings_of
 
 app = typer.Typer(help="Create and check the topics.", no_args_is_help=True)
@@ -45,6 +45,6 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     rows = [{"topic": each.topic, "kind": each.kind, "problem": each.message} for each in checked.problems]
     show_rows(rows, as_json=as_json, title="Problems", empty="every topic is there and fits")
     for note in checked.notes:
-        stderr.print(f"note: {note}", highlight=False, style="dim")
+        stderr.print(f"note: {plain(note)}", highlight=False, style="dim")
     if rows:
         raise typer.Exit(CHECK_FAILED)

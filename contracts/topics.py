@@ -44,8 +44,13 @@ class Topics:
 
         Raises:
             KeyError: a key is not a field of this table.
+            ValueError: two topics would have one name, so that each would read what the other carries.
         """
         known = {each.name for each in fields(self)}
         if unknown := names.keys() - known:
             raise KeyError(f"no topic is called {sorted(unknown)}; known are {sorted(known)}")
-        return replace(self, **{role: replace(getattr(self, role), name=name) for role, name in names.items()})
+        renamed = replace(self, **{role: replace(getattr(self, role), name=name) for role, name in names.items()})
+        called = [topic.name for topic in renamed]
+        if shared := sorted({name for name in called if called.count(name) > 1}):
+            raise ValueError(f"two topics cannot share a name: {', '.join(shared)}")
+        return renamed

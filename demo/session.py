@@ -12,6 +12,7 @@ from broker.replay import Sent, replay
 from broker.topics import changelog_name, create_topics
 from catalog.files import Catalogue, read_catalogue
 from catalog.loading import load
+from contracts.errors import ConfigurationError
 from contracts.manifest import Manifest
 from demo.errors import DemoIncomplete
 from demo.page import PageContent, write_page
@@ -25,6 +26,8 @@ from storage import S3BannerStore
 DEADLINE_S = 300.0
 """How long after the replay the demo waits for the last banner: many times what two busy cores need."""
 _LOOK_S = 0.25
+_WRITTEN = frozenset({"index.html", "banners", "run"})
+"""What a demo leaves in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,15 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
     and workers stay in `options.out/run`.
 
     Raises:
+        ConfigurationError: `options.out` holds something that no demo wrote; nothing was removed.
         DemoIncomplete: a record or a banner is missing in the end.
         WorkerDied: a worker ended early.
         ServerFailed, ServerMissing: a server did not start.
     """
-    shutil.rmtree(options.out, ignore_errors=True)
+    catalogue = read_catalogue(options.catalogue)
+    _empty(options.out)
     work = options.out / "run"
     work.mkdir(parents=True)
-    catalogue = read_catalogue(options.catalogue)
     with ExitStack() as running:
         on_progress(Progress("starting broker and store"))
         stack = running.enter_context(Stack(options.kafka, options.s3, data_dir=work))
@@ -90,6 +94,19 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
     shutil.rmtree(work)
     return summary
+
+
+def _empty(out: Path) -> None:
+    """Remove what an earlier demo left in its folder, and never anything else: `--out .` is one key press away."""
+    if out.exists() and not out.is_dir():
+        raise ConfigurationError(f"{out} is a file; name a folder for the demo's page and pictures")
+    foreign = sorted(each.name for each in out.iterdir() if each.name not in _WRITTEN) if out.is_dir() else []
+    if foreign:
+        raise ConfigurationError(
+            f"the demo empties its folder, and {out} holds what no demo wrote ({', '.join(foreign[:3])}): "
+            "name a new or empty folder, for example --out demo-out"
+        )
+    shutil.rmtree(out, ignore_errors=True)
 
 
 async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogue) -> None:

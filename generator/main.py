@@ -4,13 +4,14 @@ import asyncio
 import signal
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from contracts.errors import ServiceUnavailable
 from generator.assembly import build_pipeline
 from generator.metrics import GeneratorMetrics
 from generator.worker import GeneratorWorker
 from settings import Settings
+from settings.metrics import served_metrics
 from storage import S3BannerStore, StorageMetrics
 
 _log = structlog.get_logger(__name__)
@@ -20,24 +21,15 @@ def run(settings: Settings) -> None:
     """Make banners until SIGTERM or SIGINT; then finish the batch, publish and commit it, and leave the group.
 
     Raises:
-        ConfigurationError: the bucket is missing or refuses us, or a model cannot be loaded.
+        ConfigurationError: the bucket is missing or refuses us, a model cannot be loaded, or the metrics port is taken.
     """
     registry = CollectorRegistry()
     store = S3BannerStore(settings.storage, metrics=StorageMetrics(registry))
     try:
         _check(store)
         pipeline = build_pipeline(settings.generator, store)
-        server = (
-            start_http_server(settings.generator.metrics_port, registry=registry)
-            if settings.generator.metrics_port
-            else None
-        )
-        try:
+        with served_metrics(settings.generator.metrics_port, registry, setting="generator.metrics_port"):
             asyncio.run(serve(GeneratorWorker(settings, pipeline, GeneratorMetrics(registry))))
-        finally:
-            if server is not None:
-                server[0].shutdown()
-                server[0].server_close()
     finally:
         store.close()
 

@@ -58,6 +58,8 @@ class KafkaSettings(_Group):
             return Topics().renamed(self.topics)
         except KeyError as error:
             raise ValueError(f"kafka.topics: {error.args[0]}") from error
+        except ValueError as error:
+            raise ValueError(f"kafka.topics: {error}") from error
 
 
 class StorageSettings(_Group):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
 
 from contracts.errors import ConfigurationError
 from settings.model import Settings
@@ -43,8 +43,14 @@ def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
         return FromSources(**overrides)
     except ValidationError as error:
         raise ConfigurationError(_readable(error)) from error
-    except tomllib.TOMLDecodeError as error:
+    except SettingsError as error:  # a table in an environment variable that is no JSON; the value may be a secret
+        raise ConfigurationError(
+            f'{error}: write a table as JSON, for example BANNERSTREAM_KAFKA__TOPICS=\'{{"clicks": "shop.clicks"}}\''
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"the settings file {path} cannot be read: {error.strerror}") from error
 
 
 def _settings_file(asked_for: Path | None) -> Path | None:

@@ -37,8 +37,8 @@ class Rules:
     """Everything that a batch is folded by, besides the catalogue."""
 
     policy: Policy
-    secret: bytes
-    """Key of the user-id hash."""
+    secret: bytes = field(repr=False)
+    """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
     formats: dict[Source, InputFormat]
     max_future_ms: int
     max_age_ms: int
@@ -105,8 +105,11 @@ def fold_batch(
             fate = "dead_letter"
             outcome.dead_letters.append(_dead_letter(record, "internal", f"{type(error).__name__}: {error}", now))
         outcome.fates[record.source, fate] = outcome.fates.get((record.source, fate), 0) + 1
+    asks: dict[str, Ask] = {}
     for key, visitor in touched.items():
-        _conclude(key, visitor, catalogue, now, outcome)
+        if (ask := _conclude(key, visitor, catalogue, now, outcome)) is not None:
+            asks.setdefault(ask.request.banner_key, ask)
+    outcome.asks = list(asks.values())
     return outcome
 
 
@@ -165,16 +168,17 @@ def _check_key(record: SourceRecord, interaction: Interaction) -> None:
         found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
         raise WrongKey(
             f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
-            f"{found}. Key {record.topic} by the visitor's id, then `bannerstream dlq replay --code wrong_key`"
+            f"{found}. Key {record.topic} by the visitor's id and send the event again: a replay keeps the wrong key"
         )
 
 
-def _conclude(key: StateKey, visitor: _Visitor, catalogue: Catalogue, now: int, outcome: Outcome) -> None:
+def _conclude(key: StateKey, visitor: _Visitor, catalogue: Catalogue, now: int, outcome: Outcome) -> Ask | None:
+    """Put a visitor's state and assignment into the outcome; return what to ask for, by whomever else it was asked."""
     if visitor.changed:
         outcome.states[key] = pack(visitor.state)
     decision = visitor.state.decision
     if not visitor.tell or decision is None:
-        return
+        return None
     outcome.assignments.append(
         Assignment(
             user_key=key.user_key,
@@ -185,8 +189,6 @@ def _conclude(key: StateKey, visitor: _Visitor, catalogue: Catalogue, now: int, 
             decided_at=decision.decided_at,
         )
     )
-    if any(each.request.banner_key == decision.banner_key for each in outcome.asks):
-        return
     product = catalogue.products[decision.product_id]
     request = BannerRequest(
         banner_key=decision.banner_key,
@@ -198,7 +200,7 @@ def _conclude(key: StateKey, visitor: _Visitor, catalogue: Catalogue, now: int, 
         requested_at=now,
         event_appended_at=max(0, visitor.appended_at),
     )
-    outcome.asks.append(Ask(request, f"{key.user_key}:{visitor.state.epoch}"))
+    return Ask(request, f"{key.user_key}:{visitor.state.epoch}")
 
 
 def _dead_letter(record: SourceRecord, code: str, reason: str, now: int) -> DeadLetter:

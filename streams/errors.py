@@ -33,7 +33,7 @@ class WrongKey(InvalidRecord):
     """The record's Kafka key is not the id of the visitor that its event names.
 
     Operator action: key `clicks` and `purchases` by the visitor's id, so that all of a visitor's events share one
-    partition; then `bannerstream dlq replay --code wrong_key`.
+    partition, and send the events again from their source: `bannerstream dlq replay` keeps the wrong key.
     """
 
     code = "wrong_key"

@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from settings import Settings
+from settings.metrics import served_metrics
 from streams.app import StreamsApp, create_app
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -38,14 +39,8 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     app = create_app(settings, registry)
-    server = (
-        start_http_server(settings.streams.metrics_port, registry=registry) if settings.streams.metrics_port else None
-    )
-    try:
+    with served_metrics(settings.streams.metrics_port, registry, setting="streams.metrics_port"):
         await _run_until(app, stop)
-    finally:
-        if server is not None:
-            server[0].shutdown()
 
 
 async def _run_until(app: StreamsApp, stop: asyncio.Event) -> None:

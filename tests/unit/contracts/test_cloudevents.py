@@ -45,6 +45,15 @@ class TestTopics:
         with pytest.raises(KeyError, match=r"click'.*known are .*'clicks'"):
             Topics().renamed({"click": "shop.clicks"})
 
+    @pytest.mark.parametrize("names", [{"clicks": "events", "purchases": "events"}, {"clicks": "bannerstream.dlq"}])
+    def test_two_topics_cannot_share_a_name(self, names: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="cannot share a name"):
+            Topics().renamed(names)
+
+    def test_a_name_can_move_from_one_topic_to_another(self) -> None:
+        swapped = Topics().renamed({"clicks": "purchases", "purchases": "clicks"})
+        assert (swapped.clicks.name, swapped.purchases.name) == ("purchases", "clicks")
+
     def test_names_are_distinct_and_in_the_order_of_the_table(self) -> None:
         names = [topic.name for topic in Topics()]
         assert len(set(names)) == len(names) == 10

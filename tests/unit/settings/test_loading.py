@@ -46,6 +46,8 @@ def test_topics_can_be_renamed_by_role(tmp_path: Path) -> None:
         ("[kafka]\npartitons = 3\n", "kafka.partitons"),
         ("[kafka]\npartitions = 0\n", "kafka.partitions"),
         ('[kafka.topics]\nclick = "x"\n', "kafka.topics"),
+        ('[kafka.topics]\nclicks = "events"\npurchases = "events"\n', "kafka.topics: two topics cannot share a name"),
+        ('[kafka.topics]\nclicks = "banner.requests"\n', "banner.requests"),
         ('[kafka]\nsecurity_protocol = "SASL_PLAINTEXT"\n', "kafka.security_protocol"),
         ('[kafka]\nsecurity_protocol = "SASL_SSL"\n', "kafka.sasl_username"),
         ('[kafka]\nssl_certfile = "a.pem"\n', "kafka.ssl_keyfile"),
@@ -59,6 +61,19 @@ def test_topics_can_be_renamed_by_role(tmp_path: Path) -> None:
 def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named.replace(".", r"\.")):
         load_settings(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"shop\.toml is not valid TOML"):
+        load_settings(path)
+
+
+def test_a_table_in_the_environment_that_is_no_json_says_how_to_write_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_KAFKA__TOPICS", "clicks=shop.clicks")
+    with pytest.raises(ConfigurationError, match=r"kafka.*write a table as JSON"):
+        load_settings()
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:

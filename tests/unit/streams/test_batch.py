@@ -102,6 +102,17 @@ def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_stops_nothing(ch
     assert table.state("ada").offsets == {"clicks": 2}
 
 
+def test_the_secret_is_not_shown():
+    assert "sixteen bytes" not in repr(RULES)
+
+
+def test_visitors_who_get_one_banner_ask_for_it_once_by_the_first_of_them():
+    outcome = Table().run(*(record(number, f"u-{number}") for number in range(50)))
+    assert len(outcome.assignments) == 50
+    (ask,) = outcome.asks
+    assert ask.cause == f"{user_key('u-0', SECRET)}:1"
+
+
 def test_the_events_of_a_damaged_state_become_dead_letters_and_it_is_not_overwritten():
     table = Table({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
     outcome = table.run(record(0), record(1, "bob"))

@@ -1,0 +1,31 @@
+"""The metrics page of a service, for Prometheus."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from contracts.errors import ConfigurationError
+
+
+@contextmanager
+def served_metrics(port: int, registry: CollectorRegistry, *, setting: str) -> Iterator[None]:
+    """Serve a registry at `/metrics` while the block runs; at port 0 nothing. `setting` is where the port was set.
+
+    Raises:
+        ConfigurationError: the port cannot be had, most often because another worker on this machine has it.
+    """
+    if not port:
+        yield
+        return
+    try:
+        server, _ = start_http_server(port, registry=registry)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{setting}: port {port} cannot be listened on ({error.strerror}); set another, or 0 for no metrics"
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
