@@ -11,13 +11,13 @@ from typing import Literal
 
 from contracts.catalog import Cohort
 from contracts.manifest import BannerCopy
+from generator.layout.blocks import Block, Piece, Placed, Role
 from generator.layout.fonts import Typeface, drawable
-from generator.layout.lines import Paragraph, SetLine, fewer_facts, fit, fit_or_shorten
+from generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
 from generator.layout.planning import Shape, is_mirrored, template_of
 from generator.layout.text import printable
 from generator.ports import Box, Composition
 
-Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
 Align = Literal["left", "centre", "right"]
 
 
@@ -47,61 +47,6 @@ _PILL_PADDING = 1.15
 """In font sizes of the button."""
 _EYEBROW_TRACKING = 0.06
 _BUTTON_TRACKING = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One line at its place."""
-
-    role: Role
-    line: SetLine
-    typeface: Typeface
-    font_size: float
-    x: float
-    baseline: float
-
-    @property
-    def width(self) -> float:
-        """Advance width in pixels."""
-        return self.line.width * self.font_size
-
-    @property
-    def ink(self) -> Box:
-        """The box that holds every letter's ink, with the pixel that anti-aliasing may add."""
-        first = self.line.runs[0]
-        x = self.x - first.left * self.font_size
-        top = self.baseline - self.line.rise * self.font_size
-        height = (self.line.rise + self.line.drop) * self.font_size
-        return Box(x - 1, top - 1, self.width + first.left * self.font_size + 2, height + 2)
-
-    def moved(self, dx: float, dy: float) -> "Placed":
-        """Return it elsewhere."""
-        return replace(self, x=self.x + dx, baseline=self.baseline + dy)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """All words of a banner at their places, and the button's shape."""
-
-    placed: tuple[Placed, ...]
-    button: Box
-    button_radius: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A block of its own height, its top at y = 0 and its start at x = 0."""
-
-    placed: tuple[Placed, ...]
-    width: float
-    height: float
-    button: Box | None = None
-
-    def moved(self, dx: float, dy: float) -> "_Piece":
-        button = (
-            Box(self.button.x + dx, self.button.y + dy, self.button.width, self.button.height) if self.button else None
-        )
-        return replace(self, placed=tuple(item.moved(dx, dy) for item in self.placed), button=button)
 
 
 def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
@@ -153,7 +98,7 @@ class _Setter:
             "call_to_action": self._clean(words.call_to_action, self.strong) or "→",
         }
 
-    def column(self) -> list[_Piece]:
+    def column(self) -> list[Piece]:
         """Words, then price and button, in one stack that is centred in the box."""
         foot = self._foot(self.box.width)
         space = 1.75 * self.gap
@@ -164,7 +109,7 @@ class _Setter:
             self._in_box(foot, self.box, top + head.height + space),
         ]
 
-    def split(self, head_share: float, foot_share: float) -> list[_Piece]:
+    def split(self, head_share: float, foot_share: float) -> list[Piece]:
         """Words at the top of the box, price and button at its bottom."""
         foot = self._foot(self.box.width * foot_share)
         room = self.box.height - foot.height - 1.5 * self.gap if foot_share == 1 else self.box.height
@@ -178,7 +123,7 @@ class _Setter:
             foot.moved(foot_box.x + outward, self.box.y + self.box.height - foot.height),
         ]
 
-    def row(self) -> list[_Piece]:
+    def row(self) -> list[Piece]:
         """Words at the start, price over button at the end, both centred on the middle."""
         foot = self._foot(self.box.width * 0.36, stacked=True)
         space = 0.3 * self.unit
@@ -192,7 +137,7 @@ class _Setter:
         )
         return [head.moved(head_x, middle - head.height / 2), foot.moved(foot_x, middle - foot.height / 2)]
 
-    def _head(self, width: float, height: float) -> _Piece:
+    def _head(self, width: float, height: float) -> Piece:
         """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
@@ -217,7 +162,7 @@ class _Setter:
             max_lines=self.scale.headline_lines,
             right_to_left=self.rtl,
         )
-        return self._stacked(None, headline, None) if headline else _Piece((), 0, 0)
+        return self._stacked(None, headline, None) if headline else Piece((), 0, 0)
 
     def _headline(self, width: float, height: float) -> Paragraph | None:
         return fit(
@@ -235,7 +180,7 @@ class _Setter:
     def _beside_headline(self, eyebrow: Paragraph | None, line: Paragraph | None) -> float:
         return (eyebrow.height + 1.05 * self.gap if eyebrow else 0) + (line.height + 1.5 * self.gap if line else 0)
 
-    def _stacked(self, eyebrow: Paragraph | None, headline: Paragraph, line: Paragraph | None) -> _Piece:
+    def _stacked(self, eyebrow: Paragraph | None, headline: Paragraph, line: Paragraph | None) -> Piece:
         paragraphs: list[tuple[Role, Paragraph, float]] = []
         if eyebrow:
             paragraphs.append(("eyebrow", eyebrow, 1.05 * self.gap))
@@ -249,9 +194,9 @@ class _Setter:
             placed += self._lines_at(role, paragraph, width, y)
             bottom = y + paragraph.height
             y = bottom + gap
-        return _Piece(tuple(placed), width, bottom)
+        return Piece(tuple(placed), width, bottom)
 
-    def _foot(self, width: float, *, stacked: bool = False) -> _Piece:
+    def _foot(self, width: float, *, stacked: bool = False) -> Piece:
         """Set the button, with the price beside it, or over it where the width is short."""
         button = self._button(width)
         space = 0.9 * self.gap + 0.03 * self.unit
@@ -265,15 +210,15 @@ class _Setter:
             start, end = (button.moved(0, 0), price.moved(button.width + space, middle))
             if self.rtl:
                 start, end = button.moved(total - button.width, 0), price.moved(0, middle)
-            return _Piece(start.placed + end.placed, total, button.height, start.button)
+            return Piece(start.placed + end.placed, total, button.height, start.button)
         total = max(button.width, price.width)
         above = 1.0 * self.gap
         align: Align = "centre" if stacked else self.align
         over = price.moved(_shift(align, total, price.width), 0)
         under = button.moved(_shift(align, total, button.width), price.height + above)
-        return _Piece(over.placed + under.placed, total, price.height + above + button.height, under.button)
+        return Piece(over.placed + under.placed, total, price.height + above + button.height, under.button)
 
-    def _button(self, width: float) -> _Piece:
+    def _button(self, width: float) -> Piece:
         size = self.scale.button * self.unit
         label = fit_or_shorten(
             self.words["call_to_action"],
@@ -286,14 +231,14 @@ class _Setter:
             right_to_left=self.rtl,
         )
         if label is None:
-            return _Piece((), width, size * _PILL_HEIGHT, Box(0, 0, width, size * _PILL_HEIGHT))
+            return Piece((), width, size * _PILL_HEIGHT, Box(0, 0, width, size * _PILL_HEIGHT))
         padding = _PILL_PADDING * label.font_size
         box = Box(0, 0, label.width + 2 * padding, size * _PILL_HEIGHT)
         baseline = (box.height + label.rise - label.drop) / 2
         placed = Placed("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
-        return _Piece((placed,), box.width, box.height, box)
+        return Piece((placed,), box.width, box.height, box)
 
-    def _price(self, width: float) -> _Piece | None:
+    def _price(self, width: float) -> Piece | None:
         """Price, the former price struck through, and the saving, on one baseline; the last are left out when long."""
         if not self.words["price"]:
             return None
@@ -328,7 +273,7 @@ class _Setter:
         total = x - size * 0.42
         if self.rtl:
             placed = [replace(item, x=total - item.x - item.width) for item in placed]
-        return _Piece(tuple(item.moved(0, height) for item in placed), total, height)
+        return Piece(tuple(item.moved(0, height) for item in placed), total, height)
 
     def _lines(self, width: float) -> tuple[Paragraph | None, ...]:
         """Return the line in as many rows as the scale allows, and in one where that differs."""
@@ -393,7 +338,7 @@ class _Setter:
                 top + paragraph.rise + number * paragraph.leading,
             )
 
-    def _in_box(self, piece: _Piece, box: Box, top: float) -> _Piece:
+    def _in_box(self, piece: Piece, box: Box, top: float) -> Piece:
         return piece.moved(box.x + _shift(self.align, box.width, piece.width), top)
 
     @staticmethod

@@ -4,7 +4,8 @@ import numpy as np
 
 from contracts.catalog import Cohort
 from contracts.manifest import BannerCopy
-from generator.layout.arranging import Block, arrange
+from generator.layout.arranging import arrange
+from generator.layout.blocks import Block
 from generator.layout.colours import as_hex, colour_of
 from generator.layout.drawing import Inks, draw_words
 from generator.layout.legibility import make_readable

@@ -13,7 +13,7 @@ import numpy as np
 import resvg_py
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from generator.layout.arranging import Block, Placed, Role
+from generator.layout.blocks import Block, Placed, Role
 from generator.layout.colours import Rgb, as_hex
 from generator.layout.lines import advance, is_right_to_left
 from generator.ports import Box, Image

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.catalog import Cohort
-from generator.layout.arranging import Block, Placed, Role
+from generator.layout.blocks import Block, Placed, Role
 from generator.layout.colours import (
     WHITE,
     Rgb,

@@ -1,0 +1,66 @@
+"""What set words are made of: lines at their places, pieces of several lines, and the block of all of them."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from generator.layout.fonts import Typeface
+from generator.layout.lines import SetLine
+from generator.ports import Box
+
+Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One line at its place."""
+
+    role: Role
+    line: SetLine
+    typeface: Typeface
+    font_size: float
+    x: float
+    baseline: float
+
+    @property
+    def width(self) -> float:
+        """Advance width in pixels."""
+        return self.line.width * self.font_size
+
+    @property
+    def ink(self) -> Box:
+        """The box that holds every letter's ink, with the pixel that anti-aliasing may add."""
+        first = self.line.runs[0]
+        x = self.x - first.left * self.font_size
+        top = self.baseline - self.line.rise * self.font_size
+        height = (self.line.rise + self.line.drop) * self.font_size
+        return Box(x - 1, top - 1, self.width + first.left * self.font_size + 2, height + 2)
+
+    def moved(self, dx: float, dy: float) -> "Placed":
+        """Return it elsewhere."""
+        return replace(self, x=self.x + dx, baseline=self.baseline + dy)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """All words of a banner at their places, and the button's shape."""
+
+    placed: tuple[Placed, ...]
+    button: Box
+    button_radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A block of its own height, its top at y = 0 and its start at x = 0."""
+
+    placed: tuple[Placed, ...]
+    width: float
+    height: float
+    button: Box | None = None
+
+    def moved(self, dx: float, dy: float) -> "Piece":
+        """Return it elsewhere."""
+        button = (
+            Box(self.button.x + dx, self.button.y + dy, self.button.width, self.button.height) if self.button else None
+        )
+        return replace(self, placed=tuple(item.moved(dx, dy) for item in self.placed), button=button)
