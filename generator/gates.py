@@ -9,6 +9,8 @@ product_distinct the product stands out from what is behind and around it
 Scores are in the gate's own unit; a gate passes when its score reaches its threshold. Pure.
 """
 
+import unicodedata
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,9 @@ _PRODUCT_SHARE = 0.01
 """Of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""
 _PRODUCT_DISTINCT = 0.18
 """Of the pixels in the product's box. A ring or an open umbrella leaves most of its box empty."""
-_STROKE = 0.5
-"""In font sizes: wider than the strokes and the gaps of any letter, kanji included; narrower than a word."""
+_STROKE, _WIDE_STROKE = 0.5, 0.75
+"""In font sizes: wider than the strokes and the gaps of any letter, narrower than a word. The second is for lines with
+CJK letters: inside of 量 at 18 px, gaps of a pixel blur into the strokes and half a letter shows no ground at all."""
 _WORST_SHARE = 0.02
 """Contrast is judged by the worst fiftieth of the pixels around a line: noise aside, every letter must read."""
 _VISIBLE_DIFFERENCE = 6.0
@@ -85,7 +88,8 @@ def line_contrast(pixels: Image, text: PlacedText) -> float:
         return 1.0
     values = luminances(pixels[_window(box, width, height, max(2.0, text.font_size * 0.3))])
     letters = luminance(rgb(text.colour))
-    stroke = 2 * round(text.font_size * _STROKE / 2) + 3
+    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in text.text)
+    stroke = 2 * round(text.font_size * (_WIDE_STROKE if wide else _STROKE) / 2) + 3
     kernel = np.ones((stroke, stroke), np.uint8)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     if letters >= float(np.median(border)):

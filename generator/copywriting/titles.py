@@ -24,6 +24,8 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _WITH = re.compile(r"\s(?:with|w/|incl\.?|including|mit|inkl\.?|avec|con)\s", re.IGNORECASE)
+_FOR = re.compile(r"\s(?:for|für|fits|compatible)\s", re.IGNORECASE)
+"""What follows is what the product goes with, not what it is: a phone's case must not be called a phone."""
 _DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE, _WITH)
 _CORE_COLUMNS = 6
 """Less before the first detail ("Tee, organic cotton") says too little for a name of its own."""
@@ -66,7 +68,7 @@ def core_name(title: str, *, brand: str | None, limit: int, head_first: bool = F
     if head is None:
         return shortened(text, brand=None, limit=limit)
     if columns(head) > limit and not head_first:
-        words = head.split()
+        words = _FOR.split(head, maxsplit=1)[0].split()
         while len(words) > 1 and columns(" ".join(words)) > limit:
             words.pop(0)
         head = _tidy(" ".join(words)) or head

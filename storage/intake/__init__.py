@@ -17,7 +17,7 @@ from storage.store import CATALOGUE_PREFIX
 
 __all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "take_in"]
 
-REVISION = "1"
+REVISION = "2"
 """Part of every picture's key: raise it when intake makes another picture of the same file."""
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.sizes import BILLBOARD, BannerSize
-from generator.gates import GateJudge, text_contrast
+from contracts.manifest import BannerCopy
+from contracts.sizes import BILLBOARD, SIZES, BannerSize
+from generator.gates import GateJudge, line_contrast, text_contrast
 from generator.layout import lay_out, plan
-from generator.layout.colours import as_hex, contrast_of, required_contrast
+from generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
 from generator.ports import Box, ComposedBanner, Painting, PlacedText
 
 from .layout.scenery import COHORTS, WORDS, cut_out, scene
@@ -110,3 +111,19 @@ def test_wcag_s_thresholds() -> None:
     assert required_contrast(18.6, bold=True) == 4.5
     assert contrast_of((0, 0, 0), (255, 255, 255)) == pytest.approx(21.0)
     assert contrast_of((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+@pytest.mark.parametrize("line", ["容量750ml · 持ち手つき", "薔薇と鬱金香 醸造"])
+def test_dense_letters_are_not_taken_for_their_ground(line: str, size: BannerSize) -> None:
+    painting = replace(scene(size, "light"), pixels=np.full((size.height, size.width, 3), 30, np.uint8))
+    words = BannerCopy(headline="急がない一日", line=line, call_to_action="見る")
+    for seed in range(6):
+        composition = plan(size, variant="a", seed=seed, has_product=True, locale="ja")
+        banner = lay_out(painting, composition, words, COHORTS[0], None, locale="ja")
+        assert text_contrast(banner) >= 4.5
+        for text in banner.text_lines:
+            if text.role == "line":
+                red, green, blue = banner.pixels[int(text.box.y) - 2, int(text.box.x) - 2].tolist()
+                ground = contrast_of(rgb(text.colour), (red, green, blue))
+                assert line_contrast(banner.pixels, text) == pytest.approx(ground, rel=0.1)

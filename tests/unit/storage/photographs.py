@@ -60,6 +60,24 @@ def photograph(
     return Photograph(np.rint(np.clip(mixed, 0, 255)).astype(np.uint8), alpha.astype(np.float32))
 
 
+def half_hidden(product: str, ground: str, *, along: str = "across", lighter: float = 0.0, seed: int = 1) -> Photograph:
+    """Return a product whose right half (`along` "across") or lower half ("down") has its ground's very colour.
+
+    `lighter` is how much that half differs, in RGB levels; it throws the shadow of the whole product all the same.
+    """
+    taken = photograph(product, ground, noise=0, seed=seed)
+    bare, falloff = GROUNDS[ground]
+    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
+    scene = np.array(bare, np.float32) * (1 - falloff * (0.5 * (x + 1) / 2 + 0.5 * (x * x + y * y) / 2))[..., None]
+    axis, place = (0, x) if along == "across" else (1, y)
+    spread = np.flatnonzero((taken.alpha > 0.5).any(axis=axis))
+    middle = (spread[0] + spread[-1]) / SIDE - 1
+    share = (np.clip((place - middle) * 20, 0, 1) * taken.alpha)[..., None]
+    mixed = taken.pixels * (1 - share) + (scene + lighter) * share
+    mixed += np.random.default_rng(seed).normal(0, 2, mixed.shape)
+    return Photograph(np.rint(np.clip(mixed, 0, 255)).astype(np.uint8), taken.alpha)
+
+
 def intersection_over_union(found: NDArray[np.uint8], true: NDArray[np.float32]) -> float:
     """Return the IoU of an alpha channel (0 to 255) and a true coverage, both soft: Σmin / Σmax."""
     coverage = found.astype(np.float32) / 255

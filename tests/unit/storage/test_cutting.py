@@ -9,7 +9,7 @@ import pytest
 from storage.intake import take_in
 from storage.intake.cutting import CutRefused, cut_out
 from storage.pictures import decode_picture
-from tests.unit.storage.photographs import GROUNDS, PRODUCTS, SIDE, intersection_over_union, photograph
+from tests.unit.storage.photographs import GROUNDS, PRODUCTS, SIDE, half_hidden, intersection_over_union, photograph
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,25 @@ def test_white_on_white_is_kept_whole() -> None:
     picture = take_in(photograph("mug", "white", colour=(250, 250, 250), shadow=0.2).file())
     assert not picture.cut_out
     assert picture.kept_whole_because
+
+
+@pytest.mark.parametrize("lighter", [0.0, -4.0], ids=["ground's colour", "nearly"])
+@pytest.mark.parametrize("along", ["across", "down"])
+@pytest.mark.parametrize("product", ["ball", "shoe", "box"])
+@pytest.mark.parametrize("ground", ["white", "paper", "grey"])
+def test_a_product_that_is_half_of_its_ground_s_colour_is_kept_whole(
+    ground: str, product: str, along: str, lighter: float
+) -> None:
+    taken = half_hidden(product, ground, along=along, lighter=lighter)
+    with pytest.raises(CutRefused, match="ground"):
+        cut_out(taken.pixels)
+
+
+def test_a_picture_that_is_kept_whole_keeps_every_pixel() -> None:
+    taken = half_hidden("ball", "paper")
+    picture = take_in(taken.file())
+    assert not picture.cut_out
+    np.testing.assert_array_equal(decode_picture(picture.png)[0][..., :3], taken.pixels)
 
 
 def test_a_ground_that_is_not_plain_is_kept_whole_and_unchanged() -> None:

@@ -193,6 +193,14 @@ def test_a_name_too_long_keeps_its_noun_where_the_language_puts_it() -> None:
     assert core_name(title, brand=None, limit=26, head_first=True) == "Pot de fleurs traditionnel"
 
 
+def test_an_accessory_is_never_named_after_what_it_is_for() -> None:
+    title = "Protective Replacement Case for Samsung Galaxy S23 Ultra Smartphone, Black"
+    assert core_name(title, brand=None, limit=36) == "Protective Replacement Case"
+    assert (
+        core_name("Ersatzdeckel für Bodum French Press Kaffeebereiter, schwarz", brand=None, limit=24) == "Ersatzdeckel"
+    )
+
+
 @given(titles, st.integers(8, 60), st.booleans())
 def test_names_are_short_and_never_empty(title: str, limit: int, head_first: bool) -> None:
     name = core_name(title, brand=None, limit=limit, head_first=head_first)
