@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv
 
-.PHONY: demo test lint bench clean setup setup-gpu requirements help
+.PHONY: demo test faults lint bench clean setup setup-gpu requirements help
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -20,6 +20,9 @@ else
 	$(BIN)/python -m pytest -n auto tests/unit
 	$(BIN)/python -m pytest tests/integration tests/faults
 endif
+
+faults: $(VENV)/.dev ## Run the faults of several workers at once, on a real Kafka.
+	$(BIN)/python -m pytest -m nightly tests/faults $(ARGS)
 
 lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .

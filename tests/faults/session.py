@@ -23,6 +23,8 @@ from tests.unit.streams.shop import PRODUCTS
 
 EVENTS = 10_000
 VISITORS = 400
+SESSION_TIMEOUT_S = 3.0
+"""Short, so that a killed worker's partitions are soon free; long enough for a live one on a busy machine."""
 NOW = time.time_ns() // 1_000_000 - EVENTS * 400
 """When the session begins: its last event comes now. Kafka deletes records that are stamped older than the topic's
 retention, and refuses those from the future."""
@@ -32,7 +34,7 @@ def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings,
     roles = ("clicks", "purchases", "products", "cohorts", "requests", "assignments", "ready", "feedback", "erasures")
     names = {role: f"{name}.{role}" for role in (*roles, "dead_letters")}
     settings = Settings(
-        kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": names, "session_timeout_s": 1.0},
+        kafka={"bootstrap_servers": kafka.bootstrap_servers, "topics": names, "session_timeout_s": SESSION_TIMEOUT_S},
         streams={
             "app_id": f"{name}-streams",
             "data_dir": folder / "streams",
@@ -44,7 +46,7 @@ def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings,
     environment = {
         "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "BANNERSTREAM_KAFKA__TOPICS": json.dumps(names),
-        "BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "1.0",
+        "BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
         "BANNERSTREAM_STREAMS__APP_ID": settings.streams.app_id,
         "BANNERSTREAM_STREAMS__METRICS_PORT": "0",
         "BANNERSTREAM_STREAMS__BATCH_SIZE": "50",

@@ -28,7 +28,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
         server.stop()
 
 
-@pytest.mark.parametrize(("seed", "workers"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)])
+@pytest.mark.parametrize(
+    ("seed", "workers"),
+    [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        pytest.param(4, 2, marks=pytest.mark.nightly),
+        pytest.param(5, 3, marks=pytest.mark.nightly),
+    ],
+)
 async def test_workers_killed_in_mid_stream_lose_nothing_and_count_nothing_twice(
     kafka: ApacheKafka, fresh_name: str, tmp_path: Path, seed: int, workers: int
 ) -> None:
@@ -63,6 +72,7 @@ async def test_workers_killed_in_mid_stream_lose_nothing_and_count_nothing_twice
         await check_nothing_was_lost(shop, settings)
 
 
+@pytest.mark.nightly
 async def test_a_worker_that_was_paused_past_its_session_writes_nothing_stale(
     kafka: ApacheKafka, fresh_name: str, tmp_path: Path
 ) -> None:
