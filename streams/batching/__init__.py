@@ -18,7 +18,7 @@ Knows nothing of banners: imports Faust, aiokafka and mode, and nothing of ours.
 
 from streams.batching.app import BatchApp
 from streams.batching.errors import Abandoned
-from streams.batching.ledger import Ledger, Round
+from streams.batching.ledger import Conclusion, Ledger, Round
 from streams.batching.producing import BulkProducer, Record, Write
 from streams.batching.records import Batch, RawRecord
 from streams.batching.store import AtRest, Codec, Partition, Partitions
@@ -30,6 +30,7 @@ __all__ = [
     "BatchApp",
     "BulkProducer",
     "Codec",
+    "Conclusion",
     "Ledger",
     "Partition",
     "Partitions",

@@ -164,7 +164,9 @@ class BulkProducer:
             sent: list[tuple[asyncio.Future[Any], int]] = []
             try:
                 for builder in _filled(producer, each.records):
-                    sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
+                    sent.append(  # noqa: PERF401  (what was sent before an error must be waited for)
+                        (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
+                    )
             finally:
                 landed = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
             for outcome, (_, count) in zip(landed, sent, strict=True):

@@ -3,8 +3,8 @@
     fold ──get/put──> hot (states) ──encode──> changelog ──acknowledged──> packed (bytes)
                        dirty: changed since they were encoded
 
-What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what is
-acknowledged by forgetting its hot states, and what was folded into them is folded again.
+What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what
+is acknowledged by forgetting its hot states, and what was folded into them is folded again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
