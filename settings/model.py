@@ -111,6 +111,14 @@ class StreamsSettings(_Group):
         "writes fewer records, because a busy visitor's state is written once.",
     )
     compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="Of everything that streams writes.")
+    store: Literal["memory", "rocksdb"] = Field(
+        "memory",
+        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than fit "
+        'into memory; needs `pip install "bannerstream[rocksdb]"`.',
+    )
+    forget_after_days: Days = Field(
+        365.0, description="A visitor who has not come for this long is forgotten: state and assignment are deleted."
+    )
     standbys: int = Field(
         0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading it first."
     )

@@ -21,7 +21,8 @@ from streams.batching.errors import Abandoned
 from streams.batching.ledger import Conclusion, Ledger, Round
 from streams.batching.producing import BulkProducer, Record, Write
 from streams.batching.records import Batch, RawRecord
-from streams.batching.store import AtRest, Codec, Partition, Partitions
+from streams.batching.rocks import OnDisk
+from streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
 
 __all__ = [
     "Abandoned",
@@ -31,7 +32,9 @@ __all__ = [
     "BulkProducer",
     "Codec",
     "Conclusion",
+    "InMemory",
     "Ledger",
+    "OnDisk",
     "Partition",
     "Partitions",
     "RawRecord",

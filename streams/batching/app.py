@@ -60,7 +60,7 @@ class BatchApp(faust.App):
     ) -> None:
         super().__init__(name, **OPTIONS | options)
         self.on_connected = on_connected
-        self.bulk_producer = BulkProducer(connect_producer)
+        self.bulk_producer = BulkProducer(connect_producer, self._may_write)
         self._connect_reader = connect_reader
         self.written: WriteBehindTable
 
@@ -109,6 +109,9 @@ class BatchApp(faust.App):
             batch: Batch | None = self.batch_consumer.accept(event.value)
             if batch is not None:
                 yield batch, self.partition(batch)
+
+    def _may_write(self) -> bool:
+        return self.batch_consumer.is_member()
 
     def partition(self, batch: Batch) -> Partition[Any]:
         """Return the partition of the table in which this batch's keys live."""

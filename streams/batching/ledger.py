@@ -10,8 +10,8 @@ in rounds. One round is one acknowledged write of states, and after it one of ef
   finds the state and publishes again.
 - Both are acknowledged before the batch's offsets may be committed.
 - `flush` writes every dirty state; it is called before each commit, in slices, so that urgent keys never wait for long.
-- Before every write it is asked whether this worker is still a member of its group. When it is not, everything that
-  is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
+- Before every write the producer asks whether this worker is still a member of its group. When it is not, everything
+  that is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
 """
 
 import asyncio
@@ -45,10 +45,6 @@ class ConsumerOfBatches(Protocol):
     @property
     def positions(self) -> Any:
         """The `positions.Positions`."""
-        ...
-
-    def is_member(self) -> bool:
-        """Tell whether writing is allowed."""
         ...
 
     def give_back(self) -> None:
@@ -240,7 +236,7 @@ class Ledger(Service, Generic[E]):
             Write(self._changelog, number, [(key, packed, []) for key, packed in changed])
             for number, changed in changes.items()
         ]
-        ends = await self._producer.deliver(writes, may_go_on=consumer.is_member)
+        ends = await self._producer.deliver(writes)
         for number, changed in changes.items():
             self._partitions[number].written(changed, ends[self._changelog, number])
         stated = time.perf_counter()

@@ -184,6 +184,10 @@ class Partitions(Generic[S]):
             partition = self._partitions[number] = Partition(self._codec, self._open(number))
         return partition
 
+    def find(self, number: int) -> Partition[S] | None:
+        """Return a partition if it is here."""
+        return self._partitions.get(number)
+
     def __iter__(self) -> Iterator[int]:
         return iter(list(self._partitions))
 
