@@ -167,7 +167,8 @@ def _rules(settings: Settings) -> Rules:
         margin=streams.margin,
         min_interval_ms=round(streams.min_interval_s * 1000),
         suppress_ms=max(1, round(streams.suppress_days * _DAY_MS)),
-        products_per_cohort=streams.products_per_cohort,
+        products_per_user=streams.products_per_user,
+        duplicate_window=streams.duplicate_window,
         max_cohorts=streams.max_cohorts,
     )
     return Rules(

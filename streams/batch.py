@@ -93,8 +93,15 @@ class Outcome:
     asks: dict[str, Ask] = field(default_factory=dict)
     """By banner key."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    forgotten: list[bytes] = field(default_factory=list)
+    """Visitors, by user key, whose assignments are to be deleted."""
     fates: dict[Fate, int] = field(default_factory=dict)
     """Records counted by what became of them."""
+
+    @property
+    def speaks(self) -> bool:
+        """Tell whether there is anything to publish."""
+        return bool(self.assignments or self.dead_letters or self.forgotten)
 
 
 def fold_batch(

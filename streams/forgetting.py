@@ -71,10 +71,10 @@ class Eraser:
                     )
                 )
                 continue
-            key = self._user_keys.of(user_id)
+            key = self._user_keys[user_id]
             if self._bury(key, states):
                 asked.append(key)
-        self._user_keys.forget()
+        self._user_keys.clear()  # they remember ids
         positions = self._app.batch_consumer.positions
         read = {
             tp: wanted
