@@ -11,7 +11,7 @@ POLICY = Policy(
     margin=0.15,
     min_interval_ms=5_000,
     suppress_ms=30 * DAY,
-    products_per_cohort=3,
+    products_per_user=12, duplicate_window=8,
     max_cohorts=32,
 )
 
