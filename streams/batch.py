@@ -174,7 +174,7 @@ class _Batch:
         if state is None:
             state = self._states.get(key)
             if state is None:
-                state = UserState(self._policy.half_life_ms, at)
+                state = UserState(self._policy.half_life_ms, at, offsets={self._topic: -1})
         kept = self._quick(state, event, at, record.offset) if type(event) is PlainEvent else None
         if kept is None:
             kept = self._fold_alone(state, event, at, record, key)
