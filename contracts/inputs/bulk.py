@@ -72,7 +72,7 @@ def decode_events(
 
     Raises nothing: what `decode_event` would raise for a record stands in its place.
     """
-    plain = _plain(values) if format in {"auto", "native"} else [None] * len(values)
+    plain: list[PlainEvent | None] = _plain(values) if format in {"auto", "native"} else [None] * len(values)
     times = _times(plain)
     decoded: list[Decoded] = []
     for at, (event, age) in enumerate(zip(plain, map(sub, received_at, times), strict=True)):
@@ -89,6 +89,8 @@ def decode_events(
                 max_age_ms=max_age_ms,
             )
         except Exception as error:
+            # The frames of its tracebacks hold this list, and with it the batch, until garbage is collected.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             decoded.append(error)
             times[at] = 0
         else:

@@ -144,7 +144,10 @@ def test_another_half_life_keeps_the_scores_as_of_the_last_event(session, old, n
     walk(state, event(VIEW, "shoe", at=state.seen_at - YEARS * 20), rules=policy(half_life_ms=new_))
     after = scores_now(state)
     assert state.half_life_ms == new_
-    assert agree({each: after[each] for each in before.keys() & after.keys()}, {each: before[each] for each in before.keys() & after.keys()})
+    assert agree(
+        {each: after[each] for each in before.keys() & after.keys()},
+        {each: before[each] for each in before.keys() & after.keys()},
+    )
     assert before.keys() - {"sporty"} == after.keys() - {"sporty"}
 
 
@@ -260,7 +263,7 @@ def test_the_latest_event_time_is_read_without_the_rest(session):
 
 OF_VERSION_1 = bytes.fromhex(
     # `walk` of the code of version 1: a view of the mug 40 days before NOON, a shoe into the cart 9 days, a click on
-    # lamp and candle an hour, a purchase of the lamp a minute before, a view of the novel, one of the blanket 1 ms late.
+    # lamp and candle an hour, a purchase of the lamp a minute before, a view of the novel, one of the blanket 1 ms late
     "0197ce240c8400cf000001a3185c50000494a56e6f76656ca7626f6f6b697368d940386436353735333162376464303939666633363263646133"
     "376137356133326266383533653963376462373735616461353733653335666363343138396266"
     "38cf000001a3185c500082a6636c69636b7305a97075726368617365730383a4636f737993cd0ba4cb3fe53f3fafe588a783a46c616d70cf0000"

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from contracts.keys import user_key
 from contracts.messages import Assignment, BannerRequest
 from contracts.scalars import MAX_EVENT_BYTES
-from streams import batch
 from streams.affinity import UserState, deciding, pack, unpack
 from streams.affinity.state import STATE_VERSION
 from streams.batch import Outcome, Rules, fold_batch
 from streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
+from tests.unit.streams.test_affinity import OF_VERSION_1
 
 SECRET = b"sixteen bytes at least"
 RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
@@ -204,7 +204,9 @@ def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
     table.run(record(0))
     shop = catalogue(product("mug", {"cosy": 1.0}, title="Larger mug"), *PRODUCTS[1:])
     outcome = table.run(record(0), shop=shop)
-    assert [(each.epoch, each.banner_key) for each in outcome.assignments.values()] == [(2, shop.banner_key("mug", "cosy"))]
+    assert [(each.epoch, each.banner_key) for each in outcome.assignments.values()] == [
+        (2, shop.banner_key("mug", "cosy"))
+    ]
     assert [each.request.product.title for each in outcome.asks.values()] == ["Larger mug"]
     assert table.written == {at("ada")}
 
@@ -251,7 +253,9 @@ def test_cutting_a_stream_into_other_batches_and_replaying_any_of_it_ends_in_the
 def test_every_assignment_has_its_request_and_every_record_its_fate(session):
     records = [record(offset, **each) for offset, each in enumerate(session)]
     outcome = Table().run(*records)
-    assert {each.banner_key for each in outcome.assignments.values()} == {each.request.banner_key for each in outcome.asks.values()}
+    assert {each.banner_key for each in outcome.assignments.values()} == {
+        each.request.banner_key for each in outcome.asks.values()
+    }
     assert sum(outcome.fates.values()) == len(records)
     assert len(outcome.dead_letters) == outcome.fates.get("dead_letter", 0)
 
@@ -260,3 +264,53 @@ def test_no_record_larger_than_the_limit_is_parsed():
     value = msgspec.json.encode({"padding": "x" * MAX_EVENT_BYTES})
     outcome = Table().run(record(0, value=value))
     assert [letter.code for letter in outcome.dead_letters] == ["oversized"]
+
+
+def test_what_a_producer_sends_again_counts_once():
+    table = Table()
+    outcome = table.run(record(0), record(1), record(2, event_id="e-0"), record(3, event_id="e-1", kind="cart"))
+    assert outcome.fates == {"folded": 2, "duplicate": 2}
+    assert len(outcome.assignments) == 1
+    assert table.state("ada").scores == {"cosy": pytest.approx(4.0)}
+    assert table.state("ada").offsets == {"clicks": 3}
+    again = table.run(record(4, event_id="e-1"))
+    assert (again.fates, again.assignments, again.changed) == ({"duplicate": 1}, {}, set())
+    assert table.written == {at("ada")}
+
+
+@pytest.mark.parametrize("kind", ["view", "purchase"])
+def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_as_it_was(kind, monkeypatch):
+    table = Table()
+    table.run(record(0))
+    before = dict(table)
+    late = record(1, product_id="shoe", kind=kind, time=NOON + 10_000)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deciding, "_challenger", broken)
+        outcome = table.run(late, record(2, "bob"))
+    (letter,) = outcome.dead_letters
+    assert (letter.code, letter.reason, letter.offset) == ("internal", "ZeroDivisionError: a defect", 1)
+    assert table.written == {at("bob")}
+    assert table[at("ada")] == before[at("ada")]
+    assert table.run(late).fates == {"folded": 1}
+
+
+def test_a_decision_that_cannot_be_shown_any_more_is_dropped_by_a_replay():
+    table = Table()
+    table.run(record(0))
+    outcome = table.run(record(0), shop=catalogue(product("shoe", {"sporty": 1.0})))
+    assert [letter.code for letter in outcome.dead_letters] == []
+    assert outcome.assignments == {}
+    assert table.state("ada").decision is None
+    assert table.written == {at("ada")}
+
+
+def test_the_state_of_version_1_is_written_as_version_2():
+    table = Table({at("ada"): OF_VERSION_1})
+    outcome = table.run(record(5), record(6))
+    assert outcome.fates == {"replayed": 1, "folded": 1}
+    assert table[at("ada")][0] == STATE_VERSION
+    assert table.state("ada").offsets == {"clicks": 6, "purchases": 3}
