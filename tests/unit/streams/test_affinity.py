@@ -312,13 +312,15 @@ def test_a_state_that_is_but_offsets_is_small():
 
 
 def test_a_typical_state_is_small():
-    cohorts = tuple(msgspec.structs.replace(COHORTS[0], cohort_id=f"cohort{each}") for each in range(5))
-    goods = [product(f"product-{each:07}", {f"cohort{each % 5}": 1.0}) for each in range(6)]
-    state = UserState(POLICY.half_life_ms)
-    for number, each in enumerate(goods):
-        walk(state, event(VIEW, each.product_id, at=NOON + number * DAY), shop=catalogue(*goods, cohorts=cohorts))
-    assert len(pack(state)) <= 330
-    assert (len(state.scores), len(state.touched)) == (5, 4)
+    """Six products of 15 characters in five cohorts, and a full window; 64 bytes of it are the window."""
+    cohorts = tuple(msgspec.structs.replace(COHORTS[0], cohort_id=f"cohort-{each}") for each in range(5))
+    goods = [product(f"product-{each:07}", {f"cohort-{each % 5}": 1.0}) for each in range(6)]
+    views = [event(VIEW, goods[each % 6].product_id, at=NOON + each * DAY) for each in range(9)]
+    rules = policy(products_per_user=12, duplicate_window=8)
+    state = new()
+    walk(state, *views, rules=rules, shop=catalogue(*goods, cohorts=cohorts), start=10**6)
+    assert (len(state.scores), len(state.touched), len(state.recent)) == (5, 6, 64)
+    assert len(pack(state)) <= 360
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(0, 9)), max_size=30), st.integers(1, 8))
