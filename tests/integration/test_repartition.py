@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -135,37 +135,56 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
         yield shop
 
 
-class Failures:
-    """What copiers said ended them."""
+class Copiers:
+    """Starts copiers, and stops at the end those that are left."""
 
-    def __init__(self) -> None:
-        self.seen: list[BaseException] = []
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.running: list[Repartitioner] = []
 
-    async def __call__(self, error: BaseException) -> None:
-        self.seen.append(error)
+    async def __call__(self) -> tuple[Repartitioner, list[BaseException]]:
+        """Return a started copier, and what ended it, once something has."""
+        failures: list[BaseException] = []
+
+        async def on_failure(error: BaseException) -> None:
+            failures.append(error)
+
+        copier = Repartitioner(self._settings, StreamsMetrics(CollectorRegistry()), on_failure)
+        await copier.start()
+        self.running.append(copier)
+        return copier, failures
+
+    async def stop(self, copier: Repartitioner) -> None:
+        self.running.remove(copier)
+        await copier.stop()
+
+    async def vanish(self, copier: Repartitioner) -> None:
+        """End a copier as SIGKILL would: no commit, no abort, no goodbye; its connections close."""
+        self.running.remove(copier)
+        assert copier._copying is not None
+        copier._copying.cancel()
+        for lane in copier._lanes.values():
+            lane._producer._sender._sender_task.cancel()
+            await lane._producer.client.close()
+            lane._producer._closed = True
+        consumer = copier._consumer
+        consumer._coordinator._coordination_task.cancel()
+        await consumer._coordinator._stop_heartbeat_task()
+        await consumer._fetcher.close()
+        await consumer._client.close()
+        consumer._closed = True
 
 
 @pytest.fixture
-async def copier(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[tuple[Repartitioner, Failures]]]]:
-    started: list[Repartitioner] = []
-
-    async def start() -> tuple[Repartitioner, Failures]:
-        failures = Failures()
-        copier = Repartitioner(settings, StreamsMetrics(CollectorRegistry()), failures)
-        await copier.start()
-        started.append(copier)
-        return copier, failures
-
-    yield start
-    for each in started:
-        await each.stop()
-
-
-Start = Callable[[], Awaitable[tuple[Repartitioner, Failures]]]
+async def copier(settings: Settings) -> AsyncIterator[Copiers]:
+    copiers = Copiers(settings)
+    yield copiers
+    for each in list(copiers.running):
+        await copiers.stop(each)
 
 
 async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_their_origin(
-    shop: Shop, copier: Start
+    shop: Shop, copier: Copiers
 ) -> None:
     await shop.send(2000)
     _, failures = await copier()
@@ -192,10 +211,10 @@ async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_thei
         lane = (each.key, origin.topic, origin.partition)
         assert last.get(lane, -1) < origin.offset
         last[lane] = origin.offset
-    assert failures.seen == []
+    assert failures == []
 
 
-async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(shop: Shop, copier: Start) -> None:
+async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(shop: Shop, copier: Copiers) -> None:
     await shop.send(10)
     bad = await shop.producer.send_and_wait(shop.topics.clicks.name, b'{"cut off', key=b"k", partition=4)
     tombstone = await shop.producer.send_and_wait(shop.topics.purchases.name, None, key=b"k", partition=1)
@@ -221,7 +240,7 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
 
 
 async def test_a_letter_that_its_topic_refuses_leaves_its_original_out_and_stops_nothing(
-    shop: Shop, copier: Start
+    shop: Shop, copier: Copiers
 ) -> None:
     admin = AIOKafkaAdminClient(**client_options(shop.settings.kafka))
     await admin.start()
@@ -240,11 +259,11 @@ async def test_a_letter_that_its_topic_refuses_leaves_its_original_out_and_stops
     (record,) = await shop.read(shop.topics.dead_letters.name)
     letter = DeadLetter.from_record(record.key, record.value, record.headers)
     assert (letter.bare, letter.truncated_from) == (True, 50_000)
-    assert failures.seen == []
+    assert failures == []
 
 
 async def test_who_vanishes_in_mid_transaction_leaves_nothing_and_everything_comes_again(
-    shop: Shop, copier: Start, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shop.send(500)
     written = asyncio.Event()
@@ -260,7 +279,7 @@ async def test_who_vanishes_in_mid_transaction_leaves_nothing_and_everything_com
         async with asyncio.timeout(PATIENCE_S):
             await written.wait()
         assert await shop.read(shop.target, committed=False) != []
-        await vanish(dying)
+        await copier.vanish(dying)
     assert await shop.read(shop.target) == []
 
     await copier()
@@ -268,24 +287,8 @@ async def test_who_vanishes_in_mid_transaction_leaves_nothing_and_everything_com
     assert len(await shop.read(shop.target, committed=False)) > 500, "the aborted copies are there, and not read"
 
 
-async def vanish(copier: Repartitioner) -> None:
-    """End a copier as SIGKILL would: no commit, no abort, no goodbye; its connections close."""
-    assert copier._copying is not None
-    copier._copying.cancel()
-    for lane in copier._lanes.values():
-        producer = lane._producer
-        producer._sender._sender_task.cancel()
-        await producer.client.close()
-        producer._closed = True
-    copier._lanes.clear()
-    coordinator = copier._consumer._coordinator
-    coordinator._coordination_task.cancel()
-    await coordinator._stop_heartbeat_task()
-    await copier._consumer._client.close()
-
-
 async def test_who_is_replaced_while_it_stands_still_commits_nothing(
-    shop: Shop, copier: Start, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that was paused between the last acknowledgement and its commit goes on after another took over."""
     await shop.send(500)
@@ -310,16 +313,16 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     go_on.set()
 
     async def told() -> bool:
-        return bool(failures.seen)
+        return bool(failures)
 
     await until(told, "the slow one says that it was replaced")
-    assert isinstance(failures.seen[0], Fenced)
+    assert isinstance(failures[0], Fenced)
     await shop.send(20)
     assert shop.events(await shop.copied(520)) == Counter(shop.sent)
-    assert others.seen == []
+    assert others == []
 
 
-async def test_several_copiers_joining_and_leaving_under_load_copy_each_record_once(shop: Shop, copier: Start) -> None:
+async def test_copiers_that_join_and_leave_under_load_copy_each_record_once(shop: Shop, copier: Copiers) -> None:
     first, first_failures = await copier()
     failures = [first_failures]
     for number in range(4):
@@ -328,11 +331,11 @@ async def test_several_copiers_joining_and_leaving_under_load_copy_each_record_o
         failures.append(its_failures)
         await shop.send(400)
         if number % 2:
-            await first.stop()
+            await copier.stop(first)
             first = another
     copies = await shop.copied(len(shop.sent))
     assert shop.events(copies) == Counter(shop.sent)
-    assert [each.seen for each in failures if each.seen] == []
+    assert [each for each in failures if each] == []
 
 
 async def test_the_shops_topics_may_differ_and_ours_may_not(shop: Shop) -> None:
