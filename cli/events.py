@@ -208,7 +208,6 @@ def _document(
 
 
 def _show(topic: str, source: Source, sampled: Sample, checked: Check, partitions: dict[str, int]) -> None:
-    delay = checked.delay_s()
     told = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
@@ -216,14 +215,14 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
         "distinct users": len(checked.users),
         "distinct products": len(checked.products),
         "keyed by user id": f"{checked.keyed / checked.read:.0%}" if checked.read else "unknown",
-        "from event to record": " / ".join(f"{each:.1f} s" for each in delay.values()) if delay else "unknown",
+        "from event to record, least / median / greatest": _seconds(checked.delay_s()),
         "batches by codec": _told(sampled.codecs) or "none",
         "partitions": _told(partitions),
     }
     show_rows(
-        [{"": name, " ": value} for name, value in told.items()],
+        [{"looked at": name, "found": value} for name, value in told.items()],
         as_json=False,
-        title=f"{topic} as {source} (delay: least / median / greatest)",
+        title=f"{topic} as {source}",
         empty="",
     )
     rows = [
@@ -237,6 +236,10 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
         for each in checked.findings
     ]
     show_rows(rows, as_json=False, title="Not used", empty="every record can be used")
+
+
+def _seconds(delay: Mapping[str, float] | None) -> str:
+    return "unknown" if delay is None else " / ".join(f"{each:.1f} s" for each in delay.values())
 
 
 def _told(counts: Mapping[str, int]) -> str:
