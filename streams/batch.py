@@ -6,7 +6,7 @@ from typing import Literal
 
 from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, Source, decode_event
+from contracts.inputs import InputForm, Source, decode_event
 from contracts.interactions import Interaction
 from contracts.keys import user_key
 from contracts.messages import Assignment, BannerRequest
@@ -39,7 +39,7 @@ class Rules:
     policy: Policy
     secret: bytes = field(repr=False)
     """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
-    formats: dict[Source, InputFormat]
+    formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
 
