@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, PlainEvent, Source, decode_events
+from contracts.inputs import InputForm, PlainEvent, Source, decode_events
 from contracts.interactions import Interaction
 from contracts.keys import UserKeys
 from contracts.messages import Assignment, BannerRequest
@@ -59,7 +59,7 @@ class Rules:
     policy: Policy
     secret: bytes = field(repr=False)
     """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
-    formats: dict[Source, InputFormat]
+    formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
