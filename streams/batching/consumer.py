@@ -59,11 +59,12 @@ class BatchConsumer(driver.Consumer):
         return self.positions.accept(batch)
 
     def give_back(self) -> None:
-        """Say that everything accepted and not applied was dropped; it is fetched again."""
-        behind = [tp for tp, offset in self.positions.applied().items() if self.positions.wanted(tp) != offset]
+        """Say that everything that is not in the changelog was dropped; it is fetched again."""
+        wanted = {tp: self.positions.wanted(tp) for tp in self.positions.applied()}
         self.positions.give_back()
-        for tp in behind:
-            self._read_again(tp)
+        for tp, before in wanted.items():
+            if self.positions.wanted(tp) != before:
+                self._read_again(tp)
 
     def is_member(self) -> bool:
         """Tell whether the partitions that we were given are surely still ours: if not, nothing may be written."""
@@ -130,6 +131,7 @@ class BatchConsumer(driver.Consumer):
             await self.app.ledger.flush()
         except Abandoned:
             return False
+        self.positions.flushed(offsets)
         committed: bool = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         if committed:
             await self.app.ledger.committed(offsets)
