@@ -6,7 +6,8 @@ by raising; this one commits what the ledger has written, and nothing else.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -118,6 +119,8 @@ class BatchConsumer(driver.Consumer):
         try:
             await self.commit()
             await super().on_partitions_revoked(revoked)
+            with suppress(Abandoned):
+                await self.app.ledger.flush()  # a round that ended later would write over the next owner's states
         finally:
             self.positions.forget(revoked)
 
@@ -175,5 +178,3 @@ class BatchTransport(driver.Transport):
     """Faust's aiokafka transport with this module's consumer."""
 
     Consumer = BatchConsumer
-
-

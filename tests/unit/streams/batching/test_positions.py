@@ -176,7 +176,7 @@ class OneWorker(RuleBasedStateMachine):
         self._keep(self.committed)
 
     def _keep(self, end: int) -> None:
-        """States reach to `end` at least; of what they hold beyond it, their own offsets keep it from counting twice."""
+        """States reach to `end` at least; what they hold beyond it, they do not count twice: they know their offsets."""
         self.folded = list(range(end))
         self.under_way = []
         self.applied = self.flushed = end

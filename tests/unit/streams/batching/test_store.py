@@ -101,10 +101,10 @@ def test_what_is_at_rest_can_be_read_while_folding_goes_on():
     at_rest = InMemory()
     at_rest.update([(b"a", b"1"), (b"b", b"2")], 2)
     seen = []
-    for key, _ in at_rest.items():
+    for key, packed in at_rest.items():
         at_rest.update([(key + b"!", b"3")], 3)
-        seen.append(key)
-    assert seen == [b"a", b"b"]
+        seen.append((key, packed))
+    assert seen == [(b"a", b"1"), (b"b", b"2")]
 
 
 class Closing(InMemory):
@@ -142,7 +142,7 @@ def test_warm_states_are_shared_between_the_partitions():
 
 
 class AgainstDicts(RuleBasedStateMachine):
-    """`live` is what a fold sees, `changelog` what is acknowledged, `travelling` what was sent and is not acknowledged."""
+    """`live` is what a fold sees, `changelog` what is acknowledged, `travelling` what was sent and is not yet."""
 
     def __init__(self) -> None:
         super().__init__()
