@@ -114,6 +114,8 @@ class Ledger(Service, Generic[E]):
         self._room = asyncio.Event()
         self._room.set()
         self._busy = False
+        self._ended = False
+        """A defect ended the writing; the worker is about to follow."""
 
     # What the agent calls:
 
@@ -127,6 +129,8 @@ class Ledger(Service, Generic[E]):
         `urgent` are keys of its partition whose states must be in the changelog before `effects` are published; other
         states that it touched may wait for the next flush.
         """
+        if self._ended:
+            return  # never applied: the next worker folds it again
         if not urgent and effects is None and not self._entries and not self._busy:
             self._consumer().positions.apply(batch.tp, batch.end)  # nothing to write, nothing ahead of it
             return
@@ -149,7 +153,7 @@ class Ledger(Service, Generic[E]):
                 flush.keys[number] = deque(keys)
         if not flush.keys and not self._entries and not self._busy:
             return
-        if self.should_stop:
+        if self.should_stop or self._ended:
             raise Abandoned("the worker is stopping")
         self._flushes.append(flush)
         self._wake.set()
@@ -173,7 +177,8 @@ class Ledger(Service, Generic[E]):
                     await self._round()
                 except Abandoned as reason:
                     self._give_up(reason)
-                except Exception as error:  # a defect, or a broker that refuses for good: let the worker end and restart
+                except Exception as error:  # a defect, or a broker that refuses for good: end the worker; it is restarted
+                    self._ended = True
                     self._give_up(Abandoned(repr(error)))
                     await self._on_defect(error)
                     return

@@ -57,7 +57,7 @@ class Positions:
         return wanted is not None and batch.begin > wanted
 
     def apply(self, tp: TP, end: int) -> None:
-        """Say that all before `end` is folded, and the urgent of it acknowledged: after a flush, it may be committed."""
+        """Say that all before `end` is folded, its urgent states acknowledged: after a flush, it may be committed."""
         if tp in self._applied:
             self._applied[tp] = max(end, self._applied[tp])
 

@@ -176,7 +176,7 @@ class OneWorker(RuleBasedStateMachine):
         self._keep(self.committed)
 
     def _keep(self, end: int) -> None:
-        """States reach to `end` at least; what they hold beyond it, they do not count twice: they know their offsets."""
+        """States reach to `end` at least; what they hold beyond it, they do not count twice: they know offsets."""
         self.folded = list(range(end))
         self.under_way = []
         self.applied = self.flushed = end
