@@ -1,6 +1,9 @@
 """The Faust app, wired: one agent over clicks and purchases, one table, and what they need around them."""
 
-from typing import Any
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -10,13 +13,15 @@ from broker.connection import client_options, ssl_context
 from broker.pacing import pace
 from broker.publishing import MAX_REQUEST_BYTES
 from broker.topics import changelog_name
+from contracts.errors import ConfigurationError
 from contracts.inputs import Source
 from settings import KafkaSettings, Settings
 from streams.affinity import Policy, pack, unpack
 from streams.agent import Folder
 from streams.batch import Rules
-from streams.batching import BatchApp, Codec, Round
+from streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
 from streams.catalogue_view import CatalogueView
+from streams.forgetting import Eraser, IdleSweep
 from streams.instance import Instance
 from streams.metrics import StreamsMetrics
 from streams.outbox import Outbox
@@ -62,16 +67,30 @@ class StreamsApp(BatchApp):
             metrics=metrics,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
-        folder = Folder(sources, _rules(settings), self.catalogue.current, metrics)
-        self.write_behind(TABLE, Codec(pack, unpack), publish=outbox.publish, on_round=self._count)
+        rules = _rules(settings)
+        folder = Folder(sources, rules, self.catalogue.current, metrics)
+        erasures = topics.erasures.name
+        eraser = Eraser(self, erasures, rules.user_keys)
+        sweep = IdleSweep(self, round(streams.forget_after_days * _DAY_MS))
+        self.write_behind(
+            TABLE,
+            Codec(pack, unpack),
+            publish=outbox.publish,
+            open_at_rest=_at_rest(streams.store, instance),
+            on_round=self._count,
+        )
 
-        @self.agent(self.topic(*sources, key_type=bytes, value_type=bytes), name=TABLE)
+        @self.agent(self.topic(*sources, erasures, key_type=bytes, value_type=bytes), name=TABLE)
         async def update_affinity(stream: Any) -> None:
-            """Fold clicks and purchases into the affinity table; emit what changed."""
+            """Fold clicks and purchases into the affinity table; emit what changed; forget who wants to be forgotten."""
             try:
                 async for batch, states in self.batches(stream):
+                    if batch.tp.topic == erasures:
+                        eraser.fold(batch, states, time.time_ns() // 1_000_000)
+                        continue
                     outcome = folder.fold(batch, states)
                     self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
+                    sweep.maybe(batch, states)
             except Exception as error:
                 await self.crash(error)
 
@@ -133,6 +152,14 @@ def create_app(settings: Settings, instance: Instance, registry: CollectorRegist
     return StreamsApp(settings, registry or CollectorRegistry(), instance)
 
 
+def _at_rest(store: Literal["memory", "rocksdb"], instance: Instance) -> Callable[[int], AtRest]:
+    if store == "memory":
+        return lambda _: InMemory()
+    if find_spec("rocksdict") is None:
+        raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
+    return lambda number: OnDisk(instance.folder / "states" / str(number))
+
+
 def _rules(settings: Settings) -> Rules:
     streams = settings.streams
     policy = Policy(
@@ -140,7 +167,8 @@ def _rules(settings: Settings) -> Rules:
         margin=streams.margin,
         min_interval_ms=round(streams.min_interval_s * 1000),
         suppress_ms=max(1, round(streams.suppress_days * _DAY_MS)),
-        products_per_cohort=streams.products_per_cohort,
+        products_per_user=streams.products_per_user,
+        duplicate_window=streams.duplicate_window,
         max_cohorts=streams.max_cohorts,
     )
     return Rules(

@@ -39,11 +39,12 @@ class Outbox:
         Raises:
             Abandoned: a try failed while the worker was stopping.
         """
-        assignments: dict[bytes, Assignment] = {}
+        assignments: dict[bytes, Assignment | None] = {}
         asks: dict[str, Ask] = {}
         letters: list[DeadLetter] = []
         for outcome in outcomes:
             assignments |= outcome.assignments
+            assignments |= dict.fromkeys(outcome.forgotten)
             letters += outcome.dead_letters
             for banner_key, ask in outcome.asks.items():
                 if banner_key not in self._asked:
@@ -83,8 +84,10 @@ class Outbox:
         )
         return request.banner_key.encode(), encode(request), event.headers()
 
-    def _assignment(self, keyed: tuple[bytes, Assignment]) -> Record:
+    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> Record:
         key, assignment = keyed
+        if assignment is None:
+            return key, None, []
         event = CloudEvent(
             id=f"{assignment.user_key}:{assignment.epoch}",
             type="banner.assignment",

@@ -18,10 +18,11 @@ Knows nothing of banners: imports Faust, aiokafka and mode, and nothing of ours.
 
 from streams.batching.app import BatchApp
 from streams.batching.errors import Abandoned
-from streams.batching.ledger import Ledger, Round
+from streams.batching.ledger import Conclusion, Ledger, Round
 from streams.batching.producing import BulkProducer, Record, Write
 from streams.batching.records import Batch, RawRecord
-from streams.batching.store import AtRest, Codec, Partition, Partitions
+from streams.batching.rocks import OnDisk
+from streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
 
 __all__ = [
     "Abandoned",
@@ -30,7 +31,10 @@ __all__ = [
     "BatchApp",
     "BulkProducer",
     "Codec",
+    "Conclusion",
+    "InMemory",
     "Ledger",
+    "OnDisk",
     "Partition",
     "Partitions",
     "RawRecord",

@@ -1,12 +1,11 @@
 """A Faust app whose agents get batches and whose one table is written behind."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from faust.types import TP
 
 from streams.batching.consumer import BatchConsumer, BatchTransport
 from streams.batching.ledger import Ledger, Round
@@ -56,12 +55,12 @@ class BatchApp(faust.App):
         *,
         connect_producer: Callable[[], Awaitable[AIOKafkaProducer]],
         connect_reader: Callable[[], Awaitable[AIOKafkaConsumer]],
-        on_connected: Callable[[AIOKafkaConsumer], None] = lambda consumer: None,
+        on_connected: Callable[[AIOKafkaConsumer], None] = lambda _: None,
         **options: Any,
     ) -> None:
         super().__init__(name, **OPTIONS | options)
         self.on_connected = on_connected
-        self.bulk_producer = BulkProducer(connect_producer)
+        self.bulk_producer = BulkProducer(connect_producer, self._may_write)
         self._connect_reader = connect_reader
         self.written: WriteBehindTable
 
@@ -71,14 +70,12 @@ class BatchApp(faust.App):
         codec: Codec[Any],
         *,
         publish: Callable[[Sequence[Any]], Awaitable[None]],
-        open_at_rest: Callable[[int], AtRest] = lambda number: InMemory(),
-        on_round: Callable[[Round], None] = lambda round_: None,
-        on_committed: Callable[[Mapping[TP, int]], Awaitable[None]] | None = None,
+        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
+        on_round: Callable[[Round], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Make the app's table, and the ledger that writes it.
 
-        `publish` sends the effects of several batches and returns once they are acknowledged; `on_committed` is told
-        every commit, after it.
+        `publish` sends the effects of several batches and returns once they are acknowledged.
         """
         self.written = table = WriteBehindTable(self, name=name, codec=codec, open_at_rest=open_at_rest)
         self.tables.add(table)
@@ -91,7 +88,6 @@ class BatchApp(faust.App):
             lambda: self.batch_consumer,
             on_defect=self.crash,
             on_round=on_round,
-            on_committed=on_committed,
             beacon=self.beacon,
         )
         return table
@@ -113,6 +109,9 @@ class BatchApp(faust.App):
             batch: Batch | None = self.batch_consumer.accept(event.value)
             if batch is not None:
                 yield batch, self.partition(batch)
+
+    def _may_write(self) -> bool:
+        return self.batch_consumer.is_member()
 
     def partition(self, batch: Batch) -> Partition[Any]:
         """Return the partition of the table in which this batch's keys live."""
@@ -142,5 +141,3 @@ class BatchApp(faust.App):
     @replaces("faust.app.base:App._new_transport", "11beddacb9fe")
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
-
-

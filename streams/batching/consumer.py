@@ -6,7 +6,7 @@ by raising; this one commits what the ledger has written, and nothing else.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -43,6 +43,7 @@ class BatchConsumer(driver.Consumer):
     """A consumer of batches whose committed offsets are those of `positions`."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
     _thread: BatchThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,7 +73,9 @@ class BatchConsumer(driver.Consumer):
         return self._thread.is_member()
 
     def _read_again(self, tp: TP) -> None:
-        self._thread.thread_loop.call_soon_threadsafe(self._thread.seek_back, tp, self.positions.wanted(tp))
+        offset = self.positions.wanted(tp)
+        if offset is not None:
+            self._thread.thread_loop.call_soon_threadsafe(self._thread.seek_back, tp, offset)
 
     @Service.task
     async def _read_skipped_again(self) -> None:
@@ -91,8 +94,9 @@ class BatchConsumer(driver.Consumer):
         """Make one message of a batch: its value is the batch, its offset the last that the batch covers."""
         self.positions.deliver(record)
         last = record.records[-1].timestamp / 1000 if record.records else 0.0
+        value: Any = record
         return ConsumerMessage(
-            tp.topic, tp.partition, record.end - 1, last, 0, (), None, record, None, 0, 0, tp,
+            tp.topic, tp.partition, record.end - 1, last, 0, [], None, value, None, 0, 0, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
@@ -125,19 +129,18 @@ class BatchConsumer(driver.Consumer):
             self.positions.forget(revoked)
 
     @replaces("faust.transport.consumer:Consumer._commit_tps", "b83d551c3278")
-    async def _commit_tps(self, tps: Iterator[TP], start_new_transaction: bool) -> bool:
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
         """Write every state that the offsets cover, then commit them. An abandoned write commits nothing."""
         offsets: dict[TP, int] = self._filter_committable_offsets(tps)
-        if not offsets:
-            return False
-        try:
-            await self.app.ledger.flush()
-        except Abandoned:
-            return False
-        self.positions.flushed(offsets)
-        committed: bool = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
-        if committed:
-            await self.app.ledger.committed(offsets)
+        committed = False
+        if offsets:
+            try:
+                await self.app.ledger.flush()
+            except Abandoned:
+                return False
+            self.positions.flushed(offsets)
+            committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        self.app.ledger.committed(self._committed_offset)
         return committed
 
     @replaces("faust.transport.consumer:Consumer._filter_tps_with_pending_acks", "cccdca32d241")

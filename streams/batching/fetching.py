@@ -22,7 +22,9 @@ the next fetch asks only for the others, and a quiet one parks it, and with it e
 
 @replaces("aiokafka.consumer.fetcher:Fetcher.fetched_records", "e20ce0c8117f")
 async def fetch_batches(
-    consumer: AIOKafkaConsumer, partitions: Collection[Any] | None, timeout: float
+    consumer: AIOKafkaConsumer,
+    partitions: Collection[Any] | None,
+    timeout: float,  # noqa: ASYNC109  (as aiokafka has it)
 ) -> dict[TP, Batch]:
     """Return what was fetched of these partitions, or of all: one batch each, or nothing within `timeout` seconds.
 

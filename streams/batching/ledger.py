@@ -10,8 +10,8 @@ in rounds. One round is one acknowledged write of states, and after it one of ef
   finds the state and publishes again.
 - Both are acknowledged before the batch's offsets may be committed.
 - `flush` writes every dirty state; it is called before each commit, in slices, so that urgent keys never wait for long.
-- Before every write it is asked whether this worker is still a member of its group. When it is not, everything that
-  is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
+- Before every write the producer asks whether this worker is still a member of its group. When it is not, everything
+  that is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
 """
 
 import asyncio
@@ -47,10 +47,6 @@ class ConsumerOfBatches(Protocol):
         """The `positions.Positions`."""
         ...
 
-    def is_member(self) -> bool:
-        """Tell whether writing is allowed."""
-        ...
-
     def give_back(self) -> None:
         """Read again what was accepted and not applied."""
         ...
@@ -68,9 +64,27 @@ class Round:
 
 @dataclass(slots=True)
 class _Entry(Generic[E]):
-    batch: Batch
+    number: int
     urgent: Collection[bytes]
     effects: E | None
+    batch: Batch | None = None
+
+
+@dataclass(slots=True)
+class _Deferred(Generic[E]):
+    """A batch that is entered only once offsets are committed; what it leads to is found out then."""
+
+    batch: Batch
+    until: Mapping[TP, int]
+    conclude: "Callable[[], Conclusion[E]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion(Generic[E]):
+    """What a deferred batch leads to: see `Ledger.enter`."""
+
+    urgent: Collection[bytes] = ()
+    effects: E | None = None
 
 
 @dataclass(slots=True)
@@ -95,8 +109,7 @@ class Ledger(Service, Generic[E]):
         consumer: Callable[[], ConsumerOfBatches],
         *,
         on_defect: Callable[[BaseException], Awaitable[None]],
-        on_round: Callable[[Round], None] = lambda round_: None,
-        on_committed: Callable[[Mapping[TP, int]], Awaitable[None]] | None = None,
+        on_round: Callable[[Round], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,8 +120,8 @@ class Ledger(Service, Generic[E]):
         self._consumer = consumer
         self._on_defect = on_defect
         self._on_round = on_round
-        self._on_committed = on_committed
         self._entries: deque[_Entry[E]] = deque()
+        self._deferred: deque[_Deferred[E]] = deque()
         self._flushes: deque[_Flush] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -129,12 +142,28 @@ class Ledger(Service, Generic[E]):
         `urgent` are keys of its partition whose states must be in the changelog before `effects` are published; other
         states that it touched may wait for the next flush.
         """
-        if self._ended:
-            return  # never applied: the next worker folds it again
-        if not urgent and effects is None and not self._entries and not self._busy:
+        if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
             self._consumer().positions.apply(batch.tp, batch.end)  # nothing to write, nothing ahead of it
             return
-        self._entries.append(_Entry(batch, urgent, effects))
+        self._add(_Entry(batch.tp.partition, urgent, effects, batch))
+
+    def enter_between(self, number: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
+        """Take over a change of partition `number` that comes from no batch."""
+        self._add(_Entry(number, urgent, effects))
+
+    def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
+        """Enter a batch only once the offsets `until` are committed, with what `conclude` then says it leads to.
+
+        For what must not be undone by a replay: as long as an event may be read again, a tombstone would let it count
+        anew. Batches that were deferred are entered in their order; a batch of a partition of which one is deferred
+        must be deferred, too.
+        """
+        self._deferred.append(_Deferred(batch, until, conclude))
+
+    def _add(self, entry: _Entry[E]) -> None:
+        if self._ended:
+            return  # never applied: the next worker folds it again
+        self._entries.append(entry)
         if len(self._entries) >= MAX_WAITING:
             self._room.clear()
         self._wake.set()
@@ -159,10 +188,19 @@ class Ledger(Service, Generic[E]):
         self._wake.set()
         await flush.done
 
-    async def committed(self, offsets: Mapping[TP, int]) -> None:
-        """Note that offsets are committed: what lies before them is never read again."""
-        if self._on_committed is not None:
-            await self._on_committed(offsets)
+    def committed(self, offsets: Mapping[TP, int | None]) -> None:
+        """Note what is committed by now: what lies before it is never read again."""
+        while self._deferred:
+            first = self._deferred[0]
+            if any((offsets.get(tp) or 0) < offset for tp, offset in first.until.items()):
+                return
+            self._deferred.popleft()
+            conclusion = first.conclude()
+            self.enter(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
+
+    def forget_deferred(self) -> None:
+        """Drop what was deferred: the partitions are assigned anew, and it is read again."""
+        self._deferred.clear()
 
     # The rounds:
 
@@ -177,7 +215,7 @@ class Ledger(Service, Generic[E]):
                     await self._round()
                 except Abandoned as reason:
                     self._give_up(reason)
-                except Exception as error:  # a defect, or a broker that refuses for good: end the worker; it is restarted
+                except Exception as error:  # a defect, or a broker that refuses for good: end, to be restarted
                     self._ended = True
                     self._give_up(Abandoned(repr(error)))
                     await self._on_defect(error)
@@ -201,7 +239,7 @@ class Ledger(Service, Generic[E]):
             Write(self._changelog, number, [(key, packed, []) for key, packed in changed])
             for number, changed in changes.items()
         ]
-        ends = await self._producer.deliver(writes, may_go_on=consumer.is_member)
+        ends = await self._producer.deliver(writes)
         for number, changed in changes.items():
             self._partitions[number].written(changed, ends[self._changelog, number])
         stated = time.perf_counter()
@@ -209,7 +247,8 @@ class Ledger(Service, Generic[E]):
         if effects:
             await self._publish(effects)
         for entry in entries:
-            consumer.positions.apply(entry.batch.tp, entry.batch.end)
+            if entry.batch is not None:
+                consumer.positions.apply(entry.batch.tp, entry.batch.end)
         if flush is not None and not flush.keys:
             self._flushes.popleft()
             self._partitions.cool()
@@ -225,7 +264,7 @@ class Ledger(Service, Generic[E]):
         keys: dict[int, list[bytes]] = {}
         for entry in entries:
             if entry.urgent:
-                keys.setdefault(entry.batch.tp.partition, []).extend(entry.urgent)
+                keys.setdefault(entry.number, []).extend(entry.urgent)
         room = FLUSH_SLICE
         while flush is not None and flush.keys and room:
             number, waiting = next(iter(flush.keys.items()))
@@ -241,6 +280,7 @@ class Ledger(Service, Generic[E]):
         """Forget what is not acknowledged, and have it read again."""
         self.log.info("gave up what was not written; it is folded again: %s", reason)
         self._entries.clear()
+        self._deferred.clear()
         self._room.set()
         self._partitions.roll_back()
         self._consumer().give_back()

@@ -1,8 +1,8 @@
 """Which Faust and aiokafka this was made for, and what of them it replaces.
 
-Both libraries are subclassed below their public surface, so a new release of either can change what an override stands
-on. `@replaces` keeps, beside each override, the digest of the method that it replaces; a test compares them with what is
-installed, and `check_versions` warns at the start of a worker that runs on something else.
+Both libraries are subclassed below their public surface, so a new release of either can change what an override
+stands on. `@replaces` keeps, beside each override, the digest of the method that it replaces; a test compares them
+with what is installed, and `check_versions` warns at the start of a worker that runs on something else.
 """
 
 import hashlib

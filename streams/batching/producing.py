@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.protocol.produce import ProduceRequest
 
 from streams.batching.errors import Abandoned
 from streams.batching.pins import replaces
@@ -28,6 +29,10 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 Headers: TypeAlias = list[tuple[str, bytes]]
 Record: TypeAlias = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
+
+
+class _NotSent(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
+    """A request was held back. Not retriable, so that aiokafka gives its records up and `deliver` decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,24 @@ class _Attempt:
 class BulkProducer:
     """An idempotent producer (acks=all) that fills its batches itself: 0.3 µs a record where `send` takes 15.
 
-    `connect` returns a started producer. Call `start` before use, `close` at the end.
+    `connect` returns a started producer. `may_write` is asked before every request leaves, also for one that aiokafka
+    tries again: a worker that the group has given up may not write over its successor, and an idempotent producer of
+    aiokafka tries for ever. Call `start` before use, `close` at the end.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[AIOKafkaProducer]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AIOKafkaProducer]],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._connect = connect
+        self._may_write = may_write
         self._producer: AIOKafkaProducer | None = None
         self._stopping = False
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = await self._connect()
+        self._producer = await self._fenced()
 
     def abandon(self) -> None:
         """From now on, let a failing delivery fail: the worker is stopping."""
@@ -87,24 +99,20 @@ class BulkProducer:
     async def partitions_of(self, topic: str) -> int:
         """Return how many partitions a topic has."""
         if self._producer is None:
-            self._producer = await self._connect()
+            self._producer = await self._fenced()
         return len(await self._producer.partitions_for(topic))
 
-    async def deliver(
-        self, writes: Sequence[Write], *, may_go_on: Callable[[], bool] = lambda: True
-    ) -> dict[tuple[str, int], int]:
+    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
         """Send until every record is acknowledged; return the offset after the last one by topic and partition.
 
-        `may_go_on` is asked before every try: a worker that the group has given up may not write over its successor.
-
         Raises:
-            Abandoned: it says no, or a try failed while the worker was stopping.
+            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
         """
         pending = [_Pending(write, write.records) for write in writes if write.records]
         delay = 0.0
         ends: dict[tuple[str, int], int] = {}
         while pending:
-            if not may_go_on():
+            if not self._may_write():
                 raise Abandoned("the group has not heard of this worker for a session timeout")
             attempt = await self._try(pending)
             for each in pending:
@@ -137,7 +145,7 @@ class BulkProducer:
             by_place[each.write.topic, each.write.partition].append(each)
         try:
             if self._producer is None:
-                self._producer = await self._connect()
+                self._producer = await self._fenced()
         except KafkaError as error:
             attempt.error = error
             return attempt
@@ -164,7 +172,9 @@ class BulkProducer:
             sent: list[tuple[asyncio.Future[Any], int]] = []
             try:
                 for builder in _filled(producer, each.records):
-                    sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
+                    sent.append(  # noqa: PERF401  (what was sent before an error must be waited for)
+                        (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
+                    )
             finally:
                 landed = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
             for outcome, (_, count) in zip(landed, sent, strict=True):
@@ -174,6 +184,28 @@ class BulkProducer:
                         attempt.split[id(each)] = _split(each)
                     raise outcome
                 each.end = outcome.offset + count
+
+    @replaces("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
+    async def _fenced(self) -> AIOKafkaProducer:
+        """Return a connected producer whose produce requests leave only while they may."""
+        producer = await self._connect()
+        client: Any = producer.client
+        send = client.send
+
+        async def fenced(node_id: int, request: Any, **options: Any) -> Any:
+            if not isinstance(request, ProduceRequest):
+                return await send(node_id, request, **options)
+            if not self._may_write():
+                raise _NotSent("the group has not heard of this worker for a session timeout")
+            try:
+                return await send(node_id, request, **options)
+            except KafkaError as error:
+                if self._stopping:
+                    raise _NotSent(repr(error)) from error
+                raise
+
+        client.send = fenced
+        return producer
 
     async def _disconnect(self) -> None:
         producer, self._producer = self._producer, None

@@ -1,4 +1,4 @@
-"""Reading changelogs: to their end, for partitions that this worker takes over, and on and on for those it stands by for.
+"""Reading changelogs: to their end for partitions that this worker takes over, on and on for those it stands by for.
 
 Faust reads changelogs through the consumer that reads the events, record by record, in the same rebalances, pauses and
 seeks. A reader of its own, outside the group, has none of that to race with, and takes a batch at a time.
@@ -25,7 +25,7 @@ RETRY_S = 0.5
 
 
 class ChangelogReader:
-    """Reads the changelog of `partitions`, each from where it stands. `connect` returns a started, groupless consumer."""
+    """Reads the changelog of `partitions`, each from where it stands; `connect` returns a started consumer."""
 
     def __init__(self, connect: Callable[[], Awaitable[AIOKafkaConsumer]], partitions: Partitions[Any]) -> None:
         self._connect = connect
@@ -67,7 +67,9 @@ class ChangelogReader:
                 behind.add(tp)
         while behind or follow:
             for tp, batch in (await fetch_batches(consumer, None, FETCH_TIMEOUT_S)).items():
-                self._partitions.apply(tp.partition, [(each.key, each.value) for each in batch.records], batch.end)
+                self._partitions.apply(
+                    tp.partition, [(each.key or b"", each.value) for each in batch.records], batch.end
+                )
                 if batch.end >= ends[TopicPartition(*tp)]:
                     behind.discard(TopicPartition(*tp))
             await asyncio.sleep(0)

@@ -11,12 +11,12 @@ from faust.types import TP
 from streams.batching.pins import replaces
 
 MAX_BATCH = 5_000
-"""Records handed over at once. A fetch of 1 MiB may hold far more when it is compressed, and folding them holds the event
-loop: 5,000 at 5 µs are 25 ms, short beside a heartbeat and beside the latency that is promised."""
+"""Records handed over at once. A fetch of 1 MiB may hold far more when it is compressed, and folding them holds the
+event loop: 5,000 at 5 µs are 25 ms, short beside a heartbeat and beside the latency that is promised."""
 
 
 class RawRecord(Protocol):
-    """What aiokafka parses a record into (`aiokafka.record.default_records.DefaultRecord`). Times: epoch milliseconds."""
+    """What aiokafka parses a record into (`aiokafka.record.default_records.DefaultRecord`). Times are epoch ms."""
 
     @property
     def offset(self) -> int: ...  # noqa: D102

@@ -1,8 +1,8 @@
 """Recovery after a rebalance: the changelogs are read to their end, the events are sought, and only then they flow.
 
 Replaces what Faust does between `on_partitions_assigned` and "Worker ready": it reads changelogs through the group's
-consumer and a queue of events, counts offsets of single records, and resumes the event partitions before it seeks them.
-With several workers that lost records, and once it waited for ever for a changelog record that had already been skipped.
+consumer and a queue of events, counts offsets of single records, and lets events flow before it seeks them. With
+several workers that lost records, and once it waited for ever for a changelog record that had already been skipped.
 """
 
 import asyncio
@@ -26,13 +26,14 @@ class BatchRecovery(Recovery):
     """Reads changelogs with a `ChangelogReader`: of active partitions to their end, of standbys from then on."""
 
     logger = logging.getLogger("faust.tables")
+    app: Any  # a `BatchApp`
     _following: "asyncio.Task[None] | None" = None
 
     @Service.task
     @replaces("faust.tables.recovery:Recovery._restart_recovery", "f93138b040ef")
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self.signal_recovery_start):
+            if await self.wait_for_stopped(self.signal_recovery_start.wait()):
                 break
             self.signal_recovery_start.clear()
             try:
@@ -122,6 +123,7 @@ class BatchTableManager(TableManager):
     """Faust's table manager with this module's recovery."""
 
     logger = logging.getLogger("faust.tables")
+    _recovery: BatchRecovery | None = None
 
     @property
     @replaces("faust.tables.manager:TableManager.recovery", "9e5e10447444")

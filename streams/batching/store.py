@@ -3,8 +3,8 @@
     fold ──get/put──> hot (states) ──encode──> changelog ──acknowledged──> packed (bytes)
                        dirty: changed since they were encoded
 
-What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what is
-acknowledged by forgetting its hot states, and what was folded into them is folded again.
+What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what
+is acknowledged by forgetting its hot states, and what was folded into them is folded again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -183,6 +183,10 @@ class Partitions(Generic[S]):
         if partition is None:
             partition = self._partitions[number] = Partition(self._codec, self._open(number))
         return partition
+
+    def find(self, number: int) -> Partition[S] | None:
+        """Return a partition if it is here."""
+        return self._partitions.get(number)
 
     def __iter__(self) -> Iterator[int]:
         return iter(list(self._partitions))

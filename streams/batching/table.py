@@ -18,11 +18,13 @@ class WriteBehindStore(Store[bytes, bytes]):
     """What Faust asks of a store, over `Partitions`."""
 
     logger = logging.getLogger("faust.stores")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
     table: "WriteBehindTable"
 
     @replaces("faust.stores.base:Store.persisted_offset", "732e51549cb1")
     def persisted_offset(self, tp: TP) -> int | None:
         """Return None: `recovery` asks the partitions themselves."""
+        del tp
         return None
 
     @replaces("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
@@ -30,13 +32,14 @@ class WriteBehindStore(Store[bytes, bytes]):
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Drop partitions that were given up: another worker writes them now."""
-        del newly_assigned, generation_id
+        del revoked, newly_assigned, generation_id
         changelog = self.table.changelog_topic_name
         partitions = self.table.partitions_here
         kept = {tp.partition for tp in assigned if tp.topic == changelog}
         partitions.drop(number for number in partitions if number not in kept)
         # Nothing is folded in a rebalance. What was not flushed before it could not be written: it is folded again.
         partitions.roll_back()
+        self.app.ledger.forget_deferred()
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
         """Do nothing: `recovery` reads the changelog."""
@@ -80,7 +83,7 @@ class WriteBehindTable(Table[bytes, bytes]):
         app: Any,
         *,
         codec: Codec[Any],
-        open_at_rest: Callable[[int], AtRest] = lambda number: InMemory(),
+        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
         **kwargs: Any,
     ) -> None:
         self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest)

@@ -21,6 +21,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with a fetch that brings batches and does not stall."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
     consumer: "BatchConsumer"
 
     async def on_start(self) -> None:
@@ -49,7 +50,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         A process that was paused, or starved, finds out here before it writes, and not from the brokers afterwards.
         """
-        return time.monotonic() - self._heard_at < self.app.conf.broker_session_timeout
+        session_timeout: float = self.app.conf.broker_session_timeout
+        return time.monotonic() - self._heard_at < session_timeout
 
     def joined(self) -> None:
         """Note that the group has just given us partitions."""
@@ -81,7 +83,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self,
         consumer: aiokafka.AIOKafkaConsumer,
         active_partitions: Collection[TP] | None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  (the stock signature)
         max_records: int | None = None,
     ) -> Mapping[TP, list[Batch]]:
         del max_records

@@ -58,7 +58,7 @@ class Ledger:
         if self.abandons:
             raise Abandoned("a test says so")
 
-    async def committed(self, offsets: Mapping[TP, int]) -> None:
+    def committed(self, offsets: Mapping[TP, int]) -> None:
         self.journal.append(dict(offsets))
 
 

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from streams.batching import ledger as module
 from streams.batching.errors import Abandoned
-from streams.batching.ledger import MAX_WAITING, Ledger, Round
+from streams.batching.ledger import MAX_WAITING, Conclusion, Ledger, Round
 from streams.batching.producing import Write
 from streams.batching.records import Batch
 from streams.batching.store import Codec, InMemory, Partitions
@@ -27,14 +27,15 @@ class Brokers:
         self.open.set()
         self.asked = asyncio.Event()
         self.fails: BaseException | None = None
+        self.may_write = True
         self.ends: dict[int, int] = {}
 
-    async def deliver(self, writes: Sequence[Write], *, may_go_on: Callable[[], bool]) -> dict[tuple[str, int], int]:
+    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
         self.asked.set()
         await self.open.wait()
         if self.fails is not None:
             raise self.fails
-        if not may_go_on():
+        if not self.may_write:
             raise Abandoned("a test says so")
         for write in writes:
             self.journal.append(("state", write.partition, [(key, value) for key, value, _ in write.records]))
@@ -47,7 +48,6 @@ class Consumer:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.member = True
 
     @property
     def positions(self) -> "Consumer":
@@ -55,9 +55,6 @@ class Consumer:
 
     def apply(self, tp: TP, end: int) -> None:
         self.journal.append(("applied", tp.partition, end))
-
-    def is_member(self) -> bool:
-        return self.member
 
     def give_back(self) -> None:
         self.journal.append(("given back",))
@@ -250,7 +247,7 @@ async def test_giving_up_forgets_all_that_is_not_acknowledged_and_applies_nothin
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
     flush = asyncio.create_task(world.ledger.flush())
     await asyncio.sleep(0)
-    world.consumer.member = False
+    world.brokers.may_write = False
     world.brokers.open.set()
     with pytest.raises(Abandoned):
         await within_deadline(flush)
@@ -261,11 +258,11 @@ async def test_giving_up_forgets_all_that_is_not_acknowledged_and_applies_nothin
 
 
 async def test_writing_goes_on_after_it_was_given_up(world):
-    world.consumer.member = False
+    world.brokers.may_write = False
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="")
     await world.until(lambda: ("given back",) in world.journal)
-    world.consumer.member = True
+    world.brokers.may_write = True
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="again")
     await world.until(lambda: ("applied", 0, 5) in world.journal)
@@ -327,7 +324,7 @@ async def test_folding_goes_on_when_what_waited_was_given_up(world):
         world.ledger.enter(batch(0, number, number + 1), effects="")
     waiting = asyncio.create_task(world.ledger.room())
     await asyncio.sleep(0)
-    world.consumer.member = False
+    world.brokers.may_write = False
     world.brokers.open.set()
     await within_deadline(waiting)
     assert world.journal[0] == ("given back",)
@@ -346,13 +343,50 @@ async def test_stopping_leaves_nobody_waiting(world):
         await within_deadline(world.ledger.flush())
 
 
-async def test_who_wants_to_hear_of_commits_does():
-    heard = []
+def erased(world: World) -> Callable[[], Conclusion[str]]:
+    def conclude() -> Conclusion[str]:
+        world.partitions[0].remove(b"ada")
+        return Conclusion([b"ada"], "ada's goodbye")
 
-    async def hear(offsets: Any) -> None:
-        heard.append(offsets)
+    return conclude
 
-    world = World()
-    world.ledger._on_committed = hear
-    await world.ledger.committed({TP("clicks", 0): 5})
-    assert heard == [{TP("clicks", 0): 5}]
+
+async def test_a_deferred_batch_is_entered_once_the_offsets_are_committed_and_not_before(world):
+    clicks, purchases = TP("clicks", 0), TP("purchases", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7, purchases: 3}, erased(world))
+    world.ledger.committed({clicks: 7, purchases: None})
+    world.ledger.committed({clicks: 7})
+    assert world.journal == []
+    world.ledger.committed({clicks: 8, purchases: 3})
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"]), ("applied", 0, 5)]
+
+
+async def test_deferred_batches_are_entered_in_their_order(world):
+    clicks = TP("clicks", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.defer(batch(0, 5, 9), {clicks: 2}, Conclusion)
+    world.ledger.committed({clicks: 2})
+    assert world.journal == []
+    world.ledger.committed({clicks: 7})
+    assert world.journal == [("applied", 0, 5), ("applied", 0, 9)]
+
+
+async def test_a_deferred_batch_is_forgotten_where_it_will_be_read_again(world):
+    clicks = TP("clicks", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.forget_deferred()
+    world.ledger.committed({clicks: 7})
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.brokers.may_write = False
+    world.ledger.enter(batch(1, 0, 5), effects="")
+    await world.until(lambda: ("given back",) in world.journal)
+    world.ledger.committed({clicks: 7})
+    assert world.journal == [("given back",)]
+
+
+async def test_a_change_that_comes_from_no_batch_is_written_and_applies_nothing(world):
+    world.partitions[0].remove(b"ada")
+    world.ledger.enter_between(0, urgent=[b"ada"], effects="ada's goodbye")
+    await world.until(lambda: world.rounds)
+    assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"])]
