@@ -1,7 +1,7 @@
 """The partition of a key, as Kafka's own clients choose it: for many keys of one length at once.
 
-aiokafka's partitioner takes 12 µs a key, which is more than everything else that leads to an assignment. Ours are hashes
-in hex, all of one length, so that numpy can take them side by side.
+aiokafka's partitioner takes 12 µs a key, which is more than everything else that leads to an assignment. Ours are
+hashes in hex, all of one length, so that numpy can take them side by side.
 
 Source: `org.apache.kafka.common.utils.Utils.murmur2` and `BuiltInPartitioner.partitionForKey` (Apache Kafka).
 """
