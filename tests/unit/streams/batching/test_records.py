@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
