@@ -176,11 +176,11 @@ async def test_what_was_fetched_for_an_assignment_that_is_over_is_dropped():
     assert fetched.take() is None
 
 
+CODEC_OF_A_BATCH = st.sampled_from(["none", "gzip", "lz4"])
+
+
 @given(
-    st.lists(
-        st.tuples(st.sets(st.integers(0, 6)), st.integers(0, 3), st.sampled_from(["none", "gzip", "lz4"])), min_size=1
-    ),
-    st.integers(0, 6),
+    st.lists(st.tuples(st.sets(st.integers(0, 6)), st.integers(0, 3), CODEC_OF_A_BATCH), min_size=1), st.integers(0, 6)
 )
 async def test_whatever_is_fetched_is_what_aiokafka_itself_would_return(batches, into_the_first):
     packed, base = b"", 10
