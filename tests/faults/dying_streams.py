@@ -1,0 +1,88 @@
+"""A streams worker that strikes itself at one request to the broker, and tells its memory when asked.
+
+    python -m tests.faults.dying_streams MEMORY [WHEN NTH SIGNAL]
+
+WHEN: `before-flush` and `after-flush` (a produce request to the changelog, before it is sent and once it is), `before-publish`
+(the first decisions or dead letters, with their states acknowledged), `before-commit` and `after-commit`. The NTH such request strikes with SIGNAL (KILL, STOP).
+It looks at requests where aiokafka sends them, so it does not depend on how streams writes.
+
+On SIGUSR1 the packed states in memory are written to the file MEMORY, by partition and user key.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.produce import ProduceRequest
+
+import streams.main
+from broker.topics import changelog_name
+from settings import Settings, load_settings
+from settings.logs import configure_logging
+from streams.app import TABLE, StreamsApp, create_app
+
+When = Literal["before-flush", "after-flush", "before-publish", "before-commit", "after-commit"]
+
+
+def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) -> None:
+    """Have `aiokafka.conn.AIOKafkaConnection.send` strike this process at the nth request of this kind."""
+    stock = AIOKafkaConnection.send
+    counted = itertools.count(1)
+    changelog = changelog_name(settings.streams.app_id)
+    position, what = when.split("-")
+
+    def concerns(request: object) -> bool:
+        if isinstance(request, OffsetCommitRequest):
+            return what == "commit"
+        if isinstance(request, ProduceRequest):
+            topics = {topic for topic, _ in request._topics}
+            return topics == {changelog} if what == "flush" else what == "publish" and changelog not in topics
+        return False
+
+    def send(self: AIOKafkaConnection, request: Any, *args: Any, **options: Any) -> Any:
+        is_the_one = concerns(request) and next(counted) == nth
+        if is_the_one and position == "before":
+            os.kill(os.getpid(), number)
+        answer = stock(self, request, *args, **options)
+        if is_the_one and position == "after":
+            os.kill(os.getpid(), number)
+        return answer
+
+    AIOKafkaConnection.send = send  # type: ignore[method-assign]
+
+
+def tell_memory(app: StreamsApp, file: Path) -> None:
+    """Write what the worker holds; the file appears whole."""
+    told = {
+        str(partition): {key: packed.hex() for key, packed in states.items()}
+        for partition, states in app.tables[TABLE].data.partitions.items()
+    }
+    scratch = file.with_suffix(".scratch")
+    scratch.write_text(json.dumps(told))
+    scratch.replace(file)
+
+
+def main(memory: Path, when: When | None = None, nth: int = 0, name: str = "KILL") -> None:
+    settings = load_settings()
+    configure_logging(settings)
+    if when is not None:
+        strike_at(when, nth, signal.Signals[f"SIG{name}"], settings)
+
+    def telling(*args: Any) -> StreamsApp:
+        app = create_app(*args)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_memory, app, memory)
+        return app
+
+    streams.main.create_app = telling
+    streams.main.run(settings)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *([sys.argv[2], int(sys.argv[3]), sys.argv[4]] if len(sys.argv) > 2 else []))  # type: ignore[arg-type]
