@@ -1,4 +1,4 @@
-"""Toxiproxy: a TCP proxy on loopback that cuts, slows and starves connections on request (Shopify/toxiproxy, v2 API)."""
+"""Toxiproxy (Shopify/toxiproxy, v2): a TCP proxy on loopback that cuts, slows and starves connections on request."""
 
 import http.client
 import json

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -28,10 +29,11 @@ def main() -> int:
         runs = [(name, options.seed) for name in dict.fromkeys(name for name, _ in runs)]
     traffic = Traffic(events=options.events, visitors=options.visitors, per_s=options.rate)
     folder = Path(tempfile.mkdtemp(prefix="bannerstream-faults-"))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every retry, and faults are what is wanted
     began = time.monotonic()
     results = asyncio.run(_run_all(runs, traffic, folder))
-    total = {kind: sum(each.findings.counts()[kind] for each in results) for kind in KINDS}
-    told = {
+    total: dict[str, int] = {kind: sum(each.findings.counts()[kind] for each in results) for kind in KINDS}
+    told: dict[str, int] = {
         "seeds": len(results),
         "events": sum(each.events for each in results),
         "faults": sum(each.faults for each in results),
@@ -52,7 +54,7 @@ async def _run_all(runs: plan.Plan, traffic: Traffic, folder: Path) -> list[Resu
     with Servers(folder / "servers") as servers:
         for number, (name, seed) in enumerate(runs, 1):
             of_run = folder / f"{name}-{seed}"
-            result = await run(servers, name, PLAYS[name], seed, traffic, of_run)
+            result = await run(servers, PLAYS[name], traffic, of_run, name=name, seed=seed)
             results.append(result)
             verdict = "FOUND" if result.findings else "ok"
             print(

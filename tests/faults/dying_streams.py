@@ -1,10 +1,11 @@
-"""A streams worker that strikes itself at one request to the broker, and tells its memory when asked.
+"""A streams worker that strikes itself at one of its requests, and tells its memory when asked.
 
     python -m tests.faults.dying_streams MEMORY [WHEN NTH SIGNAL]
 
-WHEN: `before-flush` and `after-flush` (a produce request to the changelog, before it is sent and once it is), `before-publish`
-(the first decisions or dead letters, with their states acknowledged), `before-commit` and `after-commit`. The NTH such request strikes with SIGNAL (KILL, STOP).
-It looks at requests where aiokafka sends them, so it does not depend on how streams writes.
+The NTH request of a kind strikes with SIGNAL (KILL or STOP). WHEN names kind and side: `before-flush`, `after-flush`
+(a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (decisions and dead
+letters: their states are acknowledged), `before-commit`, `after-commit`. Requests are looked at where aiokafka sends
+them, so that it does not matter how streams writes.
 
 On SIGUSR1 the packed states in memory are written to the file MEMORY, by partition and user key.
 """

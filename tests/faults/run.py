@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import pickle
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from contracts.topics import Topics
 from local.stack import environment_of
 from settings import Settings
 from tests.faults.audit import Findings, audit, audit_committed
-from tests.faults.evidence import Earlier, gather
+from tests.faults.evidence import Earlier, Evidence, Memory, gather
 from tests.faults.fleet import PATIENCE_S, Fleet
 from tests.faults.group import progress
 from tests.faults.load import Load, Traffic
@@ -40,9 +41,11 @@ class Scene:
     load: Load
     fleet: Fleet
     findings: Findings
+    folder: Path
     faults: int = 0
     earlier: dict[str, Earlier] = field(default_factory=dict)
     """States that the scenario put into the changelog before the first worker."""
+    _audits: int = 0
 
     @property
     def proxied(self) -> str:
@@ -51,7 +54,19 @@ class Scene:
 
     async def audit_now(self) -> None:
         """Check what must be true of all that is committed, at this moment."""
-        self.findings.take(audit_committed(await gather(self.settings, earlier=self.earlier), self.settings))
+        evidence = await gather(self.settings, earlier=self.earlier)
+        self._take(evidence, audit_committed(evidence, self.settings))
+
+    async def audit_end(self, memories: Sequence[Memory]) -> None:
+        """Check everything; the workers have told their memories and are gone."""
+        evidence = await gather(self.settings, memories=memories, earlier=self.earlier)
+        self._take(evidence, audit(evidence, self.settings))
+
+    def _take(self, evidence: Evidence, found: Findings) -> None:
+        self._audits += 1
+        if found:  # a fault may not come again under the same seed: keep what there is to look at
+            (self.folder / f"evidence-{self._audits}.pickle").write_bytes(pickle.dumps(evidence))
+        self.findings.take(found)
 
 
 Act = Callable[[Scene], Awaitable[None]]
@@ -77,7 +92,7 @@ class Result:
     seconds: float
 
 
-async def run(servers: Servers, name: str, play: Play, seed: int, traffic: Traffic, folder: Path) -> Result:
+async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
     overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder)
@@ -88,7 +103,7 @@ async def run(servers: Servers, name: str, play: Play, seed: int, traffic: Traff
     with Fleet(environment_of(overrides), folder, findings) as fleet:
         async with Shop(settings) as shop:
             await create_topics(settings.kafka, changelog=shop.changelog)
-            scene = Scene(random_, seed, servers, settings, shop, load, fleet, findings)
+            scene = Scene(random_, seed, servers, settings, shop, load, fleet, findings, folder)
             try:
                 async with asyncio.timeout(RUN_S):
                     await _play(scene, play)
@@ -116,8 +131,7 @@ async def _play(scene: Scene, play: Play) -> None:
     memories = [await worker.memory() for worker in scene.fleet.alive]
     for worker in list(scene.fleet.alive):
         await scene.fleet.leave(worker)
-    evidence = await gather(scene.settings, memories=memories, earlier=scene.earlier)
-    scene.findings.take(audit(evidence, scene.settings))
+    await scene.audit_end(memories)
 
 
 async def _caught_up(scene: Scene) -> None:

@@ -37,7 +37,7 @@ async def kill(scene: Scene) -> None:
         return
     when = _STRIKES[scene.seed // 2 % len(_STRIKES)]
     for _ in range(3):
-        nth = scene.random.randint(1, 4) if when.endswith("commit") else scene.random.randint(1, 40)
+        nth = scene.random.randint(1, 4 if when.endswith("commit") else 15)
         worker = scene.fleet.start(Strike(when, nth))
         if not await _struck(scene, worker):
             break  # it caught up before its strike came: the worker goes on as the last one
@@ -139,7 +139,7 @@ async def slow(scene: Scene) -> None:
 
 
 async def refused(scene: Scene) -> None:
-    """The broker refuses every record of the changelog, then of the assignments, for its size; a full disk acts alike."""
+    """The broker refuses every record of the changelog, and then of the assignments, for its size."""
     await _folding(scene.fleet.start())
     for topic, moment in zip(
         (scene.shop.changelog, scene.shop.topics.assignments.name), _moments(scene.random, 2), strict=True
