@@ -52,7 +52,8 @@ class Findings:
 
     def take(self, other: "Findings") -> None:
         for kind, texts in other.texts.items():
-            self.texts[kind] += [each for each in texts if each not in self.texts[kind]]
+            known = set(self.texts[kind])
+            self.texts[kind] += [each for each in texts if each not in known]
 
     def counts(self) -> dict[Kind, int]:
         return {kind: len(texts) for kind, texts in self.texts.items()}
@@ -60,8 +61,17 @@ class Findings:
     def __bool__(self) -> bool:
         return any(self.texts.values())
 
+    def told(self, most: int) -> str:
+        """Return the first `most` of each kind, one a line, and how many more there are."""
+        lines = []
+        for kind, texts in self.texts.items():
+            lines += [f"{kind}: {text}" for text in texts[:most]]
+            if len(texts) > most:
+                lines.append(f"{kind}: and {len(texts) - most} more")
+        return "\n".join(lines)
+
     def __str__(self) -> str:
-        return "\n".join(f"{kind}: {text}" for kind, texts in self.texts.items() for text in texts)
+        return self.told(most=10)
 
 
 def audit(evidence: Evidence, settings: Settings) -> Findings:
@@ -143,6 +153,18 @@ def _by_visitor(evidence: Evidence, settings: Settings) -> dict[str, list[Consum
     return found
 
 
+def _told(evidence: Evidence) -> Iterator[tuple[ConsumerRecord, Assignment]]:
+    """Yield what was assigned; a record without a value takes back what was told of one who is forgotten."""
+    for record in evidence.assignments:
+        if record.value is not None:
+            yield record, decode(record.value, Assignment)
+
+
+def _banner(key: str) -> str:
+    """Return as much of a banner key as a state keeps."""
+    return key[:16]
+
+
 def _final_states(evidence: Evidence) -> dict[str, ConsumerRecord]:
     return {each.key.decode(): each for each in evidence.changelog if each.value is not None}
 
@@ -171,14 +193,14 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
 def _compare_visitor(
     key: str,
     expected: Mapping[str, Fraction],
-    found: Mapping[str, float],
+    found: Mapping[str, Fraction],
     contributions: Sequence[Contribution],
     findings: Findings,
 ) -> None:
     """Compare; where one event or two explain the difference, name them (or their like: equal events look alike)."""
     cohorts = expected.keys() | found.keys()
-    gaps = {each: Fraction(found.get(each, 0.0)) - expected.get(each, Fraction()) for each in cohorts}
-    tolerances = {each: TOLERANCE * max(expected.get(each, 0), found.get(each, 0.0)) for each in cohorts}
+    gaps = {each: found.get(each, Fraction()) - expected.get(each, Fraction()) for each in cohorts}
+    tolerances = {each: TOLERANCE * float(max(expected.get(each, 0), found.get(each, 0))) for each in cohorts}
     if all(abs(gap) <= tolerances[each] for each, gap in gaps.items()):
         return
     for kind, sign in (("lost", -1), ("double", 1)):
@@ -204,11 +226,10 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
     states = _final_states(evidence)
     epochs: dict[str, int] = defaultdict(int)
     banners: dict[str, str] = {}
-    for record in evidence.assignments:
-        assignment = decode(record.value, Assignment)
+    for _, assignment in _told(evidence):
         epochs[assignment.user_key] = assignment.epoch
-        banners[assignment.user_key] = assignment.banner_key
-    requested = {decode(each.value, BannerRequest).banner_key for each in evidence.requests}
+        banners[assignment.user_key] = _banner(assignment.banner_key)
+    requested = {_banner(decode(each.value, BannerRequest).banner_key) for each in evidence.requests}
     for key, records in _by_visitor(evidence, settings).items():
         state = read_state(states[key].value) if key in states else None
         applied = {} if state is None else state.offsets
@@ -219,14 +240,14 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
         if state is None or not _all_is_committed(state, records[0].partition, evidence):
             continue
         # With a decision of None there is nothing to tell: all that the visitor's cohorts hold was bought.
-        if state.banner_key is None or state.epoch <= evidence.earlier.get(key, Earlier()).epoch:
+        if state.banner is None or state.epoch <= evidence.earlier.get(key, Earlier()).epoch:
             continue
         if epochs[key] < state.epoch:
             findings.add("dangling", f"{key}: epoch {state.epoch} was decided, {epochs[key]} is the last told")
-        elif epochs[key] == state.epoch and banners[key] != state.banner_key:
-            findings.add("dangling", f"{key}: epoch {state.epoch} says {state.banner_key}, told was {banners[key]}")
-        if state.banner_key not in requested:
-            findings.add("dangling", f"{key}: banner {state.banner_key} was never asked for")
+        elif epochs[key] == state.epoch and banners[key] != state.banner:
+            findings.add("dangling", f"{key}: epoch {state.epoch} says {state.banner}, told was {banners[key]}")
+        if state.banner not in requested:
+            findings.add("dangling", f"{key}: banner {state.banner} was never asked for")
 
 
 def _all_is_committed(state: Seen, partition: int, evidence: Evidence) -> bool:
@@ -278,8 +299,7 @@ def _check_states_go_forward(evidence: Evidence, findings: Findings) -> None:
 
 def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> None:
     last: dict[str, Assignment] = {}
-    for record in evidence.assignments:
-        assignment = decode(record.value, Assignment)
+    for record, assignment in _told(evidence):
         before = last.get(assignment.user_key, assignment)
         if assignment.epoch < before.epoch:
             findings.add("stale", f"{_where(record)}: epoch {before.epoch} -> {assignment.epoch}")
@@ -299,12 +319,11 @@ def _check_decisions_have_states(evidence: Evidence, findings: Findings) -> None
         written = [state for at, state in history[key] if at <= record.timestamp and state.epoch >= epoch]
         if not written:
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} was told before its state was written")
-        same = {state.banner_key for _, state in history[key] if state.epoch == epoch} - {None}
-        if same and banner_key not in same:
+        same = {state.banner for _, state in history[key] if state.epoch == epoch} - {None}
+        if same and _banner(banner_key) not in same:
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} has another banner in the changelog")
 
-    for record in evidence.assignments:
-        assignment = decode(record.value, Assignment)
+    for record, assignment in _told(evidence):
         check(record, assignment.user_key, assignment.epoch, assignment.banner_key)
     for record in evidence.requests:
         # The id names the cause: banner key, user key, epoch.

@@ -27,7 +27,8 @@ import streams.main
 from broker.topics import changelog_name
 from settings import Settings, load_settings
 from settings.logs import configure_logging
-from streams.app import TABLE, StreamsApp, create_app
+from streams.affinity import pack
+from streams.app import StreamsApp, create_app
 
 When = Literal["before-flush", "after-flush", "before-publish", "before-commit", "after-commit"]
 
@@ -60,11 +61,12 @@ def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) 
 
 
 def tell_memory(app: StreamsApp, file: Path) -> None:
-    """Write what the worker holds; the file appears whole."""
-    told = {
-        str(partition): {key: packed.hex() for key, packed in states.items()}
-        for partition, states in app.tables[TABLE].data.partitions.items()
-    }
+    """Write what the worker would fold the next event into, of the partitions that are its own; it appears whole."""
+    told: dict[int, dict[str, str]] = {}
+    for number in {tp.partition for tp in app.assignor.assigned_actives()}:
+        partition = app.written.partitions_here[number]
+        packed = dict(partition.at_rest.items()) | {key: pack(state) for key, state in partition._hot.items()}
+        told[number] = {key.decode(): value.hex() for key, value in packed.items()}
     scratch = file.with_suffix(".scratch")
     scratch.write_text(json.dumps(told))
     scratch.replace(file)

@@ -37,7 +37,7 @@ async def kill(scene: Scene) -> None:
         return
     when = _STRIKES[scene.seed // 2 % len(_STRIKES)]
     for _ in range(3):
-        nth = scene.random.randint(1, 4 if when.endswith("commit") else 15)
+        nth = scene.random.randint(1, 3 if when.endswith("commit") else 6)
         worker = scene.fleet.start(Strike(when, nth))
         if not await _struck(scene, worker):
             break  # it caught up before its strike came: the worker goes on as the last one

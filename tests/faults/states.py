@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import msgspec
 
 from contracts.keys import banner_key
 from streams.affinity import unpack
-from streams.affinity.scores import weighed
 from tests.unit.streams.shop import COHORTS, PRODUCTS
 
 
@@ -20,33 +20,30 @@ class Seen:
     epoch: int
     offsets: Mapping[str, int]
     """Last applied offset per source topic."""
-    banner_key: str | None
-    """Of the current decision."""
-    cohorts: Mapping[str, tuple[int, float]]
-    """Exponent and mantissa of each score, as of 1970."""
+    banner: str | None
+    """First 16 digits of the current decision's banner key: all that a state keeps of it."""
+    landmark: int
     half_life_ms: int
-    purchased: frozenset[str]
+    weighed: Mapping[str, float]
+    """Scores as of the landmark."""
 
-    def scores(self, at: int) -> dict[str, float]:
-        """Return the scores as of the time `at`, as plain numbers."""
-        unit = weighed(1.0, at, self.half_life_ms)
-        return {
-            cohort: math.ldexp(mantissa / unit.mantissa, exponent - unit.exponent)
-            for cohort, (exponent, mantissa) in self.cohorts.items()
-        }
+    def scores(self, at: int) -> dict[str, Fraction]:
+        """Return the scores as of the time `at`."""
+        decay = Fraction(2.0 ** ((self.landmark - at) / self.half_life_ms))
+        return {cohort: Fraction(score) * decay for cohort, score in self.weighed.items()}
 
 
 @lru_cache(maxsize=1 << 17)
 def read_state(packed: bytes) -> Seen:
-    """Return what is in a packed state."""
+    """Return what is in a packed state, of this version or of one that is still read."""
     state = unpack(packed)
     return Seen(
         epoch=state.epoch,
-        offsets=dict(state.offsets),
-        banner_key=None if state.decision is None else state.decision.banner_key,
-        cohorts={cohort: (each.exponent, each.mantissa) for cohort, each in state.cohorts.items()},
+        offsets=state.offsets,
+        banner=None if state.decision is None else f"{state.decision.banner_mark:016x}",
+        landmark=state.landmark,
         half_life_ms=state.half_life_ms,
-        purchased=frozenset(state.purchased),
+        weighed=state.scores,
     )
 
 

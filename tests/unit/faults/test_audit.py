@@ -67,14 +67,14 @@ def honest() -> Evidence:
         changed = settle(state, known, POLICY)
         logs["changelog"].append(at + 1, key, pack(state))
         if changed and (decision := state.decision) is not None:
-            banner = decision.banner_key
+            banner = known.banner_key(decision.product_id, decision.cohort_id)
             told = Assignment(
                 user_key=key,
                 epoch=state.epoch,
                 banner_key=banner,
                 product_id=decision.product_id,
                 cohort_id=decision.cohort_id,
-                decided_at=decision.decided_at,
+                decided_at=at,
             )
             request = BannerRequest(
                 banner_key=banner,
