@@ -20,7 +20,7 @@ from contracts.messages import Assignment, BannerRequest
 from settings import Settings
 from streams.affinity import KIND_WEIGHTS
 from tests.faults.evidence import Earlier, Evidence
-from tests.faults.load import BAD
+from tests.faults.load import BAD, REPEAT
 from tests.faults.states import Seen, read_state
 from tests.unit.streams.shop import COHORTS, DAY, PRODUCTS
 
@@ -180,7 +180,9 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     for key in states.keys() - events.keys() - evidence.earlier.keys():
         findings.add("double", f"{key} has a state and no event")
     for key in events.keys() | evidence.earlier.keys():
-        contributions = [_contribution(each, at, half_life_ms) for each in events.get(key, ())]
+        contributions = [
+            _contribution(each, at, half_life_ms) for each in events.get(key, ()) if REPEAT not in dict(each.headers)
+        ]
         earlier = evidence.earlier.get(key, Earlier())
         base = {
             cohort: _decayed(weight, time, at, half_life_ms) for cohort, (weight, time) in earlier.contributions.items()

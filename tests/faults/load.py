@@ -1,4 +1,4 @@
-"""The load under which faults happen: many visitors' events and some bad records, written steadily by one producer."""
+"""The load under which faults happen: many visitors' events, some late, bad or repeated, written steadily."""
 
 import asyncio
 import json
@@ -15,6 +15,9 @@ from tests.unit.streams.shop import DAY, PRODUCTS
 TICK_S = 0.02
 BAD = "bad"
 """Header of records that must become dead letters; its value is the code. The worker does not look at headers."""
+
+REPEAT = "repeat"
+"""Header of records that are a good one sent again, with the same event id: they must not count."""
 
 _REQUEST_TIMEOUT_MS = 120_000
 """The load outlives every outage that a scenario makes."""
@@ -65,6 +68,9 @@ class Load:
         headers = [] if bad is None else [(BAD, bad.encode())]
         await producer.send(topic, value, key=key, headers=headers)
         self.written += 1
+        if bad is None and self._random.random() < 0.02:
+            await producer.send(topic, value, key=key, headers=[(REPEAT, b"")])
+            self.written += 1
 
     def _record(self, number: int) -> tuple[str, bytes, bytes | None, str | None]:
         """Return topic, key, value and, for a bad record, the code that its dead letter must have."""

@@ -18,7 +18,7 @@ from streams.affinity import UserState, fold, pack, unpack
 from streams.affinity.deciding import settle
 from tests.faults.audit import Kind, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence
-from tests.faults.load import BAD
+from tests.faults.load import BAD, REPEAT
 from tests.faults.states import read_state, version_1
 from tests.unit.streams import shop
 from tests.unit.streams.shop import DAY, NOON, PRODUCTS, catalogue
@@ -138,6 +138,13 @@ def without(name: str, which: Callable[[ConsumerRecord], bool]) -> Callable[[Evi
     return taken
 
 
+def a_repeat_that_counted(evidence: Evidence) -> Evidence:
+    """One of the events was a repeat of another: the scores hold it."""
+    inputs = list(evidence.inputs)
+    inputs[3] = replace(inputs[3], headers=((REPEAT, b""),))
+    return replace(evidence, inputs=inputs)
+
+
 def states_swapped(evidence: Evidence) -> Evidence:
     mine = [number for number, each in enumerate(evidence.changelog) if each.key.decode() == KEYS["bob"]]
     changelog = list(evidence.changelog)
@@ -163,6 +170,7 @@ def memory_behind(evidence: Evidence) -> Evidence:
 WRONGS: dict[str, tuple[Callable[[Evidence], Evidence], set[Kind]]] = {
     "an event is not in the scores": (last_event_forgotten, {"lost"}),
     "an event counts too often": (event_twice, {"double"}),
+    "a repeat counts": (a_repeat_that_counted, {"double"}),
     "the last state was not written": (
         without("changelog", lambda each: each.offset >= 54),
         {"lost", "dangling", "memory"},
