@@ -16,6 +16,7 @@ from typing import Literal, Self
 from local.process import ChildProcess
 from tests.faults.audit import Findings
 from tests.faults.evidence import Memory
+from tests.streams_worker import until
 
 PATIENCE_S = 90.0
 """Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
@@ -96,6 +97,14 @@ class Fleet:
         worker = Worker(f"worker-{self._started}", self._folder, environment, strike)
         self.alive.append(worker)
         return worker
+
+    async def folding(self) -> None:
+        """Return once every worker has taken up its work, or ended."""
+
+        async def all_do() -> bool:
+            return all(each.is_folding or each.process.poll() is not None for each in self.alive)
+
+        await until(all_do, "the workers take up their work")
 
     def pick(self, random_: random.Random) -> Worker:
         return random_.choice(self.alive)

@@ -125,7 +125,7 @@ async def _play(scene: Scene, play: Play) -> None:
         loading.cancel()
     if not scene.faults:
         scene.findings.add("vacuous", "no fault hit a worker at work: the load is too short for this machine")
-    scene.fleet.check()
+    await scene.fleet.folding()
     await _caught_up(scene)
     scene.fleet.check()
     memories = [await worker.memory() for worker in scene.fleet.alive]

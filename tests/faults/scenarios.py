@@ -29,7 +29,7 @@ async def kill(scene: Scene) -> None:
         for moment in _moments(scene.random, 3):
             worker = scene.fleet.alive[0] if scene.fleet.alive else scene.fleet.start()
             await scene.load.reached(moment)
-            await _folding(worker)
+            await scene.fleet.folding()
             scene.fleet.kill(worker)
             scene.faults += 1
             await scene.audit_now()
@@ -53,6 +53,8 @@ async def fleet(scene: Scene) -> None:
     scene.fleet.start()
     for moment in _moments(scene.random, 6):
         await scene.load.reached(moment)
+        if scene.random.random() < 0.7:  # else what was started last may still be joining
+            await scene.fleet.folding()
         count = len(scene.fleet.alive)
         action = scene.random.choice(["join"] * (3 - count) + ["leave", "die"] * (count - 1))
         if action == "join":
@@ -68,8 +70,7 @@ async def fleet(scene: Scene) -> None:
 async def pause(scene: Scene) -> None:
     """SIGSTOP one of two workers until the other has taken over and gone on; then let it wake."""
     workers = [scene.fleet.start(), scene.fleet.start()]
-    for each in workers:
-        await _folding(each)
+    await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.4)[0])
     paused = scene.random.choice(workers)
     paused.send(signal.SIGSTOP)
@@ -79,7 +80,7 @@ async def pause(scene: Scene) -> None:
 
 async def pause_in_flush(scene: Scene) -> None:
     """The same, but the worker stops itself right before a changelog write goes out: after every check."""
-    paused = scene.fleet.start(Strike("before-flush", scene.random.randint(5, 40), "STOP"))
+    paused = scene.fleet.start(Strike("before-flush", scene.random.randint(2, 6), "STOP"))
     scene.fleet.start()
 
     async def it_stopped() -> bool:
@@ -92,7 +93,8 @@ async def pause_in_flush(scene: Scene) -> None:
 
 async def broker_restart(scene: Scene) -> None:
     """The broker goes away, in order or by SIGKILL, and comes back."""
-    await _folding(scene.fleet.start())
+    scene.fleet.start()
+    await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
     kafka = scene.servers.kafka
     assert kafka.process is not None
@@ -105,7 +107,8 @@ async def broker_restart(scene: Scene) -> None:
 
 async def cut(scene: Scene) -> None:
     """The worker's connections are closed and refused, reset, or go silent, for parts of a second to seconds."""
-    await _folding(scene.fleet.start(bootstrap=scene.proxied))
+    scene.fleet.start(bootstrap=scene.proxied)
+    await scene.fleet.folding()
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 3):
         await scene.load.reached(moment)
@@ -123,7 +126,8 @@ async def cut(scene: Scene) -> None:
 
 async def slow(scene: Scene) -> None:
     """Every answer takes from 0.2 to 0.8 s, then all goes through at 50 kB/s, then in small pieces."""
-    await _folding(scene.fleet.start(bootstrap=scene.proxied))
+    scene.fleet.start(bootstrap=scene.proxied)
+    await scene.fleet.folding()
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 2, last=0.6):
         await scene.load.reached(moment)
@@ -140,7 +144,8 @@ async def slow(scene: Scene) -> None:
 
 async def refused(scene: Scene) -> None:
     """The broker refuses every record of the changelog, and then of the assignments, for its size."""
-    await _folding(scene.fleet.start())
+    scene.fleet.start()
+    await scene.fleet.folding()
     for topic, moment in zip(
         (scene.shop.changelog, scene.shop.topics.assignments.name), _moments(scene.random, 2), strict=True
     ):
@@ -154,7 +159,8 @@ async def refused(scene: Scene) -> None:
 
 async def throttled(scene: Scene) -> None:
     """A quota lets the worker write 20 kB/s: the broker answers late, and holds its connections."""
-    await _folding(scene.fleet.start())
+    scene.fleet.start()
+    await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.5)[0])
     async with _altered(scene, "clients", "bannerstream", "producer_byte_rate", "20000"):
         await asyncio.sleep(6)
@@ -180,7 +186,7 @@ async def join_in_recovery(scene: Scene) -> None:
 async def earlier_version(scene: Scene) -> None:
     """The changelog holds states of version 1, of every visitor; in mid-stream the worker is killed once."""
     worker = scene.fleet.start()
-    await _folding(worker)
+    await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1)[0])
     scene.fleet.kill(worker)
     scene.faults += 1
@@ -200,13 +206,6 @@ PLAYS: dict[str, Play] = {
     "join-in-recovery": Play(join_in_recovery, prepare=many_visitors),
     "earlier-version": Play(earlier_version, prepare=every_visitor),
 }
-
-
-async def _folding(worker: Worker) -> None:
-    async def it_is() -> bool:
-        return worker.is_folding or worker.process.poll() is not None
-
-    await until(it_is, f"{worker.process.name} takes up its work")
 
 
 async def _struck(scene: Scene, worker: Worker) -> bool:
