@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Literal, get_args
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -165,6 +165,14 @@ def _banner(key: str) -> str:
     return key[:16]
 
 
+def _by_key(records: Sequence[ConsumerRecord]) -> dict[str, list[ConsumerRecord]]:
+    """Return a changelog's records by user key, in their order."""
+    found: dict[str, list[ConsumerRecord]] = defaultdict(list)
+    for record in records:
+        found[record.key.decode()].append(record)
+    return found
+
+
 def _final_states(evidence: Evidence) -> dict[str, ConsumerRecord]:
     return {each.key.decode(): each for each in evidence.changelog if each.value is not None}
 
@@ -179,7 +187,10 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     states = _final_states(evidence)
     for key in states.keys() - events.keys() - evidence.earlier.keys():
         findings.add("double", f"{key} has a state and no event")
-    for key in events.keys() | evidence.earlier.keys():
+    written = Counter(each.key.decode() for each in evidence.changelog)
+    # Whoever did not come and whose state was not written again is as before: there may be very many of them.
+    at_rest = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
+    for key in (events.keys() | evidence.earlier.keys()) - at_rest:
         contributions = [
             _contribution(each, at, half_life_ms) for each in events.get(key, ()) if REPEAT not in dict(each.headers)
         ]
@@ -277,26 +288,20 @@ def _check_dead_letters(evidence: Evidence, findings: Findings) -> None:
 
 
 def _check_states_go_forward(evidence: Evidence, findings: Findings) -> None:
-    last: dict[str, Seen] = {}
-    partitions: dict[str, int] = {}
-    for record in evidence.changelog:
-        key = record.key.decode()
-        if partitions.setdefault(key, record.partition) != record.partition:
-            findings.add("double", f"{key} has states in two partitions: {partitions[key]} and {record.partition}")
-        if record.value is None:
-            last.pop(key, None)
-            continue
-        state = read_state(record.value)
-        before = last.get(key)
-        if before is not None:
-            back = [topic for topic, offset in before.offsets.items() if state.offsets.get(topic, -1) < offset]
-            if back or state.epoch < before.epoch:
+    for key, records in _by_key(evidence.changelog).items():
+        if len({each.partition for each in records}) > 1:
+            findings.add("double", f"{key} has states in several partitions")
+        for earlier, later in pairwise(records):
+            if earlier.value is None or later.value is None:
+                continue
+            before, after = read_state(earlier.value), read_state(later.value)
+            back = [topic for topic, offset in before.offsets.items() if after.offsets.get(topic, -1) < offset]
+            if back or after.epoch < before.epoch:
                 findings.add(
                     "stale",
-                    f"{_where(record)} of {key}: epoch {before.epoch} -> {state.epoch}, "
-                    f"offsets {dict(before.offsets)} -> {dict(state.offsets)}",
+                    f"{_where(later)} of {key}: epoch {before.epoch} -> {after.epoch}, "
+                    f"offsets {dict(before.offsets)} -> {dict(after.offsets)}",
                 )
-        last[key] = state
 
 
 def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> None:
@@ -312,16 +317,13 @@ def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> Non
 
 def _check_decisions_have_states(evidence: Evidence, findings: Findings) -> None:
     """State first: what is told stands in the changelog by then, in that epoch or beyond it."""
-    history: dict[str, list[tuple[int, Seen]]] = defaultdict(list)
-    for record in evidence.changelog:
-        if record.value is not None:
-            history[record.key.decode()].append((record.timestamp, read_state(record.value)))
+    history = _by_key(evidence.changelog)
 
     def check(record: ConsumerRecord, key: str, epoch: int, banner_key: str) -> None:
-        written = [state for at, state in history[key] if at <= record.timestamp and state.epoch >= epoch]
-        if not written:
+        states = [(each.timestamp, read_state(each.value)) for each in history.get(key, ()) if each.value is not None]
+        if not any(at <= record.timestamp and state.epoch >= epoch for at, state in states):
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} was told before its state was written")
-        same = {state.banner for _, state in history[key] if state.epoch == epoch} - {None}
+        same = {state.banner for _, state in states if state.epoch == epoch} - {None}
         if same and _banner(banner_key) not in same:
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} has another banner in the changelog")
 
