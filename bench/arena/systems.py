@@ -88,6 +88,7 @@ def _kafka_streams() -> list[str]:
     # A heap for a million users in memory beside the record cache.
     return [
         "java",
+        "-XX:+UseParallelGC",
         "-Xmx4g",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-cp",

@@ -31,8 +31,8 @@ _NOTHING = [0, *[0.0] * COHORTS]
 
 
 def tell_first_record() -> None:
-    """Start the clock."""
-    print(f"first-record {time.time_ns() // 1_000_000}", flush=True)
+    """Start the clock. Not by `print`: Faust makes log lines of what is printed."""
+    os.write(1, b"first-record %d\n" % (time.time_ns() // 1_000_000))
 
 
 def fold(packed: bytes | None, product_id: str, kind: str, at: int, offset: int) -> bytes:

@@ -14,10 +14,10 @@ app = faust.App(
     broker_commit_interval=1.0,
     producer_acks=-1,
     consumer_auto_offset_reset="earliest",
-    stream_buffer_maxsize=16_384,
+    producer_linger=0.02,
     stream_recovery_delay=0.0,
+    topic_disable_leader=True,
     web_enabled=False,
-    worker_redirect_stdouts=False,
 )
 events = app.topic(TOPIC, key_type=bytes, key_serializer="raw", value_type=bytes, value_serializer="raw")
 affinity = app.Table("affinity", partitions=4, key_type=bytes, value_type=bytes)
