@@ -100,13 +100,33 @@ class StreamsSettings(_Group):
     )
     min_interval_s: float = Field(5.0, ge=0, description="Event time between two changes of one visitor's banner.")
     suppress_days: Days = Field(30.0, description="How long a bought product is not advertised to its buyer.")
-    products_per_cohort: int = Field(5, ge=1, le=50, description="Last products remembered per cohort and visitor.")
+    products_per_user: int = Field(12, ge=1, le=200, description="Last touched products remembered per visitor.")
     max_cohorts: int = Field(32, ge=1, le=256, description="Cohorts remembered per visitor; the weakest is forgotten.")
+    duplicate_window: int = Field(
+        8, ge=0, le=1000, description="Event ids remembered per visitor: what is sent again is ignored; 0 turns it off."
+    )
     request_ttl_s: Seconds = Field(3600.0, description="A banner key is not asked for again within this time.")
-    batch_size: int = Field(500, ge=1, le=10_000, description="Events folded before their decisions are published.")
-    batch_wait_s: float = Field(0.05, ge=0.001, le=5, description="How long a batch waits to fill.")
+    commit_interval_s: float = Field(
+        1.0,
+        ge=0.05,
+        le=60,
+        description="How often states are written and offsets committed. A crash folds at most this much again; longer "
+        "writes fewer records, because a busy visitor's state is written once.",
+    )
+    compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="Of everything that streams writes.")
+    store: Literal["memory", "rocksdb"] = Field(
+        "memory",
+        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than fit "
+        'into memory; needs `pip install "bannerstream[rocksdb]"`.',
+    )
+    forget_after_days: Days = Field(
+        365.0, description="A visitor who has not come for this long is forgotten: state and assignment are deleted."
+    )
+    standbys: int = Field(
+        0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading it first."
+    )
     data_dir: Path = Field(
-        Path(".cache/streams"), description="Faust's working folder; holds nothing that must survive."
+        Path(".cache/streams"), description="Working folder, one slot for each worker on this machine; holds nothing that must survive."
     )
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 

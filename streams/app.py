@@ -1,114 +1,163 @@
 """The Faust app, wired: one agent over clicks and purchases, one table, and what they need around them."""
 
-import logging
-from typing import Any
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import faust
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from broker.connection import ssl_context
+from broker.connection import client_options, ssl_context
+from broker.pacing import pace
+from broker.publishing import MAX_REQUEST_BYTES
 from broker.topics import changelog_name
+from contracts.errors import ConfigurationError
 from contracts.inputs import Source
 from settings import KafkaSettings, Settings
-from streams.affinity import Policy
+from streams.affinity import Policy, pack, unpack
 from streams.agent import Folder
 from streams.batch import Rules
+from streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
 from streams.catalogue_view import CatalogueView
+from streams.forgetting import Eraser, IdleSweep
+from streams.instance import Instance
 from streams.metrics import StreamsMetrics
 from streams.outbox import Outbox
-from streams.table import AffinityStore, AffinityTable
 from streams.topics import prepare_topics
-from streams.transport import AppliedConsumer, Transport
 
 TABLE = "affinity"
 
-COMMIT_INTERVAL_S = 1.0
-"""A crash replays at most this much; replays cost time and repeated assignments, nothing else."""
+CHANGELOG_BATCH_BYTES = 900_000
+"""Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
+
+REQUEST_TIMEOUT_S = 10.0
+"""After this long an unacknowledged record counts as failed, and the outage is logged. Never longer than the session: a
+worker that was paused past it must not write what it had pending."""
+
+CHANGELOG_FETCH_BYTES = 4_194_304
+"""Fetched of one changelog partition at a time when it is read back: a million visitors then take 80 fetches."""
 
 _DAY_MS = 86_400_000
 
 
-class StreamsApp(faust.App):
+class StreamsApp(BatchApp):
     """A Faust app that owns its outbox and its catalogue: both are ready before the first partition is assigned."""
 
-    logger = logging.getLogger("faust.app")  # else Faust's own chatter would come under our name
-
-    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+    def __init__(self, settings: Settings, registry: CollectorRegistry, instance: Instance) -> None:
         kafka, streams = settings.kafka, settings.streams
-        super().__init__(streams.app_id, **_faust_options(settings))
+        super().__init__(
+            streams.app_id,
+            connect_producer=self._connected_producer,
+            connect_reader=self._connected_reader,
+            on_connected=pace,
+            **_faust_options(settings, instance),
+        )
         topics = kafka.topic_table()
-        self._kafka = kafka
+        self._settings = settings
         self._changelog = changelog_name(streams.app_id)
         self._metrics = metrics = StreamsMetrics(registry)
         self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
-        self.outbox = Outbox(
-            kafka,
+        outbox = Outbox(
+            self.bulk_producer,
             topics,
-            self._changelog,
             source=f"bannerstream/streams/{streams.app_id}",
             ttl_s=streams.request_ttl_s,
             metrics=metrics,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
-        folder = Folder(sources, _rules(settings), self.catalogue.current, self.outbox, metrics)
-        inputs = self.topic(*sources, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        table = AffinityTable(self, name=TABLE, key_type=bytes, value_type=bytes)
-        self.tables.add(table)
+        rules = _rules(settings)
+        folder = Folder(sources, rules, self.catalogue.current, metrics)
+        erasures = topics.erasures.name
+        eraser = Eraser(self, erasures, rules.user_keys)
+        sweep = IdleSweep(self, round(streams.forget_after_days * _DAY_MS))
+        self.write_behind(
+            TABLE,
+            Codec(pack, unpack),
+            publish=outbox.publish,
+            open_at_rest=_at_rest(streams.store, instance),
+            on_round=self._count,
+        )
 
-        @self.agent(inputs, name=TABLE)
+        @self.agent(self.topic(*sources, erasures, key_type=bytes, value_type=bytes), name=TABLE)
         async def update_affinity(stream: Any) -> None:
-            """Fold clicks and purchases into the affinity table; emit what changed."""
-            async for events in stream.take_events(streams.batch_size, within=streams.batch_wait_s):
-                try:
-                    await folder.fold(events, _consumer(self), _store(table))
-                except Exception as error:
-                    await self.crash(error)
+            """Fold clicks and purchases into the affinity table; emit what changed; forget who wants to be forgotten."""
+            try:
+                async for batch, states in self.batches(stream):
+                    if batch.tp.topic == erasures:
+                        eraser.fold(batch, states, time.time_ns() // 1_000_000)
+                        continue
+                    outcome = folder.fold(batch, states)
+                    self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
+                    sweep.maybe(batch, states)
+            except Exception as error:
+                await self.crash(error)
 
     async def on_start(self) -> None:
-        """Check the topics, read the catalogue, connect the outbox; then let Faust start."""
-        await prepare_topics(self._kafka, self._changelog)
+        """Check the topics and read the catalogue; then let Faust start."""
+        await prepare_topics(self._settings.kafka, self._changelog)
         await self.catalogue.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
-        await self.outbox.start()
         await super().on_start()
-
-    async def on_stop(self) -> None:
-        """Let what is under way end, commit it, and leave the group."""
-        self.outbox.abandon()
-        await super().on_stop()
 
     async def on_shutdown(self) -> None:
         """Disconnect, once nothing runs any more."""
         await super().on_shutdown()
-        await self.outbox.close()
         await self.catalogue.stop()
 
-    def _create_directories(self) -> None:
-        self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # Faust would want its parents to be there
+    def _count(self, round_: Round) -> None:
+        self._metrics.flush.labels("states").observe(round_.state_s)
+        self._metrics.flush.labels("decisions").observe(round_.effect_s)
+        self._metrics.states_written.inc(round_.states)
+        self._metrics.users.set(len(self.written.partitions_here))
 
-    def _new_transport(self) -> Transport:
-        return Transport(self.conf.broker_consumer, self)
+    async def _connected_producer(self) -> AIOKafkaProducer:
+        kafka, streams = self._settings.kafka, self._settings.streams
+        options: dict[str, Any] = client_options(kafka)
+        producer = AIOKafkaProducer(
+            **options,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=None if streams.compression == "none" else streams.compression,
+            max_batch_size=CHANGELOG_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=round(1000 * min(REQUEST_TIMEOUT_S, kafka.session_timeout_s)),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def _connected_reader(self) -> AIOKafkaConsumer:
+        options: dict[str, Any] = client_options(self._settings.kafka)
+        consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=CHANGELOG_FETCH_BYTES)
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        pace(consumer)
+        return consumer
 
 
-def create_app(settings: Settings, registry: CollectorRegistry | None = None) -> StreamsApp:
+def create_app(settings: Settings, instance: Instance, registry: CollectorRegistry | None = None) -> StreamsApp:
     """Return the app for these settings; its metrics go to `registry`, or to one of their own.
 
     Raises:
         ConfigurationError: a certificate cannot be used, or the limits let a state outgrow a Kafka record.
     """
-    return StreamsApp(settings, registry or CollectorRegistry())
+    return StreamsApp(settings, registry or CollectorRegistry(), instance)
 
 
-def _consumer(app: StreamsApp) -> AppliedConsumer:
-    consumer = app.consumer
-    assert isinstance(consumer, AppliedConsumer)  # it comes from `_new_transport`
-    return consumer
-
-
-def _store(table: AffinityTable) -> AffinityStore:
-    store = table.data
-    assert isinstance(store, AffinityStore)  # it comes from `_new_store`
-    return store
+def _at_rest(store: Literal["memory", "rocksdb"], instance: Instance) -> Callable[[int], AtRest]:
+    if store == "memory":
+        return lambda _: InMemory()
+    if find_spec("rocksdict") is None:
+        raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
+    return lambda number: OnDisk(instance.folder / "states" / str(number))
 
 
 def _rules(settings: Settings) -> Rules:
@@ -118,7 +167,8 @@ def _rules(settings: Settings) -> Rules:
         margin=streams.margin,
         min_interval_ms=round(streams.min_interval_s * 1000),
         suppress_ms=max(1, round(streams.suppress_days * _DAY_MS)),
-        products_per_cohort=streams.products_per_cohort,
+        products_per_user=streams.products_per_user,
+        duplicate_window=streams.duplicate_window,
         max_cohorts=streams.max_cohorts,
     )
     return Rules(
@@ -130,25 +180,18 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _faust_options(settings: Settings) -> dict[str, Any]:
+def _faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
     kafka, streams = settings.kafka, settings.streams
     return {
         "broker": [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
         "broker_credentials": _credentials(kafka),
         "broker_session_timeout": kafka.session_timeout_s,
         "broker_heartbeat_interval": min(3.0, kafka.session_timeout_s / 3),
-        "broker_commit_interval": COMMIT_INTERVAL_S,
-        "consumer_auto_offset_reset": "earliest",
-        "store": "memory://",
-        "datadir": streams.data_dir,
-        "table_standby_replicas": 0,
+        "broker_commit_interval": streams.commit_interval_s,
+        "consumer_group_instance_id": instance.name,
+        "datadir": instance.folder,
+        "table_standby_replicas": streams.standbys,
         "topic_allow_declare": False,
-        "topic_disable_leader": True,
-        "stream_recovery_delay": 0.0,
-        "stream_wait_empty": True,
-        "stream_buffer_maxsize": 2 * streams.batch_size,
-        "web_enabled": False,
-        "autodiscover": False,
         "logging_config": None,
     }
 

@@ -1,35 +1,55 @@
-"""One batch of records in, everything that follows from it out: pure, so that the agent is left with sending."""
+"""One batch of records in, everything that follows from it out: no I/O, so that the caller is left with sending."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, Source, decode_event
+from contracts.inputs import InputFormat, PlainEvent, Source, decode_events
 from contracts.interactions import Interaction
-from contracts.keys import user_key
+from contracts.keys import UserKeys
 from contracts.messages import Assignment, BannerRequest
-from streams.affinity import Catalogue, Policy, UserState, fold, pack, unpack
+from streams.affinity import Catalogue, Decision, Policy, UserState, fold, quick_fold, settle
 from streams.affinity.catalogue import VARIANT
-from streams.affinity.deciding import settle
+from streams.affinity.folding import Effect
 from streams.errors import WrongKey
 
-Fate = Literal["folded", "replayed", "dead_letter"]
+Fate = Literal[Effect, "dead_letter"]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
-    """One record of clicks or purchases, as it lies in its topic."""
+class RawRecord(Protocol):
+    """One record as aiokafka parses it."""
 
-    source: Source
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-    """Epoch milliseconds: when the broker took it, or when the producer says it sent it."""
+    @property
+    def offset(self) -> int:
+        """Where it lies in its partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Epoch milliseconds: when the broker took it, or when the producer says it sent it."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The visitor's id."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The event."""
+
+
+class States(Protocol):
+    """The states of one partition's visitors, by user key (`contracts.keys.UserKeys`)."""
+
+    def get(self, key: bytes) -> UserState | None:
+        """Return a visitor's state, which the caller may change if it calls `put` then; None for a new visitor.
+
+        Raises:
+            UnknownStateVersion, BrokenState: see `streams.affinity.unpack`.
+        """
+
+    def put(self, key: bytes, state: UserState) -> None:
+        """Keep this state, which may be another object than `get` returned, as one that is to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +62,15 @@ class Rules:
     formats: dict[Source, InputFormat]
     max_future_ms: int
     max_age_ms: int
+    user_keys: UserKeys = field(init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Remember user keys from batch to batch.
 
-@dataclass(frozen=True, slots=True)
-class StateKey:
-    """Where a visitor's state lies: its partition in the changelog, which is that of their events, and its key."""
-
-    partition: int
-    user_key: str
+        Raises:
+            ConfigurationError: the secret is too short or too long.
+        """
+        object.__setattr__(self, "user_keys", UserKeys(self.secret))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,153 +83,206 @@ class Ask:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch leads to, in the order in which it must be written: states, then the rest, then offsets."""
+    """What a batch leads to, besides the states: those of `changed` must be in the changelog before the rest is told,
+    and all states before the offsets are committed."""
 
-    states: dict[StateKey, bytes] = field(default_factory=dict)
-    assignments: list[Assignment] = field(default_factory=list)
-    """One per visitor whose decision changed, or who was in a replay: the latest of the batch."""
-    asks: list[Ask] = field(default_factory=list)
-    """One per banner key."""
+    changed: set[bytes] = field(default_factory=set)
+    """Visitors, by user key, whose decision changed."""
+    assignments: dict[bytes, Assignment] = field(default_factory=dict)
+    """By user key, of visitors whose decision changed or who were in a replay: the latest of the batch."""
+    asks: dict[str, Ask] = field(default_factory=dict)
+    """By banner key."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    fates: dict[tuple[Source, Fate], int] = field(default_factory=dict)
+    forgotten: list[bytes] = field(default_factory=list)
+    """Visitors, by user key, whose assignments are to be deleted."""
+    fates: dict[Fate, int] = field(default_factory=dict)
     """Records counted by what became of them."""
+
+    @property
+    def speaks(self) -> bool:
+        """Tell whether there is anything to publish."""
+        return bool(self.assignments or self.dead_letters or self.forgotten)
 
 
 def fold_batch(
-    records: Iterable[SourceRecord],
-    stored: Callable[[StateKey], bytes | None],
+    source: Source,
+    topic: str,
+    partition: int,
+    records: Sequence[RawRecord],
+    states: States,
     catalogue: Catalogue,
     rules: Rules,
     now: int,
 ) -> Outcome:
-    """Fold records, in the order given, and return what is to be written.
+    """Fold records of one partition, in the order given, into `states`, and return what is to be written beside them.
 
-    No record stops another: whatever cannot be used becomes a dead letter. A record that was applied before changes
-    nothing, and its visitor's current decision is told again, because the crash that made the replay may have come
-    before it was. `now` is only told as the time of requests and dead letters; no decision looks at it.
+    No record stops another: whatever cannot be used becomes a dead letter and leaves its visitor's state as it was. A
+    record that was applied before changes nothing, and its visitor's current decision is told again, because the crash
+    that made the replay may have come before it was. An event whose id its visitor's state remembers is ignored. `now`
+    is only told as the time of requests and dead letters; no decision looks at it.
 
     Raises:
         UnknownStateVersion: a stored state was written by another version; no record is to blame.
     """
-    outcome = Outcome()
-    touched: dict[StateKey, _Visitor] = {}
-    for record in records:
-        fate: Fate
-        try:
-            fate = _apply(record, touched, stored, catalogue, rules)
-        except InvalidRecord as error:
-            fate = "dead_letter"
-            outcome.dead_letters.append(_dead_letter(record, error.code, str(error), now))
-        except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
-            raise
-        except Exception as error:
-            fate = "dead_letter"
-            outcome.dead_letters.append(_dead_letter(record, "internal", f"{type(error).__name__}: {error}", now))
-        outcome.fates[record.source, fate] = outcome.fates.get((record.source, fate), 0) + 1
-    asks: dict[str, Ask] = {}
-    for key, visitor in touched.items():
-        if (ask := _conclude(key, visitor, catalogue, now, outcome)) is not None:
-            asks.setdefault(ask.request.banner_key, ask)
-    outcome.asks = list(asks.values())
-    return outcome
-
-
-@dataclass(slots=True)
-class _Visitor:
-    state: UserState
-    changed: bool = False
-    """The state is to be written."""
-    tell: bool = False
-    """The decision is to be told."""
-    appended_at: int = 0
-    """When the record arrived that is the reason to tell."""
-
-
-def _apply(
-    record: SourceRecord,
-    touched: dict[StateKey, _Visitor],
-    stored: Callable[[StateKey], bytes | None],
-    catalogue: Catalogue,
-    rules: Rules,
-) -> Fate:
-    interaction = decode_event(
-        record.value,
-        record.source,
-        rules.formats[record.source],
-        received_at=record.timestamp,
+    batch = _Batch(source, topic, states, catalogue, rules)
+    events, times = decode_events(
+        [each.value for each in records],
+        [each.timestamp for each in records],
+        source,
+        rules.formats[source],
         max_future_ms=rules.max_future_ms,
         max_age_ms=rules.max_age_ms,
     )
-    _check_key(record, interaction)
-    key = StateKey(record.partition, user_key(interaction.user_id, rules.secret))
-    visitor = touched.get(key)
-    if visitor is None:
-        packed = stored(key)
-        visitor = _Visitor(UserState(rules.policy.half_life_ms) if packed is None else unpack(packed))
-    folded = fold(
-        visitor.state,
-        interaction,
-        topic=record.topic,
-        offset=record.offset,
-        catalogue=catalogue,
-        policy=rules.policy,
-    )
-    touched[key] = visitor
-    # A replay decides too: its banner may have got another key, because the catalogue went on in between.
-    decided = settle(visitor.state, catalogue, rules.policy)
-    visitor.changed |= folded or decided
-    if decided or not folded:
-        visitor.tell = True
-        visitor.appended_at = record.timestamp
-    return "folded" if folded else "replayed"
+    letters: list[DeadLetter] = []
+    for record, event, at in zip(records, events, times, strict=True):
+        try:
+            if isinstance(event, Exception):
+                failed = event
+            else:
+                batch.take(record, event, at)
+                continue
+        except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
+            raise
+        except Exception as error:
+            failed = error
+        letters.append(_dead_letter(record, topic, partition, failed, now))
+    return batch.outcome(records, letters, now)
 
 
-def _check_key(record: SourceRecord, interaction: Interaction) -> None:
-    if record.key != interaction.user_id.encode():
-        found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
-        raise WrongKey(
-            f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
-            f"{found}. Key {record.topic} by the visitor's id and send the event again: a replay keeps the wrong key"
+class _Batch:
+    """A batch under way."""
+
+    def __init__(self, source: Source, topic: str, states: States, catalogue: Catalogue, rules: Rules) -> None:
+        self._source: Source = source
+        self._topic = topic
+        self._states = states
+        self._catalogue = catalogue
+        self._policy = rules.policy
+        self._user_keys = rules.user_keys
+        self._quick = quick_fold(source, topic, catalogue, rules.policy)
+        self._written: dict[bytes, UserState] = {}
+        """States that were put."""
+        self._told: dict[bytes, int] = {}
+        """Visitors whose decision is to be told, and when the record arrived that is the reason to."""
+        self._changed: set[bytes] = set()
+        self._replayed = self._duplicates = 0
+
+    def take(self, record: RawRecord, event: PlainEvent | Interaction, at: int) -> None:
+        """Fold one event into its visitor's state, and decide.
+
+        Raises:
+            InvalidRecord: it cannot be used; nothing has changed.
+        """
+        user_id = event.user_id
+        if record.key != user_id.encode():
+            raise _wrong_key(record, self._topic)
+        key = self._user_keys[user_id]
+        written = state = self._written.get(key)
+        if state is None:
+            state = self._states.get(key)
+            if state is None:
+                state = UserState(self._policy.half_life_ms, at)
+        kept = self._quick(state, event, at, record.offset) if type(event) is PlainEvent else None
+        if kept is None:
+            kept = self._fold_alone(state, event, at, record, key)
+        elif kept is not state and settle(kept, self._catalogue, self._policy):
+            self._changed.add(key)
+            self._told[key] = record.timestamp
+        if kept is not written and kept is not None:
+            self._written[key] = kept
+            self._states.put(key, kept)
+
+    def _fold_alone(
+        self, state: UserState, event: PlainEvent | Interaction, at: int, record: RawRecord, key: bytes
+    ) -> UserState | None:
+        """Fold by the specification, into a copy; return it, or None if nothing has changed."""
+        interaction = event.interaction(self._source, at) if isinstance(event, PlainEvent) else event
+        kept = state.copy()
+        effect = fold(
+            kept,
+            interaction,
+            topic=self._topic,
+            offset=record.offset,
+            catalogue=self._catalogue,
+            policy=self._policy,
         )
+        if effect == "duplicate":
+            self._duplicates += 1
+            return kept
+        # A replay decides too: its banner may have got another key, because the catalogue went on in between.
+        decided = settle(kept, self._catalogue, self._policy)
+        if decided:
+            self._changed.add(key)
+        if effect == "folded":
+            if decided:
+                self._told[key] = record.timestamp
+            return kept
+        self._replayed += 1
+        self._told[key] = record.timestamp
+        return None if kept.decision is state.decision else kept
 
+    def outcome(self, records: Sized, dead_letters: list[DeadLetter], now: int) -> Outcome:
+        """Return what the batch leads to."""
+        outcome = Outcome(changed=self._changed, dead_letters=dead_letters)
+        for key, appended_at in self._told.items():
+            state = self._written.get(key) or self._states.get(key)
+            if state is not None and state.decision is not None:
+                self._tell(key.decode(), state, state.decision, max(0, appended_at), now, outcome)
+        fates: dict[Fate, int] = {
+            "folded": len(records) - len(dead_letters) - self._replayed - self._duplicates,
+            "replayed": self._replayed,
+            "duplicate": self._duplicates,
+            "dead_letter": len(dead_letters),
+        }
+        outcome.fates = {fate: count for fate, count in fates.items() if count}
+        return outcome
 
-def _conclude(key: StateKey, visitor: _Visitor, catalogue: Catalogue, now: int, outcome: Outcome) -> Ask | None:
-    """Put a visitor's state and assignment into the outcome; return what to ask for, by whomever else it was asked."""
-    if visitor.changed:
-        outcome.states[key] = pack(visitor.state)
-    decision = visitor.state.decision
-    if not visitor.tell or decision is None:
-        return None
-    outcome.assignments.append(
-        Assignment(
-            user_key=key.user_key,
-            epoch=visitor.state.epoch,
-            banner_key=decision.banner_key,
+    def _tell(
+        self, user_key: str, state: UserState, decision: Decision, appended_at: int, now: int, outcome: Outcome
+    ) -> None:
+        catalogue = self._catalogue
+        banner_key = catalogue.banner_key(decision.product_id, decision.cohort_id)
+        outcome.assignments[user_key.encode()] = Assignment(
+            user_key=user_key,
+            epoch=state.epoch,
+            banner_key=banner_key,
             product_id=decision.product_id,
             cohort_id=decision.cohort_id,
-            decided_at=decision.decided_at,
+            decided_at=state.landmark + decision.decided,
         )
-    )
-    product = catalogue.products[decision.product_id]
-    request = BannerRequest(
-        banner_key=decision.banner_key,
-        product=product,
-        cohort=catalogue.cohorts[decision.cohort_id],
-        locale=product.locale,
-        variant=VARIANT,
-        creative_revision=catalogue.creative_revision,
-        requested_at=now,
-        event_appended_at=max(0, visitor.appended_at),
-    )
-    return Ask(request, f"{key.user_key}:{visitor.state.epoch}")
+        if banner_key in outcome.asks:
+            return
+        product = catalogue.products[decision.product_id]
+        request = BannerRequest(
+            banner_key=banner_key,
+            product=product,
+            cohort=catalogue.cohorts[decision.cohort_id],
+            locale=product.locale,
+            variant=VARIANT,
+            creative_revision=catalogue.creative_revision,
+            requested_at=now,
+            event_appended_at=appended_at,
+        )
+        outcome.asks[banner_key] = Ask(request, f"{user_key}:{state.epoch}")
 
 
-def _dead_letter(record: SourceRecord, code: str, reason: str, now: int) -> DeadLetter:
+def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
+    found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
+    return WrongKey(
+        f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is {found}. "
+        f"Key {topic} by the visitor's id and send the event again: a replay keeps the wrong key"
+    )
+
+
+def _dead_letter(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+    code, reason = "internal", f"{type(error).__name__}: {error}"
+    if isinstance(error, InvalidRecord):
+        code, reason = error.code, str(error)
     return DeadLetter.of(
         key=record.key,
         value=record.value,
-        topic=record.topic,
-        partition=record.partition,
+        topic=topic,
+        partition=partition,
         offset=record.offset,
         code=code,
         reason=reason,

@@ -24,9 +24,13 @@ class StreamsMetrics:
         )
         self.flush = Histogram(
             "bannerstream_flush_duration_seconds",
-            "Writing one batch's states and decisions until acknowledged",
+            "One round of writing until acknowledged: states to the changelog, then decisions to their topics",
+            ["what"],
             buckets=_LATENCY_S,
             registry=registry,
+        )
+        self.states_written = Counter(
+            "bannerstream_states_written", "States written to the changelog", registry=registry
         )
         self.users = Gauge("bannerstream_users", "Visitors in this worker's partitions", registry=registry)
         self.catalog_products = Gauge(
@@ -34,7 +38,7 @@ class StreamsMetrics:
         )
         self.event_lag = Histogram(
             "bannerstream_event_lag_seconds",
-            "From a record's timestamp in Kafka until its batch was folded",
+            "From the timestamp in Kafka of a batch's first record until the batch was folded",
             buckets=_LATENCY_S,
             registry=registry,
         )

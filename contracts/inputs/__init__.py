@@ -5,6 +5,8 @@ Protocol bodies and rows of the BigQuery export) are foreign, so their other fie
 Whatever the bytes are, the outcome is an `Interaction` or an `InvalidRecord` that names the field, never another error.
 """
 
+from contracts.inputs.bulk import Decoded, PlainEvent, decode_events
 from contracts.inputs.decoding import InputFormat, Source, decode_event
+from contracts.inputs.native import default_kind
 
-__all__ = ["InputFormat", "Source", "decode_event"]
+__all__ = ["Decoded", "InputFormat", "PlainEvent", "Source", "decode_event", "decode_events", "default_kind"]

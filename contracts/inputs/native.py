@@ -17,7 +17,7 @@ from contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly
 from contracts.interactions import Interaction, InteractionKind
 from contracts.scalars import EventId, ProductId, Timestamp, UserId
 
-_NAME = "native"
+NAME = "native"
 
 
 class NativeEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,28 +42,29 @@ def read_native(payload: bytes, source: Literal["clicks", "purchases"]) -> Inter
     Raises:
         MalformedRecord: see `contracts.inputs.decode_event`.
     """
-    event = strictly(payload, _event, _NAME)
+    event = strictly(payload, _event, NAME)
     if not _holds_each_key_once(event, payload):
-        refuse_duplicate_keys(payload, _NAME)
-    if event.kind is UNSET:
-        kind = InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
-    else:
-        kind = event.kind
+        refuse_duplicate_keys(payload, NAME)
     return Interaction(
         event_id=event.event_id,
         user_id=event.user_id,
-        kind=kind,
+        kind=default_kind(source) if event.kind is UNSET else event.kind,
         product_ids=_products(event),
-        occurred_at=event.time if isinstance(event.time, int) else time_at(event.time, _NAME, "$.time"),
+        occurred_at=event.time if isinstance(event.time, int) else time_at(event.time, NAME, "$.time"),
     )
+
+
+def default_kind(source: Literal["clicks", "purchases"]) -> InteractionKind:
+    """Return what a native event of this topic is that does not say."""
+    return InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
 
 
 def _products(event: NativeEvent) -> tuple[str, ...]:
     if isinstance(event.product_id, str) and event.product_ids is UNSET:
         return (event.product_id,)
     if event.product_id is UNSET and event.product_ids is not UNSET:
-        return product_ids(event.product_ids, _NAME, "$.product_ids")
-    raise MalformedRecord(f"{_NAME}: exactly one of `product_id` and `product_ids` is required - at `$`")
+        return product_ids(event.product_ids, NAME, "$.product_ids")
+    raise MalformedRecord(f"{NAME}: exactly one of `product_id` and `product_ids` is required - at `$`")
 
 
 def _holds_each_key_once(event: NativeEvent, payload: bytes) -> bool:

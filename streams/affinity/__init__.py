@@ -4,14 +4,14 @@ May import contracts and `streams.errors`; nothing else of ours.
 """
 
 from streams.affinity.catalogue import Catalogue
-from streams.affinity.deciding import decide
+from streams.affinity.deciding import decide, settle
 from streams.affinity.folding import KIND_WEIGHTS, fold
 from streams.affinity.policy import Policy
-from streams.affinity.state import Affinity, Decision, UserState, pack, unpack
+from streams.affinity.quick import quick_fold
+from streams.affinity.state import Decision, UserState, pack, seen_at_of, unpack
 
 __all__ = [
     "KIND_WEIGHTS",
-    "Affinity",
     "Catalogue",
     "Decision",
     "Policy",
@@ -19,5 +19,8 @@ __all__ = [
     "decide",
     "fold",
     "pack",
+    "quick_fold",
+    "seen_at_of",
+    "settle",
     "unpack",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from contracts.catalog import Cohort, Product
 from contracts.keys import banner_key
+from streams.affinity.state import MARK_BYTES
 
 VARIANT = "a"
 """The only variant until experiments run (DESIGN.md §4)."""
@@ -19,24 +20,29 @@ class Catalogue:
         self.products: Mapping[str, Product] = {each.product_id: each for each in products}
         self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in cohorts}
         self.creative_revision = creative_revision
-        self._memberships = {
+        self.all_memberships: Mapping[str, Mapping[str, float]] = {
             product.product_id: {cohort: weight for cohort, weight in product.cohorts.items() if cohort in self.cohorts}
             for product in self.products.values()
         }
+        """Of each product, as `memberships` returns them."""
         shelves: dict[str, list[tuple[float, str]]] = {cohort: [] for cohort in self.cohorts}
-        for product_id, memberships in self._memberships.items():
+        for product_id, memberships in self.all_memberships.items():
             for cohort_id, weight in memberships.items():
                 shelves[cohort_id].append((-weight, product_id))
         self._shelves = {cohort: tuple(each for _, each in sorted(shelf)) for cohort, shelf in shelves.items()}
         self._banner_keys: dict[tuple[str, str], str] = {}
+        self._banner_marks: dict[tuple[str, str], int] = {}
+        self.current_marks: set[int] = set()
+        """Marks that `banner_mark` has returned: a decision that carries one names its banner as it is now. Not those
+        of all banners, whose hashes would take minutes for a large shop."""
 
     def memberships(self, product_id: str) -> Mapping[str, float] | None:
         """Return the known cohorts of a product with their weights, or None for an unknown product."""
-        return self._memberships.get(product_id)
+        return self.all_memberships.get(product_id)
 
     def holds(self, product_id: str, cohort_id: str) -> bool:
         """Return whether the catalogue has this product in this cohort."""
-        return cohort_id in self._memberships.get(product_id, ())
+        return cohort_id in self.all_memberships.get(product_id, ())
 
     def shelf(self, cohort_id: str) -> tuple[str, ...]:
         """Return a cohort's products, the most typical first."""
@@ -61,3 +67,16 @@ class Catalogue:
             )
             self._banner_keys[pair] = key
         return key
+
+    def banner_mark(self, product_id: str, cohort_id: str) -> int:
+        """Return the first 64 bits of that key: what a decision keeps of it.
+
+        Raises:
+            KeyError: the catalogue lacks one of them.
+        """
+        pair = (product_id, cohort_id)
+        mark = self._banner_marks.get(pair)
+        if mark is None:
+            mark = self._banner_marks[pair] = int(self.banner_key(product_id, cohort_id)[: 2 * MARK_BYTES], 16)
+            self.current_marks.add(mark)
+        return mark

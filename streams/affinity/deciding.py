@@ -1,5 +1,7 @@
 """Choosing the banner that one visitor should see."""
 
+from collections.abc import Iterator
+
 from streams.affinity.catalogue import Catalogue
 from streams.affinity.policy import Policy
 from streams.affinity.scores import beats
@@ -22,35 +24,34 @@ def decide(state: UserState, catalogue: Catalogue, policy: Policy) -> Decision |
     current = state.decision
     if current is None or not _showable(state, current.product_id, current.cohort_id, catalogue):
         return _best(state, catalogue)
-    cohort_id = _challenger(state, current.cohort_id, catalogue, policy)
-    product_id = _best_product(state, cohort_id, catalogue) if cohort_id is not None else current.product_id
-    wanted = (product_id or current.product_id, cohort_id or current.cohort_id)
-    if (
-        wanted != (current.product_id, current.cohort_id)
-        and state.seen_at - current.decided_at < policy.min_interval_ms
-    ):
-        wanted = (current.product_id, current.cohort_id)
-    banner_key = catalogue.banner_key(*wanted)
-    if banner_key == current.banner_key:
+    product_id, cohort_id = current.product_id, current.cohort_id
+    if state.seen - current.decided >= policy.min_interval_ms:
+        challenger = _challenger(state, cohort_id, catalogue, policy)
+        if challenger is not None:
+            product_id, cohort_id = _best_product(state, challenger, catalogue) or product_id, challenger
+    banner_mark = catalogue.banner_mark(product_id, cohort_id)
+    if banner_mark == current.banner_mark:
         return current
-    return Decision(*wanted, banner_key, state.seen_at)
+    return Decision(product_id, cohort_id, banner_mark, state.seen)
 
 
 def settle(state: UserState, catalogue: Catalogue, policy: Policy) -> bool:
     """Put the decision into the state; return True, with a new epoch, if there is a new one to announce."""
     decision = decide(state, catalogue, policy)
-    changed = decision is not None and decision != state.decision
+    if decision is state.decision:
+        return False
     state.decision = decision
-    if changed:
-        state.epoch += 1
-    return changed
+    if decision is None:
+        return False
+    state.epoch += 1
+    return True
 
 
 def _best(state: UserState, catalogue: Catalogue) -> Decision | None:
     for cohort_id in _by_strength(state):
         product_id = _best_product(state, cohort_id, catalogue)
         if product_id is not None:
-            return Decision(product_id, cohort_id, catalogue.banner_key(product_id, cohort_id), state.seen_at)
+            return Decision(product_id, cohort_id, catalogue.banner_mark(product_id, cohort_id), state.seen)
     return None
 
 
@@ -59,28 +60,35 @@ def _challenger(state: UserState, holder_id: str, catalogue: Catalogue, policy: 
 
     None: neither is left in the state, so that what is shown stays.
     """
-    holder = state.cohorts.get(holder_id)
+    scores = state.scores
+    holder = scores.get(holder_id)
+    if holder is not None and not beats(max(scores.values()), holder, policy.margin):
+        return holder_id  # what most events lead to, without sorting
     for cohort_id in _by_strength(state):
         if cohort_id == holder_id:
             return holder_id
-        if holder is not None and not beats(state.cohorts[cohort_id].score, holder.score, policy.margin):
+        if holder is not None and not beats(scores[cohort_id], holder, policy.margin):
             return holder_id
         if _best_product(state, cohort_id, catalogue) is not None:
             return cohort_id
     return None
 
 
-def _by_strength(state: UserState) -> list[str]:
-    return sorted(state.cohorts, key=lambda each: (state.cohorts[each].score, each), reverse=True)
+def _by_strength(state: UserState) -> Iterator[str]:
+    return (cohort_id for _, cohort_id in sorted(((score, each) for each, score in state.scores.items()), reverse=True))
 
 
 def _best_product(state: UserState, cohort_id: str, catalogue: Catalogue) -> str | None:
-    touched = state.cohorts[cohort_id].touched
-    for product_id in sorted(touched, key=lambda each: (touched[each], each), reverse=True):
+    for product_id in reversed(state.touched):
         if _showable(state, product_id, cohort_id, catalogue):
             return product_id
-    return next((each for each in catalogue.shelf(cohort_id) if state.purchased.get(each, 0) <= state.seen_at), None)
+    return next((each for each in catalogue.shelf(cohort_id) if _not_bought(state, each)), None)
 
 
 def _showable(state: UserState, product_id: str, cohort_id: str, catalogue: Catalogue) -> bool:
-    return catalogue.holds(product_id, cohort_id) and state.purchased.get(product_id, 0) <= state.seen_at
+    return catalogue.holds(product_id, cohort_id) and _not_bought(state, product_id)
+
+
+def _not_bought(state: UserState, product_id: str) -> bool:
+    until = state.purchased.get(product_id)
+    return until is None or until <= state.seen

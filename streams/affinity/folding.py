@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from heapq import nlargest
+from typing import Literal
+
+import msgspec
 
 from contracts.errors import UnknownProduct
 from contracts.interactions import Interaction, InteractionKind
 from streams.affinity.catalogue import Catalogue
+from streams.affinity.duplicates import mark_of, remembering, remembers, seed_of
 from streams.affinity.policy import MAX_PURCHASES, Policy
-from streams.affinity.scores import Score, add, rescaled, weighed
-from streams.affinity.state import Affinity, UserState
+from streams.affinity.scores import MAX_HALVINGS, decayed
+from streams.affinity.state import UserState
+
+Effect = Literal["folded", "replayed", "duplicate"]
 
 KIND_WEIGHTS: Mapping[InteractionKind, float] = {
     # Only the ratios matter. A shop sees each step several times less often than the one before it, and each tells
@@ -23,36 +29,56 @@ KIND_WEIGHTS: Mapping[InteractionKind, float] = {
 
 def fold(
     state: UserState, interaction: Interaction, *, topic: str, offset: int, catalogue: Catalogue, policy: Policy
-) -> bool:
-    """Apply the interaction at (topic, offset) to `state`, whole, and return True; return False for a replay.
+) -> Effect:
+    """Apply the interaction at (topic, offset) to `state`, whole, and return "folded".
 
-    The scores do not depend on the order of events (within 1e-9, relatively), nor do the remembered products and
-    purchases. The exception is a visitor of more than `policy.max_cohorts` cohorts: there the weakest is forgotten,
-    and which one that is depends on what came before.
+    "replayed": the offset was applied before; the state is unchanged. "duplicate": one of the last
+    `policy.duplicate_window` events of this visitor in this topic had the same id; only the offset is noted.
+
+    The scores do not depend on the order of events (within 1e-9, relatively; see `streams.affinity.scores` for what
+    counts as nothing), nor do the remembered products and purchases. The exception is a visitor of more than
+    `policy.max_cohorts` cohorts: there the weakest is forgotten, and which one that is depends on what came before.
 
     Raises:
         UnknownProduct: the catalogue lacks one of the products; the state is unchanged.
     """
     if offset <= state.offsets.get(topic, -1):
-        return False
+        return "replayed"
+    mark = mark_of(interaction.event_id, seed_of(topic))
+    if policy.duplicate_window and remembers(state.recent, mark):
+        state.offsets[topic] = offset
+        return "duplicate"
     memberships = {each: _memberships(each, catalogue) for each in interaction.product_ids}
-    at = interaction.occurred_at
-    _adopt_half_life(state, policy)
+    _move_landmark(state, interaction.occurred_at, policy)
+    since = interaction.occurred_at - state.landmark
+    unit = KIND_WEIGHTS[interaction.kind] * decayed(since, state.half_life_ms)
     state.offsets[topic] = offset
-    state.seen_at = max(state.seen_at, at)
+    state.seen = max(state.seen, since)
     for product_id in interaction.product_ids:
         for cohort_id, weight in memberships[product_id].items():
-            affinity = _scored(
-                state, cohort_id, weighed(KIND_WEIGHTS[interaction.kind] * weight, at, state.half_life_ms)
-            )
-            if interaction.kind is not InteractionKind.PURCHASE:
-                affinity.touched[product_id] = max(at, affinity.touched.get(product_id, 0))
-                _keep_latest(affinity.touched, policy.products_per_cohort)
+            state.scores[cohort_id] = state.scores.get(cohort_id, 0.0) + weight * unit
         if interaction.kind is InteractionKind.PURCHASE:
-            until = at + policy.suppress_ms
-            state.purchased[product_id] = max(until, state.purchased.get(product_id, 0))
+            until = since + policy.suppress_ms
+            state.purchased[product_id] = max(until, state.purchased.get(product_id, until))
+        else:
+            touch(state.touched, product_id, since, policy.products_per_user)
     _forget(state, policy)
-    return True
+    state.recent = remembering(state.recent, mark, policy.duplicate_window) if policy.duplicate_window else b""
+    return "folded"
+
+
+def touch(touched: dict[str, int], product_id: str, since: int, count: int) -> None:
+    """Note a touch, in its place; keep the latest `count` products, of equal times those of the greater ids."""
+    touched[product_id] = max(since, touched.get(product_id, since))
+    ordered = sorted(touched.items(), key=lambda each: (each[1], each[0]))
+    touched.clear()
+    touched.update(ordered[-count:])
+
+
+def forget_weakest(scores: dict[str, float], count: int) -> None:
+    """Keep the `count` strongest cohorts; of equal scores those of the greater ids."""
+    while len(scores) > count:
+        del scores[min(scores, key=lambda each: (scores[each], each))]
 
 
 def _memberships(product_id: str, catalogue: Catalogue) -> Mapping[str, float]:
@@ -65,30 +91,39 @@ def _memberships(product_id: str, catalogue: Catalogue) -> Mapping[str, float]:
     return found
 
 
-def _adopt_half_life(state: UserState, policy: Policy) -> None:
-    """Carry the scores over to a half-life that was set anew: they keep their value as of the last event."""
-    if state.half_life_ms == policy.half_life_ms:
+def _move_landmark(state: UserState, at: int, policy: Policy) -> None:
+    """Place the landmark at a visitor's first event, and anew where an event at `at` could lead out of range.
+
+    Also carry the scores over to a half-life that was set anew: they keep their value as of the last event.
+    """
+    if state.half_life_ms != policy.half_life_ms:
+        _shift(state, state.seen_at)
+        state.half_life_ms = policy.half_life_ms
+    if state.landmark == 0 or at - state.landmark > MAX_HALVINGS * state.half_life_ms:
+        _shift(state, at)
+
+
+def _shift(state: UserState, landmark: int) -> None:
+    """Express everything over another landmark, which is not before the present one."""
+    by = landmark - state.landmark
+    if not by:
         return
-    for affinity in state.cohorts.values():
-        affinity.score = rescaled(affinity.score, state.seen_at, state.half_life_ms, policy.half_life_ms)
-    state.half_life_ms = policy.half_life_ms
-
-
-def _scored(state: UserState, cohort_id: str, score: Score) -> Affinity:
-    affinity = state.cohorts.get(cohort_id)
-    if affinity is None:
-        affinity = state.cohorts[cohort_id] = Affinity(score.exponent, score.mantissa, {})
-    else:
-        affinity.score = add(affinity.score, score)
-    return affinity
+    factor = decayed(-by, state.half_life_ms)
+    state.landmark = landmark
+    state.seen -= by
+    if state.decision is not None:
+        decision = state.decision
+        state.decision = msgspec.structs.replace(decision, decided=decision.decided - by)
+    for times in (state.touched, state.purchased):
+        times.update({product_id: time - by for product_id, time in times.items()})
+    state.scores.update({cohort_id: score * factor for cohort_id, score in state.scores.items()})
 
 
 def _forget(state: UserState, policy: Policy) -> None:
-    for product_id in [each for each, until in state.purchased.items() if until <= state.seen_at]:
+    for product_id in [each for each, until in state.purchased.items() if until <= state.seen]:
         del state.purchased[product_id]
     _keep_latest(state.purchased, MAX_PURCHASES)
-    while len(state.cohorts) > policy.max_cohorts:
-        del state.cohorts[min(state.cohorts, key=lambda each: (state.cohorts[each].score, each))]
+    forget_weakest(state.scores, policy.max_cohorts)
 
 
 def _keep_latest(times: dict[str, int], count: int) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.errors import ConfigurationError
+from streams.affinity.state import MARK_BYTES
 
 MAX_PURCHASES = 256
 """Bought products remembered per visitor: an order names up to 100, so the last two are always covered whole."""
@@ -12,7 +13,7 @@ MAX_STATE_BYTES = 900_000
 
 _PRODUCT_BYTES = 4 * 128 + 3 + 9
 """A product id of 128 characters of four bytes with its msgpack header, and a time."""
-_COHORT_BYTES = 64 + 2 + 1 + 9 + 9 + 3
+_COHORT_BYTES = 64 + 2 + 9
 _REST_BYTES = 2_000
 """Everything else: the decision, two offsets with topic names of up to 249 bytes, the headers."""
 
@@ -25,23 +26,30 @@ class Policy:
     margin: float
     min_interval_ms: int
     suppress_ms: int
-    products_per_cohort: int
+    products_per_user: int
     max_cohorts: int
+    duplicate_window: int
+    """Event ids remembered per visitor; 0: every event counts."""
 
     def __post_init__(self) -> None:
         """Refuse limits whose states would not fit into one record.
 
         Raises:
-            ConfigurationError: `max_cohorts` times `products_per_cohort` is too large.
+            ConfigurationError: `max_cohorts`, `products_per_user` and `duplicate_window` are too large together.
         """
         if self.max_state_bytes() > MAX_STATE_BYTES:
             raise ConfigurationError(
-                f"streams.max_cohorts = {self.max_cohorts} with streams.products_per_cohort = "
-                f"{self.products_per_cohort} lets one visitor's state outgrow a Kafka record "
-                f"({self.max_state_bytes()} of {MAX_STATE_BYTES} bytes); try max_cohorts = 32, products_per_cohort = 5"
+                f"streams.max_cohorts = {self.max_cohorts} with streams.products_per_user = {self.products_per_user} "
+                f"and streams.duplicate_window = {self.duplicate_window} lets one visitor's state outgrow a Kafka "
+                f"record ({self.max_state_bytes()} of {MAX_STATE_BYTES} bytes); try max_cohorts = 32, "
+                "products_per_user = 12, duplicate_window = 8"
             )
 
     def max_state_bytes(self) -> int:
         """Return an upper bound of a packed state."""
-        products = self.max_cohorts * self.products_per_cohort + MAX_PURCHASES
-        return products * _PRODUCT_BYTES + self.max_cohorts * _COHORT_BYTES + _REST_BYTES
+        return (
+            (self.products_per_user + MAX_PURCHASES) * _PRODUCT_BYTES
+            + self.max_cohorts * _COHORT_BYTES
+            + self.duplicate_window * MARK_BYTES
+            + _REST_BYTES
+        )

@@ -39,7 +39,6 @@ def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings,
             "app_id": f"{name}-streams",
             "data_dir": folder / "streams",
             "metrics_port": 0,
-            "batch_size": 50,
             "min_interval_s": 0,
         },
     )
@@ -49,7 +48,6 @@ def settings_for(kafka: ApacheKafka, name: str, folder: Path) -> tuple[Settings,
         "BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
         "BANNERSTREAM_STREAMS__APP_ID": settings.streams.app_id,
         "BANNERSTREAM_STREAMS__METRICS_PORT": "0",
-        "BANNERSTREAM_STREAMS__BATCH_SIZE": "50",
         "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0",
     }
     return settings, environment

@@ -1,0 +1,203 @@
+"""What the pure core takes per event: `python -m bench core [--users 1000 200000] [--events 900000] [--profile]`.
+
+Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as a
+table keeps them: packed at rest, live from their first touch to the next flush, which packs what changed. Events come
+at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a second of a worker's full load.
+
+Prints one JSON line per number of visitors and stage, in microseconds of CPU time per event: medians over the batches
+of all flushes after the first, in which visitors are new. `decode` and `key` are measured alone; `unpack` by touching a
+batch's visitors before it is folded; `pack` at the flushes. `fold` is the rest: folding, deciding and telling; `all` is
+the sum. `bytes` is the mean size of a packed state. Garbage is collected as seldom as in a worker.
+"""
+
+import argparse
+import cProfile
+import gc
+import json
+import pstats
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from statistics import fmean, median
+from time import process_time
+
+from catalog.files import read_catalogue
+from contracts.catalog import with_rev
+from contracts.inputs import decode_events
+from contracts.keys import UserKeys
+from demo.example import CATALOGUE
+from settings import Settings
+from streams.affinity import Catalogue, Policy, UserState, pack, unpack
+from streams.batch import Rules, fold_batch
+
+BATCH = 2_000
+FLUSH = 300_000
+EVENTS_PER_MS = 300
+BEGIN = 1_795_000_000_000
+HOT = 50_000
+"""Live states that outlast a flush."""
+SECRET = b"a secret of the benchmark"
+
+
+@dataclass(slots=True)
+class Record:
+    """One record as aiokafka parses it."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+
+
+class Table:
+    """Packed states at rest, and the live ones of visitors who were touched since the last flush."""
+
+    def __init__(self) -> None:
+        self.packed: dict[bytes, bytes] = {}
+        self.live: dict[bytes, UserState] = {}
+        self.dirty: dict[bytes, UserState] = {}
+
+    def get(self, key: bytes) -> UserState | None:
+        """Return a live state, unpacked if need be."""
+        state = self.live.get(key)
+        if state is None and (packed := self.packed.get(key)) is not None:
+            state = self.live[key] = unpack(packed)
+        return state
+
+    def put(self, key: bytes, state: UserState) -> None:
+        """Note a changed state."""
+        self.live[key] = self.dirty[key] = state
+
+    def flush(self) -> None:
+        """Pack what changed."""
+        for key, state in self.dirty.items():
+            self.packed[key] = pack(state)
+        self.dirty.clear()
+
+    def cool(self) -> None:
+        """Keep no more live states than a table would: none, where there are many."""
+        if len(self.live) > HOT:
+            self.live.clear()
+
+
+def example_catalogue() -> Catalogue:
+    """Return the example catalogue as streams sees it."""
+    files = read_catalogue(CATALOGUE)
+    return Catalogue(map(with_rev, files.products), map(with_rev, files.cohorts), creative_revision="bench")
+
+
+def rules() -> Rules:
+    """Return the rules that the settings' defaults make."""
+    streams = Settings().streams
+    policy = Policy(
+        half_life_ms=round(streams.half_life_days * 86_400_000),
+        margin=streams.margin,
+        min_interval_ms=round(streams.min_interval_s * 1000),
+        suppress_ms=round(streams.suppress_days * 86_400_000),
+        products_per_user=streams.products_per_user,
+        max_cohorts=streams.max_cohorts,
+        duplicate_window=streams.duplicate_window,
+    )
+    formats = {"clicks": "auto", "purchases": "auto"}
+    return Rules(policy, SECRET, formats, max_future_ms=300_000, max_age_ms=400 * 86_400_000)
+
+
+def batches(users: int, events: int, products: Sequence[str]) -> Iterator[list[Record]]:
+    """Yield events of uniformly random visitors, the same ones for the same numbers."""
+    random_ = random.Random(7)
+    for start in range(0, events, BATCH):
+        batch = []
+        for offset in range(start, start + BATCH):
+            user, at = f"visitor-{random_.randrange(users)}", BEGIN + offset // EVENTS_PER_MS
+            event = {
+                "event_id": f"e-{offset:09}",
+                "user_id": user,
+                "product_id": random_.choice(products),
+                "time": at,
+                "kind": random_.choices(["view", "click", "cart"], [6, 3, 1])[0],
+            }
+            batch.append(Record(offset, at, user.encode(), json.dumps(event).encode()))
+        yield batch
+
+
+class Stages:
+    """Microseconds of CPU time per event, by stage."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = {}
+
+    @contextmanager
+    def stage(self, name: str, events: int) -> Iterator[None]:
+        """Count the time inside the `with` block to a stage of so many events."""
+        begin = process_time()
+        yield
+        self.spent.setdefault(name, []).append((process_time() - begin) / events * 1e6)
+
+    def medians(self) -> dict[str, float]:
+        """Return the median of each stage, `fold` without what is part of it, and the sum."""
+        found = {name: median(each) for name, each in self.spent.items()}
+        found["fold"] -= found["decode"] + found["key"]
+        return found | {"all": sum(found.values())}
+
+
+def measure(users: int, events: int, profile: AbstractContextManager[object]) -> dict[str, float]:
+    """Return microseconds per event by stage, and the mean bytes of a state.
+
+    Raises:
+        RuntimeError: an event was not folded, so that its time would say nothing.
+    """
+    catalogue, table, rules_, keys, stages = example_catalogue(), Table(), rules(), UserKeys(SECRET), Stages()
+    for number, batch in enumerate(batches(users, events, list(catalogue.products)), 1):
+        if number * BATCH == FLUSH + BATCH:
+            stages = Stages()  # the first flush is past: most visitors are known
+        ids = [each.key.decode() for each in batch]
+        values, arrivals = [each.value for each in batch], [each.timestamp for each in batch]
+        with stages.stage("decode", BATCH):
+            decode_events(
+                values,
+                arrivals,
+                "clicks",
+                rules_.formats["clicks"],
+                max_future_ms=rules_.max_future_ms,
+                max_age_ms=rules_.max_age_ms,
+            )
+        with stages.stage("key", BATCH):
+            visitors = [keys[each] for each in ids]
+        with stages.stage("unpack", BATCH):
+            for each in visitors:
+                table.get(each)
+        with stages.stage("fold", BATCH), profile:
+            outcome = fold_batch("clicks", "clicks", 0, batch, table, catalogue, rules_, BEGIN)
+        if outcome.fates != {"folded": BATCH}:
+            raise RuntimeError(f"not all events of the benchmark were folded: {outcome.fates}")
+        if number * BATCH % FLUSH == 0:
+            with stages.stage("pack", FLUSH):
+                table.flush()
+            table.cool()
+    return stages.medians() | {"bytes": fmean(map(len, table.packed.values()))}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench core", description=__doc__.splitlines()[0])
+    parser.add_argument("--users", type=int, nargs="+", default=[1_000, 200_000], help="numbers of visitors")
+    parser.add_argument("--events", type=int, default=900_000, help=f"a multiple of {FLUSH:,}, twice that at least")
+    parser.add_argument("--profile", action="store_true", help="print where `fold_batch` spends its time instead")
+    options = parser.parse_args(arguments)
+    gc.set_threshold(200_000, 50, 1000)
+    gc.freeze()
+    for users in options.users:
+        if options.profile:
+            profile = cProfile.Profile()
+            measure(users, options.events, profile)
+            pstats.Stats(profile).sort_stats("tottime").print_stats(15)
+            continue
+        for stage, value in measure(users, options.events, nullcontext()).items():
+            line = {"bench": "core", "users": users, "stage": stage}
+            unit = "bytes" if stage == "bytes" else "us_per_event"
+            print(json.dumps(line | {unit: round(value, 2)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Bytes of many records to what they say, a native event at a fifth of `decode_event`'s time.
+
+`decode_event` is the specification. What it spends its time on is proving that a record holds nothing it should not:
+a pattern per id, each key once, bounds. Here the same is proved of many records at once, over their bytes joined, and
+whatever is not proved, or is not native, or does not decode, goes through `decode_event` alone.
+`tests/unit/contracts/test_bulk.py` holds the two equal for any bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter, sub
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from contracts.inputs.decoding import InputFormat, Source, decode_event
+from contracts.inputs.native import NAME, default_kind
+from contracts.inputs.strict import product_ids
+from contracts.interactions import Interaction, InteractionKind
+from contracts.scalars import MAX_EVENT_BYTES, Timestamp
+from contracts.times import epoch_ms
+
+_BLOCK = 16
+"""Records proved together once a whole batch cannot be: with 1 % odd ones, one block in seven is then taken apart."""
+
+
+class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
+    """A native event as it decodes fastest: `NativeEvent` without patterns. Only `decode_events` makes good ones.
+
+    Not watched by the garbage collector: it refers to texts and numbers only.
+    """
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    user_id: Annotated[str, Meta(min_length=1, max_length=256)]
+    time: Timestamp | Annotated[str, Meta(max_length=40)]
+    kind: InteractionKind | UnsetType = UNSET
+    product_id: Annotated[str, Meta(min_length=1, max_length=128)] = ""
+    """Either this or `product_ids`; the other is empty, which an event cannot say."""
+    product_ids: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1, max_length=100)
+    ] = ()
+
+    def interaction(self, source: Source, occurred_at: int) -> Interaction:
+        """Return what `decode_event` would."""
+        return Interaction(
+            event_id=self.event_id,
+            user_id=self.user_id,
+            kind=default_kind(source) if self.kind is UNSET else self.kind,
+            product_ids=(self.product_id,) if self.product_id else product_ids(self.product_ids, NAME, "$.product_ids"),
+            occurred_at=occurred_at,
+        )
+
+
+Decoded = PlainEvent | Interaction | Exception
+"""What became of a record; an exception that is no `InvalidRecord` is a defect of ours."""
+
+_decode = msgspec.json.Decoder(PlainEvent).decode
+_texts_of = attrgetter("event_id", "user_id", "product_id")
+
+
+def decode_events(
+    values: Sequence[bytes | None],
+    received_at: Sequence[int],
+    source: Source,
+    format: InputFormat,  # noqa: A002  (the field's own word, and the setting's)
+    *,
+    max_future_ms: int,
+    max_age_ms: int,
+) -> tuple[list[Decoded], list[int]]:
+    """Return what each record of topic `source` says, and when that happened (epoch milliseconds; 0 for an exception).
+
+    Raises nothing: what `decode_event` would raise for a record stands in its place.
+    """
+    plain = _plain(values) if format in {"auto", "native"} else [None] * len(values)
+    times = _times(plain)
+    decoded: list[Decoded] = []
+    for at, (event, age) in enumerate(zip(plain, map(sub, received_at, times), strict=True)):
+        if event is not None and -max_future_ms <= age <= max_age_ms:
+            decoded.append(event)
+            continue
+        try:
+            alone = decode_event(
+                values[at],
+                source,
+                format,
+                received_at=received_at[at],
+                max_future_ms=max_future_ms,
+                max_age_ms=max_age_ms,
+            )
+        except Exception as error:
+            decoded.append(error)
+            times[at] = 0
+        else:
+            decoded.append(alone)
+            times[at] = alone.occurred_at
+    return decoded, times
+
+
+def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
+    """Return the native events of which it is proved that they are what `decode_event` would make of them."""
+    events = _parsed(values)
+    parsed = [at for at, event in enumerate(events) if event is not None]
+    if parsed and not _proved(values, events, parsed):
+        for start in range(0, len(parsed), _BLOCK):
+            block = parsed[start : start + _BLOCK]
+            if not _proved(values, events, block):
+                for at in block:
+                    if not _proved(values, events, [at]):
+                        events[at] = None
+    return events
+
+
+def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
+    events: list[PlainEvent | None] = []
+    rest: Iterator[Any] = iter(values)
+    while len(events) < len(values):
+        try:
+            # An exception leaves what came before it in the list, and the iterator behind the record that raised it.
+            events.extend(map(_decode, rest))
+        except (ValueError, RecursionError, TypeError):  # TypeError: a record without a value
+            events.append(None)
+    return events
+
+
+def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None], which: Sequence[int]) -> bool:
+    """Return whether these records, which decoded, hold what their events say, and nothing else.
+
+    Proved for all at once: none is too long; no text holds anything but visible ASCII (msgspec refuses the control
+    characters below the space; without a backslash nothing is escaped); exactly one field names products; and no key
+    stands twice, because that would bring quotes which the event lacks: all fields are known, so that every string is a
+    key or a value of the event, and no record can have fewer quotes than that.
+    """
+    payloads: list[Any] = [values[at] for at in which]
+    chosen: list[Any] = [events[at] for at in which]
+    joined = b"".join(payloads)
+    if not joined.isascii() or b"\\" in joined or b"\x7f" in joined or max(map(len, payloads)) > MAX_EVENT_BYTES:
+        return False
+    texts = list(chain.from_iterable(map(_texts_of, chosen)))
+    orders = [each.product_ids for each in chosen if each.product_ids]
+    if (orders or "" in texts) and any(bool(each.product_id) == bool(each.product_ids) for each in chosen):
+        return False
+    texts.extend(chain.from_iterable(orders))
+    if " " in "".join(texts):
+        return False
+    strings = 9 * len(chosen)  # five keys; four values beside a time as a number
+    strings -= 2 * sum([each.kind is UNSET for each in chosen])
+    strings += sum([type(each.time) is str for each in chosen])
+    strings += sum(map(len, orders)) - len(orders)
+    return joined.count(b'"') == 2 * strings
+
+
+def _times(events: list[PlainEvent | None]) -> list[int]:
+    """Return when each event happened, 0 without one; drop those whose time is none."""
+    times: list[int] = []
+    for at, event in enumerate(events):
+        time: int | str = 0 if event is None else event.time
+        if isinstance(time, str):
+            try:
+                time = epoch_ms(time)
+            except ValueError:
+                events[at], time = None, 0
+        times.append(time)
+    return times

@@ -1,0 +1,57 @@
+"""States as version 1 packed them, so that a changelog that it wrote is read on.
+
+Each cohort had a score of its own exponent (mantissa · 2^exponent, over the landmark 1970) and products of its own.
+"""
+
+from math import frexp, ldexp
+
+import msgspec
+from msgspec import Struct
+
+STATE_VERSION = 1
+
+
+class Decision(Struct, frozen=True, array_like=True):
+    """The banner, by its whole key of 64 hex digits; times are epoch milliseconds, here and below."""
+
+    product_id: str
+    cohort_id: str
+    banner_key: str
+    decided_at: int
+
+
+class Affinity(Struct, array_like=True):
+    """One cohort's score and the products by which it was touched."""
+
+    exponent: int
+    mantissa: float
+    touched: dict[str, int]
+
+
+class UserState(Struct, array_like=True):
+    """One visitor's state."""
+
+    half_life_ms: int
+    seen_at: int
+    epoch: int
+    decision: Decision | None
+    offsets: dict[str, int]
+    cohorts: dict[str, Affinity]
+    purchased: dict[str, int]
+
+
+unpack = msgspec.msgpack.Decoder(UserState).decode
+
+
+def scores_as_of(landmark: int, state: UserState) -> dict[str, float]:
+    """Return the scores over the landmark, which must not lie before the latest event by much: they are doubles.
+
+    Raises:
+        OverflowError: a score is not one that events can have led to.
+    """
+    halvings, rest = divmod(landmark, state.half_life_ms)
+    mantissa, exponent = frexp(2.0 ** (rest / state.half_life_ms))
+    return {
+        cohort_id: ldexp(affinity.mantissa / mantissa, affinity.exponent - exponent - halvings)
+        for cohort_id, affinity in state.cohorts.items()
+    }

@@ -1,0 +1,143 @@
+"""A Faust app whose agents get batches and whose one table is written behind."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from streams.batching.consumer import BatchConsumer, BatchTransport
+from streams.batching.ledger import Ledger, Round
+from streams.batching.pins import check_versions, replaces
+from streams.batching.producing import BulkProducer
+from streams.batching.reader import ChangelogReader
+from streams.batching.records import Batch
+from streams.batching.recovery import BatchTableManager
+from streams.batching.store import AtRest, Codec, InMemory, Partition
+from streams.batching.table import WriteBehindTable
+from streams.batching.thread import BatchScheduler
+from streams.batching.topic import BatchTopic
+
+QUEUED_BATCHES = 8
+"""Batches per stream that are fetched ahead."""
+
+OPTIONS: dict[str, Any] = {
+    "ConsumerScheduler": BatchScheduler,
+    "Topic": BatchTopic,
+    "TableManager": BatchTableManager,
+    "stream_buffer_maxsize": QUEUED_BATCHES,
+    "consumer_auto_offset_reset": "earliest",
+    "store": "memory://",
+    "topic_disable_leader": True,
+    "stream_recovery_delay": 0.0,
+    "stream_wait_empty": True,
+    "web_enabled": False,
+    "autodiscover": False,
+}
+"""What batching needs of Faust's settings, or wants."""
+
+
+class BatchApp(faust.App):
+    """A Faust app of batches. Make its one table with `write_behind`, then iterate `batches(stream)` in its agent.
+
+    `connect_producer` and `connect_reader` return started aiokafka clients: an idempotent producer with acks=all, and a
+    consumer without a group. `on_connected` is given the group's consumer once it is connected.
+    """
+
+    logger = logging.getLogger("faust.app")  # else Faust's own chatter would come under our name
+    ledger: Ledger[Any]
+    changelog_reader: ChangelogReader
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connect_producer: Callable[[], Awaitable[AIOKafkaProducer]],
+        connect_reader: Callable[[], Awaitable[AIOKafkaConsumer]],
+        on_connected: Callable[[AIOKafkaConsumer], None] = lambda _: None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **OPTIONS | options)
+        self.on_connected = on_connected
+        self.bulk_producer = BulkProducer(connect_producer, self._may_write)
+        self._connect_reader = connect_reader
+        self.written: WriteBehindTable
+
+    def write_behind(
+        self,
+        name: str,
+        codec: Codec[Any],
+        *,
+        publish: Callable[[Sequence[Any]], Awaitable[None]],
+        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
+        on_round: Callable[[Round], None] = lambda _: None,
+    ) -> WriteBehindTable:
+        """Make the app's table, and the ledger that writes it.
+
+        `publish` sends the effects of several batches and returns once they are acknowledged.
+        """
+        self.written = table = WriteBehindTable(self, name=name, codec=codec, open_at_rest=open_at_rest)
+        self.tables.add(table)
+        self.changelog_reader = ChangelogReader(self._connect_reader, table.partitions_here)
+        self.ledger = Ledger(
+            table.partitions_here,
+            table.changelog_topic_name,
+            self.bulk_producer,
+            publish,
+            lambda: self.batch_consumer,
+            on_defect=self.crash,
+            on_round=on_round,
+            beacon=self.beacon,
+        )
+        return table
+
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        """The consumer, by its real type."""
+        consumer = self.consumer
+        assert isinstance(consumer, BatchConsumer)  # it comes from `_new_transport`
+        return consumer
+
+    async def batches(self, stream: Any) -> Any:
+        """Yield what a stream brings as (batch, partition of the table): each to be folded, then entered in the ledger.
+
+        Waits while the ledger is full. Nothing may be awaited between the yield and `ledger.enter`.
+        """
+        async for event in stream.events():
+            await self.ledger.room()
+            batch: Batch | None = self.batch_consumer.accept(event.value)
+            if batch is not None:
+                yield batch, self.partition(batch)
+
+    def _may_write(self) -> bool:
+        return self.batch_consumer.is_member()
+
+    def partition(self, batch: Batch) -> Partition[Any]:
+        """Return the partition of the table in which this batch's keys live."""
+        return self.written.partitions_here[batch.tp.partition]
+
+    async def on_start(self) -> None:
+        """Check the libraries, and connect what writes; then let Faust start."""
+        check_versions()
+        await self.bulk_producer.start()
+        await self.add_runtime_dependency(self.ledger)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Write and commit what is under way, unless the brokers do not take it; then leave the group."""
+        self.bulk_producer.abandon()
+        await super().on_stop()
+
+    async def on_shutdown(self) -> None:
+        """Disconnect, once nothing runs any more."""
+        await super().on_shutdown()
+        await self.bulk_producer.close()
+
+    @replaces("faust.app.base:App._create_directories", "11b6b0b79e31")
+    def _create_directories(self) -> None:
+        self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # the stock method wants the parents to be there
+
+    @replaces("faust.app.base:App._new_transport", "11beddacb9fe")
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)

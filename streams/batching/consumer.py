@@ -1,0 +1,178 @@
+"""Faust's consumer, delivering batches and committing what was written.
+
+The stock consumer commits what left a stream, which includes what was skipped in a rebalance and what an agent dropped
+by raising; this one commits what the ledger has written, and nothing else.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+from mode import Service
+from mode.utils.futures import notify
+
+from streams.batching.errors import Abandoned
+from streams.batching.pins import replaces
+from streams.batching.positions import Positions
+from streams.batching.records import Batch
+from streams.batching.thread import BatchThread
+
+SKIPPED_CHECK_S = 1.0
+"""How often it is looked for batches that Faust skipped: they wait for up to twice this long."""
+
+
+class _NoReadOffsets(defaultdict[TP, int | None]):
+    """Says of every partition that nothing was read.
+
+    Stock Faust drops records below the last offset that it delivered; a stale delivery around a rebalance leaves that
+    mark too high, and the records that are then read again are lost. `Positions` guards by what was accepted instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class BatchConsumer(driver.Consumer):
+    """A consumer of batches whose committed offsets are those of `positions`."""
+
+    logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
+    _thread: BatchThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.positions = Positions()
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoReadOffsets()
+
+    def accept(self, batch: Batch) -> Batch | None:
+        """Return what of this batch is to be processed, or None; a batch that leaps ahead is fetched again.
+
+        What is accepted must end in `positions.apply`, or in `give_back`.
+        """
+        if self.positions.leaps(batch):
+            self._read_again(batch.tp)
+        return self.positions.accept(batch)
+
+    def give_back(self) -> None:
+        """Say that everything accepted and not applied was dropped; it is fetched again."""
+        behind = [tp for tp, offset in self.positions.applied().items() if self.positions.wanted(tp) != offset]
+        self.positions.give_back()
+        for tp in behind:
+            self._read_again(tp)
+
+    def is_member(self) -> bool:
+        """Tell whether the partitions that we were given are surely still ours: if not, nothing may be written."""
+        return self._thread.is_member()
+
+    def _read_again(self, tp: TP) -> None:
+        offset = self.positions.wanted(tp)
+        if offset is not None:
+            self._thread.thread_loop.call_soon_threadsafe(self._thread.seek_back, tp, offset)
+
+    @Service.task
+    async def _read_skipped_again(self) -> None:
+        """Seek back over what Faust's streams skipped while flow control was suspended in a rebalance."""
+        before: dict[TP, int] = {}
+        while not self.should_stop:
+            await self.sleep(SKIPPED_CHECK_S)
+            now = {} if self.app.rebalancing else self.positions.skipped()
+            for tp, offset in now.items():
+                if before.get(tp) == offset:  # no progress since the last look; a wrong guess costs a fetch only
+                    self._read_again(tp)
+            before = now
+
+    @replaces("faust.transport.drivers.aiokafka:Consumer._to_message", "a2a5aefda42d")
+    def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
+        """Make one message of a batch: its value is the batch, its offset the last that the batch covers."""
+        self.positions.deliver(record)
+        last = record.records[-1].timestamp / 1000 if record.records else 0.0
+        value: Any = record
+        return ConsumerMessage(
+            tp.topic, tp.partition, record.end - 1, last, 0, [], None, value, None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note that the group knows us, and let the tables recover."""
+        self._thread.joined()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @replaces("faust.transport.consumer:Consumer.perform_seek", "2b4ceebd23de")
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets, and begin anew there.
+
+        Stock Faust leaves a partition without a committed offset where it stands, which may be behind records that were
+        fetched before this and dropped; and what is fetched after its seek may arrive before it returns. So the
+        partitions are sought once more when it is known what to expect.
+        """
+        await super().perform_seek()
+        begin = {tp: self._committed_offset.get(tp) or 0 for tp in self.assignment() if not self._is_changelog_tp(tp)}
+        self.positions.begin(begin)
+        await self._thread.seek_wait(begin)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let what is under way end and commit it, while the partitions are still ours; then forget them."""
+        try:
+            await self.commit()
+            await super().on_partitions_revoked(revoked)
+        finally:
+            self.positions.forget(revoked)
+
+    @replaces("faust.transport.consumer:Consumer._commit_tps", "b83d551c3278")
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+        """Write every state that the offsets cover, then commit them. An abandoned write commits nothing."""
+        offsets: dict[TP, int] = self._filter_committable_offsets(tps)
+        committed = False
+        if offsets:
+            try:
+                await self.app.ledger.flush()
+            except Abandoned:
+                return False
+            committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        self.app.ledger.committed(self._committed_offset)
+        return committed
+
+    @replaces("faust.transport.consumer:Consumer._filter_tps_with_pending_acks", "cccdca32d241")
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in self.positions.applied() if topics is None or tp in topics or tp.topic in topics)
+
+    @replaces("faust.transport.consumer:Consumer._new_offset", "2b29afe4dd9a")
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.positions.committable(tp)
+
+    @replaces("faust.transport.consumer:Consumer.ack", "5548cf0f7584")
+    def ack(self, message: Message) -> bool:
+        """Note that the batch left its stream. That says nothing about its offsets."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+        return True
+
+    @replaces("faust.transport.consumer:Consumer._add_gap", "f1cc1db634f5")
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing. Stock Faust counts offsets that it did not see as processed; a batch covers its own holes."""
+
+    @replaces("faust.transport.consumer:Consumer.on_buffer_full", "edcee17978c4")
+    def on_buffer_full(self, tp: TP) -> None:
+        """Do nothing: the bounded queue blocks the fetcher, which is enough.
+
+        Stock Faust takes the partition out of the fetch, and sleeps for a second when none is left.
+        """
+
+    @replaces("faust.transport.consumer:ThreadDelegateConsumer._new_consumer_thread", "fd87fb312fcc")
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with this module's consumer."""
+
+    Consumer = BatchConsumer

@@ -1,0 +1,218 @@
+"""States of one table, by partition: packed at rest, unpacked while they are touched, written behind.
+
+    fold ──get/put──> hot (states) ──encode──> changelog ──acknowledged──> packed (bytes)
+                       dirty: changed since they were encoded
+
+What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what
+is acknowledged by forgetting its hot states, and what was folded into them is folded again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+S = TypeVar("S")
+
+MAX_WARM = 100_000
+"""Unpacked states that are kept over all partitions although nothing of them is to be written: users of small tables,
+and the busiest of large ones, then cost no unpacking. About 1 kB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[S]):
+    """How a state becomes the bytes of a changelog value, and back."""
+
+    pack: Callable[[S], bytes]
+    unpack: Callable[[bytes], S]
+
+
+class AtRest(Protocol):
+    """The packed states of one partition, and how far they reach in the changelog."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Return a packed state."""
+        ...
+
+    def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        """Take over changes, in order; None removes. `reached` is the next changelog offset after the last of them."""
+        ...
+
+    def reached(self) -> int | None:
+        """Return the changelog offset up to which this is complete (exclusive), or None for nothing."""
+        ...
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield every key with its packed state."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def clear(self) -> None:
+        """Forget every state, on disk too."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; what is on disk stays."""
+        ...
+
+
+class InMemory:
+    """Packed states in a dict: about 100 bytes beside key and value."""
+
+    def __init__(self) -> None:
+        self._states: dict[bytes, bytes] = {}
+        self._reached: int | None = None
+        self.get = self._states.get
+
+    def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        """See `AtRest`."""
+        states = self._states
+        for key, packed in changes:
+            if packed is None:
+                states.pop(key, None)
+            else:
+                states[key] = packed
+        self._reached = reached
+
+    def reached(self) -> int | None:
+        """See `AtRest`."""
+        return self._reached
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """See `AtRest`: of a copy, so that folding may go on meanwhile."""
+        return iter(list(self._states.items()))
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def clear(self) -> None:
+        """See `AtRest`."""
+        self._states.clear()
+        self._reached = None
+
+    def close(self) -> None:
+        """See `AtRest`."""
+
+
+class Partition(Generic[S]):
+    """The states of one partition. What `get` returns is live: change it, then `put` it."""
+
+    __slots__ = ("_codec", "_dirty", "_hot", "_removed", "at_rest")
+
+    def __init__(self, codec: Codec[S], at_rest: AtRest) -> None:
+        self.at_rest = at_rest
+        self._codec = codec
+        self._hot: dict[bytes, S] = {}
+        self._dirty: dict[bytes, None] = {}  # an ordered set
+        self._removed: set[bytes] = set()
+
+    def get(self, key: bytes) -> S | None:
+        """Return the state of a key, or None.
+
+        Raises:
+            Exception: whatever the codec raises for bytes that it cannot read.
+        """
+        state = self._hot.get(key)
+        if state is None and key not in self._removed:
+            packed = self.at_rest.get(key)
+            if packed is not None:
+                state = self._hot[key] = self._codec.unpack(packed)
+        return state
+
+    def put(self, key: bytes, state: S) -> None:
+        """Keep a state, and write it with the next flush."""
+        self._hot[key] = state
+        self._dirty[key] = None
+        if self._removed:
+            self._removed.discard(key)
+
+    def remove(self, key: bytes) -> None:
+        """Forget a key, and write a tombstone with the next flush."""
+        self._hot.pop(key, None)
+        self._removed.add(key)
+        self._dirty[key] = None
+
+    def dirty(self) -> list[bytes]:
+        """Return the keys that a flush has to write."""
+        return list(self._dirty)
+
+    def encode(self, keys: Iterable[bytes]) -> list[tuple[bytes, bytes | None]]:
+        """Return changelog records of these keys as they are now: those of them that are dirty. They are clean then."""
+        pack, hot, dirty = self._codec.pack, self._hot, self._dirty
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key in keys:
+            if key in dirty:
+                del dirty[key]
+                state = hot.get(key)
+                changes.append((key, None if state is None else pack(state)))
+        return changes
+
+    def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
+        """Take over what the changelog has acknowledged, up to offset `reached` (exclusive)."""
+        self.at_rest.update(changes, reached)
+        if self._removed:
+            self._removed.difference_update(key for key, packed in changes if packed is None)
+
+    def cool(self, most: int) -> None:
+        """Let go of unpacked states that are clean, when there are more than `most` of them."""
+        if len(self._hot) > most:
+            self._hot = {key: self._hot[key] for key in self._dirty if key in self._hot}
+
+    def roll_back(self) -> None:
+        """Forget everything that is not acknowledged."""
+        self._hot.clear()
+        self._dirty.clear()
+        self._removed.clear()
+
+    def __len__(self) -> int:
+        return len(self.at_rest)
+
+
+class Partitions(Generic[S]):
+    """The partitions of one table that are here, active or standby."""
+
+    def __init__(self, codec: Codec[S], open_at_rest: Callable[[int], AtRest], *, max_warm: int = MAX_WARM) -> None:
+        self._codec = codec
+        self._open = open_at_rest
+        self._max_warm = max_warm
+        self._partitions: MutableMapping[int, Partition[S]] = {}
+
+    def __getitem__(self, number: int) -> Partition[S]:
+        """Return a partition; it begins empty, or with what the disk holds."""
+        partition = self._partitions.get(number)
+        if partition is None:
+            partition = self._partitions[number] = Partition(self._codec, self._open(number))
+        return partition
+
+    def find(self, number: int) -> Partition[S] | None:
+        """Return a partition if it is here."""
+        return self._partitions.get(number)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._partitions))
+
+    def apply(self, number: int, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        """Take over records of the changelog, up to offset `reached` (exclusive)."""
+        self[number].at_rest.update(changes, reached)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Let go of partitions that others write now."""
+        for number in numbers:
+            partition = self._partitions.pop(number, None)
+            if partition is not None:
+                partition.at_rest.close()
+
+    def roll_back(self) -> None:
+        """Forget, in every partition, what is not acknowledged."""
+        for partition in self._partitions.values():
+            partition.roll_back()
+
+    def cool(self) -> None:
+        """Keep at most `max_warm` clean states unpacked."""
+        share = self._max_warm // max(1, len(self._partitions))
+        for partition in self._partitions.values():
+            partition.cool(share)
+
+    def __len__(self) -> int:
+        """Return how many states are at rest."""
+        return sum(map(len, self._partitions.values()))

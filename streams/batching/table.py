@@ -1,0 +1,99 @@
+"""The Faust table: named, co-partitioned and assigned by Faust; kept, read back and written by this package."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from faust.stores.base import Store
+from faust.tables.table import Table
+from faust.types import TP, EventT
+
+from streams.batching.pins import replaces
+from streams.batching.store import AtRest, Codec, InMemory, Partitions
+
+NOT_A_MAPPING = "states are read and written through table.partitions[number], by the agent that folds that partition"
+
+
+class WriteBehindStore(Store[bytes, bytes]):
+    """What Faust asks of a store, over `Partitions`."""
+
+    logger = logging.getLogger("faust.stores")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
+    table: "WriteBehindTable"
+
+    @replaces("faust.stores.base:Store.persisted_offset", "732e51549cb1")
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return None: `recovery` asks the partitions themselves."""
+        del tp
+        return None
+
+    @replaces("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop partitions that were given up: another worker writes them now."""
+        del revoked, newly_assigned, generation_id
+        changelog = self.table.changelog_topic_name
+        partitions = self.table.partitions_here
+        kept = {tp.partition for tp in assigned if tp.topic == changelog}
+        partitions.drop(number for number in partitions if number not in kept)
+        # Nothing is folded in a rebalance. What was not flushed before it could not be written: it is folded again.
+        partitions.roll_back()
+        self.app.ledger.forget_deferred()
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
+        """Do nothing: `recovery` reads the changelog."""
+
+    def reset_state(self) -> None:
+        """Forget everything that is in memory."""
+        self.table.partitions_here.drop(self.table.partitions_here)
+
+    async def backup_partition(self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
+        """Do nothing: the changelog is the only copy that counts."""
+
+    def restore_backup(self, tp: Any, latest: bool = True, backup_id: int = 0) -> None:
+        """Do nothing: the changelog is the only copy that counts."""
+
+    def __len__(self) -> int:
+        return len(self.table.partitions_here)
+
+    def _clear(self) -> None:
+        self.reset_state()
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise TypeError(NOT_A_MAPPING)
+
+    def __getitem__(self, key: bytes) -> bytes:
+        raise TypeError(NOT_A_MAPPING)
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        raise TypeError(NOT_A_MAPPING)
+
+    def __delitem__(self, key: bytes) -> None:
+        raise TypeError(NOT_A_MAPPING)
+
+
+class WriteBehindTable(Table[bytes, bytes]):
+    """A table of packed states. Read and write them through `partitions_here[number]`."""
+
+    logger = logging.getLogger("faust.tables")
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        codec: Codec[Any],
+        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
+        **kwargs: Any,
+    ) -> None:
+        self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest)
+        super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
+
+    @replaces("faust.tables.base:Collection._new_store", "0cad007da65f")
+    def _new_store(self) -> WriteBehindStore:
+        return WriteBehindStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
+
+    @replaces("faust.tables.base:Collection.on_start", "818773d64c11")
+    async def on_start(self) -> None:
+        """Start the store. Whoever runs the app makes the changelog topic: Faust would make it with one replica."""
+        await self.add_runtime_dependency(self.data)

@@ -1,0 +1,115 @@
+"""The thread that owns the connection to the group: fetches batches, and knows whether the group still knows us."""
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.batching.fetching import FETCH_WAIT_MS, fetch_batches
+from streams.batching.pins import replaces
+from streams.batching.records import Batch
+
+if TYPE_CHECKING:
+    from streams.batching.consumer import BatchConsumer
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with a fetch that brings batches and does not stall."""
+
+    logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
+    app: Any  # a `BatchApp`
+    consumer: "BatchConsumer"
+
+    async def on_start(self) -> None:
+        """Connect, and listen to the heartbeats."""
+        self._sought: dict[TP, int] = {}
+        """Where partitions were sought back to, until the first batch from there."""
+        self._heard_at = 0.0
+        """When the last heartbeat was sent that the group answered, by the monotonic clock."""
+        await super().on_start()
+        consumer: Any = self._consumer
+        self.app.on_connected(consumer)
+        self._note_heartbeats(consumer._coordinator)  # noqa: SLF001
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, also as a static member: others take over at once instead of after the session timeout.
+
+        aiokafka does not let static members leave, because one that restarts soon gets its partitions back; but a
+        worker that is asked to stop may be one that is not wanted any more. One that was killed has not left.
+        """
+        if self._consumer is not None and getattr(self._consumer, "_coordinator", None) is not None:
+            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
+        await super().on_thread_stop()
+
+    def is_member(self) -> bool:
+        """Tell whether the group cannot have given our partitions away: it heard of us within the session timeout.
+
+        A process that was paused, or starved, finds out here before it writes, and not from the brokers afterwards.
+        """
+        session_timeout: float = self.app.conf.broker_session_timeout
+        return time.monotonic() - self._heard_at < session_timeout
+
+    def joined(self) -> None:
+        """Note that the group has just given us partitions."""
+        self._heard_at = time.monotonic()
+
+    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat", "5628cb32b3d2")
+    def _note_heartbeats(self, coordinator: Any) -> None:
+        beat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def noted() -> bool:
+            sent_at = time.monotonic()
+            heard: bool = await beat()
+            if heard:
+                self._heard_at = sent_at
+            return heard
+
+        coordinator._do_heartbeat = noted  # noqa: SLF001
+
+    def seek_back(self, tp: TP, offset: int) -> None:
+        """Seek, and let the first batch from there begin at `offset`: what lies between is a hole in the log.
+
+        To be called in this thread's loop. aiokafka drops what was fetched before a seek.
+        """
+        self.seek(tp, offset)
+        self._sought[tp] = offset
+
+    @replaces("faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records", "9e7369fc572d")
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: Collection[TP] | None,
+        timeout: float | None = None,  # noqa: ASYNC109  (the stock signature)
+        max_records: int | None = None,
+    ) -> Mapping[TP, list[Batch]]:
+        del max_records
+        if not self.consumer.flow_active:
+            return {}
+        fetched = await fetch_batches(consumer, active_partitions, timeout or 0.0)
+        return {tp: list(self._without_hole(batch).slices()) for tp, batch in fetched.items()}
+
+    def _without_hole(self, batch: Batch) -> Batch:
+        begin = self._sought.pop(batch.tp, batch.begin)
+        return batch if begin >= batch.begin else Batch(batch.tp, begin, batch.end, batch.records)
+
+    @replaces("faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer", "c179c0bdb975")
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001  (set before start; the fetcher reads it there)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001  (what a transaction aborted never happened)
+        return consumer
+
+
+class BatchScheduler:
+    """Hands over batch by batch, one partition after the other."""
+
+    @replaces("faust.transport.utils:DefaultSchedulingStrategy.iterate", "565d0388d858")
+    def iterate(self, records: Mapping[TP, Iterable[Batch]]) -> Iterator[tuple[TP, Batch]]:
+        """Yield each batch with its partition. Batches are cut small, so no partition waits for long."""
+        for tp, batches in records.items():
+            for batch in batches:
+                yield tp, batch

@@ -1,0 +1,68 @@
+"""Which of the workers on this machine this one is: the same again after a restart.
+
+A worker with a name of its own (a static member, KIP-345) gets its partitions back at once when it restarts, also after
+a kill, instead of after the session timeout. Two workers under one name would throw each other out, so the name belongs
+to a slot of the data folder that only one living process holds.
+"""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import ConfigurationError
+
+MAX_SLOTS = 64
+"""Workers that share one data folder: more than any machine has cores for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A worker's name in its group, and the folder that is its own while it lives."""
+
+    name: str
+    folder: Path
+
+
+@contextmanager
+def claimed(data_dir: Path) -> Iterator[Instance]:
+    """Hold the first free slot of `data_dir`; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        ConfigurationError: the folder cannot be written, or all slots are taken.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        for number in range(MAX_SLOTS):
+            folder = data_dir / f"worker-{number}"
+            folder.mkdir(exist_ok=True)
+            lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                continue
+            try:
+                yield Instance(_name(lock), folder)
+            finally:
+                os.close(lock)
+            return
+    except OSError as error:
+        raise ConfigurationError(
+            f"streams.data_dir = {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that can be written"
+        ) from error
+    raise ConfigurationError(
+        f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; give this one another folder"
+    )
+
+
+def _name(lock: int) -> str:
+    """Return the name that the slot's file holds; a new slot is given one."""
+    name = os.read(lock, 100).decode(errors="replace").strip()
+    if not name:
+        name = f"worker-{uuid.uuid4()}"
+        os.write(lock, name.encode())
+    return name
