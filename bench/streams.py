@@ -61,17 +61,22 @@ class Arena:
         place.folder.mkdir()
         before = self._topics.names()
         committed = self._topics.committed(app, workload.topic, PARTITIONS)
-        process = ChildProcess(
-            contender.command(),
-            name=str(contender),
-            log_file=self._folder / "logs" / f"{app}.log",
-            environment=place.environment() | dict(contender.environment),
-            folder=place.folder,
-        )
+        environment = place.environment() | dict(contender.environment) | dict(contender.prepare(place))
+        processes = [
+            ChildProcess(
+                contender.command(),
+                name=str(contender),
+                log_file=self._folder / "logs" / f"{app}-{number}.log",
+                environment=environment,
+                folder=place.folder,
+            )
+            for number in range(contender.processes)
+        ]
         try:
-            timing = time_run([process], committed, self._topics.ends(workload.topic), self._limit_s)
+            timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
         finally:
-            process.kill()  # everything that counts is acknowledged
+            for each in processes:
+                each.kill()  # everything that counts is acknowledged
             committed.close()
         changelog = contender.changelog.format(app=app, topic=workload.topic)
         difference = contender.audit(self._topics, changelog, expected)

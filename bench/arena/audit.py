@@ -1,9 +1,10 @@
 """Compares what a system left in its changelog with what is right."""
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, KeysView, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.arena.offline import Expected
 from bench.arena.shop import COHORTS
@@ -29,7 +30,7 @@ def latest_states(
 
 def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | None:
     """Return what is wrong with the packed states of bench/peers/README.md, or None."""
-    if (difference := which_users_differ(states.keys(), expected)) is not None:
+    if (difference := which_users_differ(states.keys(), expected.rows.keys())) is not None:
         return difference
     found = np.empty((len(states), 1 + len(COHORTS)))
     for user, packed in states.items():
@@ -42,15 +43,15 @@ def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | Non
     return how_offsets_differ(found[:, 0], expected) or how_scores_differ(found[:, 1:], expected)
 
 
-def which_users_differ(users: "set[bytes] | dict[bytes, bytes].keys", expected: Expected) -> str | None:
+def which_users_differ(users: KeysView[bytes], expected: KeysView[bytes]) -> str | None:
     """Return which users are missing or too many, or None."""
-    if users == expected.rows.keys():
+    if users == expected:
         return None
-    missing, unknown = expected.rows.keys() - users, users - expected.rows.keys()
+    missing, unknown = expected - users, users - expected
     return f"{len(missing)} users are missing ({next(iter(missing), None)!r}), {len(unknown)} are unknown"
 
 
-def how_offsets_differ(offsets: np.ndarray, expected: Expected) -> str | None:
+def how_offsets_differ(offsets: NDArray[np.float64], expected: Expected) -> str | None:
     """Return a difference of last applied offsets, or None."""
     wrong = np.flatnonzero(offsets != expected.offsets)
     if not wrong.size:
@@ -58,7 +59,7 @@ def how_offsets_differ(offsets: np.ndarray, expected: Expected) -> str | None:
     return f"{wrong.size} last offsets are wrong, the first {offsets[wrong[0]]:.0f}, not {expected.offsets[wrong[0]]}"
 
 
-def how_scores_differ(scores: np.ndarray, expected: Expected) -> str | None:
+def how_scores_differ(scores: NDArray[np.float64], expected: Expected) -> str | None:
     """Return a difference of scores beyond the tolerance, or None."""
     wrong = np.argwhere(~(np.abs(scores - expected.scores) <= TOLERANCE * expected.scores))
     if not wrong.size:

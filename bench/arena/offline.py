@@ -26,6 +26,7 @@ class Expected:
 
     rows: dict[bytes, int]
     """A user's row, by id."""
+    landmark_ms: int
     offsets: NDArray[np.int64]
     scores: NDArray[np.float64]
     """(users, cohorts), as of the landmark."""
@@ -56,6 +57,7 @@ def expected_states(topics: Topics, topic: str, table: Path) -> Expected:
     ends = np.cumsum(np.bincount(users, minlength=len(rows)))
     return Expected(
         rows=rows,
+        landmark_ms=facts["landmark_ms"],
         offsets=np.asarray(offset)[order][ends - 1],
         scores=_scores(users, goods, decayed, _weights(facts), len(rows)),
         products=_last_products(goods[order], ends, product_ids),

@@ -1,12 +1,14 @@
 """The systems and their settings: how each is started, where its states lie, and how they are checked."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from bench.arena import worker
 from bench.arena.audit import latest_states, what_differs
-from bench.arena.environments import PEERS, maven_classpath, python_environment
+from bench.arena.environments import PEERS, REPOSITORY, maven_classpath, python_environment
 from bench.arena.offline import Expected
 from bench.arena.topics import Topics
 
@@ -35,7 +37,7 @@ class Place:
             "BENCH_APP": self.app,
             "BENCH_TABLE": str(self.table),
             "BENCH_FOLDER": str(self.folder),
-            "PYTHONPATH": str(PEERS),
+            "PYTHONPATH": f"{PEERS}:{REPOSITORY}",
         }
 
 
@@ -52,6 +54,9 @@ class Contender:
     """The changelog's name, with {app} and {topic} for those of the run."""
     audit: Audit
     environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Place], Mapping[str, str]] = lambda _: {}
+    """Makes what one run needs beforehand; returns more variables."""
+    processes: int = 1
     most_events: int | None = None
 
     def __str__(self) -> str:
@@ -80,8 +85,23 @@ def _python(system: str) -> list[str]:
     return [str(python_environment(system)), str(PEERS / system / "affinity.py")]
 
 
+_FAUST_WORKER = ("worker", "--loglevel=warn", "--without-web")
+
+
 def _faust() -> list[str]:
-    return [*_python("faust"), "worker", "--loglevel=warn", "--without-web"]
+    return [*_python("faust"), *_FAUST_WORKER]
+
+
+def _batching() -> list[str]:
+    return [sys.executable, str(PEERS / "bannerstream" / "affinity.py"), *_FAUST_WORKER]
+
+
+def _worker() -> list[str]:
+    return [sys.executable, str(PEERS / "bannerstream" / "worker.py")]
+
+
+def _prepare_worker(place: Place) -> Mapping[str, str]:
+    return worker.prepare(place.bootstrap, place.topic, place.app, place.folder)
 
 
 def _kafka_streams() -> list[str]:
@@ -109,7 +129,30 @@ def _kafka_streams_in(setting: str, store: str, threads: int, cache_mb: int) -> 
     )
 
 
+def _batching_in(store: str) -> Contender:
+    return Contender(
+        "bannerstream", store, "common", _batching, "{app}-affinity-changelog", _audit, {"BENCH_STORE": store}
+    )
+
+
+def _worker_times(processes: int) -> Contender:
+    return Contender(
+        "bannerstream",
+        f"{processes}-worker" + "s" * (processes > 1),
+        "full",
+        _worker,
+        "{app}-affinity-changelog",
+        worker.audit,
+        prepare=_prepare_worker,
+        processes=processes,
+    )
+
+
 _ALL = (
+    _batching_in("memory"),
+    _batching_in("rocksdb"),
+    _worker_times(1),
+    _worker_times(2),
     _kafka_streams_in("memory-1t", "memory", 1, 256),
     _kafka_streams_in("memory-2t", "memory", 2, 256),
     _kafka_streams_in("memory-2t-uncached", "memory", 2, 0),
