@@ -105,6 +105,15 @@ class Outcome:
         """Tell whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)
 
+    def add(self, later: "Outcome") -> None:
+        """Take over what follows from a later batch: of one visitor only the latest assignment, of one banner one ask."""
+        self.changed |= later.changed
+        self.assignments |= later.assignments
+        for banner_key, ask in later.asks.items():
+            self.asks.setdefault(banner_key, ask)
+        self.dead_letters += later.dead_letters
+        self.forgotten += later.forgotten
+
 
 def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: in this order at its one call)
     source: Source,
