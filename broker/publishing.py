@@ -31,6 +31,8 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    partition: int | None = None
+    """None: that of its key."""
 
 
 def outgoing(topic: str, key: str, message: Struct, event: CloudEvent) -> Outgoing:
@@ -141,7 +143,7 @@ class Publisher:
         try:
             with broker_errors(self._settings):
                 future: asyncio.Future[Any] = await self._producer.send(
-                    record.topic, record.value, key=record.key, headers=record.headers
+                    record.topic, record.value, key=record.key, headers=record.headers, partition=record.partition
                 )
         except MessageTooLarge as error:
             raise MessageTooLarge(

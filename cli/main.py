@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import banners, catalog, config, contracts, demo, dlq, events, paint, run, servers, storage, topics
+from cli import banners, catalog, config, contracts, demo, dlq, erase, events, paint, run, servers, storage, topics
 from cli.console import ERRORS, plain, stderr
 from cli.context import Context
 from contracts.errors import BannerstreamError
@@ -27,6 +27,7 @@ app.command("up")(servers.up)
 app.command("paint")(paint.paint)
 app.command("schema")(contracts.schema)
 app.command("asyncapi")(contracts.asyncapi)
+app.command("erase")(erase.erase)
 app.add_typer(run.app, name="run")
 app.add_typer(topics.app, name="topics")
 app.add_typer(catalog.app, name="catalog")

@@ -70,8 +70,8 @@ class StreamsApp(BatchApp):
         rules = _rules(settings)
         folder = Folder(sources, rules, self.catalogue.current, metrics)
         erasures = topics.erasures.name
-        eraser = Eraser(self, erasures, rules.user_keys)
-        sweep = IdleSweep(self, round(streams.forget_after_days * _DAY_MS))
+        eraser = Eraser(self, erasures, rules.user_keys, metrics)
+        sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
         self.write_behind(
             TABLE,
             Codec(pack, unpack),
@@ -89,12 +89,13 @@ class StreamsApp(BatchApp):
             """Fold clicks and purchases into the affinity table; emit what changed; forget who asked for it."""
             try:
                 async for batch, states in self.batches(stream):
+                    now = time.time_ns() // 1_000_000
                     if batch.tp.topic == erasures:
-                        eraser.fold(batch, states, time.time_ns() // 1_000_000)
+                        eraser.fold(batch, states, now)
                         continue
                     outcome = folder.fold(batch, states)
                     self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
-                    sweep.maybe(batch, states)
+                    sweep.maybe(batch, states, now)
             except Exception as error:
                 await self.crash(error)
 

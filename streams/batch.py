@@ -108,6 +108,8 @@ class Outcome:
     def add(self, later: "Outcome") -> None:
         """Take over what a later batch leads to: of a visitor only the latest assignment, of a banner one ask."""
         self.changed |= later.changed
+        for key in later.forgotten:
+            self.assignments.pop(key, None)
         self.assignments |= later.assignments
         for banner_key, ask in later.asks.items():
             self.asks.setdefault(banner_key, ask)

@@ -1,15 +1,17 @@
 """Forgetting visitors: those who asked for it, and those who have not come for long.
 
-Erasing takes two steps, because a tombstone takes the applied offsets with it: an event that may still be read again
-would then count anew, and bring its visitor back. So the state first becomes a grave, which holds offsets and nothing
-of the visitor. Once everything that was read before is committed, the grave gives way to the tombstone, the visitor's
-assignment is deleted, and only then may the erasure itself be committed: whatever dies in between, it comes again.
+It takes two steps, because a tombstone takes the applied offsets with it: an event that may still be read again would
+then count anew, and bring its visitor back. So the state first becomes a grave, which holds offsets and nothing of the
+visitor, and the visitor's assignment is deleted. Once everything that was read before is committed, the grave gives way
+to the tombstone; only then may an erasure itself be committed. Whatever dies in between, the erasure comes again, or
+the next sweep finds the grave: until it is gone, somebody knows that its assignment is to be deleted.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import structlog
+from faust.types import TP
 
 from contracts.codecs import decode
 from contracts.deadletters import DeadLetter
@@ -20,6 +22,7 @@ from streams.affinity import UserState, seen_at_of
 from streams.batch import Outcome
 from streams.batching import Batch, BatchApp, Conclusion, Partition
 from streams.errors import BrokenState
+from streams.metrics import StreamsMetrics
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -29,7 +32,7 @@ SWEEP_SLICE = 5_000
 """States that a sweep looks at before it lets others run: about 3 ms."""
 
 FORGET_SLICE = 1_000
-"""Visitors whose tombstones go in one round."""
+"""Visitors who are buried in one round."""
 
 
 def grave_of(state: UserState) -> UserState:
@@ -38,21 +41,22 @@ def grave_of(state: UserState) -> UserState:
 
 
 def is_grave(state: UserState) -> bool:
-    """Tell whether nothing came after the erasure."""
+    """Tell whether nothing came after the burial."""
     return not state.landmark and state.decision is None
 
 
 class Eraser:
     """Folds `users.erasures`."""
 
-    def __init__(self, app: BatchApp, topic: str, user_keys: UserKeys) -> None:
+    def __init__(self, app: BatchApp, topic: str, user_keys: UserKeys, metrics: StreamsMetrics) -> None:
         self._app = app
         self._topic = topic
         self._user_keys = user_keys
+        self._metrics = metrics
 
     def fold(self, batch: Batch, states: Partition[UserState], now: int) -> None:
-        """Turn the states of everybody who is to be forgotten into graves, and defer the rest."""
-        asked: list[bytes] = []
+        """Bury everybody who is to be forgotten, and defer the rest. `now`: of the dead letters, epoch milliseconds."""
+        asked: dict[bytes, None] = {}
         letters: list[DeadLetter] = []
         for record in batch.records:
             try:
@@ -72,54 +76,75 @@ class Eraser:
                 )
                 continue
             key = self._user_keys[user_id]
-            if self._bury(key, states):
-                asked.append(key)
+            if key not in asked and self._bury(key, states):
+                asked[key] = None
         self._user_keys.clear()  # they remember ids
-        positions = self._app.batch_consumer.positions
-        read = {
-            tp: wanted
-            for tp in positions.applied()
-            if tp.partition == batch.tp.partition
-            and tp.topic != self._topic
-            and (wanted := positions.wanted(tp)) is not None
-        }
-        self._app.ledger.defer(batch, read, lambda: _conclude(asked, letters, states))
+        ledger = self._app.ledger
+        if asked:
+            ledger.enter_between(batch.tp.partition, urgent=asked, effects=Outcome(forgotten=list(asked)))
+        ledger.defer(
+            batch,
+            _read_so_far(self._app, batch.tp.partition, self._topic),
+            lambda: _conclude(asked, states, Outcome(dead_letters=letters) if letters else None),
+        )
 
-    @staticmethod
-    def _bury(key: bytes, states: Partition[UserState]) -> bool:
+    def _bury(self, key: bytes, states: Partition[UserState]) -> bool:
         """Put a grave in a state's place; False if there is no state here, so that another partition may have it."""
-        try:
-            state = states.get(key)
-        except BrokenState:
-            state = UserState(1)  # unreadable, so nothing in it can be kept: its events may count again
+        state = _read(key, states)
         if state is None:
             return False
+        if not is_grave(state):
+            self._metrics.forgotten.labels("erased").inc()
         states.put(key, grave_of(state))
         return True
 
 
-def _conclude(asked: list[bytes], letters: list[DeadLetter], states: Partition[UserState]) -> Conclusion[Outcome]:
-    """Remove the graves, and the assignments of everybody who has not come back with a new one meanwhile."""
-    graves = [key for key in asked if (state := states.get(key)) is not None and is_grave(state)]
-    undecided = [key for key in asked if (state := states.get(key)) is None or state.decision is None]
+def _read(key: bytes, states: Partition[UserState]) -> UserState | None:
+    try:
+        return states.get(key)
+    except BrokenState:
+        return UserState(1)  # nothing in it can be kept, not even its offsets: its events may count again
+
+
+def _read_so_far(app: BatchApp, number: int, erasures: str) -> Mapping[TP, int]:
+    """Return, of each topic of events, the offset before which everything of a partition has been folded."""
+    positions = app.batch_consumer.positions
+    return {
+        tp: wanted
+        for tp in positions.applied()
+        if tp.partition == number and tp.topic != erasures and (wanted := positions.wanted(tp)) is not None
+    }
+
+
+def _conclude(
+    buried: Collection[bytes], states: Partition[UserState], effects: Outcome | None = None
+) -> Conclusion[Outcome]:
+    """Remove the graves of everybody who has not come back meanwhile."""
+    graves = [key for key in buried if (state := states.get(key)) is not None and is_grave(state)]
     for key in graves:
         states.remove(key)
-    return Conclusion(urgent=graves, effects=Outcome(forgotten=undecided, dead_letters=letters))
+    return Conclusion(urgent=graves, effects=effects)
 
 
 class IdleSweep:
-    """Forgets visitors of a partition whose latest event is too old. Looks once a day, by the events' time."""
+    """Forgets visitors of a partition whose latest event is too old. Looks once a day."""
 
-    def __init__(self, app: BatchApp, forget_after_ms: int) -> None:
+    def __init__(self, app: BatchApp, erasures: str, forget_after_ms: int, metrics: StreamsMetrics) -> None:
         self._app = app
+        self._erasures = erasures
         self._forget_after_ms = forget_after_ms
+        self._metrics = metrics
         self._swept_at: dict[int, int] = {}
 
-    def maybe(self, batch: Batch, states: Partition[UserState]) -> None:
-        """Start a sweep of the batch's partition, if the last one is a day ago."""
+    def maybe(self, batch: Batch, states: Partition[UserState], now: int) -> None:
+        """Start a sweep of the batch's partition, if the last one is a day ago. `now`: epoch milliseconds.
+
+        By the records' time, so that a backlog is not taken for idleness; never by a later time than `now`: one
+        producer with a wrong clock would have everybody forgotten.
+        """
         if not batch.records:
             return
-        now = batch.records[-1].timestamp
+        now = min(now, batch.records[-1].timestamp)
         number = batch.tp.partition
         if now - self._swept_at.get(number, -_DAY_MS) >= _DAY_MS:
             self._swept_at[number] = now
@@ -128,22 +153,45 @@ class IdleSweep:
     async def _sweep(self, number: int, states: Partition[UserState], horizon: int) -> None:
         idle: list[bytes] = []
         for count, (key, packed) in enumerate(states.at_rest.items()):
-            if seen_at_of(packed) < horizon:
+            if _is_idle(packed, horizon):
                 idle.append(key)
             if count % SWEEP_SLICE == SWEEP_SLICE - 1:
                 await asyncio.sleep(0)
         forgotten = 0
         for keys in _sliced(idle, FORGET_SLICE):
             await self._app.ledger.room()
-            if self._app.written.partitions_here.find(number) is not states:
-                return  # it went to another worker, who will sweep it
-            gone = [key for key in keys if (state := states.get(key)) is not None and state.seen_at < horizon]
-            for key in gone:
-                states.remove(key)
-            self._app.ledger.enter_between(number, urgent=gone, effects=Outcome(forgotten=gone))
-            forgotten += len(gone)
+            if self._app.rebalancing or self._app.written.partitions_here.find(number) is not states:
+                self._swept_at.pop(number, None)  # whoever has it after this begins anew
+                return
+            forgotten += self._bury(number, keys, states, horizon)
         if forgotten:
+            self._metrics.forgotten.labels("idle").inc(forgotten)
             _log.info("forgot visitors who have not come for long", visitors=forgotten, partition=number)
+
+    def _bury(self, number: int, keys: list[bytes], states: Partition[UserState], horizon: int) -> int:
+        """Bury those of the visitors who are idle still, defer their tombstones, and return how many are new here."""
+        buried: list[bytes] = []
+        new = 0
+        for key in keys:
+            state = _read(key, states)
+            if state is None or state.seen_at >= horizon:
+                continue
+            new += not is_grave(state)
+            states.put(key, grave_of(state))
+            buried.append(key)
+        if buried:
+            ledger = self._app.ledger
+            ledger.enter_between(number, urgent=buried, effects=Outcome(forgotten=buried))
+            read = _read_so_far(self._app, number, self._erasures)
+            ledger.defer_between(number, read, lambda: _conclude(buried, states))
+        return new
+
+
+def _is_idle(packed: bytes, horizon: int) -> bool:
+    try:
+        return seen_at_of(packed) < horizon
+    except BrokenState:
+        return False  # its visitor's events tell of it; nobody knows how old it is
 
 
 def _sliced(keys: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -38,6 +38,12 @@ class StreamsMetrics:
         self.states_written = Counter(
             "bannerstream_states_written", "States written to the changelog", registry=registry
         )
+        self.forgotten = Counter(
+            "bannerstream_forgotten",
+            "Visitors forgotten because they asked for it or were idle",
+            ["reason"],
+            registry=registry,
+        )
         self.users = Gauge("bannerstream_users", "Visitors in this worker's partitions", registry=registry)
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry

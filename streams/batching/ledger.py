@@ -72,16 +72,19 @@ class _Entry(Generic[E]):
 
 @dataclass(slots=True)
 class _Deferred(Generic[E]):
-    """A batch that is entered only once offsets are committed; what it leads to is found out then."""
+    """What is entered only once offsets are committed; what it leads to is found out then."""
 
-    batch: Batch
+    number: int
+    batch: Batch | None
     until: Mapping[TP, int]
+    behind: int
+    """So many entries came before it, and are written before it is entered."""
     conclude: "Callable[[], Conclusion[E]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion(Generic[E]):
-    """What a deferred batch leads to: see `Ledger.enter`."""
+    """What a deferred change leads to: see `Ledger.enter`."""
 
     urgent: Collection[bytes] = ()
     effects: E | None = None
@@ -122,6 +125,7 @@ class Ledger(Service, Generic[E]):
         self._on_round = on_round
         self._entries: deque[_Entry[E]] = deque()
         self._deferred: deque[_Deferred[E]] = deque()
+        self._entered = self._written = 0
         self._flushes: deque[_Flush] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -155,14 +159,19 @@ class Ledger(Service, Generic[E]):
         """Enter a batch only once the offsets `until` are committed, with what `conclude` then says it leads to.
 
         For what must not be undone by a replay: as long as an event may be read again, a tombstone would let it count
-        anew. Batches that were deferred are entered in their order; a batch of a partition of which one is deferred
-        must be deferred, too.
+        anew. By then everything is written that was entered before. What was deferred is entered in its order; a batch
+        of a partition of which one is deferred must be deferred, too.
         """
-        self._deferred.append(_Deferred(batch, until, conclude))
+        self._deferred.append(_Deferred(batch.tp.partition, batch, until, self._entered, conclude))
+
+    def defer_between(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
+        """Defer a change of partition `number` that comes from no batch: it is forgotten where a batch comes again."""
+        self._deferred.append(_Deferred(number, None, until, self._entered, conclude))
 
     def _add(self, entry: _Entry[E]) -> None:
         if self._ended:
             return  # never applied: the next worker folds it again
+        self._entered += 1
         self._entries.append(entry)
         if len(self._entries) >= MAX_WAITING:
             self._room.clear()
@@ -189,14 +198,22 @@ class Ledger(Service, Generic[E]):
         await flush.done
 
     def committed(self, offsets: Mapping[TP, int | None]) -> None:
-        """Note what is committed by now: what lies before it is never read again."""
-        while self._deferred:
+        """Note what is committed by now: what lies before it is never read again.
+
+        Enters as much of what was deferred as a round takes; the rest waits for the next call.
+        """
+        for _ in range(min(len(self._deferred), MAX_WAITING)):
             first = self._deferred[0]
+            if self._written < first.behind:
+                return
             if any((offsets.get(tp) or 0) < offset for tp, offset in first.until.items()):
                 return
             self._deferred.popleft()
             conclusion = first.conclude()
-            self.enter(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
+            if first.batch is not None:
+                self.enter(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
+            elif conclusion.urgent or conclusion.effects is not None:
+                self.enter_between(first.number, urgent=conclusion.urgent, effects=conclusion.effects)
 
     def forget_deferred(self) -> None:
         """Drop what was deferred: the partitions are assigned anew, and it is read again."""
@@ -246,6 +263,7 @@ class Ledger(Service, Generic[E]):
         effects = [each.effects for each in entries if each.effects is not None]
         if effects:
             await self._publish(effects)
+        self._written += len(entries)
         for entry in entries:
             if entry.batch is not None:
                 consumer.positions.apply(entry.batch.tp, entry.batch.end)
@@ -281,6 +299,7 @@ class Ledger(Service, Generic[E]):
         self.log.info("gave up what was not written; it is folded again: %s", reason)
         self._entries.clear()
         self._deferred.clear()
+        self._written = self._entered
         self._room.set()
         self._partitions.roll_back()
         self._consumer().give_back()

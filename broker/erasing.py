@@ -1,0 +1,206 @@
+"""Having a visitor erased: asking streams for it, waiting until it is done, and looking whether anything is left."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from broker.connection import broker_errors, client_options
+from broker.errors import TopicMissing
+from broker.pacing import pace
+from broker.publishing import Outgoing, Publisher
+from broker.topics import changelog_name, describe_topics
+from contracts.cloudevents import CloudEvent
+from contracts.codecs import decode, encode
+from contracts.errors import ServiceUnavailable
+from contracts.messages import Erasure
+from settings.model import KafkaSettings
+
+NO_WORKER_S = 10.0
+"""How long the group may be without a member before the wait is given up: a restart takes less."""
+
+FETCH_BYTES = 4_194_304
+"""Fetched of one partition at a time: a changelog of a million visitors then takes some 80 fetches."""
+
+_POLL_S = 0.2
+_MEMBERS = 5  # place in a group of a DescribeGroups response, version 0 and later
+
+Offsets = Mapping[int, int]
+"""By partition of the topic of erasures: where the erasure lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place where a visitor may be found."""
+
+    place: str
+    erased: bool
+    found: str
+
+
+async def ask(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
+    """Write an erasure to every partition of the topic of erasures, and return where each lies.
+
+    To every one, because which partition holds a visitor depends on the partitioner of whoever writes the events.
+    `now`: epoch milliseconds.
+
+    Raises:
+        MalformedRecord: this cannot be a user id.
+        TopicMissing: there is no topic of erasures.
+        ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+    """
+    value = encode(Erasure(user_id=user_id, requested_at=now))
+    decode(value, Erasure)  # encoding checks no bounds
+    event = CloudEvent(id=f"{user_key}:{now}", type="user.erasure", source="bannerstream/erase", time=now)
+    topic = kafka.topic_table().erasures.name
+    count = await _partitions(kafka, topic)
+    async with Publisher(kafka, client_id="bannerstream-erase") as publisher:
+        acknowledgements = [
+            await publisher.enqueue(Outgoing(topic, user_id.encode(), value, event.headers(), number))
+            for number in range(count)
+        ]
+        with broker_errors(kafka):
+            written = await asyncio.gather(*acknowledgements)
+    return {each.partition: each.offset for each in written}
+
+
+async def wait(
+    kafka: KafkaSettings, app_id: str, asked: Offsets, timeout_s: float, on_progress: Callable[[int], None]
+) -> None:
+    """Return once streams has committed past the erasure in every partition; `on_progress` is told in how many.
+
+    Streams commits an erasure only when its tombstone and the deletion of the assignment are acknowledged.
+
+    Raises:
+        ServiceUnavailable: no worker runs, or it is not done after `timeout_s`; the message says which.
+        ConfigurationError: see `broker.connection.broker_errors`.
+    """
+    topic = kafka.topic_table().erasures.name
+    deadline = time.monotonic() + timeout_s
+    seen_at = time.monotonic()
+    with broker_errors(kafka):
+        async with _admin(kafka) as admin:
+            while open_ := await _open(admin, app_id, topic, asked):
+                on_progress(len(asked) - len(open_))
+                now = time.monotonic()
+                if await _has_members(admin, app_id):
+                    seen_at = now
+                elif now - seen_at > min(NO_WORKER_S, timeout_s):
+                    raise ServiceUnavailable(
+                        f"no streams worker of {app_id} runs: start one with `bannerstream run streams`. The erasure "
+                        f"lies in {topic} and is done then; run this again to see that it was"
+                    )
+                if now > deadline:
+                    raise ServiceUnavailable(
+                        f"streams has not committed the erasure after {timeout_s:g} s in partitions "
+                        f"{', '.join(map(str, open_))} of {topic}: look at its log and its lag, then run this again "
+                        "with a longer --timeout"
+                    )
+                await asyncio.sleep(_POLL_S)
+            on_progress(len(asked))
+
+
+async def look(
+    kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
+) -> list[Place]:
+    """Return what the changelog and the assignments hold of a visitor; both are read from beginning to end.
+
+    `on_progress` is told how many offsets are read, and of how many.
+
+    Raises:
+        TopicMissing: one of the two is not there.
+        ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+    """
+    changelog, assignments = changelog_name(app_id), kafka.topic_table().assignments.name
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in (changelog, assignments)
+        for number in range(await _partitions(kafka, topic))
+    ]
+    latest = await _latest(kafka, partitions, user_key.encode(), on_progress)
+    return [_place("changelog", changelog, latest), _place("assignment", assignments, latest)]
+
+
+def _place(what: str, topic: str, latest: Mapping[TopicPartition, tuple[int, bytes | None]]) -> Place:
+    there = {tp.partition: record for tp, record in latest.items() if tp.topic == topic}
+    held = [f"{number}@{offset}" for number, (offset, value) in sorted(there.items()) if value is not None]
+    if held:
+        return Place(what, erased=False, found=f"still in {topic}/{', '.join(held)}")
+    if there:
+        deleted = ", ".join(f"{number}@{offset}" for number, (offset, _) in sorted(there.items()))
+        return Place(what, erased=True, found=f"a tombstone in {topic}/{deleted}")
+    return Place(what, erased=True, found=f"no record in {topic}")
+
+
+async def _latest(
+    kafka: KafkaSettings, partitions: list[Any], key: bytes, on_progress: Callable[[int, int], None]
+) -> dict[TopicPartition, tuple[int, bytes | None]]:
+    """Return the latest record of the key in each partition that has one: offset and value."""
+    latest: dict[TopicPartition, tuple[int, bytes | None]] = {}
+    consumer = AIOKafkaConsumer(
+        **client_options(kafka),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    try:
+        with broker_errors(kafka):
+            await consumer.start()
+            pace(consumer)
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            begins = {tp: await consumer.position(tp) for tp in partitions}
+            total = sum(ends[tp] - begins[tp] for tp in partitions)
+            while True:
+                positions = {tp: await consumer.position(tp) for tp in partitions}
+                on_progress(sum(positions[tp] - begins[tp] for tp in partitions), total)
+                if all(positions[tp] >= ends[tp] for tp in partitions):
+                    return latest
+                for tp, records in (await consumer.getmany(timeout_ms=round(1000 * _POLL_S))).items():
+                    for record in records:
+                        if record.key == key:
+                            latest[tp] = record.offset, record.value
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(kafka: KafkaSettings, topic: str) -> int:
+    state = (await describe_topics(kafka)).get(topic)
+    if state is None:
+        raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
+    return state.partitions
+
+
+async def _open(admin: AIOKafkaAdminClient, app_id: str, topic: str, asked: Offsets) -> list[int]:
+    """Return the partitions in which the erasure is not committed."""
+    try:
+        told = await admin.list_consumer_group_offsets(app_id)
+    except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
+        told = {}
+    committed = {tp.partition: each.offset for tp, each in told.items() if tp.topic == topic}
+    return [number for number, offset in sorted(asked.items()) if committed.get(number, -1) <= offset]
+
+
+async def _has_members(admin: AIOKafkaAdminClient, app_id: str) -> bool:
+    try:
+        (response,) = await admin.describe_consumer_groups([app_id])
+    except GroupCoordinatorNotAvailableError:
+        return False
+    return bool(response.groups[0][_MEMBERS])
+
+
+@asynccontextmanager
+async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()

@@ -1,0 +1,69 @@
+"""`bannerstream erase`: forgetting one visitor."""
+
+import asyncio
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from broker.erasing import Offsets, Place, ask, look
+from broker.erasing import wait as until_committed
+from cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
+from cli.context import settings_of
+from contracts.keys import user_key
+from settings import Settings
+
+
+def erase(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(help="The visitor's id, as the shop's events have it.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until streams has done it, then look whether anything is left.")
+    ] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask streams to forget a visitor: state, history and assignment.
+
+    With --wait it ends with 0 only when nothing is left, with 4 when no worker runs or it took too long, with 5 when a
+    place still holds the visitor. What it does not reach is in docs/privacy.md.
+    """
+    settings = settings_of(ctx)
+    key = user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
+    asked = asyncio.run(ask(settings.kafka, user, key, time.time_ns() // 1_000_000))
+    topic = settings.kafka.topic_table().erasures.name
+    places = asyncio.run(_checked(settings, key, asked, timeout)) if wait else []
+    if as_json:
+        erased = all(each.erased for each in places) if wait else None
+        print_json({"user_key": key, "asked": asked, "erased": erased, "places": [asdict(each) for each in places]})
+    elif wait:
+        rows = [{"place": each.place, "erased": "yes" if each.erased else "NO", "found": each.found} for each in places]
+        show_rows(rows, as_json=False, title=f"Visitor {key}", empty="")
+    else:
+        stdout.print(
+            f"asked in all {len(asked)} partitions of {topic}; streams does the rest as soon as it reads it. "
+            "--wait waits for it and looks",
+            highlight=False,
+        )
+    if not all(each.erased for each in places):
+        stderr.print(
+            "an event of this visitor was read after the erasure: one that came since, or that was still waiting. "
+            "Stop sending events of this visitor, wait until streams has no lag, and run this again",
+            style="red",
+            highlight=False,
+        )
+        raise typer.Exit(CHECK_FAILED)
+
+
+async def _checked(settings: Settings, key: str, asked: Offsets, timeout_s: float) -> list[Place]:
+    kafka, app_id = settings.kafka, settings.streams.app_id
+    with progress_bar() as progress:
+        waiting = progress.add_task("waiting for streams", total=len(asked))
+        await until_committed(kafka, app_id, asked, timeout_s, lambda done: progress.update(waiting, completed=done))
+        looking = progress.add_task("looking at what is left", total=None)
+        found = await look(
+            kafka, app_id, key, lambda read, total: progress.update(looking, completed=read, total=total)
+        )
+    implied = Place("affinity (memory)", erased=True, found="implied: streams commits an erasure after letting go")
+    return [implied, *found]
