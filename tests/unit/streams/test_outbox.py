@@ -78,6 +78,11 @@ async def test_who_was_forgotten_has_the_assignment_deleted_unless_a_new_one_cam
     assert b'"epoch":1' in sent[BOB][1]
 
 
+async def test_an_assignment_from_before_the_erasure_does_not_outlive_it_in_one_round(outbox, producer):
+    await outbox.publish([Outcome(assignments={ADA: assignment(ADA, 1)}), Outcome(forgotten=[ADA])])
+    assert producer.records("banner.assignments")[ADA][1] is None
+
+
 async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, producer):
     await outbox.publish([Outcome(dead_letters=[LETTER])])
     assert producer.records("bannerstream.dlq") == {b"user": (1, LETTER.value)}

@@ -385,6 +385,55 @@ async def test_a_deferred_batch_is_forgotten_where_it_will_be_read_again(world):
     assert world.journal == [("given back",)]
 
 
+async def test_what_is_deferred_waits_until_all_that_was_entered_before_is_written(world):
+    clicks = TP("clicks", 0)
+    await world.held()
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.committed({clicks: 7})
+    assert world.journal == []
+    world.brokers.open.set()
+    await world.until(lambda: ("applied", 9, 1) in world.journal)
+    world.ledger.committed({clicks: 7})
+    assert world.journal[-1] == ("applied", 0, 5)
+
+
+async def test_what_is_deferred_does_not_wait_for_what_was_given_up(world):
+    clicks = TP("clicks", 0)
+    world.brokers.may_write = False
+    world.ledger.enter(batch(1, 0, 5), urgent=[b"ada"])
+    await world.until(lambda: ("given back",) in world.journal)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.committed({clicks: 7})
+    assert world.journal[-1] == ("applied", 0, 5)
+
+
+async def test_a_deferred_change_that_comes_from_no_batch_is_written_and_applies_nothing(world):
+    clicks = TP("clicks", 0)
+    world.ledger.defer_between(0, {clicks: 7}, erased(world))
+    world.ledger.defer_between(0, {clicks: 7}, Conclusion)
+    world.ledger.committed({clicks: 6})
+    assert world.journal == []
+    world.ledger.committed({clicks: 7})
+    await world.until(lambda: world.rounds)
+    assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"])]
+    assert [each.batches for each in world.rounds] == [1], "nothing is entered where nothing follows"
+
+
+async def test_of_much_that_is_deferred_a_part_is_entered_at_a_time(world):
+    concluded: list[int] = []
+
+    def conclude(number: int) -> Conclusion[str]:
+        concluded.append(number)
+        return Conclusion()
+
+    for number in range(MAX_WAITING + 3):
+        world.ledger.defer_between(0, {}, lambda number=number: conclude(number))
+    world.ledger.committed({})
+    assert concluded == list(range(MAX_WAITING))
+    world.ledger.committed({})
+    assert concluded == list(range(MAX_WAITING + 3))
+
+
 async def test_a_change_that_comes_from_no_batch_is_written_and_applies_nothing(world):
     world.partitions[0].remove(b"ada")
     world.ledger.enter_between(0, urgent=[b"ada"], effects="ada's goodbye")

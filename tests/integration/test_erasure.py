@@ -1,0 +1,339 @@
+"""Erasing and expiring visitors, as a shop sees it: on a real Kafka, by the command, whatever dies in between."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.erasing import Place, ask, look
+from broker.topics import create_topics, internal_topics
+from contracts.codecs import decode
+from contracts.deadletters import DeadLetter
+from contracts.keys import user_key
+from contracts.messages import Assignment
+from settings import Settings
+from streams.affinity import UserState, unpack
+from streams.forgetting import is_grave
+from tests.faults.fleet import Strike
+from tests.faults.fleet import Worker as DyingWorker
+from tests.streams_worker import Shop, Worker, until
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+
+BANNERSTREAM = Path(sys.executable).with_name("bannerstream")
+DAY_MS = 86_400_000
+NEVER = {"BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "60"}
+"""So that a test kills the worker before its first commit."""
+
+Erase = Callable[..., Coroutine[Any, Any, Any]]
+
+
+@pytest.fixture
+async def shop(settings: Settings) -> AsyncIterator[Shop]:
+    await create_topics(settings.kafka, **internal_topics(settings.streams))
+    async with Shop(settings) as shop:
+        yield shop
+
+
+@pytest.fixture
+def worker(shop: Shop, environment: dict[str, str], tmp_path: Path) -> Iterator[Worker]:
+    with Worker(shop.settings, environment, tmp_path / "worker.log") as worker:
+        yield worker
+
+
+@pytest.fixture
+def erase(environment: dict[str, str], tmp_path: Path) -> Erase:
+    """Run the installed command, check its exit code, and return the JSON that it prints and what it says to people."""
+
+    async def run(user: str, *options: str, code: int = 0) -> tuple[Any, str]:
+        child = await asyncio.create_subprocess_exec(
+            *(BANNERSTREAM, "erase", user, "--json", *options),
+            env={**os.environ, **environment},
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        told, said = await child.communicate()
+        assert child.returncode == code, said.decode()
+        return json.loads(told) if told else None, said.decode()
+
+    return run
+
+
+def key_of(user: str, settings: Settings) -> str:
+    return user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
+
+
+async def places(user: str, settings: Settings) -> list[Place]:
+    return await look(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
+
+
+async def gone(user: str, settings: Settings) -> bool:
+    return all(each.erased for each in await places(user, settings))
+
+
+async def state_of(user: str, shop: Shop) -> UserState | None:
+    """Return the visitor's state as the changelog has it; None after a tombstone or where there was none."""
+    key = key_of(user, shop.settings).encode()
+    values = [each.value for each in await shop.read(shop.changelog) if each.key == key]
+    return unpack(values[-1]) if values and values[-1] is not None else None
+
+
+async def assignment_of(user: str, shop: Shop) -> Assignment | None:
+    key = key_of(user, shop.settings).encode()
+    values = [each.value for each in await shop.read(shop.topics.assignments.name) if each.key == key]
+    return decode(values[-1], Assignment) if values and values[-1] is not None else None
+
+
+async def assigned(user: str, shop: Shop) -> Assignment:
+    """Return the visitor's assignment, once there is one."""
+    found: list[Assignment] = []
+
+    async def there_is() -> bool:
+        found[:] = [each] if (each := await assignment_of(user, shop)) is not None else []
+        return bool(found)
+
+    await until(there_is, f"{user} has an assignment")
+    return found[0]
+
+
+async def ask_for(user: str, settings: Settings) -> None:
+    await ask(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
+
+
+async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
+    shop: Shop, worker: Worker, settings: Settings, erase: Erase
+) -> None:
+    await shop.send("ada")
+    await shop.send("ada", product_id="shoe", kind="cart")
+    await shop.send("bob")
+    await assigned("ada", shop)
+    await assigned("bob", shop)
+
+    told, _ = await erase("ada", "--wait")
+    assert told["user_key"] == key_of("ada", settings)
+    assert told["erased"] is True
+    assert {each["place"] for each in told["places"]} == {"affinity (memory)", "changelog", "assignment"}
+    assert "tombstone" in told["places"][1]["found"]
+    assert (await state_of("ada", shop), await assignment_of("ada", shop)) == (None, None)
+    assert await assignment_of("bob", shop) is not None
+
+    await shop.send("ada", product_id="novel", kind="cart")
+    assert (await assigned("ada", shop)).epoch == 1
+    state = await state_of("ada", shop)
+    assert state is not None
+    assert (state.epoch, list(state.touched)) == (1, ["novel"])
+    assert [each.erased for each in await places("ada", settings)] == [False, False]
+
+
+async def test_without_waiting_it_says_what_was_asked(
+    shop: Shop, worker: Worker, settings: Settings, erase: Erase
+) -> None:
+    await shop.send("ada")
+    await assigned("ada", shop)
+    told, _ = await erase("ada")
+    assert (told["erased"], told["places"]) == (None, [])
+    assert len(told["asked"]) == settings.kafka.partitions
+
+    async def all_gone() -> bool:
+        return await gone("ada", settings)
+
+    await until(all_gone, "ada is erased")
+
+
+async def test_somebody_who_was_never_here_is_erased_too(shop: Shop, worker: Worker, erase: Erase) -> None:
+    told, _ = await erase("nobody", "--wait")
+    assert [each["found"].startswith("no record in") for each in told["places"][1:]] == [True, True]
+
+
+async def test_where_no_worker_runs_it_says_so_and_the_erasure_is_done_later(
+    shop: Shop, worker: Worker, settings: Settings, erase: Erase
+) -> None:
+    await shop.send("ada")
+    await assigned("ada", shop)
+    await shop.caught_up()
+    assert await asyncio.to_thread(worker.terminate) == 0
+    _, said = await erase("ada", "--wait", "--timeout", "1", code=4)
+    assert "bannerstream run streams" in said
+    assert await state_of("ada", shop) is not None
+    worker.start()
+    told, _ = await erase("ada", "--wait")
+    assert told["erased"] is True
+
+
+async def test_who_is_read_again_after_the_erasure_is_told(
+    shop: Shop, worker: Worker, settings: Settings, erase: Erase
+) -> None:
+    """An erasure cannot know of events that streams has not read: the command finds what they brought."""
+    await shop.send("ada")
+    await assigned("ada", shop)
+    coming = asyncio.create_task(_send_on(shop, "ada"))
+    told, said = await erase("ada", "--wait", code=5)
+    coming.cancel()
+    with suppress(asyncio.CancelledError):
+        await coming
+    assert told["erased"] is False
+    assert "run this again" in said
+    await shop.caught_up()
+    told, _ = await erase("ada", "--wait")
+    assert told["erased"] is True
+
+
+async def _send_on(shop: Shop, *users: str) -> None:
+    while True:
+        for user in users:
+            await shop.send(user)
+
+
+async def test_an_erasure_on_a_busy_partition_takes_one_visitor_and_no_event_of_the_others(
+    shop: Shop, worker: Worker, erase: Erase
+) -> None:
+    await shop.send("ada")
+    await assigned("ada", shop)
+    others = [f"u-{number}" for number in range(20)]
+    coming = asyncio.create_task(_send_on(shop, *others))
+    told, _ = await erase("ada", "--wait")
+    coming.cancel()
+    with suppress(asyncio.CancelledError):
+        await coming
+    await shop.flush()
+    assert told["erased"] is True
+    await shop.caught_up()
+    sent = [each.key.decode() for each in await shop.read(shop.topics.clicks.name)]
+    for user in others[:3]:
+        last = max(each.offset for each in await shop.read(shop.topics.clicks.name) if each.key == user.encode())
+        state = await state_of(user, shop)
+        assert state is not None
+        assert state.offsets == {shop.topics.clicks.name: last}
+        assert sum(state.scores.values()) == pytest.approx(2.0 * sent.count(user), rel=0.01)
+
+
+async def test_several_erasures_in_a_batch_with_one_that_cannot_be_read(
+    shop: Shop, worker: Worker, settings: Settings
+) -> None:
+    users = ["ada", "bob", "eve", "dan", "fay"]
+    for user in users:
+        await shop.send(user)
+    for user in users:
+        await assigned(user, shop)
+    erasures = shop.topics.erasures.name
+    await shop.send("ada", topic=erasures, value=b"not json", key=b"ada")
+    await asyncio.gather(*(ask_for(user, settings) for user in users[:4]))
+
+    async def all_gone() -> bool:
+        return all([await gone(user, settings) for user in users[:4]])
+
+    await until(all_gone, "all are erased")
+    assert await assignment_of("fay", shop) is not None
+    (record,) = await shop.read_until(shop.topics.dead_letters.name, bool)
+    letter = DeadLetter.from_record(record.key, record.value, record.headers)
+    assert (letter.code, letter.topic, letter.value) == ("malformed", erasures, b"not json")
+
+
+async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_counts_nothing_again(
+    shop: Shop, environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    await shop.send("ada")
+    await shop.send("bob")
+    with Worker(settings, environment | NEVER, tmp_path / "killed.log") as worker:
+        await assigned("ada", shop)
+        await ask_for("ada", settings)
+
+        async def buried() -> bool:
+            state = await state_of("ada", shop)
+            return state is not None and is_grave(state) and await assignment_of("ada", shop) is None
+
+        await until(buried, "ada's state is a grave and her assignment is deleted")
+        await asyncio.to_thread(worker.kill)
+    assert await shop.behind() == 2, "nothing was committed: her click comes again"
+    with Worker(settings, environment, tmp_path / "next.log"):
+        await _erased_and_caught_up(shop, settings)
+
+
+@pytest.mark.parametrize("when", ["before-flush", "after-flush"])
+async def test_who_is_killed_at_the_tombstone_erases_all_the_same(
+    when: str, shop: Shop, environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    """Of this worker's writes to the changelog the first is ada's click, the second her grave, the third is struck."""
+    dying = DyingWorker("dying", tmp_path, environment, Strike(when, 3))
+    try:
+        await shop.send("ada")
+        await assigned("ada", shop)
+        await ask_for("ada", settings)
+
+        async def struck() -> bool:
+            return dying.process.poll() is not None
+
+        await until(struck, "it has struck itself")
+        assert dying.process.poll() == -signal.SIGKILL
+    finally:
+        dying.process.kill()
+    if when == "before-flush":
+        state = await state_of("ada", shop)
+        assert state is not None
+        assert is_grave(state)
+    with Worker(settings, environment, tmp_path / "next.log"):
+        await _erased_and_caught_up(shop, settings)
+
+
+async def _erased_and_caught_up(shop: Shop, settings: Settings) -> None:
+    """Check that ada is gone for good: after everything that was read before has been read again, too."""
+
+    async def all_gone() -> bool:
+        return await gone("ada", settings)
+
+    await until(all_gone, "ada is erased")
+    await shop.caught_up()
+    await shop.send("zoe")
+    await assigned("zoe", shop)
+    await shop.caught_up()
+    assert await gone("ada", settings), "her click was counted again"
+    await shop.send("ada", product_id="novel", kind="cart")
+    assert (await assigned("ada", shop)).epoch == 1
+    state = await state_of("ada", shop)
+    assert state is not None
+    assert list(state.touched) == ["novel"]
+
+
+class TestExpiry:
+    """One partition, and visitors are forgotten after a day."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        kafka = settings.kafka.model_copy(update={"partitions": 1})
+        streams = settings.streams.model_copy(update={"forget_after_days": 1.0})
+        return settings.model_copy(update={"kafka": kafka, "streams": streams})
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {
+            "BANNERSTREAM_KAFKA__PARTITIONS": "1",
+            "BANNERSTREAM_STREAMS__FORGET_AFTER_DAYS": "1",
+        }
+
+    async def test_who_has_not_come_for_long_is_forgotten_and_who_has_is_not(
+        self, shop: Shop, worker: Worker, settings: Settings
+    ) -> None:
+        await shop.send("ada", time=time.time_ns() // 1_000_000 - 2 * DAY_MS)
+        await shop.send("bob")
+        await assigned("ada", shop)
+        await shop.caught_up()
+        assert await asyncio.to_thread(worker.terminate) == 0
+        worker.start()
+        await shop.send("zoe")  # the first batch of a day, and of a worker, starts a sweep
+
+        async def ada_is_gone() -> bool:
+            return await gone("ada", settings)
+
+        await until(ada_is_gone, "ada is forgotten")
+        assert await assignment_of("bob", shop) is not None
+        assert await state_of("bob", shop) is not None
+        assert None in [each.value for each in await shop.read(shop.changelog)]

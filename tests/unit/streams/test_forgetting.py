@@ -1,0 +1,285 @@
+"""Forgetting: graves keep what replays need and nothing of the visitor; tombstones wait until nothing comes again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from contracts.codecs import encode
+from contracts.keys import UserKeys
+from contracts.messages import Erasure
+from streams.affinity import UserState, pack, unpack
+from streams.affinity.state import STATE_VERSION
+from streams.batch import Outcome
+from streams.batching import Batch, Codec, Conclusion, InMemory, Partition
+from streams.batching.positions import Positions
+from streams.batching.store import Partitions
+from streams.forgetting import Eraser, IdleSweep, grave_of, is_grave
+from streams.metrics import StreamsMetrics
+from tests.unit.streams.shop import DAY, NOON
+from tests.unit.streams.test_batch import SECRET, Record, Table, at, record
+
+ERASURES, CLICKS = TP("users.erasures", 0), TP("clicks", 0)
+
+
+@dataclass
+class Deferred:
+    batch: Batch | None
+    until: Mapping[TP, int]
+    conclude: Callable[[], Conclusion[Outcome]]
+
+
+@dataclass
+class Ledger:
+    """Stands in for the ledger: keeps what it is given. What is entered is written at once."""
+
+    states: Partition[UserState]
+    entered: list[tuple[list[bytes], Outcome | None]] = field(default_factory=list)
+    deferred: list[Deferred] = field(default_factory=list)
+
+    async def room(self) -> None:
+        await asyncio.sleep(0)
+
+    def enter_between(self, number: int, *, urgent: Sequence[bytes], effects: Outcome | None = None) -> None:
+        self.entered.append((list(urgent), effects))
+        self.states.written(self.states.encode(list(urgent)), 1)
+
+    def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[Outcome]]) -> None:
+        self.deferred.append(Deferred(batch, until, conclude))
+
+    def defer_between(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[Outcome]]) -> None:
+        self.deferred.append(Deferred(None, until, conclude))
+
+
+class App:
+    """What forgetting needs of the app, with one partition, of whose clicks 7 are folded."""
+
+    def __init__(self) -> None:
+        self.partitions = Partitions(Codec(pack, unpack), lambda _: InMemory())
+        self.states = self.partitions[0]
+        self.ledger = Ledger(self.states)
+        self.positions = Positions()
+        self.positions.begin({CLICKS: 7, ERASURES: 0, TP("clicks", 1): 50})
+        self.batch_consumer = self
+        self.written = self
+        self.partitions_here = self.partitions
+        self.rebalancing = False
+        self.futures: list[Coroutine[Any, Any, None]] = []
+        self.add_future = self.futures.append
+        self.registry = CollectorRegistry()
+        metrics = StreamsMetrics(self.registry)
+        self.eraser = Eraser(self, ERASURES.topic, UserKeys(SECRET), metrics)  # type: ignore[arg-type]
+        self.sweep = IdleSweep(self, ERASURES.topic, 30 * DAY, metrics)  # type: ignore[arg-type]
+
+    def keep(self, user: str, state: UserState) -> None:
+        self.at_rest({at(user): pack(state)})
+
+    def at_rest(self, packed: Mapping[bytes, bytes]) -> None:
+        self.states.at_rest.update(packed.items(), 1)
+
+    def erase(self, *values: bytes) -> Deferred:
+        records = [Record(offset, NOON, b"ada", value) for offset, value in enumerate(values)]
+        self.eraser.fold(Batch(ERASURES, 0, len(values), records), self.states, NOON)
+        return self.ledger.deferred[-1]
+
+    async def day(self, now: int, *, timestamp: int | None = None) -> None:
+        clicks = Batch(CLICKS, 0, 1, [Record(0, now if timestamp is None else timestamp, b"", b"")])
+        self.sweep.maybe(clicks, self.states, now)
+        while self.futures:
+            await self.futures.pop()
+
+    def forgotten(self, reason: str) -> float:
+        return self.registry.get_sample_value("bannerstream_forgotten_total", {"reason": reason}) or 0.0
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+def asking(user: str) -> bytes:
+    return encode(Erasure(user_id=user, requested_at=NOON))
+
+
+def state_of(*events: Record) -> UserState:
+    table = Table()
+    table.run(*events)
+    return table.state("ada")
+
+
+def test_a_grave_keeps_offsets_and_epoch_and_nothing_of_the_visitor():
+    state = state_of(record(3), record(4, product_id="shoe", kind="cart"), record(5, kind="purchase"))
+    grave = grave_of(state)
+    assert is_grave(grave)
+    assert not is_grave(state)
+    assert grave == UserState(state.half_life_ms, epoch=state.epoch, offsets={"clicks": 5})
+    for told in (b"mug", b"shoe", b"cosy", b"sporty"):
+        assert told not in pack(grave)
+
+
+def test_the_events_that_a_grave_covers_are_replays_and_tell_nothing():
+    events = [record(0), record(1, product_id="shoe", kind="cart")]
+    buried = pack(grave_of(state_of(*events)))
+    table = Table({at("ada"): buried})
+    outcome = table.run(*events)
+    assert outcome.fates == {"replayed": 2}
+    assert (outcome.assignments, outcome.asks, outcome.changed) == ({}, {}, set())
+    assert table == {at("ada"): buried}
+
+
+visits = st.lists(
+    st.fixed_dictionaries(
+        {
+            "product_id": st.sampled_from(["mug", "blanket", "shoe", "novel"]),
+            "kind": st.sampled_from(["view", "click", "cart", "purchase"]),
+            "time": st.integers(NOON - 40 * DAY, NOON),
+        }
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(visits, visits)
+def test_who_comes_back_to_a_grave_begins_anew_but_for_the_epoch(before, after):
+    old = state_of(*(record(offset, **each) for offset, each in enumerate(before)))
+    later = [record(100 + offset, **each) for offset, each in enumerate(after)]
+    anew = state_of(*later)
+    table = Table({at("ada"): pack(grave_of(old))})
+    table.run(*later)
+    found = table.state("ada")
+    assert found.epoch == anew.epoch + old.epoch
+    found.epoch = anew.epoch
+    assert found == anew
+
+
+def test_an_erasure_buries_at_once_and_deletes_the_assignment_with_the_grave(app):
+    app.keep("ada", state_of(record(0)))
+    app.keep("bob", state_of(record(0)))
+    deferred = app.erase(asking("ada"))
+    ((urgent, effects),) = app.ledger.entered
+    assert (urgent, effects.forgotten) == ([at("ada")], [at("ada")])
+    assert is_grave(unpack(app.states.at_rest.get(at("ada"))))
+    assert not is_grave(app.states.get(at("bob")))
+    assert deferred.until == {CLICKS: 7}
+    assert app.forgotten("erased") == 1
+
+
+def test_the_tombstone_comes_once_what_was_read_is_committed(app):
+    app.keep("ada", state_of(record(0)))
+    conclusion = app.erase(asking("ada")).conclude()
+    assert conclusion == Conclusion([at("ada")], None)
+    assert app.states.encode(conclusion.urgent) == [(at("ada"), None)]
+
+
+def test_who_came_back_before_the_tombstone_stays(app):
+    app.keep("ada", state_of(record(0)))
+    deferred = app.erase(asking("ada"))
+    came_back = Table({at("ada"): app.states.at_rest.get(at("ada"))})
+    came_back.run(record(9))
+    app.states.put(at("ada"), came_back.state("ada"))
+    assert deferred.conclude() == Conclusion([], None)
+    assert app.states.get(at("ada")).epoch == 2
+
+
+def test_an_erasure_that_comes_again_finds_the_grave_and_deletes_the_assignment_again(app):
+    app.keep("ada", grave_of(state_of(record(0))))
+    deferred = app.erase(asking("ada"))
+    assert [effects.forgotten for _, effects in app.ledger.entered] == [[at("ada")]]
+    assert deferred.conclude().urgent == [at("ada")]
+    assert app.forgotten("erased") == 0, "it was counted the first time"
+
+
+def test_an_unreadable_state_is_erased_like_any_other(app):
+    app.at_rest({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
+    deferred = app.erase(asking("ada"))
+    assert is_grave(unpack(app.states.at_rest.get(at("ada"))))
+    assert deferred.conclude().urgent == [at("ada")]
+
+
+def test_a_batch_of_erasures_buries_each_once_and_makes_letters_of_what_it_cannot_read(app):
+    for user in ("ada", "bob", "eve"):
+        app.keep(user, state_of(record(0)))
+    deferred = app.erase(asking("ada"), b"not json", asking("nobody"), asking("ada"), b'{"user_id": 7}', asking("bob"))
+    ((urgent, _),) = app.ledger.entered
+    assert urgent == [at("ada"), at("bob")]
+    conclusion = deferred.conclude()
+    assert conclusion.urgent == [at("ada"), at("bob")]
+    assert [(each.code, each.topic, each.offset) for each in conclusion.effects.dead_letters] == [
+        ("malformed", ERASURES.topic, 1),
+        ("malformed", ERASURES.topic, 4),
+    ]
+    assert app.states.get(at("eve")) is not None
+
+
+def test_an_erasure_of_somebody_unknown_here_writes_nothing(app):
+    deferred = app.erase(asking("nobody"))
+    assert app.ledger.entered == []
+    assert deferred.conclude() == Conclusion([], None)
+
+
+async def test_the_sweep_buries_who_is_idle_and_leaves_the_others(app):
+    app.keep("ada", state_of(record(0)))
+    app.keep("bob", state_of(record(0, time=NOON + 200_000)))
+    await app.day(NOON + 30 * DAY + 100_000)
+    ((urgent, effects),) = app.ledger.entered
+    assert (urgent, effects.forgotten) == ([at("ada")], [at("ada")])
+    (deferred,) = app.ledger.deferred
+    assert (deferred.batch, deferred.until) == (None, {CLICKS: 7})
+    assert deferred.conclude() == Conclusion([at("ada")], None)
+    assert app.states.get(at("bob")) is not None
+    assert app.forgotten("idle") == 1
+
+
+async def test_the_grave_of_an_erasure_waits_for_its_events_even_in_a_sweep(app):
+    """A restart finds the grave before the events that it covers are committed, and sweeps first of all."""
+    app.keep("ada", grave_of(state_of(record(0))))
+    await app.day(NOON)
+    assert is_grave(app.states.get(at("ada")))
+    (deferred,) = app.ledger.deferred
+    assert deferred.until == {CLICKS: 7}
+    assert app.forgotten("idle") == 0
+
+
+async def test_a_sweep_looks_once_a_day(app):
+    await app.day(NOON)
+    app.keep("ada", state_of(record(0, time=NOON - 40 * DAY)))
+    await app.day(NOON + DAY - 1)
+    assert app.ledger.entered == []
+    await app.day(NOON + DAY)
+    assert len(app.ledger.entered) == 1
+
+
+async def test_a_producer_whose_clock_is_ahead_has_nobody_forgotten(app):
+    app.keep("ada", state_of(record(0)))
+    await app.day(NOON + DAY, timestamp=NOON + 3650 * DAY)
+    assert app.ledger.entered == []
+
+
+async def test_a_backlog_is_not_idleness(app):
+    app.keep("ada", state_of(record(0)))
+    await app.day(NOON + 60 * DAY, timestamp=NOON + DAY)
+    assert app.ledger.entered == []
+
+
+async def test_a_sweep_passes_over_a_damaged_state(app):
+    app.at_rest({at("eve"): bytes([STATE_VERSION]) + b"damaged"})
+    app.keep("ada", state_of(record(0)))
+    await app.day(NOON + 31 * DAY)
+    assert [urgent for urgent, _ in app.ledger.entered] == [[at("ada")]]
+
+
+async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
+    app.keep("ada", state_of(record(0)))
+    app.rebalancing = True
+    await app.day(NOON + 31 * DAY)
+    assert app.ledger.entered == []
+    app.rebalancing = False
+    await app.day(NOON + 31 * DAY + 1)
+    assert len(app.ledger.entered) == 1
