@@ -27,6 +27,7 @@ NOT_RUN = {
     "make test": "it runs this test",
     "bannerstream paint --painter diffusers": "tests/unit/cli/test_paint.py runs it on tiny models",
     "bannerstream paint --describer transformers": "tests/unit/generator/test_transformers.py runs a tiny model",
+    "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }
 """Commands that no test runs, by their beginning, and why."""
