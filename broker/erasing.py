@@ -108,7 +108,7 @@ async def wait(
 
 async def look(
     kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
-) -> list[Place]:
+) -> tuple[Place, Place]:
     """Return what the changelog and the assignments hold of a visitor; both are read from beginning to end.
 
     `on_progress` is told how many offsets are read, and of how many.
@@ -124,7 +124,7 @@ async def look(
         for number in range(await _partitions(kafka, topic))
     ]
     latest = await _latest(kafka, partitions, user_key.encode(), on_progress)
-    return [_place("changelog", changelog, latest), _place("assignment", assignments, latest)]
+    return _place("changelog", changelog, latest), _place("assignment", assignments, latest)
 
 
 def _place(what: str, topic: str, latest: Mapping[TopicPartition, tuple[int, bytes | None]]) -> Place:

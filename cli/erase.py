@@ -65,5 +65,6 @@ async def _checked(settings: Settings, key: str, asked: Offsets, timeout_s: floa
         found = await look(
             kafka, app_id, key, lambda read, total: progress.update(looking, completed=read, total=total)
         )
-    implied = Place("affinity (memory)", erased=True, found="implied: streams commits an erasure after letting go")
-    return [implied, *found]
+    changelog, assignment = found
+    told = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
+    return [Place("affinity (memory)", changelog.erased, told), changelog, assignment]

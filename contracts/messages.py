@@ -88,7 +88,7 @@ class Feedback(Struct, frozen=True, kw_only=True):
 
 
 class Erasure(Struct, frozen=True, kw_only=True):
-    """Asks to forget a visitor."""
+    """Asks to forget a visitor. Goes to every partition: the events' partitioner decides which holds the visitor."""
 
     user_id: UserId
     requested_at: Timestamp

@@ -72,7 +72,7 @@ def key_of(user: str, settings: Settings) -> str:
     return user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
 
 
-async def places(user: str, settings: Settings) -> list[Place]:
+async def places(user: str, settings: Settings) -> tuple[Place, Place]:
     return await look(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
 
 
@@ -181,6 +181,7 @@ async def test_who_is_read_again_after_the_erasure_is_told(
     with suppress(asyncio.CancelledError):
         await coming
     assert told["erased"] is False
+    assert [each["erased"] for each in told["places"][:2]] == [False, False]
     assert "run this again" in said
     await shop.caught_up()
     told, _ = await erase("ada", "--wait")
