@@ -32,7 +32,7 @@ class Topics:
     assignments: Topic = Topic("banner.assignments", "user key", "compact", "streams", "Assignment")
     ready: Topic = Topic("banner.ready", "banner key", "compact", "generator", "BannerReady")
     feedback: Topic = Topic("banner.feedback", "banner key", "delete", "edge", "Feedback")
-    erasures: Topic = Topic("users.erasures", "user id", "delete", "shop, erase", "Erasure, in every partition", external=True)
+    erasures: Topic = Topic("users.erasures", "user id", "delete", "shop", "Erasure, in every partition", external=True)
     dead_letters: Topic = Topic("bannerstream.dlq", "source key", "delete", "all", "the original bytes")
 
     def __iter__(self) -> Iterator[Topic]:
