@@ -93,7 +93,7 @@ class StreamsApp(BatchApp):
                         eraser.fold(batch, states, time.time_ns() // 1_000_000)
                         continue
                     outcome = folder.fold(batch, states)
-                    self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
+                    self.ledger.enter(batch, urgent=outcome.urgent, effects=outcome if outcome.speaks else None)
                     sweep.maybe(batch, states)
             except Exception as error:
                 await self.crash(error)
