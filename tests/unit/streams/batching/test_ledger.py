@@ -53,8 +53,8 @@ class Consumer:
     def positions(self) -> "Consumer":
         return self
 
-    def apply(self, tp: TP, end: int) -> None:
-        self.journal.append(("applied", tp.partition, end))
+    def apply(self, batch: Batch) -> None:
+        self.journal.append(("applied", batch.tp.partition, batch.end))
 
     def give_back(self) -> None:
         self.journal.append(("given back",))

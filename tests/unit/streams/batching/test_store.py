@@ -1,6 +1,7 @@
 """A partition's states: what is live, what is to be written, and what the changelog has acknowledged."""
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -216,4 +217,5 @@ class AgainstDicts(RuleBasedStateMachine):
         assert set(self.partition.dirty()) == self.unwritten
 
 
+AgainstDicts.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 test_whatever_order_no_state_is_lost = AgainstDicts.TestCase
