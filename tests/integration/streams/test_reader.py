@@ -4,13 +4,13 @@ import asyncio
 import time
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from streams.batching.reader import ChangelogReader
 from streams.batching.store import Codec, InMemory, Partitions
-from tests.integration.streams.conftest import PATIENCE_S, until
+from tests.integration.streams.conftest import PATIENCE_S, records_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -64,24 +64,6 @@ async def read(world: World, topic: str, *partitions: int) -> None:
     await asyncio.wait_for(world.reader.read_to_end(tps), PATIENCE_S)
 
 
-async def offsets_in(brokers: str, topic: str) -> list[int]:
-    """Return the offset of every record that there is."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers)
-    await consumer.start()
-    try:
-        tp = TopicPartition(topic, 0)
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        offsets: list[int] = []
-        while await consumer.position(tp) < end:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                offsets += [each.offset for each in records]
-        return offsets
-    finally:
-        await consumer.stop()
-
-
 async def test_everything_is_there_when_it_returns_and_tombstones_have_removed(world, producer, make_topic):
     topic = await make_topic("changelog", 2, cleanup_policy="compact")
     await write(producer, topic, numbered(500))
@@ -107,7 +89,7 @@ async def test_holes_that_compaction_left_are_read_over(world, producer, make_to
     for version in range(3):
         end = await write(producer, topic, numbered(100, version))
     deadline = time.monotonic() + PATIENCE_S
-    while len(await offsets_in(world.brokers, topic)) >= end:
+    while len(await records_in(world.brokers, topic)) >= end:
         assert time.monotonic() < deadline, "nothing was compacted"
         end = await write(producer, topic, {b"the last segment is not compacted": b"1"})
     await read(world, topic)
