@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -28,11 +28,10 @@ async def until(true: Callable[[], Any], what: str) -> None:
 
 async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
     """Return every record that a topic holds, each partition's in its order."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers)
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
     try:
         tps = consumer.assignment()
-        await consumer.seek_to_beginning(*tps)
         ends = await consumer.end_offsets(tps)
         records: list[ConsumerRecord] = []
         while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:

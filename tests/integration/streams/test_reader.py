@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -17,12 +18,25 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 COMPACTED = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01", "segment_ms": "100"}
 
 
+class Noticing(InMemory):
+    """Says when it takes something over."""
+
+    def __init__(self, notice: Callable[[], object]) -> None:
+        super().__init__()
+        self._notice = notice
+
+    def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        super().update(changes, reached)
+        self._notice()
+
+
 class World:
     """A reader, the partitions that it fills, and how often it connected."""
 
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: InMemory())
+        self.on_update: Callable[[], object] = lambda: None
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: Noticing(lambda: self.on_update()))
         self.reader = ChangelogReader(self._connect, self.partitions)
         self.connected = 0
         self.refusals = 0
@@ -138,9 +152,10 @@ async def test_a_reading_that_is_cancelled_half_way_is_gone_on_with(world, produ
     topic = await make_topic("changelog", cleanup_policy="compact")
     end = await write(producer, topic, numbered(2_000))
     reading = asyncio.create_task(world.reader.read_to_end([TP(topic, 0)]))
-    await until(lambda: world.reached() is not None, "it began")
-    reading.cancel()
-    await asyncio.gather(reading, return_exceptions=True)
+    world.on_update = reading.cancel
+    await asyncio.wait([reading], timeout=PATIENCE_S)
+    assert reading.cancelled()
+    world.on_update = lambda: None
     half_way = world.reached()
     assert 0 < half_way < end
     assert world.states() == numbered(half_way)
