@@ -78,14 +78,30 @@ class StorageSettings(_Group):
 class InputSettings(_Group):
     """How the shop writes its events."""
 
-    clicks_format: Literal["auto", "native", "segment", "ga4"] = Field(
-        "auto", description="Format of `clicks`; `auto` looks at each record."
+    clicks_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
+        "auto", description="Format of `clicks`; `auto` looks at each record, `mapped` reads `input.connect_file`."
     )
-    purchases_format: Literal["auto", "native", "segment", "ga4"] = Field("auto", description="Format of `purchases`.")
+    purchases_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
+        "auto", description="Format of `purchases`."
+    )
+    connect_file: Path | None = Field(
+        None, description="The `connect.toml` that says where the fields of a `mapped` topic's events lie."
+    )
     max_future_s: Seconds = Field(
         300.0, description="An event later than its arrival by more than this is a dead letter."
     )
     max_age_days: Days = Field(400.0, description="An event older than its arrival by more than this is a dead letter.")
+
+    @model_validator(mode="after")
+    def _mapped_and_file_go_together(self) -> Self:
+        mapped = "mapped" in {self.clicks_format, self.purchases_format}
+        if mapped and self.connect_file is None:
+            raise ValueError('input.connect_file is required with the format mapped, for example "connect.toml"')
+        if self.connect_file is not None and not mapped:
+            raise ValueError(
+                'input.connect_file is not read unless input.clicks_format = "mapped", or that of purchases'
+            )
+        return self
 
 
 class StreamsSettings(_Group):
@@ -93,6 +109,11 @@ class StreamsSettings(_Group):
 
     app_id: str = Field(
         "bannerstream-streams", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Consumer group and changelog prefix."
+    )
+    repartition: bool = Field(
+        False,
+        description="Route clicks and purchases through an internal topic keyed by user: for topics that are not, or "
+        "whose partition counts differ.",
     )
     half_life_days: Days = Field(7.0, description="After this long an interaction counts half.")
     margin: float = Field(
@@ -110,23 +131,24 @@ class StreamsSettings(_Group):
         1.0,
         ge=0.05,
         le=60,
-        description="How often states are written and offsets committed. A crash folds at most this much again; longer "
-        "writes fewer records, because a busy visitor's state is written once.",
+        description="How often states are written and offsets committed. A crash folds at most this much again; "
+        "longer writes fewer records, because a busy visitor's state is written once.",
     )
     compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="Of everything that streams writes.")
     store: Literal["memory", "rocksdb"] = Field(
         "memory",
-        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than fit "
-        'into memory; needs `pip install "bannerstream[rocksdb]"`.',
+        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than "
+        'fit into memory; needs `pip install "bannerstream[rocksdb]"`.',
     )
     forget_after_days: Days = Field(
         365.0, description="A visitor who has not come for this long is forgotten: state and assignment are deleted."
     )
     standbys: int = Field(
-        0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading it first."
+        0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading first."
     )
     data_dir: Path = Field(
-        Path(".cache/streams"), description="Working folder, one slot for each worker on this machine; holds nothing that must survive."
+        Path(".cache/streams"),
+        description="Working folder, with a slot for each worker on this machine; holds nothing that must survive.",
     )
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 

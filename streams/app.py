@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 from broker.connection import client_options, ssl_context
 from broker.pacing import pace
 from broker.publishing import MAX_REQUEST_BYTES
-from broker.topics import changelog_name
+from broker.topics import changelog_name, repartitioned_name
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
-from settings import KafkaSettings, Settings
+from settings import KafkaSettings, Settings, input_forms
 from streams.affinity import Policy, pack, unpack
 from streams.agent import Folder
 from streams.batch import Rules
@@ -25,6 +25,7 @@ from streams.forgetting import Eraser, IdleSweep
 from streams.instance import Instance
 from streams.metrics import StreamsMetrics
 from streams.outbox import Outbox
+from streams.repartition import Repartitioner
 from streams.topics import prepare_topics
 
 TABLE = "affinity"
@@ -80,9 +81,14 @@ class StreamsApp(BatchApp):
             on_round=self._count,
         )
 
-        @self.agent(self.topic(*sources, erasures, key_type=bytes, value_type=bytes), name=TABLE)
+        repartitioned = repartitioned_name(streams.app_id) if streams.repartition else None
+        inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
+        self._repartitioned = repartitioned
+        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
+
+        @self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)
         async def update_affinity(stream: Any) -> None:
-            """Fold clicks and purchases into the affinity table; emit what changed; forget who wants to be forgotten."""
+            """Fold clicks and purchases into the affinity table; emit what changed; forget who asked for it."""
             try:
                 async for batch, states in self.batches(stream):
                     if batch.tp.topic == erasures:
@@ -96,10 +102,18 @@ class StreamsApp(BatchApp):
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then let Faust start."""
-        await prepare_topics(self._settings.kafka, self._changelog)
+        await prepare_topics(self._settings.kafka, self._changelog, self._repartitioned)
         await self.catalogue.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
+        if self._repartitioner is not None:
+            await self._repartitioner.start()
         await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Copy and fold what is under way; then leave the groups."""
+        if self._repartitioner is not None:
+            await self._repartitioner.stop()
+        await super().on_stop()
 
     async def on_shutdown(self) -> None:
         """Disconnect, once nothing runs any more."""
@@ -174,7 +188,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         policy=policy,
         secret=settings.privacy.user_key_secret.get_secret_value().encode(),
-        formats={"clicks": settings.input.clicks_format, "purchases": settings.input.purchases_format},
+        formats=input_forms(settings.input),
         max_future_ms=round(settings.input.max_future_s * 1000),
         max_age_ms=round(settings.input.max_age_days * _DAY_MS),
     )

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, PlainEvent, Source, decode_events
+from contracts.inputs import InputForm, PlainEvent, Source, decode_events
 from contracts.interactions import Interaction
 from contracts.keys import UserKeys
 from contracts.messages import Assignment, BannerRequest
@@ -59,7 +59,7 @@ class Rules:
     policy: Policy
     secret: bytes = field(repr=False)
     """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
-    formats: dict[Source, InputFormat]
+    formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
@@ -104,6 +104,15 @@ class Outcome:
     def speaks(self) -> bool:
         """Tell whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)
+
+    def add(self, later: "Outcome") -> None:
+        """Take over what follows from a later batch: of one visitor only the latest assignment, of one banner one ask."""
+        self.changed |= later.changed
+        self.assignments |= later.assignments
+        for banner_key, ask in later.asks.items():
+            self.asks.setdefault(banner_key, ask)
+        self.dead_letters += later.dead_letters
+        self.forgotten += later.forgotten
 
 
 def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: in this order at its one call)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from contracts.inputs.decoding import InputFormat, Source, decode_event
+from contracts.inputs.decoding import InputForm, Source, decode_event
 from contracts.inputs.native import NAME, default_kind
 from contracts.inputs.strict import product_ids
 from contracts.interactions import Interaction, InteractionKind
@@ -63,7 +63,7 @@ def decode_events(
     values: Sequence[bytes | None],
     received_at: Sequence[int],
     source: Source,
-    format: InputFormat,  # noqa: A002  (the field's own word, and the setting's)
+    format: InputForm,  # noqa: A002  (the field's own word, and the setting's)
     *,
     max_future_ms: int,
     max_age_ms: int,
@@ -72,7 +72,7 @@ def decode_events(
 
     Raises nothing: what `decode_event` would raise for a record stands in its place.
     """
-    plain: list[PlainEvent | None] = _plain(values) if format in {"auto", "native"} else [None] * len(values)
+    plain: list[PlainEvent | None] = _plain(values) if format in ("auto", "native") else [None] * len(values)
     times = _times(plain)
     ages = list(map(sub, received_at, times))
     decoded: list[Decoded] = [event for event in plain if event is not None]
