@@ -36,10 +36,13 @@ class World:
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
         self.on_update: Callable[[], object] = lambda: None
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: Noticing(lambda: self.on_update()))
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: Noticing(self._notice))
         self.reader = ChangelogReader(self._connect, self.partitions)
         self.connected = 0
         self.refusals = 0
+
+    def _notice(self) -> None:
+        self.on_update()
 
     async def _connect(self) -> AIOKafkaConsumer:
         self.connected += 1
