@@ -134,7 +134,7 @@ async def create_topics(
 ) -> Created:
     """Create every topic that is missing, alter none, and return once the broker shows them.
 
-    clicks, purchases and `changelog` (its name, see `changelog_name`) get equally many partitions: those of whichever
+    clicks, purchases, erasures and `changelog` (see `changelog_name`) get equally many partitions: those of whichever
     is there already, else `kafka.partitions`. With `repartitioned` (see `repartitioned_name`) that topic is made, too,
     and it is the one that shares its count with the changelog; clicks and purchases are then free.
     `external=False` leaves the topics that the shop writes to the shop.
@@ -243,6 +243,7 @@ def _together(settings: KafkaSettings, changelog: str | None, repartitioned: str
     """Return the topics that must have equally many partitions."""
     table = settings.topic_table()
     folded = [table.clicks.name, table.purchases.name] if repartitioned is None else [repartitioned]
+    folded.append(table.erasures.name)
     return folded if changelog is None else [*folded, changelog]
 
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from contracts.inputs import Source
 from streams.affinity import Catalogue, UserState
-from streams.batch import Outcome, RawRecord, Rules, fold_batch
-from streams.batching import Batch, Partition
+from streams.batch import Outcome, Rules, fold_batch
+from streams.batch import RawRecord as ReadRecord
+from streams.batching import Batch, Partition, RawRecord
 from streams.metrics import StreamsMetrics
 from streams.repartition import Origin, source_of
 
@@ -48,7 +49,7 @@ class Folder:
         return outcome
 
     def _fold(
-        self, source: Source, batch: Batch, records: Sequence[RawRecord], states: Partition[UserState]
+        self, source: Source, batch: Batch, records: Sequence[ReadRecord], states: Partition[UserState]
     ) -> Outcome:
         catalogue = self._catalogue()
         now = time.time_ns() // 1_000_000

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from broker.connection import client_options, ssl_context
 from broker.pacing import pace
 from broker.publishing import MAX_REQUEST_BYTES
-from broker.topics import changelog_name, repartitioned_name
+from broker.topics import internal_topics
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
 from settings import KafkaSettings, Settings, input_forms
@@ -57,7 +57,6 @@ class StreamsApp(BatchApp):
         )
         topics = kafka.topic_table()
         self._settings = settings
-        self._changelog = changelog_name(streams.app_id)
         self._metrics = metrics = StreamsMetrics(registry)
         self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
         outbox = Outbox(
@@ -81,9 +80,8 @@ class StreamsApp(BatchApp):
             on_round=self._count,
         )
 
-        repartitioned = repartitioned_name(streams.app_id) if streams.repartition else None
+        repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
-        self._repartitioned = repartitioned
         self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
 
         @self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)
@@ -102,7 +100,7 @@ class StreamsApp(BatchApp):
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then let Faust start."""
-        await prepare_topics(self._settings.kafka, self._changelog, self._repartitioned)
+        await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
         if self._repartitioner is not None:
