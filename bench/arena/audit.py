@@ -1,0 +1,68 @@
+"""Compares what a system left in its changelog with what is right."""
+
+import struct
+from collections.abc import Callable, KeysView, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.arena.offline import Expected
+from bench.arena.shop import COHORTS
+from bench.arena.topics import Topics
+
+TOLERANCE = 1e-9
+"""Relative: sums of doubles in another order differ by less, a lost event by more."""
+
+_NUMBERS = struct.Struct(f"<q{len(COHORTS)}d")
+
+
+def latest_states(
+    topics: Topics, changelog: str, key_of: Callable[[bytes], bytes | None] = bytes
+) -> dict[bytes, bytes]:
+    """Return each user's last record; `key_of` finds the user in a record's key (None: a record of no user)."""
+    latest = {}
+    for partition in range(len(topics.ends(changelog))):
+        for message in topics.read(changelog, partition):
+            if (user := key_of(message.key())) is not None:
+                latest[user] = message.value()
+    return latest
+
+
+def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | None:
+    """Return what is wrong with the packed states of bench/peers/README.md, or None."""
+    if (difference := which_users_differ(states.keys(), expected.rows.keys())) is not None:
+        return difference
+    found = np.empty((len(states), 1 + len(COHORTS)))
+    for user, packed in states.items():
+        row = expected.rows[user]
+        if len(packed or b"") < _NUMBERS.size:
+            return f"{user!r}: {packed!r} is no state"
+        found[row] = _NUMBERS.unpack_from(packed)
+        if packed[_NUMBERS.size :] != expected.products[row]:
+            return f"{user!r}: last products {packed[_NUMBERS.size :]!r}, not {expected.products[row]!r}"
+    return how_offsets_differ(found[:, 0], expected) or how_scores_differ(found[:, 1:], expected)
+
+
+def which_users_differ(users: KeysView[bytes], expected: KeysView[bytes]) -> str | None:
+    """Return which users are missing or too many, or None."""
+    if users == expected:
+        return None
+    missing, unknown = expected - users, users - expected
+    return f"{len(missing)} users are missing ({next(iter(missing), None)!r}), {len(unknown)} are unknown"
+
+
+def how_offsets_differ(offsets: NDArray[np.float64], expected: Expected) -> str | None:
+    """Return a difference of last applied offsets, or None."""
+    wrong = np.flatnonzero(offsets != expected.offsets)
+    if not wrong.size:
+        return None
+    return f"{wrong.size} last offsets are wrong, the first {offsets[wrong[0]]:.0f}, not {expected.offsets[wrong[0]]}"
+
+
+def how_scores_differ(scores: NDArray[np.float64], expected: Expected) -> str | None:
+    """Return a difference of scores beyond the tolerance, or None."""
+    wrong = np.argwhere(~(np.abs(scores - expected.scores) <= TOLERANCE * expected.scores))
+    if not wrong.size:
+        return None
+    at = tuple(wrong[0])
+    return f"{len(wrong)} scores are wrong, the first {scores[at]!r}, not {expected.scores[at]!r}"

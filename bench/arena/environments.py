@@ -1,0 +1,69 @@
+"""The environment of each system, under .cache/bench: a virtual environment from its pins, or a Maven build."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PEERS = REPOSITORY / "bench" / "peers"
+CACHE = REPOSITORY / ".cache" / "bench"
+
+_BUILD_TIMEOUT_S = 900
+
+
+class BuildFailed(Exception):
+    """An environment could not be made; the message holds what its tool said."""
+
+
+def python_environment(system: str) -> Path:
+    """Return the interpreter of bench/peers/<system>/requirements.txt."""
+    folder, pins = CACHE / system, PEERS / system / "requirements.txt"
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    python = folder / "bin" / "python"
+
+    def build() -> None:
+        _run([*uv, "venv", "--python", sys.executable, str(folder)])
+        _run([*uv, "pip", "install", "--python", str(python), "-r", str(pins)])
+
+    _built(folder, [pins], build)
+    return python
+
+
+def maven_classpath(system: str) -> str:
+    """Return the class path of bench/peers/<system>/pom.xml, built.
+
+    Raises:
+        BuildFailed: Java or Maven is missing, or it does not compile.
+    """
+    folder, pom = CACHE / system, PEERS / system / "pom.xml"
+    sources = sorted((PEERS / system / "src").rglob("*.java"))
+    _built(
+        folder,
+        [pom, *sources],
+        lambda: _run(["mvn", "-q", "-B", "-f", str(pom), f"-DbuildDirectory={folder}", "package"]),
+    )
+    return f"{folder}/classes:{folder}/jars/*"
+
+
+def _built(folder: Path, sources: Sequence[Path], build: Callable[[], None]) -> None:
+    """Build the folder unless these very sources made it; one that was cut off has no stamp and is built again."""
+    stamp = folder / "built-from"
+    digest = hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
+        return
+    print(f"building {folder.relative_to(REPOSITORY)}, once", file=sys.stderr)
+    shutil.rmtree(folder, ignore_errors=True)
+    build()
+    stamp.write_text(digest, encoding="utf-8")
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_BUILD_TIMEOUT_S)
+    except FileNotFoundError as error:
+        raise BuildFailed(f"{command[0]} is not installed") from error
+    if done.returncode != 0:
+        raise BuildFailed(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -1,0 +1,152 @@
+"""Events as a busy shop sends them, drawn for so many users under a distribution, and written to a topic."""
+
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from confluent_kafka import Producer
+from numpy.typing import NDArray
+
+from bench.arena.shop import COHORTS, memberships
+from bench.arena.topics import CLIENT
+
+Distribution = Literal["uniform", "zipf"]
+DISTRIBUTIONS = get_args(Distribution)
+
+PARTITIONS = 4
+EVENTS_PER_S = 100_000
+"""How fast the shop's clock runs: event times advance by 10 µs per event."""
+ZIPF_EXPONENT = 1.1
+
+_FAVOURITES = (0.6, 0.9)
+"""A visitor draws 60 % from one cohort's shelf, 30 % from another's, the rest from all."""
+_KINDS = ("view", "click", "cart")
+_KIND_SHARES = (0.6, 0.32, 0.08)
+_CHUNK = 100_000
+_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Which events."""
+
+    users: int
+    distribution: Distribution
+    events: int
+
+    @property
+    def topic(self) -> str:
+        """The topic that holds them."""
+        return f"clicks-{self.users}-{self.distribution}-{self.events}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The events as columns: numbers of users, products and kinds; times in milliseconds."""
+
+    user: NDArray[np.int64]
+    product: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    time: NDArray[np.int64]
+
+
+def draw(workload: Workload, start_ms: int) -> Draw:
+    """Return the same events for the same workload, but for the times, which begin at `start_ms`."""
+    random = np.random.default_rng([_SEED, workload.users, DISTRIBUTIONS.index(workload.distribution)])
+    count = workload.events
+    favourites = random.integers(0, len(COHORTS), size=(2, workload.users))
+    user = _users(workload, random)
+    choice = random.random(count)
+    cohort = np.select(
+        [choice < _FAVOURITES[0], choice < _FAVOURITES[1]],
+        [favourites[0, user], favourites[1, user]],
+        random.integers(0, len(COHORTS), size=count),
+    )
+    return Draw(
+        user=user,
+        product=_from_shelves(cohort, random),
+        kind=np.searchsorted(np.cumsum(_KIND_SHARES[:-1]), random.random(count), side="right"),
+        time=start_ms + np.arange(count) * 1000 // EVENTS_PER_S,
+    )
+
+
+def _users(workload: Workload, random: np.random.Generator) -> NDArray[np.int64]:
+    if workload.distribution == "uniform":
+        return random.integers(0, workload.users, size=workload.events)
+    # Exact and bounded, where numpy's own `zipf` has no upper end.
+    shares = np.cumsum(1.0 / np.arange(1, workload.users + 1) ** ZIPF_EXPONENT)
+    return np.searchsorted(shares, random.random(workload.events) * shares[-1])
+
+
+def _from_shelves(cohort: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+    """Return a product of each cohort; the first of a shelf are the more popular ones."""
+    shelves: list[list[int]] = [[] for _ in COHORTS]
+    for number, weights in enumerate(memberships().values()):
+        for each in weights:
+            shelves[each].append(number)
+    sizes = np.array([len(shelf) for shelf in shelves])
+    starts = np.cumsum(sizes) - sizes
+    place = (sizes[cohort] * random.random(len(cohort)) ** 2).astype(np.int64)
+    return np.concatenate([np.array(shelf) for shelf in shelves])[starts[cohort] + place]
+
+
+def preload(bootstrap: str, workload: Workload) -> int:
+    """Write the events to the workload's topic, which must be there and empty; return the time of the first (ms).
+
+    The last event comes now: Kafka deletes records older than the topic's retention and refuses those of the future.
+    Batches are compressed with lz4, as a shop's would be; every system pays for that alike.
+    """
+    start_ms = time.time_ns() // 1_000_000 - workload.events * 1000 // EVENTS_PER_S
+    producer = Producer(
+        {
+            **CLIENT,
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 50,
+            "batch.size": 131_072,  # what a producer under load fills
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    failures: list[object] = []
+    # Called for failures only, so that millions of acknowledgements need no Python.
+    options = {"on_delivery": lambda error, _: failures.append(error) if error is not None else None}
+    for key, value, partition, at in _records(draw(workload, start_ms), workload.users):
+        while True:
+            try:
+                producer.produce(workload.topic, value, key, partition, timestamp=at, **options)
+            except BufferError:
+                producer.poll(0.05)
+            else:
+                break
+    producer.flush()
+    if failures:
+        raise RuntimeError(f"{len(failures)} events of {workload.topic} were not written: {failures[0]}")
+    return start_ms
+
+
+def _records(events: Draw, users: int) -> Iterator[tuple[bytes, bytes, int, int]]:
+    """Yield key, value, partition and timestamp of each event, in the order of time."""
+    user_ids = [b"visitor-%d" % number for number in range(users)]
+    partitions = [zlib.crc32(each) % PARTITIONS for each in user_ids]
+    product_ids = [each.encode() for each in memberships()]
+    kinds = [each.encode() for each in _KINDS]
+    for first in range(0, len(events.user), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        columns = (events.user[part], events.product[part], events.kind[part], events.time[part])
+        for number, (user, product, kind, at) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), first
+        ):
+            key = user_ids[user]
+            value = b'{"event_id":"e-%d","user_id":"%b","product_id":"%b","time":%d,"kind":"%b"}' % (
+                number,
+                key,
+                product_ids[product],
+                at,
+                kinds[kind],
+            )
+            yield key, value, partitions[user], at

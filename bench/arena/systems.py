@@ -1,0 +1,173 @@
+"""The systems and their settings: how each is started, where its states lie, and how they are checked."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from bench.arena import worker
+from bench.arena.audit import latest_states, what_differs
+from bench.arena.environments import PEERS, REPOSITORY, maven_classpath, python_environment
+from bench.arena.offline import Expected
+from bench.arena.topics import Topics
+
+FEW_EVENTS = 60_000
+"""For stock Faust, which folds about 3,000 a second: 20 s of its work."""
+
+Audit = Callable[[Topics, str, Expected], str | None]
+"""From the changelog's name and the right states to what is wrong, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one run is given."""
+
+    bootstrap: str
+    topic: str
+    app: str
+    table: Path
+    folder: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return it as the variables of bench/peers/README.md."""
+        return {
+            "BENCH_BOOTSTRAP": self.bootstrap,
+            "BENCH_TOPIC": self.topic,
+            "BENCH_APP": self.app,
+            "BENCH_TABLE": str(self.table),
+            "BENCH_FOLDER": str(self.folder),
+            "PYTHONPATH": f"{PEERS}:{REPOSITORY}",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One system in one setting."""
+
+    system: str
+    setting: str
+    work: str
+    command: Callable[[], Sequence[str]]
+    """Returns what to run; builds its environment the first time."""
+    changelog: str
+    """The changelog's name, with {app} and {topic} for those of the run."""
+    audit: Audit
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Place], Mapping[str, str]] = lambda _: {}
+    """Makes what one run needs beforehand; returns more variables."""
+    processes: int = 1
+    most_events: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.setting} ({self.work})"
+
+
+def contenders(systems: Sequence[str], works: Sequence[str], settings: Sequence[str]) -> list[Contender]:
+    """Return those asked for, in a fixed order; no `settings`: all of them."""
+    return [
+        each
+        for each in _ALL
+        if each.system in systems and each.work in works and (not settings or each.setting in settings)
+    ]
+
+
+def _audit(topics: Topics, changelog: str, expected: Expected, key_of: Callable[[bytes], bytes] = bytes) -> str | None:
+    return what_differs(latest_states(topics, changelog, key_of), expected)
+
+
+def _quix_user(key: bytes) -> bytes:
+    """Return the user of a key `<user>|"affinity"`."""
+    return key.rsplit(b"|", 1)[0]
+
+
+def _python(system: str) -> list[str]:
+    return [str(python_environment(system)), str(PEERS / system / "affinity.py")]
+
+
+_FAUST_WORKER = ("worker", "--loglevel=warn", "--without-web")
+
+
+def _faust() -> list[str]:
+    return [*_python("faust"), *_FAUST_WORKER]
+
+
+def _batching() -> list[str]:
+    return [sys.executable, str(PEERS / "bannerstream" / "affinity.py"), *_FAUST_WORKER]
+
+
+def _worker() -> list[str]:
+    return [sys.executable, str(PEERS / "bannerstream" / "worker.py")]
+
+
+def _prepare_worker(place: Place) -> Mapping[str, str]:
+    return worker.prepare(place.bootstrap, place.topic, place.app, place.folder)
+
+
+def _kafka_streams() -> list[str]:
+    # A heap for a million users in memory beside the record cache.
+    return [
+        "java",
+        "-XX:+UseParallelGC",
+        "-Xmx4g",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        maven_classpath("kafka-streams"),
+        "Affinity",
+    ]
+
+
+def _kafka_streams_in(setting: str, store: str, threads: int, cache_mb: int) -> Contender:
+    return Contender(
+        "kafka-streams",
+        setting,
+        "common",
+        _kafka_streams,
+        "{app}-affinity-changelog",
+        _audit,
+        {"BENCH_STORE": store, "BENCH_THREADS": str(threads), "BENCH_CACHE_MB": str(cache_mb)},
+    )
+
+
+def _batching_in(store: str) -> Contender:
+    return Contender(
+        "bannerstream", store, "common", _batching, "{app}-affinity-changelog", _audit, {"BENCH_STORE": store}
+    )
+
+
+def _worker_times(processes: int) -> Contender:
+    return Contender(
+        "bannerstream",
+        f"{processes}-worker" + "s" * (processes > 1),
+        "full",
+        _worker,
+        "{app}-affinity-changelog",
+        worker.audit,
+        prepare=_prepare_worker,
+        processes=processes,
+    )
+
+
+_ALL = (
+    _batching_in("memory"),
+    _batching_in("rocksdb"),
+    _worker_times(1),
+    _worker_times(2),
+    _kafka_streams_in("memory-1t", "memory", 1, 256),
+    _kafka_streams_in("memory-2t", "memory", 2, 256),
+    _kafka_streams_in("memory-2t-uncached", "memory", 2, 0),
+    _kafka_streams_in("rocksdb-1t", "rocksdb", 1, 256),
+    _kafka_streams_in("rocksdb-2t", "rocksdb", 2, 256),
+    Contender(
+        "quix",
+        "rocksdb",
+        "common",
+        partial(_python, "quix"),
+        "changelog__{app}--{topic}--default",
+        partial(_audit, key_of=_quix_user),
+    ),
+    Contender("faust", "memory", "common", _faust, "{app}-affinity-changelog", _audit, most_events=FEW_EVENTS),
+    Contender("confluent", "dict", "common", partial(_python, "confluent"), "{app}-affinity-changelog", _audit),
+)
+SYSTEMS = tuple(dict.fromkeys(each.system for each in _ALL))
+SETTINGS = tuple(dict.fromkeys(each.setting for each in _ALL))

@@ -1,0 +1,79 @@
+"""Reading topics whole, making and deleting them, and what a group has committed."""
+
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+CLIENT = {"log_level": 2}
+"""What matters is raised; librdkafka's own lines on standard error tell of every broker that was stopped."""
+
+_BATCH = 50_000
+_TIMEOUT_S = 30.0
+
+
+class Topics:
+    """One broker's topics."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap})
+        self._consumer = self._reader("bench-reader")
+
+    def create(self, topic: str, partitions: int) -> None:
+        """Make a topic that keeps everything."""
+        self._admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+
+    def delete(self, topics: Sequence[str]) -> None:
+        """Delete topics; the broker gives their space back a minute later."""
+        for deleted in self._admin.delete_topics(list(topics)).values() if topics else ():
+            deleted.result()
+
+    def names(self) -> set[str]:
+        """Return the topics that there are."""
+        return set(self._admin.list_topics(timeout=_TIMEOUT_S).topics)
+
+    def ends(self, topic: str) -> list[int]:
+        """Return the end offset of each partition."""
+        partitions = self._admin.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
+        return [
+            self._consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_TIMEOUT_S)[1]
+            for each in sorted(partitions)
+        ]
+
+    def read(self, topic: str, partition: int) -> Iterator[Message]:
+        """Yield a partition's records from its beginning to its present end."""
+        start, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        consumer = self._reader("bench-reader")
+        try:
+            consumer.assign([TopicPartition(topic, partition, start)])
+            while start < end:
+                for message in consumer.consume(_BATCH, timeout=1.0):
+                    if message.error() is not None:
+                        raise KafkaException(message.error())
+                    start = message.offset() + 1
+                    yield message
+        finally:
+            consumer.close()
+
+    def committed(self, group: str, topic: str, partitions: int) -> "Committed":
+        """Return what tells a group's committed offsets, without joining it."""
+        return Committed(self._reader(group), [TopicPartition(topic, each) for each in range(partitions)])
+
+    def _reader(self, group: str) -> Consumer:
+        return Consumer(
+            {**CLIENT, "bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False}
+        )
+
+
+class Committed:
+    """A group's committed offsets of one topic; close after use."""
+
+    def __init__(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+        self.close = consumer.close
+
+    def offsets(self) -> list[int]:
+        """Return the next offset of each partition; 0 where nothing is committed."""
+        return [max(0, each.offset) for each in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]

@@ -1,0 +1,83 @@
+"""`--work full`: the product's own worker on the same events, with all that follows from them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+
+from bench.arena import shop
+from bench.arena.audit import how_offsets_differ, how_scores_differ, latest_states, which_users_differ
+from bench.arena.offline import Expected
+from bench.arena.topics import Topics
+from broker.topics import create_topics
+from contracts.codecs import encode
+from contracts.keys import user_key
+from settings import Settings
+from streams.affinity import unpack
+from streams.affinity.scores import decayed
+
+_ROLES = (
+    "purchases",
+    "products",
+    "cohorts",
+    "requests",
+    "assignments",
+    "ready",
+    "feedback",
+    "erasures",
+    "dead_letters",
+)
+
+
+def prepare(bootstrap: str, clicks: str, app: str, folder: Path) -> Mapping[str, str]:
+    """Make the topics of one run, load the catalogue, and return the worker's settings as variables."""
+    names = {"clicks": clicks} | {role: f"{app}.{role}" for role in _ROLES}
+    settings = Settings(kafka={"bootstrap_servers": bootstrap, "topics": names})
+    asyncio.run(_load(settings))
+    return {
+        "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "BANNERSTREAM_KAFKA__TOPICS": json.dumps(names),
+        "BANNERSTREAM_STREAMS__APP_ID": app,
+        "BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "streams"),
+        "BANNERSTREAM_STREAMS__METRICS_PORT": "0",
+    }
+
+
+async def _load(settings: Settings) -> None:
+    await create_topics(settings.kafka)
+    topics = settings.kafka.topic_table()
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, acks="all", linger_ms=20)
+    await producer.start()
+    try:
+        for cohort in shop.cohorts():
+            await producer.send(topics.cohorts.name, encode(cohort), key=cohort.cohort_id.encode())
+        for product in shop.products():
+            await producer.send(topics.products.name, encode(product), key=product.product_id.encode())
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+def audit(topics: Topics, changelog: str, expected: Expected) -> str | None:
+    """Return what is wrong with the visitors' scores and applied offsets, or None.
+
+    What it does not look at, decisions, requests and dead letters, is what tests/faults/ audits.
+    """
+    secret = Settings().privacy.user_key_secret.get_secret_value().encode()
+    rows = {user_key(user.decode(), secret).encode(): row for user, row in expected.rows.items()}
+    states = latest_states(topics, changelog)
+    if (difference := which_users_differ(states.keys(), rows.keys())) is not None:
+        return difference
+    cohorts = {cohort: number for number, cohort in enumerate(shop.COHORTS)}
+    offsets = np.zeros(len(rows))
+    scores = np.zeros((len(rows), len(cohorts)))
+    for key, packed in states.items():
+        state, row = unpack(packed), rows[key]
+        (offsets[row],) = state.offsets.values()
+        to_landmark = decayed(state.landmark - expected.landmark_ms, state.half_life_ms)
+        for cohort, score in state.scores.items():
+            scores[row, cohorts[cohort]] = score * to_landmark
+    return how_offsets_differ(offsets, expected) or how_scores_differ(scores, expected)

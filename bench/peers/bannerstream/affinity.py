@@ -1,0 +1,144 @@
+"""The common work (../README.md) with `streams.batching`: the transport of this project without its banners."""
+
+import asyncio
+import gc
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from work import (
+    APP,
+    BOOTSTRAP,
+    COHORTS,
+    FOLDER,
+    HALF_LIFE_MS,
+    KIND_WEIGHTS,
+    LANDMARK_MS,
+    MEMBERSHIPS,
+    NUMBERS,
+    PRODUCTS_KEPT,
+    TOPIC,
+    tell_first_record,
+)
+
+from streams.batching import Batch, BatchApp, Codec, InMemory, OnDisk, Partition
+
+State = list[Any]
+"""The offset, the scores, and in the last place the products as they are packed."""
+
+
+class Event(msgspec.Struct, gc=False):
+    """The fields that are used."""
+
+    product_id: str
+    kind: str
+    time: int
+
+
+decode = msgspec.json.Decoder(Event).decode
+GOODS = {each: (each.encode(), memberships) for each, memberships in MEMBERSHIPS.items()}
+
+
+def pack(state: State) -> bytes:
+    """Return a state's bytes."""
+    return NUMBERS.pack(*state[:-1]) + state[-1]
+
+
+def unpack(packed: bytes) -> State:
+    """Return the state in these bytes."""
+    return [*NUMBERS.unpack_from(packed), packed[NUMBERS.size :]]
+
+
+def fold(batch: Batch, states: Partition[State]) -> None:
+    """Fold a batch into the states of its partition; an event that a state holds already is a replay."""
+    records = batch.records
+    events = map(decode, [each.value for each in records])
+    for record, event in zip(records, events, strict=True):
+        product, memberships = GOODS[event.product_id]
+        state = states.get(record.key)
+        if state is None:
+            state = [record.offset, *[0.0] * COHORTS, product]
+        elif record.offset <= state[0]:
+            continue
+        else:
+            state[0] = record.offset
+            products = state[-1]
+            if products.count(b"\n") >= PRODUCTS_KEPT - 1:
+                products = products[products.index(b"\n") + 1 :]
+            state[-1] = b"%b\n%b" % (products, product)
+        decayed = KIND_WEIGHTS[event.kind] * 2.0 ** ((event.time - LANDMARK_MS) / HALF_LIFE_MS)
+        for cohort, weight in memberships:
+            state[cohort + 1] += weight * decayed
+        states.put(record.key, state)
+
+
+async def connected_producer() -> AIOKafkaProducer:
+    """Return the producer of the changelog."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=BOOTSTRAP, acks="all", enable_idempotence=True, max_batch_size=900_000
+    )
+    await producer.start()
+    return producer
+
+
+async def connected_reader() -> AIOKafkaConsumer:
+    """Return what reads the changelog back."""
+    reader = AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4 << 20)
+    await reader.start()
+    return reader
+
+
+async def publish(effects: Sequence[None]) -> None:
+    """Do nothing: the common work sends nothing downstream."""
+
+
+async def create_changelog(name: str) -> None:
+    """Make the changelog topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=BOOTSTRAP)
+    await admin.start()
+    try:
+        topic = NewTopic(name, num_partitions=4, replication_factor=1, topic_configs={"cleanup.policy": "compact"})
+        await admin.create_topics([topic])
+    finally:
+        await admin.close()
+
+
+app = BatchApp(
+    APP,
+    connect_producer=connected_producer,
+    connect_reader=connected_reader,
+    broker=f"kafka://{BOOTSTRAP}",
+    broker_commit_interval=1.0,
+    topic_partitions=4,
+    topic_allow_declare=False,
+    datadir=FOLDER,
+)
+table = app.write_behind(
+    "affinity",
+    Codec(pack, unpack),
+    publish=publish,
+    open_at_rest=(lambda number: OnDisk(FOLDER / str(number)))
+    if os.environ["BENCH_STORE"] == "rocksdb"
+    else (lambda _: InMemory()),
+)
+
+
+@app.agent(app.topic(TOPIC, key_type=bytes, value_type=bytes))
+async def update(stream: Any) -> None:
+    """Fold what comes."""
+    is_first = True
+    async for batch, states in app.batches(stream):
+        if is_first:
+            is_first = False
+            tell_first_record()
+        fold(batch, states)
+        app.ledger.enter(batch)
+
+
+if __name__ == "__main__":
+    gc.set_threshold(200_000, 50, 1000)  # as `streams.main`: states live long
+    asyncio.run(create_changelog(table.changelog_topic_name))
+    app.main()

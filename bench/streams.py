@@ -1,0 +1,224 @@
+"""Throughput beside its peers: `python -m bench streams --systems bannerstream,kafka-streams --users 1000,200000`.
+
+The same work (bench/peers/README.md) in each system, on events that lie in a real Kafka, from the first record to the
+last commit. Systems take turns, round by round. Each result is compared with an offline computation from the topic: a
+wrong one is marked `"correct": false`. Prints one JSON line per system, setting and round; progress goes to standard
+error.
+
+    python -m bench streams --systems kafka-streams,confluent --users 200000 --events 3000000
+    python -m bench streams --systems bannerstream --work full
+    python -m bench streams --settings memory-2t --rounds 1 --events 200000      (one setting, a quick look)
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.arena.clock import RunFailed, time_run
+from bench.arena.environments import CACHE, BuildFailed
+from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
+from bench.arena.machine import machine
+from bench.arena.offline import Expected, expected_states
+from bench.arena.shop import write_table
+from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
+from bench.arena.topics import Topics
+from local.kafka_apache import ApacheKafka
+from local.process import ChildProcess
+
+WORKS = ("common", "full")
+
+Result = dict[str, object]
+
+
+class Arena:
+    """A broker, the table, the workloads that were written so far, and one run after the other."""
+
+    def __init__(self, kafka: ApacheKafka, folder: Path, limit_s: float) -> None:
+        self._bootstrap = kafka.bootstrap_servers
+        self._topics = Topics(kafka.bootstrap_servers)
+        self._folder = folder
+        self._limit_s = limit_s
+        self._table = folder / "table.json"
+        write_table(self._table, landmark_ms=time.time_ns() // 1_000_000)
+        self.expected: Callable[[Workload], Expected] = cache(self._written)
+        self._runs = 0
+
+    def run(self, contender: Contender, workload: Workload) -> Result:
+        """Return what one run measured, and whether its states are right."""
+        expected = self.expected(workload)
+        self._runs += 1
+        app = f"bench-{self._runs}-{contender.system}-{contender.setting}"
+        place = Place(self._bootstrap, workload.topic, app, self._table, self._folder / app)
+        place.folder.mkdir()
+        before = self._topics.names()
+        committed = self._topics.committed(app, workload.topic, PARTITIONS)
+        environment = place.environment() | dict(contender.environment) | dict(contender.prepare(place))
+        processes = [
+            ChildProcess(
+                contender.command(),
+                name=str(contender),
+                log_file=self._folder / "logs" / f"{app}-{number}.log",
+                environment=environment,
+                folder=place.folder,
+            )
+            for number in range(contender.processes)
+        ]
+        try:
+            timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
+        finally:
+            for each in processes:
+                each.kill()  # everything that counts is acknowledged
+            committed.close()
+        changelog = contender.changelog.format(app=app, topic=workload.topic)
+        difference = contender.audit(self._topics, changelog, expected)
+        written = sum(self._topics.ends(changelog))
+        self._topics.delete(sorted(self._topics.names() - before))
+        if difference is not None:
+            tell(f"WRONG: {contender} on {workload}: {difference}")
+        return {
+            "events_per_s": round(workload.events / timing.seconds),
+            "changelog_records": written,
+            "correct": difference is None,
+            "seconds": round(timing.seconds, 3),
+            "cpu_s": round(timing.cpu_s, 2),
+            "rss_mb": timing.rss_mb,
+        }
+
+    def _written(self, workload: Workload) -> Expected:
+        tell(f"writing {workload.events} events of {workload.users} users ({workload.distribution})")
+        self._topics.create(workload.topic, PARTITIONS)
+        preload(self._bootstrap, workload)
+        return expected_states(self._topics, workload.topic, self._table)
+
+    def forget(self, workload: Workload) -> None:
+        """Delete a workload's topic, which no run needs any more."""
+        if workload.topic in self._topics.names():
+            self._topics.delete([workload.topic])
+
+
+def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], rounds: int) -> Iterator[Result]:
+    """Yield the result of each system, round by round; each round begins with another system."""
+    for number in range(rounds):
+        turn = number % len(chosen)
+        for contender in (*chosen[turn:], *chosen[:turn]):
+            fewer = min(workload.events, contender.most_events or workload.events)
+            load = Workload(workload.users, workload.distribution, fewer)
+            line: Result = {
+                "bench": "streams",
+                "system": contender.system,
+                "setting": contender.setting,
+                "work": contender.work,
+                "users": load.users,
+                "distribution": load.distribution,
+                "round": number + 1,
+                "events": load.events,
+            }
+            tell(f"round {number + 1} of {rounds}: {contender}")
+            try:
+                yield line | arena.run(contender, load)
+            except RunFailed as error:
+                tell(f"FAILED: {contender} on {load}: {error}")
+                yield line | {"events_per_s": None, "changelog_records": None, "correct": False}
+
+
+def tell(progress: str) -> None:
+    """Say how far it is."""
+    print(progress, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    options = _options(arguments)
+    chosen = contenders(options.systems, options.work, options.settings)
+    if not chosen:
+        sys.exit("no system has that work in that setting; see --help")
+    if (reason := ApacheKafka.why_unavailable()) is not None:
+        sys.exit(reason)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for each in chosen:
+        try:
+            each.command()
+        except BuildFailed as error:
+            sys.exit(f"{each}: {error}")
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="streams-") as scratch:
+        kafka = ApacheKafka(Path(scratch), on_progress=tell)
+        kafka.start()
+        try:
+            report = _report(options.out)
+            arena = Arena(kafka, Path(scratch), options.limit_s)
+            for users, distribution in product(options.users, options.distribution):
+                workload = Workload(users, distribution, options.events)
+                for result in measure(arena, workload, chosen, options.rounds):
+                    report(result)
+                arena.forget(workload)
+        finally:
+            kafka.stop()
+
+
+def _report(out: Path | None) -> Callable[[Result], None]:
+    def report(result: Result) -> None:
+        line = json.dumps(result)
+        print(line, flush=True)
+        if out is not None:
+            with out.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    report(machine())
+    return report
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench streams", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--systems", type=_several(SYSTEMS), default=SYSTEMS, metavar="A,B", help=f"of {', '.join(SYSTEMS)}; all"
+    )
+    parser.add_argument(
+        "--settings", type=_several(SETTINGS), default=(), metavar="A,B", help=f"of {', '.join(SETTINGS)}; all"
+    )
+    parser.add_argument(
+        "--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full"
+    )
+    parser.add_argument("--users", type=_numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
+    parser.add_argument(
+        "--distribution",
+        type=_several(DISTRIBUTIONS),
+        default=("uniform",),
+        metavar="A,B",
+        help="uniform (default), zipf",
+    )
+    parser.add_argument("--events", type=int, default=3_000_000, help=f"3000000; stock Faust gets {FEW_EVENTS} at most")
+    parser.add_argument("--rounds", type=int, default=3, help="3")
+    parser.add_argument("--limit-s", type=float, default=600.0, help="after this, a run has failed; 600")
+    parser.add_argument("--out", type=Path, help="a file to append to: bench/results/<date>-streams.jsonl")
+    return parser.parse_args(arguments)
+
+
+def _several(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := [each for each in names if each not in allowed]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(allowed)}")
+        return names
+
+    return parse
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in text.split(","))
+
+
+if __name__ == "__main__":
+    main()
