@@ -39,14 +39,13 @@ class Outbox:
         Raises:
             Abandoned: a try failed while the worker was stopping.
         """
-        assignments: dict[bytes, Assignment | None] = {}
-        asks: dict[str, Ask] = {}
+        whole = Outcome()
         for outcome in outcomes:
-            assignments |= outcome.assignments
-            assignments |= dict.fromkeys(outcome.forgotten)
-            for banner_key, ask in outcome.asks.items():
-                if banner_key not in self._asked:
-                    asks.setdefault(banner_key, ask)
+            whole.add(outcome)
+        asks = {banner_key: ask for banner_key, ask in whole.asks.items() if banner_key not in self._asked}
+        # Who was forgotten and came back with a decision in the same round is known by that decision.
+        assignments: dict[bytes, Assignment | None] = dict.fromkeys(whole.forgotten)
+        assignments |= whole.assignments
         await self._producer.deliver(
             [
                 *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in asks.values()]),
