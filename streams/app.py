@@ -76,6 +76,7 @@ class StreamsApp(BatchApp):
             TABLE,
             Codec(pack, unpack),
             publish=outbox.publish,
+            publish_first=outbox.publish_letters,
             open_at_rest=_at_rest(streams.store, instance),
             on_round=self._count,
         )

@@ -70,12 +70,14 @@ class BatchApp(faust.App):
         codec: Codec[Any],
         *,
         publish: Callable[[Sequence[Any]], Awaitable[None]],
+        publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
         open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
         on_round: Callable[[Round], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Make the app's table, and the ledger that writes it.
 
-        `publish` sends the effects of several batches and returns once they are acknowledged.
+        `publish` sends the effects of several batches and returns once they are acknowledged; so does `publish_first`
+        before the states are written (see `Ledger`).
         """
         self.written = table = WriteBehindTable(self, name=name, codec=codec, open_at_rest=open_at_rest)
         self.tables.add(table)
@@ -87,6 +89,7 @@ class BatchApp(faust.App):
             publish,
             lambda: self.batch_consumer,
             on_defect=self.crash,
+            publish_first=publish_first,
             on_round=on_round,
             beacon=self.beacon,
         )

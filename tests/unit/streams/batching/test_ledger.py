@@ -78,6 +78,7 @@ class World:
             self.publish,
             lambda: self.consumer,
             on_defect=self.on_defect,
+            publish_first=self.publish_first,
             on_round=self.rounds.append,
         )
 
@@ -85,6 +86,10 @@ class World:
         if self.publish_fails is not None:
             raise self.publish_fails
         self.journal.append(("effects", list(effects)))
+
+    async def publish_first(self, effects: Sequence[str]) -> None:
+        if refused := [each for each in effects if each.startswith("refused")]:
+            self.journal.append(("first", refused))
 
     async def on_defect(self, error: BaseException) -> None:
         self.defects.append(error)
@@ -137,6 +142,23 @@ async def test_states_are_acknowledged_before_effects_and_effects_before_offsets
     ]
     assert world.partitions[0].dirty() == [b"bob"]
     assert world.partitions[0].at_rest.get(b"ada") == b"1"
+
+
+async def test_what_must_not_wait_for_states_goes_out_before_them(world):
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="refused: bob's event")
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.kinds() == ["first", "state", "effects", "applied"]
+
+
+async def test_a_flush_writes_no_state_whose_batch_still_has_something_to_send_first(world):
+    await world.held()
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), effects="refused: bob's event")
+    flush = asyncio.create_task(world.ledger.flush())
+    world.brokers.open.set()
+    await flush
+    assert world.kinds().index("first") < world.kinds().index("state")
 
 
 async def test_a_batch_without_urgent_keys_waits_for_nothing(world):
