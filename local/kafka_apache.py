@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,8 +24,8 @@ _FETCH_TIMEOUT_S = 600
 _START_TIMEOUT_S = 60.0  # about 4 s on two idle cores; ten times that when they are busy
 
 # A small heap and a collector without threads of its own: several brokers may share a machine. Without its second
-# compiler a start costs 2.1 s of processor, not 3.4 s; that would matter to who measures the broker, not its clients.
-_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# compiler a start costs 2.1 s of processor, not 3.4 s; who measures at full load asks for another (`bench.streams`).
+SMALL_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class ApacheKafka:
@@ -32,7 +33,15 @@ class ApacheKafka:
 
     name: ClassVar[str] = "kafka-apache"
 
-    def __init__(self, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        on_progress: Progress = no_progress,
+        *,
+        jvm: Sequence[str] = SMALL_JVM,
+    ) -> None:
+        self._jvm = jvm
         self._data_dir = data_dir.resolve()
         self._on_progress = on_progress
         self._port = port or free_port()
@@ -58,7 +67,7 @@ class ApacheKafka:
         jars = _fetched_jars(self._on_progress)
         folder = self._data_dir / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        java = ["java", "-cp", f"{jars}/*", *_JVM, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        java = ["java", "-cp", f"{jars}/*", *self._jvm, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         properties = folder / "server.properties"
         properties.write_text(_properties(self._port, free_port(), folder / "log"), encoding="utf-8")
         if not (folder / "log" / "meta.properties").is_file():
