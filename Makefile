@@ -21,8 +21,8 @@ else
 	$(BIN)/python -m pytest tests/integration tests/faults
 endif
 
-faults: $(VENV)/.dev ## Run the faults of several workers at once, on a real Kafka.
-	$(BIN)/python -m pytest -m nightly tests/faults $(ARGS)
+faults: $(VENV)/.dev ## Strike workers under load, on a real Kafka, and audit what they wrote (ARGS="--help").
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .

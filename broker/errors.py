@@ -22,7 +22,8 @@ class TopicMissing(ConfigurationError):
 class TopicMismatch(ConfigurationError):
     """clicks, purchases and the changelog differ in partitions, so one visitor would live in two tables.
 
-    Operator action: recreate the topic that the message names with the others' count.
+    Operator action: recreate the topic that the message names with the others' count, or, where it is clicks or
+    purchases, set `streams.repartition = true`.
     Retryable: no.
     """
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -25,7 +25,7 @@ from broker.connection import broker_errors, client_options
 from broker.errors import TopicMismatch, TopicMissing
 from contracts.errors import ConfigurationError
 from contracts.topics import Topic
-from settings.model import KafkaSettings
+from settings.model import KafkaSettings, StreamsSettings
 
 _DAY_MS = 86_400_000
 
@@ -48,6 +48,26 @@ _PROPAGATION_S = 15
 def changelog_name(app_id: str) -> str:
     """Return the name that Faust gives the changelog of the table `affinity`."""
     return f"{app_id}-affinity-changelog"
+
+
+def repartitioned_name(app_id: str) -> str:
+    """Return the name of the internal topic that holds clicks and purchases by visitor (`streams.repartition`)."""
+    return f"{app_id}-interactions"
+
+
+class InternalTopics(TypedDict):
+    """Names of the topics that streams keeps for itself: keyword arguments of `create_topics` and `check_topics`."""
+
+    changelog: str
+    repartitioned: str | None
+
+
+def internal_topics(settings: StreamsSettings) -> InternalTopics:
+    """Return the names of the topics that streams keeps for itself under these settings."""
+    return {
+        "changelog": changelog_name(settings.app_id),
+        "repartitioned": repartitioned_name(settings.app_id) if settings.repartition else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +125,19 @@ class TopicState:
 
 
 async def create_topics(
-    settings: KafkaSettings, *, changelog: str | None = None, external: bool = True, dry_run: bool = False
+    settings: KafkaSettings,
+    *,
+    changelog: str | None = None,
+    repartitioned: str | None = None,
+    external: bool = True,
+    dry_run: bool = False,
 ) -> Created:
     """Create every topic that is missing, alter none, and return once the broker shows them.
 
     clicks, purchases and `changelog` (its name, see `changelog_name`) get equally many partitions: those of whichever
-    is there already, else `kafka.partitions`. `external=False` leaves the topics that the shop writes to the shop.
+    is there already, else `kafka.partitions`. With `repartitioned` (see `repartitioned_name`) that topic is made, too,
+    and it is the one that shares its count with the changelog; clicks and purchases are then free.
+    `external=False` leaves the topics that the shop writes to the shop.
 
     Raises:
         ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses (too few brokers for
@@ -121,18 +148,22 @@ async def create_topics(
             there = await _describe(admin)
             plans = [
                 plan
-                for topic, plan in _plans(settings, changelog, there)
+                for topic, plan in _plans(settings, changelog, repartitioned, there)
                 if topic.name not in there and (external or not topic.external)
             ]
             if plans and not dry_run:
                 await _create(admin, plans)
                 await _until_known(admin, {plan.name for plan in plans})
-    wanted = [topic.name for topic, _ in _plans(settings, changelog, there)]
+    wanted = [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)]
     return Created(tuple(plans), tuple(name for name in wanted if name in there))
 
 
-async def check_topics(settings: KafkaSettings, *, changelog: str | None = None) -> Checked:
+async def check_topics(
+    settings: KafkaSettings, *, changelog: str | None = None, repartitioned: str | None = None
+) -> Checked:
     """Return what is wrong with the topics: missing, unlike partition counts, wrong cleanup, too few replicas.
+
+    `changelog` and `repartitioned` as in `create_topics`.
 
     Raises:
         ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
@@ -140,11 +171,11 @@ async def check_topics(settings: KafkaSettings, *, changelog: str | None = None)
     with broker_errors(settings):
         async with _admin(settings) as admin:
             there = await _describe(admin)
-            topics = [topic for topic, _ in _plans(settings, changelog, there)]
+            topics = [topic for topic, _ in _plans(settings, changelog, repartitioned, there)]
             cleanups, notes = await _cleanups(admin, [topic.name for topic in topics if topic.name in there])
     problems = [
         *_missing(topics, there),
-        *_uneven(settings, changelog, there),
+        *_uneven(_together(settings, changelog, repartitioned), there),
         *_badly_cleaned(topics, cleanups),
         *_thinly_replicated(settings, topics, there),
     ]
@@ -183,14 +214,17 @@ async def _describe(admin: AIOKafkaAdminClient) -> dict[str, TopicState]:
 
 
 def _plans(
-    settings: KafkaSettings, changelog: str | None, there: dict[str, TopicState]
+    settings: KafkaSettings, changelog: str | None, repartitioned: str | None, there: dict[str, TopicState]
 ) -> Iterator[tuple[Topic, TopicPlan]]:
-    """Yield every topic with its plan: those of the table, and the changelog."""
+    """Yield every topic with its plan: those of the table, the repartitioned one and the changelog."""
     table = settings.topic_table()
-    together = _together(settings, changelog)
+    together = _together(settings, changelog, repartitioned)
     shared = next((there[name].partitions for name in together if name in there), settings.partitions)
     roles = {getattr(table, role).name: days for role, days in RETENTION_DAYS.items()}
     topics = list(table)
+    if repartitioned is not None:
+        topics.append(Topic(repartitioned, "user id", "delete", "streams", "clicks and purchases by visitor"))
+        roles[repartitioned] = RETENTION_DAYS["clicks"]
     if changelog is not None:
         topics.append(Topic(changelog, "user key", "compact", "streams", "the packed state"))
     for topic in topics:
@@ -201,9 +235,11 @@ def _plans(
         yield topic, TopicPlan(topic.name, partitions, settings.replication_factor, configs)
 
 
-def _together(settings: KafkaSettings, changelog: str | None) -> list[str]:
+def _together(settings: KafkaSettings, changelog: str | None, repartitioned: str | None) -> list[str]:
+    """Return the topics that must have equally many partitions."""
     table = settings.topic_table()
-    return [table.clicks.name, table.purchases.name, *([] if changelog is None else [changelog])]
+    folded = [table.clicks.name, table.purchases.name] if repartitioned is None else [repartitioned]
+    return folded if changelog is None else [*folded, changelog]
 
 
 def _configs(settings: KafkaSettings, topic: Topic, retention_days: int | None) -> dict[str, str]:
@@ -274,8 +310,8 @@ def _missing(topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Prob
             )
 
 
-def _uneven(settings: KafkaSettings, changelog: str | None, there: dict[str, TopicState]) -> Iterator[Problem]:
-    counts = {name: there[name].partitions for name in _together(settings, changelog) if name in there}
+def _uneven(together: list[str], there: dict[str, TopicState]) -> Iterator[Problem]:
+    counts = {name: there[name].partitions for name in together if name in there}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
         first, *others = counts
@@ -284,7 +320,8 @@ def _uneven(settings: KafkaSettings, changelog: str | None, there: dict[str, Top
                 yield Problem(
                     name,
                     "partitions",
-                    f"these topics need equally many partitions: {told}; recreate {name} with {counts[first]}",
+                    f"these topics need equally many partitions: {told}; recreate {name} with {counts[first]}, "
+                    "or, for clicks and purchases, set streams.repartition = true",
                 )
 
 

@@ -27,7 +27,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Read the settings, then try the broker and the store; exit 5 if something does not work."""
     import asyncio
 
-    from broker.topics import changelog_name, check_topics
+    from broker.topics import check_topics, internal_topics
     from contracts.errors import BannerstreamError
     from storage import S3BannerStore
 
@@ -38,7 +38,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
         rows.append({"what": what, "ok": problem is None, "problem": problem})
 
     try:
-        checked = asyncio.run(check_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id)))
+        checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
         told = "; ".join(each.message for each in checked.problems)
         record(f"kafka {settings.kafka.bootstrap_servers}", told or None)
     except BannerstreamError as error:

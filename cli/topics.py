@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from broker.topics import changelog_name, check_topics, create_topics
+from broker.topics import check_topics, create_topics, internal_topics
 from cli.console import CHECK_FAILED, AsJson, plain, show_rows, stderr
 from cli.context import settings_of
 
@@ -24,9 +24,7 @@ def create(
     """Create the topics that are missing. Existing ones are never altered."""
     settings = settings_of(ctx)
     made = asyncio.run(
-        create_topics(
-            settings.kafka, changelog=changelog_name(settings.streams.app_id), external=external, dry_run=dry_run
-        )
+        create_topics(settings.kafka, **internal_topics(settings.streams), external=external, dry_run=dry_run)
     )
     outcome = "would be created" if dry_run else "created"
     rows: list[dict[str, object]] = [
@@ -41,7 +39,7 @@ def create(
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check that every topic is there and fits; exit 5 if one does not."""
     settings = settings_of(ctx)
-    checked = asyncio.run(check_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id)))
+    checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
     rows = [{"topic": each.topic, "kind": each.kind, "problem": each.message} for each in checked.problems]
     show_rows(rows, as_json=as_json, title="Problems", empty="every topic is there and fits")
     for note in checked.notes:

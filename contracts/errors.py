@@ -6,6 +6,7 @@
     │   ├── MalformedRecord         the bytes are not what the format says
     │   ├── OversizedRecord         more bytes than the limit
     │   ├── UnsupportedEvent        well-formed, but not an event that moves affinities
+    │   │   └── IgnoredEvent        of a kind that the shop wants passed over: not even a dead letter
     │   ├── UnknownProduct          names a product that the catalogue does not hold
     │   └── ImplausibleTime         its time lies too far in the future or the past
     └── ServiceUnavailable          a broker or a store does not answer; trying again may help
@@ -58,6 +59,12 @@ class UnsupportedEvent(InvalidRecord):
     """A well-formed event of a kind that moves no affinity (a page view, say)."""
 
     code = "unsupported"
+
+
+class IgnoredEvent(UnsupportedEvent):
+    """An event of a kind that the shop's `connect.toml` wants passed over: it is counted, and not a dead letter."""
+
+    code = "ignored"
 
 
 class UnknownProduct(InvalidRecord):

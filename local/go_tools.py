@@ -1,8 +1,10 @@
 """Programs that `go install` builds once: found on PATH or where Go puts them, built when they are nowhere."""
 
 import functools
+import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,17 +37,24 @@ class GoTool:
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         on_progress(f"building {self.name} with Go, once ({self.takes})")
-        done = subprocess.run(
-            ["go", "install", f"{self.package}@{self.version}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_BUILD_TIMEOUT_S,
-        )
-        built = self._found()
-        if done.returncode != 0 or built is None:
+        folder = Path(_go_bin())
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            done = subprocess.run(
+                ["go", "install", f"{self.package}@{self.version}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_BUILD_TIMEOUT_S,
+                env={**os.environ, "GOBIN": scratch},
+            )
+            for built in Path(scratch).iterdir():
+                # Go names a program for its folder, which may be as general as "server".
+                built.replace(folder / self.name)
+        found = self._found()
+        if done.returncode != 0 or found is None:
             raise ServerFailed(f"Go could not build {self.name}:\n{done.stderr[-2000:]}")
-        return built
+        return found
 
     def _found(self) -> Path | None:
         on_path = shutil.which(self.name)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ _POM = Path(__file__).resolve().parent.parent / "deploy" / "kafka" / "pom.xml"
 _JAVA = 17  # the oldest that a Kafka 4 broker runs on
 _FETCH_TIMEOUT_S = 600
 _START_TIMEOUT_S = 60.0  # about 4 s on two idle cores; ten times that when they are busy
+_ADMIN_TIMEOUT_S = 60.0
 
 # A small heap and a collector without threads of its own: several brokers may share a machine. Without its second
 # compiler a start costs 2.1 s of processor, not 3.4 s; who measures at full load asks for another (`bench.streams`).
@@ -29,7 +30,11 @@ SMALL_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=
 
 
 class ApacheKafka:
-    """A broker and controller in one Java process."""
+    """A broker and controller in one Java process.
+
+    With `proxy_port` it has a second listener, at `proxied`, that tells clients to come back through that port: who
+    bootstraps there has all of its connections go through the proxy. `properties` are added to server.properties.
+    """
 
     name: ClassVar[str] = "kafka-apache"
 
@@ -39,13 +44,21 @@ class ApacheKafka:
         port: int | None = None,
         on_progress: Progress = no_progress,
         *,
+        proxy_port: int | None = None,
+        properties: Mapping[str, str] | None = None,
         jvm: Sequence[str] = SMALL_JVM,
     ) -> None:
-        self._jvm = jvm
         self._data_dir = data_dir.resolve()
         self._on_progress = on_progress
+        self._jvm = jvm
         self._port = port or free_port()
+        self._extra = dict(properties or {})
         self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
+        self._listeners = [("PLAINTEXT", self.bootstrap_servers, self.bootstrap_servers)]
+        self.proxied: str | None = None
+        if proxy_port is not None:
+            self.proxied = f"{LOOPBACK}:{free_port()}"
+            self._listeners.append(("PROXIED", self.proxied, f"{LOOPBACK}:{proxy_port}"))
         self.process: ChildProcess | None = None
 
     @staticmethod
@@ -69,7 +82,7 @@ class ApacheKafka:
         folder.mkdir(parents=True, exist_ok=True)
         java = ["java", "-cp", f"{jars}/*", *self._jvm, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         properties = folder / "server.properties"
-        properties.write_text(_properties(self._port, free_port(), folder / "log"), encoding="utf-8")
+        properties.write_text(_properties(self._listeners, free_port(), folder / "log", self._extra), encoding="utf-8")
         if not (folder / "log" / "meta.properties").is_file():
             _format_storage(java, properties)
         self.process = ChildProcess(
@@ -84,16 +97,46 @@ class ApacheKafka:
         if self.process is not None:
             self.process.stop(grace_s=20.0)
 
+    def alter_config(self, *arguments: str) -> None:
+        """Change a topic's or a client's configuration as kafka-configs.sh does (about 2 s), given its arguments.
 
-def _properties(port: int, controller_port: int, logs: Path) -> str:
-    """Return server.properties. The quorum is the static one, so that ports may differ at the next start."""
+        aiokafka has no request for quotas, and its request for topics resets what it does not name.
+
+        Raises:
+            ServerFailed: Kafka refused, or did not answer.
+        """
+        jars = _fetched_jars(self._on_progress)
+        command = ["java", "-cp", f"{jars}/*", *SMALL_JVM, "kafka.admin.ConfigCommand"]
+        done = subprocess.run(
+            [*command, "--bootstrap-server", self.bootstrap_servers, "--alter", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_ADMIN_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            raise ServerFailed(f"Kafka refused {' '.join(arguments)}:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _properties(
+    listeners: Sequence[tuple[str, str, str]], controller_port: int, logs: Path, extra: Mapping[str, str]
+) -> str:
+    """Return server.properties for listeners of (name, address, advertised address).
+
+    The quorum is the static one, so that ports may differ at the next start.
+    """
+    bound = ",".join(f"{name}://{address}" for name, address, _ in listeners)
+    advertised = ",".join(f"{name}://{address}" for name, _, address in listeners)
+    protocols = ",".join(f"{name}:PLAINTEXT" for name, _, _ in listeners)
+    added = "".join(f"{name}={value}\n" for name, value in extra.items())
     return f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{LOOPBACK}:{controller_port}
-listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
-advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
+listeners={bound},CONTROLLER://{LOOPBACK}:{controller_port}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 log.dirs={logs}
 # A forgotten topic is an error that tests must see.
 auto.create.topics.enable=false
@@ -108,7 +151,7 @@ offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
-"""
+{added}"""
 
 
 def _format_storage(java: list[str], properties: Path) -> None:

@@ -4,6 +4,7 @@ Read from `bannerstream.toml`, then from `BANNERSTREAM_…` environment variable
 docs/settings.md is generated from here, and a test fails when it is behind.
 """
 
+from settings.forms import input_forms, read_mappings
 from settings.model import (
     GeneratorSettings,
     InputSettings,
@@ -23,5 +24,7 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "StreamsSettings",
+    "input_forms",
     "load_settings",
+    "read_mappings",
 ]

@@ -15,7 +15,7 @@ from broker.publishing import MAX_REQUEST_BYTES
 from broker.topics import changelog_name
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
-from settings import KafkaSettings, Settings
+from settings import KafkaSettings, Settings, input_forms
 from streams.affinity import Policy, pack, unpack
 from streams.agent import Folder
 from streams.batch import Rules
@@ -174,7 +174,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         policy=policy,
         secret=settings.privacy.user_key_secret.get_secret_value().encode(),
-        formats={"clicks": settings.input.clicks_format, "purchases": settings.input.purchases_format},
+        formats=input_forms(settings.input),
         max_future_ms=round(settings.input.max_future_s * 1000),
         max_age_ms=round(settings.input.max_age_days * _DAY_MS),
     )

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from contracts.deadletters import DeadLetter
 from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, PlainEvent, Source, decode_events
+from contracts.inputs import InputForm, PlainEvent, Source, decode_events
 from contracts.interactions import Interaction
 from contracts.keys import UserKeys
 from contracts.messages import Assignment, BannerRequest
@@ -59,7 +59,7 @@ class Rules:
     policy: Policy
     secret: bytes = field(repr=False)
     """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
-    formats: dict[Source, InputFormat]
+    formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
@@ -83,8 +83,10 @@ class Ask:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch leads to, besides the states: those of `changed` must be in the changelog before the rest is told,
-    and all states before the offsets are committed."""
+    """What a batch leads to, besides states.
+
+    Those of `changed` must be in the changelog before anything here is told, and all before offsets are committed.
+    """
 
     changed: set[bytes] = field(default_factory=set)
     """Visitors, by user key, whose decision changed."""
@@ -104,7 +106,7 @@ class Outcome:
         return bool(self.assignments or self.dead_letters or self.forgotten)
 
 
-def fold_batch(
+def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: in this order at its one call)
     source: Source,
     topic: str,
     partition: int,
@@ -135,17 +137,15 @@ def fold_batch(
     )
     letters: list[DeadLetter] = []
     for record, event, at in zip(records, events, times, strict=True):
+        if isinstance(event, Exception):
+            letters.append(_dead_letter(record, topic, partition, event, now))
+            continue
         try:
-            if isinstance(event, Exception):
-                failed = event
-            else:
-                batch.take(record, event, at)
-                continue
+            batch.take(record, event, at)
         except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
             raise
         except Exception as error:
-            failed = error
-        letters.append(_dead_letter(record, topic, partition, failed, now))
+            letters.append(_dead_letter(record, topic, partition, error, now))
     return batch.outcome(records, letters, now)
 
 
@@ -181,7 +181,7 @@ class _Batch:
         if state is None:
             state = self._states.get(key)
             if state is None:
-                state = UserState(self._policy.half_life_ms, at)
+                state = UserState(self._policy.half_life_ms, at, offsets={self._topic: -1})
         kept = self._quick(state, event, at, record.offset) if type(event) is PlainEvent else None
         if kept is None:
             kept = self._fold_alone(state, event, at, record, key)
@@ -226,8 +226,12 @@ class _Batch:
         outcome = Outcome(changed=self._changed, dead_letters=dead_letters)
         for key, appended_at in self._told.items():
             state = self._written.get(key) or self._states.get(key)
-            if state is not None and state.decision is not None:
-                self._tell(key.decode(), state, state.decision, max(0, appended_at), now, outcome)
+            if state is None or state.decision is None:
+                continue
+            assignment = self._assignment(key, state, state.decision)
+            outcome.assignments[key] = assignment
+            if assignment.banner_key not in outcome.asks:
+                outcome.asks[assignment.banner_key] = self._ask(assignment, max(0, appended_at), now)
         fates: dict[Fate, int] = {
             "folded": len(records) - len(dead_letters) - self._replayed - self._duplicates,
             "replayed": self._replayed,
@@ -237,40 +241,36 @@ class _Batch:
         outcome.fates = {fate: count for fate, count in fates.items() if count}
         return outcome
 
-    def _tell(
-        self, user_key: str, state: UserState, decision: Decision, appended_at: int, now: int, outcome: Outcome
-    ) -> None:
-        catalogue = self._catalogue
-        banner_key = catalogue.banner_key(decision.product_id, decision.cohort_id)
-        outcome.assignments[user_key.encode()] = Assignment(
-            user_key=user_key,
+    def _assignment(self, key: bytes, state: UserState, decision: Decision) -> Assignment:
+        return Assignment(
+            user_key=key.decode(),
             epoch=state.epoch,
-            banner_key=banner_key,
+            banner_key=self._catalogue.banner_key(decision.product_id, decision.cohort_id),
             product_id=decision.product_id,
             cohort_id=decision.cohort_id,
             decided_at=state.landmark + decision.decided,
         )
-        if banner_key in outcome.asks:
-            return
-        product = catalogue.products[decision.product_id]
+
+    def _ask(self, assignment: Assignment, appended_at: int, now: int) -> Ask:
+        product = self._catalogue.products[assignment.product_id]
         request = BannerRequest(
-            banner_key=banner_key,
+            banner_key=assignment.banner_key,
             product=product,
-            cohort=catalogue.cohorts[decision.cohort_id],
+            cohort=self._catalogue.cohorts[assignment.cohort_id],
             locale=product.locale,
             variant=VARIANT,
-            creative_revision=catalogue.creative_revision,
+            creative_revision=self._catalogue.creative_revision,
             requested_at=now,
             event_appended_at=appended_at,
         )
-        outcome.asks[banner_key] = Ask(request, f"{user_key}:{state.epoch}")
+        return Ask(request, f"{assignment.user_key}:{assignment.epoch}")
 
 
 def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
     found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
     return WrongKey(
-        f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is {found}. "
-        f"Key {topic} by the visitor's id and send the event again: a replay keeps the wrong key"
+        f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
+        f"{found}. Key {topic} by the visitor's id and send the event again: a replay keeps the wrong key"
     )
 
 

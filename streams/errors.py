@@ -3,12 +3,14 @@
 ConfigurationError
 ├── TopicMismatch         clicks and purchases cannot be joined by partition
 └── UnknownStateVersion   the changelog holds states that another version of Bannerstream wrote
+BannerstreamError
+└── Fenced                another process copies from the same partitions
 InvalidRecord
 ├── BrokenState           one visitor's state in the changelog cannot be read
 └── WrongKey              the record's Kafka key is not its visitor's id
 """
 
-from contracts.errors import ConfigurationError, InvalidRecord
+from contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord
 
 
 class UnknownStateVersion(ConfigurationError):
@@ -16,6 +18,15 @@ class UnknownStateVersion(ConfigurationError):
 
     Operator action: run the version that wrote it, or set another `streams.app_id` to begin with empty tables.
     Retryable: no.
+    """
+
+
+class Fenced(BannerstreamError):
+    """Another process has taken over what this one was copying; nothing was written twice.
+
+    Operator action: after a pause of this process none but to start it again. If it comes back, two deployments have
+    the same `streams.app_id`.
+    Retryable: by a restart.
     """
 
 

@@ -35,25 +35,30 @@ def claimed(data_dir: Path) -> Iterator[Instance]:
         ConfigurationError: the folder cannot be written, or all slots are taken.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        for number in range(MAX_SLOTS):
-            folder = data_dir / f"worker-{number}"
-            folder.mkdir(exist_ok=True)
-            lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(lock)
-                continue
-            try:
-                yield Instance(_name(lock), folder)
-            finally:
-                os.close(lock)
-            return
+        lock, instance = _claim(data_dir)
     except OSError as error:
         raise ConfigurationError(
             f"streams.data_dir = {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that can be written"
         ) from error
+    try:
+        yield instance
+    finally:
+        os.close(lock)
+
+
+def _claim(data_dir: Path) -> tuple[int, Instance]:
+    """Return the locked file of the first free slot, and whom it makes us."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    for number in range(MAX_SLOTS):
+        folder = data_dir / f"worker-{number}"
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        return lock, Instance(_name(lock), folder)
     raise ConfigurationError(
         f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; give this one another folder"
     )

@@ -13,6 +13,12 @@ class StreamsMetrics:
         self.events = Counter(
             "bannerstream_events", "Records by what became of them", ["source", "outcome"], registry=registry
         )
+        self.repartitioned = Counter(
+            "bannerstream_repartitioned",
+            "Records on their way to the internal topic, by what became of them",
+            ["source", "outcome"],
+            registry=registry,
+        )
         self.assignments = Counter("bannerstream_assignments", "Assignments published", registry=registry)
         self.requests = Counter("bannerstream_requests", "Banner requests published", registry=registry)
         self.dead_letters = Counter("bannerstream_dead_letters", "Dead letters published", ["code"], registry=registry)

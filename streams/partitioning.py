@@ -1,7 +1,7 @@
 """The partition of a key, as Kafka's own clients choose it: for many keys of one length at once.
 
-aiokafka's partitioner takes 12 µs a key, which is more than everything else that leads to an assignment. Ours are hashes
-in hex, all of one length, so that numpy can take them side by side.
+aiokafka's partitioner takes 12 µs a key, which is more than everything else that leads to an assignment. Ours are
+hashes in hex, all of one length, so that numpy can take them side by side.
 
 Source: `org.apache.kafka.common.utils.Utils.murmur2` and `BuiltInPartitioner.partitionForKey` (Apache Kafka).
 """
@@ -35,10 +35,9 @@ def murmur2(keys: Sequence[bytes]) -> npt.NDArray[np.uint32]:
         ValueError: the keys differ in length, or it is no multiple of 4.
     """
     length = len(keys[0])
-    joined = b"".join(keys)
-    if length % 4 or len(joined) != length * len(keys):
+    if length % 4 or set(map(len, keys)) != {length}:
         raise ValueError(f"keys of one length, a multiple of 4 bytes, are needed; the first has {length}")
-    words = np.frombuffer(joined, dtype="<u4").reshape(len(keys), length // 4)
+    words = np.frombuffer(b"".join(keys), dtype="<u4").reshape(len(keys), length // 4)
     hashed = np.full(len(keys), _SEED ^ length, dtype=np.uint32)
     for column in range(words.shape[1]):
         word = words[:, column] * _M

@@ -1,8 +1,9 @@
 """What must be true of the topics before the first event is folded."""
 
 import asyncio
+from dataclasses import replace
 
-from broker.topics import check_topics, create_topics, describe_topics
+from broker.topics import Checked, check_topics, create_topics, describe_topics
 from contracts.errors import ServiceUnavailable
 from settings import KafkaSettings
 
@@ -12,8 +13,8 @@ VISIBLE_TIMEOUT_S = 15.0
 _POLL_S = 0.1
 
 
-async def prepare_topics(kafka: KafkaSettings, changelog: str) -> None:
-    """Refuse topics that cannot work together, and make the changelog if it is missing.
+async def prepare_topics(kafka: KafkaSettings, changelog: str, repartitioned: str | None = None) -> None:
+    """Refuse topics that cannot work together, and make our own, changelog and `repartitioned`, where they are missing.
 
     Faust itself declares nothing: it would make topics with one replica and its own idea of partitions, or fail where
     the right to create is not given.
@@ -22,11 +23,19 @@ async def prepare_topics(kafka: KafkaSettings, changelog: str) -> None:
         TopicMissing, TopicMismatch: a topic is missing, or clicks, purchases and the changelog differ in partitions.
         ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
     """
-    (await check_topics(kafka)).refuse()
-    if changelog not in await describe_topics(kafka):
-        await create_topics(kafka, changelog=changelog, external=False)
-        await _until_visible(kafka, changelog)
-    (await check_topics(kafka, changelog=changelog)).refuse()
+    own = [changelog] if repartitioned is None else [repartitioned, changelog]
+    there = await describe_topics(kafka)
+    if missing := [name for name in own if name not in there]:
+        _refuse_all_but(missing, await check_topics(kafka, changelog=changelog, repartitioned=repartitioned))
+        await create_topics(kafka, changelog=changelog, repartitioned=repartitioned, external=False)
+        for name in missing:
+            await _until_visible(kafka, name)
+    (await check_topics(kafka, changelog=changelog, repartitioned=repartitioned)).refuse()
+
+
+def _refuse_all_but(missing: list[str], checked: Checked) -> None:
+    """Refuse what is wrong besides these, which are about to be made."""
+    replace(checked, problems=tuple(each for each in checked.problems if each.topic not in missing)).refuse()
 
 
 async def _until_visible(kafka: KafkaSettings, topic: str) -> None:

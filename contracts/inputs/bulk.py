@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from contracts.inputs.decoding import InputFormat, Source, decode_event
+from contracts.inputs.decoding import InputForm, Source, decode_event
 from contracts.inputs.native import NAME, default_kind
 from contracts.inputs.strict import product_ids
 from contracts.interactions import Interaction, InteractionKind
@@ -63,7 +63,7 @@ def decode_events(
     values: Sequence[bytes | None],
     received_at: Sequence[int],
     source: Source,
-    format: InputFormat,  # noqa: A002  (the field's own word, and the setting's)
+    format: InputForm,  # noqa: A002  (the field's own word, and the setting's)
     *,
     max_future_ms: int,
     max_age_ms: int,
@@ -72,10 +72,14 @@ def decode_events(
 
     Raises nothing: what `decode_event` would raise for a record stands in its place.
     """
-    plain = _plain(values) if format in {"auto", "native"} else [None] * len(values)
+    plain: list[PlainEvent | None] = _plain(values) if format in ("auto", "native") else [None] * len(values)
     times = _times(plain)
-    decoded: list[Decoded] = []
-    for at, (event, age) in enumerate(zip(plain, map(sub, received_at, times), strict=True)):
+    ages = list(map(sub, received_at, times))
+    decoded: list[Decoded] = [event for event in plain if event is not None]
+    if len(decoded) == len(values) and (not ages or (-max_future_ms <= min(ages) and max(ages) <= max_age_ms)):
+        return decoded, times
+    decoded = []
+    for at, (event, age) in enumerate(zip(plain, ages, strict=True)):
         if event is not None and -max_future_ms <= age <= max_age_ms:
             decoded.append(event)
             continue
@@ -89,6 +93,8 @@ def decode_events(
                 max_age_ms=max_age_ms,
             )
         except Exception as error:
+            # The frames of its tracebacks hold this list, and with it the batch, until garbage is collected.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             decoded.append(error)
             times[at] = 0
         else:
@@ -131,8 +137,9 @@ def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None],
     stands twice, because that would bring quotes which the event lacks: all fields are known, so that every string is a
     key or a value of the event, and no record can have fewer quotes than that.
     """
-    payloads: list[Any] = [values[at] for at in which]
-    chosen: list[Any] = [events[at] for at in which]
+    every = len(which) == len(values)
+    payloads: Sequence[Any] = values if every else [values[at] for at in which]
+    chosen: Sequence[Any] = events if every else [events[at] for at in which]
     joined = b"".join(payloads)
     if not joined.isascii() or b"\\" in joined or b"\x7f" in joined or max(map(len, payloads)) > MAX_EVENT_BYTES:
         return False
@@ -152,13 +159,12 @@ def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None],
 
 def _times(events: list[PlainEvent | None]) -> list[int]:
     """Return when each event happened, 0 without one; drop those whose time is none."""
-    times: list[int] = []
-    for at, event in enumerate(events):
-        time: int | str = 0 if event is None else event.time
-        if isinstance(time, str):
-            try:
-                time = epoch_ms(time)
-            except ValueError:
-                events[at], time = None, 0
-        times.append(time)
+    times: list[Any] = [0 if event is None else event.time for event in events]
+    if str in set(map(type, times)):
+        for at, time in enumerate(times):
+            if isinstance(time, str):
+                try:
+                    times[at] = epoch_ms(time)
+                except ValueError:
+                    events[at], times[at] = None, 0
     return times

@@ -7,6 +7,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from contracts.errors import ImplausibleTime, MalformedRecord, OversizedRecord
 from contracts.inputs.ga4 import read_ga4
+from contracts.inputs.mapped import EventMapping, read_mapped
 from contracts.inputs.native import read_native
 from contracts.inputs.segment import read_segment
 from contracts.inputs.strict import strictly
@@ -15,6 +16,8 @@ from contracts.scalars import MAX_EVENT_BYTES
 
 Source = Literal["clicks", "purchases"]
 InputFormat = Literal["auto", "native", "segment", "ga4"]
+InputForm = InputFormat | EventMapping
+"""How the records of a topic are to be read: a format that we know, or what the shop says of its own."""
 
 _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
 """March 1973 in milliseconds, the year 5138 in seconds: a smaller number was meant as seconds."""
@@ -23,7 +26,7 @@ _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
 def decode_event(
     payload: bytes | None,
     source: Source,
-    format: InputFormat,  # noqa: A002  (the field's own word, and the setting's)
+    format: InputForm,  # noqa: A002  (the field's own word, and the setting's)
     *,
     received_at: int,
     max_future_ms: int,
@@ -39,6 +42,7 @@ def decode_event(
         OversizedRecord: more than `MAX_EVENT_BYTES`; nothing was parsed.
         MalformedRecord: empty, not JSON, a key twice in one object, a field missing, of a wrong type or out of bounds.
         UnsupportedEvent: well-formed, but moves no affinity, or several events of different kinds in one record.
+        IgnoredEvent: of a kind that an `EventMapping` says to pass over.
         ImplausibleTime: later than `received_at` by more than `max_future_ms`, or older by more than `max_age_ms`.
     """
     if not payload:
@@ -50,6 +54,8 @@ def decode_event(
             interaction = read_segment(payload)
         case "ga4":
             interaction = read_ga4(payload, received_at)
+        case EventMapping() as mapping:
+            interaction = read_mapped(payload, source, mapping, received_at)
         case _:
             interaction = read_native(payload, source)
     _check_time(interaction.occurred_at, received_at, max_future_ms, max_age_ms)

@@ -69,10 +69,18 @@ def fold(
 
 def touch(touched: dict[str, int], product_id: str, since: int, count: int) -> None:
     """Note a touch, in its place; keep the latest `count` products, of equal times those of the greater ids."""
-    touched[product_id] = max(since, touched.get(product_id, since))
-    ordered = sorted(touched.items(), key=lambda each: (each[1], each[0]))
-    touched.clear()
-    touched.update(ordered[-count:])
+    since = max(since, touched.pop(product_id, since))
+    later: list[tuple[str, int]] = []
+    while touched:
+        other, at = touched.popitem()
+        if (at, other) < (since, product_id):
+            touched[other] = at
+            break
+        later.append((other, at))
+    touched[product_id] = since
+    touched.update(reversed(later))
+    while len(touched) > count:
+        del touched[next(iter(touched))]
 
 
 def forget_weakest(scores: dict[str, float], count: int) -> None:

@@ -31,8 +31,8 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
 class UserState(Struct, array_like=True, gc=False):
     """Everything that is remembered of one visitor. Belongs to whoever unpacked it: `fold` changes it in place.
 
-    Times but the landmark are milliseconds since the landmark, which takes half the bytes. What a scan for idle visitors
-    needs comes first (`seen_at_of`). Not watched by the garbage collector: nothing here can refer back.
+    Times but the landmark are milliseconds since the landmark, which takes half the bytes. What a scan for idle
+    visitors needs comes first (`seen_at_of`). Not watched by the garbage collector: nothing here can refer back.
     """
 
     half_life_ms: int
@@ -167,6 +167,6 @@ def _broken(error: Exception) -> BrokenState:
 def _unknown(packed: bytes) -> UnknownStateVersion:
     return UnknownStateVersion(
         f"a state of version {packed[0] if packed else 'none'} in the changelog; this Bannerstream reads versions "
-        f"{version1.STATE_VERSION} and {STATE_VERSION}. Run the version that wrote it, or set another streams.app_id to "
-        "begin with empty tables"
+        f"{version1.STATE_VERSION} and {STATE_VERSION}. Run the version that wrote it, or set another streams.app_id "
+        "to begin with empty tables"
     )

@@ -7,6 +7,7 @@ by raising; this one commits what the ledger has written, and nothing else.
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -60,11 +61,12 @@ class BatchConsumer(driver.Consumer):
         return self.positions.accept(batch)
 
     def give_back(self) -> None:
-        """Say that everything accepted and not applied was dropped; it is fetched again."""
-        behind = [tp for tp, offset in self.positions.applied().items() if self.positions.wanted(tp) != offset]
+        """Say that everything that is not in the changelog was dropped; it is fetched again."""
+        wanted = {tp: self.positions.wanted(tp) for tp in self.positions.applied()}
         self.positions.give_back()
-        for tp in behind:
-            self._read_again(tp)
+        for tp, before in wanted.items():
+            if self.positions.wanted(tp) != before:
+                self._read_again(tp)
 
     def is_member(self) -> bool:
         """Tell whether the partitions that we were given are surely still ours: if not, nothing may be written."""
@@ -121,6 +123,8 @@ class BatchConsumer(driver.Consumer):
         try:
             await self.commit()
             await super().on_partitions_revoked(revoked)
+            with suppress(Abandoned):
+                await self.app.ledger.flush()  # a round that ended later would write over the next owner's states
         finally:
             self.positions.forget(revoked)
 
@@ -134,6 +138,7 @@ class BatchConsumer(driver.Consumer):
                 await self.app.ledger.flush()
             except Abandoned:
                 return False
+            self.positions.flushed(offsets)
             committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         self.app.ledger.committed(self._committed_offset)
         return committed

@@ -127,6 +127,8 @@ class Ledger(Service, Generic[E]):
         self._room = asyncio.Event()
         self._room.set()
         self._busy = False
+        self._ended = False
+        """A defect ended the writing; the worker is about to follow."""
 
     # What the agent calls:
 
@@ -140,7 +142,7 @@ class Ledger(Service, Generic[E]):
         `urgent` are keys of its partition whose states must be in the changelog before `effects` are published; other
         states that it touched may wait for the next flush.
         """
-        if not urgent and effects is None and not self._entries and not self._busy:
+        if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
             self._consumer().positions.apply(batch.tp, batch.end)  # nothing to write, nothing ahead of it
             return
         self._add(_Entry(batch.tp.partition, urgent, effects, batch))
@@ -159,6 +161,8 @@ class Ledger(Service, Generic[E]):
         self._deferred.append(_Deferred(batch, until, conclude))
 
     def _add(self, entry: _Entry[E]) -> None:
+        if self._ended:
+            return  # never applied: the next worker folds it again
         self._entries.append(entry)
         if len(self._entries) >= MAX_WAITING:
             self._room.clear()
@@ -178,7 +182,7 @@ class Ledger(Service, Generic[E]):
                 flush.keys[number] = deque(keys)
         if not flush.keys and not self._entries and not self._busy:
             return
-        if self.should_stop:
+        if self.should_stop or self._ended:
             raise Abandoned("the worker is stopping")
         self._flushes.append(flush)
         self._wake.set()
@@ -211,9 +215,8 @@ class Ledger(Service, Generic[E]):
                     await self._round()
                 except Abandoned as reason:
                     self._give_up(reason)
-                except (
-                    Exception
-                ) as error:  # a defect, or a broker that refuses for good: let the worker end and restart
+                except Exception as error:  # a defect, or a broker that refuses for good: end, to be restarted
+                    self._ended = True
                     self._give_up(Abandoned(repr(error)))
                     await self._on_defect(error)
                     return

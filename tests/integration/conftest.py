@@ -26,13 +26,15 @@ PAIRS = [
     pytest.param(("apache", "minio"), id="apache-minio", marks=pytest.mark.real),
     pytest.param(("apache", "versitygw"), id="apache-versitygw", marks=pytest.mark.real),
 ]
+BY_NAME = [pytest.param(("apache", "embedded"), id="apache", marks=pytest.mark.real)]
+"""Only for tests that name it: those that are about Kafka alone, and need no store to be built."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses the servers once for each pair."""
     if "stack" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("pairs")
-        chosen = [each for each in PAIRS if mark is None or each.id in mark.args]
+        chosen = PAIRS if mark is None else [each for each in [*PAIRS, *BY_NAME] if each.id in mark.args]
         metafunc.parametrize("stack", chosen, indirect=True)
 
 

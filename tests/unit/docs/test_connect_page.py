@@ -7,21 +7,25 @@ from pathlib import Path
 import pytest
 
 from catalog.files import read_catalogue
-from contracts.inputs import decode_event
+from contracts.inputs import decode_event, read_connect
 from demo.example import CATALOGUE
 from settings import load_settings
 
-PAGE = (Path(__file__).parents[3] / "docs/connect.md").read_text()
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/connect.md").read_text()
+EXAMPLE = ROOT / "examples/connect.toml"
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def events() -> list[str]:
-    """Return each JSON document of the page's examples, as it is written there."""
+def events(*, mapped: bool = False) -> list[str]:
+    """Return each JSON document of the page's examples, as it stands there: those that need a file, or the others."""
     found = []
     for block in blocks("json"):
+        if ('"sku"' in block) is not mapped:
+            continue
         rest = block.strip()
         while rest:
             _, end = json.JSONDecoder().raw_decode(rest)
@@ -42,10 +46,27 @@ def test_each_event_can_be_used_and_names_products_of_the_example_shop(event: st
 
 def test_the_page_shows_every_format() -> None:
     assert len(events()) >= 4
+    assert len(events(mapped=True)) == 1
+
+
+def test_the_mapping_is_the_example_file_and_reads_the_event_beside_it() -> None:
+    (shown,) = (each for each in blocks("toml") if "[clicks]" in each)
+    assert shown == EXAMPLE.read_text()
+    (event,) = events(mapped=True)
+    interaction = decode_event(
+        event.encode(),
+        "clicks",
+        read_connect(shown)["clicks"],
+        received_at=1_795_256_100_000,
+        max_future_ms=0,
+        max_age_ms=0,
+    )
+    assert (interaction.user_id, interaction.kind) == ("u-42", "view")
+    assert interaction.product_ids == ("mug-stoneware-terracotta",)
 
 
 def test_the_settings_file_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (settings,) = blocks("toml")
+    (settings,) = (each for each in blocks("toml") if "[kafka]" in each)
     (tmp_path / "bannerstream.toml").write_text(settings)
     for name in re.findall(r"BANNERSTREAM_[A-Z_]+", PAGE):
         monkeypatch.setenv(name, "a secret of more than 16 bytes")

@@ -34,7 +34,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 GO = """
 [ "$1" = env ] && { echo; echo "$HOME/gopath"; exit; }
 echo "$*" >> "$HOME/asked"
-mkdir -p "$HOME/gopath/bin" && touch "$HOME/gopath/bin/banner-tool" && chmod +x "$HOME/gopath/bin/banner-tool"
+touch "$GOBIN/last-part-of-the-package" && chmod +x "$GOBIN/last-part-of-the-package"
 """
 
 

@@ -11,8 +11,9 @@ POLICY = Policy(
     margin=0.15,
     min_interval_ms=5_000,
     suppress_ms=30 * DAY,
-    products_per_cohort=3,
+    products_per_user=4,
     max_cohorts=32,
+    duplicate_window=3,
 )
 
 
@@ -40,3 +41,8 @@ PRODUCTS = (
 
 def catalogue(*products: Product, cohorts: tuple[Cohort, ...] = COHORTS) -> Catalogue:
     return Catalogue(products or PRODUCTS, cohorts, creative_revision="1")
+
+
+def policy(**changes: float) -> Policy:
+    fields = {name: getattr(POLICY, name) for name in Policy.__slots__}
+    return Policy(**(fields | changes))

@@ -1,6 +1,7 @@
 """A batch and its outcome: what is written for good events, bad ones, replays and repeats."""
 
 import json
+from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -10,46 +11,75 @@ from hypothesis import strategies as st
 from contracts.keys import user_key
 from contracts.messages import Assignment, BannerRequest
 from contracts.scalars import MAX_EVENT_BYTES
-from streams.affinity import unpack
+from streams.affinity import UserState, deciding, pack, unpack
 from streams.affinity.state import STATE_VERSION
-from streams.batch import Outcome, Rules, SourceRecord, StateKey, fold_batch
+from streams.batch import Outcome, Rules, fold_batch
 from streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
+from tests.unit.streams.test_affinity import OF_VERSION_1
 
 SECRET = b"sixteen bytes at least"
 RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
 CATALOGUE = catalogue()
 
 
-def record(offset: int, user: str = "ada", *, topic: str = "clicks", **changes) -> SourceRecord:
+@dataclass(frozen=True)
+class Record:
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def record(offset: int, user: str = "ada", **changes) -> Record:
     event = {"event_id": f"e-{offset}", "user_id": user, "product_id": "mug", "time": NOON + offset}
     key = changes.pop("key", user.encode())
     value = changes.pop("value", None)
     if value is None:
         value = json.dumps(event | changes).encode()
-    return SourceRecord(topic, topic, 0, offset, key, value, NOON + 1_000)
+    return Record(offset, NOON + 1_000, key, value)
 
 
-class Table(dict):
-    """States as the store holds them."""
+class Table(dict[bytes, bytes]):
+    """Packed states, as the changelog holds them; live ones last a batch."""
 
-    def run(self, *records: SourceRecord, shop=CATALOGUE) -> Outcome:
-        outcome = fold_batch(records, self.get, shop, RULES, NOON + 2_000)
-        self.update(outcome.states)
+    def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> Outcome:
+        states = States(self)
+        outcome = fold_batch(topic, topic, 0, records, states, shop, RULES, NOON + 2_000)
+        self.update({key: pack(state) for key, state in states.dirty.items()})
+        self.written = set(states.dirty)
         return outcome
 
-    def state(self, user: str):
+    def state(self, user: str) -> UserState:
         return unpack(self[at(user)])
 
 
-def at(user: str) -> StateKey:
-    return StateKey(0, user_key(user, SECRET))
+class States:
+    """Gives each visitor's state out as the one live object that the last `put` named."""
+
+    def __init__(self, packed: dict[bytes, bytes]) -> None:
+        self.packed = packed
+        self.live: dict[bytes, UserState] = {}
+        self.dirty: dict[bytes, UserState] = {}
+
+    def get(self, key: bytes) -> UserState | None:
+        if key not in self.live and key in self.packed:
+            self.live[key] = unpack(self.packed[key])
+        return self.live.get(key)
+
+    def put(self, key: bytes, state: UserState) -> None:
+        self.live[key] = self.dirty[key] = state
+
+
+def at(user: str) -> bytes:
+    return user_key(user, SECRET).encode()
 
 
 def test_a_click_leads_to_a_state_an_assignment_and_a_request():
     table = Table()
     outcome = table.run(record(0))
-    (assignment,) = outcome.assignments
+    (assignment,) = outcome.assignments.values()
+    assert outcome.changed == outcome.assignments.keys() == {at("ada")}
     assert assignment == Assignment(
         user_key=user_key("ada", SECRET),
         epoch=1,
@@ -58,7 +88,8 @@ def test_a_click_leads_to_a_state_an_assignment_and_a_request():
         cohort_id="cosy",
         decided_at=NOON,
     )
-    (ask,) = outcome.asks
+    (ask,) = outcome.asks.values()
+    assert outcome.asks.keys() == {assignment.banner_key}
     assert ask.cause == f"{assignment.user_key}:1"
     assert ask.request == BannerRequest(
         banner_key=assignment.banner_key,
@@ -71,7 +102,7 @@ def test_a_click_leads_to_a_state_an_assignment_and_a_request():
         event_appended_at=NOON + 1_000,
     )
     assert table.state("ada").offsets == {"clicks": 0}
-    assert outcome.fates == {("clicks", "folded"): 1}
+    assert outcome.fates == {"folded": 1}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +128,8 @@ def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_stops_nothing(ch
     assert letter.key == bad.key
     assert letter.reason
     assert letter.value == bad.value[:900_000]
-    assert outcome.fates == {("clicks", "folded"): 2, ("clicks", "dead_letter"): 1}
-    assert set(outcome.states) == {at("ada")}
+    assert outcome.fates == {"folded": 2, "dead_letter": 1}
+    assert table.written == {at("ada")}
     assert table.state("ada").offsets == {"clicks": 2}
 
 
@@ -109,7 +140,7 @@ def test_the_secret_is_not_shown():
 def test_visitors_who_get_one_banner_ask_for_it_once_by_the_first_of_them():
     outcome = Table().run(*(record(number, f"u-{number}") for number in range(50)))
     assert len(outcome.assignments) == 50
-    (ask,) = outcome.asks
+    (ask,) = outcome.asks.values()
     assert ask.cause == f"{user_key('u-0', SECRET)}:1"
 
 
@@ -117,7 +148,7 @@ def test_the_events_of_a_damaged_state_become_dead_letters_and_it_is_not_overwri
     table = Table({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
     outcome = table.run(record(0), record(1, "bob"))
     assert [(letter.code, letter.offset) for letter in outcome.dead_letters] == [("broken_state", 0)]
-    assert set(outcome.states) == {at("bob")}
+    assert table.written == {at("bob")}
 
 
 def test_a_state_of_another_version_stops_the_batch():
@@ -131,17 +162,17 @@ def test_an_order_with_one_unknown_product_is_a_dead_letter_whole():
         {"event_id": "o", "user_id": "ada", "product_ids": ["mug", "ghost"], "time": NOON, "kind": "purchase"}
     )
     table = Table()
-    outcome = table.run(record(0, topic="purchases", value=order.encode()))
-    assert outcome.states == {}
-    assert outcome.fates == {("purchases", "dead_letter"): 1}
+    outcome = table.run(record(0, value=order.encode()), topic="purchases")
+    assert table.written == set()
+    assert outcome.fates == {"dead_letter": 1}
 
 
 def test_a_visitor_repeated_in_a_batch_gets_one_state_and_the_last_decision():
     table = Table()
     outcome = table.run(record(0), record(1, kind="cart"), record(2, product_id="mug", kind="purchase"))
-    assert [(each.product_id, each.epoch) for each in outcome.assignments] == [("blanket", 2)]
-    assert len(outcome.states) == 1
-    assert [each.request.product.product_id for each in outcome.asks] == ["blanket"]
+    assert [(each.product_id, each.epoch) for each in outcome.assignments.values()] == [("blanket", 2)]
+    assert len(table.written) == 1
+    assert [each.request.product.product_id for each in outcome.asks.values()] == ["blanket"]
 
 
 def test_visitors_who_share_a_banner_ask_for_it_once():
@@ -154,8 +185,8 @@ def test_an_event_that_changes_no_decision_is_kept_and_says_nothing():
     table = Table()
     table.run(record(0))
     outcome = table.run(record(1))
-    assert (outcome.assignments, outcome.asks) == ([], [])
-    assert set(outcome.states) == {at("ada")}
+    assert (outcome.assignments, outcome.asks) == ({}, {})
+    assert table.written == {at("ada")}
 
 
 def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writes_nothing():
@@ -163,9 +194,9 @@ def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writ
     told = table.run(record(0), record(1, product_id="shoe", kind="cart"))
     again = table.run(record(0), record(1, product_id="shoe", kind="cart"))
     assert again.assignments == told.assignments
-    assert [each.cause for each in again.asks] == [each.cause for each in told.asks]
-    assert again.states == {}
-    assert again.fates == {("clicks", "replayed"): 2}
+    assert [each.cause for each in again.asks.values()] == [each.cause for each in told.asks.values()]
+    assert table.written == set()
+    assert again.fates == {"replayed": 2}
 
 
 def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
@@ -173,15 +204,17 @@ def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
     table.run(record(0))
     shop = catalogue(product("mug", {"cosy": 1.0}, title="Larger mug"), *PRODUCTS[1:])
     outcome = table.run(record(0), shop=shop)
-    assert [(each.epoch, each.banner_key) for each in outcome.assignments] == [(2, shop.banner_key("mug", "cosy"))]
-    assert [each.request.product.title for each in outcome.asks] == ["Larger mug"]
-    assert set(outcome.states) == {at("ada")}
+    assert [(each.epoch, each.banner_key) for each in outcome.assignments.values()] == [
+        (2, shop.banner_key("mug", "cosy"))
+    ]
+    assert [each.request.product.title for each in outcome.asks.values()] == ["Larger mug"]
+    assert table.written == {at("ada")}
 
 
 def test_clicks_and_purchases_of_one_visitor_meet_in_one_state():
     table = Table()
     table.run(record(5))
-    table.run(record(0, topic="purchases"))
+    table.run(record(0), topic="purchases")
     assert table.state("ada").offsets == {"clicks": 5, "purchases": 0}
     assert table.state("ada").decision.product_id == "blanket"
 
@@ -220,12 +253,64 @@ def test_cutting_a_stream_into_other_batches_and_replaying_any_of_it_ends_in_the
 def test_every_assignment_has_its_request_and_every_record_its_fate(session):
     records = [record(offset, **each) for offset, each in enumerate(session)]
     outcome = Table().run(*records)
-    assert {each.banner_key for each in outcome.assignments} == {each.request.banner_key for each in outcome.asks}
+    assert {each.banner_key for each in outcome.assignments.values()} == {
+        each.request.banner_key for each in outcome.asks.values()
+    }
     assert sum(outcome.fates.values()) == len(records)
-    assert len(outcome.dead_letters) == outcome.fates.get(("clicks", "dead_letter"), 0)
+    assert len(outcome.dead_letters) == outcome.fates.get("dead_letter", 0)
 
 
 def test_no_record_larger_than_the_limit_is_parsed():
     value = msgspec.json.encode({"padding": "x" * MAX_EVENT_BYTES})
     outcome = Table().run(record(0, value=value))
     assert [letter.code for letter in outcome.dead_letters] == ["oversized"]
+
+
+def test_what_a_producer_sends_again_counts_once():
+    table = Table()
+    outcome = table.run(record(0), record(1), record(2, event_id="e-0"), record(3, event_id="e-1", kind="cart"))
+    assert outcome.fates == {"folded": 2, "duplicate": 2}
+    assert len(outcome.assignments) == 1
+    assert table.state("ada").scores == {"cosy": pytest.approx(4.0)}
+    assert table.state("ada").offsets == {"clicks": 3}
+    again = table.run(record(4, event_id="e-1"))
+    assert (again.fates, again.assignments, again.changed) == ({"duplicate": 1}, {}, set())
+    assert table.written == {at("ada")}
+
+
+@pytest.mark.parametrize("kind", ["view", "purchase"])
+def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_as_it_was(kind, monkeypatch):
+    table = Table()
+    table.run(record(0))
+    before = dict(table)
+    late = record(1, product_id="shoe", kind=kind, time=NOON + 10_000)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deciding, "_challenger", broken)
+        outcome = table.run(late, record(2, "bob"))
+    (letter,) = outcome.dead_letters
+    assert (letter.code, letter.reason, letter.offset) == ("internal", "ZeroDivisionError: a defect", 1)
+    assert table.written == {at("bob")}
+    assert table[at("ada")] == before[at("ada")]
+    assert table.run(late).fates == {"folded": 1}
+
+
+def test_a_decision_that_cannot_be_shown_any_more_is_dropped_by_a_replay():
+    table = Table()
+    table.run(record(0))
+    outcome = table.run(record(0), shop=catalogue(product("shoe", {"sporty": 1.0})))
+    assert [letter.code for letter in outcome.dead_letters] == []
+    assert outcome.assignments == {}
+    assert table.state("ada").decision is None
+    assert table.written == {at("ada")}
+
+
+def test_the_state_of_version_1_is_written_as_version_2():
+    table = Table({at("ada"): OF_VERSION_1})
+    outcome = table.run(record(5), record(6))
+    assert outcome.fates == {"replayed": 1, "folded": 1}
+    assert table[at("ada")][0] == STATE_VERSION
+    assert table.state("ada").offsets == {"clicks": 6, "purchases": 3}

@@ -1,0 +1,160 @@
+"""What the stream would make of some records: pure. What it shows of events is masked: they are about people."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Protocol
+
+import msgspec
+
+from contracts.errors import IgnoredEvent, InvalidRecord
+from contracts.inputs import InputForm, Source, decode_event
+
+EXCERPT_CHARACTERS = 160
+
+_FIELD = re.compile(r" - at (`.*`)$")
+_QUOTED = re.compile(r"'[^']*'")
+_OPEN_KINDS = {"unsupported", "ignored"}
+"""Codes whose reasons quote the name of a kind of event and nothing of a visitor."""
+
+
+class Record(Protocol):
+    """What is looked at of a record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+
+
+@dataclass(slots=True)
+class Finding:
+    """Records that are refused (or passed over) alike."""
+
+    code: str
+    field: str
+    """Path of the field at fault; empty where it is the record as a whole."""
+    reason: str
+    """Of the example, what it quotes masked."""
+    example: str
+    """`topic/partition@offset`."""
+    excerpt: str
+    """Of the example: field names as they are, letters of values as x, digits as 0."""
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Check:
+    """What became of the records of a sample."""
+
+    usable: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    users: set[str] = field(default_factory=set)
+    products: set[str] = field(default_factory=set)
+    keyed: int = 0
+    """Readable records whose key is their user id."""
+    read: int = 0
+    """Readable records."""
+    delays_ms: list[int] = field(default_factory=list)
+    """Of each readable record: from the event's time to the record's."""
+
+    @property
+    def dead_letters(self) -> int:
+        """Return how many of the records would be dead letters."""
+        return sum(each.count for each in self.findings if each.code != IgnoredEvent.code)
+
+    def delay_s(self) -> dict[str, float] | None:
+        """Return least, median and greatest delay in seconds; a negative one is an event from the future."""
+        if not self.delays_ms:
+            return None
+        low, middle, high = min(self.delays_ms), median(self.delays_ms), max(self.delays_ms)
+        return {"least": low / 1000, "median": middle / 1000, "greatest": high / 1000}
+
+
+def check_records(
+    records: Iterable[Record],
+    source: Source,
+    form: InputForm,
+    *,
+    must_be_keyed: bool,
+    max_future_ms: int,
+    max_age_ms: int,
+) -> Check:
+    """Return what the stream would make of `records`, but for the catalogue: unknown products are not found out.
+
+    `must_be_keyed`: a key that is not the user id makes a dead letter (`wrong_key`); else it is only counted.
+    """
+    check = Check()
+    found: dict[tuple[str, str], Finding] = {}
+    for record in records:
+        try:
+            event = decode_event(
+                record.value,
+                source,
+                form,
+                received_at=record.timestamp,
+                max_future_ms=max_future_ms,
+                max_age_ms=max_age_ms,
+            )
+        except InvalidRecord as error:
+            _note(found, record, error.code, str(error))
+            continue
+        check.read += 1
+        check.kinds[event.kind.value] += 1
+        check.users.add(event.user_id)
+        check.products.update(event.product_ids)
+        check.delays_ms.append(record.timestamp - event.occurred_at)
+        if record.key == event.user_id.encode():
+            check.keyed += 1
+        elif must_be_keyed:
+            _note(found, record, "wrong_key", "the key is not the visitor's id; see streams.repartition - at `key`")
+            continue
+        check.usable += 1
+    check.findings = sorted(found.values(), key=lambda each: -each.count)
+    return check
+
+
+def _note(found: dict[tuple[str, str], Finding], record: Record, code: str, reason: str) -> None:
+    at = _FIELD.search(reason)
+    path = at[1].replace("`", "") if at else ""
+    if (known := found.get((code, path))) is not None:
+        known.count += 1
+        return
+    told = _FIELD.sub("", reason)
+    found[code, path] = Finding(
+        code=code,
+        field=path,
+        reason=told if code in _OPEN_KINDS else _QUOTED.sub("'…'", told),
+        example=f"{record.topic}/{record.partition}@{record.offset}",
+        excerpt=excerpt(record.value),
+    )
+
+
+def excerpt(value: bytes | None) -> str:
+    """Return the beginning of a record's value with its shape kept and its content masked."""
+    if value is None:
+        return "null"
+    try:
+        shown = _masked(msgspec.json.decode(value))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        shown = _mask(value[:EXCERPT_CHARACTERS].decode(errors="replace"))
+    return shown if len(shown) <= EXCERPT_CHARACTERS else shown[: EXCERPT_CHARACTERS - 1] + "…"
+
+
+def _masked(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{name}": {_masked(inner)}' for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_masked(inner) for inner in value) + "]"
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return f'"{_mask(value[:40])}"' if isinstance(value, str) else _mask(str(value))
+
+
+def _mask(text: str) -> str:
+    return "".join("0" if each.isdigit() else "x" if each.isalpha() else each for each in text)

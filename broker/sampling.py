@@ -1,0 +1,122 @@
+"""The last records of a topic, and how its batches are compressed: looked at without a group, nothing is committed."""
+
+import struct
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from broker.errors import TopicMissing
+from broker.pacing import pace
+from broker.topics import describe_topics
+from contracts.errors import ServiceUnavailable
+from settings.model import KafkaSettings
+
+TIMEOUT_S = 60.0
+"""How long reading a sample may take."""
+
+_POLL_MS = 200
+
+_CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+"""By the three lowest bits of a batch's attributes."""
+
+_HEAD = struct.Struct(">qiib")
+"""How a batch begins in every version: offset, length of what follows, leader epoch or CRC, magic."""
+_LENGTH_COUNTS_FROM = 12
+_ATTRIBUTES = {0: (17, ">b"), 1: (17, ">b"), 2: (21, ">h")}
+"""Where the attributes stand, by magic: one byte in the message sets of before 0.11, two in batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some records of one topic."""
+
+    records: list[ConsumerRecord]
+    partitions: int
+    codecs: dict[str, int]
+    """Batches seen, by codec."""
+
+
+async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) -> Sample:
+    """Return the records at the last `per_partition` offsets of each partition; compaction may have left fewer.
+
+    Of transactions only what is committed.
+
+    Raises:
+        TopicMissing: there is no such topic.
+        ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+    """
+    state = (await describe_topics(settings)).get(topic)
+    if state is None:
+        raise TopicMissing(f"there is no topic {topic}: name one that `bannerstream topics check` knows, or another")
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    codecs: Counter[str] = Counter()
+    try:
+        with broker_errors(settings):
+            await consumer.start()
+            pace(consumer)
+            _note_codecs(consumer, codecs)
+            partitions = [TopicPartition(topic, number) for number in range(state.partitions)]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            begins = await consumer.beginning_offsets(partitions)
+            for each in partitions:
+                consumer.seek(each, max(begins[each], ends[each] - per_partition))
+            records = await _read_to(consumer, ends)
+    finally:
+        await consumer.stop()
+    return Sample(records, state.partitions, dict(codecs))
+
+
+async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> list[ConsumerRecord]:
+    records: list[ConsumerRecord] = []
+    deadline = time.monotonic() + TIMEOUT_S
+    for partition, end in ends.items():
+        while await consumer.position(partition) < end:
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(f"{partition.topic} could not be read to its end within {TIMEOUT_S:.0f} s")
+            for fetched in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                records += (each for each in fetched if each.offset < ends[TopicPartition(each.topic, each.partition)])
+    return records
+
+
+def _note_codecs(consumer: Any, codecs: Counter[str]) -> None:
+    """Wrap `aiokafka.consumer.fetcher.Fetcher._proc_fetch_request`'s client: a record does not say how it came.
+
+    Checked against aiokafka 0.14.0, of this consumer only.
+    """
+    client = consumer._client  # noqa: SLF001  (see above)
+    send = client.send
+
+    async def noted(*args: Any, **kwargs: Any) -> Any:
+        response = await send(*args, **kwargs)
+        if type(response).__name__.startswith("FetchResponse"):
+            for _, partitions in response.topics:
+                for *_, batches in partitions:
+                    codecs.update(codecs_of(batches or b""))
+        return response
+
+    client.send = noted
+
+
+def codecs_of(batches: bytes) -> Iterator[str]:
+    """Yield the codec of each batch in the bytes of a fetch, which may end in the middle of one."""
+    position = 0
+    while position + _HEAD.size <= len(batches):
+        _, length, _, magic = _HEAD.unpack_from(batches, position)
+        if position + _LENGTH_COUNTS_FROM + length > len(batches):
+            return
+        offset, form = _ATTRIBUTES.get(magic, _ATTRIBUTES[2])
+        (attributes,) = struct.unpack_from(form, batches, position + offset)
+        yield _CODECS.get(attributes & 0b111, f"unknown ({attributes & 0b111})")
+        position += _LENGTH_COUNTS_FROM + length

@@ -1,0 +1,83 @@
+"""Toxiproxy (Shopify/toxiproxy, v2): a TCP proxy on loopback that cuts, slows and starves connections on request."""
+
+import http.client
+import json
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from local.errors import ServerFailed
+from local.go_tools import GoTool
+from local.ports import LOOPBACK, free_ports
+from local.probes import http_answers
+from local.process import ChildProcess
+from local.servers import Progress, log_path, no_progress
+
+# The newest version that the Go module proxy has under this module path.
+_TOOL = GoTool("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", takes="half a minute")
+_PROXY = "upstream"
+_TIMEOUT_S = 10.0
+
+Toxic = Literal["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"]
+Stream = Literal["upstream", "downstream"]
+
+
+class Toxiproxy:
+    """One proxy in front of one upstream. Its port is known before it runs, because a broker has to advertise it."""
+
+    name: ClassVar[str] = "toxiproxy"
+
+    def __init__(self, data_dir: Path, on_progress: Progress = no_progress) -> None:
+        self._data_dir = data_dir.resolve()
+        self._on_progress = on_progress
+        self._api_port, self.port = free_ports(2)
+        self.address = f"{LOOPBACK}:{self.port}"
+        self.process: ChildProcess | None = None
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return what is missing, or None."""
+        return _TOOL.why_unavailable()
+
+    def start(self, upstream: str) -> None:
+        """Build it where that was not done yet, start it, and let its port lead to `upstream` (host:port).
+
+        Raises:
+            ServerMissing, ServerFailed: it is not here and cannot be built, or it did not start.
+        """
+        self.process = ChildProcess(
+            [_TOOL.program(self._on_progress), "-host", LOOPBACK, "-port", str(self._api_port)],
+            name=self.name,
+            log_file=log_path(self._data_dir, self.name),
+        )
+        self.process.wait_until_ready(lambda: http_answers(LOOPBACK, self._api_port))
+        self._ask("POST", "/proxies", {"name": _PROXY, "listen": self.address, "upstream": upstream, "enabled": True})
+
+    def stop(self) -> None:
+        """Stop it, and with it every connection through it."""
+        if self.process is not None:
+            self.process.stop()
+
+    def cut(self) -> None:
+        """Close every connection and refuse new ones, until `heal`."""
+        self._ask("POST", f"/proxies/{_PROXY}", {"enabled": False})
+
+    def add(self, toxic: Toxic, stream: Stream = "downstream", **attributes: int) -> None:
+        """Add a toxic to one direction of every connection, with the attributes that its documentation names."""
+        self._ask("POST", f"/proxies/{_PROXY}/toxics", {"type": toxic, "stream": stream, "attributes": attributes})
+
+    def heal(self) -> None:
+        """Take every toxic away and let connections through again."""
+        self._ask("POST", "/reset")
+
+    def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
+        connection = http.client.HTTPConnection(LOOPBACK, self._api_port, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, path, body=None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            told = answer.read().decode(errors="replace")
+        except OSError as error:
+            raise ServerFailed(f"toxiproxy does not answer: {error}") from error
+        finally:
+            connection.close()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise ServerFailed(f"toxiproxy refused {method} {path}: {answer.status} {told}")

@@ -1,0 +1,11 @@
+"""Routes clicks and purchases by visitor through an internal topic: for topics that are not keyed so, or do not match.
+
+`Repartitioner` copies, beside whatever else the process does. Whoever reads the internal topic does so with
+isolation_level="read_committed": it is written in transactions. Its records are keyed by user id, their values are the
+shop's bytes, and `source_of` tells of which record each is a copy, and so its role.
+"""
+
+from streams.repartition.origin import Origin, source_of
+from streams.repartition.service import Repartitioner
+
+__all__ = ["Origin", "Repartitioner", "source_of"]

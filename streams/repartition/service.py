@@ -1,0 +1,232 @@
+"""Copies while the process runs: a consumer group over the shop's topics, and a lane for each partition that is ours.
+
+Exactly once, whoever dies or is paused when: a lane's transaction holds the copies, the dead letters and the offset
+after them, and each source partition has a transactional.id of its own. aiokafka 0.14 commits offsets into a
+transaction without the group's generation (KIP-447): with an id for each process, one that was paused and thrown out of
+the group could still commit what it had begun. With an id for each partition, the new owner's producer fences the old
+one and has its transaction aborted before it asks for the committed offset; Kafka Streams did so before KIP-447
+(KIP-129).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from broker.errors import MessageTooLarge
+from broker.pacing import pace
+from broker.publishing import MAX_REQUEST_BYTES
+from broker.topics import describe_topics, repartitioned_name
+from contracts.errors import ServiceUnavailable
+from settings import Settings, input_forms
+from streams.metrics import StreamsMetrics
+from streams.repartition.lane import Lane, Route
+from streams.repartition.sorting import Reading, Sorted
+
+_log = structlog.get_logger(__name__)
+
+BATCH_RECORDS = 5_000
+"""Records copied in one round, at most: the five round trips of a transaction then cost less than the decoding."""
+
+BATCH_BYTES = 900_000
+"""Size of the batches that are built; brokers take 1 MiB."""
+
+POLL_MS = 100
+"""How long a round waits for records: bounds how long a stop or a rebalance waits."""
+
+TRANSACTION_TIMEOUT_MS = 30_000
+"""When the broker aborts the transaction of a process that vanished and has no successor (who would do so at once)."""
+
+RETRY_S = 1.0
+"""Pause after a failure of the brokers before the same records are copied again."""
+
+_DAY_MS = 86_400_000
+
+
+class Repartitioner:
+    """Copies from `start` until `stop`. What ends it earlier goes to `on_failure`, once; nothing is copied any more."""
+
+    def __init__(
+        self, settings: Settings, metrics: StreamsMetrics, on_failure: Callable[[BaseException], Awaitable[None]]
+    ) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka
+        self._group = f"{settings.streams.app_id}-repartition"
+        self._reading = Reading(
+            forms=input_forms(settings.input),
+            max_future_ms=round(settings.input.max_future_s * 1000),
+            max_age_ms=round(settings.input.max_age_days * _DAY_MS),
+        )
+        self._metrics = metrics
+        self._on_failure = on_failure
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self._letters_refused: set[TopicPartition] = set()
+        """Where a dead letter was too large for its topic: the next one leaves its original out."""
+        self._round = asyncio.Lock()
+        """Held while lanes are used: a partition is given up between rounds only."""
+        self._stopping = asyncio.Event()
+        self._route: Route
+        self._consumer: Any = None
+        self._copying: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Join the group and begin to copy. The topics are there: see `streams.topics.prepare_topics`.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+        """
+        topics = self._kafka.topic_table()
+        target = repartitioned_name(self._settings.streams.app_id)
+        there = await describe_topics(self._kafka)
+        self._route = Route(
+            kafka=self._kafka,
+            sources={topics.clicks.name: "clicks", topics.purchases.name: "purchases"},
+            group=self._group,
+            target=target,
+            dead_letters=topics.dead_letters.name,
+            partitions={name: there[name].partitions for name in (target, topics.dead_letters.name)},
+            reading=self._reading,
+        )
+        self._consumer = AIOKafkaConsumer(
+            **client_options(self._kafka, client_id=self._group),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",  # the shop's producers may use transactions, too
+            session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=round(min(3.0, self._kafka.session_timeout_s / 3) * 1000),
+        )
+        try:
+            with broker_errors(self._kafka):
+                await self._consumer.start()
+            pace(self._consumer)
+            self._consumer.subscribe(list(self._route.sources), listener=_BeforeRebalance(self._give_up))
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        self._copying = asyncio.create_task(self._run(), name="repartition")
+
+    async def stop(self) -> None:
+        """Let the round that is under way end, leave the group and disconnect."""
+        self._stopping.set()
+        if self._copying is not None:
+            await asyncio.wait({self._copying})
+        if self._consumer is not None:
+            await self._consumer.stop()
+        await self._give_up()
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._copy_some()
+                except ServiceUnavailable as error:
+                    _log.warning("copying failed and is tried again", reason=str(error))
+                    await self._pause()
+        except Exception as error:
+            await self._on_failure(error)
+
+    async def _copy_some(self) -> None:
+        with broker_errors(self._kafka):
+            async with self._round:
+                await self._open_lanes()
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+        async with self._round:
+            # What has no lane was fetched before its partition was sought, or is no longer ours.
+            ours = {tp: records for tp, records in fetched.items() if tp in self._lanes}
+            outcomes = await asyncio.gather(
+                *(self._copy(tp, records) for tp, records in ours.items()), return_exceptions=True
+            )
+        failures = [each for each in outcomes if each is not None]
+        for failure in sorted(failures, key=lambda each: isinstance(each, ServiceUnavailable)):  # lasting ones first
+            raise failure
+
+    async def _copy(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        lane = self._lanes[tp]
+        try:
+            copied = await lane.copy(records, whole_letters=tp not in self._letters_refused)
+        except MessageTooLarge:
+            await self._discard(tp)
+            if tp in self._letters_refused:
+                raise
+            self._letters_refused.add(tp)
+        except BaseException:
+            await self._discard(tp)
+            raise
+        else:
+            self._letters_refused.discard(tp)
+            self._count(tp, copied)
+
+    async def _open_lanes(self) -> None:
+        """Begin where the group stands, once nobody else can commit there any more."""
+        for tp in self._consumer.assignment() - self._lanes.keys():
+            producer = await self._fencing_producer(tp)
+            committed = await self._consumer.committed(tp)
+            if tp not in self._consumer.assignment():
+                await producer.stop()
+                continue
+            if committed is None:
+                await self._consumer.seek_to_beginning(tp)
+            else:
+                self._consumer.seek(tp, committed)
+            self._lanes[tp] = Lane(tp, producer, self._route)
+
+    async def _fencing_producer(self, tp: TopicPartition) -> AIOKafkaProducer:
+        """Return a connected producer; what any other had begun with this partition is aborted by now."""
+        producer = AIOKafkaProducer(
+            **client_options(self._kafka, client_id=self._group),
+            transactional_id=f"{self._group}-{tp.topic}-{tp.partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            compression_type="lz4",
+        )
+        try:
+            await producer.start()  # returns with the producer's epoch (InitProducerId), not before
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def _give_up(self) -> None:
+        """Close every lane: in a rebalance of this group all partitions are revoked."""
+        async with self._round:
+            for tp in list(self._lanes):
+                await self._discard(tp)
+
+    async def _discard(self, tp: TopicPartition) -> None:
+        await self._lanes.pop(tp).close()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(RETRY_S):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def _count(self, tp: TopicPartition, copied: Sorted) -> None:
+        source = self._route.sources[tp.topic]
+        letters = [letter for each in copied.letters.values() for letter in each]
+        counts = {
+            "copied": sum(len(each) for each in copied.copies.values()),
+            "dead_letter": len(letters),
+            "ignored": copied.ignored,
+        }
+        for outcome, count in counts.items():
+            self._metrics.repartitioned.labels(source, outcome).inc(count)
+        for letter in letters:
+            self._metrics.dead_letters.labels(letter.code).inc()
+
+
+class _BeforeRebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    def __init__(self, give_up: Callable[[], Awaitable[None]]) -> None:
+        self._give_up = give_up
+
+    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002  (always all of them)
+        await self._give_up()
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        """Do nothing: lanes are opened between rounds."""

@@ -1,0 +1,91 @@
+"""A streams worker that strikes itself at one of its requests, and tells its memory when asked.
+
+    python -m tests.faults.dying_streams MEMORY [WHEN NTH SIGNAL]
+
+The NTH request of a kind strikes with SIGNAL (KILL or STOP). WHEN names kind and side: `before-flush`, `after-flush`
+(a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (decisions and dead
+letters: their states are acknowledged), `before-commit`, `after-commit`. Requests are looked at where aiokafka sends
+them, so that it does not matter how streams writes.
+
+On SIGUSR1 the packed states in memory are written to the file MEMORY, by partition and user key.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.produce import ProduceRequest
+
+import streams.main
+from broker.topics import changelog_name
+from settings import Settings, load_settings
+from settings.logs import configure_logging
+from streams.affinity import pack
+from streams.app import StreamsApp, create_app
+
+When = Literal["before-flush", "after-flush", "before-publish", "before-commit", "after-commit"]
+
+
+def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) -> None:
+    """Have `aiokafka.conn.AIOKafkaConnection.send` strike this process at the nth request of this kind."""
+    stock = AIOKafkaConnection.send
+    counted = itertools.count(1)
+    changelog = changelog_name(settings.streams.app_id)
+    position, what = when.split("-")
+
+    def concerns(request: object) -> bool:
+        if isinstance(request, OffsetCommitRequest):
+            return what == "commit"
+        if isinstance(request, ProduceRequest):
+            topics = {topic for topic, _ in request._topics}
+            return topics == {changelog} if what == "flush" else what == "publish" and changelog not in topics
+        return False
+
+    def send(self: AIOKafkaConnection, request: Any, *args: Any, **options: Any) -> Any:
+        is_the_one = concerns(request) and next(counted) == nth
+        if is_the_one and position == "before":
+            os.kill(os.getpid(), number)
+        answer = stock(self, request, *args, **options)
+        if is_the_one and position == "after":
+            os.kill(os.getpid(), number)
+        return answer
+
+    AIOKafkaConnection.send = send  # type: ignore[method-assign]
+
+
+def tell_memory(app: StreamsApp, file: Path) -> None:
+    """Write what the worker would fold the next event into, of the partitions that are its own; it appears whole."""
+    told: dict[int, dict[str, str]] = {}
+    for number in {tp.partition for tp in app.assignor.assigned_actives()}:
+        partition = app.written.partitions_here[number]
+        packed = dict(partition.at_rest.items()) | {key: pack(state) for key, state in partition._hot.items()}
+        told[number] = {key.decode(): value.hex() for key, value in packed.items()}
+    scratch = file.with_suffix(".scratch")
+    scratch.write_text(json.dumps(told))
+    scratch.replace(file)
+
+
+def main(memory: Path, when: When | None = None, nth: int = 0, name: str = "KILL") -> None:
+    settings = load_settings()
+    configure_logging(settings)
+    if when is not None:
+        strike_at(when, nth, signal.Signals[f"SIG{name}"], settings)
+
+    def telling(*args: Any) -> StreamsApp:
+        app = create_app(*args)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_memory, app, memory)
+        return app
+
+    streams.main.create_app = telling
+    streams.main.run(settings)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *([sys.argv[2], int(sys.argv[3]), sys.argv[4]] if len(sys.argv) > 2 else []))  # type: ignore[arg-type]

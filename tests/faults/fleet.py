@@ -1,0 +1,154 @@
+"""The workers of one run: started, struck, stopped and asked for their memory; none is left behind."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from local.process import ChildProcess
+from tests.faults.audit import Findings
+from tests.faults.evidence import Memory
+from tests.streams_worker import until
+
+PATIENCE_S = 90.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+STOP_S = 15.0
+"""What an orchestrator gives a worker to stop, at least."""
+POLL_S = 0.05
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Strike:
+    """At which of its own requests a worker strikes itself (see `tests.faults.dying_streams`)."""
+
+    when: str
+    nth: int
+    signal: Literal["KILL", "STOP"] = "KILL"
+
+
+class Worker:
+    """`python -m streams` with a strike in it, if any; its memory can be asked for."""
+
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], strike: Strike | None) -> None:
+        self._memory = folder / f"{name}.memory.json"
+        ordered = [] if strike is None else [strike.when, str(strike.nth), strike.signal]
+        self.process = ChildProcess(
+            [sys.executable, "-m", "tests.faults.dying_streams", self._memory, *ordered],
+            name=name,
+            log_file=folder / f"{name}.log",
+            environment=environment,
+            folder=_ROOT,
+        )
+
+    @property
+    def is_folding(self) -> bool:
+        """Whether it has taken up its work, so that it handles signals by now."""
+        return "folding" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.process.pid, number)
+
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP holds it (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    async def memory(self) -> Memory:
+        """Ask for its packed states."""
+        self.send(signal.SIGUSR1)
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._memory.exists():
+            assert time.monotonic() < deadline, f"{self.process.name} does not tell its memory"
+            await asyncio.sleep(POLL_S)
+        told = json.loads(self._memory.read_text(encoding="utf-8"))
+        self._memory.unlink()
+        return {
+            int(partition): {key: bytes.fromhex(packed) for key, packed in states.items()}
+            for partition, states in told.items()
+        }
+
+
+class Fleet:
+    """A context manager. Whatever a worker does that nobody asked for becomes a finding."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, findings: Findings) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._findings = findings
+        self._started = 0
+        self.alive: list[Worker] = []
+
+    def start(self, strike: Strike | None = None, *, bootstrap: str | None = None) -> Worker:
+        """Start one more worker, on another bootstrap address if one is given."""
+        self._started += 1
+        environment = dict(self._environment)
+        if bootstrap is not None:
+            environment["BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap
+        worker = Worker(f"worker-{self._started}", self._folder, environment, strike)
+        self.alive.append(worker)
+        return worker
+
+    async def folding(self) -> None:
+        """Return once every worker has taken up its work, or ended."""
+
+        async def all_do() -> bool:
+            return all(each.is_folding or each.process.poll() is not None for each in self.alive)
+
+        await until(all_do, "the workers take up their work")
+
+    def pick(self, random_: random.Random) -> Worker:
+        return random_.choice(self.alive)
+
+    def kill(self, worker: Worker) -> None:
+        """SIGKILL: no goodbye, no commit."""
+        self.check()
+        if worker in self.alive:
+            self.alive.remove(worker)
+            worker.process.kill()
+
+    async def leave(self, worker: Worker) -> None:
+        """SIGTERM: it finishes, commits and leaves, with status 0 and in time."""
+        self.alive.remove(worker)
+        handles_it = worker.is_folding
+        status = await asyncio.to_thread(worker.process.stop, STOP_S)
+        # One that was started last may still be importing, and dies of the signal instead of handling it.
+        if status != 0 and (handles_it or status != -signal.SIGTERM):
+            self._crashed(worker, f"asked to stop, it ended with {status}")
+
+    def died(self, worker: Worker) -> bool:
+        """Return whether the worker has struck itself dead by now; anything else that ended it is a finding."""
+        status = worker.process.poll()
+        if status is None:
+            return False
+        self.alive.remove(worker)
+        if status != -signal.SIGKILL:
+            self._crashed(worker, f"it ended with {status}")
+        worker.process.kill()
+        return True
+
+    def check(self) -> None:
+        """Note which workers ended by themselves."""
+        for worker in list(self.alive):
+            if (status := worker.process.poll()) is not None:
+                self.alive.remove(worker)
+                self._crashed(worker, f"it ended with {status}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for worker in self.alive:
+            worker.process.kill()
+
+    def _crashed(self, worker: Worker, how: str) -> None:
+        self._findings.add("crashed", f"{worker.process.name}: {how}: {worker.process.log_tail(3)}")

@@ -1,0 +1,59 @@
+"""Where the workers' group stands, as the broker tells it."""
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from broker.connection import client_options
+from settings import Settings
+
+Offsets = dict[TopicPartition, int]
+
+_MEMBERS = 5  # place in a group of a DescribeGroups response, version 0 and later
+
+
+async def offsets(settings: Settings) -> tuple[Offsets, Offsets]:
+    """Return the committed offsets of clicks and purchases (0 where nothing was), and then the ends of both.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    topics = settings.kafka.topic_table()
+    partitions = [
+        TopicPartition(topic.name, number)
+        for topic in (topics.clicks, topics.purchases)
+        for number in range(settings.kafka.partitions)
+    ]
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
+    try:
+        await admin.start()
+        await consumer.start()
+        try:
+            told = await admin.list_consumer_group_offsets(settings.streams.app_id)
+        except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
+            told = {}
+        ends = await consumer.end_offsets(partitions)
+        return {each: max(0, told[each].offset) if each in told else 0 for each in partitions}, ends
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def progress(settings: Settings) -> tuple[int, int]:
+    """Return how many records of clicks and purchases are committed, and how many there are."""
+    committed, ends = await offsets(settings)
+    return sum(committed.values()), sum(ends.values())
+
+
+async def members(settings: Settings) -> int:
+    """Return how many workers the group knows."""
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        await admin.start()
+        (response,) = await admin.describe_consumer_groups([settings.streams.app_id])
+        return len(response.groups[0][_MEMBERS])
+    except GroupCoordinatorNotAvailableError:
+        return 0
+    finally:
+        await admin.close()

@@ -1,0 +1,90 @@
+"""The load under which faults happen: many visitors' events, some late, bad or repeated, written steadily."""
+
+import asyncio
+import json
+import random
+import time
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer
+
+from broker.connection import client_options
+from settings import Settings
+from tests.unit.streams.shop import DAY, PRODUCTS
+
+TICK_S = 0.02
+BAD = "bad"
+"""Header of records that must become dead letters; its value is the code. The worker does not look at headers."""
+
+REPEAT = "repeat"
+"""Header of records that are a good one sent again, with the same event id: they must not count."""
+
+_REQUEST_TIMEOUT_MS = 120_000
+"""The load outlives every outage that a scenario makes."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How much is written, and how fast."""
+
+    events: int = 12_000
+    visitors: int = 300
+    per_s: int = 1_000
+
+
+class Load:
+    """Writes while `run` runs. A record's place in the seed's sequence does not depend on time; its timestamp does."""
+
+    def __init__(self, settings: Settings, random_: random.Random, traffic: Traffic) -> None:
+        self._topics = settings.kafka.topic_table()
+        self._options = client_options(settings.kafka, client_id="load")
+        self._random = random_
+        self._traffic = traffic
+        self.visitors = traffic.visitors
+        self.written = 0
+        self.is_done = False
+
+    async def run(self) -> None:
+        """Write all of it and wait for the acknowledgements."""
+        # Idempotent, because the audit counts: a retry after a slow answer would write an event twice.
+        options = self._options | {"enable_idempotence": True, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
+        async with AIOKafkaProducer(**options) as producer:
+            began = time.monotonic()
+            while self.written < self._traffic.events:
+                due = min(self._traffic.events, int((time.monotonic() - began) * self._traffic.per_s))
+                while self.written < due:
+                    await self._write(producer)
+                await asyncio.sleep(TICK_S)
+            await producer.flush()
+        self.is_done = True
+
+    async def reached(self, fraction: float) -> None:
+        """Return once this part is written."""
+        while self.written < fraction * self._traffic.events:  # noqa: ASYNC110  (one writer, few readers)
+            await asyncio.sleep(TICK_S)
+
+    async def _write(self, producer: AIOKafkaProducer) -> None:
+        topic, key, value, bad = self._record(self.written)
+        headers = [] if bad is None else [(BAD, bad.encode())]
+        await producer.send(topic, value, key=key, headers=headers)
+        self.written += 1
+        if bad is None and self._random.random() < 0.02:
+            await producer.send(topic, value, key=key, headers=[(REPEAT, b"")])
+            self.written += 1
+
+    def _record(self, number: int) -> tuple[str, bytes, bytes | None, str | None]:
+        """Return topic, key, value and, for a bad record, the code that its dead letter must have."""
+        random_ = self._random
+        user = f"visitor-{random_.randrange(self._traffic.visitors)}"
+        kind = random_.choices(["view", "click", "cart", "purchase"], [6, 4, 2, 1])[0]
+        late = random_.randrange(40 * DAY) if random_.random() < 0.1 else 0
+        goods = random_.sample([each.product_id for each in PRODUCTS], random_.choice([1, 1, 2]))
+        bad = random_.choice(["malformed", "unknown_product", "wrong_key"]) if random_.random() < 0.02 else None
+        if bad == "unknown_product":
+            goods = ["no-such-product"]
+        at = time.time_ns() // 1_000_000 - late
+        event = {"event_id": f"e-{number}", "user_id": user, "product_ids": goods, "time": at, "kind": kind}
+        value = b"{not json" if bad == "malformed" else json.dumps(event).encode()
+        key = b"somebody-else" if bad == "wrong_key" else user.encode()
+        topic = self._topics.purchases.name if kind == "purchase" else self._topics.clicks.name
+        return topic, key, value, bad

@@ -1,0 +1,245 @@
+"""The faults. Each is a function of a seed: which faults, and at which part of the load they come."""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.faults.earlier import every_visitor, many_visitors
+from tests.faults.fleet import PATIENCE_S, POLL_S, Strike, Worker
+from tests.faults.group import members, progress
+from tests.faults.run import Play, Scene
+from tests.streams_worker import until
+
+_STRIKES = ("before-flush", "after-flush", "before-publish", "before-commit", "after-commit")
+
+
+def _moments(random_: random.Random, count: int, last: float = 0.85) -> list[float]:
+    return sorted(random_.uniform(0.05, last) for _ in range(count))
+
+
+async def kill(scene: Scene) -> None:
+    """SIGKILL one worker three times and start it again; in half of the seeds at moments that it chooses itself.
+
+    At each death the offsets that it had committed are held against what it had written.
+    """
+    if scene.seed % 2 == 0:
+        for moment in _moments(scene.random, 3):
+            worker = scene.fleet.alive[0] if scene.fleet.alive else scene.fleet.start()
+            await scene.load.reached(moment)
+            await scene.fleet.folding()
+            scene.fleet.kill(worker)
+            scene.faults += 1
+            await scene.audit_now()
+            scene.fleet.start()
+        return
+    when = _STRIKES[scene.seed // 2 % len(_STRIKES)]
+    for _ in range(3):
+        nth = scene.random.randint(1, 3 if when.endswith("commit") else 6)
+        worker = scene.fleet.start(Strike(when, nth))
+        if not await _struck(scene, worker):
+            break  # it caught up before its strike came: the worker goes on as the last one
+        scene.faults += 1
+        await scene.audit_now()
+    else:
+        scene.fleet.start()
+
+
+async def fleet(scene: Scene) -> None:
+    """Workers join, leave (SIGTERM) and die (SIGKILL); between one and three are alive."""
+    scene.fleet.start()
+    scene.fleet.start()
+    for moment in _moments(scene.random, 6):
+        await scene.load.reached(moment)
+        if scene.random.random() < 0.7:  # else what was started last may still be joining
+            await scene.fleet.folding()
+        count = len(scene.fleet.alive)
+        action = scene.random.choice(["join"] * (3 - count) + ["leave", "die"] * (count - 1))
+        if action == "join":
+            scene.fleet.start()
+        elif action == "leave":
+            await scene.fleet.leave(scene.fleet.pick(scene.random))
+        else:
+            scene.fleet.kill(scene.fleet.pick(scene.random))
+        scene.faults += 1
+    await scene.audit_now()
+
+
+async def pause(scene: Scene) -> None:
+    """SIGSTOP one of two workers until the other has taken over and gone on; then let it wake."""
+    workers = [scene.fleet.start(), scene.fleet.start()]
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1, last=0.4)[0])
+    paused = scene.random.choice(workers)
+    paused.send(signal.SIGSTOP)
+    await _taken_over(scene)
+    paused.send(signal.SIGCONT)
+
+
+async def pause_in_flush(scene: Scene) -> None:
+    """The same, but the worker stops itself right before a changelog write goes out: after every check."""
+    paused = scene.fleet.start(Strike("before-flush", scene.random.randint(2, 6), "STOP"))
+    scene.fleet.start()
+
+    async def it_stopped() -> bool:
+        return paused.is_stopped()
+
+    await until(it_stopped, "the worker stops itself")
+    await _taken_over(scene)
+    paused.send(signal.SIGCONT)
+
+
+async def broker_restart(scene: Scene) -> None:
+    """The broker goes away, in order or by SIGKILL, and comes back."""
+    scene.fleet.start()
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
+    kafka = scene.servers.kafka
+    assert kafka.process is not None
+    await asyncio.to_thread(kafka.stop if scene.seed % 2 else kafka.process.kill)
+    # From no time at all to past the session timeout (the start takes four seconds besides).
+    await asyncio.sleep(scene.random.choice([0, 4]))
+    await asyncio.to_thread(kafka.start)
+    scene.faults += 1
+
+
+async def cut(scene: Scene) -> None:
+    """The worker's connections are closed and refused, reset, or go silent, for parts of a second to seconds."""
+    scene.fleet.start(bootstrap=scene.proxied)
+    await scene.fleet.folding()
+    proxy = scene.servers.proxy
+    for moment in _moments(scene.random, 3):
+        await scene.load.reached(moment)
+        how = scene.random.choice(["cut", "reset", "silence upstream", "silence downstream"])
+        if how == "cut":
+            await asyncio.to_thread(proxy.cut)
+        elif how == "reset":
+            await asyncio.to_thread(proxy.add, "reset_peer", timeout=0)
+        else:
+            await asyncio.to_thread(proxy.add, "timeout", how.split()[1], timeout=0)
+        await asyncio.sleep(scene.random.uniform(0.2, 5))
+        await asyncio.to_thread(proxy.heal)
+        scene.faults += 1
+
+
+async def slow(scene: Scene) -> None:
+    """Every answer takes from 0.2 to 0.8 s, then all goes through at 50 kB/s, then in small pieces."""
+    scene.fleet.start(bootstrap=scene.proxied)
+    await scene.fleet.folding()
+    proxy = scene.servers.proxy
+    for moment in _moments(scene.random, 2, last=0.6):
+        await scene.load.reached(moment)
+        for toxic, attributes in (
+            ("latency", {"latency": 500, "jitter": 300}),
+            ("bandwidth", {"rate": 50}),
+            ("slicer", {"average_size": 200, "size_variation": 100, "delay": 1_000}),
+        ):
+            await asyncio.to_thread(proxy.add, toxic, scene.random.choice(["upstream", "downstream"]), **attributes)
+            await asyncio.sleep(1.5)
+            await asyncio.to_thread(proxy.heal)
+        scene.faults += 1
+
+
+async def refused(scene: Scene) -> None:
+    """The broker refuses every record of the changelog, and then of the assignments, for its size."""
+    scene.fleet.start()
+    await scene.fleet.folding()
+    for topic, moment in zip(
+        (scene.shop.changelog, scene.shop.topics.assignments.name), _moments(scene.random, 2), strict=True
+    ):
+        await scene.load.reached(moment)
+        async with _altered(scene, "topics", topic, "max.message.bytes", "70"):
+            end = await scene.shop.end_of(topic)
+            await asyncio.sleep(2)
+            if await scene.shop.end_of(topic) == end:
+                scene.faults += 1
+
+
+async def throttled(scene: Scene) -> None:
+    """A quota lets the worker write 20 kB/s: the broker answers late, and holds its connections."""
+    scene.fleet.start()
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1, last=0.5)[0])
+    async with _altered(scene, "clients", "bannerstream", "producer_byte_rate", "20000"):
+        await asyncio.sleep(6)
+    scene.faults += 1
+
+
+async def join_in_recovery(scene: Scene) -> None:
+    """A worker joins while another, on a slow network, restores a changelog of 200,000 records."""
+    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=2_000)
+    scene.fleet.start(bootstrap=scene.proxied)
+
+    async def knows(count: int) -> bool:
+        return await members(scene.settings) == count
+
+    await until(lambda: knows(1), "the first is a member")
+    scene.fleet.start()
+    await until(lambda: knows(2), "the second is a member")
+    committed, _ = await progress(scene.settings)
+    scene.faults += committed == 0  # else the first had restored all by then
+    await asyncio.to_thread(scene.servers.proxy.heal)
+
+
+async def earlier_version(scene: Scene) -> None:
+    """The changelog holds states of version 1, of every visitor; in mid-stream the worker is killed once."""
+    worker = scene.fleet.start()
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1)[0])
+    scene.fleet.kill(worker)
+    scene.faults += 1
+    scene.fleet.start()
+
+
+PLAYS: dict[str, Play] = {
+    "kill": Play(kill),
+    "fleet": Play(fleet),
+    "pause": Play(pause),
+    "pause-in-flush": Play(pause_in_flush),
+    "broker-restart": Play(broker_restart),
+    "cut": Play(cut),
+    "slow": Play(slow),
+    "refused": Play(refused),
+    "throttled": Play(throttled),
+    "join-in-recovery": Play(join_in_recovery, prepare=many_visitors),
+    "earlier-version": Play(earlier_version, prepare=every_visitor),
+}
+
+
+async def _struck(scene: Scene, worker: Worker) -> bool:
+    """Return whether the worker struck itself; it may also have folded everything before that."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not scene.fleet.died(worker):
+        if time.monotonic() > deadline or (scene.load.is_done and await _is_caught_up(scene)):
+            return False
+        await asyncio.sleep(POLL_S)
+    return True
+
+
+async def _is_caught_up(scene: Scene) -> bool:
+    committed, end = await progress(scene.settings)
+    return committed == end
+
+
+async def _taken_over(scene: Scene) -> None:
+    """Return once the live worker has committed all that was written when this was called: it has all partitions."""
+    _, end = await progress(scene.settings)
+
+    async def all_is_committed() -> bool:
+        committed, _ = await progress(scene.settings)
+        return committed >= end
+
+    await until(all_is_committed, "the other worker takes over")
+    scene.faults += 1
+
+
+@asynccontextmanager
+async def _altered(scene: Scene, kind: str, name: str, option: str, value: str) -> AsyncIterator[None]:
+    where = ("--entity-type", kind, "--entity-name", name)
+    await asyncio.to_thread(scene.servers.kafka.alter_config, *where, "--add-config", f"{option}={value}")
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(scene.servers.kafka.alter_config, *where, "--delete-config", option)

@@ -1,0 +1,38 @@
+"""The servers under a set of faults: one Kafka, reached directly and through a proxy that can cut and slow."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.kafka_apache import ApacheKafka
+from local.toxiproxy import Toxiproxy
+
+# One broker's clock stamps everything: what was appended first is known across topics, to the millisecond.
+_PROPERTIES = {"log.message.timestamp.type": "LogAppendTime"}
+
+
+class Servers:
+    """A context manager; a run may restart the broker, so runs go one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.proxy = Toxiproxy(folder)
+        self.kafka = ApacheKafka(folder, proxy_port=self.proxy.port, properties=_PROPERTIES)
+
+    @staticmethod
+    def why_unavailable() -> str | None:
+        """Return what is missing, or None."""
+        return ApacheKafka.why_unavailable() or Toxiproxy.why_unavailable()
+
+    def __enter__(self) -> Self:
+        try:
+            self.kafka.start()
+            assert self.kafka.proxied is not None
+            self.proxy.start(self.kafka.proxied)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.proxy.stop()
+        self.kafka.stop()

@@ -1,0 +1,82 @@
+"""A real Kafka for `streams.batching`, and its topics: no store, and nothing of the product."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from local.kafka_apache import ApacheKafka
+
+MakeTopic = Callable[..., Awaitable[str]]
+
+PATIENCE_S = 60.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(true: Callable[[], Any], what: str) -> None:
+    """Return once the condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a broker that runs until the end of the session."""
+    if (reason := ApacheKafka.why_unavailable()) is not None:
+        pytest.skip(reason)
+    kafka = ApacheKafka(tmp_path_factory.mktemp("kafka"))
+    kafka.start()
+    try:
+        yield kafka.bootstrap_servers
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture
+async def admin(brokers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Return a connected admin client."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+def make_topic(admin: AIOKafkaAdminClient, fresh_name: str) -> MakeTopic:
+    """Return what makes a topic of this test's own: partitions, and its configuration."""
+
+    async def make(name: str, partitions: int = 1, **config: Any) -> str:
+        configs = {key.replace("_", "."): str(value) for key, value in config.items()}
+        made = await admin.create_topics([NewTopic(f"{fresh_name}-{name}", partitions, 1, topic_configs=configs)])
+        assert [error[1] for error in made.topic_errors] == [0], made
+        return f"{fresh_name}-{name}"
+
+    return make
+
+
+@pytest.fixture
+async def quick_cleaner(admin: AIOKafkaAdminClient) -> None:
+    """Let the broker look every 100 ms for what can be compacted, not every 15 s."""
+    broker = ConfigResource(ConfigResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "100"})
+    answers = await admin.alter_configs([broker])
+    assert [resource[0] for each in answers for resource in each.resources] == [0], answers
+
+
+@pytest.fixture
+async def producer(brokers: str) -> AsyncIterator[AIOKafkaProducer]:
+    """Return a connected producer of single records."""
+    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()

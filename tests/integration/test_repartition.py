@@ -1,0 +1,349 @@
+"""Routing by visitor on a real Kafka: exactly once, in order, with a header that names the shop's record."""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from prometheus_client import CollectorRegistry
+
+from broker.connection import client_options
+from broker.topics import check_topics, create_topics, describe_topics, internal_topics, repartitioned_name
+from contracts.deadletters import DeadLetter
+from settings import Settings
+from streams.errors import Fenced
+from streams.metrics import StreamsMetrics
+from streams.repartition import Repartitioner, source_of
+from streams.topics import prepare_topics
+from tests.streams_worker import PATIENCE_S, until
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+
+CLICKS_PARTITIONS, PURCHASES_PARTITIONS, OWN_PARTITIONS = 5, 2, 3
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Return settings of a shop whose topics are not keyed and do not match."""
+    return settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"partitions": OWN_PARTITIONS, "session_timeout_s": 6.0}),
+            "streams": settings.streams.model_copy(update={"repartition": True}),
+        }
+    )
+
+
+class Shop:
+    """Writes events as a shop does that does not care for keys, and reads what was made of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topics = settings.kafka.topic_table()
+        self.target = repartitioned_name(settings.streams.app_id)
+        self.sent: list[tuple[str, str]] = []
+        """Visitor and event id of every good event."""
+
+    async def __aenter__(self) -> "Shop":
+        admin = AIOKafkaAdminClient(**client_options(self.settings.kafka))
+        await admin.start()
+        await admin.create_topics(
+            [
+                NewTopic(self.topics.clicks.name, CLICKS_PARTITIONS, 1),
+                NewTopic(self.topics.purchases.name, PURCHASES_PARTITIONS, 1),
+            ]
+        )
+        await admin.close()
+        names = internal_topics(self.settings.streams)
+
+        async def shown() -> bool:
+            return {self.topics.clicks.name, self.topics.purchases.name} <= set(
+                await describe_topics(self.settings.kafka)
+            )
+
+        await until(shown, "the shop's topics are there")
+        await create_topics(self.settings.kafka, changelog=None, repartitioned=names["repartitioned"])
+        await prepare_topics(self.settings.kafka, **names)
+        self.producer = AIOKafkaProducer(**client_options(self.settings.kafka), enable_idempotence=True)
+        await self.producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.producer.stop()
+
+    async def send(self, count: int) -> None:
+        """Send events of 50 visitors without keys, to both topics."""
+        for _ in range(count):
+            number = len(self.sent)
+            topic = self.topics.purchases.name if number % 7 == 0 else self.topics.clicks.name
+            user, event_id = f"u-{number % 50}", f"e-{number}"
+            event = {"event_id": event_id, "user_id": user, "product_id": "mug", "time": int(time.time() * 1000)}
+            await self.producer.send(topic, json.dumps(event).encode())
+            self.sent.append((user, event_id))
+        await self.producer.flush()
+
+    async def read(self, topic: str, *, committed: bool = True) -> list[ConsumerRecord]:
+        """Return what the topic holds, up to its end (or, of what is committed, to its last stable offset)."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self.settings.kafka),
+            isolation_level="read_committed" if committed else "read_uncommitted",
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            partitions = [
+                TopicPartition(topic, number)
+                for number in range((await describe_topics(self.settings.kafka))[topic].partitions)
+            ]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            records: list[ConsumerRecord] = []
+            deadline = time.monotonic() + PATIENCE_S
+            while any([await consumer.position(each) < ends[each] for each in partitions]):
+                assert time.monotonic() < deadline
+                for fetched in (await consumer.getmany(timeout_ms=100)).values():
+                    records += fetched
+        finally:
+            await consumer.stop()
+        return records
+
+    async def copied(self, count: int) -> list[ConsumerRecord]:
+        """Return the committed copies, once there are `count`."""
+        found: list[ConsumerRecord] = []
+
+        async def so_many() -> bool:
+            found[:] = await self.read(self.target)
+            return len(found) >= count
+
+        await until(so_many, f"{count} copies are committed")
+        return found
+
+    def events(self, copies: list[ConsumerRecord]) -> Counter[tuple[str, str]]:
+        """Return each copy by what it is of: visitor (its key) and event id."""
+        return Counter((each.key.decode(), json.loads(each.value)["event_id"]) for each in copies)
+
+
+@pytest.fixture
+async def shop(settings: Settings) -> AsyncIterator[Shop]:
+    async with Shop(settings) as shop:
+        yield shop
+
+
+class Copiers:
+    """Starts copiers, and stops at the end those that are left."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.running: list[Repartitioner] = []
+
+    async def __call__(self) -> tuple[Repartitioner, list[BaseException]]:
+        """Return a started copier, and what ended it, once something has."""
+        failures: list[BaseException] = []
+
+        async def on_failure(error: BaseException) -> None:
+            failures.append(error)
+
+        copier = Repartitioner(self._settings, StreamsMetrics(CollectorRegistry()), on_failure)
+        await copier.start()
+        self.running.append(copier)
+        return copier, failures
+
+    async def stop(self, copier: Repartitioner) -> None:
+        self.running.remove(copier)
+        await copier.stop()
+
+    async def vanish(self, copier: Repartitioner) -> None:
+        """End a copier as SIGKILL would: no commit, no abort, no goodbye; its connections close."""
+        self.running.remove(copier)
+        assert copier._copying is not None
+        copier._copying.cancel()
+        for lane in copier._lanes.values():
+            lane._producer._sender._sender_task.cancel()
+            await lane._producer.client.close()
+            lane._producer._closed = True
+        consumer = copier._consumer
+        consumer._coordinator._coordination_task.cancel()
+        await consumer._coordinator._stop_heartbeat_task()
+        await consumer._fetcher.close()
+        await consumer._client.close()
+        consumer._closed = True
+
+
+@pytest.fixture
+async def copier(settings: Settings) -> AsyncIterator[Copiers]:
+    copiers = Copiers(settings)
+    yield copiers
+    for each in list(copiers.running):
+        await copiers.stop(each)
+
+
+async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_their_origin(
+    shop: Shop, copier: Copiers
+) -> None:
+    await shop.send(2000)
+    _, failures = await copier()
+    copies = await shop.copied(2000)
+
+    assert shop.events(copies) == Counter(shop.sent)
+    partitions: dict[bytes, set[int]] = defaultdict(set)
+    for each in copies:
+        partitions[each.key].add(each.partition)
+    assert all(len(each) == 1 for each in partitions.values())
+    assert len(set.union(*partitions.values())) == OWN_PARTITIONS
+
+    originals = {
+        (each.topic, each.partition, each.offset): each
+        for topic in (shop.topics.clicks.name, shop.topics.purchases.name)
+        for each in await shop.read(topic)
+    }
+    last: dict[tuple[bytes, str, int], int] = {}
+    for each in sorted(copies, key=lambda copy: (copy.partition, copy.offset)):
+        origin = source_of(each.headers)
+        original = originals[origin.topic, origin.partition, origin.offset]
+        assert (each.value, origin.timestamp) == (original.value, original.timestamp)
+        assert origin.source == ("purchases" if origin.topic == shop.topics.purchases.name else "clicks")
+        lane = (each.key, origin.topic, origin.partition)
+        assert last.get(lane, -1) < origin.offset
+        last[lane] = origin.offset
+    assert failures == []
+
+
+async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(shop: Shop, copier: Copiers) -> None:
+    await shop.send(10)
+    bad = await shop.producer.send_and_wait(shop.topics.clicks.name, b'{"cut off', key=b"k", partition=4)
+    tombstone = await shop.producer.send_and_wait(shop.topics.purchases.name, None, key=b"k", partition=1)
+    huge = await shop.producer.send_and_wait(shop.topics.clicks.name, b"x" * 900_000, partition=0)
+    await shop.send(10)
+    await copier()
+    assert shop.events(await shop.copied(20)) == Counter(shop.sent)
+
+    letters: list[DeadLetter] = []
+
+    async def all_three() -> bool:
+        records = await shop.read(shop.topics.dead_letters.name)
+        letters[:] = [DeadLetter.from_record(each.key, each.value, each.headers) for each in records]
+        return len(letters) >= 3
+
+    await until(all_three, "the letters are committed")
+    found = {(each.topic, each.partition, each.offset): each for each in letters}
+    assert len(letters) == len(found) == 3
+    codes = {(sent.topic, sent.partition, sent.offset): code for sent, code in
+             ((bad, "malformed"), (tombstone, "malformed"), (huge, "oversized"))}  # fmt: skip
+    assert {where: each.code for where, each in found.items()} == codes
+    assert found[bad.topic, bad.partition, bad.offset].value == b'{"cut off'
+
+
+async def test_a_letter_that_its_topic_refuses_leaves_its_original_out_and_stops_nothing(
+    shop: Shop, copier: Copiers
+) -> None:
+    admin = AIOKafkaAdminClient(**client_options(shop.settings.kafka))
+    await admin.start()
+    await admin.alter_configs(
+        [
+            ConfigResource(
+                ConfigResourceType.TOPIC, shop.topics.dead_letters.name, configs={"max.message.bytes": "10000"}
+            )
+        ]
+    )
+    await admin.close()
+    await shop.producer.send_and_wait(shop.topics.clicks.name, random.Random(1).randbytes(50_000), partition=0)
+    await shop.send(30)
+    _, failures = await copier()
+    assert shop.events(await shop.copied(30)) == Counter(shop.sent)
+    (record,) = await shop.read(shop.topics.dead_letters.name)
+    letter = DeadLetter.from_record(record.key, record.value, record.headers)
+    assert (letter.bare, letter.truncated_from) == (True, 50_000)
+    assert failures == []
+
+
+async def test_who_vanishes_in_mid_transaction_leaves_nothing_and_everything_comes_again(
+    shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.send(500)
+    written = asyncio.Event()
+
+    async def never_commit(self: Any, offsets: object, group: str) -> None:
+        """Stand still where the copies are written and acknowledged, and nothing is committed."""
+        written.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AIOKafkaProducer, "send_offsets_to_transaction", never_commit)
+        dying, _ = await copier()
+        async with asyncio.timeout(PATIENCE_S):
+            await written.wait()
+        assert await shop.read(shop.target, committed=False) != []
+        await copier.vanish(dying)
+    assert await shop.read(shop.target) == []
+
+    await copier()
+    assert shop.events(await shop.copied(500)) == Counter(shop.sent)
+    assert len(await shop.read(shop.target, committed=False)) > 500, "the aborted copies are there, and not read"
+
+
+async def test_who_is_replaced_while_it_stands_still_commits_nothing(
+    shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was paused between the last acknowledgement and its commit goes on after another took over."""
+    await shop.send(500)
+    paused, go_on = asyncio.Event(), asyncio.Event()
+    commit = AIOKafkaProducer.commit_transaction
+
+    async def late(self: Any) -> None:
+        if not go_on.is_set():
+            paused.set()
+            await go_on.wait()
+        await commit(self)
+
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", late)
+    slow, failures = await copier()
+    async with asyncio.timeout(PATIENCE_S):
+        await paused.wait()
+    # Its heartbeats stop, as in a paused process: the group gives its partitions away.
+    await slow._consumer._coordinator._stop_heartbeat_task()
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit)
+    _, others = await copier()
+    assert shop.events(await shop.copied(500)) == Counter(shop.sent)
+    go_on.set()
+
+    async def told() -> bool:
+        return bool(failures)
+
+    await until(told, "the slow one says that it was replaced")
+    assert isinstance(failures[0], Fenced)
+    await shop.send(20)
+    assert shop.events(await shop.copied(520)) == Counter(shop.sent)
+    assert others == []
+
+
+async def test_copiers_that_join_and_leave_under_load_copy_each_record_once(shop: Shop, copier: Copiers) -> None:
+    first, first_failures = await copier()
+    failures = [first_failures]
+    for number in range(4):
+        await shop.send(400)
+        another, its_failures = await copier()
+        failures.append(its_failures)
+        await shop.send(400)
+        if number % 2:
+            await copier.stop(first)
+            first = another
+    copies = await shop.copied(len(shop.sent))
+    assert shop.events(copies) == Counter(shop.sent)
+    assert [each for each in failures if each] == []
+
+
+async def test_the_shops_topics_may_differ_and_ours_may_not(shop: Shop) -> None:
+    kafka, names = shop.settings.kafka, internal_topics(shop.settings.streams)
+    there = await describe_topics(kafka)
+    assert (there[shop.topics.clicks.name].partitions, there[shop.topics.purchases.name].partitions) == (5, 2)
+    assert there[names["changelog"]].partitions == there[shop.target].partitions == OWN_PARTITIONS
+    assert (await check_topics(kafka, **names)).problems == ()
+    without = await check_topics(kafka, changelog=names["changelog"])
+    assert {each.kind for each in without.problems} == {"partitions"}
+    assert "set streams.repartition = true" in without.problems[0].message

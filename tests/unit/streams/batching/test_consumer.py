@@ -1,0 +1,196 @@
+"""Which batches the consumer takes, where it seeks, and which offsets it offers to commit."""
+
+import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP, Message
+
+from streams.batching.app import BatchApp
+from streams.batching.consumer import BatchConsumer
+from streams.batching.errors import Abandoned
+from streams.batching.records import Batch
+from streams.batching.store import Codec
+
+CLICKS = TP("clicks", 0)
+
+
+class Thread:
+    """Stands in for the thread that owns the Kafka connection: notes where it is asked to seek, and what to commit."""
+
+    def __init__(self) -> None:
+        self.sought: list[int] = []
+        self.began_at: list[dict[TP, int]] = []
+        self.committed: dict[TP, int | None] = {}
+        self.commits: list[Mapping[TP, int]] = []
+        self.thread_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *args: call(*args))
+
+    def seek_back(self, tp: TP, offset: int) -> None:
+        self.sought.append(offset)
+
+    def assignment(self) -> set[TP]:
+        return set(self.committed)
+
+    async def seek_wait(self, offsets: dict[TP, int]) -> None:
+        self.began_at.append(offsets)
+
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        return self.committed
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        self.commits.append(offsets)
+        return True
+
+
+class Ledger:
+    """Stands in for the ledger: a flush is written, or given up."""
+
+    def __init__(self) -> None:
+        self.journal: list[Any] = []
+        self.abandons = False
+        self.on_flush = lambda: None
+
+    async def flush(self) -> None:
+        self.journal.append("flush")
+        self.on_flush()
+        if self.abandons:
+            raise Abandoned("a test says so")
+
+    def committed(self, offsets: Mapping[TP, int]) -> None:
+        self.journal.append(dict(offsets))
+
+
+@pytest.fixture
+async def consumer(tmp_path, monkeypatch) -> BatchConsumer:
+    monkeypatch.setattr(BatchConsumer, "_new_consumer_thread", lambda self: Thread())
+    monkeypatch.setattr(BatchConsumer, "add_dependency", lambda self, service: service)
+    app = BatchApp("test", connect_producer=None, connect_reader=None, datadir=str(tmp_path))
+    app.write_behind("states", Codec(bytes, bytes), publish=None)
+    app.ledger = Ledger()
+    return app.transport.create_consumer(
+        lambda message: None,
+        on_partitions_revoked=lambda revoked: asyncio.sleep(0),
+        on_partitions_assigned=lambda assigned, generation: asyncio.sleep(0),
+    )
+
+
+async def begin(consumer: BatchConsumer, committed: int | None) -> None:
+    consumer._thread.committed = {CLICKS: committed}
+    consumer._committed_offset[CLICKS] = committed
+    await consumer.perform_seek()
+
+
+def batch(begin: int, end: int) -> Batch:
+    return Batch(CLICKS, begin, end, [SimpleNamespace(offset=each, timestamp=2_500) for each in range(begin, end)])
+
+
+@pytest.mark.parametrize(("committed", "begin_at"), [(None, 0), (5, 5)])
+async def test_a_partition_begins_at_its_committed_offset_even_if_records_were_dropped_before(
+    consumer, committed, begin_at
+):
+    await begin(consumer, committed)
+    assert consumer._thread.began_at == [{CLICKS: begin_at}]
+    assert consumer.accept(batch(begin_at, begin_at + 1)) is not None
+
+
+async def test_a_batch_becomes_one_message_that_stands_for_the_last_offset_it_covers(consumer):
+    await begin(consumer, 5)
+    message = consumer._to_message(CLICKS, Batch(CLICKS, 5, 9, batch(5, 7).records))
+    assert (message.offset, message.timestamp, message.value.end) == (8, 2.5, 9)
+    hole = consumer._to_message(CLICKS, Batch(CLICKS, 9, 11, []))
+    assert hole.offset == 10
+
+
+async def test_a_message_that_merely_left_its_stream_is_not_committed(consumer):
+    await begin(consumer, 5)
+    message = Message("clicks", 0, 7, 0.0, 0, [], None, None, None, tp=CLICKS)
+    consumer.accept(batch(5, 8))
+    assert consumer.ack(message)
+    assert not consumer.ack(message)
+    assert not await consumer.commit()
+    assert consumer._thread.commits == []
+
+
+async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hears_of_it(consumer):
+    await begin(consumer, 5)
+    consumer.accept(batch(5, 8))
+    consumer.positions.apply(CLICKS, 8)
+    consumer.app.ledger.on_flush = lambda: consumer.app.ledger.journal.append(list(consumer._thread.commits))
+    assert await consumer.commit()
+    assert consumer.app.ledger.journal == ["flush", [], {CLICKS: 8}]
+    assert consumer._thread.commits == [{CLICKS: 8}]
+
+
+async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consumer):
+    """The flush covers what was dirty when it was asked for."""
+    await begin(consumer, 5)
+    consumer.accept(batch(5, 9))
+    consumer.positions.apply(CLICKS, 7)
+    consumer.app.ledger.on_flush = lambda: consumer.positions.apply(CLICKS, 9)
+    await consumer.commit()
+    await consumer.commit()
+    assert consumer._thread.commits == [{CLICKS: 7}, {CLICKS: 9}]
+
+
+async def test_a_flush_that_is_given_up_commits_nothing(consumer):
+    await begin(consumer, 5)
+    consumer.accept(batch(5, 8))
+    consumer.positions.apply(CLICKS, 8)
+    consumer.app.ledger.abandons = True
+    assert not await consumer.commit()
+    assert consumer._thread.commits == []
+
+
+async def test_batches_of_another_position_are_refused_and_the_partition_is_sought_back(consumer):
+    await begin(consumer, 5)
+    assert consumer.accept(batch(7, 9)) is None
+    assert consumer._thread.sought == [5]
+    assert consumer.accept(batch(7, 9)) is None
+    assert consumer._thread.sought == [5, 5]
+    assert consumer.accept(batch(5, 9)) is not None
+
+
+async def test_what_was_given_back_is_read_again_from_the_last_flush(consumer):
+    await begin(consumer, 5)
+    consumer.accept(batch(5, 7))
+    consumer.positions.apply(CLICKS, 7)
+    await consumer.commit()
+    consumer.accept(batch(7, 9))
+    consumer.positions.apply(CLICKS, 9)
+    consumer.give_back()
+    assert consumer._thread.sought == [7]
+    assert consumer.accept(batch(7, 9)) is not None
+
+
+async def test_nothing_is_sought_when_there_is_nothing_to_give_back(consumer):
+    await begin(consumer, 5)
+    consumer.give_back()
+    assert consumer._thread.sought == []
+
+
+async def test_what_streams_dropped_does_not_make_faust_ignore_what_comes_again(consumer):
+    consumer._read_offset[CLICKS] = 100
+    assert consumer._read_offset[CLICKS] is None
+
+
+async def test_a_partition_is_settled_before_it_is_given_up_and_takes_nothing_after(consumer):
+    await begin(consumer, 5)
+    consumer.accept(batch(5, 8))
+    consumer.positions.apply(CLICKS, 8)
+    await consumer.on_partitions_revoked({CLICKS})
+    assert consumer._thread.commits[0] == {CLICKS: 8}
+    assert consumer.accept(batch(8, 9)) is None
+    assert consumer.positions.applied() == {}
+
+
+@pytest.mark.parametrize("abandons", [False, True])
+async def test_rounds_end_before_a_partition_is_given_up_even_if_there_is_nothing_to_commit(consumer, abandons):
+    """A round that ended later would write over the next owner's states."""
+    await begin(consumer, None)
+    consumer.accept(batch(0, 3))
+    consumer.app.ledger.abandons = abandons
+    await consumer.on_partitions_revoked({CLICKS})
+    assert "flush" in consumer.app.ledger.journal
+    assert consumer.positions.applied() == {}

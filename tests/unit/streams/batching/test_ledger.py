@@ -1,0 +1,392 @@
+"""The order of writes: states, then effects, then what may be committed; and what happens when writing is given up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streams.batching import ledger as module
+from streams.batching.errors import Abandoned
+from streams.batching.ledger import MAX_WAITING, Conclusion, Ledger, Round
+from streams.batching.producing import Write
+from streams.batching.records import Batch
+from streams.batching.store import Codec, InMemory, Partitions
+
+DEADLINE_S = 10
+Journal = list[tuple[Any, ...]]
+
+
+class Brokers:
+    """Stands in for the producer: acknowledges each delivery once it is let through."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.fails: BaseException | None = None
+        self.may_write = True
+        self.ends: dict[int, int] = {}
+
+    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
+        self.asked.set()
+        await self.open.wait()
+        if self.fails is not None:
+            raise self.fails
+        if not self.may_write:
+            raise Abandoned("a test says so")
+        for write in writes:
+            self.journal.append(("state", write.partition, [(key, value) for key, value, _ in write.records]))
+            self.ends[write.partition] = self.ends.get(write.partition, 0) + len(write.records)
+        return {(write.topic, write.partition): self.ends[write.partition] for write in writes}
+
+
+class Consumer:
+    """Stands in for the consumer, and for its positions: notes what is applied and what is given back."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    @property
+    def positions(self) -> "Consumer":
+        return self
+
+    def apply(self, tp: TP, end: int) -> None:
+        self.journal.append(("applied", tp.partition, end))
+
+    def give_back(self) -> None:
+        self.journal.append(("given back",))
+
+
+class World:
+    """A ledger with everything around it."""
+
+    def __init__(self) -> None:
+        self.journal: Journal = []
+        self.rounds: list[Round] = []
+        self.defects: list[BaseException] = []
+        self.brokers = Brokers(self.journal)
+        self.consumer = Consumer(self.journal)
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: InMemory())
+        self.publish_fails: BaseException | None = None
+        self.ledger: Ledger[str] = Ledger(
+            self.partitions,
+            "changelog",
+            self.brokers,
+            self.publish,
+            lambda: self.consumer,
+            on_defect=self.on_defect,
+            on_round=self.rounds.append,
+        )
+
+    async def publish(self, effects: Sequence[str]) -> None:
+        if self.publish_fails is not None:
+            raise self.publish_fails
+        self.journal.append(("effects", list(effects)))
+
+    async def on_defect(self, error: BaseException) -> None:
+        self.defects.append(error)
+
+    def fold(self, number: int, **states: bytes) -> None:
+        for key, state in states.items():
+            self.partitions[number].put(key.encode(), state)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110  (the journal has no event to wait for)
+                await asyncio.sleep(0)
+
+    async def held(self) -> None:
+        """Hold the acknowledgement of the next delivery, and return once it is asked for."""
+        self.brokers.open.clear()
+        self.brokers.asked.clear()
+        self.ledger.enter(batch(9, 0, 1), effects="held")
+        await asyncio.wait_for(self.brokers.asked.wait(), DEADLINE_S)
+
+    def kinds(self) -> list[str]:
+        return [each[0] for each in self.journal]
+
+
+def batch(number: int, begin: int, end: int) -> Batch:
+    return Batch(TP("clicks", number), begin, end, [])
+
+
+async def within_deadline(waiting: Any) -> Any:
+    return await asyncio.wait_for(waiting, DEADLINE_S)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    await world.ledger.start()
+    yield world
+    world.brokers.open.set()
+    await world.ledger.stop()
+
+
+async def test_states_are_acknowledged_before_effects_and_effects_before_offsets(world):
+    world.fold(0, ada=b"1", bob=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.journal == [
+        ("state", 0, [(b"ada", b"1")]),
+        ("effects", ["ada's banner"]),
+        ("applied", 0, 5),
+    ]
+    assert world.partitions[0].dirty() == [b"bob"]
+    assert world.partitions[0].at_rest.get(b"ada") == b"1"
+
+
+async def test_a_batch_without_urgent_keys_waits_for_nothing(world):
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5))
+    assert world.journal == [("applied", 0, 5)]
+    assert world.partitions[0].dirty() == [b"ada"]
+
+
+async def test_a_batch_without_urgent_keys_does_not_overtake_those_before_it(world):
+    await world.held()
+    world.ledger.enter(batch(0, 0, 5), effects="first")
+    world.ledger.enter(batch(0, 5, 9))
+    assert world.journal == []
+    world.brokers.open.set()
+    await world.until(lambda: ("applied", 0, 9) in world.journal)
+    applied = [each for each in world.journal if each[:2] == ("applied", 0)]
+    assert applied == [("applied", 0, 5), ("applied", 0, 9)]
+
+
+async def test_what_gathers_while_a_round_is_under_way_is_written_in_one(world):
+    await world.held()
+    for number in range(3):
+        world.fold(number % 2, **{f"user{number}": b"1"})
+        world.ledger.enter(batch(number % 2, number, number + 1), urgent=[b"user%d" % number], effects=f"{number}")
+    world.brokers.open.set()
+    await world.until(lambda: len(world.rounds) == 2)
+    assert [(each.batches, each.states) for each in world.rounds] == [(1, 0), (3, 3)]
+    assert ("state", 0, [(b"user0", b"1"), (b"user2", b"1")]) in world.journal
+    assert ("effects", ["0", "1", "2"]) in world.journal
+
+
+async def test_a_key_that_is_urgent_twice_in_a_round_is_written_once_as_it_is_then(world):
+    await world.held()
+    for state in (b"1", b"2"):
+        world.fold(0, ada=state)
+        world.ledger.enter(batch(0, 0, 1), urgent=[b"ada"], effects="")
+    world.brokers.open.set()
+    await world.until(lambda: len(world.rounds) == 2)
+    assert [each for each in world.journal if each[0] == "state"] == [("state", 0, [(b"ada", b"2")])]
+
+
+async def test_a_flush_writes_what_is_dirty_when_it_is_asked_for_in_every_partition(world):
+    world.fold(0, ada=b"1")
+    world.fold(1, bob=b"1")
+    world.partitions[1].remove(b"eve")
+    await world.held()
+    flush = asyncio.create_task(world.ledger.flush())
+    await asyncio.sleep(0)
+    world.fold(0, cyd=b"1")
+    assert not flush.done()
+    world.brokers.open.set()
+    await within_deadline(flush)
+    assert ("state", 0, [(b"ada", b"1")]) in world.journal
+    assert ("state", 1, [(b"bob", b"1"), (b"eve", None)]) in world.journal
+    assert world.partitions[0].dirty() == [b"cyd"]
+    assert world.partitions[1].dirty() == []
+
+
+async def test_a_flush_waits_for_the_batches_before_it_and_for_what_is_under_way(world):
+    await world.held()
+    world.ledger.enter(batch(0, 0, 5), effects="first")
+    flush = asyncio.create_task(world.ledger.flush())
+    await asyncio.sleep(0)
+    assert not flush.done()
+    world.brokers.open.set()
+    await within_deadline(flush)
+    assert ("applied", 9, 1) in world.journal
+    assert ("applied", 0, 5) in world.journal
+
+
+async def test_a_flush_of_nothing_returns_at_once(world):
+    world.partitions[0].get(b"ada")
+    await within_deadline(world.ledger.flush())
+    assert world.journal == []
+
+
+async def test_urgent_keys_go_ahead_of_the_rest_of_a_flush(world, monkeypatch):
+    monkeypatch.setattr(module, "FLUSH_SLICE", 2)
+    await world.held()
+    world.fold(0, **{f"user{each}": b"1" for each in range(5)})
+    flush = asyncio.create_task(world.ledger.flush())
+    await asyncio.sleep(0)
+    world.fold(1, ada=b"1")
+    world.ledger.enter(batch(1, 0, 5), urgent=[b"ada"], effects="ada's banner")
+    world.brokers.open.set()
+    await within_deadline(flush)
+    states = [(number, len(records)) for kind, number, *rest in world.journal if kind == "state" for records in rest]
+    assert states == [(1, 1), (0, 2), (0, 2), (0, 1)]
+    assert world.kinds().index("effects") < len(world.journal) - 1 - world.kinds()[::-1].index("state")
+    assert max(each.states for each in world.rounds) == 3
+
+
+async def test_flushes_that_wait_together_are_all_answered(world):
+    world.fold(0, ada=b"1")
+    await world.held()
+    flushes = [asyncio.create_task(world.ledger.flush()) for _ in range(3)]
+    await asyncio.sleep(0)
+    world.brokers.open.set()
+    await within_deadline(asyncio.gather(*flushes))
+    assert [each for each in world.journal if each[0] == "state"] == [("state", 0, [(b"ada", b"1")])]
+
+
+async def test_giving_up_forgets_all_that_is_not_acknowledged_and_applies_nothing(world):
+    world.partitions[0].at_rest.update([(b"ada", b"old")], 1)
+    await world.held()
+    world.fold(0, ada=b"new", bob=b"new")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
+    flush = asyncio.create_task(world.ledger.flush())
+    await asyncio.sleep(0)
+    world.brokers.may_write = False
+    world.brokers.open.set()
+    with pytest.raises(Abandoned):
+        await within_deadline(flush)
+    assert world.journal == [("given back",)]
+    assert world.partitions[0].dirty() == []
+    assert (world.partitions[0].get(b"ada"), world.partitions[0].get(b"bob")) == (b"old", None)
+    assert world.defects == []
+
+
+async def test_writing_goes_on_after_it_was_given_up(world):
+    world.brokers.may_write = False
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="")
+    await world.until(lambda: ("given back",) in world.journal)
+    world.brokers.may_write = True
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="again")
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.kinds() == ["given back", "state", "effects", "applied"]
+
+
+async def test_states_that_were_acknowledged_stay_when_their_effects_are_given_up(world):
+    world.publish_fails = Abandoned("a test says so")
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
+    await world.until(lambda: ("given back",) in world.journal)
+    assert world.kinds() == ["state", "given back"]
+    assert world.partitions[0].at_rest.get(b"ada") == b"1"
+
+
+@pytest.mark.parametrize("where", ["states", "effects"])
+async def test_a_defect_ends_the_worker_and_nothing_is_applied(world, where):
+    defect = RuntimeError("a defect")
+    if where == "states":
+        world.brokers.fails = defect
+    else:
+        world.publish_fails = defect
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="")
+    await world.until(lambda: world.defects)
+    assert world.defects == [defect]
+    assert "applied" not in world.kinds()
+
+
+async def test_nobody_waits_for_a_writer_that_a_defect_has_ended(world):
+    """A worker that ends lets its agents finish, and commits what it can: neither may wait for ever."""
+    world.brokers.fails = RuntimeError("a defect")
+    world.ledger.enter(batch(0, 0, 5), effects="")
+    await world.until(lambda: world.defects)
+    for number in range(MAX_WAITING + 1):
+        await within_deadline(world.ledger.room())
+        world.fold(0, ada=b"1")
+        world.ledger.enter(batch(0, number, number + 1))
+    with pytest.raises(Abandoned):
+        await within_deadline(world.ledger.flush())
+    assert "applied" not in world.kinds()
+
+
+async def test_folding_waits_while_too_many_batches_do(world):
+    await world.held()
+    for number in range(MAX_WAITING):
+        await within_deadline(world.ledger.room())
+        world.ledger.enter(batch(0, number, number + 1), effects="")
+    waiting = asyncio.create_task(world.ledger.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    world.brokers.open.set()
+    await within_deadline(waiting)
+
+
+async def test_folding_goes_on_when_what_waited_was_given_up(world):
+    await world.held()
+    for number in range(MAX_WAITING):
+        world.ledger.enter(batch(0, number, number + 1), effects="")
+    waiting = asyncio.create_task(world.ledger.room())
+    await asyncio.sleep(0)
+    world.brokers.may_write = False
+    world.brokers.open.set()
+    await within_deadline(waiting)
+    assert world.journal[0] == ("given back",)
+
+
+async def test_stopping_leaves_nobody_waiting(world):
+    await world.held()
+    world.fold(0, ada=b"1")
+    flush = asyncio.create_task(world.ledger.flush())
+    await asyncio.sleep(0)
+    await within_deadline(world.ledger.stop())
+    with pytest.raises(Abandoned, match="stopping"):
+        await within_deadline(flush)
+    world.fold(0, ada=b"1")
+    with pytest.raises(Abandoned, match="stopping"):
+        await within_deadline(world.ledger.flush())
+
+
+def erased(world: World) -> Callable[[], Conclusion[str]]:
+    def conclude() -> Conclusion[str]:
+        world.partitions[0].remove(b"ada")
+        return Conclusion([b"ada"], "ada's goodbye")
+
+    return conclude
+
+
+async def test_a_deferred_batch_is_entered_once_the_offsets_are_committed_and_not_before(world):
+    clicks, purchases = TP("clicks", 0), TP("purchases", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7, purchases: 3}, erased(world))
+    world.ledger.committed({clicks: 7, purchases: None})
+    world.ledger.committed({clicks: 7})
+    assert world.journal == []
+    world.ledger.committed({clicks: 8, purchases: 3})
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"]), ("applied", 0, 5)]
+
+
+async def test_deferred_batches_are_entered_in_their_order(world):
+    clicks = TP("clicks", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.defer(batch(0, 5, 9), {clicks: 2}, Conclusion)
+    world.ledger.committed({clicks: 2})
+    assert world.journal == []
+    world.ledger.committed({clicks: 7})
+    assert world.journal == [("applied", 0, 5), ("applied", 0, 9)]
+
+
+async def test_a_deferred_batch_is_forgotten_where_it_will_be_read_again(world):
+    clicks = TP("clicks", 0)
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.ledger.forget_deferred()
+    world.ledger.committed({clicks: 7})
+    world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
+    world.brokers.may_write = False
+    world.ledger.enter(batch(1, 0, 5), effects="")
+    await world.until(lambda: ("given back",) in world.journal)
+    world.ledger.committed({clicks: 7})
+    assert world.journal == [("given back",)]
+
+
+async def test_a_change_that_comes_from_no_batch_is_written_and_applies_nothing(world):
+    world.partitions[0].remove(b"ada")
+    world.ledger.enter_between(0, urgent=[b"ada"], effects="ada's goodbye")
+    await world.until(lambda: world.rounds)
+    assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"])]

@@ -1,0 +1,193 @@
+"""Which batches are taken and which offsets may be committed, whatever a rebalance does in between."""
+
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from streams.batching.positions import Positions
+from streams.batching.records import Batch
+
+CLICKS = TP("clicks", 0)
+
+
+def batch(begin: int, end: int) -> Batch:
+    return Batch(CLICKS, begin, end, [SimpleNamespace(offset=each) for each in range(begin, end)])
+
+
+def offsets(taken: Batch | None) -> list[int] | None:
+    return None if taken is None else [each.offset for each in taken.records]
+
+
+@pytest.fixture
+def positions() -> Positions:
+    positions = Positions()
+    positions.begin({CLICKS: 5})
+    return positions
+
+
+def test_nothing_is_taken_before_it_is_known_where_a_partition_begins():
+    positions = Positions()
+    assert positions.accept(batch(0, 3)) is None
+    assert not positions.leaps(batch(0, 3))
+    assert positions.wanted(CLICKS) is None
+
+
+def test_only_what_was_applied_may_be_committed(positions):
+    positions.accept(batch(5, 8))
+    assert positions.committable(CLICKS) == 5
+    positions.apply(CLICKS, 7)
+    assert positions.committable(CLICKS) == 7
+
+
+def test_there_is_nothing_to_commit_of_a_partition_that_begins_at_nought():
+    positions = Positions()
+    positions.begin({CLICKS: 0})
+    assert positions.committable(CLICKS) is None
+
+
+def test_a_batch_that_leaps_ahead_is_refused_as_often_as_it_comes(positions):
+    for _ in range(2):
+        assert positions.leaps(batch(7, 9))
+        assert positions.accept(batch(7, 9)) is None
+    assert positions.wanted(CLICKS) == 5
+    assert offsets(positions.accept(batch(5, 9))) == [5, 6, 7, 8]
+
+
+def test_of_a_batch_that_was_partly_taken_before_only_the_rest_is_taken(positions):
+    positions.accept(batch(5, 7))
+    assert offsets(positions.accept(batch(3, 9))) == [7, 8]
+    assert positions.accept(batch(3, 9)) is None
+    assert not positions.leaps(batch(3, 9))
+
+
+def test_a_hole_that_a_batch_covers_is_not_waited_for(positions):
+    assert positions.accept(Batch(CLICKS, 5, 40, [])) is not None
+    assert positions.wanted(CLICKS) == 40
+
+
+def test_an_older_end_moves_nothing_back(positions):
+    positions.accept(batch(5, 9))
+    positions.apply(CLICKS, 9)
+    positions.apply(CLICKS, 6)
+    assert positions.committable(CLICKS) == 9
+
+
+def test_a_partition_that_was_given_up_takes_and_commits_nothing(positions):
+    positions.accept(batch(5, 8))
+    positions.forget([CLICKS])
+    positions.apply(CLICKS, 8)
+    assert positions.accept(batch(8, 9)) is None
+    assert positions.committable(CLICKS) is None
+    assert positions.applied() == {}
+
+
+def test_what_was_delivered_and_never_taken_is_read_again_once_nothing_is_under_way(positions):
+    positions.deliver(batch(5, 6))
+    positions.deliver(batch(6, 8))
+    assert positions.skipped() == {CLICKS: 5}
+    positions.accept(batch(5, 6))
+    assert positions.skipped() == {}
+    positions.apply(CLICKS, 6)
+    assert positions.skipped() == {CLICKS: 6}
+    positions.accept(batch(6, 8))
+    positions.apply(CLICKS, 8)
+    assert positions.skipped() == {}
+
+
+def test_beginning_anew_forgets_what_was_delivered_before(positions):
+    positions.deliver(batch(5, 8))
+    positions.begin({CLICKS: 5})
+    assert positions.skipped() == {}
+
+
+def test_what_was_given_back_comes_again_from_where_every_state_is_written(positions):
+    """What is applied only may have states that were not flushed yet: they are gone, so it has to be folded again."""
+    positions.accept(batch(5, 9))
+    positions.apply(CLICKS, 7)
+    positions.flushed({CLICKS: 6})
+    positions.give_back()
+    assert positions.wanted(CLICKS) == 6
+    assert positions.committable(CLICKS) == 6
+    assert positions.leaps(batch(7, 9))
+    assert offsets(positions.accept(batch(6, 9))) == [6, 7, 8]
+
+
+def test_what_a_flush_covered_of_a_partition_that_is_gone_is_ignored(positions):
+    positions.forget([CLICKS])
+    positions.flushed({CLICKS: 9})
+    assert positions.applied() == {}
+    positions.give_back()
+    assert positions.wanted(CLICKS) is None
+
+
+class OneWorker(RuleBasedStateMachine):
+    """One partition of 30 offsets, and whatever order of events. `folded` is what the states in memory have seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions = Positions()
+        self.positions.begin({CLICKS: 0})
+        self.folded: list[int] = []
+        self.under_way: list[Batch] = []
+        self.applied = self.flushed = self.committed = 0
+
+    @rule(begin=st.integers(0, 29), length=st.integers(1, 12))
+    def deliver(self, begin: int, length: int) -> None:
+        """Any stretch of the log arrives, also one that is old, overlaps, or leaps ahead."""
+        arrived = batch(begin, min(30, begin + length))
+        wanted = self.positions.wanted(CLICKS)
+        self.positions.deliver(arrived)
+        assert self.positions.leaps(arrived) == (begin > wanted)
+        taken = self.positions.accept(arrived)
+        if taken is None:
+            assert self.positions.wanted(CLICKS) == wanted
+        else:
+            self.folded += offsets(taken)
+            self.under_way.append(taken)
+
+    @precondition(lambda self: self.under_way)
+    @rule()
+    def round_ends(self) -> None:
+        self.applied = self.under_way.pop(0).end
+        self.positions.apply(CLICKS, self.applied)
+
+    @rule(taken=st.booleans())
+    def commit(self, taken: bool) -> None:
+        """Flush what may be committed, then commit; the brokers may refuse the latter."""
+        offset = self.positions.committable(CLICKS)
+        if offset is not None:
+            self.flushed = offset
+            self.positions.flushed({CLICKS: offset})
+            if taken:
+                self.committed = offset
+
+    @rule()
+    def give_up(self) -> None:
+        self.positions.give_back()
+        self._keep(self.flushed)
+
+    @rule()
+    def rebalance(self) -> None:
+        self.positions.forget([CLICKS])
+        self.positions.begin({CLICKS: self.committed})
+        self._keep(self.committed)
+
+    def _keep(self, end: int) -> None:
+        """States reach to `end` at least; what they hold beyond it, they do not count twice: they know offsets."""
+        self.folded = list(range(end))
+        self.under_way = []
+        self.applied = self.flushed = end
+
+    @invariant()
+    def nothing_is_folded_twice_or_passed_over(self) -> None:
+        assert self.folded == list(range(self.positions.wanted(CLICKS)))
+
+    @invariant()
+    def what_may_be_committed_was_applied(self) -> None:
+        assert (self.positions.committable(CLICKS) or 0) == self.applied
+
+
+test_whatever_order_nothing_is_lost_or_counted_twice = OneWorker.TestCase

@@ -1,0 +1,219 @@
+"""A partition's states: what is live, what is to be written, and what the changelog has acknowledged."""
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from streams.batching.store import Codec, InMemory, Partition, Partitions
+
+CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
+"""A state is a list of one text: it can be changed where it stands, like a real one."""
+
+KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
+
+
+@pytest.fixture
+def partition() -> Partition[list[str]]:
+    return Partition(CODEC, InMemory())
+
+
+def test_what_get_returns_is_live_and_is_read_from_bytes_once(partition):
+    partition.at_rest.update([(b"a", b"1")], 1)
+    state = partition.get(b"a")
+    state[0] = "2"
+    assert partition.get(b"a") is state
+    assert partition.dirty() == []
+    partition.put(b"a", state)
+    assert partition.encode(partition.dirty()) == [(b"a", b"2")]
+
+
+def test_keys_are_written_in_the_order_in_which_they_were_touched(partition):
+    for key in (b"b", b"a", b"b"):
+        partition.put(key, ["1"])
+    assert partition.dirty() == [b"b", b"a"]
+
+
+def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition):
+    partition.put(b"a", ["1"])
+    assert partition.encode([b"a", b"a", b"b"]) == [(b"a", b"1")]
+    assert partition.encode([b"a"]) == []
+
+
+def test_a_key_that_is_touched_while_its_write_travels_is_dirty_again(partition):
+    partition.put(b"a", ["1"])
+    changes = partition.encode([b"a"])
+    partition.put(b"a", ["2"])
+    partition.written(changes, 1)
+    assert partition.at_rest.get(b"a") == b"1"
+    assert partition.get(b"a") == ["2"]
+    assert partition.dirty() == [b"a"]
+
+
+def test_a_removed_key_is_gone_before_and_after_its_tombstone(partition):
+    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.remove(b"a")
+    assert partition.get(b"a") is None
+    changes = partition.encode(partition.dirty())
+    assert changes == [(b"a", None)]
+    assert partition.get(b"a") is None
+    partition.written(changes, 2)
+    assert partition.get(b"a") is None
+    assert len(partition) == 0
+
+
+def test_a_key_can_come_back_after_its_removal(partition):
+    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.remove(b"a")
+    partition.put(b"a", ["2"])
+    assert partition.encode(partition.dirty()) == [(b"a", b"2")]
+
+
+def test_a_removal_that_is_rolled_back_did_not_happen(partition):
+    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.remove(b"a")
+    partition.roll_back()
+    assert partition.get(b"a") == ["1"]
+    assert partition.dirty() == []
+
+
+def test_what_the_codec_cannot_read_is_raised_and_does_not_stay():
+    def refuse(packed: bytes) -> None:
+        raise ValueError(packed)
+
+    partition = Partition(Codec(pack=bytes, unpack=refuse), InMemory())
+    partition.at_rest.update([(b"a", b"broken")], 1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="broken"):
+            partition.get(b"a")
+    assert partition.at_rest.get(b"a") == b"broken"
+
+
+def test_in_memory_knows_how_far_it_reaches_until_it_is_cleared():
+    at_rest = InMemory()
+    assert at_rest.reached() is None
+    at_rest.update([(b"a", b"1"), (b"b", b"2"), (b"a", None)], 7)
+    assert (at_rest.reached(), dict(at_rest.items()), len(at_rest)) == (7, {b"b": b"2"}, 1)
+    at_rest.clear()
+    assert (at_rest.reached(), dict(at_rest.items()), at_rest.get(b"b")) == (None, {}, None)
+
+
+def test_what_is_at_rest_can_be_read_while_folding_goes_on():
+    at_rest = InMemory()
+    at_rest.update([(b"a", b"1"), (b"b", b"2")], 2)
+    seen = []
+    for key, packed in at_rest.items():
+        at_rest.update([(key + b"!", b"3")], 3)
+        seen.append((key, packed))
+    assert seen == [(b"a", b"1"), (b"b", b"2")]
+
+
+class Closing(InMemory):
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_partition_that_is_dropped_is_closed_and_begins_anew():
+    opened: dict[int, Closing] = {}
+
+    def open_at_rest(number: int) -> Closing:
+        opened[number] = Closing()
+        return opened[number]
+
+    partitions = Partitions(CODEC, open_at_rest)
+    partitions.apply(3, [(b"a", b"1")], 1)
+    first = opened[3]
+    partitions.drop([3, 4])
+    assert (first.closed, list(partitions), len(partitions)) == (True, [], 0)
+    assert partitions[3].get(b"a") is None
+
+
+def test_warm_states_are_shared_between_the_partitions():
+    partitions = Partitions(CODEC, lambda number: InMemory(), max_warm=4)
+    for number in range(2):
+        partitions.apply(number, [(b"%d" % each, b"1") for each in range(5)], 5)
+        for each in range(2 + number):
+            partitions[number].get(b"%d" % each)
+    partitions.cool()
+    assert [len(partitions[number]._hot) for number in range(2)] == [2, 0]
+
+
+class AgainstDicts(RuleBasedStateMachine):
+    """`live` is what a fold sees, `changelog` what is acknowledged, `travelling` what was sent and is not yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.partition = Partition(CODEC, InMemory())
+        self.live: dict[bytes, str] = {}
+        self.changelog: dict[bytes, str] = {}
+        self.unwritten: set[bytes] = set()
+        self.travelling: list[tuple[bytes, bytes | None]] | None = None
+        self.offset = 0
+
+    @rule(key=KEYS, text=st.text(max_size=3))
+    def put(self, key: bytes, text: str) -> None:
+        state = self.partition.get(key) or [""]
+        state[0] = text
+        self.partition.put(key, state)
+        self.live[key] = text
+        self.unwritten.add(key)
+
+    @rule(key=KEYS)
+    def remove(self, key: bytes) -> None:
+        self.partition.remove(key)
+        self.live.pop(key, None)
+        self.unwritten.add(key)
+
+    @precondition(lambda self: self.travelling is None)
+    @rule(keys=st.lists(KEYS))
+    def send(self, keys: list[bytes]) -> None:
+        self.travelling = self.partition.encode(keys)
+        sent = [key for key in dict.fromkeys(keys) if key in self.unwritten]
+        assert self.travelling == [(key, self.live[key].encode() if key in self.live else None) for key in sent]
+        self.unwritten.difference_update(sent)
+
+    @precondition(lambda self: self.travelling is not None)
+    @rule()
+    def acknowledge(self) -> None:
+        self.offset += len(self.travelling)
+        self.partition.written(self.travelling, self.offset)
+        for key, packed in self.travelling:
+            if packed is None:
+                self.changelog.pop(key, None)
+            else:
+                self.changelog[key] = packed.decode()
+        self.travelling = None
+
+    @precondition(lambda self: self.travelling is None)  # as the ledger does: after a flush, before the next round
+    @rule(most=st.integers(0, 3))
+    def cool(self, most: int) -> None:
+        self.partition.cool(most)
+
+    @rule()
+    def abandon(self) -> None:
+        self.partition.roll_back()
+        self.travelling = None
+        self.unwritten.clear()
+        self.live = dict(self.changelog)
+
+    @invariant()
+    def a_fold_sees_what_is_live(self) -> None:
+        for key in (b"a", b"b", b"c", b"d"):
+            state = self.partition.get(key)
+            assert (None if state is None else state[0]) == self.live.get(key)
+
+    @invariant()
+    def at_rest_is_what_the_changelog_holds(self) -> None:
+        at_rest = self.partition.at_rest
+        assert {key: packed.decode() for key, packed in at_rest.items()} == self.changelog
+        assert (at_rest.reached() or 0) == self.offset
+
+    @invariant()
+    def everything_unwritten_is_dirty(self) -> None:
+        assert set(self.partition.dirty()) == self.unwritten
+
+
+test_whatever_order_no_state_is_lost = AgainstDicts.TestCase

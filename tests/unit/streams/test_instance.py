@@ -1,0 +1,73 @@
+"""A worker's name and folder: its own while it lives, the same after it is gone."""
+
+import subprocess
+import sys
+
+import pytest
+
+from contracts.errors import ConfigurationError
+from streams import instance
+from streams.instance import claimed
+
+HOLDER = """
+import sys
+from pathlib import Path
+from streams.instance import claimed
+with claimed(Path(sys.argv[1])) as instance:
+    print(instance.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_workers_have_names_and_folders_of_their_own(tmp_path):
+    with claimed(tmp_path) as first, claimed(tmp_path) as second:
+        assert first.name != second.name
+        assert first.folder != second.folder
+        assert first.folder.is_dir()
+
+
+def test_a_name_that_is_free_again_is_given_out_again(tmp_path):
+    with claimed(tmp_path / "deep" / "folder") as first:
+        pass
+    with claimed(tmp_path / "deep" / "folder") as again:
+        assert again == first
+
+
+def test_names_differ_between_folders(tmp_path):
+    with claimed(tmp_path / "one") as one, claimed(tmp_path / "two") as two:
+        assert one.name != two.name
+
+
+def test_a_killed_worker_leaves_its_name_to_the_next_one_and_a_living_one_does_not(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        name = holder.stdout.readline().strip()
+        with claimed(tmp_path) as other:
+            assert other.name != name
+        holder.kill()
+        holder.wait(20)
+        with claimed(tmp_path) as successor:
+            assert successor.name == name
+
+
+def test_a_folder_whose_slots_are_all_taken_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(instance, "MAX_SLOTS", 1)
+    with claimed(tmp_path), pytest.raises(ConfigurationError, match=r"1 workers already"), claimed(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_says_which_setting_is_wrong(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ConfigurationError, match=r"streams\.data_dir = .*file.* cannot be used"),
+        claimed(tmp_path / "file"),
+    ):
+        pass
+
+
+def test_what_goes_wrong_in_the_worker_is_not_taken_for_a_fault_of_the_folder(tmp_path):
+    with pytest.raises(ConnectionRefusedError), claimed(tmp_path):
+        raise ConnectionRefusedError
+    with claimed(tmp_path) as again:
+        assert again.folder.name == "worker-0"

@@ -1,0 +1,113 @@
+"""The quick fold is the specification's `fold` and `decide`, or it is nothing."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import UnknownProduct
+from contracts.inputs import PlainEvent
+from contracts.interactions import InteractionKind
+from streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
+from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
+
+VIEW, CLICK, CART, PURCHASE = InteractionKind
+SHOP = catalogue()
+CHANGED = catalogue(product("mug", {"cosy": 1.0, "bookish": 0.4}, title="Larger mug"), *PRODUCTS[2:])
+POLICIES = (
+    POLICY,
+    policy(min_interval_ms=0, margin=0.0, duplicate_window=0),
+    policy(half_life_ms=1000, max_cohorts=2, products_per_user=2, duplicate_window=1),
+    policy(suppress_ms=10_000, min_interval_ms=60_000),
+)
+
+products = st.sampled_from([*(each.product_id for each in PRODUCTS), "ghost"])
+events = st.builds(
+    lambda event_id, kind, single, several: PlainEvent(
+        event_id, "ada", 0, **kind, **({"product_id": single} if not several else {"product_ids": several})
+    ),
+    st.sampled_from([f"e-{number}" for number in range(12)]),
+    st.one_of(st.just({}), st.fixed_dictionaries({"kind": st.sampled_from(InteractionKind)})),
+    products,
+    st.one_of(st.just(()), st.just(()), st.lists(products, min_size=1, max_size=3).map(tuple)),
+)
+# Times that lie before, on and after the last one, within and past the intervals above, and out of range.
+steps = st.tuples(
+    events,
+    st.sampled_from([-2_000_000, -3000, -1, 0, 0, 1, 1, 500, 4_999, 5_000, 10_000, 600_000, 40 * DAY]),
+    st.integers(-1, 3),
+    st.sampled_from([SHOP, SHOP, SHOP, CHANGED]),
+)
+
+
+def by_specification(
+    state: UserState, event: PlainEvent, at: int, *, offset: int, shop: Catalogue, rules: Policy
+) -> tuple[UserState, bool]:
+    """Return the state after the event, and whether a new decision is to be told."""
+    after = state.copy()
+    effect = fold(after, event.interaction("clicks", at), topic="clicks", offset=offset, catalogue=shop, policy=rules)
+    return after, effect == "folded" and settle(after, shop, rules)
+
+
+@settings(max_examples=400)
+@given(st.lists(steps, min_size=1, max_size=30), st.lists(st.sampled_from(POLICIES), min_size=1, max_size=3))
+@example([(PlainEvent(f"e-{number}", "ada", 0, product_id="mug"), 1, 1, SHOP) for number in range(5)], [POLICY])
+def test_it_does_what_the_specification_says_or_nothing(session, rules_over_time):
+    state = UserState(rules_over_time[0].half_life_ms, NOON, offsets={"clicks": -1})
+    at, offset = NOON, 0
+    for number, (event, later, further, shop) in enumerate(session):
+        rules = rules_over_time[number * len(rules_over_time) // len(session)]
+        at, offset = max(0, at + later), max(0, offset + further)
+        before = state.copy()
+        try:
+            expected, told = by_specification(state, event, at, offset=offset, shop=shop, rules=rules)
+        except UnknownProduct:
+            expected, told = before, False
+        found = quick_fold("clicks", "clicks", shop, rules)(state, event, at, offset)
+        if found is None:
+            assert state == before
+        elif found is state:
+            assert not told
+            assert same(state, expected)
+        else:
+            assert state == before
+            assert settle(found, shop, rules) == told
+            assert same(found, expected)
+        state = expected
+
+
+def same(one: UserState, other: UserState) -> bool:
+    """Compare states with the order of their products, which `==` of dicts does not see."""
+    return one == other and list(one.touched) == list(other.touched)
+
+
+def folded(session: list[PlainEvent], rules: Policy = POLICY) -> list[str]:
+    """Fold events one millisecond apart; tell how each was taken."""
+    state, taken = UserState(rules.half_life_ms, NOON, offsets={"clicks": -1}), []
+    for offset, event in enumerate(session):
+        found = quick_fold("clicks", "clicks", SHOP, rules)(state, event, NOON + offset, offset)
+        if found is None:
+            taken.append("not")
+            state, _ = by_specification(state, event, NOON + offset, offset=offset, shop=SHOP, rules=rules)
+        else:
+            taken.append("in place" if found is state else "copied")
+            state = found
+            settle(state, SHOP, rules)
+    return taken
+
+
+def test_what_is_common_is_taken_and_in_place_within_the_interval():
+    session = [PlainEvent(f"e-{number}", "ada", 0, product_id="mug") for number in range(4)]
+    assert folded(session) == ["copied", "in place", "in place", "in place"]
+    assert folded(session, policy(min_interval_ms=0)) == ["copied"] * 4
+
+
+@pytest.mark.parametrize("odd", [{"kind": PURCHASE, "product_id": "mug"}, {"product_ids": ("mug", "shoe")}])
+def test_orders_and_several_products_are_left_to_the_specification(odd):
+    assert folded([PlainEvent("a", "ada", 0, product_id="mug"), PlainEvent("b", "ada", 0, **odd)]) == ["copied", "not"]
+
+
+def test_what_is_not_told_to_be_a_click_is_a_purchase_on_the_topic_of_purchases():
+    state = UserState(POLICY.half_life_ms, NOON, offsets={"purchases": -1})
+    take = quick_fold("purchases", "purchases", SHOP, POLICY)
+    assert take(state, PlainEvent("a", "ada", 0, product_id="mug"), NOON, 0) is None
+    assert take(state, PlainEvent("a", "ada", 0, product_id="mug", kind=VIEW), NOON, 0) is not None
