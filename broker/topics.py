@@ -134,7 +134,7 @@ async def create_topics(
 ) -> Created:
     """Create every topic that is missing, alter none, and return once the broker shows them.
 
-    clicks, purchases and `changelog` (its name, see `changelog_name`) get equally many partitions: those of whichever
+    clicks, purchases, erasures and `changelog` (see `changelog_name`) get equally many partitions: those of whichever
     is there already, else `kafka.partitions`. With `repartitioned` (see `repartitioned_name`) that topic is made, too,
     and it is the one that shares its count with the changelog; clicks and purchases are then free.
     `external=False` leaves the topics that the shop writes to the shop.
@@ -175,7 +175,11 @@ async def check_topics(
             cleanups, notes = await _cleanups(admin, [topic.name for topic in topics if topic.name in there])
     problems = [
         *_missing(topics, there),
-        *_uneven(_together(settings, changelog, repartitioned), there),
+        *_uneven(
+            _together(settings, changelog, repartitioned),
+            there,
+            otherwise=", or set streams.repartition = true" if repartitioned is None else "",
+        ),
         *_badly_cleaned(topics, cleanups),
         *_thinly_replicated(settings, topics, there),
     ]
@@ -239,6 +243,7 @@ def _together(settings: KafkaSettings, changelog: str | None, repartitioned: str
     """Return the topics that must have equally many partitions."""
     table = settings.topic_table()
     folded = [table.clicks.name, table.purchases.name] if repartitioned is None else [repartitioned]
+    folded.append(table.erasures.name)
     return folded if changelog is None else [*folded, changelog]
 
 
@@ -310,19 +315,15 @@ def _missing(topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Prob
             )
 
 
-def _uneven(together: list[str], there: dict[str, TopicState]) -> Iterator[Problem]:
+def _uneven(together: list[str], there: dict[str, TopicState], *, otherwise: str) -> Iterator[Problem]:
     counts = {name: there[name].partitions for name in together if name in there}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
         first, *others = counts
         for name in others:
             if counts[name] != counts[first]:
-                yield Problem(
-                    name,
-                    "partitions",
-                    f"these topics need equally many partitions: {told}; recreate {name} with {counts[first]}, "
-                    "or, for clicks and purchases, set streams.repartition = true",
-                )
+                wanted = f"recreate {name} with {counts[first]}{otherwise}"
+                yield Problem(name, "partitions", f"these topics need equally many partitions: {told}; {wanted}")
 
 
 def _badly_cleaned(topics: list[Topic], cleanups: dict[str, str]) -> Iterator[Problem]:

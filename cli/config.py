@@ -29,9 +29,11 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     from broker.topics import check_topics, internal_topics
     from contracts.errors import BannerstreamError
+    from settings import input_forms
     from storage import S3BannerStore
 
     settings = settings_of(ctx)
+    input_forms(settings.input)  # a wrong connect.toml stops here, as it stops the start
     rows = []
 
     def record(what: str, problem: str | None) -> None:

@@ -131,23 +131,24 @@ class StreamsSettings(_Group):
         1.0,
         ge=0.05,
         le=60,
-        description="How often states are written and offsets committed. A crash folds at most this much again; longer "
-        "writes fewer records, because a busy visitor's state is written once.",
+        description="How often states are written and offsets committed. A crash folds at most this much again; "
+        "longer writes fewer records, because a busy visitor's state is written once.",
     )
     compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="Of everything that streams writes.")
     store: Literal["memory", "rocksdb"] = Field(
         "memory",
-        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than fit "
-        'into memory; needs `pip install "bannerstream[rocksdb]"`.',
+        description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than "
+        'fit into memory; needs `pip install "bannerstream[rocksdb]"`.',
     )
     forget_after_days: Days = Field(
         365.0, description="A visitor who has not come for this long is forgotten: state and assignment are deleted."
     )
     standbys: int = Field(
-        0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading it first."
+        0, ge=0, le=3, description="Workers that keep a copy of each partition, to take it over without reading first."
     )
     data_dir: Path = Field(
-        Path(".cache/streams"), description="Working folder, one slot for each worker on this machine; holds nothing that must survive."
+        Path(".cache/streams"),
+        description="Working folder, with a slot for each worker on this machine; holds nothing that must survive.",
     )
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 

@@ -1,17 +1,26 @@
 """What happens to a batch of events: folded by the core; the ledger writes what follows from it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from msgspec.structs import replace
 
 from contracts.inputs import Source
 from streams.affinity import Catalogue, UserState
 from streams.batch import Outcome, Rules, fold_batch
-from streams.batching import Batch, Partition
+from streams.batch import RawRecord as ReadRecord
+from streams.batching import Batch, Partition, RawRecord
 from streams.metrics import StreamsMetrics
+from streams.repartition import Origin, source_of
 
 
 class Folder:
-    """Folds batches, one at a time. Holds nothing that would outlive a batch."""
+    """Folds batches, one at a time. Holds nothing that would outlive a batch.
+
+    `sources` says what a topic carries; a topic that is not in it is the repartitioned one, whose records say it.
+    """
 
     def __init__(
         self,
@@ -27,16 +36,60 @@ class Folder:
 
     def fold(self, batch: Batch, states: Partition[UserState]) -> Outcome:
         """Fold a batch into the states of its partition, and return what is to be written besides them."""
-        catalogue = self._catalogue()
-        source = self._sources[batch.tp.topic]
-        now = time.time()
+        source = self._sources.get(batch.tp.topic)
         with self._metrics.fold.time():
-            outcome = fold_batch(
-                source, batch.tp.topic, batch.tp.partition, batch.records, states, catalogue, self._rules, int(now * 1000)
-            )
-        for fate, count in outcome.fates.items():
-            self._metrics.events.labels(source, fate).inc(count)
-        self._metrics.catalog_products.set(len(catalogue.products))
+            if source is not None:
+                outcome = self._fold(source, batch, batch.records, states)
+            else:
+                outcome = Outcome()
+                for role, records in _by_role(batch.records):
+                    outcome.add(_as_the_shop_knows_them(self._fold(role, batch, records, states), records))
         if batch.records:
             self._metrics.event_lag.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
         return outcome
+
+    def _fold(
+        self, source: Source, batch: Batch, records: Sequence[ReadRecord], states: Partition[UserState]
+    ) -> Outcome:
+        catalogue = self._catalogue()
+        now = time.time_ns() // 1_000_000
+        topic, partition = batch.tp
+        outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now)
+        for fate, count in outcome.fates.items():
+            self._metrics.events.labels(source, fate).inc(count)
+        self._metrics.catalog_products.set(len(catalogue.products))
+        return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A record of the repartitioned topic: at its own offset, with the time at which the shop's record arrived."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    origin: Origin
+
+
+def _by_role(records: Sequence[RawRecord]) -> Iterator[tuple[Source, list[_Copy]]]:
+    """Yield stretches of records of one role, in order."""
+    copies = (
+        _Copy(each.offset, origin.timestamp, each.key, each.value, origin)
+        for each in records
+        for origin in (source_of(each.headers),)
+    )
+    for role, stretch in groupby(copies, key=lambda each: each.origin.source):
+        yield role, list(stretch)
+
+
+def _as_the_shop_knows_them(outcome: Outcome, records: Sequence[_Copy]) -> Outcome:
+    """Let dead letters name the shop's records instead of their copies."""
+    if outcome.dead_letters:
+        origins = {each.offset: each.origin for each in records}
+        outcome.dead_letters = [
+            replace(letter, topic=origin.topic, partition=origin.partition, offset=origin.offset)
+            for letter in outcome.dead_letters
+            for origin in (origins[letter.offset],)
+        ]
+    return outcome

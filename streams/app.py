@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from broker.connection import client_options, ssl_context
 from broker.pacing import pace
 from broker.publishing import MAX_REQUEST_BYTES
-from broker.topics import changelog_name
+from broker.topics import internal_topics
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
 from settings import KafkaSettings, Settings, input_forms
@@ -25,6 +25,7 @@ from streams.forgetting import Eraser, IdleSweep
 from streams.instance import Instance
 from streams.metrics import StreamsMetrics
 from streams.outbox import Outbox
+from streams.repartition import Repartitioner
 from streams.topics import prepare_topics
 
 TABLE = "affinity"
@@ -56,7 +57,6 @@ class StreamsApp(BatchApp):
         )
         topics = kafka.topic_table()
         self._settings = settings
-        self._changelog = changelog_name(streams.app_id)
         self._metrics = metrics = StreamsMetrics(registry)
         self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
         outbox = Outbox(
@@ -76,30 +76,43 @@ class StreamsApp(BatchApp):
             TABLE,
             Codec(pack, unpack),
             publish=outbox.publish,
+            publish_first=outbox.publish_letters,
             open_at_rest=_at_rest(streams.store, instance),
             on_round=self._count,
         )
 
-        @self.agent(self.topic(*sources, erasures, key_type=bytes, value_type=bytes), name=TABLE)
+        repartitioned = internal_topics(streams)["repartitioned"]
+        inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
+        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
+
+        @self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)
         async def update_affinity(stream: Any) -> None:
-            """Fold clicks and purchases into the affinity table; emit what changed; forget who wants to be forgotten."""
+            """Fold clicks and purchases into the affinity table; emit what changed; forget who asked for it."""
             try:
                 async for batch, states in self.batches(stream):
                     if batch.tp.topic == erasures:
                         eraser.fold(batch, states, time.time_ns() // 1_000_000)
                         continue
                     outcome = folder.fold(batch, states)
-                    self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
+                    self.ledger.enter(batch, urgent=outcome.urgent, effects=outcome if outcome.speaks else None)
                     sweep.maybe(batch, states)
             except Exception as error:
                 await self.crash(error)
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then let Faust start."""
-        await prepare_topics(self._settings.kafka, self._changelog)
+        await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
+        if self._repartitioner is not None:
+            await self._repartitioner.start()
         await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Copy and fold what is under way; then leave the groups."""
+        if self._repartitioner is not None:
+            await self._repartitioner.stop()
+        await super().on_stop()
 
     async def on_shutdown(self) -> None:
         """Disconnect, once nothing runs any more."""

@@ -1,11 +1,11 @@
 """One batch of records in, everything that follows from it out: no I/O, so that the caller is left with sending."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from contracts.deadletters import DeadLetter
-from contracts.errors import ConfigurationError, InvalidRecord
+from contracts.errors import ConfigurationError, IgnoredEvent, InvalidRecord
 from contracts.inputs import InputForm, PlainEvent, Source, decode_events
 from contracts.interactions import Interaction
 from contracts.keys import UserKeys
@@ -15,7 +15,7 @@ from streams.affinity.catalogue import VARIANT
 from streams.affinity.folding import Effect
 from streams.errors import WrongKey
 
-Fate = Literal[Effect, "dead_letter"]
+Fate = Literal[Effect, "ignored", "dead_letter"]
 
 
 class RawRecord(Protocol):
@@ -101,9 +101,26 @@ class Outcome:
     """Records counted by what became of them."""
 
     @property
+    def urgent(self) -> set[bytes]:
+        """Return the visitors whose states must be written before the rest is told.
+
+        Not only those whose decision changed: a replay may tell one that an event before it, in this batch, touched.
+        """
+        return self.changed.union(self.assignments)
+
+    @property
     def speaks(self) -> bool:
         """Tell whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)
+
+    def add(self, later: "Outcome") -> None:
+        """Take over what a later batch leads to: of a visitor only the latest assignment, of a banner one ask."""
+        self.changed |= later.changed
+        self.assignments |= later.assignments
+        for banner_key, ask in later.asks.items():
+            self.asks.setdefault(banner_key, ask)
+        self.dead_letters += later.dead_letters
+        self.forgotten += later.forgotten
 
 
 def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: in this order at its one call)
@@ -136,7 +153,11 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
         max_age_ms=rules.max_age_ms,
     )
     letters: list[DeadLetter] = []
+    ignored = 0
     for record, event, at in zip(records, events, times, strict=True):
+        if isinstance(event, IgnoredEvent):
+            ignored += 1
+            continue
         if isinstance(event, Exception):
             letters.append(_dead_letter(record, topic, partition, event, now))
             continue
@@ -146,7 +167,7 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
             raise
         except Exception as error:
             letters.append(_dead_letter(record, topic, partition, error, now))
-    return batch.outcome(records, letters, now)
+    return batch.outcome(len(records) - ignored, ignored, letters, now)
 
 
 class _Batch:
@@ -221,7 +242,7 @@ class _Batch:
         self._told[key] = record.timestamp
         return None if kept.decision is state.decision else kept
 
-    def outcome(self, records: Sized, dead_letters: list[DeadLetter], now: int) -> Outcome:
+    def outcome(self, events: int, ignored: int, dead_letters: list[DeadLetter], now: int) -> Outcome:
         """Return what the batch leads to."""
         outcome = Outcome(changed=self._changed, dead_letters=dead_letters)
         for key, appended_at in self._told.items():
@@ -233,9 +254,10 @@ class _Batch:
             if assignment.banner_key not in outcome.asks:
                 outcome.asks[assignment.banner_key] = self._ask(assignment, max(0, appended_at), now)
         fates: dict[Fate, int] = {
-            "folded": len(records) - len(dead_letters) - self._replayed - self._duplicates,
+            "folded": events - len(dead_letters) - self._replayed - self._duplicates,
             "replayed": self._replayed,
             "duplicate": self._duplicates,
+            "ignored": ignored,
             "dead_letter": len(dead_letters),
         }
         outcome.fates = {fate: count for fate, count in fates.items() if count}

@@ -23,8 +23,8 @@ STOP_TIMEOUT_S = 8.0
 Whoever stops a process waits 10 s or more before killing it. What is given up is folded again."""
 
 GC_THRESHOLDS = (200_000, 50, 1000)
-"""States and records are values without cycles, made by the hundred thousand: at Python's thresholds the collector looks
-through all of them many times a second, which costs half of the throughput (`python -m bench core`)."""
+"""Records and states are values without cycles, made by the hundred thousand: at Python's thresholds the collector
+looks through them many times a second, which costs a good part of the throughput (`python -m bench core`)."""
 
 
 def run(settings: Settings) -> None:

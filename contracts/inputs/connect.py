@@ -67,7 +67,10 @@ class _Table:
         self._table: Mapping[str, object] = table
         for key in table:
             if key not in _EXAMPLES:
-                raise ConfigurationError(f"{name}.{key} is unknown; known are {', '.join(_EXAMPLES)}")
+                known = ", ".join(_EXAMPLES)
+                raise ConfigurationError(
+                    f"{name}.{key} is unknown; known are {known}; for example `{_EXAMPLES['user']}`"
+                )
 
     def mapping(self) -> EventMapping:
         kind = self._paths("kind")

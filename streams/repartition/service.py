@@ -47,7 +47,11 @@ _DAY_MS = 86_400_000
 
 
 class Repartitioner:
-    """Copies from `start` until `stop`. What ends it earlier goes to `on_failure`, once; nothing is copied any more."""
+    """Copies from `start` until `stop`.
+
+    What ends it earlier goes to `on_failure`, once, and nothing is copied any more. `on_failure` must not wait for
+    `stop`, which waits for it; `faust.App.crash` does not.
+    """
 
     def __init__(
         self, settings: Settings, metrics: StreamsMetrics, on_failure: Callable[[BaseException], Awaitable[None]]
@@ -140,9 +144,7 @@ class Repartitioner:
             outcomes = await asyncio.gather(
                 *(self._copy(tp, records) for tp, records in ours.items()), return_exceptions=True
             )
-        failures = [each for each in outcomes if each is not None]
-        for failure in sorted(failures, key=lambda each: isinstance(each, ServiceUnavailable)):  # lasting ones first
-            raise failure
+        _raise_worst(outcomes)
 
     async def _copy(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         lane = self._lanes[tp]
@@ -161,18 +163,22 @@ class Repartitioner:
             self._count(tp, copied)
 
     async def _open_lanes(self) -> None:
+        fresh = self._consumer.assignment() - self._lanes.keys()
+        _raise_worst(await asyncio.gather(*(self._open(tp) for tp in fresh), return_exceptions=True))
+
+    async def _open(self, tp: TopicPartition) -> None:
         """Begin where the group stands, once nobody else can commit there any more."""
-        for tp in self._consumer.assignment() - self._lanes.keys():
-            producer = await self._fencing_producer(tp)
+        producer = await self._fencing_producer(tp)
+        try:
             committed = await self._consumer.committed(tp)
-            if tp not in self._consumer.assignment():
-                await producer.stop()
-                continue
             if committed is None:
                 await self._consumer.seek_to_beginning(tp)
             else:
                 self._consumer.seek(tp, committed)
-            self._lanes[tp] = Lane(tp, producer, self._route)
+        except BaseException:
+            await producer.stop()
+            raise
+        self._lanes[tp] = Lane(tp, producer, self._route)
 
     async def _fencing_producer(self, tp: TopicPartition) -> AIOKafkaProducer:
         """Return a connected producer; what any other had begun with this partition is aborted by now."""
@@ -219,6 +225,13 @@ class Repartitioner:
             self._metrics.repartitioned.labels(source, outcome).inc(count)
         for letter in letters:
             self._metrics.dead_letters.labels(letter.code).inc()
+
+
+def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
+    """Raise one of the failures, if there are any; one that trying again does not mend, if there is one."""
+    failures = [each for each in outcomes if each is not None]
+    for failure in sorted(failures, key=lambda each: isinstance(each, ServiceUnavailable)):
+        raise failure
 
 
 class _BeforeRebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -51,6 +51,7 @@ async def fleet(scene: Scene) -> None:
     """Workers join, leave (SIGTERM) and die (SIGKILL); between one and three are alive."""
     scene.fleet.start()
     scene.fleet.start()
+    await scene.fleet.folding()
     for moment in _moments(scene.random, 6):
         await scene.load.reached(moment)
         if scene.random.random() < 0.7:  # else what was started last may still be joining

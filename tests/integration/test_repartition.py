@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import os
 import random
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from broker.connection import client_options
@@ -27,17 +31,22 @@ from tests.streams_worker import PATIENCE_S, until
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
 
 CLICKS_PARTITIONS, PURCHASES_PARTITIONS, OWN_PARTITIONS = 5, 2, 3
+SESSION_TIMEOUT_S = 6.0
+VARIABLES = {
+    "BANNERSTREAM_KAFKA__PARTITIONS": str(OWN_PARTITIONS),
+    "BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+    "BANNERSTREAM_STREAMS__REPARTITION": "true",
+}
+"""The settings of this file, for a child process."""
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Return settings of a shop whose topics are not keyed and do not match."""
-    return settings.model_copy(
-        update={
-            "kafka": settings.kafka.model_copy(update={"partitions": OWN_PARTITIONS, "session_timeout_s": 6.0}),
-            "streams": settings.streams.model_copy(update={"repartition": True}),
-        }
-    )
+    kafka = settings.kafka.model_copy(update={"partitions": OWN_PARTITIONS, "session_timeout_s": SESSION_TIMEOUT_S})
+    streams = settings.streams.model_copy(update={"repartition": True})
+    return settings.model_copy(update={"kafka": kafka, "streams": streams})
 
 
 class Shop:
@@ -113,6 +122,14 @@ class Shop:
             await consumer.stop()
         return records
 
+    async def committed_offsets(self) -> int:
+        """Return how many of the shop's records the copiers' group has behind it."""
+        admin = AIOKafkaAdminClient(**client_options(self.settings.kafka))
+        await admin.start()
+        offsets = await admin.list_consumer_group_offsets(f"{self.settings.streams.app_id}-repartition")
+        await admin.close()
+        return sum(max(0, each.offset) for each in offsets.values())
+
     async def copied(self, count: int) -> list[ConsumerRecord]:
         """Return the committed copies, once there are `count`."""
         found: list[ConsumerRecord] = []
@@ -157,22 +174,6 @@ class Copiers:
     async def stop(self, copier: Repartitioner) -> None:
         self.running.remove(copier)
         await copier.stop()
-
-    async def vanish(self, copier: Repartitioner) -> None:
-        """End a copier as SIGKILL would: no commit, no abort, no goodbye; its connections close."""
-        self.running.remove(copier)
-        assert copier._copying is not None
-        copier._copying.cancel()
-        for lane in copier._lanes.values():
-            lane._producer._sender._sender_task.cancel()
-            await lane._producer.client.close()
-            lane._producer._closed = True
-        consumer = copier._consumer
-        consumer._coordinator._coordination_task.cancel()
-        await consumer._coordinator._stop_heartbeat_task()
-        await consumer._fetcher.close()
-        await consumer._client.close()
-        consumer._closed = True
 
 
 @pytest.fixture
@@ -262,29 +263,48 @@ async def test_a_letter_that_its_topic_refuses_leaves_its_original_out_and_stops
     assert failures == []
 
 
-async def test_who_vanishes_in_mid_transaction_leaves_nothing_and_everything_comes_again(
-    shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
+STUCK = """
+import asyncio
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+from settings import load_settings
+from streams.metrics import StreamsMetrics
+from streams.repartition import Repartitioner
+
+async def never(producer, offsets, group):
+    await asyncio.Event().wait()
+
+async def main():
+    AIOKafkaProducer.send_offsets_to_transaction = never
+    await Repartitioner(load_settings(), StreamsMetrics(CollectorRegistry()), never).start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+"""A process that stands still where its copies are written and acknowledged, and nothing is committed."""
+
+
+async def test_who_is_killed_in_mid_transaction_leaves_nothing_and_everything_comes_again(
+    shop: Shop, copier: Copiers, environment: dict[str, str]
 ) -> None:
     await shop.send(500)
-    written = asyncio.Event()
+    variables = {**os.environ, **environment, **VARIABLES}
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", STUCK, env=variables, cwd=ROOT)
+    try:
 
-    async def never_commit(self: Any, offsets: object, group: str) -> None:
-        """Stand still where the copies are written and acknowledged, and nothing is committed."""
-        written.set()
-        await asyncio.Event().wait()
+        async def written() -> bool:
+            assert child.returncode is None
+            return len(await shop.read(shop.target, committed=False)) == 500
 
-    with monkeypatch.context() as patched:
-        patched.setattr(AIOKafkaProducer, "send_offsets_to_transaction", never_commit)
-        dying, _ = await copier()
-        async with asyncio.timeout(PATIENCE_S):
-            await written.wait()
-        assert await shop.read(shop.target, committed=False) != []
-        await copier.vanish(dying)
+        await until(written, "all copies are written")
+    finally:
+        child.kill()
+        await child.wait()
     assert await shop.read(shop.target) == []
 
     await copier()
     assert shop.events(await shop.copied(500)) == Counter(shop.sent)
-    assert len(await shop.read(shop.target, committed=False)) > 500, "the aborted copies are there, and not read"
+    assert len(await shop.read(shop.target, committed=False)) == 1000, "the aborted copies are there, and not read"
 
 
 async def test_who_is_replaced_while_it_stands_still_commits_nothing(
@@ -309,7 +329,12 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     await slow._consumer._coordinator._stop_heartbeat_task()
     monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit)
     _, others = await copier()
-    assert shop.events(await shop.copied(500)) == Counter(shop.sent)
+
+    async def taken_over() -> bool:
+        return await shop.committed_offsets() == 500
+
+    # Not a committed read, which would wait until the brokers themselves have aborted what stands open.
+    await until(taken_over, "the other one has committed all")
     go_on.set()
 
     async def told() -> bool:
@@ -317,9 +342,35 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
 
     await until(told, "the slow one says that it was replaced")
     assert isinstance(failures[0], Fenced)
+    assert shop.events(await shop.copied(500)) == Counter(shop.sent)
     await shop.send(20)
     assert shop.events(await shop.copied(520)) == Counter(shop.sent)
     assert others == []
+
+
+@pytest.mark.parametrize("fails", ["commit_transaction", "send_offsets_to_transaction"])
+async def test_a_failure_of_the_brokers_is_tried_again_and_what_was_committed_is_not(
+    fails: str, shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both where nothing was committed, and where all was and only the answer got lost."""
+    real = getattr(AIOKafkaProducer, fails)
+    failed = 0
+
+    async def answer_lost(self: Any, *arguments: object) -> None:
+        nonlocal failed
+        await real(self, *arguments)
+        if failed < 4:
+            failed += 1
+            raise KafkaTimeoutError
+
+    monkeypatch.setattr(AIOKafkaProducer, fails, answer_lost)
+    await shop.send(500)
+    _, failures = await copier()
+    await shop.copied(500)
+    await shop.send(50)
+    assert shop.events(await shop.copied(550)) == Counter(shop.sent)
+    assert failed == 4
+    assert failures == []
 
 
 async def test_copiers_that_join_and_leave_under_load_copy_each_record_once(shop: Shop, copier: Copiers) -> None:

@@ -1,68 +1,95 @@
-"""A dead letter that its topic refuses for its size stops nothing."""
+"""What batches lead to is published once per visitor and banner; a dead letter that is refused stops nothing."""
 
-import asyncio
-from collections.abc import Callable
-from types import SimpleNamespace
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import CollectorRegistry
 
 from contracts.deadletters import DeadLetter
-from settings import Settings
+from contracts.messages import Assignment
+from contracts.topics import Topics
+from streams.batch import Outcome
+from streams.batching import Record, Write
 from streams.metrics import StreamsMetrics
-from streams.outbox import Outbox, Outgoing
+from streams.outbox import Outbox
+from streams.partitioning import partitions_of
 
+ADA, BOB = b"a" * 32, b"b" * 32
 LETTER = DeadLetter(
-    key=b"user", value=b"x" * 5000, topic="clicks", partition=3, offset=7, code="malformed", reason="?", failed_at=1
+    key=b"user", value=b"x" * 5000, topic="clicks", partition=5, offset=7, code="malformed", reason="?", failed_at=1
 )
 
 
 class Producer:
-    """Stands in for aiokafka's: refuses what `refuses` says, as a broker does, and keeps the rest."""
+    """Stands in for the bulk producer: keeps what it is given."""
 
-    def __init__(self, refuses: Callable[[bytes | None], bool]) -> None:
-        self.refuses = refuses
-        self.taken: list[Outgoing] = []
-        self.tries = 0
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
 
-    async def send(self, topic, value, *, key, partition, headers) -> asyncio.Future:
-        self.tries += 1
-        acknowledgement = asyncio.get_running_loop().create_future()
-        if self.refuses(value):
-            acknowledgement.set_exception(MessageSizeTooLargeError())
-        else:
-            self.taken.append(Outgoing(topic, key, value, headers, partition))
-            acknowledgement.set_result(SimpleNamespace(offset=len(self.taken)))
-        return acknowledgement
+    async def partitions_of(self, topic: str) -> int:
+        return 4
 
-    async def stop(self) -> None:
-        pass
+    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
+        self.writes += writes
+        return {}
 
-
-def outbox_with(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> Outbox:
-    kafka = Settings().kafka
-    metrics = StreamsMetrics(CollectorRegistry())
-    outbox = Outbox(kafka, kafka.topic_table(), "changelog", source="test", ttl_s=60, metrics=metrics)
-
-    async def connect() -> Producer:
-        return producer
-
-    monkeypatch.setattr(outbox, "_connect", connect)
-    return outbox
+    def records(self, topic: str) -> dict[bytes | None, tuple[int, Any]]:
+        return {
+            key: (write.partition, value)
+            for write in self.writes
+            if write.topic == topic
+            for key, value, _ in write.records
+        }
 
 
-async def test_a_letter_that_is_too_large_goes_without_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = Producer(refuses=lambda value: len(value or b"") > 1000)
-    await outbox_with(producer, monkeypatch).publish([], [], [LETTER])
-    (record,) = producer.taken
-    kept = DeadLetter.from_record(record.key, record.value, record.headers)
+@pytest.fixture
+def producer() -> Producer:
+    return Producer()
+
+
+@pytest.fixture
+def outbox(producer: Producer) -> Outbox:
+    return Outbox(producer, Topics(), source="test", ttl_s=60, metrics=StreamsMetrics(CollectorRegistry()))  # type: ignore[arg-type]  # a fake
+
+
+def assignment(key: bytes, epoch: int) -> Assignment:
+    return Assignment(
+        user_key=key.decode(), epoch=epoch, banner_key="0" * 64, product_id="mug", cohort_id="cosy", decided_at=1
+    )
+
+
+async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_partition_of_its_key(outbox, producer):
+    await outbox.publish(
+        [
+            Outcome(assignments={ADA: assignment(ADA, 1), BOB: assignment(BOB, 1)}),
+            Outcome(assignments={ADA: assignment(ADA, 2)}),
+        ]
+    )
+    sent = producer.records("banner.assignments")
+    assert [sent[key][0] for key in (ADA, BOB)] == partitions_of([ADA, BOB], 4)
+    assert b'"epoch":2' in sent[ADA][1]
+
+
+async def test_who_was_forgotten_has_the_assignment_deleted_unless_a_new_one_came(outbox, producer):
+    await outbox.publish([Outcome(forgotten=[ADA, BOB]), Outcome(assignments={BOB: assignment(BOB, 1)})])
+    sent = producer.records("banner.assignments")
+    assert sent[ADA][1] is None
+    assert b'"epoch":1' in sent[BOB][1]
+
+
+async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, producer):
+    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
+    assert producer.records("bannerstream.dlq") == {b"user": (1, LETTER.value)}
+
+
+async def test_a_letter_that_is_too_large_goes_without_its_original_and_is_given_up_after_that(outbox, producer):
+    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
+    (write,) = producer.writes
+    assert write.smaller is not None
+    bare: Record | None = write.smaller(write.records[0])
+    assert bare is not None
+    kept = DeadLetter.from_record(*bare)
     assert (kept.key, kept.value, kept.truncated_from) == (None, None, 5004)
-    assert (kept.topic, kept.partition, kept.offset, kept.code) == ("clicks", 3, 7, "malformed")
-    assert producer.tries == 2
-
-
-async def test_a_letter_that_no_form_of_is_taken_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = Producer(refuses=lambda value: True)
-    await outbox_with(producer, monkeypatch).publish([], [], [LETTER])
-    assert (producer.taken, producer.tries) == ([], 2)
+    assert (kept.topic, kept.partition, kept.offset, kept.code) == ("clicks", 5, 7, "malformed")
+    assert write.smaller(bare) is None

@@ -1,0 +1,89 @@
+"""What becomes of records on their way to the repartitioned topic, and how a copy names its origin."""
+
+import json
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.partitioner import murmur2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import MalformedRecord
+from contracts.inputs import read_connect
+from streams.repartition import Origin, source_of
+from streams.repartition.sorting import Reading, Sorted, sort_out
+
+NOW = 1_769_860_800_000
+READING = Reading(forms={"clicks": "auto", "purchases": "auto"}, max_future_ms=0, max_age_ms=10**12)
+
+
+def record(value: bytes | None, offset: int = 0, key: bytes | None = None) -> ConsumerRecord:
+    return ConsumerRecord("shop.clicks", 3, offset, NOW, 0, key, value, None, 0, 0, ())
+
+
+def event(user: str, number: int = 0, **changes: Any) -> bytes:
+    told = {"event_id": f"e-{number}", "user_id": user, "product_id": "mug", "time": NOW}
+    return json.dumps(told | changes).encode()
+
+
+async def sort(*records: ConsumerRecord, reading: Reading = READING) -> Sorted:
+    return await sort_out(records, "clicks", reading, partitions=4, letter_partitions=2, now=NOW)
+
+
+async def test_each_visitor_goes_to_the_partition_of_javas_partitioner_in_order() -> None:
+    records = [record(event(f"u-{number % 40}", number), number) for number in range(1000)]
+    done = await sort(*records)
+    assert done.letters == {}
+    assert sum(len(each) for each in done.copies.values()) == 1000
+    for partition, copies in done.copies.items():
+        assert all((murmur2(each.key) & 0x7FFFFFFF) % 4 == partition for each in copies)
+        offsets = [each.origin.offset for each in copies]
+        assert offsets == sorted(offsets)
+    first = next(each for each in done.copies[(murmur2(b"u-0") & 0x7FFFFFFF) % 4] if each.origin.offset == 0)
+    assert (first.key, first.value) == (b"u-0", records[0].value)
+    assert first.origin == Origin("clicks", "shop.clicks", 3, 0, NOW)
+
+
+async def test_what_cannot_be_read_is_a_letter_and_an_unknown_product_is_not() -> None:
+    done = await sort(
+        record(event("u", product_id="never heard of"), 0),
+        record(event("u", product_id="unheard-of"), 1),
+        record(None, 2),
+        record(b"{", 3, b"k"),
+        record(event("u", time=NOW + 1), 4),
+    )
+    letters = {each.offset: each.code for some in done.letters.values() for each in some}
+    assert letters == {0: "malformed", 2: "malformed", 3: "malformed", 4: "implausible_time"}
+    assert [each.origin.offset for some in done.copies.values() for each in some] == [1]
+    assert set(done.letters) <= {0, 1}
+
+
+async def test_what_the_shop_wants_passed_over_is_counted_and_goes_nowhere() -> None:
+    form = read_connect('[clicks]\nuser = "$.u"\nproduct = "$.p"\nkind = "$.k"\nother_kinds = "ignore"')["clicks"]
+    reading = Reading(forms={"clicks": form, "purchases": "auto"}, max_future_ms=0, max_age_ms=0)
+    done = await sort(record(b'{"k":"scroll"}'), record(b'{"k":"view","u":"u","p":"p"}', 1), reading=reading)
+    assert (done.ignored, done.letters) == (1, {})
+    assert [each.key for some in done.copies.values() for each in some] == [b"u"]
+
+
+@given(
+    st.builds(
+        Origin,
+        st.sampled_from(["clicks", "purchases"]),
+        st.from_regex(r"[a-zA-Z0-9._-]{1,249}", fullmatch=True),
+        st.integers(0, 2**31 - 1),
+        st.integers(0, 2**63 - 1),
+        st.integers(-1, 2**63 - 1),
+    )
+)
+def test_an_origin_is_read_from_its_header_among_others(origin: Origin) -> None:
+    assert source_of([("other", b"x"), ("empty", None), origin.header()]) == origin
+
+
+@pytest.mark.parametrize("value", [None, b"", b"clicks/t/1/2", b"clicks/t/1/2/x", b"cats/t/1/2/3", b"\xff/t/1/2/3"])
+def test_a_record_that_streams_did_not_write_is_malformed(value: bytes | None) -> None:
+    with pytest.raises(MalformedRecord, match="bannerstream_source is missing or wrong"):
+        source_of([("bannerstream_source", value)])
+    with pytest.raises(MalformedRecord):
+        source_of([])
