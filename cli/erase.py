@@ -45,6 +45,7 @@ def erase(
             f"asked in all {len(asked)} partitions of {topic}; streams does the rest as soon as it reads it. "
             "--wait waits for it and looks",
             highlight=False,
+            soft_wrap=True,
         )
     if not all(each.erased for each in places):
         stderr.print(
@@ -52,6 +53,7 @@ def erase(
             "Stop sending events of this visitor, wait until streams has no lag, and run this again",
             style="red",
             highlight=False,
+            soft_wrap=True,
         )
         raise typer.Exit(CHECK_FAILED)
 

@@ -151,22 +151,32 @@ class IdleSweep:
             self._app.add_future(self._sweep(number, states, now - self._forget_after_ms))
 
     async def _sweep(self, number: int, states: Partition[UserState], horizon: int) -> None:
+        if self._is_over(number, states):
+            return
         idle: list[bytes] = []
         for count, (key, packed) in enumerate(states.at_rest.items()):
             if _is_idle(packed, horizon):
                 idle.append(key)
             if count % SWEEP_SLICE == SWEEP_SLICE - 1:
                 await asyncio.sleep(0)
+                if self._is_over(number, states):
+                    return
         forgotten = 0
         for keys in _sliced(idle, FORGET_SLICE):
             await self._app.ledger.room()
-            if self._app.rebalancing or self._app.written.partitions_here.find(number) is not states:
-                self._swept_at.pop(number, None)  # whoever has it after this begins anew
+            if self._is_over(number, states):
                 return
             forgotten += self._bury(number, keys, states, horizon)
         if forgotten:
             self._metrics.forgotten.labels("idle").inc(forgotten)
             _log.info("forgot visitors who have not come for long", visitors=forgotten, partition=number)
+
+    def _is_over(self, number: int, states: Partition[UserState]) -> bool:
+        """Tell whether the partition is, or may be, another worker's; whoever has it after this begins anew."""
+        if not self._app.rebalancing and self._app.written.partitions_here.find(number) is states:
+            return False
+        self._swept_at.pop(number, None)
+        return True
 
     def _bury(self, number: int, keys: list[bytes], states: Partition[UserState], horizon: int) -> int:
         """Bury those of the visitors who are idle still, defer their tombstones, and return how many are new here."""

@@ -283,3 +283,24 @@ async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
     app.rebalancing = False
     await app.day(NOON + 31 * DAY + 1)
     assert len(app.ledger.entered) == 1
+
+
+async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monkeypatch):
+    """A partition on disk is closed by then."""
+    monkeypatch.setattr("streams.forgetting.SWEEP_SLICE", 1)
+    for user in ("ada", "bob"):
+        app.keep(user, state_of(record(0)))
+    looked_at: list[bytes] = []
+    items = app.states.at_rest.items
+
+    def given_up_after_the_first():
+        for key, packed in items():
+            assert not looked_at, "it was closed"
+            looked_at.append(key)
+            app.partitions.drop([0])
+            yield key, packed
+
+    monkeypatch.setattr(app.states.at_rest, "items", given_up_after_the_first, raising=False)
+    await app.day(NOON + 31 * DAY)
+    assert len(looked_at) == 1
+    assert app.ledger.entered == []
