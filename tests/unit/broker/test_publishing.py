@@ -19,7 +19,7 @@ class Producer:
         self.taken: list[bytes] = []
         self.stopped = False
 
-    async def send(self, topic, value, *, key, headers) -> asyncio.Future:
+    async def send(self, topic, value, *, key, headers, partition) -> asyncio.Future:
         if value == b"too large":
             raise MessageSizeTooLargeError
         acknowledgement = asyncio.get_running_loop().create_future()
