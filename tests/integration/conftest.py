@@ -70,7 +70,7 @@ def overrides(stack: Stack, fresh_name: str, tmp_path: Path) -> dict[str, dict[s
     names = {each.name: f"{fresh_name}.{getattr(Topics(), each.name).name}" for each in fields(Topics)}
     overrides["kafka"] |= {"topics": names}
     overrides["storage"] |= {"bucket": fresh_name}
-    overrides["streams"] = {"app_id": f"{fresh_name}-streams", "data_dir": tmp_path / "streams", "metrics_port": 0}
+    overrides["streams"] = {"app_id": f"{fresh_name}-streams", "data_dir": str(tmp_path / "streams"), "metrics_port": 0}
     overrides["generator"] = {"group_id": f"{fresh_name}-generator", "metrics_port": 0}
     return overrides
 
