@@ -7,6 +7,7 @@ BENCHMARKS = {
     "composing": "CPU time of a banner's stages, on the example catalogue",
     "core": "CPU time of the streams core per event, by stage",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",
+    "plots": "draws docs/images/performance-*.svg from bench/results/",
 }
 
 

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -36,6 +35,9 @@ from local.process import ChildProcess
 
 WORKS = ("common", "full")
 
+BROKER_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
+"""As Kafka's own start script has it: the broker shares the machine with what is measured."""
+
 Result = dict[str, object]
 
 
@@ -49,12 +51,12 @@ class Arena:
         self._limit_s = limit_s
         self._table = folder / "table.json"
         write_table(self._table, landmark_ms=time.time_ns() // 1_000_000)
-        self.expected: Callable[[Workload], Expected] = cache(self._written)
+        self._expected: dict[Workload, Expected] = {}
         self._runs = 0
 
     def run(self, contender: Contender, workload: Workload) -> Result:
         """Return what one run measured, and whether its states are right."""
-        expected = self.expected(workload)
+        expected = self._expected_of(workload)
         self._runs += 1
         app = f"bench-{self._runs}-{contender.system}-{contender.setting}"
         place = Place(self._bootstrap, workload.topic, app, self._table, self._folder / app)
@@ -93,16 +95,19 @@ class Arena:
             "rss_mb": timing.rss_mb,
         }
 
-    def _written(self, workload: Workload) -> Expected:
-        tell(f"writing {workload.events} events of {workload.users} users ({workload.distribution})")
-        self._topics.create(workload.topic, PARTITIONS)
-        preload(self._bootstrap, workload)
-        return expected_states(self._topics, workload.topic, self._table)
+    def forget_events(self) -> None:
+        """Delete the events that were written, which no run needs any more."""
+        self._topics.delete([each.topic for each in self._expected])
+        self._expected.clear()
 
-    def forget(self, workload: Workload) -> None:
-        """Delete a workload's topic, which no run needs any more."""
-        if workload.topic in self._topics.names():
-            self._topics.delete([workload.topic])
+    def _expected_of(self, workload: Workload) -> Expected:
+        """Return the right states of a workload, whose events are written the first time."""
+        if workload not in self._expected:
+            tell(f"writing {workload.events} events of {workload.users} users ({workload.distribution})")
+            self._topics.create(workload.topic, PARTITIONS)
+            preload(self._bootstrap, workload)
+            self._expected[workload] = expected_states(self._topics, workload.topic, self._table)
+        return self._expected[workload]
 
 
 def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], rounds: int) -> Iterator[Result]:
@@ -150,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except BuildFailed as error:
             sys.exit(f"{each}: {error}")
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="streams-") as scratch:
-        kafka = ApacheKafka(Path(scratch), on_progress=tell)
+        kafka = ApacheKafka(Path(scratch), on_progress=tell, jvm=BROKER_JVM)
         kafka.start()
         try:
             report = _report(options.out)
@@ -159,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 workload = Workload(users, distribution, options.events)
                 for result in measure(arena, workload, chosen, options.rounds):
                     report(result)
-                arena.forget(workload)
+                arena.forget_events()
         finally:
             kafka.stop()
 

@@ -93,8 +93,8 @@ def _from_shelves(cohort: NDArray[np.int64], random: np.random.Generator) -> NDA
     return np.concatenate([np.array(shelf) for shelf in shelves])[starts[cohort] + place]
 
 
-def preload(bootstrap: str, workload: Workload) -> int:
-    """Write the events to the workload's topic, which must be there and empty; return the time of the first (ms).
+def preload(bootstrap: str, workload: Workload) -> None:
+    """Write the events to the workload's topic, which must be there and empty.
 
     The last event comes now: Kafka deletes records older than the topic's retention and refuses those of the future.
     Batches are compressed with lz4, as a shop's would be; every system pays for that alike.
@@ -110,12 +110,12 @@ def preload(bootstrap: str, workload: Workload) -> int:
             "linger.ms": 50,
             "batch.size": 131_072,  # what a producer under load fills
             "queue.buffering.max.messages": 1_000_000,
+            "delivery.report.only.error": True,  # millions of acknowledgements need no Python
         }
     )
     failures: list[object] = []
-    # Called for failures only, so that millions of acknowledgements need no Python.
     options = {"on_delivery": lambda error, _: failures.append(error) if error is not None else None}
-    for key, value, partition, at in _records(draw(workload, start_ms), workload.users):
+    for key, value, partition, at in records(draw(workload, start_ms), workload.users):
         while True:
             try:
                 producer.produce(workload.topic, value, key, partition, timestamp=at, **options)
@@ -126,10 +126,9 @@ def preload(bootstrap: str, workload: Workload) -> int:
     producer.flush()
     if failures:
         raise RuntimeError(f"{len(failures)} events of {workload.topic} were not written: {failures[0]}")
-    return start_ms
 
 
-def _records(events: Draw, users: int) -> Iterator[tuple[bytes, bytes, int, int]]:
+def records(events: Draw, users: int) -> Iterator[tuple[bytes, bytes, int, int]]:
     """Yield key, value, partition and timestamp of each event, in the order of time."""
     user_ids = [b"visitor-%d" % number for number in range(users)]
     partitions = [zlib.crc32(each) % PARTITIONS for each in user_ids]

@@ -1,6 +1,7 @@
 """The catalogue that every system's table is made from, and that `--work full` loads into the product."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ KIND_WEIGHTS = {InteractionKind.VIEW: 1.0, InteractionKind.CLICK: 2.0, Interacti
 _SEED = 20_261_124
 
 
+@cache
 def memberships() -> dict[str, dict[int, float]]:
     """Return each product's cohorts with their weights: its own, and for half of the products one or two more."""
     random = np.random.default_rng(_SEED)

@@ -137,6 +137,12 @@ class BatchApp(faust.App):
         await super().on_shutdown()
         await self.bulk_producer.close()
 
+    @replaces("faust.app.base:App._on_agent_error", "85c4398d6373")
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        """End the worker: stock Faust goes on with the next batch, behind what the agent dropped."""
+        del agent
+        await self.crash(exc)
+
     @replaces("faust.app.base:App._create_directories", "11b6b0b79e31")
     def _create_directories(self) -> None:
         self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # the stock method wants the parents to be there

@@ -150,7 +150,7 @@ class Ledger(Service, Generic[E]):
         states that it touched may wait for the next flush.
         """
         if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
-            self._consumer().positions.apply(batch.tp, batch.end)  # nothing to write, nothing ahead of it
+            self._consumer().positions.apply(batch)  # nothing to write, nothing ahead of it
             return
         self._add(_Entry(batch.tp.partition, urgent, effects, batch))
 
@@ -257,7 +257,7 @@ class Ledger(Service, Generic[E]):
             await self._publish(effects)
         for entry in entries:
             if entry.batch is not None:
-                consumer.positions.apply(entry.batch.tp, entry.batch.end)
+                consumer.positions.apply(entry.batch)
         if flush is not None and not flush.keys:
             self._flushes.popleft()
             self._partitions.cool()

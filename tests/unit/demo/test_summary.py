@@ -53,10 +53,11 @@ def observed(requests: int, ready: int, dead: int) -> Observed:
 
 
 def test_balanced_books_make_the_line() -> None:
-    line = summarise(observed(3, 3, 2), events_in=12, events_folded=10, banners=3)
+    line = summarise(observed(3, 3, 2), events_in=13, events_folded=10, duplicates=1, banners=3)
     assert line == {
-        "events_in": 12,
+        "events_in": 13,
         "events_folded": 10,
+        "duplicates": 1,
         "dead_letters": 2,
         "assignments": 0,
         "requests": 3,
@@ -71,7 +72,7 @@ def test_balanced_books_make_the_line() -> None:
 )
 def test_missing_events_or_banners_fail_the_demo(requests: int, ready: int, banners: int, folded: int) -> None:
     with pytest.raises(DemoIncomplete):
-        summarise(observed(requests, ready, 2), events_in=12, events_folded=folded, banners=banners)
+        summarise(observed(requests, ready, 2), events_in=12, events_folded=folded, duplicates=0, banners=banners)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1), st.integers(1, 100))

@@ -53,8 +53,8 @@ class Consumer:
     def positions(self) -> "Consumer":
         return self
 
-    def apply(self, tp: TP, end: int) -> None:
-        self.journal.append(("applied", tp.partition, end))
+    def apply(self, batch: Batch) -> None:
+        self.journal.append(("applied", batch.tp.partition, batch.end))
 
     def give_back(self) -> None:
         self.journal.append(("given back",))
@@ -179,6 +179,15 @@ async def test_a_batch_without_urgent_keys_does_not_overtake_those_before_it(wor
     assert applied == [("applied", 0, 5), ("applied", 0, 9)]
 
 
+async def test_a_batch_without_urgent_keys_does_not_overtake_the_round_that_is_under_way(world):
+    await world.held()
+    world.ledger.enter(batch(9, 1, 2))
+    assert world.journal == []
+    world.brokers.open.set()
+    await world.until(lambda: ("applied", 9, 2) in world.journal)
+    assert world.journal == [("effects", ["held"]), ("applied", 9, 1), ("applied", 9, 2)]
+
+
 async def test_what_gathers_while_a_round_is_under_way_is_written_in_one(world):
     await world.held()
     for number in range(3):
@@ -234,6 +243,14 @@ async def test_a_flush_of_nothing_returns_at_once(world):
     world.partitions[0].get(b"ada")
     await within_deadline(world.ledger.flush())
     assert world.journal == []
+
+
+async def test_after_a_flush_states_that_are_clean_are_let_go_of(world):
+    world.partitions._max_warm = 0
+    world.fold(0, ada=b"1")
+    await within_deadline(world.ledger.flush())
+    assert world.partitions[0]._hot == {}
+    assert world.partitions[0].get(b"ada") == b"1"
 
 
 async def test_urgent_keys_go_ahead_of_the_rest_of_a_flush(world, monkeypatch):

@@ -1,0 +1,38 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from local.kafka_apache import ApacheKafka
+
+
+@pytest.mark.real
+def test_what_bannerstream_leaves_after_a_benchmark_is_right(tmp_path):
+    if (reason := ApacheKafka.why_unavailable()) is not None:
+        pytest.skip(reason)
+    out = tmp_path / "results" / "streams.jsonl"
+    command = [
+        "bench",
+        "streams",
+        "--systems",
+        "bannerstream",
+        "--settings",
+        "memory,2-workers",
+        "--work",
+        "common,full",
+    ]
+    options = ["--users", "300", "--events", "10000", "--rounds", "1", "--distribution", "zipf", "--limit-s", "90"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command, *options, "--out", str(out)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    machine, *lines = map(json.loads, done.stdout.splitlines())
+    assert machine["kafka"].startswith("4.")
+    assert [(each["setting"], each["work"]) for each in lines] == [("memory", "common"), ("2-workers", "full")]
+    for line in lines:
+        assert line["correct"], done.stderr
+        assert line["events"] == 10_000
+        assert line["events_per_s"] > 0
+        assert 0 < line["changelog_records"] <= 20_000
+    assert out.read_text() == done.stdout
