@@ -27,6 +27,7 @@ def summarise(
         "requests": len(observed.requests),
         "banners": banners,
         "ready": len(observed.ready),
+        "unmakeable": len(observed.unmakeable),
         "event_to_ready_ms": latency(observed.event_to_ready_ms()),
     }
     if events_in != events_folded + duplicates + dead_letters:
@@ -34,9 +35,10 @@ def summarise(
             f"{events_in} events went in, {events_folded} were folded, {duplicates} were duplicates, {dead_letters} "
             f"refused: {summary}"
         )
-    if not len(observed.requests) == len(observed.ready) == banners:
+    if not len(observed.requests) - len(observed.unmakeable) == len(observed.ready) == banners:
         raise DemoIncomplete(
-            f"{len(observed.requests)} banners were asked for, {len(observed.ready)} announced, {banners} stored"
+            f"{len(observed.requests)} banners were asked for, {len(observed.unmakeable)} cannot be made here, "
+            f"{len(observed.ready)} were announced, {banners} stored"
         )
     return summary
 

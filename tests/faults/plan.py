@@ -15,7 +15,7 @@ writes when it wakes, whatever it checks; only a broker can refuse it, and broke
 _SHORT = {"kill": 8, "fleet": 4}
 
 NIGHTLY_TRAFFIC = Traffic(events=12_000, visitors=300, per_s=1_000)
-SHORT_TRAFFIC = Traffic(events=6_000, visitors=200, per_s=1_000)
+SHORT_TRAFFIC = Traffic(events=4_000, visitors=150, per_s=1_000)
 
 
 def nightly() -> Plan:

@@ -63,6 +63,7 @@ def test_balanced_books_make_the_line() -> None:
         "requests": 3,
         "banners": 3,
         "ready": 3,
+        "unmakeable": 0,
         "event_to_ready_ms": {"p50": 20, "p99": 900},
     }
 
@@ -73,6 +74,14 @@ def test_balanced_books_make_the_line() -> None:
 def test_missing_events_or_banners_fail_the_demo(requests: int, ready: int, banners: int, folded: int) -> None:
     with pytest.raises(DemoIncomplete):
         summarise(observed(requests, ready, 2), events_in=12, events_folded=folded, duplicates=0, banners=banners)
+
+
+def test_a_banner_that_cannot_be_made_here_is_told_and_waited_for_by_nobody() -> None:
+    seen = observed(3, 2, 2)
+    seen.unmakeable["2"] = "no installed font has Arabic letters"
+    assert seen.waiting == 0
+    line = summarise(seen, events_in=12, events_folded=10, duplicates=0, banners=2)
+    assert (line["requests"], line["ready"], line["unmakeable"]) == (3, 2, 1)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1), st.integers(1, 100))

@@ -44,6 +44,17 @@ def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition)
     assert partition.encode([b"a"]) == []
 
 
+def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(partition):
+    partition.at_rest.update([(b"a", b"1"), (b"b", b"1")], 2)
+    partition.put(b"a", ["2"])
+    partition.written(partition.encode([b"a"]), 3)
+    assert partition.at_rest.reached() == 3
+    partition.put(b"a", ["3"])
+    partition.written(partition.encode([b"a"]), 9)  # somebody else wrote offsets 3 to 7
+    assert partition.at_rest.reached() == 3
+    assert partition.at_rest.get(b"a") == b"3"
+
+
 def test_a_key_that_is_touched_while_its_write_travels_is_dirty_again(partition):
     partition.put(b"a", ["1"])
     changes = partition.encode([b"a"])
