@@ -164,7 +164,7 @@ def poisoned(entries: Iterable[Entry], every: int) -> Iterable[Entry]:
 def records(events: Draw, users: int) -> Iterator[Entry]:
     """Yield key, value, partition and timestamp of each event, in the order of time."""
     user_ids = [b"visitor-%d" % number for number in range(users)]
-    partitions = [zlib.crc32(each) % PARTITIONS for each in user_ids]
+    partitions = [partition_of(each) for each in user_ids]
     product_ids = [each.encode() for each in memberships()]
     kinds = [each.encode() for each in _KINDS]
     for first in range(0, len(events.user), _CHUNK):
@@ -182,3 +182,8 @@ def records(events: Draw, users: int) -> Iterator[Entry]:
                 kinds[kind],
             )
             yield key, value, partitions[user], at
+
+
+def partition_of(user: bytes) -> int:
+    """Return the partition of a user's events, and of the user's state in a changelog."""
+    return zlib.crc32(user) % PARTITIONS
