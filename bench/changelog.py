@@ -1,9 +1,9 @@
 """Changelog records per event over the commit interval: `python -m bench changelog --intervals 0.5,1,2,5,10`.
 
 Events of a million visitors under Zipf(1.1), folded as fast as can be; a visitor's state is written once per interval,
-so a longer one writes fewer. `common` is the work of bench/peers/README.md; `full` is the product, which also writes the
-states of changed decisions at once. Choose `--events` so that a run lasts several of the longest intervals: the last
-one ends early. The states are compared with an offline computation.
+so a longer one writes fewer. `common` is the work of bench/peers/README.md; `full` is the product, which also writes
+the states of changed decisions at once. Choose `--events` so that a run lasts several of the longest intervals: the
+last one ends early. The states are compared with an offline computation.
 """
 
 import sys

@@ -1,10 +1,10 @@
 """Time without progress as workers come and go: `python -m bench scaleout --standbys 0,1`.
 
 One worker under a steady load; then, one after the other: a second and a third join, one leaves (SIGTERM), one is
-killed and restarts at once (SIGKILL; it is a static member), one dies (SIGKILL, and nobody restarts it: its session ends
-after 10 s). In every partition visitors come whose events lead to a banner request each; `pause_s` is the longest that
-any of them waited, in the partition that waited longest, from the step until everything flows again. A new process takes
-processor time from the others while it starts: on a machine with few cores that is part of the pause.
+killed and restarts at once (SIGKILL; it is a static member), one dies (SIGKILL, and nobody restarts it: its session
+ends after 10 s). In every partition visitors come whose events lead to a banner request each; `pause_s` is the longest
+that any of them waited, in the partition that waited longest, from the step until everything flows again. A new process
+takes processor time from the others while it starts: on a machine with few cores that is part of the pause.
 """
 
 import sys
