@@ -4,7 +4,8 @@ A changelog of so many visitors is written, a worker folds a load over them, is 
 Seconds from the start of the new process:
 
 - `join_s` until the group has given it its partitions and it begins to read the changelog,
-- `restore_s` for reading the changelog, as the worker logs it,
+- `restore_s` for reading the changelog alone, as the worker logs it (not from the start),
+- `ready_s` until it lets events flow,
 - `first_event_s` until something that was sent after the kill is folded: ours is seen from outside, by the banner
   request that it led to; stock Faust tells its first record.
 
@@ -23,7 +24,7 @@ if __name__ == "__main__":  # `python bench/recovery.py` puts bench/ first on th
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena import probes
-from bench.arena.deployment import CLICKS, Deployment
+from bench.arena.deployment import CLICKS, FOLDS, Deployment
 from bench.arena.environments import PEERS, python_environment
 from bench.arena.events import PARTITIONS, write
 from bench.arena.load import Load
@@ -40,7 +41,9 @@ PER_S = 2_000
 FAUST_PER_S = 500
 """What stock Faust surely keeps up with."""
 MOST_FAUST_USERS = 200_000
-PROBES_PER_S = 50.0
+PROBES_PER_S = 20.0
+PROBED_S = 90.0
+"""Each probe has a product of its own, which the worker reads at its start: no more than are needed."""
 SYSTEMS = ("bannerstream", "bannerstream-rocksdb", "faust")
 
 _RESTORED = r"^read the changelog of [1-9]\d* partitions in ([\d.]+) s: (\d+) states"
@@ -48,7 +51,7 @@ _RESTORED = r"^read the changelog of [1-9]\d* partitions in ([\d.]+) s: (\d+) st
 
 def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
     """Measure a worker of the product."""
-    most = round((LOADED_S + LIMIT_S) * PROBES_PER_S)
+    most = round(PROBED_S * PROBES_PER_S)
     settings = {"BANNERSTREAM_STREAMS__STORE": store}
     with Deployment(stage, app, extra=probes.products(most), settings=settings) as shop:
         write(stage.bootstrap, shop.changelog, changelog(users), compression="lz4")
@@ -69,11 +72,13 @@ def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
             probing.until(lambda: bool(answers()), LIMIT_S)
             first = min(answers())
             said, match = again.hear(_RESTORED)
+            ready, _ = again.hear(FOLDS)
     restore_s = float(match[1])
     return {
         "restore_s": restore_s,
         "first_event_s": round(first - again.started_at, 3),
         "join_s": round(said.at - restore_s - again.started_at, 3),
+        "ready_s": round(ready.at - again.started_at, 3),
         "states": int(match[2]),
     }
 

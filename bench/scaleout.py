@@ -22,8 +22,8 @@ from bench.arena.load import Load
 from bench.arena.resting import changelog
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
 
-PROBES_PER_S = 80.0
-"""20 in each partition: a pause is known to 50 ms."""
+PROBES_PER_S = 40.0
+"""10 in each partition: a pause is known to 100 ms."""
 SESSION_S = 10.0
 SETTLE_S = 3.0
 """How long a step is watched after it was taken: a leave, say, makes two rebalances."""

@@ -23,6 +23,9 @@ from local.process import ChildProcess
 CLICKS = "clicks"
 """A state holds this name, so it must be as long as a shop's."""
 
+FOLDS = r"^folding [1-9]\d* partitions"
+"""What a worker logs when events flow."""
+
 _POLL_S = 0.02
 _LOG_LINE = re.compile(r"^(\S+Z) \[\w+ *\] (.*)$", re.MULTILINE)
 
@@ -77,7 +80,7 @@ class Worker:
 
     def folds(self) -> None:
         """Wait until it has partitions and folds them."""
-        self.hear(r"^folding [1-9]\d* partitions")
+        self.hear(FOLDS)
 
     def ask_to_stop(self) -> None:
         """SIGTERM, without waiting."""
