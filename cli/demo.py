@@ -38,6 +38,12 @@ def demo(
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
         summary = run_demo(options, lambda progress: _show(bar, task, progress))
+    if summary["unmakeable"]:
+        stderr.print(
+            f"[yellow]{summary['unmakeable']} banners cannot be made here[/]: no installed font has the letters of "
+            "their language; on Debian: apt-get install fonts-noto-core fonts-noto-cjk",
+            highlight=False,
+        )
     stderr.print(f"[green]done[/]: open {plain(out / 'index.html')}", highlight=False)
     sys.stdout.write(json.dumps(summary) + "\n")
 

@@ -89,7 +89,11 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready)))
         manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
         summary = summarise(
-            observed, events_in=events_in, events_folded=workers.events_folded(), banners=len(manifests)
+            observed,
+            events_in=events_in,
+            events_folded=workers.events_folded(),
+            duplicates=workers.duplicates(),
+            banners=len(manifests),
         )
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
     shutil.rmtree(work)
@@ -107,6 +111,11 @@ def _empty(out: Path) -> None:
             "name a new or empty folder, for example --out demo-out"
         )
     shutil.rmtree(out, ignore_errors=True)
+
+
+def _done(workers: Workers, observed: Observed) -> int:
+    """Return how many events have come to what they lead to."""
+    return workers.events_folded() + workers.duplicates() + observed.dead_letters.total()
 
 
 async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogue) -> None:
@@ -129,7 +138,7 @@ async def _replay(
                 await _look("replaying", watcher, sent, workers, on_progress)
             sent = await replaying
             async with asyncio.timeout(DEADLINE_S):
-                while await asyncio.to_thread(workers.events_folded) + observed.dead_letters.total() < sent.total:
+                while await asyncio.to_thread(_done, workers, observed) < sent.total:
                     await _look("folding", watcher, sent, workers, on_progress)
                 await watcher.catch_up()
                 while observed.waiting:

@@ -6,33 +6,39 @@ from demo.errors import DemoIncomplete
 from demo.watching import Observed
 
 
-def summarise(observed: Observed, *, events_in: int, events_folded: int, banners: int) -> dict[str, object]:
+def summarise(
+    observed: Observed, *, events_in: int, events_folded: int, duplicates: int, banners: int
+) -> dict[str, object]:
     """Return the demo's JSON object.
 
-    `events_in` is counted by the producer, `events_folded` by the streams worker, `banners` in the bucket; the rest
-    from the topics. Repeats of a message count once.
+    `events_in` is counted by the producer, `events_folded` and `duplicates` (events that were sent again) by the
+    streams worker, `banners` in the bucket; the rest from the topics. Repeats of a message of ours count once.
 
     Raises:
-        DemoIncomplete: an event is neither folded nor a dead letter, or a banner is missing somewhere.
+        DemoIncomplete: an event is neither folded, a duplicate nor a dead letter, or a banner is missing somewhere.
     """
     dead_letters = observed.dead_letters.total()
     summary: dict[str, object] = {
         "events_in": events_in,
         "events_folded": events_folded,
+        "duplicates": duplicates,
         "dead_letters": dead_letters,
         "assignments": len(observed.assignments),
         "requests": len(observed.requests),
         "banners": banners,
         "ready": len(observed.ready),
+        "unmakeable": len(observed.unmakeable),
         "event_to_ready_ms": latency(observed.event_to_ready_ms()),
     }
-    if events_in != events_folded + dead_letters:
+    if events_in != events_folded + duplicates + dead_letters:
         raise DemoIncomplete(
-            f"{events_in} events went in, {events_folded} were folded, {dead_letters} refused: {summary}"
+            f"{events_in} events went in, {events_folded} were folded, {duplicates} were duplicates, {dead_letters} "
+            f"refused: {summary}"
         )
-    if not len(observed.requests) == len(observed.ready) == banners:
+    if not len(observed.requests) - len(observed.unmakeable) == len(observed.ready) == banners:
         raise DemoIncomplete(
-            f"{len(observed.requests)} banners were asked for, {len(observed.ready)} announced, {banners} stored"
+            f"{len(observed.requests)} banners were asked for, {len(observed.unmakeable)} cannot be made here, "
+            f"{len(observed.ready)} were announced, {banners} stored"
         )
     return summary
 

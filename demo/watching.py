@@ -30,12 +30,14 @@ class Observed:
     ready: dict[str, BannerReady] = field(default_factory=dict)
     """The first ready event of each banner key."""
     dead_letters: Counter[str] = field(default_factory=Counter)
-    """By reason code."""
+    """Events that could not be used, by reason code."""
+    unmakeable: dict[str, str] = field(default_factory=dict)
+    """Banner keys whose banner cannot be made here, with the reason: no font has the letters of its language, say."""
 
     @property
     def waiting(self) -> int:
         """Return how many requested banners are not ready yet."""
-        return len(self.requests.keys() - self.ready.keys())
+        return len(self.requests.keys() - self.ready.keys() - self.unmakeable.keys())
 
     def event_to_ready_ms(self) -> list[int]:
         """Return, per banner, the milliseconds from the event's arrival in Kafka to its ready event, ascending."""
@@ -93,7 +95,10 @@ class Watcher:
             self.observed.ready.setdefault(ready.banner_key, ready)
         else:
             letter = DeadLetter.from_record(record.key, record.value, record.headers)
-            self.observed.dead_letters[letter.code] += 1
+            if letter.topic == self._topics.requests.name:
+                self.observed.unmakeable[(letter.key or b"").decode()] = letter.reason
+            else:
+                self.observed.dead_letters[letter.code] += 1
 
 
 @asynccontextmanager

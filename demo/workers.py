@@ -33,7 +33,14 @@ class Workers:
 
     def events_folded(self) -> int:
         """Return how many records streams has folded."""
-        return int(_metric(self._ports[0], "bannerstream_events", outcome="folded"))
+        return self._events("folded")
+
+    def duplicates(self) -> int:
+        """Return how many records streams has recognised as sent again."""
+        return self._events("duplicate")
+
+    def _events(self, outcome: str) -> int:
+        return max(0, int(_metric(self._ports[0], "bannerstream_events", outcome=outcome)))
 
     def check(self) -> None:
         """Raise WorkerDied if one of them has ended."""

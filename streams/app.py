@@ -76,6 +76,7 @@ class StreamsApp(BatchApp):
             TABLE,
             Codec(pack, unpack),
             publish=outbox.publish,
+            publish_first=outbox.publish_letters,
             open_at_rest=_at_rest(streams.store, instance),
             on_round=self._count,
         )
@@ -87,16 +88,13 @@ class StreamsApp(BatchApp):
         @self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)
         async def update_affinity(stream: Any) -> None:
             """Fold clicks and purchases into the affinity table; emit what changed; forget who asked for it."""
-            try:
-                async for batch, states in self.batches(stream):
-                    if batch.tp.topic == erasures:
-                        eraser.fold(batch, states, time.time_ns() // 1_000_000)
-                        continue
-                    outcome = folder.fold(batch, states)
-                    self.ledger.enter(batch, urgent=outcome.changed, effects=outcome if outcome.speaks else None)
-                    sweep.maybe(batch, states)
-            except Exception as error:
-                await self.crash(error)
+            async for batch, states in self.batches(stream):
+                if batch.tp.topic == erasures:
+                    eraser.fold(batch, states, time.time_ns() // 1_000_000)
+                    continue
+                outcome = folder.fold(batch, states)
+                self.ledger.enter(batch, urgent=outcome.urgent, effects=outcome if outcome.speaks else None)
+                sweep.maybe(batch, states)
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then let Faust start."""

@@ -101,6 +101,14 @@ class Outcome:
     """Records counted by what became of them."""
 
     @property
+    def urgent(self) -> set[bytes]:
+        """Return the visitors whose states must be written before the rest is told.
+
+        Not only those whose decision changed: a replay may tell one that an event before it, in this batch, touched.
+        """
+        return self.changed.union(self.assignments)
+
+    @property
     def speaks(self) -> bool:
         """Tell whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)

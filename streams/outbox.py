@@ -42,7 +42,6 @@ class Outbox:
         whole = Outcome()
         for outcome in outcomes:
             whole.add(outcome)
-        letters = whole.dead_letters
         asks = {banner_key: ask for banner_key, ask in whole.asks.items() if banner_key not in self._asked}
         # Who was forgotten and came back with a decision in the same round is known by that decision.
         assignments: dict[bytes, Assignment | None] = dict.fromkeys(whole.forgotten)
@@ -51,13 +50,24 @@ class Outbox:
             [
                 *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in asks.values()]),
                 *await self._keyed(self._topics.assignments.name, list(map(self._assignment, assignments.items()))),
-                *await self._letters(letters),
             ]
         )
         for banner_key in asks:
             self._asked.add(banner_key)
         self._metrics.requests.inc(len(asks))
         self._metrics.assignments.inc(len(assignments))
+
+    async def publish_letters(self, outcomes: Sequence[Outcome]) -> None:
+        """Publish the dead letters of these batches: before their states are written.
+
+        A replay takes a record below its visitor's applied offset for one that was applied. So when a state says so,
+        the letter of a record that was not must be there.
+
+        Raises:
+            Abandoned: a try failed while the worker was stopping.
+        """
+        letters = [letter for outcome in outcomes for letter in outcome.dead_letters]
+        await self._producer.deliver(await self._letters(letters))
         for letter in letters:
             self._metrics.dead_letters.labels(letter.code).inc()
 

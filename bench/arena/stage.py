@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,7 +36,6 @@ def staged(name: str) -> Iterator[Stage]:
     if (reason := ApacheKafka.why_unavailable()) is not None:
         sys.exit(reason)
     CACHE.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of every topic that is new
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{name}-") as scratch:
         kafka = ApacheKafka(Path(scratch), on_progress=tell, jvm=BROKER_JVM)
         kafka.start()

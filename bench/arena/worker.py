@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def prepare(bootstrap: str, clicks: str, app: str, folder: Path, *, extra: Seque
 
 async def _load(settings: Settings, app: str, products: Sequence[Product]) -> None:
     await create_topics(settings.kafka, changelog=changelog_name(app))
+    # A topic that was just made has no leader for a moment; aiokafka tries again, and warns each time.
+    logging.getLogger("aiokafka.producer").setLevel(logging.ERROR)
     topics = settings.kafka.topic_table()
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, acks="all", linger_ms=20)
     await producer.start()

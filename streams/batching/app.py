@@ -70,12 +70,14 @@ class BatchApp(faust.App):
         codec: Codec[Any],
         *,
         publish: Callable[[Sequence[Any]], Awaitable[None]],
+        publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
         open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
         on_round: Callable[[Round], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Make the app's table, and the ledger that writes it.
 
-        `publish` sends the effects of several batches and returns once they are acknowledged.
+        `publish` sends the effects of several batches and returns once they are acknowledged; so does `publish_first`
+        before the states are written (see `Ledger`).
         """
         self.written = table = WriteBehindTable(self, name=name, codec=codec, open_at_rest=open_at_rest)
         self.tables.add(table)
@@ -87,6 +89,7 @@ class BatchApp(faust.App):
             publish,
             lambda: self.batch_consumer,
             on_defect=self.crash,
+            publish_first=publish_first,
             on_round=on_round,
             beacon=self.beacon,
         )
@@ -133,6 +136,12 @@ class BatchApp(faust.App):
         """Disconnect, once nothing runs any more."""
         await super().on_shutdown()
         await self.bulk_producer.close()
+
+    @replaces("faust.app.base:App._on_agent_error", "85c4398d6373")
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        """End the worker: stock Faust goes on with the next batch, behind what the agent dropped."""
+        del agent
+        await self.crash(exc)
 
     @replaces("faust.app.base:App._create_directories", "11b6b0b79e31")
     def _create_directories(self) -> None:

@@ -8,7 +8,8 @@ in rounds. One round is one acknowledged write of states, and after it one of ef
 
 - A state is in the changelog before any effect of it is published, so a crash between the two loses nothing: the replay
   finds the state and publishes again.
-- Both are acknowledged before the batch's offsets may be committed.
+- What the replay would not find out again, because the state is past it, goes out before the state (`publish_first`).
+- All of it is acknowledged before the batch's offsets may be committed.
 - `flush` writes every dirty state; it is called before each commit, in slices, so that urgent keys never wait for long.
 - Before every write the producer asks whether this worker is still a member of its group. When it is not, everything
   that is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
@@ -96,7 +97,11 @@ class _Flush:
 
 
 class Ledger(Service, Generic[E]):
-    """Writes what batches lead to. `publish` sends effects and returns once they are acknowledged."""
+    """Writes what batches lead to. `publish` sends effects and returns once they are acknowledged.
+
+    `publish_first` is given them before their states are written, for what a replay would not tell again once it finds
+    the state: that a record was refused.
+    """
 
     logger = logging.getLogger("streams.batching")
 
@@ -109,6 +114,7 @@ class Ledger(Service, Generic[E]):
         consumer: Callable[[], ConsumerOfBatches],
         *,
         on_defect: Callable[[BaseException], Awaitable[None]],
+        publish_first: Callable[[Sequence[E]], Awaitable[None]] | None = None,
         on_round: Callable[[Round], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
@@ -117,6 +123,7 @@ class Ledger(Service, Generic[E]):
         self._changelog = changelog
         self._producer = producer
         self._publish = publish
+        self._publish_first = publish_first
         self._consumer = consumer
         self._on_defect = on_defect
         self._on_round = on_round
@@ -143,7 +150,7 @@ class Ledger(Service, Generic[E]):
         states that it touched may wait for the next flush.
         """
         if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
-            self._consumer().positions.apply(batch.tp, batch.end)  # nothing to write, nothing ahead of it
+            self._consumer().positions.apply(batch)  # nothing to write, nothing ahead of it
             return
         self._add(_Entry(batch.tp.partition, urgent, effects, batch))
 
@@ -239,16 +246,18 @@ class Ledger(Service, Generic[E]):
             Write(self._changelog, number, [(key, packed, []) for key, packed in changed])
             for number, changed in changes.items()
         ]
+        effects = [each.effects for each in entries if each.effects is not None]
+        if effects and self._publish_first is not None:
+            await self._publish_first(effects)
         ends = await self._producer.deliver(writes)
         for number, changed in changes.items():
             self._partitions[number].written(changed, ends[self._changelog, number])
         stated = time.perf_counter()
-        effects = [each.effects for each in entries if each.effects is not None]
         if effects:
             await self._publish(effects)
         for entry in entries:
             if entry.batch is not None:
-                consumer.positions.apply(entry.batch.tp, entry.batch.end)
+                consumer.positions.apply(entry.batch)
         if flush is not None and not flush.keys:
             self._flushes.popleft()
             self._partitions.cool()

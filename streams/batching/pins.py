@@ -30,6 +30,8 @@ class Replaced:
     target: str
     """`module:Class.method`."""
     digest: str
+    by: str
+    """What stands in for it: `module:Class.method`."""
 
     def found(self) -> str:
         """Return the digest of the method as it is installed now."""
@@ -45,7 +47,7 @@ def replaces(target: str, digest: str) -> Callable[[_F], _F]:
     """Declare that the decorated function stands in for `target` ("module:Class.method"), known by its digest."""
 
     def declare(override: _F) -> _F:
-        REPLACED.append(Replaced(target, digest))
+        REPLACED.append(Replaced(target, digest, f"{override.__module__}:{override.__qualname__}"))
         return override
 
     return declare

@@ -56,10 +56,15 @@ class Positions:
         wanted = self._accepted.get(batch.tp)
         return wanted is not None and batch.begin > wanted
 
-    def apply(self, tp: TP, end: int) -> None:
-        """Say that all before `end` is folded, its urgent states acknowledged: after a flush, it may be committed."""
-        if tp in self._applied:
-            self._applied[tp] = max(end, self._applied[tp])
+    def apply(self, batch: Batch) -> None:
+        """Say that a batch is folded and its urgent states acknowledged: after a flush, its end may be committed.
+
+        It counts only where it joins what is applied. A batch that got lost on its way, in an agent that raised, is so
+        never committed over.
+        """
+        applied = self._applied.get(batch.tp)
+        if applied is not None and batch.begin <= applied:
+            self._applied[batch.tp] = max(batch.end, applied)
 
     def committable(self, tp: TP) -> int | None:
         """Return the offset to commit: None where there is none, or nothing."""

@@ -148,8 +148,13 @@ class Partition(Generic[S]):
         return changes
 
     def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
-        """Take over what the changelog has acknowledged, up to offset `reached` (exclusive)."""
-        self.at_rest.update(changes, reached)
+        """Take over what the changelog has acknowledged, the last of it before offset `reached`.
+
+        Where it does not join what was there, another worker has written in between (this one stood still and was given
+        up): then the changelog is known no further than before, so that the next recovery reads the other's states.
+        """
+        before = self.at_rest.reached() or 0
+        self.at_rest.update(changes, reached if reached - len(changes) == before else before)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 

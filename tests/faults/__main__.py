@@ -24,9 +24,7 @@ def main() -> int:
     if (reason := Servers.why_unavailable()) is not None:
         print(reason, file=sys.stderr)
         return 2
-    runs = [(name, seed) for name, seed in plan.nightly(options.seeds) if not options.only or name in options.only]
-    if options.seed is not None:
-        runs = [(name, options.seed) for name in dict.fromkeys(name for name, _ in runs)]
+    runs = plan.chosen(options.only, options.seed, options.seeds)
     traffic = Traffic(events=options.events, visitors=options.visitors, per_s=options.rate)
     folder = Path(tempfile.mkdtemp(prefix="bannerstream-faults-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every retry, and faults are what is wanted
@@ -73,7 +71,9 @@ async def _run_all(runs: plan.Plan, traffic: Traffic, folder: Path) -> list[Resu
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--only", action="append", choices=list(PLAYS), help="this scenario; may be repeated")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=list(PLAYS), help="this scenario; may be repeated"
+    )
     parser.add_argument("--seed", type=int, help="this one seed of each scenario")
     parser.add_argument("--seeds", type=int, help="this many seeds of each scenario, not those of the nightly set")
     traffic = plan.NIGHTLY_TRAFFIC

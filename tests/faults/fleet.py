@@ -41,6 +41,7 @@ class Worker:
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str], strike: Strike | None) -> None:
         self._memory = folder / f"{name}.memory.json"
+        self._is_folding = False
         ordered = [] if strike is None else [strike.when, str(strike.nth), strike.signal]
         self.process = ChildProcess(
             [sys.executable, "-m", "tests.faults.dying_streams", self._memory, *ordered],
@@ -53,7 +54,9 @@ class Worker:
     @property
     def is_folding(self) -> bool:
         """Whether it has taken up its work, so that it handles signals by now."""
-        return "folding" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
+        if not self._is_folding:
+            self._is_folding = "folding" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
+        return self._is_folding
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
@@ -97,6 +100,10 @@ class Fleet:
         worker = Worker(f"worker-{self._started}", self._folder, environment, strike)
         self.alive.append(worker)
         return worker
+
+    def is_any_folding(self) -> bool:
+        """Whether somebody is at work."""
+        return any(each.is_folding for each in self.alive)
 
     async def folding(self) -> None:
         """Return once every worker has taken up its work, or ended."""

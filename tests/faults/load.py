@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +19,10 @@ BAD = "bad"
 
 REPEAT = "repeat"
 """Header of records that are a good one sent again, with the same event id: they must not count."""
+
+BACKLOG = 1_500
+"""What may wait for a worker that is starting: else most of the load would come in one piece, where the machine is busy
+and starting takes long."""
 
 _REQUEST_TIMEOUT_MS = 120_000
 """The load outlives every outage that a scenario makes."""
@@ -44,14 +49,18 @@ class Load:
         self.written = 0
         self.is_done = False
 
-    async def run(self) -> None:
-        """Write all of it and wait for the acknowledgements."""
+    async def run(self, is_served: Callable[[], bool]) -> None:
+        """Write all of it, acknowledged; wait while nobody has folded for `BACKLOG` events."""
         # Idempotent, because the audit counts: a retry after a slow answer would write an event twice.
         options = self._options | {"enable_idempotence": True, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
         async with AIOKafkaProducer(**options) as producer:
-            began = time.monotonic()
+            due, served, last = 0.0, 0, time.monotonic()
             while self.written < self._traffic.events:
-                due = min(self._traffic.events, int((time.monotonic() - began) * self._traffic.per_s))
+                now = time.monotonic()
+                served = self.written if is_served() else served
+                if self.written - served < BACKLOG:
+                    due = min(due + (now - last) * self._traffic.per_s, self._traffic.events)
+                last = now
                 while self.written < due:
                     await self._write(producer)
                 await asyncio.sleep(TICK_S)

@@ -117,7 +117,7 @@ async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, n
 async def _play(scene: Scene, play: Play) -> None:
     if play.prepare is not None:
         await play.prepare(scene)
-    loading = asyncio.create_task(scene.load.run())
+    loading = asyncio.create_task(scene.load.run(scene.fleet.is_any_folding))
     try:
         await play.scenario(scene)
         await loading

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import PATIENCE_S, POLL_S, Strike, Worker
-from tests.faults.group import members, progress
+from tests.faults.group import members, offsets, progress
 from tests.faults.run import Play, Scene
 from tests.streams_worker import until
 
@@ -51,6 +51,7 @@ async def fleet(scene: Scene) -> None:
     """Workers join, leave (SIGTERM) and die (SIGKILL); between one and three are alive."""
     scene.fleet.start()
     scene.fleet.start()
+    await scene.fleet.folding()
     for moment in _moments(scene.random, 6):
         await scene.load.reached(moment)
         if scene.random.random() < 0.7:  # else what was started last may still be joining
@@ -224,12 +225,12 @@ async def _is_caught_up(scene: Scene) -> bool:
 
 
 async def _taken_over(scene: Scene) -> None:
-    """Return once the live worker has committed all that was written when this was called: it has all partitions."""
-    _, end = await progress(scene.settings)
+    """Return once the live worker has committed what was written to any partition by now: it has them all."""
+    _, ends = await offsets(scene.settings)
 
     async def all_is_committed() -> bool:
-        committed, _ = await progress(scene.settings)
-        return committed >= end
+        committed, _ = await offsets(scene.settings)
+        return all(committed[tp] >= end for tp, end in ends.items())
 
     await until(all_is_committed, "the other worker takes over")
     scene.faults += 1

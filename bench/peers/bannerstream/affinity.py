@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
+from math import exp2
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from work import (
 from streams.batching import Batch, BatchApp, Codec, InMemory, OnDisk, Partition
 
 State = list[Any]
-"""The offset, the scores, and in the last place the products as they are packed."""
+"""The offset, the scores, and in the last place the list of products."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -44,35 +45,42 @@ GOODS = {each: (each.encode(), memberships) for each, memberships in MEMBERSHIPS
 
 def pack(state: State) -> bytes:
     """Return a state's bytes."""
-    return NUMBERS.pack(*state[:-1]) + state[-1]
+    return NUMBERS.pack(*state[:-1]) + b"\n".join(state[-1])
 
 
 def unpack(packed: bytes) -> State:
     """Return the state in these bytes."""
-    return [*NUMBERS.unpack_from(packed), packed[NUMBERS.size :]]
+    return [*NUMBERS.unpack_from(packed), packed[NUMBERS.size :].split(b"\n")]
 
 
 def fold(batch: Batch, states: Partition[State]) -> None:
-    """Fold a batch into the states of its partition; an event that a state holds already is a replay."""
+    """Fold a batch into the states of its partition; events that a state holds already are a replay.
+
+    A state is looked up and marked once a batch, whatever the number of its user's events.
+    """
     records = batch.records
     events = map(decode, [each.value for each in records])
+    touched: dict[bytes, State] = {}
     for record, event in zip(records, events, strict=True):
-        product, memberships = GOODS[event.product_id]
-        state = states.get(record.key)
+        key, offset = record.key, record.offset
+        state = touched.get(key)
         if state is None:
-            state = [record.offset, *[0.0] * COHORTS, product]
-        elif record.offset <= state[0]:
-            continue
-        else:
-            state[0] = record.offset
-            products = state[-1]
-            if products.count(b"\n") >= PRODUCTS_KEPT - 1:
-                products = products[products.index(b"\n") + 1 :]
-            state[-1] = b"%b\n%b" % (products, product)
-        decayed = KIND_WEIGHTS[event.kind] * 2.0 ** ((event.time - LANDMARK_MS) / HALF_LIFE_MS)
+            state = states.get(key)
+            if state is None:
+                state = [-1, *[0.0] * COHORTS, []]
+            elif offset <= state[0]:
+                continue
+            touched[key] = state
+            states.put(key, state)
+        state[0] = offset
+        product, memberships = GOODS[event.product_id]
+        decayed = KIND_WEIGHTS[event.kind] * exp2((event.time - LANDMARK_MS) / HALF_LIFE_MS)
         for cohort, weight in memberships:
             state[cohort + 1] += weight * decayed
-        states.put(record.key, state)
+        products = state[-1]
+        products.append(product)
+        if len(products) > PRODUCTS_KEPT:
+            del products[0]
 
 
 async def connected_producer() -> AIOKafkaProducer:

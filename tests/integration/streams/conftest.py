@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -24,6 +24,22 @@ async def until(true: Callable[[], Any], what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
         await asyncio.sleep(0.02)
+
+
+async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
+    """Return every record that a topic holds, each partition's in its order."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        tps = consumer.assignment()
+        ends = await consumer.end_offsets(tps)
+        records: list[ConsumerRecord] = []
+        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for found in (await consumer.getmany(timeout_ms=200)).values():
+                records += found
+        return records
+    finally:
+        await consumer.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from streams.batching.producing import BulkProducer, Record, Write
+from tests.integration.streams.conftest import records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -24,19 +25,8 @@ async def connect(brokers: str, compression: str | None = None) -> AIOKafkaProdu
 
 
 async def read(brokers: str, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:
-    """Return every record that there is."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
-        end = (await consumer.end_offsets([tp]))[tp]
-        records = []
-        while await consumer.position(tp) < end:
-            records += [(each.key, each.value) for each in (await consumer.getmany(timeout_ms=200)).get(tp, [])]
-        return records
-    finally:
-        await consumer.stop()
+    """Return key and value of every record that a partition holds."""
+    return [(each.key, each.value) for each in await records_in(brokers, topic) if each.partition == partition]
 
 
 @pytest.fixture(params=[None, "gzip", "lz4", "snappy", "zstd"], ids=str)

@@ -2,19 +2,32 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from streams.batching.reader import ChangelogReader
 from streams.batching.store import Codec, InMemory, Partitions
-from tests.integration.streams.conftest import PATIENCE_S, until
+from tests.integration.streams.conftest import PATIENCE_S, records_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 COMPACTED = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01", "segment_ms": "100"}
+
+
+class Noticing(InMemory):
+    """Says when it takes something over."""
+
+    def __init__(self, notice: Callable[[], object]) -> None:
+        super().__init__()
+        self._notice = notice
+
+    def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        super().update(changes, reached)
+        self._notice()
 
 
 class World:
@@ -22,10 +35,14 @@ class World:
 
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: InMemory())
+        self.on_update: Callable[[], object] = lambda: None
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: Noticing(self._notice))
         self.reader = ChangelogReader(self._connect, self.partitions)
         self.connected = 0
         self.refusals = 0
+
+    def _notice(self) -> None:
+        self.on_update()
 
     async def _connect(self) -> AIOKafkaConsumer:
         self.connected += 1
@@ -64,24 +81,6 @@ async def read(world: World, topic: str, *partitions: int) -> None:
     await asyncio.wait_for(world.reader.read_to_end(tps), PATIENCE_S)
 
 
-async def offsets_in(brokers: str, topic: str) -> list[int]:
-    """Return the offset of every record that there is."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers)
-    await consumer.start()
-    try:
-        tp = TopicPartition(topic, 0)
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        offsets: list[int] = []
-        while await consumer.position(tp) < end:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                offsets += [each.offset for each in records]
-        return offsets
-    finally:
-        await consumer.stop()
-
-
 async def test_everything_is_there_when_it_returns_and_tombstones_have_removed(world, producer, make_topic):
     topic = await make_topic("changelog", 2, cleanup_policy="compact")
     await write(producer, topic, numbered(500))
@@ -107,7 +106,7 @@ async def test_holes_that_compaction_left_are_read_over(world, producer, make_to
     for version in range(3):
         end = await write(producer, topic, numbered(100, version))
     deadline = time.monotonic() + PATIENCE_S
-    while len(await offsets_in(world.brokers, topic)) >= end:
+    while len(await records_in(world.brokers, topic)) >= end:
         assert time.monotonic() < deadline, "nothing was compacted"
         end = await write(producer, topic, {b"the last segment is not compacted": b"1"})
     await read(world, topic)
@@ -156,9 +155,10 @@ async def test_a_reading_that_is_cancelled_half_way_is_gone_on_with(world, produ
     topic = await make_topic("changelog", cleanup_policy="compact")
     end = await write(producer, topic, numbered(2_000))
     reading = asyncio.create_task(world.reader.read_to_end([TP(topic, 0)]))
-    await until(lambda: world.reached() is not None, "it began")
-    reading.cancel()
-    await asyncio.gather(reading, return_exceptions=True)
+    world.on_update = reading.cancel
+    await asyncio.wait([reading], timeout=PATIENCE_S)
+    assert reading.cancelled()
+    world.on_update = lambda: None
     half_way = world.reached()
     assert 0 < half_way < end
     assert world.states() == numbered(half_way)

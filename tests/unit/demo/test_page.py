@@ -51,7 +51,8 @@ def page(tmp_path: Path) -> Path:
     seen = Assignment(user_key="c" * 32, epoch=1, banner_key=KEY, product_id="mug", cohort_id="home", decided_at=0)
     summary = {
         "events_in": 9,
-        "events_folded": 8,
+        "events_folded": 7,
+        "duplicates": 1,
         "dead_letters": 1,
         "assignments": 1,
         "banners": 1,

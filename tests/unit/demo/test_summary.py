@@ -53,15 +53,17 @@ def observed(requests: int, ready: int, dead: int) -> Observed:
 
 
 def test_balanced_books_make_the_line() -> None:
-    line = summarise(observed(3, 3, 2), events_in=12, events_folded=10, banners=3)
+    line = summarise(observed(3, 3, 2), events_in=13, events_folded=10, duplicates=1, banners=3)
     assert line == {
-        "events_in": 12,
+        "events_in": 13,
         "events_folded": 10,
+        "duplicates": 1,
         "dead_letters": 2,
         "assignments": 0,
         "requests": 3,
         "banners": 3,
         "ready": 3,
+        "unmakeable": 0,
         "event_to_ready_ms": {"p50": 20, "p99": 900},
     }
 
@@ -71,7 +73,15 @@ def test_balanced_books_make_the_line() -> None:
 )
 def test_missing_events_or_banners_fail_the_demo(requests: int, ready: int, banners: int, folded: int) -> None:
     with pytest.raises(DemoIncomplete):
-        summarise(observed(requests, ready, 2), events_in=12, events_folded=folded, banners=banners)
+        summarise(observed(requests, ready, 2), events_in=12, events_folded=folded, duplicates=0, banners=banners)
+
+
+def test_a_banner_that_cannot_be_made_here_is_told_and_waited_for_by_nobody() -> None:
+    seen = observed(3, 2, 2)
+    seen.unmakeable["2"] = "no installed font has Arabic letters"
+    assert seen.waiting == 0
+    line = summarise(seen, events_in=12, events_folded=10, duplicates=0, banners=2)
+    assert (line["requests"], line["ready"], line["unmakeable"]) == (3, 2, 1)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1), st.integers(1, 100))

@@ -79,12 +79,12 @@ async def test_who_was_forgotten_has_the_assignment_deleted_unless_a_new_one_cam
 
 
 async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, producer):
-    await outbox.publish([Outcome(dead_letters=[LETTER])])
+    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
     assert producer.records("bannerstream.dlq") == {b"user": (1, LETTER.value)}
 
 
 async def test_a_letter_that_is_too_large_goes_without_its_original_and_is_given_up_after_that(outbox, producer):
-    await outbox.publish([Outcome(dead_letters=[LETTER])])
+    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
     (write,) = producer.writes
     assert write.smaller is not None
     bare: Record | None = write.smaller(write.records[0])

@@ -116,7 +116,7 @@ async def test_a_message_that_merely_left_its_stream_is_not_committed(consumer):
 async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hears_of_it(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
-    consumer.positions.apply(CLICKS, 8)
+    consumer.positions.apply(batch(5, 8))
     consumer.app.ledger.on_flush = lambda: consumer.app.ledger.journal.append(list(consumer._thread.commits))
     assert await consumer.commit()
     assert consumer.app.ledger.journal == ["flush", [], {CLICKS: 8}]
@@ -126,9 +126,10 @@ async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hear
 async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consumer):
     """The flush covers what was dirty when it was asked for."""
     await begin(consumer, 5)
-    consumer.accept(batch(5, 9))
-    consumer.positions.apply(CLICKS, 7)
-    consumer.app.ledger.on_flush = lambda: consumer.positions.apply(CLICKS, 9)
+    consumer.accept(batch(5, 7))
+    consumer.accept(batch(7, 9))
+    consumer.positions.apply(batch(5, 7))
+    consumer.app.ledger.on_flush = lambda: consumer.positions.apply(batch(7, 9))
     await consumer.commit()
     await consumer.commit()
     assert consumer._thread.commits == [{CLICKS: 7}, {CLICKS: 9}]
@@ -137,7 +138,7 @@ async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consum
 async def test_a_flush_that_is_given_up_commits_nothing(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
-    consumer.positions.apply(CLICKS, 8)
+    consumer.positions.apply(batch(5, 8))
     consumer.app.ledger.abandons = True
     assert not await consumer.commit()
     assert consumer._thread.commits == []
@@ -155,10 +156,10 @@ async def test_batches_of_another_position_are_refused_and_the_partition_is_soug
 async def test_what_was_given_back_is_read_again_from_the_last_flush(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 7))
-    consumer.positions.apply(CLICKS, 7)
+    consumer.positions.apply(batch(5, 7))
     await consumer.commit()
     consumer.accept(batch(7, 9))
-    consumer.positions.apply(CLICKS, 9)
+    consumer.positions.apply(batch(7, 9))
     consumer.give_back()
     assert consumer._thread.sought == [7]
     assert consumer.accept(batch(7, 9)) is not None
@@ -178,7 +179,7 @@ async def test_what_streams_dropped_does_not_make_faust_ignore_what_comes_again(
 async def test_a_partition_is_settled_before_it_is_given_up_and_takes_nothing_after(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
-    consumer.positions.apply(CLICKS, 8)
+    consumer.positions.apply(batch(5, 8))
     await consumer.on_partitions_revoked({CLICKS})
     assert consumer._thread.commits[0] == {CLICKS: 8}
     assert consumer.accept(batch(8, 9)) is None

@@ -53,8 +53,8 @@ class Consumer:
     def positions(self) -> "Consumer":
         return self
 
-    def apply(self, tp: TP, end: int) -> None:
-        self.journal.append(("applied", tp.partition, end))
+    def apply(self, batch: Batch) -> None:
+        self.journal.append(("applied", batch.tp.partition, batch.end))
 
     def give_back(self) -> None:
         self.journal.append(("given back",))
@@ -78,6 +78,7 @@ class World:
             self.publish,
             lambda: self.consumer,
             on_defect=self.on_defect,
+            publish_first=self.publish_first,
             on_round=self.rounds.append,
         )
 
@@ -85,6 +86,10 @@ class World:
         if self.publish_fails is not None:
             raise self.publish_fails
         self.journal.append(("effects", list(effects)))
+
+    async def publish_first(self, effects: Sequence[str]) -> None:
+        if refused := [each for each in effects if each.startswith("refused")]:
+            self.journal.append(("first", refused))
 
     async def on_defect(self, error: BaseException) -> None:
         self.defects.append(error)
@@ -139,6 +144,23 @@ async def test_states_are_acknowledged_before_effects_and_effects_before_offsets
     assert world.partitions[0].at_rest.get(b"ada") == b"1"
 
 
+async def test_what_must_not_wait_for_states_goes_out_before_them(world):
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="refused: bob's event")
+    await world.until(lambda: ("applied", 0, 5) in world.journal)
+    assert world.kinds() == ["first", "state", "effects", "applied"]
+
+
+async def test_a_flush_writes_no_state_whose_batch_still_has_something_to_send_first(world):
+    await world.held()
+    world.fold(0, ada=b"1")
+    world.ledger.enter(batch(0, 0, 5), effects="refused: bob's event")
+    flush = asyncio.create_task(world.ledger.flush())
+    world.brokers.open.set()
+    await flush
+    assert world.kinds().index("first") < world.kinds().index("state")
+
+
 async def test_a_batch_without_urgent_keys_waits_for_nothing(world):
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5))
@@ -155,6 +177,15 @@ async def test_a_batch_without_urgent_keys_does_not_overtake_those_before_it(wor
     await world.until(lambda: ("applied", 0, 9) in world.journal)
     applied = [each for each in world.journal if each[:2] == ("applied", 0)]
     assert applied == [("applied", 0, 5), ("applied", 0, 9)]
+
+
+async def test_a_batch_without_urgent_keys_does_not_overtake_the_round_that_is_under_way(world):
+    await world.held()
+    world.ledger.enter(batch(9, 1, 2))
+    assert world.journal == []
+    world.brokers.open.set()
+    await world.until(lambda: ("applied", 9, 2) in world.journal)
+    assert world.journal == [("effects", ["held"]), ("applied", 9, 1), ("applied", 9, 2)]
 
 
 async def test_what_gathers_while_a_round_is_under_way_is_written_in_one(world):
@@ -212,6 +243,14 @@ async def test_a_flush_of_nothing_returns_at_once(world):
     world.partitions[0].get(b"ada")
     await within_deadline(world.ledger.flush())
     assert world.journal == []
+
+
+async def test_after_a_flush_states_that_are_clean_are_let_go_of(world):
+    world.partitions._max_warm = 0
+    world.fold(0, ada=b"1")
+    await within_deadline(world.ledger.flush())
+    assert world.partitions[0]._hot == {}
+    assert world.partitions[0].get(b"ada") == b"1"
 
 
 async def test_urgent_keys_go_ahead_of_the_rest_of_a_flush(world, monkeypatch):

@@ -87,7 +87,7 @@ def test_digests_look_into_properties_and_tasks() -> None:
 
 def test_a_method_that_is_gone_is_not_taken_for_unchanged() -> None:
     with pytest.raises(AttributeError, match="no_such_method"):
-        Replaced("faust.transport.consumer:Consumer.no_such_method", "0" * 12).found()
+        Replaced("faust.transport.consumer:Consumer.no_such_method", "0" * 12, "nobody:nothing").found()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -36,10 +37,19 @@ def test_nothing_is_taken_before_it_is_known_where_a_partition_begins():
 
 
 def test_only_what_was_applied_may_be_committed(positions):
-    positions.accept(batch(5, 8))
+    positions.accept(batch(5, 7))
+    positions.accept(batch(7, 9))
     assert positions.committable(CLICKS) == 5
-    positions.apply(CLICKS, 7)
+    positions.apply(batch(5, 7))
     assert positions.committable(CLICKS) == 7
+
+
+def test_a_batch_that_got_lost_on_its_way_is_never_committed_over(positions):
+    for each in (batch(5, 7), batch(7, 9), batch(9, 11)):
+        positions.accept(each)
+    positions.apply(batch(7, 9))
+    positions.apply(batch(9, 11))
+    assert positions.committable(CLICKS) == 5
 
 
 def test_there_is_nothing_to_commit_of_a_partition_that_begins_at_nought():
@@ -70,15 +80,15 @@ def test_a_hole_that_a_batch_covers_is_not_waited_for(positions):
 
 def test_an_older_end_moves_nothing_back(positions):
     positions.accept(batch(5, 9))
-    positions.apply(CLICKS, 9)
-    positions.apply(CLICKS, 6)
+    positions.apply(batch(5, 9))
+    positions.apply(batch(4, 6))
     assert positions.committable(CLICKS) == 9
 
 
 def test_a_partition_that_was_given_up_takes_and_commits_nothing(positions):
     positions.accept(batch(5, 8))
     positions.forget([CLICKS])
-    positions.apply(CLICKS, 8)
+    positions.apply(batch(5, 8))
     assert positions.accept(batch(8, 9)) is None
     assert positions.committable(CLICKS) is None
     assert positions.applied() == {}
@@ -90,10 +100,10 @@ def test_what_was_delivered_and_never_taken_is_read_again_once_nothing_is_under_
     assert positions.skipped() == {CLICKS: 5}
     positions.accept(batch(5, 6))
     assert positions.skipped() == {}
-    positions.apply(CLICKS, 6)
+    positions.apply(batch(5, 6))
     assert positions.skipped() == {CLICKS: 6}
     positions.accept(batch(6, 8))
-    positions.apply(CLICKS, 8)
+    positions.apply(batch(6, 8))
     assert positions.skipped() == {}
 
 
@@ -105,8 +115,9 @@ def test_beginning_anew_forgets_what_was_delivered_before(positions):
 
 def test_what_was_given_back_comes_again_from_where_every_state_is_written(positions):
     """What is applied only may have states that were not flushed yet: they are gone, so it has to be folded again."""
-    positions.accept(batch(5, 9))
-    positions.apply(CLICKS, 7)
+    positions.accept(batch(5, 7))
+    positions.accept(batch(7, 9))
+    positions.apply(batch(5, 7))
     positions.flushed({CLICKS: 6})
     positions.give_back()
     assert positions.wanted(CLICKS) == 6
@@ -132,6 +143,7 @@ class OneWorker(RuleBasedStateMachine):
         self.positions.begin({CLICKS: 0})
         self.folded: list[int] = []
         self.under_way: list[Batch] = []
+        self.dropped = False
         self.applied = self.flushed = self.committed = 0
 
     @rule(begin=st.integers(0, 29), length=st.integers(1, 12))
@@ -151,8 +163,17 @@ class OneWorker(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule()
     def round_ends(self) -> None:
-        self.applied = self.under_way.pop(0).end
-        self.positions.apply(CLICKS, self.applied)
+        ended = self.under_way.pop(0)
+        self.positions.apply(ended)
+        if not self.dropped:
+            self.applied = ended.end
+
+    @precondition(lambda self: len(self.under_way) == 1 and not self.dropped)
+    @rule()
+    def an_agent_raises(self) -> None:
+        """A batch is dropped: what was applied before it may be committed, and nothing after it."""
+        self.under_way.pop()
+        self.dropped = True
 
     @rule(taken=st.booleans())
     def commit(self, taken: bool) -> None:
@@ -179,6 +200,7 @@ class OneWorker(RuleBasedStateMachine):
         """States reach to `end` at least; what they hold beyond it, they do not count twice: they know offsets."""
         self.folded = list(range(end))
         self.under_way = []
+        self.dropped = False
         self.applied = self.flushed = end
 
     @invariant()
@@ -190,4 +212,5 @@ class OneWorker(RuleBasedStateMachine):
         assert (self.positions.committable(CLICKS) or 0) == self.applied
 
 
+OneWorker.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 test_whatever_order_nothing_is_lost_or_counted_twice = OneWorker.TestCase

@@ -1,10 +1,15 @@
 """A partition's states: what is live, what is to be written, and what the changelog has acknowledged."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.batching.store import Codec, InMemory, Partition, Partitions
+from streams.batching.rocks import MAX_AGE_S, OnDisk
+from streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
 """A state is a list of one text: it can be changed where it stands, like a real one."""
@@ -37,6 +42,17 @@ def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition)
     partition.put(b"a", ["1"])
     assert partition.encode([b"a", b"a", b"b"]) == [(b"a", b"1")]
     assert partition.encode([b"a"]) == []
+
+
+def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(partition):
+    partition.at_rest.update([(b"a", b"1"), (b"b", b"1")], 2)
+    partition.put(b"a", ["2"])
+    partition.written(partition.encode([b"a"]), 3)
+    assert partition.at_rest.reached() == 3
+    partition.put(b"a", ["3"])
+    partition.written(partition.encode([b"a"]), 9)  # somebody else wrote offsets 3 to 7
+    assert partition.at_rest.reached() == 3
+    assert partition.at_rest.get(b"a") == b"3"
 
 
 def test_a_key_that_is_touched_while_its_write_travels_is_dirty_again(partition):
@@ -88,8 +104,14 @@ def test_what_the_codec_cannot_read_is_raised_and_does_not_stay():
     assert partition.at_rest.get(b"a") == b"broken"
 
 
-def test_in_memory_knows_how_far_it_reaches_until_it_is_cleared():
-    at_rest = InMemory()
+@pytest.fixture(params=["memory", "disk"])
+def at_rest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AtRest]:
+    at_rest = InMemory() if request.param == "memory" else OnDisk(tmp_path / "states" / "0")
+    yield at_rest
+    at_rest.close()
+
+
+def test_what_is_at_rest_knows_how_far_it_reaches_until_it_is_cleared(at_rest):
     assert at_rest.reached() is None
     at_rest.update([(b"a", b"1"), (b"b", b"2"), (b"a", None)], 7)
     assert (at_rest.reached(), dict(at_rest.items()), len(at_rest)) == (7, {b"b": b"2"}, 1)
@@ -97,14 +119,34 @@ def test_in_memory_knows_how_far_it_reaches_until_it_is_cleared():
     assert (at_rest.reached(), dict(at_rest.items()), at_rest.get(b"b")) == (None, {}, None)
 
 
-def test_what_is_at_rest_can_be_read_while_folding_goes_on():
-    at_rest = InMemory()
+def test_what_is_at_rest_can_be_read_while_folding_goes_on(at_rest):
     at_rest.update([(b"a", b"1"), (b"b", b"2")], 2)
     seen = []
     for key, packed in at_rest.items():
         at_rest.update([(key + b"!", b"3")], 3)
         seen.append((key, packed))
     assert seen == [(b"a", b"1"), (b"b", b"2")]
+
+
+def test_states_on_disk_are_there_again_with_how_far_they_reach(tmp_path):
+    first = OnDisk(tmp_path / "0")
+    first.update([(b"a", b"1"), (b"b", b"2")], 7)
+    first.close()
+    again = OnDisk(tmp_path / "0")
+    assert (again.reached(), dict(again.items())) == (7, {b"a": b"1", b"b": b"2"})
+    again.close()
+
+
+def test_states_on_disk_that_were_left_for_long_are_read_anew(tmp_path):
+    """The changelog may have forgotten tombstones meanwhile."""
+    now = 1_000_000.0
+    first = OnDisk(tmp_path / "0", clock=lambda: now)
+    first.update([(b"a", b"1")], 7)
+    first.close()
+    now += MAX_AGE_S + 1
+    again = OnDisk(tmp_path / "0", clock=lambda: now)
+    assert (again.reached(), dict(again.items())) == (None, {})
+    again.close()
 
 
 class Closing(InMemory):
@@ -216,4 +258,5 @@ class AgainstDicts(RuleBasedStateMachine):
         assert set(self.partition.dirty()) == self.unwritten
 
 
+AgainstDicts.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 test_whatever_order_no_state_is_lost = AgainstDicts.TestCase

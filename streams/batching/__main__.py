@@ -1,0 +1,23 @@
+"""`python -m streams.batching`: print what is replaced of Faust and aiokafka, as the table of docs/batching.md."""
+
+import sys
+
+import streams.batching.app
+import streams.batching.reader  # noqa: F401  (each module declares what it replaces)
+from streams.batching.pins import REPLACED, TESTED
+
+
+def replaced_table() -> str:
+    """Return a Markdown table: each method, and what stands in for it."""
+    lines = ["| of | replaced | by |", "|---|---|---|"]
+    for each in sorted(REPLACED, key=lambda replaced: replaced.target):
+        library = each.target.partition(".")[0]
+        package = {"faust": "faust-streaming"}.get(library, library)
+        of = f"{package} {TESTED[package]}"
+        by = each.by.removeprefix("streams.batching.").replace(":", ".py: ")
+        lines.append(f"| {of} | `{each.target.partition('.')[2]}` | `{by}` |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(replaced_table())

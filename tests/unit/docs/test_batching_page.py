@@ -1,0 +1,35 @@
+"""docs/batching.md names what is replaced of Faust and aiokafka, and numbers as they are in the code."""
+
+import re
+from pathlib import Path
+
+from streams.batching.__main__ import replaced_table
+from streams.batching.app import QUEUED_BATCHES
+from streams.batching.ledger import FLUSH_SLICE, MAX_WAITING
+from streams.batching.pins import REPLACED, TESTED
+from streams.batching.records import MAX_BATCH
+from streams.batching.store import MAX_WARM
+
+PAGE = (Path(__file__).parents[3] / "docs/batching.md").read_text()
+
+
+def test_the_table_of_replaced_methods_is_up_to_date() -> None:
+    table = replaced_table()
+    assert len(table.splitlines()) == len(REPLACED) + 2
+    assert table in PAGE, f"run: .venv/bin/python -m streams.batching, and put what it prints into the page:\n{table}"
+
+
+def test_the_page_names_the_tested_versions() -> None:
+    for name, tested in TESTED.items():
+        assert f"{name} {tested}" in PAGE
+
+
+def test_constants_have_the_values_that_the_page_says() -> None:
+    said = {name: int(value.replace(",", "")) for name, value in re.findall(r"`([A-Z_]+)` = ([\d,]+)", PAGE)}
+    assert said == {
+        "MAX_BATCH": MAX_BATCH,
+        "FLUSH_SLICE": FLUSH_SLICE,
+        "MAX_WAITING": MAX_WAITING,
+        "MAX_WARM": MAX_WARM,
+        "QUEUED_BATCHES": QUEUED_BATCHES,
+    }
