@@ -55,7 +55,12 @@ TABLES = {
     ),
     "recovery": Table(
         {"users": "users", "system": "system"},
-        {"join_s": "group join s", "restore_s": "changelog read s", "first_event_s": "first event s"},
+        {
+            "join_s": "group join s",
+            "restore_s": "changelog read s",
+            "ready_s": "events flow s",
+            "first_event_s": "first event s",
+        },
     ),
     "memory": Table(
         {"users": "users", "store": "store", "state": "state"},

@@ -82,10 +82,8 @@ def recovery(lines: Sequence[Line]) -> float | None:
 
 
 def at_rest(lines: Sequence[Line]) -> float | None:
-    """Return bytes of one of the product's states, beside the key, of the most users that were weighed."""
-    found = [each for each in chosen(lines, bench="memory", state="full", store="memory") if "bytes_per_user" in each]
-    most = max((each["users"] for each in found), default=None)
-    return median_of(found, "bytes_per_user", users=most)
+    """Return bytes of one of the product's states beside the key, of a million: fewer fit into what was free before."""
+    return median_of(lines, "bytes_per_user", bench="memory", state="full", store="memory", users=1_000_000)
 
 
 def worker_memory(lines: Sequence[Line]) -> float | None:
@@ -95,8 +93,8 @@ def worker_memory(lines: Sequence[Line]) -> float | None:
 
 def poison_cost(lines: Sequence[Line]) -> float | None:
     """Return which share of the throughput bad records cost; negative: none that shows."""
-    clean = median_of(lines, "events_per_s", bench="poison", poison=0.0)
-    bad = median_of(lines, "events_per_s", bench="poison", poison=0.01)
+    clean = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.0)
+    bad = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.01)
     return None if not clean or bad is None else 100 * (1 - bad / clean)
 
 
@@ -112,7 +110,7 @@ def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None
 
     Between two that were measured, on the straight line of the logarithms; None where none reaches it.
     """
-    found = chosen(lines, bench="changelog", work=work)
+    found = chosen(lines, bench="changelog", work=work, users=1_000_000)
     curve = [
         (interval, median([each["records_per_event"] for each in found if each["interval_s"] == interval]))
         for interval in sorted({each["interval_s"] for each in found})

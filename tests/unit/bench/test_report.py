@@ -60,8 +60,8 @@ def test_recovery_is_told_beside_the_group_join():
 
 @pytest.mark.parametrize(("bad", "expected"), [(96_000, ("4 %", "met")), (90_000, ("10 %", "**missed by 100%**"))])
 def test_poison_costs_what_it_slows(bad, expected):
-    lines = [{"bench": "poison", "poison": 0.0, "events_per_s": 100_000, "correct": True, "round": 1}]
-    lines += [{"bench": "poison", "poison": 0.01, "events_per_s": bad, "correct": True, "round": 1}]
+    line = {"bench": "poison", "users": 200_000, "correct": True, "round": 1}
+    lines = [line | {"poison": 0.0, "events_per_s": 100_000}, line | {"poison": 0.01, "events_per_s": bad}]
     figure, said = verdict(lines, "poison")
     assert (f"{float(figure.split()[0]):.0f} %", said) == expected
 
@@ -102,3 +102,11 @@ def test_the_page_is_written_from_the_files_of_a_folder(tmp_path):
     assert "| full | 5 | 0.05 | 1 |" in text
     assert "at a commit interval of about 2.7 s" in text
     assert "a processor, 2 cores" in text
+
+
+def test_a_quick_look_meets_no_target():
+    quick = [{"bench": "memory", "state": "full", "store": "memory", "users": 20_000, "bytes_per_user": 200.0}]
+    quick += [{"bench": "poison", "users": 1_000, "poison": share, "events_per_s": 1.0} for share in (0.0, 0.01)]
+    quick += [changelog(1.0, 0.01) | {"users": 1_000}]
+    for words in ("memory at rest", "poison", "changelog records"):
+        assert verdict(quick, words)[1] == "not measured"
