@@ -4,10 +4,17 @@ import argparse
 from importlib import import_module
 
 BENCHMARKS = {
+    "changelog": "changelog records per event over the commit interval",
     "composing": "CPU time of a banner's stages, on the example catalogue",
     "core": "CPU time of the streams core per event, by stage",
+    "latency": "from an event in Kafka to its request, at steady rates",
+    "memory": "bytes of a visitor at rest, and of a worker with a million of them",
+    "poison": "events per second with 1 % of bad records against none",
+    "recovery": "from a kill to the first folded event, beside stock Faust",
+    "scaleout": "time without progress when a worker joins, leaves, dies or restarts",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",
-    "plots": "draws docs/images/performance-*.svg from bench/results/",
+    "plots": "docs/images/performance-*.svg, from the raw results",
+    "report": "docs/performance.md, from the raw results",
 }
 
 

@@ -25,6 +25,7 @@ Line = dict[str, object]
 OURS = "#b5442b"
 COLOURS = {
     "bannerstream": OURS,
+    "bannerstream-rocksdb": OURS,
     "kafka-streams": "#3d5a80",
     "quix": "#6b8f71",
     "faust": "#a39081",
@@ -140,6 +141,42 @@ def recovery(lines: Sequence[Line]) -> Figure | None:
     return figure
 
 
+def scaleout(lines: Sequence[Line]) -> Figure | None:
+    """Draw bars of the time without progress: for each event, without a standby and with one."""
+    finished = [each for each in lines if each["pause_s"] is not None]
+    groups = sorted(_grouped(finished, "event", "standbys").items(), key=lambda group: group[0], reverse=True)
+    if not groups:
+        return None
+    figure, axis = plt.subplots(figsize=(8, 0.8 + 0.35 * len(groups)))
+    labels = [f"{event}, {standbys} standby" for (event, standbys), _ in groups]
+    bars = axis.barh(
+        labels, [median(float(str(each["pause_s"])) for each in rounds) for _, rounds in groups], color=OURS
+    )
+    axis.bar_label(bars, fmt=" %.2g s", fontsize=9)
+    axis.set_xlabel("seconds without progress, in the partition that waited longest")
+    return figure
+
+
+def changelog(lines: Sequence[Line]) -> Figure | None:
+    """Draw changelog records per event over the commit interval, both logarithmic."""
+    right = [each for each in lines if each["correct"]]
+    if not right:
+        return None
+    figure, axis = plt.subplots(figsize=(7, 3.5))
+    for ((work,), of_work), shade in zip(sorted(_grouped(right, "work").items()), (0.45, 1.0), strict=False):
+        curve = sorted(_grouped(of_work, "interval_s").items())
+        intervals = [float(str(key[0])) for key, _ in curve]
+        written = [median(float(str(each["records_per_event"])) for each in rounds) for _, rounds in curve]
+        axis.plot(intervals, written, marker="o", color=OURS, alpha=shade)
+        axis.annotate(f"{work} work", (intervals[-1], written[-1]), (6, 0), textcoords="offset points", va="center")
+    axis.set(xscale="log", yscale="log", xlabel="commit interval (s)", ylabel="records per event")
+    for scale in (axis.xaxis, axis.yaxis):
+        scale.set_major_formatter("{x:g}")
+        scale.set_minor_formatter("{x:.2g}")
+    axis.grid(visible=True, which="both", alpha=0.3)
+    return figure
+
+
 def _grouped(lines: Iterable[Line], *fields: str) -> dict[tuple[object, ...], list[Line]]:
     groups: dict[tuple[object, ...], list[Line]] = defaultdict(list)
     for line in lines:
@@ -151,6 +188,8 @@ PLOTS: dict[str, Callable[[Sequence[Line]], Figure | None]] = {
     "streams": throughput,
     "latency": latency,
     "recovery": recovery,
+    "scaleout": scaleout,
+    "changelog": changelog,
 }
 
 if __name__ == "__main__":

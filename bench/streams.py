@@ -11,9 +11,7 @@ error.
 """
 
 import argparse
-import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -23,33 +21,24 @@ if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena.clock import RunFailed, time_run
-from bench.arena.environments import CACHE, BuildFailed
+from bench.arena.environments import BuildFailed
 from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
-from bench.arena.machine import machine
 from bench.arena.offline import Expected, expected_states
 from bench.arena.shop import write_table
+from bench.arena.stage import Result, Stage, numbers, reporting, staged, tell
 from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
-from bench.arena.topics import Topics
-from local.kafka_apache import ApacheKafka
 from local.process import ChildProcess
 
 WORKS = ("common", "full")
-
-BROKER_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
-"""As Kafka's own start script has it: the broker shares the machine with what is measured."""
-
-Result = dict[str, object]
 
 
 class Arena:
     """A broker, the table, the workloads that were written so far, and one run after the other."""
 
-    def __init__(self, kafka: ApacheKafka, folder: Path, limit_s: float) -> None:
-        self._bootstrap = kafka.bootstrap_servers
-        self._topics = Topics(kafka.bootstrap_servers)
-        self._folder = folder
+    def __init__(self, stage: Stage, limit_s: float) -> None:
+        self._bootstrap, self._topics, self._folder = stage.bootstrap, stage.topics, stage.folder
         self._limit_s = limit_s
-        self._table = folder / "table.json"
+        self._table = self._folder / "table.json"
         write_table(self._table, landmark_ms=time.time_ns() // 1_000_000)
         self._expected: dict[Workload, Expected] = {}
         self._runs = 0
@@ -135,52 +124,25 @@ def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], round
                 yield line | {"events_per_s": None, "changelog_records": None, "correct": False}
 
 
-def tell(progress: str) -> None:
-    """Say how far it is."""
-    print(progress, file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = _options(arguments)
     chosen = contenders(options.systems, options.work, options.settings)
     if not chosen:
         sys.exit("no system has that work in that setting; see --help")
-    if (reason := ApacheKafka.why_unavailable()) is not None:
-        sys.exit(reason)
-    CACHE.mkdir(parents=True, exist_ok=True)
     for each in chosen:
         try:
             each.command()
         except BuildFailed as error:
             sys.exit(f"{each}: {error}")
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="streams-") as scratch:
-        kafka = ApacheKafka(Path(scratch), on_progress=tell, jvm=BROKER_JVM)
-        kafka.start()
-        try:
-            report = _report(options.out)
-            arena = Arena(kafka, Path(scratch), options.limit_s)
-            for users, distribution in product(options.users, options.distribution):
-                workload = Workload(users, distribution, options.events)
-                for result in measure(arena, workload, chosen, options.rounds):
-                    report(result)
-                arena.forget_events()
-        finally:
-            kafka.stop()
-
-
-def _report(out: Path | None) -> Callable[[Result], None]:
-    def report(result: Result) -> None:
-        line = json.dumps(result)
-        print(line, flush=True)
-        if out is not None:
-            with out.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    report(machine())
-    return report
+    with staged("streams") as stage:
+        report = reporting(options.out)
+        arena = Arena(stage, options.limit_s)
+        for users, distribution in product(options.users, options.distribution):
+            workload = Workload(users, distribution, options.events)
+            for result in measure(arena, workload, chosen, options.rounds):
+                report(result)
+            arena.forget_events()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -196,7 +158,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full"
     )
-    parser.add_argument("--users", type=_numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
+    parser.add_argument("--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
     parser.add_argument(
         "--distribution",
         type=_several(DISTRIBUTIONS),
@@ -219,10 +181,6 @@ def _several(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return parse
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in text.split(","))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What `bench.streams` runs its systems in: events and their table, environments, the clock, and the audit of results.
+"""What benchmarks run their systems in: a broker, events, environments, the clock, probes, and the audit of results.
 
-Knows the product only by its contracts (events must be valid ones) and `local` (the broker).
+`systems`, `clock`, `offline` and `audit` are those of the side-by-side runs; `deployment`, `load`, `probes` and
+`resting` run the product alone, as a shop does.
 """

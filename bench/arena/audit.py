@@ -13,7 +13,7 @@ from bench.arena.topics import Topics
 TOLERANCE = 1e-9
 """Relative: sums of doubles in another order differ by less, a lost event by more."""
 
-_NUMBERS = struct.Struct(f"<q{len(COHORTS)}d")
+NUMBERS = struct.Struct(f"<q{len(COHORTS)}d")
 
 
 def latest_states(
@@ -35,11 +35,11 @@ def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | Non
     found = np.empty((len(states), 1 + len(COHORTS)))
     for user, packed in states.items():
         row = expected.rows[user]
-        if len(packed or b"") < _NUMBERS.size:
+        if len(packed or b"") < NUMBERS.size:
             return f"{user!r}: {packed!r} is no state"
-        found[row] = _NUMBERS.unpack_from(packed)
-        if packed[_NUMBERS.size :] != expected.products[row]:
-            return f"{user!r}: last products {packed[_NUMBERS.size :]!r}, not {expected.products[row]!r}"
+        found[row] = NUMBERS.unpack_from(packed)
+        if packed[NUMBERS.size :] != expected.products[row]:
+            return f"{user!r}: last products {packed[NUMBERS.size :]!r}, not {expected.products[row]!r}"
     return how_offsets_differ(found[:, 0], expected) or how_scores_differ(found[:, 1:], expected)
 
 

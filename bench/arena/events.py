@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -28,6 +28,15 @@ _KIND_SHARES = (0.6, 0.32, 0.08)
 _CHUNK = 100_000
 _SEED = 7
 
+Entry = tuple[bytes, bytes, int, int]
+"""Key, value, partition and timestamp (ms) of a record."""
+
+_SPOILED = (
+    b'{"event_id":"e-1","user_id":"visitor-',  # cut off
+    b'{"event_id":"e-1","user_id":"somebody","product_id":"sku-00001","time":"yesterday","kind":"click"}',
+    b'{"event_id":"e-1","user_id":"somebody","kind":"click"}',
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -36,11 +45,14 @@ class Workload:
     users: int
     distribution: Distribution
     events: int
+    poison_every: int = 0
+    """Every so many-th record is one that no system can use; 0: none."""
 
     @property
     def topic(self) -> str:
         """The topic that holds them."""
-        return f"clicks-{self.users}-{self.distribution}-{self.events}"
+        poison = f"-poison-{self.poison_every}" if self.poison_every else ""
+        return f"clicks-{self.users}-{self.distribution}-{self.events}{poison}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +112,23 @@ def preload(bootstrap: str, workload: Workload) -> None:
     Batches are compressed with lz4, as a shop's would be; every system pays for that alike.
     """
     start_ms = time.time_ns() // 1_000_000 - workload.events * 1000 // EVENTS_PER_S
+    events = records(draw(workload, start_ms), workload.users)
+    write(bootstrap, workload.topic, poisoned(events, workload.poison_every), compression="lz4")
+
+
+def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, compression: str) -> None:
+    """Write records in bulk and wait until the brokers have them.
+
+    Raises:
+        RuntimeError: some were not written.
+    """
     producer = Producer(
         {
             **CLIENT,
             "bootstrap.servers": bootstrap,
             "acks": "all",
             "enable.idempotence": True,
-            "compression.type": "lz4",
+            "compression.type": compression,
             "linger.ms": 50,
             "batch.size": 131_072,  # what a producer under load fills
             "queue.buffering.max.messages": 1_000_000,
@@ -115,23 +137,34 @@ def preload(bootstrap: str, workload: Workload) -> None:
     )
     failures: list[object] = []
     options = {"on_delivery": lambda error, _: failures.append(error) if error is not None else None}
-    for key, value, partition, at in records(draw(workload, start_ms), workload.users):
+    for key, value, partition, at in entries:
         while True:
             try:
-                producer.produce(workload.topic, value, key, partition, timestamp=at, **options)
+                producer.produce(topic, value, key, partition, timestamp=at, **options)
             except BufferError:
                 producer.poll(0.05)
             else:
                 break
     producer.flush()
     if failures:
-        raise RuntimeError(f"{len(failures)} events of {workload.topic} were not written: {failures[0]}")
+        raise RuntimeError(f"{len(failures)} records of {topic} were not written: {failures[0]}")
 
 
-def records(events: Draw, users: int) -> Iterator[tuple[bytes, bytes, int, int]]:
+def poisoned(entries: Iterable[Entry], every: int) -> Iterable[Entry]:
+    """Spoil the value of every so many-th record, in turn in three ways; 0: of none."""
+    if not every:
+        return entries
+    return (
+        (key, _SPOILED[number // every % len(_SPOILED)], partition, at) if number % every == 0 else entry
+        for number, entry in enumerate(entries)
+        for key, _, partition, at in (entry,)
+    )
+
+
+def records(events: Draw, users: int) -> Iterator[Entry]:
     """Yield key, value, partition and timestamp of each event, in the order of time."""
     user_ids = [b"visitor-%d" % number for number in range(users)]
-    partitions = [zlib.crc32(each) % PARTITIONS for each in user_ids]
+    partitions = [partition_of(each) for each in user_ids]
     product_ids = [each.encode() for each in memberships()]
     kinds = [each.encode() for each in _KINDS]
     for first in range(0, len(events.user), _CHUNK):
@@ -149,3 +182,8 @@ def records(events: Draw, users: int) -> Iterator[tuple[bytes, bytes, int, int]]
                 kinds[kind],
             )
             yield key, value, partitions[user], at
+
+
+def partition_of(user: bytes) -> int:
+    """Return the partition of a user's events, and of the user's state in a changelog."""
+    return zlib.crc32(user) % PARTITIONS

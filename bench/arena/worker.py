@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,11 @@ from aiokafka import AIOKafkaProducer
 
 from bench.arena import shop
 from bench.arena.audit import how_offsets_differ, how_scores_differ, latest_states, which_users_differ
+from bench.arena.events import PARTITIONS
 from bench.arena.offline import Expected
 from bench.arena.topics import Topics
-from broker.topics import create_topics
+from broker.topics import changelog_name, create_topics
+from contracts.catalog import Product
 from contracts.codecs import encode
 from contracts.keys import user_key
 from settings import Settings
@@ -33,11 +35,11 @@ _ROLES = (
 )
 
 
-def prepare(bootstrap: str, clicks: str, app: str, folder: Path) -> Mapping[str, str]:
-    """Make the topics of one run, load the catalogue, and return the worker's settings as variables."""
+def prepare(bootstrap: str, clicks: str, app: str, folder: Path, *, extra: Sequence[Product] = ()) -> Mapping[str, str]:
+    """Make the topics of one run, load the catalogue and `extra`, and return the worker's settings as variables."""
     names = {"clicks": clicks} | {role: f"{app}.{role}" for role in _ROLES}
-    settings = Settings(kafka={"bootstrap_servers": bootstrap, "topics": names})
-    asyncio.run(_load(settings))
+    settings = Settings(kafka={"bootstrap_servers": bootstrap, "topics": names, "partitions": PARTITIONS})
+    asyncio.run(_load(settings, app, [*shop.products(), *extra]))
     return {
         "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "BANNERSTREAM_KAFKA__TOPICS": json.dumps(names),
@@ -47,8 +49,8 @@ def prepare(bootstrap: str, clicks: str, app: str, folder: Path) -> Mapping[str,
     }
 
 
-async def _load(settings: Settings) -> None:
-    await create_topics(settings.kafka)
+async def _load(settings: Settings, app: str, products: Sequence[Product]) -> None:
+    await create_topics(settings.kafka, changelog=changelog_name(app))
     # A topic that was just made has no leader for a moment; aiokafka tries again, and warns each time.
     logging.getLogger("aiokafka.producer").setLevel(logging.ERROR)
     topics = settings.kafka.topic_table()
@@ -57,7 +59,7 @@ async def _load(settings: Settings) -> None:
     try:
         for cohort in shop.cohorts():
             await producer.send(topics.cohorts.name, encode(cohort), key=cohort.cohort_id.encode())
-        for product in shop.products():
+        for product in products:
             await producer.send(topics.products.name, encode(product), key=product.product_id.encode())
         await producer.flush()
     finally:

@@ -1,0 +1,151 @@
+"""A process that offers events at a steady rate, whatever becomes of them: `python -m bench.arena.load …`.
+
+Events are made beforehand; each is due at a time that is fixed from the start. Prints a JSON line when it knows that
+start, and at its end another: at which rate the brokers acknowledged, and by how much it was late at worst.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from confluent_kafka import Producer
+
+from bench.arena.deployment import CLICKS
+from bench.arena.environments import REPOSITORY
+from bench.arena.events import Entry, Workload, draw, records
+from bench.arena.stage import Stage
+from bench.arena.topics import CLIENT
+from local.process import ChildProcess
+
+TICK_S = 0.002
+LINGER_MS = 5
+"""A shop's servers fill small batches, too; the probes, whose time is measured, do not wait for it."""
+FELL_BEHIND = 0.98
+"""Of the offered rate: what achieved less did not offer it."""
+
+_MAKING_S = 120.0
+"""Deadline for making the events: 2.5 million take 8 s on a quiet machine."""
+_AHEAD_S = 1.0
+"""The first event is due so long after the load told when: whoever watches it is ready by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a load achieved."""
+
+    achieved_per_s: float
+    late_ms: float
+    """How long the latest event was sent after it was due."""
+
+
+class Load:
+    """A context manager: offers `per_s` events a second of `users`, uniformly, for `seconds` from `begins_at` on.
+
+    It is entered with the events made, so that nothing but sending them is left.
+    """
+
+    def __init__(self, stage: Stage, name: str, *, users: int, per_s: int, seconds: float) -> None:
+        self._seconds = seconds
+        options = {"bootstrap": stage.bootstrap, "users": users, "per-s": per_s, "seconds": seconds}
+        self._process = ChildProcess(
+            [sys.executable, "-m", "bench.arena.load", *(f"--{key}={value}" for key, value in options.items())],
+            name=name,
+            log_file=stage.folder / "logs" / f"{name}.log",
+            folder=REPOSITORY,
+        )
+        self._process.wait_until_ready(self._has_begun, _MAKING_S)
+        self.begins_at = self._told()["begins_at"]
+
+    def offered(self) -> Offered:
+        """Wait for its end, and return what was offered.
+
+        Raises:
+            ServerFailed: it does not end.
+            KeyError, ValueError: it failed; its log says why.
+        """
+        self._process.wait(max(0.0, self.begins_at - time.time()) + self._seconds + 60)
+        told = self._told()
+        return Offered(told["achieved_per_s"], told["late_ms"])
+
+    def _has_begun(self) -> bool:
+        return "begins_at" in self._process.log_tail(1)
+
+    def _told(self) -> dict[str, float]:
+        told: dict[str, float] = json.loads(self._process.log_tail(1))
+        return told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+
+
+def entries(users: int, per_s: int, seconds: float, begins_at: float) -> list[Entry]:
+    """Return the events of a load that begins about then; each one's time is when it is due."""
+    workload = Workload(users, "uniform", round(per_s * seconds))
+    begin_ms = round(begins_at * 1000)
+    drawn = draw(workload, begin_ms)
+    due = begin_ms + np.arange(workload.events) * 1000 // per_s
+    return list(records(replace(drawn, time=due), users))
+
+
+def first_visits(users: int) -> Iterator[Entry]:
+    """Yield an event of each visitor, so that none is new any more; they come now."""
+    at = time.time_ns() // 1_000_000
+    drawn = draw(Workload(users, "uniform", users), at)
+    return records(replace(drawn, user=np.arange(users), time=np.full(users, at)), users)
+
+
+def offer(producer: Producer, events: Sequence[Entry], per_s: int, begins_at: float) -> Offered:
+    """Send each event when it is due, and return once all are acknowledged."""
+    sent, late = 0, 0.0
+    while sent < len(events):
+        now = time.time()
+        due = min(len(events), int((now - begins_at) * per_s) + 1) if now >= begins_at else 0
+        if due > sent:
+            late = max(late, now - (begins_at + sent / per_s))
+            batch = [{"key": key, "value": value, "partition": number} for key, value, number, _ in events[sent:due]]
+            sent += producer.produce_batch(CLICKS, batch)
+            producer.poll(0)
+        time.sleep(TICK_S)
+    producer.flush()
+    return Offered(round(len(events) / (time.time() - begins_at), 1), round(late * 1000, 1))
+
+
+def main() -> None:
+    """Offer, and tell."""
+    parser = argparse.ArgumentParser(prog="python -m bench.arena.load", description=__doc__.splitlines()[0])
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--users", type=int, required=True)
+    parser.add_argument("--per-s", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    options = parser.parse_args()
+    events = entries(options.users, options.per_s, options.seconds, time.time())
+    gc.disable()  # nothing here is garbage, and a look through millions of events takes a second
+    producer = Producer(
+        {
+            **CLIENT,
+            "bootstrap.servers": options.bootstrap,
+            "acks": "all",
+            "linger.ms": LINGER_MS,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+            "delivery.report.only.error": True,
+        }
+    )
+    producer.list_topics(CLICKS)  # connects
+    begins_at = time.time() + _AHEAD_S
+    print(json.dumps({"begins_at": begins_at}), flush=True)
+    print(json.dumps(asdict(offer(producer, events, options.per_s, begins_at))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Visitors of their own whose events lead to a banner request each: how long that takes, whatever else is going on.
+
+Open loop: when a probe is due is known beforehand, and its time counts from then on, sent late or not, so a stall is
+felt by every probe that was due in it (no coordinated omission). A probe's product is its own, so that its banner key
+was never asked for. Events go out at once (no linger); a request counts when the consumer hands it over. Both ends are
+in one process: one clock.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import numpy as np
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from bench.arena.deployment import CLICKS, Deployment
+from bench.arena.events import PARTITIONS
+from bench.arena.shop import COHORTS
+from bench.arena.topics import CLIENT
+from contracts.catalog import Product, with_rev
+
+_SEED = 11
+_LONGEST_POLL_S = 0.01
+"""A stop is noticed after this long."""
+_POLL_S = 0.02
+_PREFIX = "probe-"
+
+
+class _Goods(msgspec.Struct):
+    product_id: str
+
+
+class _Request(msgspec.Struct):
+    product: _Goods
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+
+
+class Unanswered(Exception):
+    """Probes had no answer although nothing was wrong yet; the message holds the end of a worker's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probe. Epoch seconds."""
+
+    partition: int
+    due_at: float
+    answered_at: float | None
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was due to its answer; endless without one."""
+        return float("inf") if self.answered_at is None else self.answered_at - self.due_at
+
+
+def products(count: int) -> list[Product]:
+    """Return the products of so many probes, each in one cohort."""
+    return [
+        with_rev(
+            Product(
+                product_id=f"{_PREFIX}{number}",
+                title=f"Probe number {number}",
+                category="probes",
+                cohorts={COHORTS[number % len(COHORTS)]: 1.0},
+            )
+        )
+        for number in range(count)
+    ]
+
+
+def schedule(count: int, per_s: float) -> list[float]:
+    """Return when each probe is due, in seconds after the first; the same times for the same numbers.
+
+    At random (Poisson), so that they keep no step with what happens every second.
+    """
+    gaps = np.random.default_rng(_SEED).exponential(1 / per_s, size=count)
+    return [float(each) for each in np.cumsum(gaps) - gaps[0]]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the least of the values that at least this share of them does not exceed (nearest rank).
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not values:
+        raise ValueError("no values have no percentiles")
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
+
+
+class Probes:
+    """A context manager that sends probes while the block runs, `per_s` of them, `most` at most."""
+
+    def __init__(self, deployment: Deployment, per_s: float, most: int) -> None:
+        options = {**CLIENT, "bootstrap.servers": deployment.stage.bootstrap}
+        self._producer = Producer({**options, "acks": "all", "linger.ms": 0})
+        self._consumer = Consumer({**options, "group.id": "bench-probes", "enable.auto.commit": False})
+        ends = deployment.stage.topics.ends(deployment.requests)
+        self._consumer.assign([TopicPartition(deployment.requests, number, end) for number, end in enumerate(ends)])
+        self._schedule = schedule(most, per_s)
+        self._begin = 0.0
+        self._sent = 0
+        self._answers: dict[int, float] = {}
+        self._ends = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="probes")
+
+    def between(self, begin: float, end: float) -> list[Probe]:
+        """Return the probes that were due between two times."""
+        sent = self._sent
+        dues = ((number, self._begin + self._schedule[number]) for number in range(sent))
+        return [
+            Probe(number % PARTITIONS, due, self._answers.get(number)) for number, due in dues if begin <= due < end
+        ]
+
+    def until(self, true: Callable[[], bool], limit_s: float) -> bool:
+        """Wait until the condition holds, and return whether it did in time.
+
+        Raises:
+            Exception: the probes ended by themselves: what ended them.
+        """
+        deadline = time.monotonic() + limit_s
+        while not true():
+            if self._failure is not None:
+                raise self._failure
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def run_until(self, end: float, limit_s: float) -> bool:
+        """Wait for the time `end`, then for the answers to what was due before it; return whether all came."""
+        self.until(lambda: time.time() >= end, max(0.0, end - time.time()) + 1)
+        return self.until(lambda: all(each.answered_at is not None for each in self.between(0.0, end)), limit_s)
+
+    def _run(self) -> None:
+        try:
+            self._send_and_receive()
+        except Exception as error:
+            self._failure = error
+
+    def _send_and_receive(self) -> None:
+        while not self._ends.is_set():
+            now = time.time()
+            while (due := self._next_due()) <= now:
+                self._send(self._sent, due)
+                self._sent += 1
+            self._producer.poll(0)
+            message = self._consumer.poll(min(max(0.0, due - now), _LONGEST_POLL_S))
+            if message is None:
+                continue
+            received_at = time.time()
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            product_id = _decode(message.value()).product.product_id
+            if product_id.startswith(_PREFIX):
+                self._answers.setdefault(int(product_id[len(_PREFIX) :]), received_at)
+
+    def _next_due(self) -> float:
+        if self._sent == len(self._schedule):
+            return float("inf")
+        return self._begin + self._schedule[self._sent]
+
+    def _send(self, number: int, due: float) -> None:
+        key = b"prober-%d" % number
+        value = b'{"event_id":"probe-%d","user_id":"%b","product_id":"%b%d","time":%d,"kind":"click"}' % (
+            number,
+            key,
+            _PREFIX.encode(),
+            number,
+            round(due * 1000),
+        )
+        self._producer.produce(CLICKS, value, key, number % PARTITIONS)
+
+    def __enter__(self) -> Self:
+        self._begin = time.time()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ends.set()
+        self._thread.join()
+        self._producer.flush()
+        self._consumer.close()
+
+
+def longest_pause_s(probes: Iterable[Probe]) -> float:
+    """Return the longest that any partition left a probe waiting: its time without progress, when probes are dense."""
+    return max(_worst_by_partition(probes))
+
+
+def _worst_by_partition(probes: Iterable[Probe]) -> Iterator[float]:
+    worst: dict[int, float] = {}
+    for each in probes:
+        worst[each.partition] = max(worst.get(each.partition, 0.0), each.latency_s)
+    return iter(worst.values())

@@ -1,0 +1,45 @@
+"""What bad records cost: `python -m bench poison`: events per second with 1 % of them, and with none.
+
+The product's worker on events that lie in Kafka, as in `python -m bench streams --work full`; every hundredth is cut
+off, has a time that is none, or lacks its product, and becomes a dead letter. Both take turns, and so does who begins.
+The states are compared with an offline computation that passes over the bad ones.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__":  # `python bench/poison.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.arena.events import Workload
+from bench.arena.stage import Result, parser, reporting, staged, tell
+from bench.arena.systems import contenders
+from bench.streams import Arena
+
+EVERY = 100
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    options = parser("poison", __doc__)
+    options.add_argument("--users", type=int, default=200_000, help="200000")
+    options.add_argument("--events", type=int, default=3_000_000, help="3000000")
+    chosen = options.parse_args(arguments)
+    if chosen.quick:
+        chosen.rounds, chosen.users, chosen.events = 1, 1_000, 50_000
+    (worker,) = contenders(["bannerstream"], ["full"], ["1-worker"])
+    with staged("poison") as stage:
+        report = reporting(chosen.out)
+        arena = Arena(stage, limit_s=600.0)
+        for number in range(1, chosen.rounds + 1):
+            for every in (0, EVERY) if number % 2 else (EVERY, 0):
+                share = 1 / every if every else 0.0
+                tell(f"round {number} of {chosen.rounds}: {share:.0%} poison")
+                line: Result = {"bench": "poison", "poison": share, "users": chosen.users, "events": chosen.events}
+                measured = arena.run(worker, Workload(chosen.users, "uniform", chosen.events, every))
+                report(line | measured | {"round": number})
+
+
+if __name__ == "__main__":
+    main()

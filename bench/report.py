@@ -1,0 +1,186 @@
+"""Writes docs/performance.md from the raw results: `python -m bench report [--results bench/results]`.
+
+Every figure on the page comes from the JSON lines there; the words come from bench/performance.md.j2, and what is said
+of missed targets from bench/results/notes.md, if there is one. Draws the plots too (`python -m bench plots`).
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+if __name__ == "__main__":  # `python bench/report.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench import plots
+from bench.targets import STRIVEN_FOR, TARGETS, Line, Target, interval_for
+
+HERE = Path(__file__).parent
+NOTES = "notes.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How the lines of one benchmark become rows: one for each combination of `by`, with a median for each value."""
+
+    by: dict[str, str]
+    values: dict[str, str]
+    """Field and its title."""
+
+
+TABLES = {
+    "streams": Table(
+        {"users": "users", "distribution": "distribution", "system": "system", "setting": "setting", "work": "work"},
+        {
+            "events_per_s": "events/s",
+            "changelog_records": "changelog records",
+            "cpu_s": "processor s",
+            "rss_mb": "memory MB",
+        },
+    ),
+    "latency": Table(
+        {"offered_per_s": "offered/s"},
+        {
+            "achieved_per_s": "achieved/s",
+            "p50_ms": "median ms",
+            "p99_ms": "99 % ms",
+            "p999_ms": "99.9 % ms",
+            "max_ms": "worst ms",
+            "samples": "samples",
+        },
+    ),
+    "recovery": Table(
+        {"users": "users", "system": "system"},
+        {
+            "join_s": "group join s",
+            "restore_s": "changelog read s",
+            "ready_s": "events flow s",
+            "first_event_s": "first event s",
+        },
+    ),
+    "memory": Table(
+        {"users": "users", "store": "store", "state": "state"},
+        {
+            "bytes_per_user": "bytes per user",
+            "counted_bytes_per_user": "counted",
+            "packed_bytes": "packed",
+            "key_bytes": "key",
+            "rss_mb": "worker MB",
+            "peak_rss_mb": "at most MB",
+        },
+    ),
+    "scaleout": Table({"event": "event", "workers": "workers then", "standbys": "standbys"}, {"pause_s": "pause s"}),
+    "poison": Table({"poison": "share of poison"}, {"events_per_s": "events/s", "cpu_s": "processor s"}),
+    "changelog": Table(
+        {"work": "work", "interval_s": "interval s"},
+        {"records_per_event": "records per event", "events_per_s": "events/s"},
+    ),
+}
+
+
+def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -> str:
+    """Return the page. `images` are the plots that there are, by the benchmark's name."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    machines = [each for each in lines if each.get("bench") == "machine"]
+    measured = {name: [each for each in lines if each.get("bench") == name] for name in TABLES}
+    return environment.get_template("performance.md.j2").render(
+        machine=machines[-1] if machines else None,
+        commits=sorted({str(each.get("commit")) for each in machines}),
+        commands=list(dict.fromkeys(str(each.get("command")) for each in machines)),
+        targets=[target_row(each, lines) for each in TARGETS],
+        tables={name: table(TABLES[name], each) for name, each in measured.items() if each},
+        images=images,
+        notes=notes.strip(),
+        striven_for=STRIVEN_FOR,
+        intervals={work: interval_for(lines, STRIVEN_FOR, work) for work in ("common", "full")},
+        disqualified=sum(not each.get("correct", True) for each in lines),
+        fell_behind=sum(bool(each.get("fell_behind")) for each in lines),
+    )
+
+
+def target_row(target: Target, lines: Sequence[Line]) -> dict[str, str]:
+    """Return a target as the page shows it."""
+    figure = target.figure(lines)
+    verdict = "not measured"
+    if figure is not None:
+        missed = target.missed_by(figure)
+        verdict = f"**missed by {missed:.0%}**" if missed else "met"
+    unit = f" {target.unit}" if target.unit not in {"", "×"} else target.unit
+    return {
+        "what": target.what,
+        "bound": f"{'≥' if target.is_least else '≤'} {number(target.bound)}{unit}",
+        "figure": "" if figure is None else f"{number(figure)}{unit}",
+        "verdict": verdict,
+        "command": target.command,
+    }
+
+
+def table(shape: Table, lines: Sequence[Line]) -> str:
+    """Return a Markdown table: medians over rounds, in brackets the least and the most; without what is wrong."""
+    rows: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        if line.get("correct", True):
+            rows.setdefault(tuple(line.get(field) for field in shape.by), []).append(line)
+    shown = [field for field in shape.values if any(each.get(field) is not None for each in lines)]
+    head = [*shape.by.values(), *(shape.values[field] for field in shown), "rounds"]
+    text = [_row(head), _row(["---"] * len(shape.by) + ["---:"] * (len(shown) + 1))]
+    for key, group in sorted(rows.items(), key=lambda row: [_order(each) for each in row[0]]):
+        cells = [spread([each[field] for each in group if each.get(field) is not None]) for field in shown]
+        text.append(_row([*map(_named, key), *cells, str(len({each.get("round") for each in group}))]))
+    return "\n".join(text)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median, with the least and the most where they differ."""
+    if not values:
+        return ""
+    least, most = number(min(values)), number(max(values))
+    middle = number(median(values))
+    return middle if least == most else f"{middle} ({least}–{most})"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that count, and thousands set off."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _named(value: object) -> str:
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    return str(value)
+
+
+def _order(value: object) -> tuple[float, str]:
+    return (float(value), "") if isinstance(value, int | float) else (0.0, str(value))
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw and write."""
+    parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl; bench/results")
+    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="what to write")
+    options = parser.parse_args(arguments)
+    lines = plots.read(options.results)
+    images = options.page.parent / "images"
+    plots.main(["--results", str(options.results), "--images", str(images)])
+    notes = options.results / NOTES
+    drawn = [each for each in plots.PLOTS if any(line.get("bench") == each for line in lines)]
+    text = render(lines, notes.read_text(encoding="utf-8") if notes.is_file() else "", drawn)
+    options.page.write_text(text, encoding="utf-8")
+    print(f"wrote {options.page} from {len(lines)} lines", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What was to be reached, and what the raw results say of it. Pure: from lines to figures."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from statistics import median
+from typing import Any
+
+Line = dict[str, Any]
+
+STRIVEN_FOR = 0.1
+"""Changelog records per event: which interval gives that is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target. `figure` returns None where the lines do not tell."""
+
+    what: str
+    bound: float
+    is_least: bool
+    """Whether the bound is the least that is wanted; else the most."""
+    unit: str
+    command: str
+    figure: Callable[[Sequence[Line]], float | None]
+
+    def is_met(self, figure: float) -> bool:
+        """Return whether a figure meets the target."""
+        return figure >= self.bound if self.is_least else figure <= self.bound
+
+    def missed_by(self, figure: float) -> float:
+        """Return by which share of the bound a figure misses it; 0 where it is met."""
+        return 0.0 if self.is_met(figure) else abs(figure - self.bound) / self.bound
+
+
+def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
+    """Return the lines that have these values, and are not marked as wrong."""
+    return [
+        each
+        for each in lines
+        if each.get("correct", True) and all(each.get(field) == value for field, value in wanted.items())
+    ]
+
+
+def median_of(lines: Iterable[Line], field: str, **wanted: object) -> float | None:
+    """Return the median of a field over the chosen lines that have it; None if there are none."""
+    values = [each[field] for each in chosen(lines, **wanted) if each.get(field) is not None]
+    return float(median(values)) if values else None
+
+
+def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
+    """Return the highest median rate of a system over its settings."""
+    settings = {each["setting"] for each in chosen(lines, bench="streams", **wanted)}
+    rates = [median_of(lines, "events_per_s", bench="streams", setting=each, **wanted) for each in settings]
+    return max((each for each in rates if each is not None), default=None)
+
+
+def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: how many times as fast as the peer's best setting our best is, under uniformly drawn users.
+
+    The peer does the common work, ours does `work`.
+    """
+
+    def figure(lines: Sequence[Line]) -> float | None:
+        place = {"users": users, "distribution": "uniform"}
+        ours = best_rate(lines, system="bannerstream", work=work, **place)
+        theirs = best_rate(lines, system=peer, work="common", **place)
+        return None if ours is None or not theirs else ours / theirs
+
+    return figure
+
+
+def latency_at(per_s: int) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: the 99th percentile at an offered rate, of the runs in which it was really offered."""
+    return lambda lines: median_of(lines, "p99_ms", bench="latency", offered_per_s=per_s, fell_behind=False)
+
+
+def recovery(lines: Sequence[Line]) -> float | None:
+    """Return seconds to the first folded event of a million users, beside the group's join."""
+    found = chosen(lines, bench="recovery", system="bannerstream", users=1_000_000)
+    return median([each["first_event_s"] - each["join_s"] for each in found]) if found else None
+
+
+def at_rest(lines: Sequence[Line]) -> float | None:
+    """Return bytes of one of the product's states beside the key, of a million: fewer fit into what was free before."""
+    return median_of(lines, "bytes_per_user", bench="memory", state="full", store="memory", users=1_000_000)
+
+
+def worker_memory(lines: Sequence[Line]) -> float | None:
+    """Return the most memory of a worker with a million users."""
+    return median_of(lines, "peak_rss_mb", bench="memory", state="full", store="memory", users=1_000_000)
+
+
+def poison_cost(lines: Sequence[Line]) -> float | None:
+    """Return which share of the throughput bad records cost; negative: none that shows."""
+    clean = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.0)
+    bad = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.01)
+    return None if not clean or bad is None else 100 * (1 - bad / clean)
+
+
+def records_per_event(work: str) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: changelog records per event at an interval of 1 s."""
+    return lambda lines: median_of(
+        lines, "records_per_event", bench="changelog", work=work, interval_s=1.0, users=1_000_000
+    )
+
+
+def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None:
+    """Return the commit interval at which so many records per event are written, in seconds.
+
+    Between two that were measured, on the straight line of the logarithms; None where none reaches it.
+    """
+    found = chosen(lines, bench="changelog", work=work, users=1_000_000)
+    curve = [
+        (interval, median([each["records_per_event"] for each in found if each["interval_s"] == interval]))
+        for interval in sorted({each["interval_s"] for each in found})
+    ]
+    before: tuple[float, float] | None = None
+    for interval, written in curve:
+        if written <= share:
+            if before is None or before[1] <= written or written <= 0:
+                return float(interval)
+            part = log(before[1] / share) / log(before[1] / written)
+            return exp(log(before[0]) + part * log(interval / before[0]))
+        before = (interval, written)
+    return None
+
+
+_STREAMS = "python -m bench streams --work common,full --users 1000,200000 --events 5000000"
+
+TARGETS = (
+    Target(
+        "throughput, 200,000 users, against Kafka Streams at its best", 2.0, True, "×", _STREAMS,
+        faster_than("kafka-streams", 200_000),
+    ),
+    Target(
+        "throughput, 1,000 users, against Kafka Streams at its best", 4.0, True, "×", _STREAMS,
+        faster_than("kafka-streams", 1_000),
+    ),
+    Target("throughput, 200,000 users, against Quix Streams", 5.0, True, "×", _STREAMS, faster_than("quix", 200_000)),
+    Target("throughput, 200,000 users, against stock Faust", 80.0, True, "×", _STREAMS, faster_than("faust", 200_000)),
+    Target(
+        "the whole work, 200,000 users, against Kafka Streams doing the common work", 1.5, True, "×", _STREAMS,
+        faster_than("kafka-streams", 200_000, "full"),
+    ),
+    Target(
+        "event to request at 10,000 events a second, 99 %", 50.0, False, "ms", "python -m bench latency",
+        latency_at(10_000),
+    ),
+    Target(
+        "event to request at 100,000 events a second, 99 %", 150.0, False, "ms", "python -m bench latency",
+        latency_at(100_000),
+    ),
+    Target(
+        "1,000,000 users after a kill: first folded event, beside the group's join", 5.0, False, "s",
+        "python -m bench recovery", recovery,
+    ),
+    Target(
+        "memory at rest, per user, beside the key's own bytes", 330.0, False, "B", "python -m bench memory", at_rest,
+    ),
+    Target("a worker with 1,000,000 users, at most", 500.0, False, "MB", "python -m bench memory", worker_memory),
+    Target("throughput that 1 % poison costs", 5.0, False, "%", "python -m bench poison", poison_cost),
+    Target(
+        "changelog records per event, Zipf(1.1) over 1,000,000 users, every second: common work", 0.4, False, "",
+        "python -m bench changelog", records_per_event("common"),
+    ),
+    Target(
+        "the same: the whole work", 0.4, False, "", "python -m bench changelog", records_per_event("full"),
+    ),
+)  # fmt: skip
