@@ -203,10 +203,11 @@ class _Batch:
             state = self._states.get(key)
             if state is None:
                 state = UserState(self._policy.half_life_ms, at, offsets={self._topic: -1})
-        kept = self._quick(state, event, at, record.offset) if type(event) is PlainEvent else None
-        if kept is None:
+        epoch = state.epoch
+        kept: UserState | None = state
+        if type(event) is not PlainEvent or not self._quick(state, event, at, record.offset):
             kept = self._fold_alone(state, event, at, record, key)
-        elif kept is not state and settle(kept, self._catalogue, self._policy):
+        elif state.epoch != epoch:
             self._changed.add(key)
             self._told[key] = record.timestamp
         if kept is not written and kept is not None:
