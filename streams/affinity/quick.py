@@ -1,4 +1,4 @@
-"""The common case of `fold` and `settle`, in a quarter of their time: one product is viewed, clicked or put in the cart.
+"""The common case of `fold` and `settle`, in a quarter of their time: one product is viewed, clicked or put in a cart.
 
 They are the specification, and `tests/unit/streams/test_quick.py` holds this equal to them. What is saved: looking up
 policy and catalogue for each event, sorting what is in order, copying the state, and looking at more of the catalogue
