@@ -39,6 +39,13 @@ steps = st.tuples(
 )
 
 
+BOUGHT = (("blanket", VIEW), ("mug", VIEW), ("mug", PURCHASE), ("shoe", VIEW))
+
+
+def click(event_id: str, product_id: str, kind: InteractionKind = VIEW) -> PlainEvent:
+    return PlainEvent(event_id, "ada", 0, kind, product_id)
+
+
 def by_specification(
     state: UserState, event: PlainEvent, at: int, *, offset: int, shop: Catalogue, rules: Policy
 ) -> tuple[UserState, bool]:
@@ -51,6 +58,18 @@ def by_specification(
 @settings(max_examples=400)
 @given(st.lists(steps, min_size=1, max_size=30), st.lists(st.sampled_from(POLICIES), min_size=1, max_size=3))
 @example([(PlainEvent(f"e-{number}", "ada", 0, product_id="mug"), 1, 1, SHOP) for number in range(5)], [POLICY])
+# Equal scores without a margin: the cohort of the greater id wins.
+@example([(click("a", "mug"), 0, 1, SHOP), (click("b", "shoe"), 0, 1, SHOP)], [POLICIES[1]])
+# The only product of the strongest cohort is dropped from what is remembered by the event itself.
+@example(
+    [(click(each, each, CART if each == "candle" else VIEW), 1, 1, SHOP) for each in ("candle", "shoe", "ball")],
+    [policy(products_per_user=2, min_interval_ms=0)],
+)
+# The last touched product of the strongest cohort was bought.
+@example(
+    [(click(f"{each}{kind}", each, kind), 1, 1, SHOP) for each, kind in BOUGHT],
+    [policy(min_interval_ms=0)],
+)
 def test_it_does_what_the_specification_says_or_nothing(session, rules_over_time):
     state = UserState(rules_over_time[0].half_life_ms, NOON, offsets={"clicks": -1})
     at, offset = NOON, 0
