@@ -1,8 +1,9 @@
-"""What the pure core takes per event: `python -m bench core [--users 1000 200000] [--events 900000] [--profile]`.
+"""What the pure core takes per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
 
 Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as a
 table keeps them: packed at rest, live from their first touch to the next flush, which packs what changed. Events come
 at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a second of a worker's full load.
+Within these seconds no visitor may be told twice; `--pace 0.01` lets the banner change with every event that says so.
 
 Prints one JSON line per number of visitors and stage, in microseconds of CPU time per event: medians over the batches
 of all flushes after the first, in which visitors are new. `decode` and `key` are measured alone; `unpack` by touching a
@@ -33,7 +34,6 @@ from streams.batch import Rules, fold_batch
 
 BATCH = 2_000
 FLUSH = 300_000
-EVENTS_PER_MS = 300
 BEGIN = 1_795_000_000_000
 HOT = 50_000
 """Live states that outlast a flush."""
@@ -103,13 +103,13 @@ def rules() -> Rules:
     return Rules(policy, SECRET, formats, max_future_ms=300_000, max_age_ms=400 * 86_400_000)
 
 
-def batches(users: int, events: int, products: Sequence[str]) -> Iterator[list[Record]]:
-    """Yield events of uniformly random visitors, the same ones for the same numbers."""
+def batches(users: int, events: int, products: Sequence[str], pace: float) -> Iterator[list[Record]]:
+    """Yield events of uniformly random visitors, `pace` of them a millisecond; the same ones for the same numbers."""
     random_ = random.Random(7)
     for start in range(0, events, BATCH):
         batch = []
         for offset in range(start, start + BATCH):
-            user, at = f"visitor-{random_.randrange(users)}", BEGIN + offset // EVENTS_PER_MS
+            user, at = f"visitor-{random_.randrange(users)}", BEGIN + int(offset / pace)
             event = {
                 "event_id": f"e-{offset:09}",
                 "user_id": user,
@@ -141,14 +141,14 @@ class Stages:
         return found | {"all": sum(found.values())}
 
 
-def measure(users: int, events: int, profile: AbstractContextManager[object]) -> dict[str, float]:
+def measure(users: int, events: int, pace: float, profile: AbstractContextManager[object]) -> dict[str, float]:
     """Return microseconds per event by stage, and the mean bytes of a state.
 
     Raises:
         RuntimeError: an event was not folded, so that its time would say nothing.
     """
     catalogue, table, rules_, keys, stages = example_catalogue(), Table(), rules(), UserKeys(SECRET), Stages()
-    for number, batch in enumerate(batches(users, events, list(catalogue.products)), 1):
+    for number, batch in enumerate(batches(users, events, list(catalogue.products), pace), 1):
         if number * BATCH == FLUSH + BATCH:
             stages = Stages()  # the first flush is past: most visitors are known
         ids = [each.key.decode() for each in batch]
@@ -183,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench core", description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=[1_000, 200_000], help="numbers of visitors")
     parser.add_argument("--events", type=int, default=900_000, help=f"a multiple of {FLUSH:,}, twice that at least")
+    parser.add_argument("--pace", type=float, default=300, help="events per millisecond of event time")
     parser.add_argument("--profile", action="store_true", help="print where `fold_batch` spends its time instead")
     options = parser.parse_args(arguments)
     gc.set_threshold(200_000, 50, 1000)
@@ -190,11 +191,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for users in options.users:
         if options.profile:
             profile = cProfile.Profile()
-            measure(users, options.events, profile)
+            measure(users, options.events, options.pace, profile)
             pstats.Stats(profile).sort_stats("tottime").print_stats(15)
             continue
-        for stage, value in measure(users, options.events, nullcontext()).items():
-            line = {"bench": "core", "users": users, "stage": stage}
+        for stage, value in measure(users, options.events, options.pace, nullcontext()).items():
+            line = {"bench": "core", "users": users, "pace": options.pace, "stage": stage}
             unit = "bytes" if stage == "bytes" else "us_per_event"
             print(json.dumps(line | {unit: round(value, 2)}))
 

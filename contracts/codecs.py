@@ -8,6 +8,7 @@ from contracts.errors import MalformedRecord
 
 _T = TypeVar("_T")
 _canonical = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 
 
 def canonical_json(message: object) -> bytes:
@@ -17,7 +18,7 @@ def canonical_json(message: object) -> bytes:
 
 def encode(message: msgspec.Struct) -> bytes:
     """Return a message's JSON bytes in field order."""
-    return msgspec.json.encode(message)
+    return _encoder.encode(message)
 
 
 def decode(payload: bytes, kind: type[_T]) -> _T:

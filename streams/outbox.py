@@ -5,7 +5,7 @@ from itertools import groupby
 
 import structlog
 
-from contracts.cloudevents import CloudEvent
+from contracts.cloudevents import Envelopes
 from contracts.codecs import encode
 from contracts.deadletters import DeadLetter
 from contracts.messages import Assignment
@@ -27,7 +27,8 @@ class Outbox:
     ) -> None:
         self._producer = producer
         self._topics = topics
-        self._source = source
+        self._requests = Envelopes("banner.request", source)
+        self._assignments = Envelopes("banner.assignment", source)
         self._metrics = metrics
         self._asked = RecentKeys(ttl_s)
 
@@ -83,27 +84,16 @@ class Outbox:
 
     def _request(self, ask: Ask) -> Record:
         request = ask.request
-        event = CloudEvent(
-            id=f"{request.banner_key}:{ask.cause}",
-            type="banner.request",
-            source=self._source,
-            time=request.requested_at,
-            subject=request.banner_key,
-        )
-        return request.banner_key.encode(), encode(request), event.headers()
+        key = request.banner_key.encode()
+        event_id = f"{request.banner_key}:{ask.cause}".encode()
+        return key, encode(request), self._requests.headers(event_id, request.requested_at, key)
 
     def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> Record:
         key, assignment = keyed
         if assignment is None:
             return key, None, []
-        event = CloudEvent(
-            id=f"{assignment.user_key}:{assignment.epoch}",
-            type="banner.assignment",
-            source=self._source,
-            time=assignment.decided_at,
-            subject=assignment.user_key,
-        )
-        return key, encode(assignment), event.headers()
+        event_id = b"%b:%d" % (key, assignment.epoch)
+        return key, encode(assignment), self._assignments.headers(event_id, assignment.decided_at, key)
 
     async def _letters(self, letters: Iterable[DeadLetter]) -> list[Write]:
         """Return writes of dead letters, each to the partition that has its source's number, wrapped around."""

@@ -108,6 +108,8 @@ def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     events = _parsed(values)
     parsed = [at for at, event in enumerate(events) if event is not None]
     if parsed and not _proved(values, events, parsed):
+        parsed = _without_odd(values, events, parsed)
+    if parsed and not _proved(values, events, parsed):
         for start in range(0, len(parsed), _BLOCK):
             block = parsed[start : start + _BLOCK]
             if not _proved(values, events, block):
@@ -129,6 +131,26 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     return events
 
 
+def _without_odd(values: Sequence[Any], events: list[Any], which: Sequence[int]) -> list[int]:
+    """Return which of these records look provable; drop the events of the others.
+
+    Ids with spaces or letters beyond ASCII are rare, and legitimate: looked for in each record, they cost a third of
+    what proving by blocks does.
+    """
+    rest = [
+        at
+        for at in which
+        if values[at].isascii()
+        and " " not in events[at].event_id
+        and " " not in events[at].user_id
+        and " " not in events[at].product_id
+        and b"\\" not in values[at]
+    ]
+    for at in set(which).difference(rest):
+        events[at] = None
+    return rest
+
+
 def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None], which: Sequence[int]) -> bool:
     """Return whether these records, which decoded, hold what their events say, and nothing else.
 
@@ -143,13 +165,16 @@ def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None],
     joined = b"".join(payloads)
     if not joined.isascii() or b"\\" in joined or b"\x7f" in joined or max(map(len, payloads)) > MAX_EVENT_BYTES:
         return False
-    texts = list(chain.from_iterable(map(_texts_of, chosen)))
     orders = [each.product_ids for each in chosen if each.product_ids]
-    if (orders or "" in texts) and any(bool(each.product_id) == bool(each.product_ids) for each in chosen):
+    if (orders or "" in [each.product_id for each in chosen]) and any(
+        bool(each.product_id) == bool(each.product_ids) for each in chosen
+    ):
         return False
-    texts.extend(chain.from_iterable(orders))
-    if " " in "".join(texts):
-        return False
+    if b" " in joined:  # most producers write none, between keys and values either
+        texts = list(chain.from_iterable(map(_texts_of, chosen)))
+        texts.extend(chain.from_iterable(orders))
+        if " " in "".join(texts):
+            return False
     strings = 9 * len(chosen)  # five keys; four values beside a time as a number
     strings -= 2 * sum([each.kind is UNSET for each in chosen])
     strings += sum([type(each.time) is str for each in chosen])

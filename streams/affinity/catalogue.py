@@ -31,7 +31,8 @@ class Catalogue:
                 shelves[cohort_id].append((-weight, product_id))
         self._shelves = {cohort: tuple(each for _, each in sorted(shelf)) for cohort, shelf in shelves.items()}
         self._banner_keys: dict[tuple[str, str], str] = {}
-        self._banner_marks: dict[tuple[str, str], int] = {}
+        self.banner_marks: dict[tuple[str, str], int] = {}
+        """Of (product, cohort), those that `banner_mark` has returned."""
         self.current_marks: set[int] = set()
         """Marks that `banner_mark` has returned: a decision that carries one names its banner as it is now. Not those
         of all banners, whose hashes would take minutes for a large shop."""
@@ -75,8 +76,8 @@ class Catalogue:
             KeyError: the catalogue lacks one of them.
         """
         pair = (product_id, cohort_id)
-        mark = self._banner_marks.get(pair)
+        mark = self.banner_marks.get(pair)
         if mark is None:
-            mark = self._banner_marks[pair] = int(self.banner_key(product_id, cohort_id)[: 2 * MARK_BYTES], 16)
+            mark = self.banner_marks[pair] = int(self.banner_key(product_id, cohort_id)[: 2 * MARK_BYTES], 16)
             self.current_marks.add(mark)
         return mark

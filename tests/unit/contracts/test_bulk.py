@@ -98,6 +98,7 @@ events = st.one_of(
     almost,
     st.just(SEGMENT),
 )
+GOOD_BUT_FOR_PRODUCTS = {name: value for name, value in GOOD.items() if name != "product_id"}
 spacing = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}])
 
 
@@ -127,6 +128,8 @@ def payloads(draw: st.DrawFn) -> bytes | None:
     st.sampled_from(["auto", "native", "segment"]),
 )
 @example([dumped(GOOD)[:-1] + b',"product_id":"mug-3"}', dumped(GOOD)], "clicks", "auto")
+# Two products too many and two too few: as many quotes together as two good events have.
+@example([dumped(GOOD | {"product_ids": ["mug-3"]}), dumped(GOOD_BUT_FOR_PRODUCTS)], "clicks", "auto")
 def test_together_is_as_alone(values, source, form):
     check_alike(values, source, form)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.cloudevents import CloudEvent
+from contracts.cloudevents import CloudEvent, Envelopes
 from contracts.times import MAX_EPOCH_MS, epoch_ms
 from contracts.topics import Topics
 
@@ -31,6 +31,23 @@ def test_times_are_rfc_3339_to_the_millisecond(time: int) -> None:
     written = dict(CloudEvent(id="7", type="x", source="/s", time=time).headers())["ce_time"].decode()
     assert epoch_ms(written) == time
     assert datetime.fromisoformat(written).tzinfo is not None
+
+
+times = st.one_of(st.integers(0, MAX_EPOCH_MS), st.integers(1_769_860_799_990, 1_769_860_802_010))
+
+
+@given(st.lists(st.tuples(st.text(), times, st.text()), max_size=5))
+def test_envelopes_are_the_headers_of_their_events(events: list[tuple[str, int, str]]) -> None:
+    envelopes = Envelopes("banner.assignment", "/ü")
+    for event_id, time, subject in events:
+        event = CloudEvent(id=event_id, type="banner.assignment", source="/ü", time=time, subject=subject)
+        assert envelopes.headers(event_id.encode(), time, subject.encode()) == event.headers()
+
+
+@pytest.mark.parametrize("time", [-1, MAX_EPOCH_MS + 1])
+def test_envelopes_refuse_times_that_rfc_3339_has_no_words_for(time: int) -> None:
+    with pytest.raises(ValueError, match="between 1970 and 9999"):
+        Envelopes("x", "/s").headers(b"7", time, b"")
 
 
 class TestTopics:
