@@ -107,15 +107,17 @@ def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     """Return the native events of which it is proved that they are what `decode_event` would make of them."""
     events = _parsed(values)
     parsed = [at for at, event in enumerate(events) if event is not None]
-    if parsed and not _proved(values, events, parsed):
-        parsed = _without_odd(values, events, parsed)
-    if parsed and not _proved(values, events, parsed):
-        for start in range(0, len(parsed), _BLOCK):
-            block = parsed[start : start + _BLOCK]
-            if not _proved(values, events, block):
-                for at in block:
-                    if not _proved(values, events, [at]):
-                        events[at] = None
+    if not parsed or _proved(values, events, parsed):
+        return events
+    parsed = _without_odd(values, events, parsed)
+    if not parsed or _proved(values, events, parsed):
+        return events
+    for start in range(0, len(parsed), _BLOCK):
+        block = parsed[start : start + _BLOCK]
+        if not _proved(values, events, block):
+            for at in block:
+                if not _proved(values, events, [at]):
+                    events[at] = None
     return events
 
 
