@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
@@ -13,16 +13,13 @@ from streams.batching.fetching import FETCH_WAIT_MS, fetch_batches
 from streams.batching.pins import replaces
 from streams.batching.records import Batch
 
-if TYPE_CHECKING:
-    from streams.batching.consumer import BatchConsumer
-
 
 class BatchThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with a fetch that brings batches and does not stall."""
 
     logger = logging.getLogger("faust.consumer")  # else Faust's own chatter would come under our name
     app: Any  # a `BatchApp`
-    consumer: "BatchConsumer"
+    consumer: Any  # a `BatchConsumer`, which makes this thread
 
     async def on_start(self) -> None:
         """Connect, and listen to the heartbeats."""
