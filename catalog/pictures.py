@@ -131,4 +131,4 @@ async def _each_path(
     finally:
         for task in tasks:
             task.cancel()
-    return outcomes
+    return {path: outcomes[path] for path in paths}  # in their order, whichever was done first
