@@ -140,6 +140,12 @@ class StreamsSettings(_Group):
         description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than "
         'fit into memory; needs `pip install "bannerstream[rocksdb]"`.',
     )
+    warm_states: int = Field(
+        100_000,
+        ge=0,
+        description="Visitors whose states stay unpacked, about 1 kB each: events of visitors who come again within "
+        "minutes then cost half.",
+    )
     forget_after_days: Days = Field(
         365.0, description="A visitor who has not come for this long is forgotten: state and assignment are deleted."
     )

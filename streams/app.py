@@ -77,6 +77,7 @@ class StreamsApp(BatchApp):
             Codec(pack, unpack),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
+            max_warm=streams.warm_states,
             open_at_rest=_at_rest(streams.store, instance),
             on_round=self._count,
         )

@@ -14,7 +14,7 @@ from streams.batching.producing import BulkProducer
 from streams.batching.reader import ChangelogReader
 from streams.batching.records import Batch
 from streams.batching.recovery import BatchTableManager
-from streams.batching.store import AtRest, Codec, InMemory, Partition
+from streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partition
 from streams.batching.table import WriteBehindTable
 from streams.batching.thread import BatchScheduler
 from streams.batching.topic import BatchTopic
@@ -72,14 +72,17 @@ class BatchApp(faust.App):
         publish: Callable[[Sequence[Any]], Awaitable[None]],
         publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
         open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
+        max_warm: int = MAX_WARM,
         on_round: Callable[[Round], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Make the app's table, and the ledger that writes it.
 
         `publish` sends the effects of several batches and returns once they are acknowledged; so does `publish_first`
-        before the states are written (see `Ledger`).
+        before the states are written (see `Ledger`). `max_warm`: how many clean states stay unpacked (see `store`).
         """
-        self.written = table = WriteBehindTable(self, name=name, codec=codec, open_at_rest=open_at_rest)
+        self.written = table = WriteBehindTable(
+            self, name=name, codec=codec, open_at_rest=open_at_rest, max_warm=max_warm
+        )
         self.tables.add(table)
         self.changelog_reader = ChangelogReader(self._connect_reader, table.partitions_here)
         self.ledger = Ledger(

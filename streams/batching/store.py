@@ -9,6 +9,7 @@ is acknowledged by forgetting its hot states, and what was folded into them is f
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 S = TypeVar("S")
@@ -159,9 +160,15 @@ class Partition(Generic[S]):
             self._removed.difference_update(key for key, packed in changes if packed is None)
 
     def cool(self, most: int) -> None:
-        """Let go of unpacked states that are clean, when there are more than `most` of them."""
-        if len(self._hot) > most:
-            self._hot = {key: self._hot[key] for key in self._dirty if key in self._hot}
+        """Let go of unpacked states that are clean, the first that came first, until `most` are left.
+
+        Not of all at once: unpacking into memory that the system has just taken back costs twice as much.
+        """
+        hot, dirty = self._hot, self._dirty
+        too_many = len(hot) - most
+        if too_many > 0:
+            for key in [each for each in islice(hot, too_many + len(dirty)) if each not in dirty][:too_many]:
+                del hot[key]
 
     def roll_back(self) -> None:
         """Forget everything that is not acknowledged."""

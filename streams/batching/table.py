@@ -9,7 +9,7 @@ from faust.tables.table import Table
 from faust.types import TP, EventT
 
 from streams.batching.pins import replaces
-from streams.batching.store import AtRest, Codec, InMemory, Partitions
+from streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partitions
 
 NOT_A_MAPPING = "states are read and written through table.partitions[number], by the agent that folds that partition"
 
@@ -84,9 +84,10 @@ class WriteBehindTable(Table[bytes, bytes]):
         *,
         codec: Codec[Any],
         open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
+        max_warm: int = MAX_WARM,
         **kwargs: Any,
     ) -> None:
-        self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest)
+        self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest, max_warm=max_warm)
         super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
 
     @replaces("faust.tables.base:Collection._new_store", "0cad007da65f")

@@ -128,6 +128,7 @@ table = app.write_behind(
     "affinity",
     Codec(pack, unpack),
     publish=publish,
+    max_warm=256_000,  # about 256 MB, as the record cache of Kafka Streams
     open_at_rest=(lambda number: OnDisk(FOLDER / str(number)))
     if os.environ["BENCH_STORE"] == "rocksdb"
     else (lambda _: InMemory()),
