@@ -84,7 +84,9 @@ async def test_raw_records_of_every_producer_are_read_whatever_the_codec(
     assert callable(producer)
     await producer(kafka.bootstrap_servers, fresh_name, codec)
 
-    assert (await sample_topic(kafka, fresh_name, 1)).codecs.keys() == {codec}, "it came compressed"
+    codecs = (await sample_topic(kafka, fresh_name, 1)).codecs.keys()
+    assert codec in codecs, "it came compressed"
+    assert codecs <= {codec, "none"}, "a producer may leave a batch as it is where compressing gains nothing"
     monkeypatch.setattr(PartitionRecords, "_consumer_record", lambda _, tp, record: record)
     consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
     await consumer.start()
