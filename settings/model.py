@@ -134,7 +134,10 @@ class StreamsSettings(_Group):
         description="How often states are written and offsets committed. A crash folds at most this much again; "
         "longer writes fewer records, because a busy visitor's state is written once.",
     )
-    compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="Of everything that streams writes.")
+    compression: Literal["none", "snappy", "zstd", "lz4"] = Field(
+        "snappy",
+        description="Of everything that streams writes. `lz4` is dear here: aiokafka compresses with its level 9.",
+    )
     store: Literal["memory", "rocksdb"] = Field(
         "memory",
         description="Where states are at rest. `rocksdb` keeps them on disk, under `data_dir`, for more visitors than "
