@@ -48,6 +48,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     cohort_id: CohortId
     decided_at: Timestamp
     """The event time that the decision rests on: the same after every replay."""
+    variant: Variant = "a"
 
 
 class Rendition(Struct, frozen=True, kw_only=True):
