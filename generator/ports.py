@@ -5,13 +5,14 @@ uint8, height x width x 3 (RGB) or 4 (RGBA, straight alpha), sRGB.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.catalog import Cohort, Product
+from contracts.creative import Creative
 from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
 
@@ -41,6 +42,10 @@ class Composition:
     ground_y: float
     """Height of the surface that the product stands on."""
     right_to_left: bool
+    aside: Box | None = None
+    """Where price and button stand, when not with the words."""
+    creative: Creative = field(default_factory=Creative)
+    """The template that was asked for (a shape that lacks it has another), and the styles of headline and scene."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Which font draws which letters, and how wide they come out.
 
 Latin, Greek and Cyrillic come from the font packages; every other script from Noto where the system has it.
-Widths and ink come from HarfBuzz, the same shaping that the renderer does, so boxes are true.
+Widths, ink and outlines come from one shaping by HarfBuzz, so boxes are true. Letters are drawn as their outlines: a
+renderer that was handed the fonts would open their files anew for every picture, which took most of the time of text.
 """
 
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 import uharfbuzz
 from fontTools import unicode as font_unicode
 from fontTools import unicodedata as scripts
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
 
 from generator.errors import NoFontForScript
 from generator.layout.text import JOINERS
@@ -60,6 +63,17 @@ class Typeface:
 
 
 @dataclass(frozen=True, slots=True)
+class Glyph:
+    """One glyph at its place, in font units."""
+
+    number: int
+    x: int
+    y: int
+    letter: int
+    """Position in the text of the letter that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shaped:
     """A stretch of text of one font, measured for a font size of 1."""
 
@@ -72,6 +86,8 @@ class Shaped:
     """Ink below the baseline."""
     left: float
     """Ink to the left of the origin, negative when it starts inside."""
+    glyphs: tuple[Glyph, ...] = ()
+    """In visual order."""
 
 
 def shape(text: str, typeface: Typeface) -> tuple[Shaped, ...]:
@@ -88,6 +104,34 @@ def drawable(text: str, typeface: Typeface) -> str:
     return "".join(
         char for char in text if unicodedata.category(char)[0] in "LMNZ" or _face_for(char, typeface) is not None
     )
+
+
+@lru_cache(maxsize=4096)
+def outline(shaped: Shaped, tracking: float = 0.0) -> str:
+    """Return the letters as SVG path data for a font size of 1000, the y axis down; `tracking` is in font sizes."""
+    opened = _opened(shaped.face)
+    pen = SVGPathPen(None, ntos=_decimals)
+    scale = 1000 / opened.em
+    for glyph in shaped.glyphs:
+        x = glyph.x + tracking * glyph.letter * opened.em
+        moved = TransformPen(pen, (scale, 0, 0, -scale, x * scale, -glyph.y * scale))
+        opened.font.draw_glyph_with_pen(glyph.number, moved)
+    return str(pen.getCommands())
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether the first letter with a direction runs right to left (UAX #9, rule P2)."""
+    for char in text:
+        kind = unicodedata.bidirectional(char)
+        if kind in {"R", "AL"}:
+            return True
+        if kind == "L":
+            return False
+    return False
 
 
 def cap_height(typeface: Typeface) -> float:
@@ -203,16 +247,21 @@ def _shape_run(text: str, face: Face) -> Shaped:
     buffer = uharfbuzz.Buffer()
     buffer.add_str(text)
     buffer.guess_segment_properties()
+    # Its script says nothing of a stretch without letters: Arabic digits run left to right.
+    buffer.direction = "rtl" if is_right_to_left(text) else "ltr"
     uharfbuzz.shape(opened.font, buffer, {"kern": True, "liga": True})
-    pen = rise = drop = left = 0.0
+    pen = rise = drop = left = 0
+    glyphs = []
     for glyph, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
         ink = opened.font.get_glyph_extents(glyph.codepoint)
         if ink is not None and ink.width:
             rise = max(rise, ink.y_bearing + position.y_offset)
             drop = max(drop, -(ink.y_bearing + ink.height + position.y_offset))
             left = max(left, -(pen + ink.x_bearing + position.x_offset))
+        glyphs.append(Glyph(glyph.codepoint, pen + position.x_offset, position.y_offset, glyph.cluster))
         pen += position.x_advance
-    return Shaped(text, face, pen / opened.em, rise / opened.em, drop / opened.em, left / opened.em)
+    em = opened.em
+    return Shaped(text, face, pen / em, rise / em, drop / em, left / em, tuple(glyphs))
 
 
 def _no_font(char: str) -> str:
