@@ -16,6 +16,14 @@ def streams(ctx: typer.Context) -> None:
 
 
 @app.command()
+def experiments(ctx: typer.Context) -> None:
+    """Count what visitors saw and clicked, for the choice of variants and for `bannerstream report`."""
+    from streams.experiments.service import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
 def generator(ctx: typer.Context) -> None:
     """Make the banners that are asked for."""
     from generator.main import run

@@ -270,7 +270,7 @@ class _Batch:
         if isinstance(error, IgnoredEvent):
             self._ignored += 1
         else:
-            self._letters.append(_dead_letter(record, self._topic, self._partition, error, self._now))
+            self._letters.append(letter_of(record, self._topic, self._partition, error, self._now))
 
     def outcome(self, records: int) -> Outcome:
         """Return what the batch of so many records leads to."""
@@ -326,7 +326,8 @@ def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
     )
 
 
-def _dead_letter(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+def letter_of(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+    """Return the dead letter of a record that `error` stands against; `now` in epoch milliseconds."""
     code, reason = "internal", f"{type(error).__name__}: {error}"
     if isinstance(error, InvalidRecord):
         code, reason = error.code, str(error)

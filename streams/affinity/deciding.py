@@ -48,9 +48,7 @@ def decide(
     return Decision(product_id, cohort_id, banner_mark, state.seen, variant)
 
 
-def settle(
-    state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b""
-) -> bool:
+def settle(state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b"") -> bool:
     """Put the decision into the state; return True, with a new epoch, if there is a new one to announce."""
     decision = decide(state, catalogue, policy, draw, key)
     if decision is state.decision:

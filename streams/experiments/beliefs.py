@@ -103,9 +103,7 @@ class Beliefs:
         alpha, beta = (each[places] for each in self._variant_posterior)
         shared = np.clip(random.beta(alpha, beta, (rounds, len(places))), 1e-6, 1 - 1e-6)
         seen, clicked = (each[places] for each in self._of_cohort(cohort_id))
-        rates = random.beta(
-            self._strength * shared + clicked, self._strength * (1 - shared) + (seen - clicked)
-        )
+        rates = random.beta(self._strength * shared + clicked, self._strength * (1 - shared) + (seen - clicked))
         chosen += [allowed[int(best)] for best in rates.argmax(axis=1)]
         return tuple(chosen)
 
@@ -149,7 +147,7 @@ class Beliefs:
         """
         means = self._variant_posterior[0] / self._variant_posterior.sum(axis=0)
         of_variant = dict(zip(self.variants, means, strict=True))
-        between, within, weight = 0.0, 0.0, 0.0
+        between, within = 0.0, 0.0
         for (_, variant), counts in self._counts.items():
             seen, clicked = _sane(counts)
             if variant not in of_variant or seen < 2:
@@ -158,8 +156,7 @@ class Beliefs:
             chance = mean * (1 - mean)
             between += seen * ((clicked / seen - mean) ** 2 - chance / seen)
             within += seen * chance
-            weight += seen
-        if not weight or between <= 0:
+        if between <= 0:
             return MOST_STRENGTH
         return min(MOST_STRENGTH, max(LEAST_STRENGTH, within / between - 1))
 

@@ -113,7 +113,9 @@ class LinUcb:
     def __init__(self, truth: World, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         creatives = [each for name in truth.variants if (each := creative_of(name)) is not None]
-        parts = sorted({part for each in creatives for part in ((0, each.template), (1, each.headline), (2, each.scene))})
+        parts = sorted(
+            {part for each in creatives for part in ((0, each.template), (1, each.headline), (2, each.scene))}
+        )
         variants = len(truth.variants)
         self._features = np.zeros((variants, 1 + len(parts) + variants))
         for number, each in enumerate(creatives):
