@@ -167,9 +167,7 @@ class CompactedView(Generic[_T]):
 
     def _apply(self, key: bytes | None, value: bytes | None, partition: int, offset: int) -> None:
         try:
-            if key is None:
-                raise InvalidRecord("a record of a compacted topic needs a key")
-            name = self._name_of(key, partition)
+            name = self._name_of(_present(key), partition)
             if value is None:
                 self._latest.pop(name, None)
             else:
@@ -186,3 +184,9 @@ class CompactedView(Generic[_T]):
                 )
             return
         self.version += 1
+
+
+def _present(key: bytes | None) -> bytes:
+    if key is None:
+        raise InvalidRecord("a record of a compacted topic needs a key")
+    return key

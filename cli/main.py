@@ -15,6 +15,7 @@ from cli import (
     dlq,
     edge,
     erase,
+    evaluate,
     events,
     paint,
     run,
@@ -49,6 +50,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(events.app, name="events")
 app.add_typer(banners.app, name="banners")
 app.add_typer(storage.app, name="storage")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(edge.app, name="edge")
 app.add_typer(config.app, name="config")

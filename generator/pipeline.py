@@ -19,7 +19,7 @@ from contracts.keys import manifest_object_key
 from contracts.manifest import Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import ComposedSet, Composer, Fallback, Job, description_key
+from generator.composing import ComposedSet, Composer, Fallback, Job
 from generator.ports import BannerStore, EncodedImage, ProductImage
 from generator.stopwatch import Stopwatch
 
@@ -94,8 +94,7 @@ class Pipeline:
         return list(self._executor.map(self._store_one, jobs, composed))
 
     def _job(self, request: BannerRequest) -> Job:
-        kept = self._store.description(self._description_key(request))
-        return Job(request, self._product_image(request), kept)
+        return Job(request, self._product_image(request))
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
         """Return the product's picture; without one, the banner is typographic."""
@@ -108,17 +107,10 @@ class Pipeline:
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
-    def _description_key(self, request: BannerRequest) -> str:
-        product = request.product
-        return description_key(product.rev or content_rev(product), self.composer.describer_revision)
-
     def _store_one(self, job: Job, composed: ComposedSet | Exception) -> MadeBanner | UnmakeableBanner:
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
-        # What stood in for a describer that was down is not kept: the next banner asks the describer again.
-        if job.description is None and Fallback("describer", "failed") not in composed.fallbacks:
-            self._store.put_description(self._description_key(job.request), composed.description)
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(

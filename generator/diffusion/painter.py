@@ -67,11 +67,12 @@ class DiffusersPainter:
             PaintingFailed: the model raised, or there is not memory enough for a single picture.
             BlackPicture: a picture is black or not a number.
         """
-        by_shape: dict[Shape, list[int]] = defaultdict(list)
+        alike: dict[tuple[Shape, float], list[int]] = defaultdict(list)
         for at, wish in enumerate(wishes):
-            by_shape[shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)].append(at)
+            shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)
+            alike[shape, wish.guidance].append(at)
         painted: dict[int, Painting] = {}
-        for shape, places in by_shape.items():
+        for (shape, _), places in alike.items():
             for at, pixels in zip(places, self._batch([wishes[at] for at in places], shape), strict=True):
                 painted[at] = self._painting(wishes[at], pixels)
         return [painted[at] for at in range(len(wishes))]
@@ -103,7 +104,7 @@ class DiffusersPainter:
         arguments: dict[str, Any] = {
             "prompt": [prompt.positive for prompt in prompts],
             "num_inference_steps": self._steps,
-            "guidance_scale": self._guidance,
+            "guidance_scale": self._guidance * wishes[0].guidance,  # one factor per batch
             "width": shape.width,
             "height": shape.height,
             # On the CPU, so that a seed means the same on every device.

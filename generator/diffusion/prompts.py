@@ -48,7 +48,13 @@ def prompt_of(wish: SceneWish, mode: Mode) -> Prompt:
     """Return the prompt of a wish: the empty scene, or with `whole` the product in it."""
     description, cohort = wish.description, wish.cohort
     place = _PLACES.get(description.setting, description.setting)
-    manner = [_LIGHT[cohort.light], *cohort.mood[:3], "shallow depth of field", "professional product photography"]
+    manner = [
+        *wish.keywords,
+        _LIGHT[cohort.light],
+        *cohort.mood[:3],
+        "shallow depth of field",
+        "professional product photography",
+    ]
     if mode == "whole":
         thing = " ".join([*description.attributes, description.subject])
         return Prompt(_sentence(f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")

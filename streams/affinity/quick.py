@@ -28,7 +28,7 @@ QuickFold = Callable[[UserState, PlainEvent, int, int, bytes], bool]
 def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
     source: Source, topic: str, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant
 ) -> QuickFold:
-    """Return a function of (state, event, event time, offset, user key) that folds the common case into the state, and decides.
+    """Return a function of (state, event, event time, offset, user key) that folds the common case, and decides.
 
     It returns False where it is not the common case: the state is unchanged, and `fold` and `settle` have to tell. A
     decision was taken where the state's epoch has grown.

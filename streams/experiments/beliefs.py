@@ -1,11 +1,11 @@
 """What is believed of each variant's click rate, and the variant that a decision shows because of it.
 
 Thompson sampling in two levels (HierTS: Hong et al., "Hierarchical Bayesian Bandits", 2022): a variant's rate over all
-cohorts is drawn from its posterior, and from that, as a prior, its rate in one cohort. A cohort of which little is known
-thus borrows from the others, with their uncertainty, and one of which much is known goes its own way. A variant of which
-nothing is known borrows from those that share its template, its headline or its scene style. Why not LinUCB: it knows no
-cohort that no feature names, it is not random, so that many decisions between two updates are all alike, and it needs a
-width to be tuned; `bannerstream evaluate bandit` compares them.
+cohorts is drawn from its posterior, and from that, as a prior, its rate in one cohort. A cohort of which little is
+known thus borrows from the others, with their uncertainty, and one of which much is known goes its own way. A variant
+of which nothing is known borrows from those that share its template, its headline or its scene style. Why not LinUCB:
+its choice is not random, so that the decisions between two updates are all alike, it needs a width to be tuned, and
+cohorts learn nothing from each other; `bannerstream evaluate bandit` compares them.
 
 Nothing is drawn when a decision is taken. When results change, `SLOTS` draws are made of each cohort at once, and a
 decision looks into the slot that its visitor and epoch hash to: the shares are those of Thompson sampling, a replay
@@ -52,7 +52,7 @@ class Guard:
 
 
 class Beliefs:
-    """The posterior, as it was when the results were read. Immutable; slots are filled when they are first asked for."""
+    """The posterior when the results were read. Immutable; slots are filled when they are first asked for."""
 
     def __init__(self, variants: Sequence[str], counts: Counts, guard: Guard) -> None:
         if not variants:

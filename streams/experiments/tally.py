@@ -1,4 +1,4 @@
-"""What is counted of one banner's variant: how often it was seen and clicked. The value in the table and its changelog."""
+"""What is counted of one variant: how often it was seen and clicked. The value in the table and its changelog."""
 
 from typing import Self
 
