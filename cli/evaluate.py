@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.console import AsJson, print_json, show_table, stderr, stdout
-from generator.evaluation.reporting import Report
+from generator.evaluation.reporting import Figure, Report
 
 app = typer.Typer(help="Measure how good the parts of the generator are.", no_args_is_help=True)
 
@@ -44,6 +44,48 @@ def describe(
     with stderr.status("describing"):
         report = evaluate_describers(parts, models=model or (), limit=limit, lexicon_only=lexicon_only)
     show(report, as_json=as_json, out=out)
+
+
+@app.command()
+def bandit(
+    cohorts: Annotated[int, typer.Option("--cohorts", min=1, max=1000, help="Simulated cohorts.")] = 12,
+    variants: Annotated[int, typer.Option("--variants", min=2, max=63, help="Variants that are tried.")] = 18,
+    impressions: Annotated[int, typer.Option("--impressions", min=1000, help="Visits of each world.")] = 200_000,
+    refresh: Annotated[int, typer.Option("--refresh", min=1, help="Visits between two looks at results.")] = 2_000,
+    worlds: Annotated[int, typer.Option("--worlds", min=1, max=100, help="Worlds, each with other tastes.")] = 5,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the curves: .png or .svg.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what choosing variants costs on simulated visitors: regret beside uniform, LinUCB and the oracle."""
+    from streams.experiments.evaluating import evaluate
+
+    with stderr.status("simulating") as status:
+        found = evaluate(
+            cohorts=cohorts,
+            variants=variants,
+            impressions=impressions,
+            refresh=refresh,
+            seeds=range(worlds),
+            on_progress=status.update,
+        )
+    uniform = next(each.final for each in found if each.policy == "uniform")
+    rows: list[dict[str, Figure]] = [
+        {
+            "policy": each.policy,
+            "regret_clicks": round(each.final, 1),
+            "standard_error": round(each.spread, 1),
+            "share_of_uniform": round(each.final / uniform, 4),
+        }
+        for each in found
+    ]
+    notes = {"regret": f"clicks short of the best choice after {impressions} visits, the mean of {worlds} worlds"}
+    if plot is not None:
+        from cli.plots import plot_regret
+
+        with _writable(plot):
+            plot_regret(found, plot)
+    show(Report("bandit", rows, notes), as_json=as_json, out=out)
 
 
 def show(report: Report, *, as_json: bool, out: Path | None = None) -> None:

@@ -18,6 +18,7 @@ from cli import (
     evaluate,
     events,
     paint,
+    report,
     run,
     servers,
     storage,
@@ -44,6 +45,7 @@ app.command("paint")(paint.paint)
 app.command("schema")(contracts.schema)
 app.command("asyncapi")(contracts.asyncapi)
 app.command("erase")(erase.erase)
+app.command("report")(report.report)
 app.add_typer(run.app, name="run")
 app.add_typer(topics.app, name="topics")
 app.add_typer(catalog.app, name="catalog")

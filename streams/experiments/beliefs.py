@@ -37,6 +37,9 @@ VARIANT_STRENGTH = 200.0
 LEAST_STRENGTH, MOST_STRENGTH = 50.0, 5_000.0
 """Between these is what all cohorts together are worth to one of them, in impressions; how much, the data say."""
 
+_FURTHEST_LOGIT = 7.0
+"""Added effects of parts reach no further: a rate of 0.1 % or 99.9 % before anything of the variant is known."""
+
 Counts = Mapping[tuple[str, str], tuple[int, int]]
 """By (cohort, variant): impressions, clicks."""
 
@@ -191,4 +194,4 @@ def _logit(rate: float) -> float:
 
 
 def _rate(logit: float) -> float:
-    return 1 / (1 + exp(-logit))
+    return 1 / (1 + exp(-max(-_FURTHEST_LOGIT, min(_FURTHEST_LOGIT, logit))))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 
 from broker.compacted import CompactedView, by_partition_and_key, read_compacted
+from broker.errors import TopicMissing
 from broker.topics import create_changelog, tallies_name
 from settings import Settings
 from streams.affinity import Catalogue
@@ -14,14 +15,16 @@ from streams.experiments.tally import Place, Tally, unpack
 
 
 async def read_results(settings: Settings) -> dict[Place, Tally]:
-    """Return what was counted up to now, summed over partitions.
+    """Return what was counted up to now, summed over partitions: nothing where the counting worker has never run.
 
     Raises:
-        TopicMissing: no experiment has run yet.
         ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
     """
     topic = tallies_name(settings.streams.app_id)
-    found = await read_compacted(settings.kafka, topic, unpack, by_partition_and_key)
+    try:
+        found = await read_compacted(settings.kafka, topic, unpack, by_partition_and_key)
+    except TopicMissing:
+        return {}
     summed: dict[Place, Tally] = {}
     for place, tally in _placed(found.items()):
         total = summed.setdefault(place, Tally())
