@@ -21,3 +21,11 @@ def generator(ctx: typer.Context) -> None:
     from generator.main import run
 
     run(settings_of(ctx))
+
+
+@app.command()
+def purger(ctx: typer.Context) -> None:
+    """Tell the CDN which pointers became stale."""
+    from edge.cdn.main import run
+
+    run(settings_of(ctx))
