@@ -24,6 +24,14 @@ def generator(ctx: typer.Context) -> None:
 
 
 @app.command()
+def edge(ctx: typer.Context) -> None:
+    """Show visitors their banners, live; take in what pages report."""
+    from edge.main import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
 def purger(ctx: typer.Context) -> None:
     """Tell the CDN which pointers became stale."""
     from edge.cdn.main import run

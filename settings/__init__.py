@@ -7,6 +7,7 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 from settings.forms import input_forms, read_mappings
 from settings.model import (
     CdnSettings,
+    EdgeSettings,
     GeneratorSettings,
     InputSettings,
     KafkaSettings,
@@ -19,6 +20,7 @@ from settings.sources import load_settings
 
 __all__ = [
     "CdnSettings",
+    "EdgeSettings",
     "GeneratorSettings",
     "InputSettings",
     "KafkaSettings",
