@@ -96,8 +96,8 @@ class Reader:
 
     @property
     def active(self) -> bool:
-        """Tell whether this worker is the one that purges."""
-        return bool(self._consumer.assignment())
+        """Tell whether this worker is the one that purges, and has caught up."""
+        return bool(self._consumer.assignment()) and not self._taken_over
 
     def taken_over(self) -> None:
         """Note that the partitions may be others now: what they hold must be read first."""
@@ -238,4 +238,4 @@ def _key(record: _Record, form: re.Pattern[bytes]) -> str:
 
 def _origin(record: _Record) -> Origin:
     size = len(record.key or b"") + len(record.value or b"")
-    return Origin(record.topic, record.partition, record.offset, record.timestamp, size)
+    return Origin(record.topic, record.partition, record.offset, record.timestamp, record.key, size)

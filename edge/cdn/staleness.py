@@ -22,6 +22,7 @@ class Origin:
     offset: int
     timestamp: int
     """When it was written, epoch milliseconds."""
+    key: bytes | None
     size: int
     """Bytes of key and value."""
 

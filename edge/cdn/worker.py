@@ -112,7 +112,7 @@ class PurgeWorker:
     async def _bury(self, letters: Iterable[DeadLetter], publisher: Publisher) -> None:
         topic = self._settings.kafka.topic_table().dead_letters.name
         letters = list(letters)
-        await publisher.publish_all(Outgoing(topic, None, None, letter.headers()) for letter in letters)
+        await publisher.publish_all(Outgoing(topic, each.key, each.value, each.headers()) for each in letters)
         for letter in letters:
             self._metrics.refused.labels(letter.code).inc()
         log.warning("dead_letters", count=len(letters), codes=sorted({letter.code for letter in letters}))
@@ -146,13 +146,13 @@ class PurgeWorker:
 
 
 def _letter(origin: Origin, code: str, reason: str, now: float) -> DeadLetter:
-    """Return a letter without the original.
+    """Return a letter without the original value, which says so, so that it is never replayed.
 
     A replay would write an old assignment behind newer ones of the same visitor, and compaction would keep the old one.
     """
     return DeadLetter(
-        key=None,
-        value=None,
+        key=origin.key,
+        value=None if origin.key is not None else b"",  # aiokafka sends no record that has neither
         topic=origin.topic,
         partition=origin.partition,
         offset=origin.offset,

@@ -1,6 +1,8 @@
 """A cache in front of an origin, each with the purger that speaks to it."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,18 @@ from tests.integration.cdn.origin import Origin, origin
 
 TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
 SIZE = "970x250"
+
+
+PATIENCE_S = 60.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return once the condition is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "not within the patience"
+        await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,15 +13,14 @@ from edge.cdn.sending import Sender
 from edge.cdn.staleness import Origin as Record
 from edge.cdn.staleness import Stale
 from edge.cdn.varnish import Varnish as VarnishPurger
-from tests.integration.cdn.conftest import SIZE, Cache
+from tests.integration.cdn.conftest import PATIENCE_S, SIZE, Cache, until
 from tests.integration.cdn.origin import Origin
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-PATIENCE_S = 30.0
 ANNA, BEN = "a" * 32, "b" * 32
 OLD, NEW = "0" * 64, "1" * 64
-HERE = Record("banner.assignments", 0, 1, 1_000, 100)
+HERE = Record("banner.assignments", 0, 1, 1_000, b"key", 100)
 
 
 def pointer(user: str) -> str:
@@ -34,13 +32,6 @@ async def purge(purger: Purger, stale: Stale) -> list[Call]:
     async with Sender(purger, PurgerMetrics(CollectorRegistry()), asyncio.Event(), timeout_s=10) as sender:
         assert await sender.send_all(calls) == []
     return calls
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
 
 
 async def test_a_pointer_is_stale_before_and_fresh_after_and_images_stay(edge: Origin, cache: Cache) -> None:

@@ -11,7 +11,7 @@ from edge.cdn.staleness import Origin, Stale, Staleness, paths, tags
 
 USERS = [f"{number:032x}" for number in range(3)]
 BANNERS = [f"{number:064x}" for number in range(3)]
-HERE = Origin("topic", 0, 7, 1_000, 300)
+HERE = Origin("topic", 0, 7, 1_000, b"key", 300)
 
 
 def assignment(user: str, epoch: int, banner: str) -> Assignment:
