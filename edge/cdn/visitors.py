@@ -3,7 +3,7 @@
 An open-addressing hash table in numpy columns. User keys are keyed hashes already, so a part of the key is the hash.
 At most two of three slots are taken and the capacity doubles: 42 to 84 bytes a visitor (126 for the moment in which a
 full table moves into the next), where a dict of dataclasses takes 300. Which visitors have a banner is one scan of a
-column: about a millisecond for a million, and needed only when a banner becomes ready.
+column: milliseconds, and needed only when a banner becomes ready.
 """
 
 from dataclasses import dataclass
