@@ -1,7 +1,7 @@
 """A node without Kafka or a bucket: its tables are filled by hand, what it writes is kept in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +65,17 @@ def assignment(user_key: str, epoch: int, key: str, cohort: str = "cooks") -> As
 def banner_key(key: str) -> str:
     """Return a banner key: a hex digit, repeated."""
     return key * 64
+
+
+PATIENCE_S = 30.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once the condition holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110  (metrics and tables wake nobody)
+            await asyncio.sleep(0.002)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from contracts.messages import Feedback
 from contracts.times import rfc3339
 from edge.intake import check_formats
 from settings import Settings
-from tests.unit.edge.nodes import Node, running_node
+from tests.unit.edge.nodes import Node, running_node, until
 
 
 async def post(node: Node, body: Any, *, user: str = "ada", path: str = "/v1/events", **headers: str) -> Any:
@@ -116,8 +116,7 @@ async def test_without_a_token_nothing_is_taken(node: Node) -> None:
 async def test_it_is_acknowledged_once_kafka_has_it(node: Node) -> None:
     node.sink.open.clear()
     asking = asyncio.create_task(post(node, {"type": "click", "product_id": "a"}))
-    while not node.metric("bannerstream_edge_waiting_records"):
-        await asyncio.sleep(0)
+    await until(lambda: node.metric("bannerstream_edge_waiting_records") == 1)
     assert not asking.done()
     node.sink.open.set()
     assert (await asking).status_code == 202
@@ -156,8 +155,7 @@ async def test_under_overload_clients_are_told_when_to_come_back() -> None:
 async def test_requests_that_wait_share_a_round(node: Node) -> None:
     node.sink.open.clear()
     asking = [asyncio.create_task(post(node, {"type": "click", "product_id": "a"})) for _ in range(20)]
-    while node.metric("bannerstream_edge_waiting_records") < 20:
-        await asyncio.sleep(0)
+    await until(lambda: node.metric("bannerstream_edge_waiting_records") == 20)
     node.sink.open.set()
     assert {(await each).status_code for each in asking} == {202}
     assert len(node.sink.rounds) <= 3

@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from edge.stream import EventStream
-from tests.unit.edge.nodes import Node, assignment, running_node
-
-PATIENCE_S = 20.0
+from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, running_node, until
 
 
 class Client:
@@ -51,11 +49,6 @@ class Client:
                 events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
         return events
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not true():
-                await asyncio.sleep(0.002)
-
 
 @asynccontextmanager
 async def stream(node: Node, user: str = "ada", **changes: Any) -> AsyncIterator[tuple[Client, Awaitable[None]]]:
@@ -84,10 +77,10 @@ async def test_it_tells_now_and_whenever_something_changes(node: Node) -> None:
     node.announce("b")
     node.assign(1, "a")
     async with stream(node) as (client, _):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         assert client.text.startswith("retry: 2000\n\n")
         node.assign(2, "b")
-        await client.until(lambda: len(client.events) == 2)
+        await until(lambda: len(client.events) == 2)
         told = [(event, id_, data["epoch"], data["banner_key"][0]) for event, id_, data in client.events]
         assert told == [("banner", "1", 1, "a"), ("banner", "2", 2, "b")]
 
@@ -96,11 +89,11 @@ async def test_who_comes_back_is_told_only_what_is_new(node: Node) -> None:
     node.announce("a")
     node.assign(4, "a")
     async with stream(node, last_event_id="4", ping_s=0.01) as (client, _):
-        await client.until(lambda: ": ping" in client.text)
+        await until(lambda: ": ping" in client.text)
         assert client.events == []
         node.announce("b")
         node.assign(5, "b")
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         assert client.events[0][1] == "5"
 
 
@@ -109,7 +102,7 @@ async def test_another_id_than_the_current_one_is_told_the_current_one(node: Nod
     node.announce("a")
     node.assign(4, "a")
     async with stream(node, last_event_id=last) as (client, _):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         assert client.events[0][1] == "4"
 
 
@@ -118,13 +111,13 @@ async def test_a_slow_client_is_told_the_latest_and_nothing_between(node: Node) 
     node.announce("b")
     node.assign(1, "a")
     async with stream(node) as (client, _):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         client.taking.clear()
         for epoch in range(2, 500):
             node.assign(epoch, "ab"[epoch % 2])
             await asyncio.sleep(0)
         client.taking.set()
-        await client.until(lambda: client.events[-1][1] == "499")
+        await until(lambda: client.events[-1][1] == "499")
         assert len(client.events) <= 3, "the one that was under way, and the latest"
 
 
@@ -141,10 +134,10 @@ async def test_a_banner_made_anew_is_told_under_the_same_epoch(node: Node) -> No
     node.announce("a")
     node.assign(1, "a")
     async with stream(node) as (client, _):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         node.announce("a", revision=2, engine="diffusers")
         node.edge.hub.tell(node.key())
-        await client.until(lambda: len(client.events) == 2)
+        await until(lambda: len(client.events) == 2)
         assert [(id_, data["epoch"], data["tier"]) for _, id_, data in client.events] == [
             ("1", 1, "studio"),
             ("1.2", 1, "diffusers"),
@@ -155,7 +148,7 @@ async def test_an_erasure_is_told_and_ends_the_streams(node: Node) -> None:
     node.announce("a")
     node.assign(1, "a")
     async with stream(node) as (client, task), stream(node, "bob") as (other, _):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         node.edge.visitors.erase(node.key())
         node.edge.hub.erased(node.key())
         async with asyncio.timeout(PATIENCE_S):
@@ -164,7 +157,7 @@ async def test_an_erasure_is_told_and_ends_the_streams(node: Node) -> None:
         assert client.done
         assert not other.done, "nobody else's stream ends"
         other.leave()
-        await client.until(lambda: len(node.edge.hub) == 0)
+        await until(lambda: len(node.edge.hub) == 0)
 
 
 async def test_a_stream_ends_with_its_token(node: Node) -> None:
@@ -176,14 +169,18 @@ async def test_a_stream_ends_with_its_token(node: Node) -> None:
 
 
 async def test_of_too_many_tabs_the_oldest_gives_way() -> None:
-    async with running_node(max_streams_per_visitor=2) as node:
-        async with stream(node) as (first, task), stream(node) as (second, _), stream(node) as (third, _):
-            async with asyncio.timeout(PATIENCE_S):
-                await task
-            assert (first.done, second.done, third.done) == (True, False, False)
-            second.leave()
-            third.leave()
-            await first.until(lambda: len(node.edge.hub) == 0)
+    async with (
+        running_node(max_streams_per_visitor=2) as node,
+        stream(node) as (first, task),
+        stream(node) as (second, _),
+        stream(node) as (third, _),
+    ):
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert (first.done, second.done, third.done) == (True, False, False)
+        second.leave()
+        third.leave()
+        await until(lambda: len(node.edge.hub) == 0)
 
 
 async def test_too_many_streams_are_told_to_come_back() -> None:
@@ -206,15 +203,15 @@ async def test_the_view_wakes_whoever_sees_a_banner_that_changed(node: Node) -> 
     view, key = node.edge.view, node.key()
     view._apply_assignment(key.encode(), encode(assignment(key, 1, "a")))
     async with stream(node) as (client, task):
-        await client.until(lambda: len(client.events) == 1)
+        await until(lambda: len(client.events) == 1)
         assert client.events[0][2]["tier"] == "default"
         view._apply_ready(b"a" * 64, encode(ready("a")))
-        await client.until(lambda: len(client.events) == 2)
+        await until(lambda: len(client.events) == 2)
         view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
-        await client.until(lambda: len(client.events) == 3)
+        await until(lambda: len(client.events) == 3)
         view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
         view._apply_ready(b"a" * 64, None)
-        await client.until(lambda: len(client.events) == 4)
+        await until(lambda: len(client.events) == 4)
         view._apply_assignment(key.encode(), None)
         async with asyncio.timeout(PATIENCE_S):
             await task
