@@ -37,3 +37,11 @@ def edge(ctx: typer.Context) -> None:
     from edge.main import run
 
     run(settings_of(ctx))
+
+
+@app.command()
+def purger(ctx: typer.Context) -> None:
+    """Tell the CDN which pointers became stale."""
+    from edge.cdn.main import run
+
+    run(settings_of(ctx))

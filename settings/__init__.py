@@ -6,6 +6,7 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 
 from settings.forms import input_forms, read_mappings
 from settings.model import (
+    CdnSettings,
     EdgeSettings,
     GeneratorSettings,
     InputSettings,
@@ -18,6 +19,7 @@ from settings.model import (
 from settings.sources import load_settings
 
 __all__ = [
+    "CdnSettings",
     "EdgeSettings",
     "GeneratorSettings",
     "InputSettings",

@@ -58,16 +58,18 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(each) for each in get_args(annotation) if each is not type(None))
     if origin is dict:
         return "table"
-    if origin is list:
-        return "list"
+    if origin in (list, tuple):
+        return f"list of {_type_name(get_args(annotation)[0])}"
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _default(setting: FieldInfo) -> str:
     value = setting.get_default(call_default_factory=True)
-    if value is None or value in ({}, []):
+    if value is None or value in ({}, [], ()):
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{each}`" for each in value)
     if isinstance(value, SecretStr) or (isinstance(value, dict) and isinstance(next(iter(value.values())), SecretStr)):
         return "a trial value, refused in production"
     if isinstance(value, bool):
