@@ -144,7 +144,7 @@ def _seasons(catalogue: Catalogue) -> Rows:
             (Shown("outdoor", "hand-trowel", BILLBOARD, "open-bold-natural", f"{season} garden"),),
             (Shown("athletic", "thermos-bottle", BILLBOARD, "open-bold-natural", f"{season} trail"),),
         )
-        for season in ("spring", "summer", "autumn", "frosty")
+        for season in ("spring", "summer", "autumn", "winter")
     )
 
 
