@@ -6,6 +6,7 @@ and hands back a compressed one; together that took six times as long.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from generator.layout.blending import blend_at, round_rect
 from generator.layout.blocks import Block, Placed, Role
 from generator.layout.colours import Rgb
-from generator.layout.fonts import Shaped, contours
+from generator.layout.fonts import Outline, Shaped, outline
 from generator.layout.lines import advance
 from generator.ports import Box, Image
 
@@ -79,44 +80,33 @@ def _fill_run(samples: Image, run: Shaped, origin: Points, font_size: float, *, 
     for glyph in run.glyphs:
         place = np.array([glyph.x + tracking * glyph.letter, glyph.y], np.float32)
         corner = origin * unit + place * scale - np.float32(1 << (_BITS - 1))
-        outlines = [(points * scale + corner).round().astype(np.int32) for points in contours(run.face, glyph.number)]
-        if outlines:
-            _fill_glyph(samples, outlines)
+        shape = outline(run.face, glyph.number)
+        if shape.ends:
+            _fill_glyph(samples, shape, (shape.points * scale + corner).round().astype(np.int32))
 
 
-def _fill_glyph(samples: Image, outlines: list[Points]) -> None:
-    """Fill by winding: what turns like the largest outline is ink, what turns against it is a hole in this glyph."""
-    areas = [_signed_area(points) for points in outlines]
-    outward = math.copysign(1.0, max(areas, key=abs))
-    solid = [points for points, area in zip(outlines, areas, strict=True) if area * outward > 0]
-    holes = [points for points, area in zip(outlines, areas, strict=True) if area * outward < 0]
-    if len(solid) == 1 and not holes:
-        cv2.fillPoly(samples, solid, 255, cv2.LINE_8, _BITS)
+def _fill_glyph(samples: Image, shape: Outline, points: Points) -> None:
+    """Fill by winding: polygons of ink one by one, for they may overlap, then the holes out of them.
+
+    OpenCV fills several polygons by parity, which is the same where only one is ink: the holes lie inside of it.
+    """
+    polygons = [points[start:end] for start, end in pairwise((0, *shape.ends))]
+    if sum(shape.solid) == 1:
+        cv2.fillPoly(samples, polygons, 255, cv2.LINE_8, _BITS)
         return
-    corner, far = _around(solid, samples)
-    own = np.zeros(tuple((far - corner)[::-1]), np.uint8)
-    if own.size == 0:
-        return
-    offset = corner * np.int32(1 << _BITS)
-    for points in solid:
-        cv2.fillPoly(own, [points - offset], 255, cv2.LINE_8, _BITS)
-    if holes:
-        cv2.fillPoly(own, [points - offset for points in holes], 0, cv2.LINE_8, _BITS)
-    window = samples[corner[1] : far[1], corner[0] : far[0]]
-    np.maximum(window, own, out=window)
-
-
-def _signed_area(points: Points) -> float:
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-
-
-def _around(outlines: list[Points], samples: Image) -> tuple[Points, Points]:
-    points = np.concatenate(outlines)
     limit = np.array(samples.shape[1::-1])
     low = np.clip((points.min(axis=0) >> _BITS) - 1, 0, limit)
     high = np.clip((points.max(axis=0) >> _BITS) + 2, 0, limit)
-    return low, high
+    own = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+    if own.size == 0:
+        return
+    offset = (low << _BITS).astype(np.int32)
+    for solid in (True, False):
+        for polygon, ink in zip(polygons, shape.solid, strict=True):
+            if ink == solid:
+                cv2.fillPoly(own, [polygon - offset], 255 if solid else 0, cv2.LINE_8, _BITS)
+    window = samples[low[1] : high[1], low[0] : high[0]]
+    np.maximum(window, own, out=window)
 
 
 def _strike(item: Placed) -> Box:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,6 @@ from numpy.typing import NDArray
 
 from generator.errors import NoFontForScript
 from generator.layout.text import JOINERS
-
-Contour = NDArray[np.float32]
-"""Points of a closed polygon, n x 2."""
 
 _CHORDS = 7
 """Per curve: on a letter 120 pixels high, a chord strays from its curve by less than a tenth of a pixel."""
@@ -95,6 +93,18 @@ class Shaped:
     """In visual order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A glyph as polygons."""
+
+    points: NDArray[np.float32]
+    """All polygons' points, n x 2."""
+    ends: tuple[int, ...]
+    """Where each polygon ends among the points."""
+    solid: tuple[bool, ...]
+    """Whether each is ink (it turns like the largest one) or a hole in the ink."""
+
+
 def shape(text: str, typeface: Typeface) -> tuple[Shaped, ...]:
     """Return the text in stretches of one font each, in logical order.
 
@@ -112,12 +122,23 @@ def drawable(text: str, typeface: Typeface) -> str:
 
 
 @lru_cache(maxsize=8192)
-def contours(face: Face, glyph: int) -> tuple[Contour, ...]:
-    """Return a glyph's outline as closed polygons of points for a font size of 1, the y axis up."""
+def outline(face: Face, glyph: int) -> Outline:
+    """Return a glyph's outline for a font size of 1, the y axis up."""
     opened = _opened(face)
     pen = _Flattening()
     opened.font.draw_glyph_with_pen(glyph, pen)
-    return tuple(np.array(points, np.float32) / np.float32(opened.em) for points in pen.polygons if len(points) > 2)
+    polygons = [np.array(points, np.float32) / np.float32(opened.em) for points in pen.polygons if len(points) > 2]
+    if not polygons:
+        return Outline(np.zeros((0, 2), np.float32), (), ())
+    areas = [_signed_area(polygon) for polygon in polygons]
+    outward = max(areas, key=abs) > 0
+    ends = tuple(accumulate(len(polygon) for polygon in polygons))
+    return Outline(np.concatenate(polygons), ends, tuple((area > 0) == outward for area in areas))
+
+
+def _signed_area(points: NDArray[np.float32]) -> float:
+    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
 
 
 class _Flattening(BasePen):  # type: ignore[misc]  # fontTools has no types
