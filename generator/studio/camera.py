@@ -1,6 +1,6 @@
 """The camera: lights a scene, takes it through the lens and develops it.
 
-Everything soft (layers, light, haze, reflections) happens in linear light at a working size of at most 48,000 pixels;
+Everything soft (layers, light, haze, reflections) happens in linear light at a working size of at most 36,000 pixels;
 only the surface's texture and the grain are made at full size. That keeps a 1080 x 1080 within tens of milliseconds.
 """
 
@@ -20,9 +20,9 @@ from generator.studio.light import Light
 from generator.studio.scene import Scene, Stage, Stops
 from generator.studio.view import View
 
-WORKING_PIXELS = 48_000
-"""Working size: the largest softly focused edge is then about 5 pixels wide on 1080 x 1080, as a lens would draw it."""
-WORKING_SHARE = 0.42
+WORKING_PIXELS = 36_000
+"""Working size: the largest softly focused edge is then about 6 pixels wide on 1080 x 1080, as a lens would draw it."""
+WORKING_SHARE = 0.36
 """Of a small banner's pixels: what is out of focus has no more detail than that."""
 GRAIN = 1.1
 """Standard deviation in 8-bit steps: breaks the banding of gradients, stays below what the encoder would keep."""
