@@ -14,10 +14,12 @@ from PIL import Image as Pictures
 from contracts.catalog import Cohort, Favourite, Product, with_rev
 from contracts.errors import ConfigurationError
 from contracts.keys import banner_key
+from contracts.manifest import Description
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
 from generator.assembly import Models, build_composer
-from generator.composing import ComposedSet, Picture
+from generator.composing import ComposedSet, Job, Picture
+from generator.describers.lexicon import LexiconDescriber
 from generator.ports import ProductImage
 from settings import GeneratorSettings
 from storage.intake import take_in
@@ -90,10 +92,11 @@ def paint_once(
     picture: Path | None = None,
     size: BannerSize = SIZES[0],
     variant: str = "a",
+    setting: str | None = None,
     favourites: Sequence[Favourite] = (),
     models: Models | None = None,
 ) -> PaintedOnce:
-    """Return one size of a banner, made as the generator would make it.
+    """Return one size of a banner, made as the generator would make it; `setting` overrides the lexicon's.
 
     `favourites` are the cohort's top products; `models` are those of the settings, where they are loaded already.
 
@@ -126,7 +129,16 @@ def paint_once(
     )
     with ThreadPoolExecutor(1) as executor:
         composer = build_composer(settings, executor, sizes=(size,), models=models)
-        return PaintedOnce(request, composer.compose(request, _product_image(picture)))
+        job = Job(request, _product_image(picture), _described(product, setting) if setting else None)
+        (composed,) = composer.compose_all([job])
+    if isinstance(composed, Exception):
+        raise composed
+    return PaintedOnce(request, composed)
+
+
+def _described(product: Product, setting: str) -> Description:
+    (description,) = LexiconDescriber().describe([product])
+    return msgspec.structs.replace(description, setting=setting)
 
 
 def _product_image(picture: Path | None) -> ProductImage | None:

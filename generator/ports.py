@@ -76,6 +76,17 @@ class SceneWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """How the scene's light throws the product's shadow."""
+
+    length: float = 0.2
+    """On the ground, of the product's height: short under a high sun."""
+    softness: float = 1.0
+    """1 is a window's; below, a sun's or spotlight's."""
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Painting:
     """A painted scene, ready for product and words to be laid over it."""
 
@@ -84,6 +95,7 @@ class Painting:
     light_side: LightSide
     """Where the light comes from: the product's shadow falls the other way."""
     provenance: Provenance
+    shadow: Shadow = field(default_factory=Shadow)
     holds_product: bool = False
     """The painter painted the product itself (mode `whole`): nothing is laid over."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.catalog import Cohort
-from generator.layout.blending import blend, blend_at
+from generator.layout.blending import blend, blend_at, round_rect
 from generator.layout.blocks import Block, Placed, Role
 from generator.layout.colours import (
     WHITE,
@@ -33,7 +33,7 @@ from generator.layout.colours import (
 from generator.layout.drawing import Inks
 from generator.layout.fields import lay_field
 from generator.layout.planning import ground_box, is_mirrored, template_of
-from generator.layout.products import blurred, rounded
+from generator.layout.products import blurred
 from generator.ports import Box, Composition, Image
 
 Floats = NDArray[np.float32]
@@ -126,7 +126,7 @@ def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Coho
 def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     """Lay a pane of frosted glass: the scene blurred behind the cohort's paper."""
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
-    mask = rounded(width, height, 0.09 * min(width, height))
+    mask = round_rect(width, height, Box(0, 0, width, height), 0.09 * min(width, height))
     pad = max(6, round(min(width, height) * 0.12))
     halo = blurred(np.pad(mask, pad), pad / 2.2)
     blend_at(pixels, halo * 0.2, (20, 16, 14), x - pad, y - pad + pad // 5)
