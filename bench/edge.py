@@ -7,6 +7,7 @@
 - `slow`: `/v1/banner` of a good client while so many others never end a request (`--slow 10000`).
 """
 
+import asyncio
 import json
 import re
 import shutil
@@ -229,8 +230,6 @@ def weigh(visitors: int) -> Result:
 
 def load(stage: Stage, visitors: int) -> Result:
     """Return how long a node takes to read so many assignments from Kafka, and its memory then."""
-    import asyncio
-
     kafka = KafkaSettings(bootstrap_servers=stage.bootstrap)
     asyncio.run(create_topics(kafka))
     topics = kafka.topic_table()
@@ -255,14 +254,14 @@ def load(stage: Stage, visitors: int) -> Result:
 
 def slow(folder: Path, count: int) -> Result:
     """Return how long a good client waits while others never end their requests."""
-    with node(folder, f"{LOOPBACK}:1", "/healthz", BANNERSTREAM_EDGE__REQUEST_TIMEOUT_S="60") as ours:
-        with ExitStack() as stack:
-            alone = _waits(ours)
-            for _ in range(count):
-                connection = stack.enter_context(socket.create_connection((LOOPBACK, ours.port), timeout=30))
-                connection.sendall(b"POST /v1/feedback HTTP/1.1\r\nhost: bench\r\ncontent-length: 100\r\n\r\n{")
-            among = _waits(ours)
-            return {"slow": count, "alone_ms": alone, "among_ms": among, "rss_mb": round(ours.rss_mb(), 1)}
+    patient = {"BANNERSTREAM_EDGE__REQUEST_TIMEOUT_S": "60"}
+    with node(folder, f"{LOOPBACK}:1", "/healthz", **patient) as ours, ExitStack() as stack:
+        alone = _waits(ours)
+        for _ in range(count):
+            connection = stack.enter_context(socket.create_connection((LOOPBACK, ours.port), timeout=30))
+            connection.sendall(b"POST /v1/feedback HTTP/1.1\r\nhost: bench\r\ncontent-length: 100\r\n\r\n{")
+        among = _waits(ours)
+        return {"slow": count, "alone_ms": alone, "among_ms": among, "rss_mb": round(ours.rss_mb(), 1)}
 
 
 def _waits(ours: Node) -> float:

@@ -25,7 +25,12 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith(PUBLIC):
+        # Without an `Origin` it is no page of another origin that asks, and what a page gets is kept by nobody.
+        if scope["type"] == "http" and (scope["path"].startswith(PUBLIC) or not _has_origin(scope)):
             await self._app(scope, receive, send)
         else:
             await self._listed(scope, receive, send)
+
+
+def _has_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])

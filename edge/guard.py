@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -56,6 +57,7 @@ class Guard:
         self._addresses = addresses
         self._max_body_bytes = max_body_bytes
         self._request_timeout_s = request_timeout_s
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,10 +96,19 @@ class Guard:
                     500, {"error": "internal", "message": "something went wrong here"}, {}, scope, sending
                 )
         finally:
-            route = _route(scope)
-            self._metrics.requests.labels(route, str(status)).inc()
-            if route != "/v1/stream":
-                self._metrics.duration.labels(route).observe(time.perf_counter() - begun)
+            self._count(_route(scope), status, time.perf_counter() - begun)
+
+    def _count(self, route: str, status: int, seconds: float) -> None:
+        children = self._children.get((route, status))
+        if children is None:  # looking labels up takes longer than counting; routes and statuses are few
+            children = self._children[route, status] = (
+                self._metrics.requests.labels(route, str(status)),
+                None if route == "/v1/stream" else self._metrics.duration.labels(route),
+            )
+        requests, duration = children
+        requests.inc()
+        if duration is not None:
+            duration.observe(seconds)
 
     def _check(self, scope: Scope) -> None:
         path: str = scope["path"]

@@ -1,4 +1,4 @@
-"""Which banner each visitor sees: a million visitors in some 150 MB. Pure: no I/O, no clock.
+"""Which banner each visitor sees: a million visitors in some 160 MB. Pure: no I/O, no clock.
 
 A visitor is shown an assignment once its banner is ready, and until then what was shown before. A newer epoch never
 gives way to an older one; only a deletion forgets it.
@@ -87,8 +87,8 @@ class BannerTable:
 class VisitorTable:
     """Visitors by user key; of each one what was assigned last and what is shown.
 
-    Columns of numbers beside one dict: a million visitors take 150 MB this way, and 700 MB as a struct each
-    (`python -m bench edge --case memory`). A user key is kept as the 128-bit number that its hex digits write.
+    Columns of numbers beside one dict: a million visitors take 160 MB (`python -m bench edge --case memory`).
+    A user key is kept as the 128-bit number that its hex digits write.
     """
 
     def __init__(self, banners: BannerTable) -> None:

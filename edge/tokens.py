@@ -52,11 +52,13 @@ class VisitorTokens:
     """Mints and verifies visitor tokens with the keys of the settings. `now`: epoch seconds.
 
     Raises:
-        ConfigurationError: a key in PEM is not an Ed25519 key; names the setting.
+        ConfigurationError: a key in PEM is not an Ed25519 key, or in production a secret is the trial one; names it.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         edge = settings.edge
+        if settings.environment == "production" and (trial := edge.trial_secrets()):
+            raise ConfigurationError(f"{', '.join(trial)}: still the trial value; make one with `openssl rand -hex 32`")
         self._edge = edge
         self._now = now
         self._keys = {kid: _key(kid, secret.get_secret_value()) for kid, secret in edge.token_keys.items()}

@@ -153,3 +153,12 @@ def test_no_token_is_minted_for_what_cannot_be_an_id(user: str) -> None:
 def test_a_key_that_cannot_be_used_stops_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"edge\.token_keys\.k"):
         tokens(token_keys={"k": "-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----"}, token_kid="k")
+
+
+def test_trial_secrets_are_refused_in_production() -> None:
+    own = {"environment": "production", "privacy": {"user_key_secret": "a secret of one's own"}}
+    own |= {"storage": {"secret_key": "another of one's own"}}
+    with pytest.raises(ConfigurationError, match=r"edge\.feedback_secret, edge\.token_keys\.trial"):
+        VisitorTokens(Settings(**own))
+    edge = {"token_keys": {"new": NEW}, "token_kid": "new", "feedback_secret": OLD}
+    assert VisitorTokens(Settings(**own, edge=edge)).mint("ada")
