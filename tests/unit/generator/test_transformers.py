@@ -54,7 +54,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 
 def test_what_is_written_always_matches_the_grammar_or_is_none(tiny: LanguageModel):
-    prompts = [prompt_of(each) + "Subject:" for each in (*products(4), *map(product, INJECTIONS.values()))]
+    prompts = [prompt_of(each) + "Subject:" for each in (*products(1), *map(product, INJECTIONS.values()))]
     finished = tiny.write(prompts, GRAMMAR, 400)
     assert all(text is not None and re.fullmatch(GRAMMAR, text) for text in finished)
     assert tiny.write(prompts, GRAMMAR, 3) == [None] * len(prompts)
