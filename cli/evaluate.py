@@ -39,10 +39,13 @@ def describe(
 ) -> None:
     """Measure how well describers read shop titles: the lexicon, SmolLM2 choosing and writing, a random model."""
     from generator.evaluation.describers import evaluate_describers
+    from generator.evaluation.titles import PARTS
 
-    parts = [each.value for each in part or [TitlePart.UNSEEN]]
+    asked = {each.value for each in part or [TitlePart.UNSEEN]}
     with stderr.status("describing"):
-        report = evaluate_describers(parts, models=model or (), limit=limit, lexicon_only=lexicon_only)
+        report = evaluate_describers(
+            [each for each in PARTS if each in asked], models=model or (), limit=limit, lexicon_only=lexicon_only
+        )
     show(report, as_json=as_json, out=out)
 
 

@@ -105,7 +105,7 @@ def paint(
     shape = _chosen({each.name: each for each in SIZES}, size, "--size")
     image = shop.images.get(product)
     known = Catalogue(shop.products, shop.cohorts, creative_revision="", favourites=FAVOURITES)
-    favourites = known.favourites(cohort)
+    favourites = known.favourites(cohort) if settings.generator.personal else ()
     if sweep is not None:
         with stderr.status("painting"):
             swept = sweep_personal(

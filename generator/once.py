@@ -106,7 +106,7 @@ def paint_once(
         NoFontForScript: no installed font has the letters of the words.
     """
     product, cohort = with_rev(product), with_rev(cohort)
-    told = tuple(favourites) if settings.personal else ()
+    told = tuple(favourites)
     key = banner_key(
         product,
         cohort,

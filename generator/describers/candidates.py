@@ -29,6 +29,8 @@ class Candidates:
     """The lexicon's description."""
     known: bool
     """A good that the lexicon knows stands in the title; else `own` goes by the category alone."""
+    placed: bool
+    """Its category says where it is at home."""
     subjects: tuple[str, ...]
     """The lexicon's own first."""
 
@@ -45,7 +47,8 @@ def candidates_of(product: Product) -> Candidates:
             found += [named(good.name) for good in goods_of(segment, each)]
         if language == "en":
             found += _phrases(segment)
-    return Candidates(own, known, tuple(dict.fromkeys(found))[:_MOST])
+    placed = any(word in vocabulary.CATEGORY_SETTINGS for word in product.category.replace("_", "-").split("-"))
+    return Candidates(own, known, placed, tuple(dict.fromkeys(found))[:_MOST])
 
 
 def _phrases(segment: Segment) -> Iterator[str]:

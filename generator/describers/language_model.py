@@ -36,6 +36,7 @@ class LanguageModel:
         # Else a model works out likelihoods of the whole vocabulary for every token of a prompt: most of the time.
         takes = inspect.signature(self._model.forward).parameters
         self._last_logits_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self.special_tokens: frozenset[int] = frozenset(self._tokenizer.all_special_ids)
         self._compiler: Any = None
         self._opening = self._read_opening(opening)
         self.name = model.rstrip("/").rpartition("/")[2]
@@ -48,6 +49,11 @@ class LanguageModel:
         other = copy.copy(self)
         other._opening = other._read_opening(opening)  # noqa: SLF001  (its own kind)
         return other
+
+    def tokens(self, text: str) -> list[int]:
+        """Return a text as tokens. What spells a control token (`<|im_end|>`) is left out."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [each for each in ids if each not in self.special_tokens]
 
     def likelihoods(self, prompts: Sequence[str], endings: Sequence[Sequence[str]]) -> list[list[float]]:
         """Return, per prompt, the log-likelihood (nats, the sum over its tokens) of each of its endings."""
@@ -72,7 +78,7 @@ class LanguageModel:
     def _likelihoods(self, prompts: Sequence[str], endings: Sequence[Sequence[str]]) -> list[list[float]]:
         import torch  # noqa: PLC0415
 
-        tokens = [[self._tokenizer(each, add_special_tokens=False)["input_ids"] for each in row] for row in endings]
+        tokens = [[self.tokens(each) for each in row] for row in endings]
         with torch.inference_mode():
             read = self._read(prompts)
             first = read.logits.log_softmax(-1)
@@ -163,8 +169,9 @@ class LanguageModel:
         """Read prompts that go on from the opening."""
         import torch  # noqa: PLC0415
 
-        inputs = self._tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
-        inputs = inputs.to(self._device)
+        inputs = self._tokenizer.pad(
+            {"input_ids": [self.tokens(each) for each in prompts]}, return_tensors="pt", padding=True
+        ).to(self._device)
         cache = copy.deepcopy(self._opening)
         cache.batch_repeat_interleave(len(prompts))
         opening = torch.ones((len(prompts), cache.get_seq_length()), dtype=torch.long, device=self._device)

@@ -47,7 +47,7 @@ class WritingDescriber:
         written = self._model.write([f"{prompt}Subject:" for prompt in prompts], GRAMMAR, _LONGEST)
         parsed = [_parsed(text) for text in written]
         subjects = [subject for subject, _ in parsed]
-        settings = self._settings.choose(prompts, subjects, [{}] * len(prompts))
+        settings = self._settings.choose(prompts, subjects)
         return [
             self._checked(product, subject, attributes, setting)
             for product, (subject, attributes), setting in zip(products, parsed, settings, strict=True)

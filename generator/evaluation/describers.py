@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from generator.describers.lexicon import LexiconDescriber
+from generator.describers.transformers import DescriberMode
 from generator.evaluation.describing import evaluate_describer
 from generator.evaluation.reporting import Figure, Report
 from generator.evaluation.titles import Part, labelled_titles
 from generator.ports import Describer
 
-_MODES = ("choose", "write")
+_MODES: tuple[DescriberMode, ...] = ("choose", "write")
 
 
 def evaluate_describers(

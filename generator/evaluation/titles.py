@@ -6,7 +6,7 @@ Only the figures on `unseen` say what a shop will see: when one of its titles te
 """
 
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ from contracts.catalog import Product
 from contracts.scalars import Category, Locale
 
 Part = Literal["words", "rules", "unseen"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class LabelledTitle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

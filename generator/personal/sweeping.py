@@ -18,6 +18,8 @@ SWEPT = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of `generator.personal`: keywords are repeated up to three times, so finer steps look alike."""
 
 _MARGIN, _LABEL = 16, 40
+_LEAST_WIDTH = 640
+"""Of a sheet: room for the keywords."""
 _PAPER, _INK = "#ffffff", "#333333"
 
 
@@ -62,7 +64,7 @@ def save_sheet(swept: Sequence[tuple[float, PaintedOnce]], path: Path) -> None:
         ConfigurationError: the file cannot be written in this format.
     """
     banners = [Pictures.open(BytesIO(painted.picture.files[0].content)).convert("RGB") for _, painted in swept]
-    width = max(each.width for each in banners) + 2 * _MARGIN
+    width = max(_LEAST_WIDTH, *(each.width for each in banners)) + 2 * _MARGIN
     height = sum(each.height + _LABEL + _MARGIN for each in banners) + _MARGIN
     sheet = Pictures.new("RGB", (width, height), _PAPER)
     draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(16), _MARGIN
