@@ -68,6 +68,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     banner_key: BannerKey
     revision: Annotated[int, Meta(ge=1)]
+    """Grows when another picture takes this one's place under the same key."""
     product_id: ProductId
     product_rev: Rev
     cohort_id: CohortId
@@ -85,3 +86,5 @@ class Manifest(Struct, frozen=True, kw_only=True):
     stage_ms: dict[str, float]
     """Milliseconds per stage: describe, write, paint, lay_out, judge, encode, store."""
     created_at: Timestamp
+    provisional: bool = False
+    """The studio's preview of a banner that a model is still to paint: whoever finds it makes the next revision."""

@@ -180,8 +180,47 @@ class GeneratorSettings(_Group):
     painter_steps: int = Field(4, ge=1, le=200, description="Denoising steps.")
     painter_guidance: float = Field(0.0, ge=0, le=30, description="Classifier-free guidance; 0 for turbo models.")
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
-    batch_size: int = Field(8, ge=1, le=256, description="Requests painted together.")
-    batch_wait_s: float = Field(0.1, ge=0, le=10, description="How long a batch waits to fill.")
+    batch_size: int = Field(8, ge=1, le=256, description="Requests that are taken up together.")
+    batches_in_flight: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Batches of requests worked on at once: while one is painted, another is laid out, encoded and "
+        "stored.",
+    )
+    queue_size: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="Requests held in memory, waiting or worked on; when there are as many, partitions are paused.",
+    )
+    images_together: int = Field(
+        16, ge=1, le=256, description="Most pictures that the model paints in one step; fewer where memory runs out."
+    )
+    batch_wait_s: float = Field(
+        0.02, ge=0, le=10, description="How long a picture waits for others of its shape and adapter."
+    )
+    images_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Most pictures that this process has the model paint in any minute; the studio paints the "
+        "others. 0: no limit.",
+    )
+    images_per_hour: int = Field(0, ge=0, description="The same in any hour.")
+    step_timeout_s: Seconds = Field(
+        60.0, description="A step of a model that takes longer than this hangs, and is given up."
+    )
+    after_hang: Literal["rebuild", "exit"] = Field(
+        "rebuild",
+        description="When a step hung: `rebuild` loads the model anew while the studio paints, and ends the process if "
+        "that hangs too; `exit` ends it at once, for its supervisor to start another.",
+    )
+    warm_up: bool = Field(True, description="Paint one picture of each shape before the first request is taken.")
+    progressive: bool = Field(
+        False,
+        description="Announce a studio banner at once and replace it by the model's when that is ready. Of no effect "
+        "where the studio is the painter.",
+    )
     encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
     metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 

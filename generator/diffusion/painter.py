@@ -1,4 +1,4 @@
-"""The diffusers painter: batches by shape, same seed same picture, half the batch when memory runs out."""
+"""The diffusers painter: batches by shape, same seed same picture."""
 
 import math
 from collections import defaultdict
@@ -17,7 +17,7 @@ from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
 from generator.diffusion.showing import shown
-from generator.errors import BlackPicture, PaintingFailed
+from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
 from generator.ports import Image, LightSide, Painting, SceneWish
 
 log = structlog.get_logger(__name__)
@@ -64,28 +64,31 @@ class DiffusersPainter:
         """Return one painting per wish, in order.
 
         Raises:
-            PaintingFailed: the model raised, or there is not memory enough for a single picture.
+            OutOfMemory: there is not memory enough for so many pictures at once.
+            PaintingFailed: the model raised.
             BlackPicture: a picture is black or not a number.
         """
         by_shape: dict[Shape, list[int]] = defaultdict(list)
         for at, wish in enumerate(wishes):
-            by_shape[shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)].append(at)
+            by_shape[self.batch_key(wish)].append(at)
         painted: dict[int, Painting] = {}
         for shape, places in by_shape.items():
             for at, pixels in zip(places, self._batch([wishes[at] for at in places], shape), strict=True):
                 painted[at] = self._painting(wishes[at], pixels)
         return [painted[at] for at in range(len(wishes))]
 
+    def batch_key(self, wish: SceneWish) -> Shape:
+        """Return the shape: pictures of one are painted together."""
+        return shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)
+
     def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
-        """Paint pictures of one shape together, in halves where memory does not suffice."""
+        """Paint pictures of one shape together."""
         import torch  # noqa: PLC0415
 
         try:
             return self._run(wishes, shape)
         except torch.OutOfMemoryError as error:
-            if len(wishes) == 1:
-                raise PaintingFailed(f"out of memory for one picture of {shape.width}x{shape.height}") from error
-            log.warning("painter_out_of_memory", batch=len(wishes), width=shape.width, height=shape.height)
+            told = str(error)
         except PaintingFailed:
             raise
         except Exception as error:
@@ -93,8 +96,7 @@ class DiffusersPainter:
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-        half = len(wishes) // 2
-        return self._batch(wishes[:half], shape) + self._batch(wishes[half:], shape)
+        raise OutOfMemory(f"out of memory for {len(wishes)} pictures of {shape.width}x{shape.height}: {told}")
 
     def _run(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
         import torch  # noqa: PLC0415
