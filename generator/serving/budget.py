@@ -39,7 +39,7 @@ class ImageBudget:
     """Pictures of this process. 0 sets no limit. Any thread may ask; `clock` is monotonic, in seconds."""
 
     def __init__(self, *, per_minute: int = 0, per_hour: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
-        windows = (_Window("minute", 60, per_minute), _Window("hour", 3600, per_hour))
+        windows = (_Window("a minute", 60, per_minute), _Window("an hour", 3600, per_hour))
         self._windows = [window for window in windows if window.most]
         self._clock = clock
         self._lock = threading.Lock()
@@ -54,6 +54,6 @@ class ImageBudget:
             second = int(self._clock())
             for window in self._windows:
                 if not window.has_room(pictures, second):
-                    raise OverBudget(f"over the budget of {window.most} pictures a {window.name}")
+                    raise OverBudget(f"over the budget of {window.most} pictures {window.name}")
             for window in self._windows:
                 window.add(pictures, second)

@@ -60,6 +60,8 @@ class FairQueue(Generic[Item]):
         item = heapq.heappop(self._flows[cohort]).item
         self._length -= 1
         self._drop_if_empty(cohort)
+        if not self._flows:  # nobody is owed a turn any more
+            self._starts.clear()
         return item
 
     def discard(self, unwanted: Callable[[Item], bool]) -> list[Item]:

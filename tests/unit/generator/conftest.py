@@ -70,12 +70,20 @@ def fakes() -> Iterator[Fakes]:
 def request_for() -> RequestFor:
     """Return a function that asks for the banner of a product, `p1` unless told otherwise."""
 
-    def make(product_id: str = "p1", *, title: str = "Stoneware Mug", image_key: str | None = None) -> BannerRequest:
+    def make(
+        product_id: str = "p1",
+        *,
+        title: str = "Stoneware Mug",
+        image_key: str | None = None,
+        cohort_id: str = "cosy",
+    ) -> BannerRequest:
         product = with_rev(
-            Product(product_id=product_id, title=title, category="kitchen", cohorts={"cosy": 1.0}, image_key=image_key)
+            Product(
+                product_id=product_id, title=title, category="kitchen", cohorts={cohort_id: 1.0}, image_key=image_key
+            )
         )
         cohort = with_rev(
-            Cohort(cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffffff", "#ddccbb", "#884422"))
+            Cohort(cohort_id=cohort_id, name="Cosy", mood=("warm",), palette=("#ffffff", "#ddccbb", "#884422"))
         )
         key = banner_key(product, cohort, locale="en", variant="a", creative_revision="1")
         return BannerRequest(

@@ -11,8 +11,8 @@ from contracts.deadletters import DeadLetter
 from contracts.errors import MalformedRecord
 from contracts.topics import Topics
 from generator.announcing import bury
-from generator.records import dead_letters, read_request
 from generator.errors import MismatchedKey
+from generator.records import dead_letters, read_request
 from tests.unit.generator.conftest import RequestFor
 
 
