@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -21,6 +21,7 @@ from generator.fakes import (
     fake_encode,
 )
 from generator.pipeline import Pipeline
+from generator.serving.budget import ImageBudget
 
 NOW = 1_760_000_000_000
 RequestFor = Callable[..., BannerRequest]
@@ -40,6 +41,7 @@ class Fakes:
     judge: FakeJudge = field(default_factory=FakeJudge)
     store: FakeStore = field(default_factory=FakeStore)
     painted_together: int = 8
+    budget: ImageBudget | None = None
 
     def composer(self) -> Composer:
         return Composer(
@@ -54,10 +56,18 @@ class Fakes:
             sizes=(RECTANGLE, SQUARE),
             executor=self.executor,
             painted_together=self.painted_together,
+            budget=self.budget,
         )
 
-    def pipeline(self) -> Pipeline:
-        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW)
+    def sketcher(self) -> Composer:
+        """What makes previews: the understudies alone."""
+        return replace(
+            self, describer=self.describer_understudy, painter=self.understudy, understudy=None, painted_together=1
+        ).composer()
+
+    def pipeline(self, *, progressive: bool = False) -> Pipeline:
+        sketcher = self.sketcher() if progressive else None
+        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher)
 
 
 @pytest.fixture

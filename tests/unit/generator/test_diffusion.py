@@ -125,7 +125,7 @@ class TestWithTorch:
             raise torch.OutOfMemoryError("tried to allocate 2 GiB")
 
         monkeypatch.setattr(painter, "_pipeline", scarce)
-        with pytest.raises(OutOfMemory, match="for 3 pictures of .*tried to allocate 2 GiB"):
+        with pytest.raises(OutOfMemory, match=r"for 3 pictures of .*tried to allocate 2 GiB"):
             painter.paint([wish(seed=seed) for seed in range(3)])
 
     def test_sizes_of_one_shape_are_painted_together(self, models: Path):

@@ -1,7 +1,5 @@
 """The queue of requests: bounded, a banner once, nothing committed before it is answered."""
 
-from collections.abc import Callable
-
 import pytest
 from aiokafka import TopicPartition
 from hypothesis import HealthCheck, given, settings
@@ -103,51 +101,61 @@ def test_a_previewed_banner_whose_partition_went_is_not_made(request_for: Reques
     assert queue.waiting == 0
 
 
+class Shop:
+    """Two partitions of requests, the queue, and what was answered and committed of them."""
+
+    def __init__(self, request_for: RequestFor, data: st.DataObject) -> None:
+        self.queue = RequestQueue(6)
+        self.log = {0: [request_for(f"p{n % 4}") for n in range(12)], 1: [request_for(f"p{n % 3}") for n in range(12)]}
+        self.fetched, self.committed = {0: 0, 1: 0}, {0: 0, 1: 0}
+        self.answered: set[tuple[int, int]] = set()
+        self.in_flight: list[Wanted] = []
+        self.data = data
+
+    def fetch(self) -> None:
+        for partition, requests in self.log.items():
+            at = self.fetched[partition]
+            if self.queue.room and at < len(requests):
+                self.queue.put(record(at, partition=partition), requests[at])
+                self.fetched[partition] += 1
+
+    def start(self) -> None:
+        self.in_flight += self.queue.take(2)
+
+    def end(self) -> None:
+        if self.in_flight:
+            wanted = self.in_flight.pop(self.data.draw(st.integers(0, len(self.in_flight) - 1)))
+            records = self.queue.close(wanted)
+            self.answered.update((each.partition, each.offset) for each in records)
+            self.queue.finish(records)
+
+    def rebalance(self) -> None:
+        partition = self.data.draw(st.integers(0, 1))
+        self.queue.lose([TopicPartition(TOPIC, partition)])
+        self.fetched[partition] = self.committed[partition]
+
+    def commit(self) -> None:
+        for partition, position in self.queue.positions().items():
+            assert all((partition.partition, at) in self.answered for at in range(position))
+            self.committed[partition.partition] = position
+
+
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_happens_nothing_is_committed_unanswered_and_nothing_stays(request_for: RequestFor, data) -> None:
-    """Takes, answers, losses and returns of partitions in any order, against a list of what was answered."""
-    queue = RequestQueue(6)
-    log = {0: [request_for(f"p{n % 4}") for n in range(12)], 1: [request_for(f"p{n % 3}") for n in range(12)]}
-    fetched, committed, answered = {0: 0, 1: 0}, {0: 0, 1: 0}, set()
-    in_flight: list[Wanted] = []
-
-    def fetch() -> None:
-        for partition, requests in log.items():
-            if queue.room and fetched[partition] < len(requests):
-                at = fetched[partition]
-                queue.put(record(at, partition=partition), requests[at])
-                fetched[partition] += 1
-
-    def start() -> None:
-        in_flight.extend(queue.take(2))
-
-    def end() -> None:
-        if in_flight:
-            wanted = in_flight.pop(data.draw(st.integers(0, len(in_flight) - 1)))
-            records = queue.close(wanted)
-            answered.update((each.partition, each.offset) for each in records)
-            queue.finish(records)
-
-    def rebalance() -> None:
-        partition = data.draw(st.integers(0, 1))
-        queue.lose([TopicPartition(TOPIC, partition)])
-        fetched[partition] = committed[partition]
-
-    def commit() -> None:
-        for partition, position in queue.positions().items():
-            assert all((partition.partition, at) in answered for at in range(position))
-            committed[partition.partition] = position
-
-    steps: list[Callable[[], None]] = [fetch, start, end, rebalance, commit]
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_happens_nothing_is_committed_unanswered_and_nothing_stays(
+    request_for: RequestFor, data: st.DataObject
+) -> None:
+    """Takes, answers, losses and returns of partitions in any order; then all that is left is worked off."""
+    shop = Shop(request_for, data)
+    steps = [shop.fetch, shop.start, shop.end, shop.rebalance, shop.commit]
     for step in data.draw(st.lists(st.sampled_from(steps), max_size=40)):
         step()
-        assert queue.held <= 6
+        assert shop.queue.held <= 6
     for _ in range(60):
-        for step in (fetch, start, end, commit):
+        for step in (shop.fetch, shop.start, shop.end, shop.commit):
             step()
-    assert committed == {0: 12, 1: 12}
-    assert (queue.held, queue.waiting) == (0, 0)
+    assert shop.committed == {0: 12, 1: 12}
+    assert (shop.queue.held, shop.queue.waiting) == (0, 0)
 
 
 @pytest.mark.parametrize("previews", [False, True])
