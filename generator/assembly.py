@@ -71,4 +71,5 @@ def _painter(settings: GeneratorSettings) -> Painter | None:
         steps=settings.painter_steps,
         guidance=settings.painter_guidance,
         device=settings.device,
+        diffusion=settings.diffusion,
     )
