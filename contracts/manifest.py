@@ -45,6 +45,9 @@ class Provenance(Struct, frozen=True, kw_only=True):
     mode: Annotated[str, Meta(pattern=r"^(scene|whole)$(?!\n)")] = "scene"
     model: str | None = None
     model_revision: str | None = None
+    adapter: str | None = None
+    """The brand's adapter, `<file>@<first 16 hex digits of its sha256>`."""
+    adapter_weight: float | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     scene: str | None = None

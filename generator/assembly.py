@@ -123,6 +123,7 @@ def _painter(
             steps=settings.painter_steps,
             guidance=settings.painter_guidance,
             device=settings.device,
+            diffusion=settings.diffusion,
         )
 
     def load_warm() -> BatchPainter:

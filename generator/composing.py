@@ -122,8 +122,11 @@ class _Draft:
 
     def wishes(self, seed: int) -> list[SceneWish]:
         """Return what to paint, one wish per size."""
-        cohort, image = self.job.request.cohort, self.job.product_image
-        return [SceneWish(self.description, cohort, each, seed, image) for each in self.compositions]
+        request, image = self.job.request, self.job.product_image
+        return [
+            SceneWish(self.description, request.cohort, each, seed, image, request.product.brand)
+            for each in self.compositions
+        ]
 
 
 def seed_of(banner_key: str, attempt: int = 0) -> int:

@@ -63,6 +63,8 @@ class SceneWish:
     seed: int
     """Same wish and seed, same picture (on one machine and version)."""
     product_image: ProductImage | None
+    brand: str | None = None
+    """The product's, as its record writes it: some have a look of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What an inpainting model is shown: the product where it will stand, and a mask of everything that it may paint."""
+"""What a model starts from, where that is not noise. Pure.
+
+For inpainting, the product where it will stand and a mask of everything else; for image-to-image, the studio's drawing.
+"""
 
 import cv2
 import numpy as np
@@ -20,6 +23,23 @@ def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:
     if wish.product_image is not None and box is not None:
         _stand(canvas, mask, wish.product_image.pixels, box, wish.composition.ground_y)
     return _in_window(canvas, _ground(wish), shape, size), _in_window(mask, 255, shape, size)
+
+
+def drawn(drawing: Image, wish: SceneWish, shape: Shape, *, with_product: bool) -> Image:
+    """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
+
+    With `with_product` the product stands in it, for the model to paint.
+    """
+    size, box = wish.composition.size, wish.composition.product
+    canvas = drawing.copy()
+    if with_product and wish.product_image is not None and box is not None:
+        _stand(canvas, np.empty(canvas.shape[:2], np.uint8), wish.product_image.pixels, box, wish.composition.ground_y)
+    window = window_of(shape, size)
+    scaled = cv2.resize(canvas, (window.width, window.height), interpolation=cv2.INTER_AREA)
+    right, below = shape.width - window.width - window.left, shape.height - window.height - window.top
+    mirrored = cv2.copyMakeBorder(scaled, window.top, below, window.left, right, cv2.BORDER_REFLECT)
+    whole: Image = mirrored.astype(np.uint8)
+    return whole
 
 
 def _ground(wish: SceneWish) -> tuple[int, int, int]:
