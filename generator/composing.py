@@ -178,6 +178,11 @@ class Composer:
         self._budget = budget
 
     @property
+    def painter(self) -> Painter:
+        """The painter that is asked first."""
+        return self._painters[0]
+
+    @property
     def describer_revision(self) -> str:
         """What is part of the key of every description that this composer writes."""
         return self._describer.revision
