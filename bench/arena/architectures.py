@@ -175,7 +175,11 @@ def _turbo_scheduler() -> Any:
     from diffusers import EulerDiscreteScheduler  # noqa: PLC0415
 
     return EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        timestep_spacing="trailing",
+        steps_offset=1,
     )
 
 
