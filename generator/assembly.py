@@ -11,6 +11,7 @@ from generator.copywriting import TemplateCopyWriter
 from generator.describers.lexicon import LexiconDescriber
 from generator.encoding import encode
 from generator.gates import GateJudge
+from generator.own_painters import painter_of
 from generator.pipeline import Pipeline
 from generator.ports import BannerStore, Describer, Painter
 from generator.studio import StudioPainter
@@ -60,7 +61,9 @@ def _describer(settings: GeneratorSettings) -> Describer | None:
 
 
 def _painter(settings: GeneratorSettings) -> Painter | None:
-    """Return the diffusion model that was asked for, if one was."""
+    """Return the painter that was asked for, None where that is the studio."""
+    if ":" in settings.painter:
+        return painter_of(settings)
     if settings.painter != "diffusers" or settings.painter_model is None:
         return None
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
