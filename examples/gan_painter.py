@@ -14,7 +14,7 @@ from settings import GeneratorSettings
 
 
 class GanPainter:
-    """Paints with a TorchScript decoder: latents (n, 128) go in, pictures (n, 3, height, width) from -1 to 1 come out."""
+    """Paints with a TorchScript decoder: latents (n, 128) in, pictures (n, 3, height, width) from -1 to 1 out."""
 
     def __init__(self, settings: GeneratorSettings) -> None:
         self._name = str(settings.painter_model)

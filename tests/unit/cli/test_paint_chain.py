@@ -3,8 +3,9 @@
 SmolLM2 is real; the diffusion model is a tiny one with random weights, and so is the brand's adapter.
 """
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '["FJÄLLBERG"]\nadapter = "look.safetensors"\nweight = 0.9\ntrigger = "fjord style"\n'
     )
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_describer() -> Iterator[None]:
+    """Load SmolLM2 once for every command: it is the same model, and half a minute's reading."""
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from generator.describers import transformers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers, "TransformersDescriber", functools.cache(transformers.TransformersDescriber))
+        yield
 
 
 @pytest.fixture
