@@ -159,4 +159,7 @@ def test_image_to_image_starts_from_the_studio_s_drawing_and_with_whole_the_prod
     row, column = window.top + window.height // 2, window.left + round(0.75 * window.width)
     red = start[row, column, 0] > 180 and start[row, column, 1] < 40
     assert red == with_product, "where the banner will have it"
+    plain = drawn(drawing.pixels, asked, shape, with_product=False)
+    beyond = np.r_[0 : window.top, window.top + window.height : 256]
+    assert (start[beyond] == plain[beyond]).all(), "and nowhere else"
     assert start[0].std() > 0, "mirrored beyond the banner, not blank"
