@@ -14,6 +14,7 @@ from generator.describers.lexicon import LexiconDescriber
 from generator.encoding import encode
 from generator.gates import GateJudge
 from generator.metrics import GeneratorMetrics
+from generator.own_painters import painter_of
 from generator.pipeline import Pipeline
 from generator.ports import BannerStore, BatchPainter, Describer
 from generator.serving.budget import ImageBudget
@@ -109,8 +110,10 @@ def _describer(settings: GeneratorSettings, metrics: GeneratorMetrics, health: H
 
 def _painter(
     settings: GeneratorSettings, metrics: GeneratorMetrics, health: Health, sizes: Sequence[BannerSize]
-) -> PaintServer | None:
-    """Return the diffusion model that was asked for, if one was, ready to paint for many at once."""
+) -> Painter | None:
+    """Return the painter that was asked for, a diffusion model ready to paint for many; None where it is the studio."""
+    if ":" in settings.painter:
+        return painter_of(settings)
     model = settings.painter_model
     if settings.painter != "diffusers" or model is None:
         return None

@@ -188,7 +188,7 @@ class DiffusionSettings(_Group):
         None, description="A `brands.toml`: a LoRA or a textual inversion for each brand that has its own look."
     )
     adapters_loaded: int = Field(
-        4, ge=1, le=64, description="Brands' adapters kept in the model; the one not used for longest makes room."
+        4, ge=1, le=64, description="LoRAs kept in the model's memory; the one not used for longest makes room."
     )
     tiny_vae: str | None = Field(
         None, description="Path or hub id of a distilled VAE (taesd, taesdxl, taesd3, taef1): quicker, a little softer."

@@ -1,7 +1,7 @@
 """One real pipeline per family of diffusion models, with random weights, a few hundred kilobytes each.
 
-The shapes are those of diffusers' own tests, cut further. Saved as safetensors in the layout of their real counterparts,
-so that loading by path and every line that runs a model is run. ControlNets, tiny VAEs and adapters belong to them.
+The shapes are those of diffusers' own tests, cut further. Saved as safetensors in the layout of their counterparts, so
+that loading by path and every line that runs a model is run. ControlNets, tiny VAEs and adapters belong to them.
 """
 
 from collections.abc import Callable
@@ -122,7 +122,7 @@ def save_sana(folder: Path) -> Path:
             patch_size=1,
             in_channels=4,
             out_channels=4,
-            num_layers=1,
+            num_layers=2,
             num_attention_heads=2,
             attention_head_dim=4,
             num_cross_attention_heads=2,
@@ -193,6 +193,8 @@ def save_controlnet(family: Path, folder: Path) -> Path:
             net = diffusers.FluxControlNetModel.from_transformer(
                 denoiser, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2
             )
+        case "SanaTransformer2DModel":
+            net = diffusers.SanaControlNetModel.from_config(denoiser.config)
         case other:
             raise ValueError(other)
     _stir(net)
@@ -227,9 +229,9 @@ def save_lora(family: Path, file: Path, *, seed: int = 1) -> Path:
     pipeline = diffusers.DiffusionPipeline.from_pretrained(family)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
     denoiser = getattr(pipeline, part)
-    denoiser.add_adapter(
-        LoraConfig(r=4, lora_alpha=32, init_lora_weights=False, target_modules=["to_q", "to_k", "to_v", "to_out.0"])
-    )
+    attention = ["to_q", "to_k", "to_v", "to_out.0"]
+    targets = [*attention, "conv1"] if part == "unet" else attention
+    denoiser.add_adapter(LoraConfig(r=4, lora_alpha=32, init_lora_weights=False, target_modules=targets))
     weights = get_peft_model_state_dict(denoiser)
     type(pipeline).save_lora_weights(file.parent, **{f"{part}_lora_layers": weights}, weight_name=file.name)
     return file

@@ -14,7 +14,9 @@ log = structlog.get_logger(__name__)
 
 
 class AdapterShelf:
-    """The adapters of one pipeline. Up to `capacity` stay loaded: putting one of them on takes milliseconds.
+    """The adapters of one pipeline. Up to `capacity` LoRAs stay loaded: putting one of them on takes milliseconds.
+
+    Textual inversions stay: each is a few kilobytes, and is felt in prompts alone that hold its word.
 
     Every adapter is tried on here, so that one that does not fit stops the start and not a banner.
 
@@ -33,33 +35,32 @@ class AdapterShelf:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Return the names of the adapters in memory, the one used last at the end."""
+        """Return the names of the LoRAs in memory, the one used last at the end."""
         return tuple(self._loaded)
 
     def put_on(self, adapter: Adapter | None) -> None:
         """Make the pipeline paint in an adapter's look, or in its own."""
-        if adapter is not None:
-            self._fetch(adapter)
         if adapter is not None and adapter.kind == "lora":
+            self._fetch(adapter)
             self._pipeline.enable_lora()
             self._pipeline.set_adapters([adapter.name], [adapter.weight])
-        elif any(each.kind == "lora" for each in self._loaded.values()):
+        elif self._loaded:
             self._pipeline.disable_lora()
 
     def _fetch(self, adapter: Adapter) -> None:
-        """Load an adapter unless it is there, and make room for it before."""
+        """Load a LoRA unless it is there, and make room for it before."""
         if adapter.name in self._loaded:
             self._loaded.move_to_end(adapter.name)
             return
         while len(self._loaded) >= self._capacity:
             _, oldest = self._loaded.popitem(last=False)
-            _unload(self._pipeline, oldest)
+            self._pipeline.delete_adapters(oldest.name)
             log.debug("adapter_unloaded", adapter=oldest.name)
-        _load(self._pipeline, adapter)
+        _load_lora(self._pipeline, adapter)
         self._loaded[adapter.name] = adapter
 
     def _try_on(self, adapter: Adapter) -> None:
-        """Load an adapter and put it on.
+        """Put a LoRA on, or teach a word.
 
         Raises:
             ConfigurationError: it does not fit.
@@ -73,7 +74,10 @@ class AdapterShelf:
         if adapter.kind == "lora" and not hasattr(self._pipeline, "load_lora_weights"):
             raise ConfigurationError(f"generator.diffusion.brands: a {kind} takes no LoRA; leave {adapter.file} out")
         try:
-            self.put_on(adapter)
+            if adapter.kind == "lora":
+                self.put_on(adapter)
+            else:
+                _teach(self._pipeline, adapter)
         except Exception as error:  # whatever the libraries make of weights that do not fit
             raise ConfigurationError(
                 f"generator.diffusion.brands: {adapter.file} does not fit generator.painter_model, a {kind}; was it "
@@ -81,10 +85,7 @@ class AdapterShelf:
             ) from error
 
 
-def _load(pipeline: Any, adapter: Adapter) -> None:
-    if adapter.kind == "textual-inversion":
-        _teach(pipeline, adapter)
-        return
+def _load_lora(pipeline: Any, adapter: Adapter) -> None:
     pipeline.load_lora_weights(
         str(adapter.file.parent),
         weight_name=adapter.file.name,
@@ -94,14 +95,6 @@ def _load(pipeline: Any, adapter: Adapter) -> None:
     )
     if not any(adapter.name in names for names in pipeline.get_list_adapters().values()):
         raise ValueError("no weight in it is called as a part of this model")
-
-
-def _unload(pipeline: Any, adapter: Adapter) -> None:
-    if adapter.kind == "lora":
-        pipeline.delete_adapters(adapter.name)
-        return
-    for _, tokenizer, encoder in _readers(pipeline):
-        pipeline.unload_textual_inversion(adapter.trigger, tokenizer=tokenizer, text_encoder=encoder)
 
 
 def _teach(pipeline: Any, adapter: Adapter) -> None:

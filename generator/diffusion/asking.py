@@ -26,6 +26,8 @@ class Manner:
     steps: int
     guidance: float
     wanted: DiffusionSettings
+    accepted: frozenset[str]
+    """Arguments that the pipeline takes (`accepted_by`)."""
 
     @property
     def keeps_out(self) -> bool:
@@ -33,9 +35,12 @@ class Manner:
         return self.guidance > 1 and (self.choice.family is None or self.choice.family.negative_prompts)
 
 
-def arguments(
-    manner: Manner, pipeline: Any, wishes: Sequence[SceneWish], shape: Shape, prompts: Sequence[Prompt]
-) -> dict[str, Any]:
+def accepted_by(pipeline: Any) -> frozenset[str]:
+    """Return the names of the arguments that a pipeline can be called with."""
+    return frozenset(inspect.signature(type(pipeline).__call__).parameters)
+
+
+def arguments(manner: Manner, wishes: Sequence[SceneWish], shape: Shape, prompts: Sequence[Prompt]) -> dict[str, Any]:
     """Return what to call a pipeline with to have these wishes painted in one batch."""
     import torch  # noqa: PLC0415
 
@@ -53,10 +58,9 @@ def arguments(
     }
     if manner.keeps_out:
         asked["negative_prompt"] = [prompt.negative for prompt in prompts]
-    accepted = inspect.signature(type(pipeline).__call__).parameters
-    asked |= _starts(manner, wishes, shape) | _steers(manner, wishes, shape, accepted)
+    asked |= _starts(manner, wishes, shape) | _steers(manner, wishes, shape)
     # Pipelines that start from a picture take its size, and some models know no guidance.
-    return {name: value for name, value in asked.items() if name in accepted}
+    return {name: value for name, value in asked.items() if name in manner.accepted}
 
 
 def _starts(manner: Manner, wishes: Sequence[SceneWish], shape: Shape) -> dict[str, Any]:
@@ -78,12 +82,12 @@ def _starts(manner: Manner, wishes: Sequence[SceneWish], shape: Shape) -> dict[s
     return {}
 
 
-def _steers(manner: Manner, wishes: Sequence[SceneWish], shape: Shape, accepted: Any) -> dict[str, Any]:
+def _steers(manner: Manner, wishes: Sequence[SceneWish], shape: Shape) -> dict[str, Any]:
     """Return what the ControlNet is shown, where there is one."""
     if manner.choice.controlnet is None:
         return {}
     pictures = [Pictures.fromarray(steering(wish, shape, manner.wanted.controlnet_reads)) for wish in wishes]
     return {
-        "control_image" if "control_image" in accepted else "image": pictures,
+        "control_image" if "control_image" in manner.accepted else "image": pictures,
         "controlnet_conditioning_scale": manner.wanted.controlnet_scale,
     }

@@ -40,7 +40,7 @@ def choose(saved_as: str, wanted: DiffusionSettings, *, model: str, mode: Mode, 
         )
     if task == "image-to-image" and int(steps * wanted.strength) < 1:
         raise ConfigurationError(
-            f"generator.painter_steps = {steps} times generator.diffusion.strength = {wanted.strength} is not one step: "
+            f"generator.painter_steps = {steps} times generator.diffusion.strength = {wanted.strength} is no step: "
             f"nothing would be painted; use at least {_least_steps(wanted.strength)} steps"
         )
     if family is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from contracts.manifest import Provenance
 from generator.devices import device_of
 from generator.diffusion.adapters import AdapterShelf
-from generator.diffusion.asking import Manner, arguments
+from generator.diffusion.asking import Manner, accepted_by, arguments
 from generator.diffusion.brands import Adapter, brand_key, read_brands
 from generator.diffusion.choosing import check_together
 from generator.diffusion.geometry import native_pixels, side_multiple
@@ -68,7 +68,7 @@ class DiffusersPainter:
         self._shelf = AdapterShelf(
             self._pipeline, self._brands.values(), capacity=diffusion.adapters_loaded, family=choice.family
         )
-        self._manner = Manner(choice, mode, steps, guidance, diffusion)
+        self._manner = Manner(choice, mode, steps, guidance, diffusion, accepted_by(self._pipeline))
         self._kind = type(self._pipeline).__name__
         self._model = model.rstrip("/").rpartition("/")[2]
         self._revision = revision_of(model, self._pipeline, diffusion)
@@ -122,7 +122,7 @@ class DiffusersPainter:
         # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
         self._shelf.put_on(self._adapter(wishes[0]))
         with torch.inference_mode():
-            result = self._pipeline(**arguments(self._manner, self._pipeline, wishes, shape, prompts))
+            result = self._pipeline(**arguments(self._manner, wishes, shape, prompts))
         return [_as_image(picture) for picture in result.images]
 
     def _adapter(self, wish: SceneWish) -> Adapter | None:

@@ -28,17 +28,23 @@ def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:
 def drawn(drawing: Image, wish: SceneWish, shape: Shape, *, with_product: bool) -> Image:
     """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
 
-    With `with_product` the product stands in it, for the model to paint.
+    With `with_product` the product stands in it, once, for the model to paint.
     """
     size, box = wish.composition.size, wish.composition.product
-    canvas = drawing.copy()
-    if with_product and wish.product_image is not None and box is not None:
-        _stand(canvas, np.empty(canvas.shape[:2], np.uint8), wish.product_image.pixels, box, wish.composition.ground_y)
     window = window_of(shape, size)
-    scaled = cv2.resize(canvas, (window.width, window.height), interpolation=cv2.INTER_AREA)
     right, below = shape.width - window.width - window.left, shape.height - window.height - window.top
-    mirrored = cv2.copyMakeBorder(scaled, window.top, below, window.left, right, cv2.BORDER_REFLECT)
+
+    def scaled(picture: Image) -> Image:
+        return cv2.resize(picture, (window.width, window.height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+    mirrored = cv2.copyMakeBorder(scaled(drawing), window.top, below, window.left, right, cv2.BORDER_REFLECT)
     whole: Image = mirrored.astype(np.uint8)
+    if with_product and wish.product_image is not None and box is not None:
+        canvas = drawing.copy()
+        unused_mask = np.empty(canvas.shape[:2], np.uint8)
+        _stand(canvas, unused_mask, wish.product_image.pixels, box, wish.composition.ground_y)
+        # After mirroring, or the model would be shown a second product upside down.
+        whole[window.top : window.top + window.height, window.left : window.left + window.width] = scaled(canvas)
     return whole
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,25 @@ class Fakes:
     def pipeline(self, *, progressive: bool = False) -> Pipeline:
         sketcher = self.sketcher() if progressive else None
         return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher)
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a tiny real pipeline of each family under its name, and what belongs to them."""
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from tests.tiny_families import FAMILIES, save_controlnet, save_lora, save_textual_inversion, save_tiny_vae
+
+    folder = tmp_path_factory.mktemp("families")
+    for name, save in FAMILIES.items():
+        save(folder / name)
+        save_controlnet(folder / name, folder / f"{name}-controlnet")
+        save_lora(folder / name, folder / f"{name}-warm.safetensors", seed=1)
+    save_lora(folder / "sd", folder / "sd-cold.safetensors", seed=2)
+    save_textual_inversion(folder / "sd-word.safetensors")
+    save_textual_inversion(folder / "sdxl-word.safetensors", for_xl=True)
+    save_tiny_vae(folder / "taesd")
+    save_tiny_vae(folder / "taesd3", channels=16)
+    return folder
 
 
 @pytest.fixture

@@ -5,27 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.catalog import Cohort
 from contracts.errors import ConfigurationError
-from contracts.manifest import Description
 from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
 from generator.diffusion.prompts import prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from generator.diffusion.showing import shown
 from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
-from generator.ports import Box, Composition, ProductImage, SceneWish
-
-COHORT = Cohort(
-    cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffeedd", "#ddccbb", "#884422"), light="golden"
-)
-RED_SQUARE = ProductImage(np.full((40, 40, 4), (200, 0, 0, 255), np.uint8), cut_out=True)
-
-
-def wish(size: BannerSize = RECTANGLE, seed: int = 1, image: ProductImage | None = RED_SQUARE) -> SceneWish:
-    product = Box(size.width * 0.6, size.height * 0.2, size.width * 0.3, size.height * 0.6)
-    composition = Composition("t", size, Box(0, 0, 10, 10), product, size.height * 0.8, right_to_left=False)
-    description = Description(subject="mug", attributes=("blue",), setting="kitchen", describer="t")
-    return SceneWish(description, COHORT, composition, seed, image)
+from tests.unit.generator.wishes import wish
 
 
 def test_the_prompt_of_a_scene_leaves_the_product_out_and_of_a_whole_names_it_first():
