@@ -36,6 +36,29 @@ class BannerCopy(Struct, frozen=True, kw_only=True):
     """Percent off, computed from the two prices and rounded down."""
 
 
+class PersonalStyle(Struct, frozen=True, kw_only=True):
+    """How a picture was painted in its cohort's own style (PMG, arXiv 2404.08677)."""
+
+    alpha: Annotated[float, Meta(ge=0, le=1)]
+    """Weight of what the cohort likes against what is sold."""
+    preference: tuple[str, ...]
+    """Keywords of what the cohort likes."""
+    target: tuple[str, ...]
+    """Keywords of what the picture has to show."""
+    preference_repeats: int
+    target_repeats: int
+    guidance: float
+    """Factor on the painter's guidance."""
+    candidates: int
+    """Pictures that it was chosen from."""
+    judged_by: str | None = None
+    """The image-text model that chose."""
+    d_p: float | None = None
+    """Agreement with the preference, 0..1."""
+    d_t: float | None = None
+    """Agreement with the target, 0..1."""
+
+
 class Provenance(Struct, frozen=True, kw_only=True):
     """How the scene was painted."""
 
@@ -54,6 +77,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """The studio scene that was drawn."""
     fallback_reason: Annotated[str, Meta(max_length=300)] | None = None
     """Why the painter that was asked for did not paint it."""
+    personal: PersonalStyle | None = None
+    """None: it was painted in the cohort's mood alone."""
 
 
 class GateScore(Struct, frozen=True, kw_only=True):

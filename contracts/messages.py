@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.scalars import (
     BannerKey,
     CohortId,
@@ -36,6 +36,8 @@ class BannerRequest(Struct, frozen=True, kw_only=True):
     requested_at: Timestamp
     event_appended_at: Timestamp
     """When the broker took the event that led here: the start of the event-to-ready clock."""
+    favourites: Annotated[tuple[Favourite, ...], Meta(max_length=12)] = ()
+    """The cohort's top products, best first: they shape the picture where it is painted in the cohort's own style."""
 
 
 class Assignment(Struct, frozen=True, kw_only=True):

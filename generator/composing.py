@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import structlog
 from msgspec.structs import replace
 
-from contracts.codecs import canonical_json
+from contracts.errors import ConfigurationError, ServiceUnavailable
 from contracts.manifest import BannerCopy, Description, GateScore, Provenance
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
@@ -102,8 +102,6 @@ class Job:
 
     request: BannerRequest
     product_image: ProductImage | None
-    description: Description | None = None
-    """None: still to be described."""
 
 
 @dataclass(slots=True)
@@ -124,7 +122,15 @@ class _Draft:
         """Return what to paint, one wish per size."""
         request, image = self.job.request, self.job.product_image
         return [
-            SceneWish(self.description, request.cohort, each, seed, image, request.product.brand)
+            SceneWish(
+                self.description,
+                request.cohort,
+                each,
+                seed,
+                image,
+                request.product.brand,
+                favourites=request.favourites,
+            )
             for each in self.compositions
         ]
 
@@ -132,12 +138,6 @@ class _Draft:
 def seed_of(banner_key: str, attempt: int = 0) -> int:
     """Return the seed of one attempt at a banner: 31 bits, so that every random generator takes it."""
     return int.from_bytes(hashlib.sha256(f"{banner_key}:{attempt}".encode()).digest()[:4]) >> 1
-
-
-def description_key(product_rev: str, describer_revision: str) -> str:
-    """Return the name under which a description is kept: a product is described once per describer."""
-    shaped_by = {"product_rev": product_rev, "describer": describer_revision}
-    return hashlib.sha256(canonical_json(shaped_by)).hexdigest()
 
 
 class Composer:
@@ -182,11 +182,6 @@ class Composer:
         """The painter that is asked first."""
         return self._painters[0]
 
-    @property
-    def describer_revision(self) -> str:
-        """What is part of the key of every description that this composer writes."""
-        return self._describer.revision
-
     def compose(self, request: BannerRequest, product_image: ProductImage | None) -> ComposedSet:
         """Return one finished banner; raise what made it impossible."""
         (composed,) = self.compose_all([Job(request, product_image)])
@@ -216,29 +211,27 @@ class Composer:
         return [finished[at] for at in range(len(jobs))]
 
     def _drafts(self, jobs: Sequence[Job]) -> list[_Draft | Exception]:
-        """Describe what is not described yet, write the words, plan every size."""
+        """Describe every product, write the words, plan every size."""
         watch = Stopwatch()
-        undescribed = [at for at, job in enumerate(jobs) if job.description is None]
         with watch.stage("describe"):
-            described = dict(zip(undescribed, self._describe([jobs[at] for at in undescribed]), strict=True))
-        share = watch.milliseconds["describe"] / max(1, len(undescribed))
+            described = self._describe(jobs)
+        share = watch.milliseconds["describe"] / max(1, len(jobs))
         drafts: list[_Draft | Exception] = []
-        for at, job in enumerate(jobs):
-            known = (job.description, []) if job.description is not None else described[at]
+        for job, (description, fallbacks) in zip(jobs, described, strict=True):
             try:
-                drafts.append(self._draft(job, *known, describe_ms=share if at in described else 0.0))
+                drafts.append(self._draft(job, description, fallbacks, describe_ms=share))
             except Exception as error:  # a strange record must not stop its neighbours
                 drafts.append(error)
         return drafts
 
     def _describe(self, jobs: Sequence[Job]) -> list[tuple[Description, list[Fallback]]]:
-        if not jobs:
-            return []
         products = [job.request.product for job in jobs]
         try:
             described = self._describer.describe(products)
             if len(described) != len(products):
                 raise ValueError(f"{len(described)} descriptions of {len(products)} products")  # noqa: TRY301
+        except (ServiceUnavailable, ConfigurationError):  # where descriptions are kept: the whole batch waits for it
+            raise
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
             understudied = self._describer_understudy.describe(products)

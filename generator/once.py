@@ -1,6 +1,7 @@
 """One banner to a file, without any server: what `bannerstream paint` does."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,12 +11,12 @@ from typing import Any
 import msgspec
 from PIL import Image as Pictures
 
-from contracts.catalog import Cohort, Product, with_rev
+from contracts.catalog import Cohort, Favourite, Product, with_rev
 from contracts.errors import ConfigurationError
 from contracts.keys import banner_key
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
-from generator.assembly import build_composer
+from generator.assembly import Models, build_composer
 from generator.composing import ComposedSet, Picture
 from generator.ports import ProductImage
 from settings import GeneratorSettings
@@ -89,8 +90,12 @@ def paint_once(
     picture: Path | None = None,
     size: BannerSize = SIZES[0],
     variant: str = "a",
+    favourites: Sequence[Favourite] = (),
+    models: Models | None = None,
 ) -> PaintedOnce:
     """Return one size of a banner, made as the generator would make it.
+
+    `favourites` are the cohort's top products; `models` are those of the settings, where they are loaded already.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or `picture` cannot be read.
@@ -98,8 +103,14 @@ def paint_once(
         NoFontForScript: no installed font has the letters of the words.
     """
     product, cohort = with_rev(product), with_rev(cohort)
+    told = tuple(favourites)
     key = banner_key(
-        product, cohort, locale=product.locale, variant=variant, creative_revision=settings.creative_revision
+        product,
+        cohort,
+        locale=product.locale,
+        variant=variant,
+        creative_revision=settings.creative_revision,
+        favourites=told,
     )
     now = time.time_ns() // 1_000_000
     request = BannerRequest(
@@ -111,9 +122,10 @@ def paint_once(
         creative_revision=settings.creative_revision,
         requested_at=now,
         event_appended_at=now,
+        favourites=told,
     )
     with ThreadPoolExecutor(1) as executor:
-        composer = build_composer(settings, executor, sizes=(size,))
+        composer = build_composer(settings, executor, sizes=(size,), models=models)
         return PaintedOnce(request, composer.compose(request, _product_image(picture)))
 
 

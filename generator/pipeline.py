@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 
 import msgspec
 import structlog
@@ -24,7 +23,7 @@ from contracts.keys import manifest_object_key
 from contracts.manifest import Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import ComposedSet, Composer, Fallback, Job, description_key
+from generator.composing import ComposedSet, Composer, Fallback, Job
 from generator.ports import BannerStore, EncodedImage, ProductImage
 from generator.serving.health import Health
 from generator.stopwatch import Stopwatch
@@ -122,8 +121,7 @@ class Pipeline:
         final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
         to_make = [(request, found) for request, found in looked if found is None or found.provisional]
         composed = self._compose(self.composer, [request for request, _ in to_make])
-        store = partial(self._store_one, self.composer)
-        return [*final, *self._executor.map(store, composed, [preview for _, preview in to_make])]
+        return [*final, *self._executor.map(self._store_one, composed, [preview for _, preview in to_make])]
 
     def _sketch_new(self, looked: _Looked) -> list[_Outcome]:
         """Return what is there, final or not, and sketch what is not."""
@@ -131,15 +129,14 @@ class Pipeline:
             raise ValueError("this pipeline has no sketcher")
         there = [_reused(request, found) for request, found in looked if found is not None]
         composed = self._compose(self.sketcher, [request for request, found in looked if found is None])
-        return [*there, *self._executor.map(partial(self._store_preview, self.sketcher), composed)]
+        return [*there, *self._executor.map(self._store_preview, composed)]
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        jobs = list(self._executor.map(partial(self._job, composer), requests))
+        jobs = list(self._executor.map(self._job, requests))
         return list(zip(jobs, composer.compose_all(jobs), strict=True))
 
-    def _job(self, composer: Composer, request: BannerRequest) -> Job:
-        kept = self._store.description(_description_key(request, composer))
-        return Job(request, self._product_image(request), kept)
+    def _job(self, request: BannerRequest) -> Job:
+        return Job(request, self._product_image(request))
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
         """Return the product's picture; without one, the banner is typographic."""
@@ -154,7 +151,6 @@ class Pipeline:
 
     def _store_one(
         self,
-        composer: Composer,
         made: _Composed,
         preview: Manifest | None = None,
         *,
@@ -165,9 +161,6 @@ class Pipeline:
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
-        # What stood in for a describer that was down is not kept: the next banner asks the describer again.
-        if job.description is None and Fallback("describer", "failed") not in composed.fallbacks:
-            self._store.put_description(_description_key(job.request, composer), composed.description)
         if preview is not None and any(fallback.port == "painter" for fallback in composed.fallbacks):
             manifest = _kept(preview, composed, created_at=self._now())
         else:
@@ -178,7 +171,7 @@ class Pipeline:
             job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
         )
 
-    def _store_preview(self, sketcher: Composer, sketched: _Composed) -> _Outcome:
+    def _store_preview(self, sketched: _Composed) -> _Outcome:
         """Store a preview, unless another worker has stored something meanwhile: a preview never replaces a banner.
 
         Between this look and the write lie milliseconds, and what would be lost in them is made again when it is next
@@ -187,7 +180,7 @@ class Pipeline:
         request = sketched[0].request
         if (there := self._store.manifest(request.banner_key)) is not None:
             return _reused(request, there)
-        return self._store_one(sketcher, sketched, provisional=True)
+        return self._store_one(sketched, provisional=True)
 
     def _with_blobs(self, job: Job, composed: ComposedSet, *, revision: int, provisional: bool) -> Manifest:
         """Store a banner's files and return the manifest that names them."""
@@ -237,10 +230,6 @@ def manifest_of(
         stage_ms=composed.stage_ms,
         created_at=created_at,
     )
-
-
-def _description_key(request: BannerRequest, composer: Composer) -> str:
-    return description_key(request.product.rev or content_rev(request.product), composer.describer_revision)
 
 
 def _reused(request: BannerRequest, manifest: Manifest) -> MadeBanner:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
 from generator.errors import PaintingFailed
@@ -65,6 +65,12 @@ class SceneWish:
     product_image: ProductImage | None
     brand: str | None = None
     """The product's, as its record writes it: some have a look of their own."""
+    favourites: tuple[Favourite, ...] = ()
+    """What the cohort looks at, as the request says."""
+    keywords: tuple[str, ...] = ()
+    """Words of style to be put into the prompt as they are; said again, a word weighs more."""
+    guidance: float = 1.0
+    """Factor on the painter's guidance: above 1, the words are followed more closely."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ def read_request(value: bytes | None) -> BannerRequest:
         locale=request.locale,
         variant=request.variant,
         creative_revision=request.creative_revision,
+        favourites=request.favourites,
     )
     if request.banner_key != expected:
         raise MismatchedKey(f"the banner key is {request.banner_key}, what is asked for has {expected}")

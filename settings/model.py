@@ -216,6 +216,11 @@ class GeneratorSettings(_Group):
     describer_model: str | None = Field(
         None, description="Path or hub id of a causal language model; a `.gguf` file works."
     )
+    describer_mode: Literal["auto", "choose", "write"] = Field(
+        "auto",
+        description="`choose` has the model choose among the lexicon's candidates, `write` has it write freely, under "
+        "a grammar; `auto` writes from a billion parameters on.",
+    )
     painter: str = Field(
         "studio",
         pattern=r"^(studio|diffusers|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
@@ -227,6 +232,20 @@ class GeneratorSettings(_Group):
     )
     painter_mode: Literal["scene", "whole"] = Field(
         "scene", description="`scene` lays the catalogue's own product over; `whole` lets the model paint it."
+    )
+    personal: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How much of a picture is the cohort's own style, against the product's: keywords of what the "
+        "cohort looks at go into the prompt. With 0 its mood alone does. Above 0, streams tells the generator the "
+        "cohort's top products, so that both must read the same value.",
+    )
+    personal_candidates: int = Field(
+        4, ge=1, le=16, description="Pictures painted per banner, the best of which is kept; needs `personal_model`."
+    )
+    personal_model: str | None = Field(
+        None, description="Path or hub id of a CLIP-class image-text model, which chooses among the pictures."
     )
     painter_steps: int = Field(4, ge=1, le=200, description="Denoising steps.")
     painter_guidance: float = Field(0.0, ge=0, le=30, description="Classifier-free guidance; 0 for turbo models.")
@@ -280,6 +299,8 @@ class GeneratorSettings(_Group):
     def _models_are_named(self) -> Self:
         if self.describer == "transformers" and not self.describer_model:
             raise ValueError('generator.describer_model is required, for example "/models/SmolLM2-1.7B-Instruct"')
+        if self.personal_model and not self.personal:
+            raise ValueError("generator.personal_model is not read with generator.personal = 0; 0.5 weighs both alike")
         if self.painter == "diffusers" and not self.painter_model:
             raise ValueError('generator.painter_model is required, for example "/models/sd-turbo"')
         return self

@@ -16,7 +16,7 @@ from broker.topics import internal_topics
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
 from settings import KafkaSettings, Settings, input_forms
-from streams.affinity import Policy, pack, unpack
+from streams.affinity import FAVOURITES, Policy, pack, unpack
 from streams.agent import Folder
 from streams.batch import Rules
 from streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
@@ -58,7 +58,12 @@ class StreamsApp(BatchApp):
         topics = kafka.topic_table()
         self._settings = settings
         self._metrics = metrics = StreamsMetrics(registry)
-        self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
+        self.catalogue = CatalogueView(
+            kafka,
+            creative_revision=settings.generator.creative_revision,
+            # Only where they shape the picture: a new top product then repaints its cohort's banners.
+            favourites=FAVOURITES if settings.generator.personal else 0,
+        )
         outbox = Outbox(
             self.bulk_producer,
             topics,

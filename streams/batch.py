@@ -310,6 +310,7 @@ class _Batch:
             creative_revision=self._catalogue.creative_revision,
             requested_at=self._now,
             event_appended_at=appended_at,
+            favourites=self._catalogue.favourites(assignment.cohort_id),
         )
         return Ask(request, f"{assignment.user_key}:{assignment.epoch}")
 

@@ -47,7 +47,7 @@ def arguments(manner: Manner, wishes: Sequence[SceneWish], shape: Shape, prompts
     asked: dict[str, Any] = {
         "prompt": [prompt.positive for prompt in prompts],
         "num_inference_steps": manner.steps,
-        "guidance_scale": manner.guidance,
+        "guidance_scale": manner.guidance * wishes[0].guidance,  # one factor per batch
         "width": shape.width,
         "height": shape.height,
         # On the CPU, so that a seed means the same on every device.

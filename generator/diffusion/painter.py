@@ -39,6 +39,8 @@ class BatchKey:
     shape: Shape
     adapter: str | None
     """Name of the brand's adapter, None of the model as it is."""
+    guidance: float = 1.0
+    """The wishes' factor: a call has one guidance for all its pictures."""
 
 
 class DiffusersPainter:
@@ -93,10 +95,10 @@ class DiffusersPainter:
         return [painted[at] for at in range(len(wishes))]
 
     def batch_key(self, wish: SceneWish) -> BatchKey:
-        """Return shape and adapter: wishes that share both are painted together."""
+        """Return shape, adapter and guidance: wishes that share all three are painted together."""
         adapter = self._adapter(wish)
         shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)
-        return BatchKey(shape, None if adapter is None else adapter.name)
+        return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
 
     def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
         """Paint pictures of one shape together."""

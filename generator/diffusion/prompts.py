@@ -52,7 +52,13 @@ def prompt_of(wish: SceneWish, mode: Mode, *, trigger: str = "", outlined: bool 
     """
     description, cohort = wish.description, wish.cohort
     place = _PLACES.get(description.setting, description.setting)
-    manner = [_LIGHT[cohort.light], *cohort.mood[:3], "shallow depth of field", "professional product photography"]
+    manner = [
+        *wish.keywords,
+        _LIGHT[cohort.light],
+        *cohort.mood[:3],
+        "shallow depth of field",
+        "professional product photography",
+    ]
     if mode == "whole" or outlined:
         thing = " ".join([*description.attributes, description.subject])
         return Prompt(_sentence(trigger, f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")

@@ -2,21 +2,34 @@
 
 from collections.abc import Iterable, Mapping
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.keys import banner_key
 from streams.affinity.state import MARK_BYTES
 
 VARIANT = "a"
 """The only variant until experiments run (DESIGN.md §4)."""
 
+FAVOURITES = 6
+"""Products that tell what a cohort likes: PMG's prompts name about as many, and more make requests longer."""
+MAX_FAVOURITE_TITLE = 120
+"""Characters, as the contract has it: what a thing is stands in front."""
+
 
 class Catalogue:
     """Products and cohorts at one moment. Never changes; a changed catalogue is a new snapshot.
 
+    `favourites` is how many of a cohort's products its requests tell; they are part of its banners' keys.
     A product may name a cohort that the catalogue does not hold (yet): that cohort counts as not named.
     """
 
-    def __init__(self, products: Iterable[Product], cohorts: Iterable[Cohort], *, creative_revision: str) -> None:
+    def __init__(
+        self,
+        products: Iterable[Product],
+        cohorts: Iterable[Cohort],
+        *,
+        creative_revision: str,
+        favourites: int = 0,
+    ) -> None:
         self.products: Mapping[str, Product] = {each.product_id: each for each in products}
         self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in cohorts}
         self.creative_revision = creative_revision
@@ -30,6 +43,8 @@ class Catalogue:
             for cohort_id, weight in memberships.items():
                 shelves[cohort_id].append((-weight, product_id))
         self._shelves = {cohort: tuple(each for _, each in sorted(shelf)) for cohort, shelf in shelves.items()}
+        self._told = favourites
+        self._favourites: dict[str, tuple[Favourite, ...]] = {}
         self._banner_keys: dict[tuple[str, str], str] = {}
         self.banner_marks: dict[tuple[str, str], int] = {}
         """Of (product, cohort), those that `banner_mark` has returned."""
@@ -49,6 +64,18 @@ class Catalogue:
         """Return a cohort's products, the most typical first."""
         return self._shelves.get(cohort_id, ())
 
+    def favourites(self, cohort_id: str) -> tuple[Favourite, ...]:
+        """Return what requests tell of a cohort's products."""
+        found = self._favourites.get(cohort_id)
+        if found is None:
+            shelf = map(self.products.__getitem__, self.shelf(cohort_id)[: self._told])
+            found = tuple(
+                Favourite(title=each.title[:MAX_FAVOURITE_TITLE], category=each.category, locale=each.locale)
+                for each in shelf
+            )
+            self._favourites[cohort_id] = found
+        return found
+
     def banner_key(self, product_id: str, cohort_id: str) -> str:
         """Return the key of the banner that shows this product to this cohort, as both are now.
 
@@ -65,6 +92,7 @@ class Catalogue:
                 locale=product.locale,
                 variant=VARIANT,
                 creative_revision=self.creative_revision,
+                favourites=self.favourites(cohort_id),
             )
             self._banner_keys[pair] = key
         return key

@@ -12,6 +12,7 @@ from contracts.keys import banner_key
 from contracts.messages import BannerRequest
 from contracts.sizes import RECTANGLE, SQUARE
 from generator.composing import Composer
+from generator.describers.keeping import KeptDescriber
 from generator.fakes import (
     FakeCopyWriter,
     FakeDescriber,
@@ -46,7 +47,7 @@ class Fakes:
 
     def composer(self) -> Composer:
         return Composer(
-            describer=self.describer,
+            describer=KeptDescriber(self.describer, self.store, self.executor),
             describer_understudy=self.describer_understudy,
             copy_writer=self.copy_writer,
             painter=self.painter,
