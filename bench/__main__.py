@@ -8,6 +8,7 @@ BENCHMARKS = {
     "composing": "CPU time of a banner's stages, on the example catalogue",
     "core": "CPU time of the streams core per event, by stage",
     "edge": "an edge node: requests per second, open streams, memory and loading of a million visitors",
+    "generator": "pictures per second beside plain diffusers, and of the worker beside its painter",
     "latency": "from an event in Kafka to its request, at steady rates",
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",
     "poison": "events per second with 1 % of bad records against none",

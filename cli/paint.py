@@ -19,13 +19,6 @@ from streams.affinity import FAVOURITES, Catalogue
 _T = TypeVar("_T")
 
 
-class PainterName(StrEnum):
-    """What paints."""
-
-    STUDIO = "studio"
-    DIFFUSERS = "diffusers"
-
-
 class DescriberName(StrEnum):
     """What describes."""
 
@@ -64,7 +57,9 @@ def paint(
     ].name,
     catalogue: Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")] = CATALOGUE,
     variant: Annotated[str, typer.Option("--variant", help="Choice of template and styles.")] = "a",
-    painter: Annotated[PainterName | None, typer.Option("--painter", help="Overrides generator.painter.")] = None,
+    painter: Annotated[
+        str | None, typer.Option("--painter", help="Overrides generator.painter: studio, diffusers or module:Class.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Overrides generator.painter_model.")] = None,
     mode: Annotated[Mode | None, typer.Option("--mode", help="Overrides generator.painter_mode.")] = None,
     describer: Annotated[

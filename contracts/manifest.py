@@ -68,6 +68,9 @@ class Provenance(Struct, frozen=True, kw_only=True):
     mode: Annotated[str, Meta(pattern=r"^(scene|whole)$(?!\n)")] = "scene"
     model: str | None = None
     model_revision: str | None = None
+    adapter: str | None = None
+    """The brand's adapter, `<file>@<first 16 hex digits of its sha256>`."""
+    adapter_weight: float | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     scene: str | None = None
@@ -93,6 +96,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     banner_key: BannerKey
     revision: Annotated[int, Meta(ge=1)]
+    """Grows when another picture takes this one's place under the same key."""
     product_id: ProductId
     product_rev: Rev
     cohort_id: CohortId
@@ -110,3 +114,5 @@ class Manifest(Struct, frozen=True, kw_only=True):
     stage_ms: dict[str, float]
     """Milliseconds per stage: describe, write, paint, lay_out, judge, encode, store."""
     created_at: Timestamp
+    provisional: bool = False
+    """The studio's preview of a banner that a model is still to paint: whoever finds it makes the next revision."""

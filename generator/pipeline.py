@@ -2,6 +2,10 @@
 
 The order of writing is what makes a banner whole (DESIGN.md §2): image blobs → manifest. The worker goes on from there:
 ready event → offset commit. A crash between any two of them leaves at most blobs that nothing points to.
+
+A progressive banner has two tiers under one key: a preview by the studio, whose manifest says that it is provisional,
+and the model's, whose manifest takes its place with the next revision. A provisional manifest is looked at as made when
+a preview is asked for, and as not made when the banner is: what dies between the tiers makes the second again.
 """
 
 import dataclasses
@@ -21,12 +25,13 @@ from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
 from generator.composing import ComposedSet, Composer, Fallback, Job
 from generator.ports import BannerStore, EncodedImage, ProductImage
+from generator.serving.health import Health
 from generator.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 
-MANIFEST_REVISION = 1
-"""A banner key names all that shapes a banner, so there is one revision of each: a repaint has another key."""
+FIRST_REVISION = 1
+"""A banner key names all that shapes a banner: only a preview is followed by a second revision under the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,33 @@ class UnmakeableBanner:
         return self.error.code if isinstance(self.error, InvalidRecord) else "unmakeable"
 
 
+_Outcome = MadeBanner | UnmakeableBanner
+_Composed = tuple[Job, ComposedSet | Exception]
+_Looked = Sequence[tuple[BannerRequest, Manifest | None]]
+"""Requests, each with what is there already."""
+_MakeNew = Callable[[_Looked], list[_Outcome]]
+
+
 class Pipeline:
-    """Makes the banners of a batch of requests. Blocks; call it from a thread, one batch at a time.
+    """Makes the banners of a batch of requests. Blocks; call it from threads, each with its own batch.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
+    `sketcher` composes previews; with None there are none. `health` says when the process is to end.
     """
 
-    def __init__(self, composer: Composer, store: BannerStore, executor: Executor, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        composer: Composer,
+        store: BannerStore,
+        executor: Executor,
+        now: Callable[[], int],
+        *,
+        sketcher: Composer | None = None,
+        health: Health | None = None,
+    ) -> None:
         self.composer = composer
+        self.sketcher = sketcher
+        self.health = health or Health()
         self._store = store
         self._executor = executor
         self._now = now
@@ -74,24 +98,42 @@ class Pipeline:
             ServiceUnavailable: the store does not answer; making the same batch again is safe and skips what is done.
             ConfigurationError: the store refuses us.
         """
+        return self._each_once(requests, self._make_new)
+
+    def preview(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
+        """Return, per request and in order, what can be shown at once: the banner if there is one, else a preview.
+
+        Raises:
+            ServiceUnavailable: the store does not answer; previewing the same batch again is safe.
+            ConfigurationError: the store refuses us.
+        """
+        return self._each_once(requests, self._sketch_new)
+
+    def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[_Outcome]:
         distinct = {request.banner_key: request for request in requests}
-        made: dict[str, MadeBanner | UnmakeableBanner] = {}
-        found = self._executor.map(self._store.manifest, distinct)
-        for request, manifest in zip(distinct.values(), list(found), strict=True):
-            if manifest is not None:
-                key = manifest_object_key(request.banner_key)
-                made[request.banner_key] = MadeBanner(request, manifest, key, reused=True)
-        new = [request for key, request in distinct.items() if key not in made]
-        for request, outcome in zip(new, self._make_new(new), strict=True):
-            made[request.banner_key] = outcome
+        found = list(self._executor.map(self._store.manifest, distinct))
+        outcomes = make_new(list(zip(distinct.values(), found, strict=True)))
+        made = {outcome.request.banner_key: outcome for outcome in outcomes}
         return [_for(request, made[request.banner_key]) for request in requests]
 
-    def _make_new(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
-        if not requests:
-            return []
+    def _make_new(self, looked: _Looked) -> list[_Outcome]:
+        """Return what is final, and make what is not there or only a preview."""
+        final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
+        to_make = [(request, found) for request, found in looked if found is None or found.provisional]
+        composed = self._compose(self.composer, [request for request, _ in to_make])
+        return [*final, *self._executor.map(self._store_one, composed, [preview for _, preview in to_make])]
+
+    def _sketch_new(self, looked: _Looked) -> list[_Outcome]:
+        """Return what is there, final or not, and sketch what is not."""
+        if self.sketcher is None:
+            raise ValueError("this pipeline has no sketcher")
+        there = [_reused(request, found) for request, found in looked if found is not None]
+        composed = self._compose(self.sketcher, [request for request, found in looked if found is None])
+        return [*there, *self._executor.map(self._store_preview, composed)]
+
+    def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
         jobs = list(self._executor.map(self._job, requests))
-        composed = self.composer.compose_all(jobs)
-        return list(self._executor.map(self._store_one, jobs, composed))
+        return list(zip(jobs, composer.compose_all(jobs), strict=True))
 
     def _job(self, request: BannerRequest) -> Job:
         return Job(request, self._product_image(request))
@@ -107,20 +149,49 @@ class Pipeline:
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
-    def _store_one(self, job: Job, composed: ComposedSet | Exception) -> MadeBanner | UnmakeableBanner:
+    def _store_one(
+        self,
+        made: _Composed,
+        preview: Manifest | None = None,
+        *,
+        provisional: bool = False,
+    ) -> _Outcome:
+        """Store a finished banner, in the place of its preview where there is one."""
+        job, composed = made
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
+        if preview is not None and any(fallback.port == "painter" for fallback in composed.fallbacks):
+            manifest = _kept(preview, composed, created_at=self._now())
+        else:
+            revision = FIRST_REVISION if preview is None else preview.revision + 1
+            manifest = self._with_blobs(job, composed, revision=revision, provisional=provisional)
+        key = self._store.put_manifest(manifest)
+        return MadeBanner(
+            job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
+        )
+
+    def _store_preview(self, sketched: _Composed) -> _Outcome:
+        """Store a preview, unless another worker has stored something meanwhile: a preview never replaces a banner.
+
+        Between this look and the write lie milliseconds, and what would be lost in them is made again when it is next
+        asked for: the manifest says that it is provisional.
+        """
+        request = sketched[0].request
+        if (there := self._store.manifest(request.banner_key)) is not None:
+            return _reused(request, there)
+        return self._store_one(sketched, provisional=True)
+
+    def _with_blobs(self, job: Job, composed: ComposedSet, *, revision: int, provisional: bool) -> Manifest:
+        """Store a banner's files and return the manifest that names them."""
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(
                 self._stored(picture.size, file) for picture in composed.pictures for file in picture.files
             )
-        manifest = manifest_of(job.request, composed, renditions, created_at=self._now())
-        manifest = msgspec.structs.replace(manifest, stage_ms=composed.stage_ms | watch.milliseconds)
-        key = self._store.put_manifest(manifest)
-        return MadeBanner(
-            job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
+        manifest = manifest_of(job.request, composed, renditions, created_at=self._now(), revision=revision)
+        return msgspec.structs.replace(
+            manifest, stage_ms=composed.stage_ms | watch.milliseconds, provisional=provisional
         )
 
     def _stored(self, size: BannerSize, file: EncodedImage) -> Rendition:
@@ -136,12 +207,12 @@ class Pipeline:
 
 
 def manifest_of(
-    request: BannerRequest, composed: ComposedSet, renditions: tuple[Rendition, ...], created_at: int
+    request: BannerRequest, composed: ComposedSet, renditions: tuple[Rendition, ...], *, created_at: int, revision: int
 ) -> Manifest:
     """Return what is to be said about a banner whose files are stored as `renditions`."""
     return Manifest(
         banner_key=request.banner_key,
-        revision=MANIFEST_REVISION,
+        revision=revision,
         product_id=request.product.product_id,
         product_rev=request.product.rev or content_rev(request.product),
         cohort_id=request.cohort.cohort_id,
@@ -156,6 +227,23 @@ def manifest_of(
         templates={picture.size.name: picture.template for picture in composed.pictures},
         gates=tuple(score for picture in composed.pictures for score in picture.gates),
         renditions=renditions,
+        stage_ms=composed.stage_ms,
+        created_at=created_at,
+    )
+
+
+def _reused(request: BannerRequest, manifest: Manifest) -> MadeBanner:
+    return MadeBanner(request, manifest, manifest_object_key(request.banner_key), reused=True)
+
+
+def _kept(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manifest:
+    """Return the preview as the final banner: the painter failed, and another studio picture would only flicker."""
+    provenance = msgspec.structs.replace(preview.provenance, fallback_reason=composed.provenance.fallback_reason)
+    return msgspec.structs.replace(
+        preview,
+        revision=preview.revision + 1,
+        provisional=False,
+        provenance=provenance,
         stage_ms=composed.stage_ms,
         created_at=created_at,
     )

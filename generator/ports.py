@@ -4,7 +4,7 @@ Coordinates are pixels of the banner, origin top left, unless a name ends in `_f
 uint8, height x width x 3 (RGB) or 4 (RGBA, straight alpha), sRGB.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -15,6 +15,7 @@ from contracts.catalog import Cohort, Favourite, Product
 from contracts.creative import Creative
 from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
+from generator.errors import PaintingFailed
 
 Image = NDArray[np.uint8]
 LightSide = Literal["left", "right", "above"]
@@ -67,6 +68,8 @@ class SceneWish:
     seed: int
     """Same wish and seed, same picture (on one machine and version)."""
     product_image: ProductImage | None
+    brand: str | None = None
+    """The product's, as its record writes it: some have a look of their own."""
     favourites: tuple[Favourite, ...] = ()
     """What the cohort looks at, as the request says."""
     keywords: tuple[str, ...] = ()
@@ -124,11 +127,28 @@ class CopyWriter(Protocol):
 class Painter(Protocol):
     """Paints scenes."""
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one painting per wish, in order.
+    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+        """Return one painting per wish, in order; in place of one that failed alone, why.
 
         Raises:
-            PaintingFailed: the model failed; the pipeline paints with the studio instead.
+            PaintingFailed: all of them failed; the pipeline paints with the studio instead.
+        """
+        ...
+
+
+class BatchPainter(Protocol):
+    """A painter whose model is quicker in batches: `generator.serving.PaintServer` forms them. One thread calls it."""
+
+    def batch_key(self, wish: SceneWish) -> Hashable:
+        """Return what wishes must have in common to be painted in one call of the model: shape, adapter. Pure."""
+        ...
+
+    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+        """Return one painting per wish, in order, all of one batch key; in place of one that failed alone, why.
+
+        Raises:
+            OutOfMemory: there are too many for the memory; half of them are tried next.
+            PaintingFailed: all of them failed.
         """
         ...
 

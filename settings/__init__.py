@@ -7,6 +7,7 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 from settings.forms import input_forms, read_mappings
 from settings.model import (
     CdnSettings,
+    DiffusionSettings,
     EdgeSettings,
     GeneratorSettings,
     InputSettings,
@@ -20,6 +21,7 @@ from settings.sources import load_settings
 
 __all__ = [
     "CdnSettings",
+    "DiffusionSettings",
     "EdgeSettings",
     "GeneratorSettings",
     "InputSettings",

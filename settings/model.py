@@ -201,6 +201,50 @@ class ExperimentSettings(_Group):
         return self
 
 
+class DiffusionSettings(_Group):
+    """What a diffusers pipeline starts from, is steered by and saves on; docs/models.md says what goes together."""
+
+    task: Literal["as-saved", "text-to-image", "image-to-image", "inpainting"] = Field(
+        "as-saved",
+        description="What the model starts from: noise, the studio's drawing of the scene, or the product with a mask "
+        "around it. `as-saved`: what its own index says.",
+    )
+    strength: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="With `image-to-image`: how far the model may leave the studio's drawing; 1 forgets it. Of the "
+        "steps, this part is run.",
+    )
+    scheduler: Literal["as-saved", "trailing", "lcm", "euler", "euler-ancestral", "dpm++"] = Field(
+        "as-saved",
+        description="How noise is removed. `trailing`: the model's own, begun at its last step, for few steps; `lcm`: "
+        "for latent consistency models and their LoRAs.",
+    )
+    controlnet: str | None = Field(
+        None, description="Path or hub id of a ControlNet of the model's family: the product's outline or depth steers."
+    )
+    controlnet_reads: Literal["edges", "depth"] = Field("edges", description="What the ControlNet was trained on.")
+    controlnet_scale: float = Field(0.7, gt=0, le=2, description="How strictly the ControlNet steers.")
+    brands: Path | None = Field(
+        None, description="A `brands.toml`: a LoRA or a textual inversion for each brand that has its own look."
+    )
+    adapters_loaded: int = Field(
+        4, ge=1, le=64, description="LoRAs kept in the model's memory; the one not used for longest makes room."
+    )
+    tiny_vae: str | None = Field(
+        None, description="Path or hub id of a distilled VAE (taesd, taesdxl, taesd3, taef1): quicker, a little softer."
+    )
+    vae_slicing: bool = Field(False, description="Decode the pictures of a batch one by one: less memory.")
+    vae_tiling: bool = Field(False, description="Decode large pictures in tiles: much less memory, faint seams.")
+    quantise: Literal["none", "int8", "float8"] = Field(
+        "none", description="8-bit weights: half the memory. `float8` is quicker too, on Ada and Hopper or newer."
+    )
+    compile: bool = Field(
+        False, description="Compile the model: quicker pictures after minutes at the start. Not together with LoRAs."
+    )
+
+
 class GeneratorSettings(_Group):
     """The GPU agent."""
 
@@ -219,8 +263,15 @@ class GeneratorSettings(_Group):
         description="`choose` has the model choose among the lexicon's candidates, `write` has it write freely, under "
         "a grammar; `auto` writes from a billion parameters on.",
     )
-    painter: Literal["studio", "diffusers"] = Field("studio", description="What paints the scene.")
-    painter_model: str | None = Field(None, description="Path or hub id of a diffusers pipeline in safetensors.")
+    painter: str = Field(
+        "studio",
+        pattern=r"^(studio|diffusers|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="What paints the scene: `studio`, `diffusers`, or a painter of your own as `module:Class` "
+        "(docs/painters.md).",
+    )
+    painter_model: str | None = Field(
+        None, description="Path or hub id of a diffusers pipeline in safetensors; a painter of your own reads it too."
+    )
     painter_mode: Literal["scene", "whole"] = Field(
         "scene", description="`scene` lays the catalogue's own product over; `whole` lets the model paint it."
     )
@@ -240,9 +291,49 @@ class GeneratorSettings(_Group):
     )
     painter_steps: int = Field(4, ge=1, le=200, description="Denoising steps.")
     painter_guidance: float = Field(0.0, ge=0, le=30, description="Classifier-free guidance; 0 for turbo models.")
+    diffusion: DiffusionSettings = Field(default_factory=DiffusionSettings, description="The diffusers pipeline.")
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
-    batch_size: int = Field(8, ge=1, le=256, description="Requests painted together.")
-    batch_wait_s: float = Field(0.1, ge=0, le=10, description="How long a batch waits to fill.")
+    batch_size: int = Field(8, ge=1, le=256, description="Requests that are taken up together.")
+    batches_in_flight: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Batches of requests worked on at once: while one is painted, another is laid out, encoded and "
+        "stored.",
+    )
+    queue_size: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="Requests held in memory, waiting or worked on; when there are as many, partitions are paused.",
+    )
+    images_together: int = Field(
+        16, ge=1, le=256, description="Most pictures that the model paints in one step; fewer where memory runs out."
+    )
+    batch_wait_s: float = Field(
+        0.02, ge=0, le=10, description="How long a picture waits for others of its shape and adapter."
+    )
+    images_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Most pictures that this process has the model paint in any minute; the studio paints the "
+        "others. 0: no limit.",
+    )
+    images_per_hour: int = Field(0, ge=0, description="The same in any hour.")
+    step_timeout_s: Seconds = Field(
+        60.0, description="A step of a model that takes longer than this hangs, and is given up."
+    )
+    after_hang: Literal["rebuild", "exit"] = Field(
+        "rebuild",
+        description="When a step hung: `rebuild` loads the model anew while the studio paints, and ends the process if "
+        "that hangs too; `exit` ends it at once, for its supervisor to start another.",
+    )
+    warm_up: bool = Field(True, description="Paint one picture of each shape before the first request is taken.")
+    progressive: bool = Field(
+        False,
+        description="Announce a studio banner at once and replace it by the model's when that is ready. Of no effect "
+        "where the studio is the painter.",
+    )
     encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
     metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 

@@ -26,11 +26,14 @@ def settings_reference() -> str:
     return _HEAD + "".join(_section(name, prefix, model) for name, prefix, model in _groups())
 
 
-def _groups() -> Iterator[tuple[str, str, type[BaseModel]]]:
-    yield "General", "", Settings
-    for name, setting in Settings.model_fields.items():
+def _groups(
+    name: str = "General", prefix: str = "", model: type[BaseModel] = Settings
+) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield a group and, after it, every group within it."""
+    yield name, prefix, model
+    for field, setting in model.model_fields.items():
         if _is_group(setting.annotation):
-            yield name, f"{name}.", setting.annotation  # type: ignore[misc]  # _is_group has just said so
+            yield from _groups(f"{prefix}{field}", f"{prefix}{field}.", setting.annotation)  # type: ignore[arg-type]  # it is one
 
 
 def _is_group(annotation: object) -> bool:

@@ -63,7 +63,7 @@ def _parts(unet_channels: int) -> dict[str, Any]:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
-    words = _clip_words()
+    words = clip_words()
     text_config = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=32,
@@ -103,7 +103,7 @@ def _parts(unet_channels: int) -> dict[str, Any]:
     }
 
 
-def _clip_words() -> dict[str, int]:
+def clip_words() -> dict[str, int]:
     from tokenizers import pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from contracts.manifest import PersonalStyle
+from generator.errors import PaintingFailed
 from generator.personal.behaviour import Behaviour
 from generator.personal.choice import Candidate, agreement, best, merit, tries
 from generator.personal.likeness import Likeness
@@ -52,20 +53,28 @@ class PersonalPainter:
         self._whole = whole
         self._known: dict[Behaviour, tuple[str, ...]] = {}
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one painting per wish, in order.
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
+        """Return, per wish and in order, its painting, or why no candidate of its banner was painted.
 
         Raises:
-            PaintingFailed: the painter failed.
+            PaintingFailed: the painter failed, or the model that writes keywords.
         """
         banners = [tuple(group) for _, group in groupby(wishes, key=lambda wish: (wish.seed, wish.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
         tried = [self._tries(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
         painted = iter(self._painter.paint([wish for row in tried for each in row for wish in each.wishes]))
-        paintings: list[Painting] = []
+        paintings: list[Painting | PaintingFailed] = []
         for row, liked in zip(tried, preferences, strict=True):
             of_each = [[next(painted) for _ in each.wishes] for each in row]
-            paintings += self._best(row, of_each, liked)
+            whole = [
+                (each, [one for one in outcomes if isinstance(one, Painting)])
+                for each, outcomes in zip(row, of_each, strict=True)
+            ]
+            whole = [(each, found) for each, found in whole if len(found) == len(each.wishes)]
+            if whole:
+                paintings += self._best([each for each, _ in whole], [found for _, found in whole], liked)
+            else:
+                paintings += [_why(of_each)] * len(of_each[0])
         return paintings
 
     def _preferences(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
@@ -116,6 +125,10 @@ class PersonalPainter:
         cosines = self._likeness.similarities(pictures, texts).reshape(len(paintings), -1, 2)
         means = np.asarray(cosines, np.float64).mean(axis=1)
         return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
+
+
+def _why(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
+    return next(each for row in outcomes for each in row if isinstance(each, PaintingFailed))
 
 
 def _behaviour(wish: SceneWish) -> Behaviour:
