@@ -21,3 +21,11 @@ def generator(ctx: typer.Context) -> None:
     from generator.main import run
 
     run(settings_of(ctx))
+
+
+@app.command()
+def edge(ctx: typer.Context) -> None:
+    """Show visitors their banners, live; take in what pages report."""
+    from edge.main import run
+
+    run(settings_of(ctx))

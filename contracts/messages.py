@@ -74,10 +74,16 @@ class BannerReady(Struct, frozen=True, kw_only=True):
     revision: Annotated[int, Meta(ge=1)]
     ready_at: Timestamp
     event_appended_at: Timestamp
+    variant: Variant = "a"
+    headline: Annotated[str, Meta(max_length=80)] = ""
+    """What the banner says: for those who cannot see it."""
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
-    """A visitor saw or clicked a banner."""
+    """A visitor saw or clicked a banner. Says nothing of who it was.
+
+    `event_id` is made of what the visitor was shown: the same feedback sent twice, even to two edge nodes, has one id.
+    """
 
     event_id: EventId
     banner_key: BannerKey
@@ -85,6 +91,12 @@ class Feedback(Struct, frozen=True, kw_only=True):
     size: SizeName
     variant: Variant
     occurred_at: Timestamp
+    cohort_id: CohortId | None = None
+    product_id: ProductId | None = None
+    engine: EngineTier | None = None
+    epoch: Epoch | None = None
+    click_to_visible_ms: Annotated[int, Meta(ge=0, le=600_000)] | None = None
+    """From the visitor's last click to this banner's pixels on the screen, as the page measured it."""
 
 
 class Erasure(Struct, frozen=True, kw_only=True):

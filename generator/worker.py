@@ -317,4 +317,6 @@ def _ready(banner: MadeBanner, now: int) -> BannerReady:
         revision=manifest.revision,
         ready_at=now,
         event_appended_at=banner.request.event_appended_at,
+        variant=manifest.variant,
+        headline=manifest.words.headline,
     )

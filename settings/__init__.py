@@ -6,6 +6,7 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 
 from settings.forms import input_forms, read_mappings
 from settings.model import (
+    EdgeSettings,
     GeneratorSettings,
     InputSettings,
     KafkaSettings,
@@ -17,6 +18,7 @@ from settings.model import (
 from settings.sources import load_settings
 
 __all__ = [
+    "EdgeSettings",
     "GeneratorSettings",
     "InputSettings",
     "KafkaSettings",

@@ -58,15 +58,17 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(each) for each in get_args(annotation) if each is not type(None))
     if origin is dict:
         return "table"
+    if origin is list:
+        return "list"
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _default(setting: FieldInfo) -> str:
     value = setting.get_default(call_default_factory=True)
-    if value is None or value == {}:
+    if value is None or value in ({}, []):
         return "none"
-    if isinstance(value, SecretStr):
+    if isinstance(value, SecretStr) or (isinstance(value, dict) and isinstance(next(iter(value.values())), SecretStr)):
         return "a trial value, refused in production"
     if isinstance(value, bool):
         return str(value).lower()
