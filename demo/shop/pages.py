@@ -30,6 +30,11 @@ _FONTS = {
     "source-serif-semibold.ttf": ("font_source_serif_pro", "files/SourceSerifPro-Semibold.ttf"),
 }
 _FRESH = {"Cache-Control": "no-store"}
+_PAGE = _FRESH | {
+    # Colours of cards are style attributes; everything else comes from files of this origin.
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+}
 _DAY = {"Cache-Control": "public, max-age=86400"}
 
 VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{16,64}$")]
@@ -59,7 +64,7 @@ def shop_routes(
                 token=mint(visitor_id),
                 user_key=user_key(visitor_id, secret),
             ),
-            headers=_FRESH,
+            headers=_PAGE,
         )
         if visitor is None:
             answer.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")
