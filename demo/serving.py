@@ -40,7 +40,7 @@ class ServeOptions:
 
     catalogue: Path
     work: Path
-    """Servers' data and logs; emptied at the start."""
+    """Servers' data and logs: made anew at the start, removed at the end unless something failed."""
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
     port: int = 0
@@ -60,9 +60,14 @@ class Serving:
     _work: Path
 
     @property
+    def origin(self) -> str:
+        """Where the edge is."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Where the shop is."""
-        return f"http://{LOOPBACK}:{self.port}/shop"
+        return f"{self.origin}/shop"
 
     def check(self) -> None:
         """Raise WorkerDied if streams or the generator has ended, or the edge."""
@@ -111,6 +116,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
         running.callback(lambda: serving.edge.stop())
         workers.wait_until_ready()
         yield serving
+    shutil.rmtree(options.work)
 
 
 def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, port: int) -> ChildProcess:

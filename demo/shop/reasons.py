@@ -25,7 +25,7 @@ def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> s
     name = goods.cohorts[cohort_id].name
     leader = max(parts, key=lambda each: parts[each], default=cohort_id)
     if leader == cohort_id:
-        return f"{name} is your strongest taste: {parts.get(cohort_id, 0):.0%} of what you did here."
+        return f"{name} is your strongest taste: {parts.get(cohort_id, 0) * 100:.0f} % of what you did here."
     return (
         f"{name} stays: {goods.cohorts[leader].name} is ahead by less than the margin that a change takes, "
         "or has nothing that you did not buy."
