@@ -17,12 +17,12 @@ from edge import openapi
 from edge.cors import Cors
 from edge.errors import Refused
 from edge.guard import Guard
+from edge.page import router as page_router
 from edge.routes.banners import banner_routes
 from edge.routes.node import node_routes
 from edge.routes.pictures import picture_routes
 from edge.routes.pointers import pointer_routes
 from edge.routes.reports import report_routes
-from edge.page import router as page_router
 from edge.state import Edge
 
 _DOCS_POLICY = (

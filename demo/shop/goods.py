@@ -71,7 +71,7 @@ class Goods:
 def short_title(title: str) -> str:
     """Return a title up to where a shop's title begins to list sizes and colours."""
     for mark in (" – ", " | ", ", ", " (", " / ", " - "):
-        title = title.split(mark)[0]
+        title = title.split(mark, maxsplit=1)[0]
     return title
 
 

@@ -40,9 +40,7 @@ _DAY = {"Cache-Control": "public, max-age=86400"}
 VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
-def shop_routes(
-    goods: Goods, visitors: Visitors, *, mint: Callable[[str], str], secret: bytes
-) -> APIRouter:
+def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str], secret: bytes) -> APIRouter:
     """Return the shop's routes. `mint` makes the edge's token for a visitor, `secret` is that of the user keys."""
     router = APIRouter(include_in_schema=False)
     templates = jinja2.Environment(

@@ -19,7 +19,7 @@ from settings import Settings
 from storage import S3BannerStore
 from streams.affinity.state import UserState, unpack
 
-DECISIONS_SHOWN = 6
+DECISIONS_SHOWN = 5
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -27,7 +27,6 @@ class Share(msgspec.Struct, frozen=True):
 
     cohort_id: str
     name: str
-    colour: str
     share: float
 
 
@@ -129,7 +128,7 @@ class Visitors:
 
     def _affinities(self, parts: dict[str, float]) -> list[Share]:
         return [
-            Share(each.cohort_id, each.name, each.palette[-1], round(parts.get(each.cohort_id, 0.0), 4))
+            Share(each.cohort_id, each.name, round(parts.get(each.cohort_id, 0.0), 4))
             for each in self._goods.cohorts.values()
         ]
 

@@ -1,5 +1,6 @@
 """A real browser on the demo shop, with everything behind it running: started once for all of this folder's tests."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,16 +24,21 @@ SWITCHES = [
 ARTEFACTS = Path(__file__).parents[2] / ".cache/browser"
 DESKTOP, PHONE = (1440, 900), (390, 844)
 PATIENCE_MS = 30_000
+LOOK_MS = 50
 
 RECORDER = """
 window.shifts = [];
-new PerformanceObserver((list) => list.getEntries().forEach((each) => window.shifts.push(each.value)))
-  .observe({ type: "layout-shift", buffered: true });
+const moved = ({ hadRecentInput, value, sources }) =>  // as Cumulative Layout Shift counts: what follows an input is meant
+  hadRecentInput || window.shifts.push(`${value}: ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80))}`);
+new PerformanceObserver((list) => list.getEntries().forEach(moved)).observe({ type: "layout-shift", buffered: true });
 window.shown = [];
 document.addEventListener("bannerstream:shown", ({ detail }) => window.shown.push(detail));
 window.animations = [];
 const animate = Element.prototype.animate;
-Element.prototype.animate = function (frames, options) { window.animations.push(options); return animate.call(this, frames, options); };
+Element.prototype.animate = function (frames, options) {
+  window.animations.push(options);
+  return animate.call(this, frames, options);
+};
 """
 
 
@@ -73,7 +79,7 @@ class Visit:
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.origin + address)
-        page.wait_for_function("window.shown.length > 0")
+        until(page, "window.shown.length > 0")
         return page
 
     def _note(self, message: ConsoleMessage) -> None:
@@ -99,6 +105,17 @@ def visit(chromium: Browser, serving: Serving, request: pytest.FixtureRequest) -
         each.context.close()
 
 
+def until(page: Page, condition: str, argument: object = None) -> None:
+    """Return once a JavaScript expression, or function of `argument`, is true on the page.
+
+    Not `page.wait_for_function`, which evaluates in the page: the shop's Content-Security-Policy forbids that.
+    """
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < deadline, f"not so after {PATIENCE_MS} ms: {condition} {argument or ''}"
+        page.wait_for_timeout(LOOK_MS)
+
+
 def product_shown(page: Page) -> str | None:
     """Return the product on the banner that was painted last."""
     found: str | None = page.evaluate("window.shown.at(-1)?.banner.product_id")
@@ -107,7 +124,7 @@ def product_shown(page: Page) -> str | None:
 
 def until_shown(page: Page, product: str) -> None:
     """Return once the banner shows this product."""
-    page.wait_for_function("(product) => window.shown.at(-1)?.banner.product_id === product", arg=product)
+    until(page, "(product) => window.shown.at(-1)?.banner.product_id === product", product)
 
 
 def look_at(page: Page, product: str) -> None:
@@ -116,4 +133,3 @@ def look_at(page: Page, product: str) -> None:
         page.click("main [data-page]")
     page.click(f'.card [data-product="{product}"]')
     page.wait_for_selector(f'[data-add="{product}"]')
-

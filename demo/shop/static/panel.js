@@ -34,10 +34,6 @@ function draw({ visitor, affinities, why, decisions, painted, suppressed }) {
 
 function bars(affinities) {
   const list = find("[data-bars]"), most = Math.max(...affinities.map((each) => each.share));
-  if (!list.children.length) {
-    list.append(...affinities.map(({ name, colour }) => element("li", {}, element("span", { textContent: name }),
-      element("div", { className: "track" }, element("div", { className: "fill", style: { "--colour": colour } })), element("span", { className: "share" }))));
-  }
   affinities.forEach(({ share }, number) => {
     const row = list.children[number];
     row.classList.toggle("leads", share > 0 && share === most);
