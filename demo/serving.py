@@ -70,9 +70,13 @@ class Serving:
         return f"{self.origin}/shop"
 
     def check(self) -> None:
-        """Raise WorkerDied if streams or the generator has ended, or the edge."""
+        """Raise WorkerDied if streams, the generator or the edge has ended."""
         self.workers.check()
         check_running(self.edge)
+
+    def stop_edge(self) -> None:
+        """Stop the edge alone."""
+        self.edge.stop()
 
     def restart_edge(self) -> None:
         """Start the edge anew, after it was stopped; return when it serves."""
@@ -113,7 +117,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
             options.catalogue,
             options.work,
         )
-        running.callback(lambda: serving.edge.stop())
+        running.callback(serving.stop_edge)
         workers.wait_until_ready()
         yield serving
     shutil.rmtree(options.work)
@@ -127,13 +131,13 @@ def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, por
         log_file=work / "edge.log",
         environment={**environment, **own},
     )
-    process.wait_until_ready(lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"), START_TIMEOUT_S)
+    process.wait_until_ready(lambda: _is_ready(port), START_TIMEOUT_S)
     return process
 
 
-def _answers(url: str) -> bool:
+def _is_ready(port: int) -> bool:
     try:
-        with urlopen(url, timeout=2) as answer:
+        with urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, http.client.HTTPException):
         return False

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from catalog.files import read_catalogue
 from demo.shop.goods import Goods
-from demo.shop.pages import shop_routes
+from demo.shop.pages import file_routes, page_routes, visitor_routes
 from demo.shop.visitors import Visitors
 from edge.main import run
 from edge.state import Edge
@@ -22,7 +22,9 @@ def open_shop(goods: Goods, app: FastAPI, edge: Edge) -> None:
     """Put the shop on an edge's application."""
     visitors = Visitors(edge.settings, goods)
     secret = edge.settings.privacy.user_key_secret.get_secret_value().encode()
-    app.include_router(shop_routes(goods, visitors, mint=edge.tokens.mint, secret=secret))
+    mint = edge.tokens.mint
+    for router in (page_routes(goods, mint, secret), file_routes(goods), visitor_routes(visitors, mint, secret)):
+        app.include_router(router)
     serve_edge = app.router.lifespan_context
 
     @asynccontextmanager

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Cookie, HTTPException, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from contracts.keys import user_key
-from contracts.scalars import UserKey
 from demo.shop.goods import Good, Goods, picture_webp
 from demo.shop.visitors import Visitors
 
@@ -40,8 +39,8 @@ _DAY = {"Cache-Control": "public, max-age=86400"}
 VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
-def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str], secret: bytes) -> APIRouter:
-    """Return the shop's routes. `mint` makes the edge's token for a visitor, `secret` is that of the user keys."""
+def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+    """Return the routes of the pages. `mint` makes the edge's token for a visitor, `secret` is that of the user keys."""
     router = APIRouter(include_in_schema=False)
     templates = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _FOLDER.joinpath("templates", name).read_text("utf-8")),
@@ -51,22 +50,6 @@ def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str],
         undefined=jinja2.StrictUndefined,
     )
     page = templates.get_template("shop.html.j2")
-
-    def rendered(visitor: str | None, good: Good | None) -> HTMLResponse:
-        visitor_id = visitor or secrets.token_urlsafe(16)
-        answer = HTMLResponse(
-            page.render(
-                goods=goods,
-                good=good,
-                likes=goods.like(good, 4) if good is not None else [],
-                token=mint(visitor_id),
-                user_key=user_key(visitor_id, secret),
-            ),
-            headers=_PAGE,
-        )
-        if visitor is None:
-            answer.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")
-        return answer
 
     @router.get("/")
     async def home() -> RedirectResponse:
@@ -83,6 +66,29 @@ def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str],
             raise HTTPException(404, "there is no such product")
         return rendered(visitor, good)
 
+    def rendered(visitor: str | None, good: Good | None) -> HTMLResponse:
+        visitor_id = visitor or secrets.token_urlsafe(16)
+        answer = HTMLResponse(
+            page.render(
+                goods=goods,
+                good=good,
+                likes=goods.like(good, 4) if good is not None else [],
+                token=mint(visitor_id),
+                user_key=user_key(visitor_id, secret),
+            ),
+            headers=_PAGE,
+        )
+        if visitor is None:
+            _introduce(answer, visitor_id)
+        return answer
+
+    return router
+
+
+def file_routes(goods: Goods) -> APIRouter:
+    """Return the routes of what the pages load."""
+    router = APIRouter(include_in_schema=False)
+
     @router.get("/shop/pictures/{product_id}.webp")
     def picture(product_id: str) -> Response:
         good = goods.get(product_id)
@@ -91,7 +97,7 @@ def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str],
         return Response(picture_webp(good.picture), media_type="image/webp", headers=_DAY)
 
     @router.get("/shop/static/{name}")
-    async def static(name: str) -> Response:
+    def static(name: str) -> Response:
         if name in _STATIC:
             content = _FOLDER.joinpath("static", name).read_bytes()
             return Response(content, media_type=_STATIC[name], headers={"Cache-Control": "no-cache"})
@@ -100,28 +106,39 @@ def shop_routes(goods: Goods, visitors: Visitors, *, mint: Callable[[str], str],
             return Response(files(package).joinpath(path).read_bytes(), media_type="font/ttf", headers=_DAY)
         raise HTTPException(404, "there is no such file")
 
+    return router
+
+
+def visitor_routes(visitors: Visitors, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+    """Return the routes of what the pages ask of their visitor, who is known by a cookie."""
+    router = APIRouter(include_in_schema=False)
+
     @router.get("/shop/token")
     async def token(visitor: VisitorId = None) -> PlainTextResponse:
         """Return a fresh token, for banner.js when the page's own has expired."""
-        if visitor is None:
-            raise HTTPException(401, "nobody was here yet")
-        return PlainTextResponse(mint(visitor), headers=_FRESH)
+        return PlainTextResponse(mint(_known(visitor)), headers=_FRESH)
 
     @router.get("/shop/visitor")
     async def portrait(visitor: VisitorId = None) -> Response:
         """Return what the panel shows."""
-        if visitor is None:
-            raise HTTPException(401, "nobody was here yet")
-        key: UserKey = user_key(visitor, secret)
-        return Response(
-            msgspec.json.encode(await visitors.portrait(key)), media_type="application/json", headers=_FRESH
-        )
+        found = await visitors.portrait(user_key(_known(visitor), secret))
+        return Response(msgspec.json.encode(found), media_type="application/json", headers=_FRESH)
 
     @router.post("/shop/newcomer")
     async def newcomer() -> Response:
         """Become somebody else, of whom nothing is known."""
         answer = Response(status_code=204, headers=_FRESH)
-        answer.set_cookie(COOKIE, secrets.token_urlsafe(16), max_age=_YEAR_S, httponly=True, samesite="lax")
+        _introduce(answer, secrets.token_urlsafe(16))
         return answer
 
     return router
+
+
+def _known(visitor: str | None) -> str:
+    if visitor is None:
+        raise HTTPException(401, "nobody was here yet")
+    return visitor
+
+
+def _introduce(answer: Response, visitor_id: str) -> None:
+    answer.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")

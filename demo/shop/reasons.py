@@ -33,7 +33,7 @@ def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> s
 
 
 def _about_product(state: UserState, shown: Assignment, goods: Goods) -> str:
-    title, name = goods.title(shown.product_id), goods.cohorts[shown.cohort_id].name
+    title = goods.title(shown.product_id)
     fitting = [
         each
         for each in reversed(state.touched)

@@ -28,7 +28,7 @@ LOOK_MS = 50
 
 RECORDER = """
 window.shifts = [];
-const moved = ({ hadRecentInput, value, sources }) =>  // as Cumulative Layout Shift counts: what follows an input is meant
+const moved = ({ hadRecentInput, value, sources }) =>  // as CLS counts: what follows an input is meant
   hadRecentInput || window.shifts.push(`${value}: ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80))}`);
 new PerformanceObserver((list) => list.getEntries().forEach(moved)).observe({ type: "layout-shift", buffered: true });
 window.shown = [];

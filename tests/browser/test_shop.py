@@ -86,7 +86,7 @@ def test_losing_the_server_and_getting_it_back_loses_nothing(visit: Visiting, se
     page = visit().open()
     look_at(page, "headphones")
     until_shown(page, "headphones")
-    serving.edge.stop()
+    serving.stop_edge()
     page.evaluate("window.bannerstream.send('click', 'football'), window.bannerstream.send('cart', 'football')")
     until(page, "JSON.parse(sessionStorage.bannerstream).length === 2")
     assert product_shown(page) == "headphones", "what was there stays"
