@@ -1,7 +1,7 @@
 """What the routes of a node share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
@@ -16,7 +16,7 @@ from edge.intake import Records, check_formats
 from edge.limits import RateLimit
 from edge.live import Hub
 from edge.metrics import EdgeMetrics
-from edge.outbox import Outbox
+from edge.outbox import Outbox, Sink
 from edge.pictures import Bucket, Pictures
 from edge.sharding import Shard
 from edge.showing import Card, Showcase, card_of
@@ -34,9 +34,21 @@ _CATALOGUE_RETRY_S = 5.0
 
 
 class Edge:
-    """One node: tables, limits, and what writes to Kafka and reads from it while `running`."""
+    """One node: tables, limits, and what writes to Kafka and reads from it while `running`.
 
-    def __init__(self, settings: Settings, bucket: Bucket, registry: CollectorRegistry) -> None:
+    `make_sink` is for tests: where records go instead of Kafka.
+
+    Raises:
+        ConfigurationError: a token key cannot be used, or streams would not understand what is written here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        bucket: Bucket,
+        registry: CollectorRegistry,
+        make_sink: Callable[[], Sink] | None = None,
+    ) -> None:
         edge = settings.edge
         check_formats(settings)
         self.settings = settings
@@ -65,7 +77,7 @@ class Edge:
             metrics=self.metrics,
         )
         self.outbox = Outbox(
-            lambda: Publisher(settings.kafka, client_id=CLIENT_ID),
+            make_sink or (lambda: Publisher(settings.kafka, client_id=CLIENT_ID)),
             self.metrics,
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,

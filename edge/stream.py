@@ -1,7 +1,7 @@
 """One live stream as an ASGI answer: server-sent events (WHATWG HTML §9.2) in one task, without a queue."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -52,7 +52,7 @@ class EventStream(Response):
         connection = self._hub.open(self._user_key)
         gone = asyncio.create_task(_disconnected(receive, connection))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._in_time(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))
             await self._send(send, b"retry: %d\n\n" % RETRY_MS)
             why = await self._tell(send, connection)
             self._metrics.let_go.labels(why).inc()
@@ -93,8 +93,11 @@ class EventStream(Response):
                 self._metrics.told.labels("ping").inc()
 
     async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
+        await self._in_time(send({"type": "http.response.body", "body": chunk, "more_body": not last}))
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
         async with asyncio.timeout(self._send_timeout_s):
-            await send({"type": "http.response.body", "body": chunk, "more_body": not last})
+            await sending
 
 
 async def _disconnected(receive: Receive, connection: Connection) -> None:
