@@ -8,6 +8,7 @@ BENCHMARKS = {
     "composing": "CPU time of a banner's stages, on the example catalogue",
     "core": "CPU time of the streams core per event, by stage",
     "latency": "from an event in Kafka to its request, at steady rates",
+    "loop": "from a click in a browser to the new banner's pixels on its screen",
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",
     "poison": "events per second with 1 % of bad records against none",
     "recovery": "from a kill to the first folded event, beside stock Faust",

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -45,6 +45,8 @@ class ServeOptions:
     s3: S3Kind = "embedded"
     port: int = 0
     """Of the shop; 0 takes a free one."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """More settings, as variables."""
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
         store.ensure_bucket()
         asyncio.run(load(catalogue, settings))
         on_stage("starting streams, generator and edge")
-        environment = {**stack.environment(), **QUICK}
+        environment = {**stack.environment(), **QUICK, **options.environment}
         workers = running.enter_context(start_workers(environment, options.work))
         port = options.port or free_port()
         serving = Serving(

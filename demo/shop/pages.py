@@ -40,7 +40,7 @@ VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{
 
 
 def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIRouter:
-    """Return the routes of the pages. `mint` makes the edge's token for a visitor, `secret` is that of the user keys."""
+    """Return the routes of the pages. `mint` makes a visitor's token, `secret` is that of the user keys."""
     router = APIRouter(include_in_schema=False)
     templates = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _FOLDER.joinpath("templates", name).read_text("utf-8")),
