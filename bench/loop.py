@@ -11,9 +11,7 @@ product. Others hold live streams open, `clients` in all, and click in the backg
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +30,7 @@ from bench.arena.stage import Result, numbers, parser, reporting, tell
 from catalog.files import PRODUCTS_FILE
 from demo.example import CATALOGUE
 from demo.serving import ServeOptions, Serving, serve
+from local.process import ChildProcess
 from local.stack import why_unavailable
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -40,6 +39,7 @@ SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 PAIR = ("headphones", "mechanical-keyboard")
 """Both in one cohort above all: whichever was clicked last is shown."""
 PATIENCE_MS = 20_000
+CROWD_S = 60.0
 BETWEEN_S = 0.3
 """A person does not click faster, and what the last click caused is over."""
 
@@ -69,21 +69,14 @@ def catalogue_with(folder: Path, copies: int) -> Path:
 
 
 @contextmanager
-def crowd(serving: Serving, clients: int, per_s: int) -> Iterator[None]:
+def crowd(serving: Serving, clients: int, per_s: int, log: Path) -> Iterator[None]:
     """Keep so many streams open, the browser's not counted, and so many clicks a second coming, during the block."""
     command = [sys.executable, "-m", "bench.arena.crowd", serving.origin, str(clients - 1), str(per_s)]
-    with subprocess.Popen(
-        command, env={**os.environ, **serving.environment}, stdout=subprocess.PIPE, text=True
-    ) as others:
-        try:
-            assert others.stdout is not None
-            if others.stdout.readline() != "ready\n":
-                sys.exit("the other visitors could not be there")
-            yield
-            if others.poll() is not None:
-                sys.exit("the other visitors left early: the figures would be those of an empty shop")
-        finally:
-            others.terminate()
+    with ChildProcess(command, name="crowd", log_file=log, environment=serving.environment) as others:
+        others.wait_until_ready(lambda: "ready" in others.log_tail(), CROWD_S)
+        yield
+        if others.poll() is not None:
+            sys.exit(f"the other visitors left early: {others.log_tail()}")
 
 
 @contextmanager
@@ -147,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 tell(f"round {turn}: {clients} streams, {per_s:,} events a second")
                 copies = [f"copy-{number * chosen.samples + each}" for each in range(chosen.samples)]
                 cases = {"existing": (PAIR * chosen.samples)[: chosen.samples], "painted": copies}
-                with crowd(serving, clients, per_s):
+                with crowd(serving, clients, per_s, Path(scratch) / "crowd.log"):
                     for case, products in cases.items():
                         with visitor(browser, serving.url) as page:
                             click_through(page, PAIR[-1:])  # somebody of a known taste
