@@ -125,7 +125,10 @@
         image.animate({ opacity: [0.3, 1] }, matchMedia("(prefers-reduced-motion)").matches ? 0 : 300).finished.then(() => former?.remove());
       }
       if (link) this.link.href = link; else this.link.removeAttribute("href");
-      Object.assign(this, { banner, size: picture.size, ms: 0, seen: 0 });
+      const again = !other && this.banner?.epoch === banner.epoch;
+      this.banner = banner;
+      if (again) return;
+      Object.assign(this, { size: picture.size, ms: 0, seen: 0 });
       this.count();
       if (other) requestAnimationFrame(() => setTimeout(() => this.painted()));
     }
