@@ -7,6 +7,7 @@ BENCHMARKS = {
     "changelog": "changelog records per event over the commit interval",
     "composing": "CPU time of a banner's stages, on the example catalogue",
     "core": "CPU time of the streams core per event, by stage",
+    "edge": "an edge node: requests per second, open streams, memory and loading of a million visitors",
     "latency": "from an event in Kafka to its request, at steady rates",
     "loop": "from a click in a browser to the new banner's pixels on its screen",
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",

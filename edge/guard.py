@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.errors import Invalid, Refused, TooLarge, TooMany
@@ -83,6 +84,9 @@ class Guard:
                 raise
             self._metrics.refused.labels(refusal.code).inc()
             await refuse(refusal, scope, sending)
+        except ClientDisconnect:
+            # Whoever sent it is gone before its end: nobody to answer, and nothing that the operator could act on.
+            self._metrics.refused.labels("gone").inc()
         except Exception as error:
             _log.exception("request_failed", path=_route(scope), error=repr(error))
             if not status:
@@ -129,9 +133,7 @@ class Guard:
                 taken += len(message.get("body", b""))
                 whole = not message.get("more_body", False)
                 if taken > self._max_body_bytes:
-                    raise TooLarge(
-                        f"the body has more than {self._max_body_bytes} bytes", headers={"Connection": "close"}
-                    )
+                    raise TooLarge(f"the body has more than {self._max_body_bytes} bytes")
             return message
 
         return receiving

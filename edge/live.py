@@ -47,11 +47,12 @@ class Hub:
         return self._count >= self._max_streams
 
     def open(self, user_key: str) -> Connection:
-        """Register a stream; where a visitor has too many, the oldest is told to end."""
+        """Register a stream; where a visitor has too many, the oldest are told to end."""
         connection = Connection(user_key)
         connections = self._open.setdefault(user_key, [])
-        if len(connections) >= self._max_per_visitor:
-            connections[0].close("too_many")
+        staying = [each for each in connections if each.closing is None]
+        for each in staying[: max(0, len(staying) - self._max_per_visitor + 1)]:
+            each.close("too_many")
         connections.append(connection)
         self._count += 1
         self._metrics.streams.set(self._count)

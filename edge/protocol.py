@@ -25,6 +25,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes: int | None = 0  # None once the head is in
         self._head_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head: a connection that says nothing is closed, too."""
@@ -34,6 +35,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._head_is_in()
+        self._body_is_in()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -52,13 +54,18 @@ class PatientProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {_ABORT: {"abort": self.transport.abort}}
 
     def on_headers_complete(self) -> None:
-        """Stop counting."""
+        """Stop counting; and whatever the application makes of it, the body must end at some time, too.
+
+        The application refuses what is late or long. This is for what still comes after it has refused.
+        """
         self._head_is_in()
+        self._body_timer = self.loop.call_later(2 * self.head_timeout_s, self.transport.abort)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Count again: the next request's head."""
         super().on_message_complete()
+        self._body_is_in()
         self._head_bytes = 0
 
     def _expect_head(self) -> None:
@@ -69,6 +76,11 @@ class PatientProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _body_is_in(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
 
     def _give_up(self, status: bytes) -> None:
         self._head_is_in()
