@@ -10,6 +10,7 @@ BENCHMARKS = {
     "edge": "an edge node: requests per second, open streams, memory and loading of a million visitors",
     "generator": "pictures per second beside plain diffusers, and of the worker beside its painter",
     "latency": "from an event in Kafka to its request, at steady rates",
+    "loop": "from a click in a browser to the new banner's pixels on its screen",
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",
     "poison": "events per second with 1 % of bad records against none",
     "recovery": "from a kill to the first folded event, beside stock Faust",

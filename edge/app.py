@@ -17,6 +17,7 @@ from edge import openapi
 from edge.cors import Cors
 from edge.errors import Refused
 from edge.guard import Guard
+from edge.page import router as page_router
 from edge.routes.banners import banner_routes
 from edge.routes.node import node_routes
 from edge.routes.pictures import picture_routes
@@ -60,6 +61,7 @@ def create_app(edge: Edge) -> FastAPI:
     )
     for routes in (banner_routes, pointer_routes, report_routes, picture_routes, node_routes):
         app.include_router(routes(edge))
+    app.include_router(page_router)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -2,11 +2,12 @@
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from contracts.errors import ConfigurationError
@@ -25,8 +26,10 @@ BACKLOG = 2048
 """Connections that the kernel accepts before the loop does: a shop's visitors who all come back after a restart."""
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, extend: Callable[[FastAPI, Edge], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; then end the live streams, finish what is under way, and write what waits.
+
+    `extend` may add to the application before it serves: the demo puts its shop there.
 
     Raises:
         ConfigurationError: a setting does not let it start, or the port is taken.
@@ -36,7 +39,11 @@ def run(settings: Settings) -> None:
         closing(S3BannerStore(settings.storage, metrics=StorageMetrics(registry))) as store,
         closing(_listening(settings.edge)) as listener,
     ):
-        server = EdgeServer(Edge(settings, store, registry))
+        edge = Edge(settings, store, registry)
+        app = create_app(edge)
+        if extend is not None:
+            extend(app, edge)
+        server = EdgeServer(edge, app)
         host, port = listener.getsockname()[:2]
         _log.info("serving", host=host, port=port, shard=settings.edge.shard)
         server.run(sockets=[listener])
@@ -46,8 +53,8 @@ def run(settings: Settings) -> None:
 class EdgeServer(uvicorn.Server):
     """uvicorn's server of one node."""
 
-    def __init__(self, edge: Edge) -> None:
-        super().__init__(_config(edge))
+    def __init__(self, edge: Edge, app: FastAPI) -> None:
+        super().__init__(_config(edge, app))
         self._edge = edge
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -66,10 +73,10 @@ class EdgeServer(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def _config(edge: Edge) -> uvicorn.Config:
+def _config(edge: Edge, app: FastAPI) -> uvicorn.Config:
     settings = edge.settings.edge
     return uvicorn.Config(
-        create_app(edge),
+        app,
         http=type("EdgeProtocol", (PatientProtocol,), {"head_timeout_s": settings.request_timeout_s}),
         ws="none",
         log_config=None,
