@@ -18,9 +18,8 @@ from contracts.manifest import Description
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
 from generator.assembly import Models, build_composer
-from generator.composing import ComposedSet, Job, Picture
-from generator.describers.lexicon import LexiconDescriber
-from generator.ports import ProductImage
+from generator.composing import ComposedSet, Picture
+from generator.ports import Describer, ProductImage
 from settings import GeneratorSettings
 from storage.intake import take_in
 from storage.pictures import decode_picture
@@ -96,7 +95,7 @@ def paint_once(
     favourites: Sequence[Favourite] = (),
     models: Models | None = None,
 ) -> PaintedOnce:
-    """Return one size of a banner, made as the generator would make it; `setting` overrides the lexicon's.
+    """Return one size of a banner, made as the generator would make it; `setting` overrides the describer's.
 
     `favourites` are the cohort's top products; `models` are those of the settings, where they are loaded already.
 
@@ -128,17 +127,26 @@ def paint_once(
         favourites=told,
     )
     with ThreadPoolExecutor(1) as executor:
-        composer = build_composer(settings, executor, sizes=(size,), models=models)
-        job = Job(request, _product_image(picture), _described(product, setting) if setting else None)
-        (composed,) = composer.compose_all([job])
-    if isinstance(composed, Exception):
-        raise composed
-    return PaintedOnce(request, composed)
+        composer = build_composer(
+            settings,
+            executor,
+            sizes=(size,),
+            keep=lambda describer: describer if setting is None else _InSetting(describer, setting),
+            models=models,
+        )
+        return PaintedOnce(request, composer.compose(request, _product_image(picture)))
 
 
-def _described(product: Product, setting: str) -> Description:
-    (description,) = LexiconDescriber().describe([product])
-    return msgspec.structs.replace(description, setting=setting)
+class _InSetting:
+    """A describer with one setting for everything."""
+
+    def __init__(self, describer: Describer, setting: str) -> None:
+        self._describer = describer
+        self._setting = setting
+        self.revision = f"{describer.revision}+{setting}"
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        return [msgspec.structs.replace(each, setting=self._setting) for each in self._describer.describe(products)]
 
 
 def _product_image(picture: Path | None) -> ProductImage | None:

@@ -186,7 +186,7 @@ class ExperimentSettings(_Group):
         description='The only variants that a brand allows: `{ "Acme" = ["open-bold-natural"] }`.',
     )
     refresh_s: Seconds = Field(10.0, description="How often new results change what is shown.")
-    metrics_port: int = Field(9105, ge=0, le=65535, description="Prometheus; 0 turns it off.")
+    metrics_port: int = Field(9105, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
     @model_validator(mode="after")
     def _brands_allow_what_is_tried(self) -> Self:

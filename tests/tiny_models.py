@@ -38,7 +38,7 @@ def save_image_text_model(folder: Path) -> Path:
     )
 
     torch.manual_seed(0)
-    words = _clip_words()
+    words = clip_words()
     tower = {"hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
     text = CLIPTextConfig(
         vocab_size=len(words),
