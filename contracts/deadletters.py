@@ -56,12 +56,15 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     @property
     def bare(self) -> bool:
         """Tell whether it carries nothing of the original."""
-        return self.key is None and self.value is None
+        return self.key is None and not self.value
 
     def without_original(self) -> "DeadLetter":
-        """Return the letter with its headers only: for a topic that refuses it for its size."""
+        """Return the letter with its headers only: for a topic that refuses it for its size.
+
+        Its value is empty, not missing: aiokafka's producer takes no record that has neither key nor value.
+        """
         size = len(self.key or b"") + len(self.value or b"")
-        return replace(self, key=None, value=None, truncated_from=self.truncated_from or size)
+        return replace(self, key=None, value=b"", truncated_from=self.truncated_from or size)
 
     @classmethod
     def of(
