@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import AsJson, print_json, show_table, stderr, stdout
+from cli.console import AsJson, show_rows
 from cli.context import settings_of
 
 
@@ -43,8 +43,5 @@ def report(
         }
         for line in reporting.report(results, by.value, cohort_id=cohort)
     ]
-    show_table(stderr if as_json else stdout, rows, title=f"Click rates by {by.value}")
-    if not rows:
-        stderr.print("Nothing was counted yet: `bannerstream run experiments` counts what pages report.")
-    if as_json:
-        print_json(rows)
+    empty = "Nothing was counted yet: `bannerstream run experiments` counts what pages report."
+    show_rows(rows, as_json=as_json, title=f"Click rates by {by.value}", empty=empty)
