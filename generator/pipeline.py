@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import structlog
@@ -16,11 +17,13 @@ import structlog
 from contracts.catalog import content_rev
 from contracts.errors import InvalidRecord
 from contracts.keys import manifest_object_key
-from contracts.manifest import Manifest
+from contracts.manifest import Area, Block, Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import ComposedSet, Composer, Fallback, Job, description_key
-from generator.ports import BannerStore, EncodedImage, ProductImage
+from generator.composing import MAX_REASON, ComposedSet, Composer, Fallback, Job, description_key
+from generator.errors import BlockedProduct
+from generator.ports import BannerStore, EncodedImage, ProductImage, Screen
+from generator.safety.screening import OpenScreen
 from generator.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
@@ -59,13 +62,22 @@ class Pipeline:
     """Makes the banners of a batch of requests. Blocks; call it from a thread, one batch at a time.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
+    Of a product that `screen` blocks nothing is made, until it comes in another revision.
     """
 
-    def __init__(self, composer: Composer, store: BannerStore, executor: Executor, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        composer: Composer,
+        store: BannerStore,
+        executor: Executor,
+        now: Callable[[], int],
+        screen: Screen = OpenScreen(),  # noqa: B008  (it has no state)
+    ) -> None:
         self.composer = composer
         self._store = store
         self._executor = executor
         self._now = now
+        self._screen = screen
 
     def make(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
         """Return, per request and in order, its banner or why there is none. Equal keys in a batch are made once.
@@ -76,12 +88,16 @@ class Pipeline:
         """
         distinct = {request.banner_key: request for request in requests}
         made: dict[str, MadeBanner | UnmakeableBanner] = {}
-        found = self._executor.map(self._store.manifest, distinct)
-        for request, manifest in zip(distinct.values(), list(found), strict=True):
+        for request, blocked in zip(distinct.values(), self._blocked(list(distinct.values())), strict=True):
+            if blocked is not None:
+                made[request.banner_key] = UnmakeableBanner(request, blocked)
+        allowed = [request for key, request in distinct.items() if key not in made]
+        found = self._executor.map(self._store.manifest, [request.banner_key for request in allowed])
+        for request, manifest in zip(allowed, list(found), strict=True):
             if manifest is not None:
                 key = manifest_object_key(request.banner_key)
                 made[request.banner_key] = MadeBanner(request, manifest, key, reused=True)
-        new = [request for key, request in distinct.items() if key not in made]
+        new = [request for request in allowed if request.banner_key not in made]
         for request, outcome in zip(new, self._make_new(new), strict=True):
             made[request.banner_key] = outcome
         return [_for(request, made[request.banner_key]) for request in requests]
@@ -89,13 +105,48 @@ class Pipeline:
     def _make_new(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
         if not requests:
             return []
-        jobs = list(self._executor.map(self._job, requests))
-        composed = self.composer.compose_all(jobs)
-        return list(self._executor.map(self._store_one, jobs, composed))
+        prepared = list(self._executor.map(self._job, requests))
+        jobs = [each for each in prepared if isinstance(each, Job)]
+        stored = self._executor.map(self._store_one, jobs, self.composer.compose_all(jobs))
+        outcomes = {outcome.request.banner_key: outcome for outcome in stored}
+        return [
+            UnmakeableBanner(request, each) if isinstance(each, BlockedProduct) else outcomes[request.banner_key]
+            for request, each in zip(requests, prepared, strict=True)
+        ]
 
-    def _job(self, request: BannerRequest) -> Job:
+    def _blocked(self, requests: Sequence[BannerRequest]) -> list[BlockedProduct | None]:
+        """Return, per request, why its product is blocked: by its words now, or by any gate before."""
+        products = {request.product.product_id for request in requests}
+        kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
+        return [self._blocked_one(request, kept[request.product.product_id]) for request in requests]
+
+    def _blocked_one(self, request: BannerRequest, kept: Block | None) -> BlockedProduct | None:
+        if kept is not None and kept.product_rev == _rev(request):
+            return BlockedProduct(kept.reason)
+        reason = self._screen.by_words(request.product)
+        return self._block(request, "words", reason) if reason is not None else None
+
+    def _block(self, request: BannerRequest, gate: Literal["words", "picture"], reason: str) -> BlockedProduct:
+        """Record that this revision of the product is blocked."""
+        product_id = request.product.product_id
+        log.warning("product_blocked", product_id=product_id, gate=gate, reason=reason)
+        block = Block(
+            product_id=product_id,
+            product_rev=_rev(request),
+            gate=gate,
+            reason=reason[:MAX_REASON],
+            blocked_at=self._now(),
+        )
+        self._store.put_block(block)
+        return BlockedProduct(block.reason)
+
+    def _job(self, request: BannerRequest) -> Job | BlockedProduct:
+        image = self._product_image(request)
+        reason = self._screen.by_picture(image) if image is not None else None
+        if reason is not None:
+            return self._block(request, "picture", reason)
         kept = self._store.description(self._description_key(request))
-        return Job(request, self._product_image(request), kept)
+        return Job(request, image, kept)
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
         """Return the product's picture; without one, the banner is typographic."""
@@ -109,8 +160,7 @@ class Pipeline:
         return ProductImage(pixels, cut_out)
 
     def _description_key(self, request: BannerRequest) -> str:
-        product = request.product
-        return description_key(product.rev or content_rev(product), self.composer.describer_revision)
+        return description_key(_rev(request), self.composer.describer_revision)
 
     def _store_one(self, job: Job, composed: ComposedSet | Exception) -> MadeBanner | UnmakeableBanner:
         if isinstance(composed, Exception):
@@ -151,7 +201,7 @@ def manifest_of(
         banner_key=request.banner_key,
         revision=MANIFEST_REVISION,
         product_id=request.product.product_id,
-        product_rev=request.product.rev or content_rev(request.product),
+        product_rev=_rev(request),
         cohort_id=request.cohort.cohort_id,
         cohort_rev=request.cohort.rev or content_rev(request.cohort),
         locale=request.locale,
@@ -166,7 +216,17 @@ def manifest_of(
         renditions=renditions,
         stage_ms=composed.stage_ms,
         created_at=created_at,
+        rejected=composed.rejected,
+        products={
+            picture.size.name: Area(box.x, box.y, box.width, box.height)
+            for picture in composed.pictures
+            if (box := picture.product) is not None
+        },
     )
+
+
+def _rev(request: BannerRequest) -> str:
+    return request.product.rev or content_rev(request.product)
 
 
 def _for(request: BannerRequest, outcome: MadeBanner | UnmakeableBanner) -> MadeBanner | UnmakeableBanner:

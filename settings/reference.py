@@ -28,9 +28,16 @@ def settings_reference() -> str:
 
 def _groups() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "General", "", Settings
-    for name, setting in Settings.model_fields.items():
-        if _is_group(setting.annotation):
-            yield name, f"{name}.", setting.annotation  # type: ignore[misc]  # _is_group has just said so
+    yield from _groups_in(Settings, "")
+
+
+def _groups_in(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield the groups of a group, each with the groups inside it right after it."""
+    for field, setting in model.model_fields.items():
+        group = setting.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield f"{prefix}{field}", f"{prefix}{field}.", group
+            yield from _groups_in(group, f"{prefix}{field}.")
 
 
 def _is_group(annotation: object) -> bool:

@@ -17,6 +17,7 @@ from generator.fakes import (
     FakeJudge,
     FakeLayout,
     FakePainter,
+    FakeScreen,
     FakeStore,
     fake_encode,
 )
@@ -39,6 +40,7 @@ class Fakes:
     layout: FakeLayout = field(default_factory=FakeLayout)
     judge: FakeJudge = field(default_factory=FakeJudge)
     store: FakeStore = field(default_factory=FakeStore)
+    screen: FakeScreen = field(default_factory=FakeScreen)
     painted_together: int = 8
 
     def composer(self) -> Composer:
@@ -57,7 +59,7 @@ class Fakes:
         )
 
     def pipeline(self) -> Pipeline:
-        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW)
+        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW, screen=self.screen)
 
 
 @pytest.fixture
