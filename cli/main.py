@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from cli import banners, catalog, config, contracts, demo, dlq, erase, events, paint, run, servers, storage, topics
+from cli import (
+    banners,
+    catalog,
+    config,
+    contracts,
+    demo,
+    dlq,
+    erase,
+    evaluate,
+    events,
+    paint,
+    run,
+    servers,
+    storage,
+    topics,
+)
 from cli.console import ERRORS, plain, stderr
 from cli.context import Context
 from contracts.errors import BannerstreamError
@@ -33,6 +48,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(events.app, name="events")
 app.add_typer(banners.app, name="banners")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(storage.app, name="storage")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(config.app, name="config")

@@ -115,6 +115,7 @@ def _painter(settings: GeneratorSettings) -> Painter | None:
     if settings.painter != "diffusers" or settings.painter_model is None:
         return None
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
+    from generator.postprocess import Finisher  # noqa: PLC0415
 
     return DiffusersPainter(
         settings.painter_model,
@@ -122,4 +123,5 @@ def _painter(settings: GeneratorSettings) -> Painter | None:
         steps=settings.painter_steps,
         guidance=settings.painter_guidance,
         device=settings.device,
+        fit=Finisher(settings.postprocess, settings.painter_mode),
     )

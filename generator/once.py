@@ -114,12 +114,16 @@ def paint_once(
     )
     with ThreadPoolExecutor(1) as executor:
         composer = build_composer(settings, executor, sizes=(size,))
-        return PaintedOnce(request, composer.compose(request, _product_image(picture)))
+        return PaintedOnce(request, composer.compose(request, product_image(picture) if picture is not None else None))
 
 
-def _product_image(picture: Path | None) -> ProductImage | None:
-    if picture is None:
-        return None
+def product_image(picture: Path) -> ProductImage:
+    """Return a product's picture as the catalogue takes it in.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+        BrokenImage: it is no picture that can be used.
+    """
     try:
         content = picture.read_bytes()
     except OSError as error:

@@ -190,13 +190,18 @@ class PostprocessSettings(_Group):
         '`painter_mode = "whole"`, where most is to be seen.',
     )
     denoise: float = Field(
-        1.0, ge=0, le=3, description="Strength of noise removal, of the noise that is measured; 0 turns it off."
+        0.0,
+        ge=0,
+        le=3,
+        description="Share of the measured noise that is removed; 0 turns it off. Takes 1.4 s of CPU a megapixel where "
+        "there is noise: for models that leave some.",
     )
     upscale: Literal["cubic", "detail"] = Field(
-        "detail", description="How a picture is enlarged: `detail` keeps edges crisper, for 10 ms a megapixel."
+        "cubic",
+        description="How a picture is enlarged; `detail` keeps edges crisper, for 60 ms of CPU a megapixel.",
     )
     colour_match: float = Field(
-        0.5, ge=0, le=1, description="How far a colour cast of the painted scene is taken back toward neutral light."
+        0.8, ge=0, le=1, description="How far a colour cast beyond natural light is taken back from a painted scene."
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image as Pictures
 
 from contracts.errors import ConfigurationError
 from contracts.manifest import Provenance
+from contracts.sizes import BannerSize
 from generator.devices import check_exists, device_of
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
@@ -34,15 +35,24 @@ class DiffusersPainter:
     """Paints with a text-to-image or inpainting pipeline; the model is loaded once, here.
 
     Mode `scene` paints the scene alone, and the product is laid over later. An inpainting pipeline is shown the product
-    where it will stand and paints around it. Mode `whole` paints the product too, as the paper does.
+    where it will stand and paints around it. Mode `whole` paints the product too, as the paper does. `fit` makes a
+    banner's scene of a painted picture (`generator.postprocess.Finisher` does it with more care).
 
     Raises:
         ConfigurationError: the model cannot be loaded, or cannot do what the mode asks for.
     """
 
     def __init__(
-        self, model: str, *, mode: Mode = "scene", steps: int = 4, guidance: float = 0.0, device: str = "auto"
+        self,
+        model: str,
+        *,
+        mode: Mode = "scene",
+        steps: int = 4,
+        guidance: float = 0.0,
+        device: str = "auto",
+        fit: Callable[[Image, BannerSize], Image] = fitted,
     ) -> None:
+        self._fit = fit
         self._device = device_of(device)
         check_exists("generator.painter_model", model)
         self._pipeline = load_pipeline(model, self._device)
@@ -123,7 +133,7 @@ class DiffusersPainter:
 
     def _painting(self, wish: SceneWish, pixels: Image) -> Painting:
         prompt: Prompt = prompt_of(wish, self._mode)
-        banner = fitted(pixels, wish.composition.size)
+        banner = self._fit(pixels, wish.composition.size)
         return Painting(
             pixels=banner,
             light_side=_light_side(banner),

@@ -1,0 +1,34 @@
+"""What every evaluation hands over: rows of figures, for a table and for programs."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Figure = str | int | float | None
+"""None: it could not be measured here, and the report's notes say why."""
+
+_DIGITS = 3
+"""Figures of samples of some hundred: a fourth digit would be noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One evaluation's figures. Every row has the same keys; a key's unit is in its name (`titles_per_s`)."""
+
+    evaluation: str
+    rows: Sequence[Mapping[str, Figure]]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What was left out or stood in, and why."""
+
+    def rounded(self) -> list[dict[str, Figure]]:
+        """Return the rows for a table."""
+        return [{name: _rounded(figure) for name, figure in row.items()} for row in self.rows]
+
+    def document(self) -> dict[str, object]:
+        """Return the report for a program."""
+        machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+        return {"evaluation": self.evaluation, "rows": self.rounded(), "notes": dict(self.notes), "ran_on": machine}
+
+
+def _rounded(figure: Figure) -> Figure:
+    return round(figure, _DIGITS) if isinstance(figure, float) else figure
