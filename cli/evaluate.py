@@ -15,16 +15,6 @@ app = typer.Typer(help="Measure the generator's parts: a table for people, JSON 
 Catalogue = Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")]
 
 
-def show(report: Report, *, as_json: bool) -> None:
-    """Print a report's rows, and its notes under them."""
-    if as_json:
-        print_json(report.document())
-        return
-    show_rows(report.rounded(), as_json=False, title=f"evaluate {report.evaluation}", empty="nothing to measure")
-    for about, note in report.notes.items():
-        stderr.print(plain(f"{about}: {note}"), highlight=False)
-
-
 @app.command()
 def postprocess(
     catalogue: Catalogue = CATALOGUE,
@@ -46,3 +36,55 @@ def postprocess(
         if sheet is not None:
             write_sheet(sheet, products, shop.cohorts)
     show(report, as_json=as_json)
+
+
+@app.command()
+def banners(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that holds manifests/ and blobs/, or has such a one below it.", exists=True)
+    ],
+    catalogue: Catalogue = CATALOGUE,
+    clip: Annotated[
+        str | None, typer.Option("--clip", help="Path or hub id of an image-text model, for CLIP score, d_p and d_t.")
+    ] = None,
+    lpips: Annotated[
+        Path | None, typer.Option("--lpips", help="File with torchvision's AlexNet, for LPIPS.", exists=True)
+    ] = None,
+    reading: Annotated[bool, typer.Option(help="Have a reader read the headlines: a second a picture.")] = True,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Only so many banners.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="One row per picture, not per size.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge finished banners: fidelity of the product, legibility, contrast, naturalness, fit to words."""
+    from generator.evaluation.banners import Shop, evaluate_banners
+    from generator.evaluation.exported import read_exported
+    from generator.evaluation.judges import judges_at_hand
+    from generator.once import product_image
+
+    found = read_exported(folder, limit)
+    shop = read_catalogue(catalogue)
+    shown = {each.manifest.product_id for each in found}
+    with stderr.status(f"judging {len(found)} banners"):
+        judges = judges_at_hand(clip=clip, lpips=lpips, reading=reading)
+        known = Shop(
+            {product: product_image(path) for product, path in shop.images.items() if product in shown},
+            {cohort.cohort_id: cohort for cohort in shop.cohorts},
+        )
+        report = evaluate_banners(found, known, judges, each=each)
+    show(report, as_json=as_json, out=out)
+
+
+def show(report: Report, *, as_json: bool, out: Path | None = None) -> None:
+    """Print a report: its rows as a table with its notes under them, or the document for programs."""
+    if out is not None:
+        try:
+            report.save(out)
+        except OSError as error:
+            raise typer.BadParameter(f"{out} cannot be written: {error}") from error
+    if as_json:
+        print_json(report.document())
+        return
+    show_rows(report.rounded(), as_json=False, title=f"evaluate {report.evaluation}", empty="nothing to measure")
+    for about, note in report.notes.items():
+        stderr.print(plain(f"{about}: {note}"), highlight=False)

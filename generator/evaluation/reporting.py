@@ -1,8 +1,10 @@
 """What every evaluation hands over: rows of figures, for a table and for programs."""
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Figure = str | int | float | None
 """None: it could not be measured here, and the report's notes say why."""
@@ -28,6 +30,10 @@ class Report:
         """Return the report for a program."""
         machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
         return {"evaluation": self.evaluation, "rows": self.rounded(), "notes": dict(self.notes), "ran_on": machine}
+
+    def save(self, path: Path) -> None:
+        """Write the document as JSON."""
+        path.write_text(json.dumps(self.document(), ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
 def _rounded(figure: Figure) -> Figure:

@@ -1,0 +1,1 @@
+"""Personal style: how alike pictures and words are (`likeness`)."""

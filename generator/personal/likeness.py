@@ -1,0 +1,73 @@
+"""How alike pictures and words are, by any model that puts both into one space: CLIP, SigLIP and their kin."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import ConfigurationError
+from generator.devices import check_exists, device_of
+from generator.ports import Image
+
+
+class Likeness(Protocol):
+    """Compares pictures with words."""
+
+    name: str
+    """What the manifest calls it."""
+
+    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the cosine of every picture with every text, pictures x texts."""
+        ...
+
+
+class ClipLikeness:
+    """The image-text model at a path or hub id, in safetensors.
+
+    Raises:
+        ConfigurationError: it cannot be loaded, or it has no embeddings of both pictures and words.
+    """
+
+    def __init__(self, model: str, device: str = "auto", *, setting: str = "generator.personal_model") -> None:
+        self._device = device_of(device)
+        check_exists(setting, model)
+        self._processor, self._model = _load(model, self._device, setting)
+        self.name = model.rstrip("/").rpartition("/")[2]
+
+    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the cosine of every picture with every text; a text is cut where the model stops reading."""
+        import torch  # noqa: PLC0415
+
+        with torch.inference_mode():
+            seen = self._processor(images=list(pictures), return_tensors="pt").to(self._device)
+            read = self._processor(text=list(texts), return_tensors="pt", padding=True, truncation=True)
+            of_pictures = _embedding(self._model.get_image_features(pixel_values=seen["pixel_values"]))
+            of_texts = _embedding(self._model.get_text_features(**read.to(self._device)))
+            cosines = _normed(of_pictures) @ _normed(of_texts).T
+        return np.asarray(cosines.float().cpu().numpy(), np.float32)
+
+
+def _embedding(output: Any) -> Any:
+    """Return the vectors, which newer versions of the library wrap together with the towers' own outputs."""
+    return output if hasattr(output, "norm") else output.pooler_output
+
+
+def _normed(vectors: Any) -> Any:
+    return vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+
+
+def _load(model: str, device: str, setting: str) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoProcessor  # noqa: PLC0415  (seconds: only where a picture is compared)
+
+    try:
+        processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
+        loaded: Any = AutoModel.from_pretrained(model, trust_remote_code=False, use_safetensors=True)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ConfigurationError(
+            f"{setting} {model!r} cannot be loaded as an image-text model in safetensors (valid is, for example, "
+            f'"/models/clip-vit-base-patch32"): {error}'
+        ) from error
+    if not (hasattr(loaded, "get_image_features") and hasattr(loaded, "get_text_features")):
+        raise ConfigurationError(f"{setting}: {model} is a {type(loaded).__name__}, which does not compare the two")
+    return processor, loaded.to(device).eval()
