@@ -96,10 +96,10 @@ def _product_figures(pixels: Image, area: Area | None, catalogue: ProductImage |
     PMG compares a picture with that of the item: they say how much scene there is, too.
     """
     nothing: Row = {"fidelity": None, "ssim": None, "lpips": None}
-    product = (
-        placed(catalogue.pixels, area) if area is not None and catalogue is not None and catalogue.cut_out else None
-    )
-    if product is None or area is None:
+    if area is None or catalogue is None or not catalogue.cut_out:
+        return nothing
+    product = placed(catalogue.pixels, area)
+    if product is None:
         return nothing
     window = window_of(pixels, area)
     if window.shape[:2] != product.shape[:2]:

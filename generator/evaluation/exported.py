@@ -1,7 +1,7 @@
 """Banners in a folder, laid out as in the bucket: `manifests/<banner key>.json` and the blobs that they name.
 
-`bannerstream banners export` writes such a folder, and so is every bucket of `make demo` (under `demo-out`) and any copy
-of a bucket: the folder that is named, or one below it, holds `manifests/`.
+`bannerstream banners export` writes such a folder, and so is every bucket of `make demo` (under `demo-out`) and any
+copy of a bucket: the folder that is named, or one below it, holds `manifests/`.
 """
 
 from collections.abc import Iterator

@@ -35,6 +35,9 @@ class Brisque:
         except ImportError as error:
             raise ConfigurationError(f"BRISQUE needs pip install 'bannerstream[evaluate]' ({error})") from error
         self._engine: Any = BRISQUE(url=False)
+        scale = self._engine.scale_features
+        # brisque 0.2 makes some features arrays of one number, which numpy 2.4 no longer takes for a number.
+        self._engine.scale_features = lambda features: scale([np.asarray(each).item() for each in features])
 
     def score(self, pixels: Image) -> float:
         """Return the score; lower is better, and pictures without any texture may fall below 0."""

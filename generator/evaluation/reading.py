@@ -15,7 +15,7 @@ _UNREAD = ("ARABIC", "HEBREW", "DEVANAGARI", "THAI", "BENGALI", "TAMIL", "HANGUL
 """Scripts that the packaged models were not trained on, as their letters' names begin."""
 _RUNS_ON = ("CJK", "HIRAGANA", "KATAKANA")
 _PIECE = 4
-"""Letters: where no spaces part words, a line may break anywhere, and a piece this long is on one line or misses few."""
+"""Letters: where no spaces part words, a line may break anywhere, and a piece this long is on one line or nearly."""
 
 
 class Reader:
