@@ -24,8 +24,8 @@ from generator.ports import Box, ComposedBanner, Image, NudityClassifier, Painti
 from generator.safety.skin import skin_share
 
 _PICTURE_SPREAD = 2.0
-"""Standard deviation (of 255) of the channel that varies most, seen from afar: a picture of one colour has 0, and 0.6
-with heavy grain on it; the plainest of the studio's scenes has 7 (`bannerstream evaluate banners`, column spread)."""
+"""Standard deviation (of 255) of the channel that varies most, seen from afar: a picture of one colour has 0; the
+plainest of 36 studio scenes (every setting, three cohorts) had 9.7."""
 _FROM_AFAR = 32
 _PRODUCT_SHARE = 0.01
 """Of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""

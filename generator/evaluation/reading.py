@@ -1,7 +1,6 @@
 """Legibility: whether a reader who knows nothing of the banner reads its headline off the picture.
 
-The reader is PP-OCR by the package `rapidocr`, whose models come inside the wheel. (Tesseract is made for scanned
-pages: docs/evaluation.md has both side by side.)
+The reader is PP-OCR by the package `rapidocr`, whose models come inside the wheel.
 """
 
 import re

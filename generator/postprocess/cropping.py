@@ -1,7 +1,7 @@
 """Which part of a painted picture to keep: where most is to be seen. Pure.
 
 Saliency is the spectral residual of Hou & Zhang, "Saliency detection: a spectral residual approach" (CVPR 2007): what a
-picture has beyond the smooth spectrum that all pictures share. No model, 2 ms a picture.
+picture has beyond the smooth spectrum that all pictures share. No model.
 """
 
 import cv2

@@ -15,9 +15,10 @@ CLEAN_BELOW = 1.6
 """Standard deviation (of 255) that is left alone: camera-like grain of a good model, and what rounding makes."""
 _LUMA_FILTER = 0.85
 _COLOUR_FILTER = 1.1
-"""Filter strength, in standard deviations of the noise: best of 0.6 to 1.4 in `bannerstream evaluate postprocess`."""
+"""Filter strength, in standard deviations of the noise: 0.6 leaves 1 to 3 dB more of noise of 12 and above, 1.4 costs
+1 dB on noise of 6 and below; tried on nine drawn scenes."""
 _PATCH, _SEARCH = 5, 13
-"""Pixels. The library's 7 and 21 take three times as long for 0.2 dB."""
+"""Pixels; smaller than the library's 7 and 21, whose cost grows with their squares."""
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _FLAT_SHARE = 0.5
 """Of the pixels, the calmest: edges and texture answer to the filter as well, and are no noise."""

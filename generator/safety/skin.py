@@ -1,8 +1,8 @@
 """The share of a picture that has the colour of skin: a hint where there is no classifier, and no more than that.
 
-Wood, sand, terracotta and copper have the colour of skin too, so the gate is off unless the settings turn it on; what
-it says of drawn scenes without anybody in them is in docs/evaluation.md. The bounds in YCbCr are those of Chai & Ngan,
-"Face segmentation using skin-color map in videophone applications" (1999). Pure.
+Wood, sand, terracotta and copper have the colour of skin too, so the gate is off unless the settings turn it on. The
+bounds in YCbCr are those of Chai & Ngan, "Face segmentation using skin-color map in videophone applications" (1999).
+Pure.
 """
 
 import cv2
