@@ -18,7 +18,7 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest -n auto tests/unit
-	$(BIN)/python -m pytest tests/integration tests/faults
+	$(BIN)/python -m pytest tests/integration tests/faults tests/browser
 endif
 
 faults: $(VENV)/.dev ## Strike workers under load, on a real Kafka, and audit what they wrote (ARGS="--help").

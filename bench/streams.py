@@ -31,6 +31,9 @@ from local.process import ChildProcess
 
 WORKS = ("common", "full")
 
+GROUPS_WAIT = {"group.initial.rebalance.delay.ms": "3000"}
+"""Kafka's own default, which tests set to 0: a new group waits so long for the members that start with the first."""
+
 
 class Arena:
     """A broker, the table, the workloads that were written so far, and one run after the other."""
@@ -135,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             each.command()
         except BuildFailed as error:
             sys.exit(f"{each}: {error}")
-    with staged("streams") as stage:
+    with staged("streams", GROUPS_WAIT) as stage:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)
         for users, distribution in product(options.users, options.distribution):

@@ -27,14 +27,31 @@ _POLL_MS = 200
 """How long one fetch waits when nothing comes: bounds how long closing a view takes."""
 
 
-async def read_compacted(settings: KafkaSettings, topic: str, decode: Callable[[bytes], _T]) -> dict[str, _T]:
+NameOf = Callable[[bytes, int], str]
+"""From a record's key and partition to the name under which a view holds it."""
+
+
+def by_key(key: bytes, partition: int) -> str:
+    """Name a record by its key alone: a key lives in one partition."""
+    del partition
+    return key.decode()
+
+
+def by_partition_and_key(key: bytes, partition: int) -> str:
+    """Name a record `3/key`: for changelogs whose partitions each count a share of the same key."""
+    return f"{partition}/{key.decode()}"
+
+
+async def read_compacted(
+    settings: KafkaSettings, topic: str, decode: Callable[[bytes], _T], name_of: NameOf = by_key
+) -> dict[str, _T]:
     """Return the latest value of each key, as the topic stands now. Records that `decode` refuses are skipped.
 
     Raises:
         TopicMissing: there is no such topic.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
-    async with CompactedView(settings, topic, decode) as view:
+    async with CompactedView(settings, topic, decode, name_of) as view:
         await view.caught_up()
         return dict(view.current())
 
@@ -46,13 +63,16 @@ class CompactedView(Generic[_T]):
     skipped and counted in `skipped`, the first one is logged, and the key keeps the value it had.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, decode: Callable[[bytes], _T]) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topic: str, decode: Callable[[bytes], _T], name_of: NameOf = by_key
+    ) -> None:
         self.skipped = 0
         self.version = 0
         """Grows with every change: cheap to compare for whoever derives something from the view."""
         self._settings = settings
         self._topic = topic
         self._decode = decode
+        self._name_of = name_of
         self._latest: dict[str, _T] = {}
         self._read_to_end = asyncio.Event()
         self._consumer: Any = None
@@ -147,7 +167,7 @@ class CompactedView(Generic[_T]):
 
     def _apply(self, key: bytes | None, value: bytes | None, partition: int, offset: int) -> None:
         try:
-            name = _name(key)
+            name = self._name_of(_present(key), partition)
             if value is None:
                 self._latest.pop(name, None)
             else:
@@ -166,7 +186,7 @@ class CompactedView(Generic[_T]):
         self.version += 1
 
 
-def _name(key: bytes | None) -> str:
+def _present(key: bytes | None) -> bytes:
     if key is None:
         raise InvalidRecord("a record of a compacted topic needs a key")
-    return key.decode()
+    return key

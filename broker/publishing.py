@@ -64,7 +64,7 @@ class Publisher:
             acks="all",
             enable_idempotence=True,
             linger_ms=LINGER_MS,
-            compression_type="lz4",
+            compression_type="snappy",
             max_request_size=MAX_REQUEST_BYTES,
         )
         try:

@@ -55,6 +55,11 @@ def repartitioned_name(app_id: str) -> str:
     return f"{app_id}-interactions"
 
 
+def tallies_name(app_id: str) -> str:
+    """Return the name of the changelog in which experiments count (`streams.experiments`)."""
+    return f"{app_id}-experiments-tallies-changelog"
+
+
 class InternalTopics(TypedDict):
     """Names of the topics that streams keeps for itself: keyword arguments of `create_topics` and `check_topics`."""
 
@@ -156,6 +161,28 @@ async def create_topics(
                 await _until_known(admin, {plan.name for plan in plans})
     wanted = [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)]
     return Created(tuple(plans), tuple(name for name in wanted if name in there))
+
+
+async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -> None:
+    """Create a compacted topic with as many partitions as `like` has, unless it is there; return once it is shown.
+
+    Raises:
+        TopicMissing: there is no `like`.
+        ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses.
+    """
+    with broker_errors(settings):
+        async with _admin(settings) as admin:
+            there = await _describe(admin)
+            if like.name not in there:
+                raise TopicMissing(f"topic {like.name} is missing: run `bannerstream topics create`")
+            if name in there:
+                return
+            topic = Topic(name, like.key, "compact", "streams", f"what is counted of {like.name}")
+            plan = TopicPlan(
+                name, there[like.name].partitions, settings.replication_factor, _configs(settings, topic, None)
+            )
+            await _create(admin, [plan])
+            await _until_known(admin, {name})
 
 
 async def check_topics(

@@ -39,12 +39,17 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, e
     if not rows:
         stderr.print(empty)
         return
+    show_table(stdout, rows, title=title)
+
+
+def show_table(console: Console, rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
+    """Print rows as a table with the keys of the first row as its columns."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in rows[0]:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else plain(value) for value in row.values()))
-    stdout.print(table)
+    console.print(table)
 
 
 def print_json(value: object) -> None:

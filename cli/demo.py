@@ -1,8 +1,11 @@
 """`bannerstream demo`: the main job, on this machine, from nothing."""
 
 import json
+import signal
 import sys
+import webbrowser
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -10,11 +13,14 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bar
 
 from broker.recordings import read_lines
-from cli.console import plain, stderr
+from cli.console import plain, stderr, stdout
 from cli.context import settings_of
 from cli.servers import S3, Kafka, KafkaServer, S3Server
 from demo.example import CATALOGUE, SESSION
+from demo.serving import ServeOptions, serve
 from demo.session import DemoOptions, Progress, run_demo
+
+_LOOK_S = 0.5
 
 
 def demo(
@@ -27,13 +33,23 @@ def demo(
     rate: Annotated[float, typer.Option("--rate", min=1, help="Events per second.")] = 100.0,
     kafka: Kafka = KafkaServer.EMBEDDED,
     s3: S3 = S3Server.EMBEDDED,
+    shop: Annotated[
+        bool, typer.Option("--serve", help="Instead: open a shop whose banner follows you, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the shop; 0 takes a free one.")] = 8080,
+    open_: Annotated[bool, typer.Option("--open", help="Show the shop in the browser.")] = False,
 ) -> None:
     """Replay a shopping session and watch banners come out. The last line on standard output is one JSON object.
 
     Starts a broker and a store, loads the catalogue, runs streams and generator as processes, replays the session and
     writes demo-out/index.html. Everything is stopped at the end, on Ctrl-C and on failure.
+
+    With --serve, an edge with a demonstration shop is started too, and its address printed on standard output.
     """
     settings_of(ctx)
+    if shop:
+        _serve(ServeOptions(catalogue, out / "run", kafka.value, s3.value, port), open_)
+        return
     options = DemoOptions(out, session, catalogue, rate, kafka.value, s3.value)
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
@@ -46,6 +62,21 @@ def demo(
         )
     stderr.print(f"[green]done[/]: open {plain(out / 'index.html')}", highlight=False)
     sys.stdout.write(json.dumps(summary) + "\n")
+
+
+def _serve(options: ServeOptions, open_: bool) -> None:
+    """Keep the shop open until somebody stops it, or a part of it ends."""
+    with stderr.status("starting") as status, serve(options, status.update) as serving:
+        status.stop()
+        stop = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        stdout.print(serving.url, highlight=False, soft_wrap=True)
+        stderr.print("the shop is open at the address above. Ctrl-C closes it.", style="green")
+        if open_:
+            webbrowser.open(serving.url)
+        while not stop.wait(_LOOK_S):
+            serving.check()
 
 
 def _bar() -> Bar:

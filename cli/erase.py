@@ -12,6 +12,7 @@ from broker.erasing import wait as until_committed
 from cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from cli.context import settings_of
 from contracts.keys import user_key
+from edge.forgotten import look as look_at_edges
 from settings import Settings
 
 
@@ -24,7 +25,7 @@ def erase(
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask streams to forget a visitor: state, history and assignment.
+    """Ask streams to forget a visitor: state, history and assignment; then edge nodes forget, and end live streams.
 
     With --wait it ends with 0 only when nothing is left, with 4 when no worker runs or it took too long, with 5 when a
     place still holds the visitor. What it does not reach is in docs/privacy.md.
@@ -67,6 +68,7 @@ async def _checked(settings: Settings, key: str, asked: Offsets, timeout_s: floa
         found = await look(
             kafka, app_id, key, lambda read, total: progress.update(looking, completed=read, total=total)
         )
+        nodes = await look_at_edges(settings.edge.urls, key, timeout_s)
     changelog, assignment = found
     told = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
-    return [Place("affinity (memory)", changelog.erased, told), changelog, assignment]
+    return [Place("affinity (memory)", changelog.erased, told), changelog, assignment, *nodes]

@@ -1,18 +1,99 @@
-"""`bannerstream evaluate`: how good the generator's parts are, in figures."""
+"""`bannerstream evaluate`: figures of how good the generator's parts are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from catalog.files import read_catalogue
-from cli.console import AsJson, plain, print_json, show_rows, stderr
+from cli.console import AsJson, print_json, show_table, stderr, stdout
 from demo.example import CATALOGUE
-from generator.evaluation.reporting import Report
+from generator.evaluation.reporting import Figure, Report
 
-app = typer.Typer(help="Measure the generator's parts: a table for people, JSON for programs.", no_args_is_help=True)
+app = typer.Typer(help="Measure how good the parts of the generator are.", no_args_is_help=True)
+
 
 Catalogue = Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")]
+
+
+class TitlePart(StrEnum):
+    """Which of the labelled titles."""
+
+    WORDS = "words"
+    RULES = "rules"
+    UNSEEN = "unseen"
+
+
+@app.command()
+def describe(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Path or hub id of a language model to measure, too; may be repeated."),
+    ] = None,
+    part: Annotated[
+        list[TitlePart] | None,
+        typer.Option("--part", help="Labelled titles: unseen (default), or those that the lexicon was written beside."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only this many titles of each part.")] = None,
+    lexicon_only: Annotated[bool, typer.Option("--lexicon-only", help="Measure no model.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well describers read shop titles: the lexicon, SmolLM2 choosing and writing, a random model."""
+    from generator.evaluation.describers import evaluate_describers
+    from generator.evaluation.titles import PARTS
+
+    asked = {each.value for each in part or [TitlePart.UNSEEN]}
+    with stderr.status("describing"):
+        report = evaluate_describers(
+            [each for each in PARTS if each in asked], models=model or (), limit=limit, lexicon_only=lexicon_only
+        )
+    show(report, as_json=as_json, out=out)
+
+
+@app.command()
+def bandit(
+    cohorts: Annotated[int, typer.Option("--cohorts", min=1, max=1000, help="Simulated cohorts.")] = 12,
+    variants: Annotated[int, typer.Option("--variants", min=2, max=63, help="Variants that are tried.")] = 18,
+    impressions: Annotated[int, typer.Option("--impressions", min=1000, help="Visits of each world.")] = 200_000,
+    refresh: Annotated[int, typer.Option("--refresh", min=1, help="Visits between two looks at results.")] = 2_000,
+    worlds: Annotated[int, typer.Option("--worlds", min=1, max=100, help="Worlds, each with other tastes.")] = 5,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the curves: .png or .svg.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what choosing variants costs on simulated visitors: regret beside uniform, LinUCB and the oracle."""
+    from streams.experiments.evaluating import evaluate
+
+    with stderr.status("simulating") as status:
+        found = evaluate(
+            cohorts=cohorts,
+            variants=variants,
+            impressions=impressions,
+            refresh=refresh,
+            seeds=range(worlds),
+            on_progress=status.update,
+        )
+    uniform = next(each.final for each in found if each.policy == "uniform")
+    rows: list[dict[str, Figure]] = [
+        {
+            "policy": each.policy,
+            "regret_clicks": round(each.final, 1),
+            "standard_error": round(each.spread, 1),
+            "share_of_uniform": round(each.final / uniform, 4),
+        }
+        for each in found
+    ]
+    notes = {"regret": f"clicks short of the best choice after {impressions} visits, the mean of {worlds} worlds"}
+    if plot is not None:
+        from cli.plots import plot_regret
+
+        with _writable(plot):
+            plot_regret(found, plot)
+    show(Report("bandit", rows, notes), as_json=as_json, out=out)
 
 
 @app.command()
@@ -76,15 +157,21 @@ def banners(
 
 
 def show(report: Report, *, as_json: bool, out: Path | None = None) -> None:
-    """Print a report: its rows as a table with its notes under them, or the document for programs."""
-    if out is not None:
-        try:
-            report.save(out)
-        except OSError as error:
-            raise typer.BadParameter(f"{out} cannot be written: {error}") from error
+    """Print a report: a table for people and, with `as_json`, the document for programs on standard output."""
+    console = stderr if as_json else stdout
+    show_table(console, report.rounded(), title=report.evaluation)
+    for subject, note in report.notes.items():
+        stderr.print(f"{subject}: {note}", highlight=False, markup=False)
     if as_json:
         print_json(report.document())
-        return
-    show_rows(report.rounded(), as_json=False, title=f"evaluate {report.evaluation}", empty="nothing to measure")
-    for about, note in report.notes.items():
-        stderr.print(plain(f"{about}: {note}"), highlight=False)
+    if out is not None:
+        with _writable(out):
+            report.save(out)
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error}") from error

@@ -13,10 +13,12 @@ from cli import (
     contracts,
     demo,
     dlq,
+    edge,
     erase,
     evaluate,
     events,
     paint,
+    report,
     run,
     servers,
     storage,
@@ -43,14 +45,16 @@ app.command("paint")(paint.paint)
 app.command("schema")(contracts.schema)
 app.command("asyncapi")(contracts.asyncapi)
 app.command("erase")(erase.erase)
+app.command("report")(report.report)
 app.add_typer(run.app, name="run")
 app.add_typer(topics.app, name="topics")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(events.app, name="events")
 app.add_typer(banners.app, name="banners")
-app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(storage.app, name="storage")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(edge.app, name="edge")
 app.add_typer(config.app, name="config")
 
 

@@ -13,15 +13,10 @@ from cli.context import settings_of
 from contracts.sizes import SIZES
 from demo.example import CATALOGUE
 from generator.once import paint_once
+from generator.personal.sweeping import save_sheet, sweep_personal
+from streams.affinity import FAVOURITES, Catalogue
 
 _T = TypeVar("_T")
-
-
-class PainterName(StrEnum):
-    """What paints."""
-
-    STUDIO = "studio"
-    DIFFUSERS = "diffusers"
 
 
 class DescriberName(StrEnum):
@@ -31,11 +26,25 @@ class DescriberName(StrEnum):
     TRANSFORMERS = "transformers"
 
 
+class ModeOfDescriber(StrEnum):
+    """How a language model describes."""
+
+    AUTO = "auto"
+    CHOOSE = "choose"
+    WRITE = "write"
+
+
 class Mode(StrEnum):
     """What a diffusion model paints."""
 
     SCENE = "scene"
     WHOLE = "whole"
+
+
+class Sweep(StrEnum):
+    """What to paint at several values."""
+
+    PERSONAL = "personal"
 
 
 def paint(
@@ -48,7 +57,9 @@ def paint(
     ].name,
     catalogue: Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")] = CATALOGUE,
     variant: Annotated[str, typer.Option("--variant", help="Choice of template and styles.")] = "a",
-    painter: Annotated[PainterName | None, typer.Option("--painter", help="Overrides generator.painter.")] = None,
+    painter: Annotated[
+        str | None, typer.Option("--painter", help="Overrides generator.painter: studio, diffusers or module:Class.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Overrides generator.painter_model.")] = None,
     mode: Annotated[Mode | None, typer.Option("--mode", help="Overrides generator.painter_mode.")] = None,
     describer: Annotated[
@@ -56,6 +67,18 @@ def paint(
     ] = None,
     describer_model: Annotated[
         str | None, typer.Option("--describer-model", help="Overrides generator.describer_model.")
+    ] = None,
+    describer_mode: Annotated[
+        ModeOfDescriber | None, typer.Option("--describer-mode", help="Overrides generator.describer_mode.")
+    ] = None,
+    personal: Annotated[
+        float | None, typer.Option("--personal", min=0, max=1, help="Overrides generator.personal.")
+    ] = None,
+    personal_model: Annotated[
+        str | None, typer.Option("--personal-model", help="Overrides generator.personal_model.")
+    ] = None,
+    sweep: Annotated[
+        Sweep | None, typer.Option("--sweep", help="Write a contact sheet of the banner from 0 to 1 of it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,17 +89,36 @@ def paint(
         "painter_mode": mode,
         "describer": describer,
         "describer_model": describer_model,
+        "describer_mode": describer_mode,
+        "personal": 1.0 if personal is None and sweep is not None else personal,
+        "personal_model": personal_model,
     }
-    settings = settings_of(ctx, generator={name: str(value) for name, value in asked.items() if value is not None})
+    settings = settings_of(ctx, generator={name: value for name, value in asked.items() if value is not None})
     shop = read_catalogue(catalogue)
+    asked_for = _chosen({each.product_id: each for each in shop.products}, product, "product")
+    group = _chosen({each.cohort_id: each for each in shop.cohorts}, cohort, "--cohort")
+    shape = _chosen({each.name: each for each in SIZES}, size, "--size")
+    image = shop.images.get(product)
+    known = Catalogue(shop.products, shop.cohorts, creative_revision="", favourites=FAVOURITES)
+    favourites = known.favourites(cohort) if settings.generator.personal else ()
+    if sweep is not None:
+        with stderr.status("painting"):
+            swept = sweep_personal(
+                settings.generator, asked_for, group, favourites, picture=image, size=shape, variant=variant
+            )
+        save_sheet(swept, out)
+        if as_json:
+            print_json([{"personal": alpha, **painted.lineage()} for alpha, painted in swept])
+        return
     with stderr.status("painting"):
         painted = paint_once(
             settings.generator,
-            _chosen({each.product_id: each for each in shop.products}, product, "product"),
-            _chosen({each.cohort_id: each for each in shop.cohorts}, cohort, "--cohort"),
-            picture=shop.images.get(product),
-            size=_chosen({each.name: each for each in SIZES}, size, "--size"),
+            asked_for,
+            group,
+            picture=image,
+            size=shape,
             variant=variant,
+            favourites=favourites,
         )
     painted.save(out)
     if as_json:

@@ -16,8 +16,32 @@ def streams(ctx: typer.Context) -> None:
 
 
 @app.command()
+def experiments(ctx: typer.Context) -> None:
+    """Count what visitors saw and clicked, for the choice of variants and for `bannerstream report`."""
+    from streams.experiments.service import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
 def generator(ctx: typer.Context) -> None:
     """Make the banners that are asked for."""
     from generator.main import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
+def edge(ctx: typer.Context) -> None:
+    """Show visitors their banners, live; take in what pages report."""
+    from edge.main import run
+
+    run(settings_of(ctx))
+
+
+@app.command()
+def purger(ctx: typer.Context) -> None:
+    """Tell the CDN which pointers became stale."""
+    from edge.cdn.main import run
 
     run(settings_of(ctx))

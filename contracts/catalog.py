@@ -70,6 +70,14 @@ class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rev: Rev | None = None
 
 
+class Favourite(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One of the products that a cohort likes best: as much of it as tells what they like."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=120)]
+    category: Category
+    locale: Locale = "en"
+
+
 _Record = TypeVar("_Record", Product, Cohort)
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from binascii import hexlify
+from collections.abc import Sequence
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.codecs import canonical_json
 from contracts.errors import ConfigurationError
 
@@ -53,13 +54,22 @@ class UserKeys(dict[str, bytes]):
         return key
 
 
-def banner_key(product: Product, cohort: Cohort, *, locale: str, variant: str, creative_revision: str) -> str:
+def banner_key(
+    product: Product,
+    cohort: Cohort,
+    *,
+    locale: str,
+    variant: str,
+    creative_revision: str,
+    favourites: Sequence[Favourite] = (),
+) -> str:
     """Return the name of the banner that these inputs make: 64 hex digits of SHA-256.
 
     Holds everything that shapes the picture and nothing that identifies a visitor, so that equal wishes share one
     banner. `creative_revision` names the generation of engine, models and templates: raising it repaints everything.
+    Requests without `favourites` keep the names that they had before there were any.
     """
-    shaped_by = {
+    shaped_by: dict[str, object] = {
         "product_id": product.product_id,
         "product_rev": product.rev,
         "cohort_id": cohort.cohort_id,
@@ -68,6 +78,8 @@ def banner_key(product: Product, cohort: Cohort, *, locale: str, variant: str, c
         "variant": variant,
         "creative_revision": creative_revision,
     }
+    if favourites:
+        shaped_by["favourites"] = list(favourites)
     return hashlib.sha256(canonical_json(shaped_by)).hexdigest()
 
 

@@ -36,6 +36,29 @@ class BannerCopy(Struct, frozen=True, kw_only=True):
     """Percent off, computed from the two prices and rounded down."""
 
 
+class PersonalStyle(Struct, frozen=True, kw_only=True):
+    """How a picture was painted in its cohort's own style (PMG, arXiv 2404.08677)."""
+
+    alpha: Annotated[float, Meta(ge=0, le=1)]
+    """Weight of what the cohort likes against what is sold."""
+    preference: tuple[str, ...]
+    """Keywords of what the cohort likes."""
+    target: tuple[str, ...]
+    """Keywords of what the picture has to show."""
+    preference_repeats: int
+    target_repeats: int
+    guidance: float
+    """Factor on the painter's guidance."""
+    candidates: int
+    """Pictures that it was chosen from."""
+    judged_by: str | None = None
+    """The image-text model that chose."""
+    d_p: float | None = None
+    """Agreement with the preference, 0..1."""
+    d_t: float | None = None
+    """Agreement with the target, 0..1."""
+
+
 class Provenance(Struct, frozen=True, kw_only=True):
     """How the scene was painted."""
 
@@ -45,12 +68,17 @@ class Provenance(Struct, frozen=True, kw_only=True):
     mode: Annotated[str, Meta(pattern=r"^(scene|whole)$(?!\n)")] = "scene"
     model: str | None = None
     model_revision: str | None = None
+    adapter: str | None = None
+    """The brand's adapter, `<file>@<first 16 hex digits of its sha256>`."""
+    adapter_weight: float | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     scene: str | None = None
     """The studio scene that was drawn."""
     fallback_reason: Annotated[str, Meta(max_length=300)] | None = None
     """Why the painter that was asked for did not paint it."""
+    personal: PersonalStyle | None = None
+    """None: it was painted in the cohort's mood alone."""
 
 
 class GateScore(Struct, frozen=True, kw_only=True):
@@ -94,6 +122,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     banner_key: BannerKey
     revision: Annotated[int, Meta(ge=1)]
+    """Grows when another picture takes this one's place under the same key."""
     product_id: ProductId
     product_rev: Rev
     cohort_id: CohortId
@@ -115,3 +144,5 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Attempts before this one, oldest first: a painter that failed, a black picture, a gate that turned it down."""
     products: dict[SizeName, Area] = {}
     """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
+    provisional: bool = False
+    """The studio's preview of a banner that a model is still to paint: whoever finds it makes the next revision."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.scalars import (
     BannerKey,
     CohortId,
@@ -36,6 +36,8 @@ class BannerRequest(Struct, frozen=True, kw_only=True):
     requested_at: Timestamp
     event_appended_at: Timestamp
     """When the broker took the event that led here: the start of the event-to-ready clock."""
+    favourites: Annotated[tuple[Favourite, ...], Meta(max_length=12)] = ()
+    """The cohort's top products, best first: they shape the picture where it is painted in the cohort's own style."""
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     cohort_id: CohortId
     decided_at: Timestamp
     """The event time that the decision rests on: the same after every replay."""
+    variant: Variant = "a"
 
 
 class Rendition(Struct, frozen=True, kw_only=True):
@@ -74,10 +77,16 @@ class BannerReady(Struct, frozen=True, kw_only=True):
     revision: Annotated[int, Meta(ge=1)]
     ready_at: Timestamp
     event_appended_at: Timestamp
+    variant: Variant = "a"
+    headline: Annotated[str, Meta(max_length=80)] = ""
+    """What the banner says: for those who cannot see it."""
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
-    """A visitor saw or clicked a banner."""
+    """A visitor saw or clicked a banner. Says nothing of who it was.
+
+    `event_id` is made of what the visitor was shown: the same feedback sent twice, even to two edge nodes, has one id.
+    """
 
     event_id: EventId
     banner_key: BannerKey
@@ -85,6 +94,12 @@ class Feedback(Struct, frozen=True, kw_only=True):
     size: SizeName
     variant: Variant
     occurred_at: Timestamp
+    cohort_id: CohortId | None = None
+    product_id: ProductId | None = None
+    engine: EngineTier | None = None
+    epoch: Epoch | None = None
+    click_to_visible_ms: Annotated[int, Meta(ge=0, le=600_000)] | None = None
+    """From the visitor's last click to this banner's pixels on the screen, as the page measured it."""
 
 
 class Erasure(Struct, frozen=True, kw_only=True):

@@ -45,8 +45,13 @@ class Workers:
     def check(self) -> None:
         """Raise WorkerDied if one of them has ended."""
         for process in self._processes:
-            if (status := process.poll()) is not None:
-                raise WorkerDied(f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}")
+            check_running(process)
+
+
+def check_running(process: ChildProcess) -> None:
+    """Raise WorkerDied if a process has ended."""
+    if (status := process.poll()) is not None:
+        raise WorkerDied(f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}")
 
 
 @contextmanager

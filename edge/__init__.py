@@ -1,4 +1,5 @@
-"""The visible side: pointer to a visitor's banner, live stream, event intake, demo shop, CDN purgers.
+"""The visible side: a visitor's banner, its live stream, intake of events and feedback, pictures.
 
-An empty room until it is furnished. May import storage, settings and contracts; never streams or generator.
+FastAPI on uvicorn. State is a view of `banner.assignments` and `banner.ready` in memory: nothing here is written but
+records to Kafka. May import broker, storage, settings and contracts; never streams or generator.
 """

@@ -1,136 +1,193 @@
-"""The picture at the head of the README: real banners of the example shop on one sheet.
+"""Sheets of real banners of the example shop, painted with the studio engine as the generator would.
 
-`python -m examples.contact_sheet [PATH]` paints them with the studio engine, as `bannerstream paint` would, and writes
-`docs/images/banners.webp`. Run it again whenever looks, scenes or phrases change.
+`python -m examples.contact_sheet banners` makes the picture at the head of the README, `studio` 48 whole banners,
+`templates` one banner per template in its four sizes, `seasons` a garden and a trail through the year; `all` makes all.
+They go to `docs/images/`, or to the folder that follows. Run it again whenever looks, scenes or phrases change.
 """
 
-import sys
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image
 
 from catalog.files import Catalogue, read_catalogue
-from contracts.sizes import SIZES, BannerSize
+from contracts.creative import HEADLINES, SCENE_STYLES, TEMPLATES, Creative
+from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SQUARE, BannerSize
+from examples.hanging import hang
 from generator.once import paint_once
 from settings import GeneratorSettings
 
 CATALOGUE = Path(__file__).parent / "catalogue"
-SHEET = Path("docs/images/banners.webp")
-
-_WIDTH = 1600
-_MARGIN, _GAP = 40, 24
-_GROUND = "#efece6"
-_CORNER = 5
-_QUALITY = 92
-"""Keeps 1600 pixels of banners under 400 kB without visible loss in their letters."""
-_SIZES = {size.name: size for size in SIZES}
+FOLDER = Path("docs/images")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One banner of the sheet: whose, of what, in which size."""
+    """One banner of a sheet: whose, of what, in which size and variant."""
 
     cohort: str
     product: str
     size: BannerSize
-
-    @property
-    def ratio(self) -> float:
-        """Width over height."""
-        return self.size.width / self.size.height
-
-
-def _shown(cohort: str, product: str, size: str) -> Shown:
-    return Shown(cohort, product, _SIZES[size])
+    variant: str = "a"
+    setting: str | None = None
+    """Instead of the one that the describer finds."""
 
 
 Column = tuple[Shown, ...]
 """Banners of one width, one over the other."""
+Rows = tuple[tuple[Column, ...], ...]
 
-ROWS: tuple[tuple[Column, ...], ...] = (
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One picture of many banners."""
+
+    rows: Rows
+    width: int
+    quality: int
+
+
+_FRONT: Rows = (
     (
-        (_shown("calm-home", "kettle-gooseneck", "970x250"),),
-        (_shown("festive-gifting", "beanie", "300x250"),),
-        (_shown("bright-family", "beach-ball", "300x250"),),
+        (Shown("calm-home", "kettle-gooseneck", BILLBOARD, "open-bold-airy"),),
+        (Shown("festive-gifting", "beanie", RECTANGLE, "panel-bold-natural"),),
+        (Shown("bright-family", "beach-ball", RECTANGLE, "open-bold-natural"),),
     ),
     (
-        (_shown("athletic", "sunglasses", "1080x1080"),),
+        (Shown("athletic", "sunglasses", SQUARE, "frost-offer-natural"),),
         (
-            _shown("outdoor", "watering-can", "728x90"),
-            _shown("calm-home", "candle-amber", "970x250"),
-            _shown("athletic", "football", "728x90"),
+            Shown("outdoor", "watering-can", LEADERBOARD, "open-bold-natural"),
+            Shown("calm-home", "candle-amber", BILLBOARD, "diagonal-bold-natural"),
+            Shown("athletic", "football", LEADERBOARD, "panel-bold-natural"),
         ),
-        (_shown("night-owl-tech", "dumbbell", "1080x1080"),),
+        (Shown("night-owl-tech", "dumbbell", SQUARE, "open-bold-dramatic"),),
     ),
     (
-        (_shown("bright-family", "plush-bear", "970x250"),),
-        (_shown("outdoor", "thermos-bottle", "970x250"),),
+        (Shown("bright-family", "plush-bear", BILLBOARD, "arc-bold-natural"),),
+        (Shown("outdoor", "thermos-bottle", BILLBOARD, "centre-light-natural"),),
     ),
 )
+_ELSEWHERE = {
+    "mug-stoneware-terracotta": "festive table",
+    "kettle-gooseneck": "plain studio",
+    "candle-amber": "festive living room",
+    "watering-can": "autumn garden",
+    "planter-terracotta": "spring garden",
+    "hand-trowel": "workshop",
+    "sunglasses": "plain studio",
+    "sun-hat": "garden in summer",
+    "thermos-bottle": "stadium",
+    "beanie": "autumn trail",
+    "desk-lamp": "workshop",
+    "headphones": "plain studio",
+    "night-light-moon": "desk",
+    "dumbbell": "workshop",
+    "yoga-mat": "plain studio",
+}
+"""Where a product is shown the second time, as a language model might have it."""
+_TURN = 5
+"""Steps through the styles from one banner to the next: prime to their number, so that all come up."""
 
 
-def sheet(rows: Sequence[Sequence[Column]], catalogue: Catalogue) -> Image.Image:
-    """Return the banners in justified rows: every row as wide as the sheet, every column as high as its row."""
-    inner = _WIDTH - 2 * _MARGIN
-    heights = [_row_height(row, inner) for row in rows]
-    height = round(2 * _MARGIN + sum(heights) + _GAP * (len(rows) - 1))
-    picture = Image.new("RGB", (_WIDTH, height), _GROUND)
-    y = float(_MARGIN)
-    for row, row_height in zip(rows, heights, strict=True):
-        x = float(_MARGIN)
-        for column in row:
-            width, top = _column_width(column, row_height), y
-            for shown in column:
-                bottom = top + width / shown.ratio
-                box = (round(x), round(top), round(x + width), round(bottom))
-                _hang(picture, _banner(shown, catalogue), box)
-                top = bottom + _GAP
-            x += width + _GAP
-        y += row_height + _GAP
-    return picture
+def _studio(catalogue: Catalogue) -> Rows:
+    """Return 48 banners, every product for two of its cohorts, in bands of six; templates and styles take turns."""
+    shown: list[Shown] = []
+    sizes = (SQUARE, BILLBOARD, LEADERBOARD, BILLBOARD, RECTANGLE, RECTANGLE)
+    for turn in (0, 1):
+        for product in catalogue.products:
+            at = len(shown)
+            styles = [(headline, scene) for headline in HEADLINES for scene in SCENE_STYLES]
+            creative = Creative(TEMPLATES[at % len(TEMPLATES)], *styles[at * _TURN % len(styles)])
+            setting = _ELSEWHERE.get(product.product_id) if turn else None
+            cohort = tuple(product.cohorts)[turn]
+            shown.append(Shown(cohort, product.product_id, sizes[at % 6], creative.variant, setting))
+    rows: list[tuple[Column, ...]] = []
+    for band in range(0, len(shown), 6):
+        square, *beside = shown[band : band + 6]
+        columns: tuple[Column, ...] = ((square,), tuple(beside[:3]), tuple(beside[3:]))
+        rows.append(columns[::-1] if band % 12 else columns)
+    return tuple(rows)
 
 
-def _column_width(column: Column, height: float) -> float:
-    return (height - _GAP * (len(column) - 1)) / sum(1 / shown.ratio for shown in column)
+_FOUR_SIZES = (
+    ("calm-home", "kettle-gooseneck"),
+    ("athletic", "sunglasses"),
+    ("bright-family", "plush-bear"),
+    ("night-owl-tech", "headphones"),
+    ("outdoor", "thermos-bottle"),
+    ("festive-gifting", "candle-amber"),
+    ("calm-home", "mug-stoneware-terracotta"),
+)
+"""One cohort and product per template."""
 
 
-def _row_height(row: Sequence[Column], width: float) -> float:
-    """Return the height at which the columns fill the width: their widths grow linearly with it."""
-    at_nothing = sum(_column_width(column, 0) for column in row)
-    slope = sum(_column_width(column, 1) for column in row) - at_nothing
-    return (width - _GAP * (len(row) - 1) - at_nothing) / slope
+def _templates(catalogue: Catalogue) -> Rows:
+    del catalogue
+    rows: list[tuple[Column, ...]] = []
+    for at, (template, (cohort, product)) in enumerate(zip(TEMPLATES, _FOUR_SIZES, strict=True)):
+        creative = Creative(template, HEADLINES[at % 3], SCENE_STYLES[at % 3])
+        square, billboard, strip, compact = (
+            Shown(cohort, product, size, creative.variant) for size in (SQUARE, BILLBOARD, LEADERBOARD, RECTANGLE)
+        )
+        rows.append(((square,), (billboard, strip), (compact,)))
+    return tuple(rows)
 
 
-def _banner(shown: Shown, catalogue: Catalogue) -> Image.Image:
+def _seasons(catalogue: Catalogue) -> Rows:
+    del catalogue
+    return tuple(
+        (
+            (Shown("outdoor", "hand-trowel", BILLBOARD, "open-bold-natural", f"{season} garden"),),
+            (Shown("athletic", "thermos-bottle", BILLBOARD, "open-bold-natural", f"{season} trail"),),
+        )
+        for season in ("spring", "summer", "autumn", "winter")
+    )
+
+
+def sheets(catalogue: Catalogue) -> dict[str, Sheet]:
+    """Return every sheet by the name of its command and file."""
+    return {
+        "banners": Sheet(_FRONT, 1600, 92),
+        "studio": Sheet(_studio(catalogue), 2000, 84),
+        "templates": Sheet(_templates(catalogue), 1800, 86),
+        "seasons": Sheet(_seasons(catalogue), 1600, 84),
+    }
+
+
+def _banner(catalogue: Catalogue, shown: Shown) -> Image.Image:
     product = next(each for each in catalogue.products if each.product_id == shown.product)
     cohort = next(each for each in catalogue.cohorts if each.cohort_id == shown.cohort)
-    picture = catalogue.images.get(product.product_id)
-    painted = paint_once(GeneratorSettings(), product, cohort, picture=picture, size=shown.size)
+    painted = paint_once(
+        GeneratorSettings(),
+        product,
+        cohort,
+        picture=catalogue.images.get(product.product_id),
+        size=shown.size,
+        variant=shown.variant,
+        setting=shown.setting,
+    )
     return Image.open(BytesIO(painted.picture.files[0].content)).convert("RGB")
 
 
-def _hang(picture: Image.Image, banner: Image.Image, box: tuple[int, int, int, int]) -> None:
-    """Lay a banner on the sheet with rounded corners and a soft shadow."""
-    left, top, right, bottom = box
-    shade = Image.new("L", picture.size, 0)
-    ImageDraw.Draw(shade).rounded_rectangle((left, top + 5, right, bottom + 5), _CORNER, fill=46)
-    shade = shade.filter(ImageFilter.GaussianBlur(8))
-    picture.paste(ImageChops.multiply(picture, Image.new("RGB", picture.size, "#3a3128")), mask=shade)
-    size = (right - left, bottom - top)
-    corners = Image.new("L", (size[0] * 4, size[1] * 4), 0)
-    ImageDraw.Draw(corners).rounded_rectangle((0, 0, size[0] * 4 - 1, size[1] * 4 - 1), _CORNER * 4, fill=255)
-    resized = banner.resize(size, Image.Resampling.LANCZOS)
-    picture.paste(resized, (left, top), corners.resize(size, Image.Resampling.LANCZOS))
-
-
-def main(path: Path) -> None:
-    """Write the sheet."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet(ROWS, read_catalogue(CATALOGUE)).save(path, "WEBP", quality=_QUALITY, method=6)
+def main() -> None:
+    """Write the sheets that were asked for."""
+    catalogue = read_catalogue(CATALOGUE)
+    known = sheets(catalogue)
+    parser = argparse.ArgumentParser(prog="python -m examples.contact_sheet", description=__doc__)
+    parser.add_argument("sheet", choices=(*known, "all"))
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    asked = parser.parse_args()
+    paint: Callable[[Shown], Image.Image] = cache(partial(_banner, catalogue))
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    for name in known if asked.sheet == "all" else (asked.sheet,):
+        sheet = known[name]
+        picture = hang(sheet.rows, paint, sheet.width)
+        picture.save(asked.folder / f"{name}.webp", "WEBP", quality=sheet.quality, method=6)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHEET)
+    main()

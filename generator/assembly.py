@@ -1,23 +1,41 @@
 """Puts the pipeline together as the settings say. Models load here, and nowhere earlier."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
 
 from contracts.sizes import SIZES, BannerSize
 from generator import layout
 from generator.composing import Composer
 from generator.copywriting import TemplateCopyWriter
+from generator.describers.keeping import KeptDescriber
 from generator.describers.lexicon import LexiconDescriber
 from generator.encoding import encode
 from generator.gates import GateJudge
+from generator.metrics import GeneratorMetrics
+from generator.own_painters import painter_of
+from generator.personal import PersonalPainter
+from generator.personal.likeness import Likeness
+from generator.personal.styles import KeywordWriter, ListedKeywords
 from generator.pipeline import Pipeline
-from generator.ports import BannerStore, Describer, Judge, NudityClassifier, Painter, Screen
+from generator.ports import BannerStore, BatchPainter, Describer, Judge, NudityClassifier, Painter, Screen
 from generator.safety.screening import ProductScreen, ScreenedDescriber
 from generator.safety.words import BlockedWords
+from generator.serving.budget import ImageBudget
+from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
+from generator.serving.health import Health
+from generator.serving.painting import PaintServer, warm
+from generator.serving.supervised import Model, SupervisedModel
+from generator.serving.warming import warm_up_wishes
 from generator.studio import StudioPainter
 from settings import GeneratorSettings
+
+if TYPE_CHECKING:
+    from generator.describers.transformers import TransformersDescriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +47,52 @@ class Safety:
     judge: Judge
 
 
-def build_pipeline(settings: GeneratorSettings, store: BannerStore) -> Pipeline:
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What takes long to load; None where the settings do without."""
+
+    describer: "TransformersDescriber | None"
+    painter: BatchPainter | None
+    likeness: Likeness | None
+
+
+def load_models(settings: GeneratorSettings) -> Models:
+    """Load every model that these settings name.
+
+    Raises:
+        ConfigurationError: one cannot be loaded, or the device is not there.
+    """
+    describer = None if _describer_model(settings) is None else _load_describer(settings)
+    painter = None if _painter_model(settings) is None else _load_painter(settings)
+    return Models(describer, painter, _likeness(settings))
+
+
+def build_pipeline(
+    settings: GeneratorSettings, store: BannerStore, metrics: GeneratorMetrics | None = None
+) -> Pipeline:
     """Return the pipeline of these settings around a store.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or the device is not there.
+        PaintingFailed: the model is loaded and cannot paint.
     """
+    health = Health()
     executor = ThreadPoolExecutor(settings.encode_workers, thread_name_prefix="finish")
     safety = build_safety(settings)
+
+    def keep(describer: Describer) -> Describer:
+        return KeptDescriber(describer, store, executor)
+
+    composer = build_composer(
+        settings, executor, keep=keep, safety=safety, metrics=metrics, health=health, warm_up=settings.warm_up
+    )
     return Pipeline(
-        build_composer(settings, executor, safety=safety),
+        composer,
         store,
         executor,
         now=lambda: time.time_ns() // 1_000_000,
+        sketcher=_sketcher(settings, executor, safety),
+        health=health,
         screen=safety.screen,
     )
 
@@ -51,21 +102,41 @@ def build_composer(
     executor: Executor,
     sizes: Sequence[BannerSize] = SIZES,
     *,
+    keep: Callable[[Describer], Describer] = lambda describer: describer,
+    models: Models | None = None,
     safety: Safety | None = None,
+    metrics: GeneratorMetrics | None = None,
+    health: Health | None = None,
+    warm_up: bool = False,
 ) -> Composer:
-    """Return what makes banners without any store.
+    """Return what makes banners without any store; `keep` may have descriptions kept in one.
+
+    `models` and `safety` are those of these settings, where they are there already.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or the device is not there.
+        PaintingFailed: with `warm_up`, the model is loaded and cannot paint.
     """
     safety = safety or build_safety(settings)
     lexicon, studio = LexiconDescriber(), StudioPainter()
-    describer = _describer(settings)
+    models = models or load_models(settings)
+    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
+    language = None if models.describer is None else watch.over("describer", models.describer, _load_describer)
+    painter: Painter = studio
+    if ":" in settings.painter:
+        painter = painter_of(settings)
+    elif models.painter is not None:
+        server = _paint_server(watch, models.painter, sizes)
+        if warm_up:
+            server.warm_up(warm_up_wishes(sizes))
+        painter = server
+    describer = keep(lexicon if language is None else SupervisedDescriber(language))
     return Composer(
-        describer=ScreenedDescriber(describer, lexicon, safety.words) if describer is not None else lexicon,
+        # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
+        describer=describer if language is None else ScreenedDescriber(describer, lexicon, safety.words),
         describer_understudy=lexicon,
         copy_writer=TemplateCopyWriter(),
-        painter=_painter(settings) or studio,
+        painter=_personal(settings, painter, language, models.likeness) if settings.personal else painter,
         understudy=studio if settings.painter != "studio" else None,
         layout=layout,
         judge=safety.judge,
@@ -73,7 +144,8 @@ def build_composer(
         executor=executor,
         sizes=sizes,
         # A model is quicker in batches; the studio is not, and alone it leaves the other cores to what comes after it.
-        painted_together=settings.batch_size if settings.painter == "diffusers" else 1,
+        painted_together=settings.batch_size if settings.painter != "studio" else 1,
+        budget=ImageBudget(per_minute=settings.images_per_minute, per_hour=settings.images_per_hour),
     )
 
 
@@ -101,27 +173,106 @@ def _nudity_classifier(model: str | None, device: str) -> NudityClassifier | Non
     return TransformersNudity(model, device=device)
 
 
-def _describer(settings: GeneratorSettings) -> Describer | None:
-    """Return the language model that was asked for, if one was."""
-    if settings.describer != "transformers" or settings.describer_model is None:
+def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
+    """Return what makes previews, where they are wanted: no model has a part in them."""
+    if not settings.progressive or settings.painter == "studio":
         return None
+    without = {"describer": "lexicon", "painter": "studio", "personal": 0.0, "personal_model": None}
+    return build_composer(settings.model_copy(update=without), executor, safety=safety)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Puts models under supervision: all alike, as the settings say."""
+
+    settings: GeneratorSettings
+    metrics: GeneratorMetrics
+    health: Health
+
+    def over(self, name: str, model: Model, load: Callable[[GeneratorSettings], Model]) -> SupervisedModel[Model]:
+        return SupervisedModel(
+            name,
+            model,
+            lambda: load(self.settings),
+            timeout_s=self.settings.step_timeout_s,
+            after_hang=self.settings.after_hang,
+            health=self.health,
+            on_hang=self.metrics.hangs.labels(name).inc,
+        )
+
+
+def _describer_model(settings: GeneratorSettings) -> str | None:
+    return settings.describer_model if settings.describer == "transformers" else None
+
+
+def _load_describer(settings: GeneratorSettings) -> "TransformersDescriber":
     from generator.describers.transformers import TransformersDescriber  # noqa: PLC0415  (torch: only where asked for)
 
-    return TransformersDescriber(settings.describer_model, device=settings.device)
+    assert settings.describer_model is not None  # whoever calls has looked
+    return TransformersDescriber(settings.describer_model, device=settings.device, mode=settings.describer_mode)
 
 
-def _painter(settings: GeneratorSettings) -> Painter | None:
-    """Return the diffusion model that was asked for, if one was."""
-    if settings.painter != "diffusers" or settings.painter_model is None:
+def _personal(
+    settings: GeneratorSettings,
+    painter: Painter,
+    language: "SupervisedModel[TransformersDescriber] | None",
+    likeness: Likeness | None,
+) -> PersonalPainter:
+    """Return the painter in cohorts' own styles: keywords from the language model that describes, if there is one."""
+    keywords: KeywordWriter = ListedKeywords() if language is None else SupervisedKeywords(language)
+    return PersonalPainter(
+        painter,
+        keywords,
+        likeness,
+        alpha=settings.personal,
+        candidates=settings.personal_candidates,
+        whole=settings.painter == "diffusers" and settings.painter_mode == "whole",
+    )
+
+
+def _likeness(settings: GeneratorSettings) -> Likeness | None:
+    """Return the image-text model that was asked for, if one was."""
+    if settings.personal_model is None:
         return None
+    from generator.personal.likeness import ClipLikeness  # noqa: PLC0415  (torch: only where asked for)
+
+    return ClipLikeness(settings.personal_model, device=settings.device)
+
+
+def _painter_model(settings: GeneratorSettings) -> str | None:
+    return settings.painter_model if settings.painter == "diffusers" else None
+
+
+def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
     from generator.postprocess import Finisher  # noqa: PLC0415
 
+    assert settings.painter_model is not None  # whoever calls has looked
     return DiffusersPainter(
         settings.painter_model,
         mode=settings.painter_mode,
         steps=settings.painter_steps,
         guidance=settings.painter_guidance,
         device=settings.device,
+        diffusion=settings.diffusion,
         fit=Finisher(settings.postprocess, settings.painter_mode),
+    )
+
+
+def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSize]) -> PaintServer:
+    """Return a diffusion model ready to paint for many at once; one that is loaded again is warmed up again."""
+
+    def load_warm(settings: GeneratorSettings) -> BatchPainter:
+        loaded = _load_painter(settings)
+        if settings.warm_up:
+            warm(loaded, warm_up_wishes(sizes))
+        return loaded
+
+    settings = watch.settings
+    return PaintServer(
+        watch.over("painter", painter, load_warm),
+        together=settings.images_together,
+        wait_s=settings.batch_wait_s,
+        callers=settings.batches_in_flight,
+        metrics=watch.metrics,
     )

@@ -8,16 +8,24 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 from msgspec.structs import replace
 
-from contracts.codecs import canonical_json
+from contracts.errors import ConfigurationError, ServiceUnavailable
 from contracts.manifest import BannerCopy, Description, GateScore, Provenance, Rejected
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
-from generator.errors import BlackPicture, NoFontForScript, PaintingFailed
+from generator.errors import (
+    BlackPicture,
+    ModelHung,
+    NoFontForScript,
+    OutOfMemory,
+    OverBudget,
+    PainterUnavailable,
+    PaintingFailed,
+)
 from generator.ports import (
     Box,
     Composition,
@@ -45,12 +53,23 @@ _OWN_ATTEMPTS = 2
 """Attempts of the painter itself, before the understudy."""
 
 
+Cause = Literal["failed", "unusable", "black", "gates", "memory", "hung", "budget"]
+
+
+class Budget(Protocol):
+    """How many pictures the painter may paint. `generator.serving.budget.ImageBudget` is one."""
+
+    def spend(self, pictures: int) -> None:
+        """Count pictures that are about to be painted, or raise `OverBudget`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
     """One port that did not do what it was asked for. Both words come from fixed lists: they label a metric."""
 
     port: Literal["describer", "painter"]
-    reason: Literal["failed", "unusable", "black", "gates"]
+    reason: "Cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +106,6 @@ class Job:
 
     request: BannerRequest
     product_image: ProductImage | None
-    description: Description | None = None
-    """None: still to be described."""
 
 
 @dataclass(slots=True)
@@ -107,26 +124,32 @@ class _Draft:
     rejected: list[Rejected] = field(default_factory=list)
 
     def reject(self, failure: PaintingFailed, attempt: int) -> None:
-        """Note why an attempt is thrown away."""
+        """Note why an attempt is thrown away; once, where a painter that is not to be had is not asked again."""
+        if failure is not self.failure:
+            seed = seed_of(self.job.request.banner_key, attempt)
+            self.rejected.append(Rejected(seed=seed, reason=_reason(failure)))
         self.failure = failure
-        seed = seed_of(self.job.request.banner_key, attempt)
-        self.rejected.append(Rejected(seed=seed, reason=_reason(failure)))
 
     def wishes(self, seed: int) -> list[SceneWish]:
         """Return what to paint, one wish per size."""
-        cohort, image = self.job.request.cohort, self.job.product_image
-        return [SceneWish(self.description, cohort, each, seed, image) for each in self.compositions]
+        request, image = self.job.request, self.job.product_image
+        return [
+            SceneWish(
+                self.description,
+                request.cohort,
+                each,
+                seed,
+                image,
+                request.product.brand,
+                favourites=request.favourites,
+            )
+            for each in self.compositions
+        ]
 
 
 def seed_of(banner_key: str, attempt: int = 0) -> int:
     """Return the seed of one attempt at a banner: 31 bits, so that every random generator takes it."""
     return int.from_bytes(hashlib.sha256(f"{banner_key}:{attempt}".encode()).digest()[:4]) >> 1
-
-
-def description_key(product_rev: str, describer_revision: str) -> str:
-    """Return the name under which a description is kept: a product is described once per describer."""
-    shaped_by = {"product_rev": product_rev, "describer": describer_revision}
-    return hashlib.sha256(canonical_json(shaped_by)).hexdigest()
 
 
 class Composer:
@@ -135,7 +158,7 @@ class Composer:
     The painter paints in the calling thread, `painted_together` banners in all their sizes at a time; meanwhile
     `executor` lays out, judges and encodes banners side by side. Where the painter fails or a gate does, it tries once
     more with another seed; then `understudy` paints, and its picture is taken whatever the gates say, for a banner
-    always exists.
+    always exists. Where the painter is not to be had (over `budget`, or its model hangs) the understudy paints at once.
     """
 
     def __init__(
@@ -152,6 +175,7 @@ class Composer:
         executor: Executor,
         sizes: Sequence[BannerSize] = SIZES,
         painted_together: int = 1,
+        budget: Budget | None = None,
     ) -> None:
         self._describer = describer
         self._describer_understudy = describer_understudy
@@ -163,11 +187,12 @@ class Composer:
         self._executor = executor
         self._sizes = tuple(sizes)
         self._painted_together = painted_together
+        self._budget = budget
 
     @property
-    def describer_revision(self) -> str:
-        """What is part of the key of every description that this composer writes."""
-        return self._describer.revision
+    def painter(self) -> Painter:
+        """The painter that is asked first."""
+        return self._painters[0]
 
     def compose(self, request: BannerRequest, product_image: ProductImage | None) -> ComposedSet:
         """Return one finished banner; raise what made it impossible."""
@@ -198,29 +223,27 @@ class Composer:
         return [finished[at] for at in range(len(jobs))]
 
     def _drafts(self, jobs: Sequence[Job]) -> list[_Draft | Exception]:
-        """Describe what is not described yet, write the words, plan every size."""
+        """Describe every product, write the words, plan every size."""
         watch = Stopwatch()
-        undescribed = [at for at, job in enumerate(jobs) if job.description is None]
         with watch.stage("describe"):
-            described = dict(zip(undescribed, self._describe([jobs[at] for at in undescribed]), strict=True))
-        share = watch.milliseconds["describe"] / max(1, len(undescribed))
+            described = self._describe(jobs)
+        share = watch.milliseconds["describe"] / max(1, len(jobs))
         drafts: list[_Draft | Exception] = []
-        for at, job in enumerate(jobs):
-            known = (job.description, []) if job.description is not None else described[at]
+        for job, (description, fallbacks) in zip(jobs, described, strict=True):
             try:
-                drafts.append(self._draft(job, *known, describe_ms=share if at in described else 0.0))
+                drafts.append(self._draft(job, description, fallbacks, describe_ms=share))
             except Exception as error:  # a strange record must not stop its neighbours
                 drafts.append(error)
         return drafts
 
     def _describe(self, jobs: Sequence[Job]) -> list[tuple[Description, list[Fallback]]]:
-        if not jobs:
-            return []
         products = [job.request.product for job in jobs]
         try:
             described = self._describer.describe(products)
             if len(described) != len(products):
                 raise ValueError(f"{len(described)} descriptions of {len(products)} products")  # noqa: TRY301
+        except (ServiceUnavailable, ConfigurationError):  # where descriptions are kept: the whole batch waits for it
+            raise
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
             understudied = self._describer_understudy.describe(products)
@@ -257,6 +280,24 @@ class Composer:
             yield from self._paint_together(drafts[at : at + together], attempt)
 
     def _paint_together(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
+        refused = {id(draft): refusal for draft in drafts if (refusal := self._refusal(draft, attempt)) is not None}
+        painted = iter(self._painted([draft for draft in drafts if id(draft) not in refused], attempt))
+        return [refused[id(draft)] if id(draft) in refused else next(painted) for draft in drafts]
+
+    def _refusal(self, draft: _Draft, attempt: int) -> PainterUnavailable | None:
+        """Return why the painter is not asked for a banner; the understudy always is."""
+        if attempt >= _OWN_ATTEMPTS:
+            return None
+        if isinstance(draft.failure, PainterUnavailable):
+            return draft.failure
+        try:
+            if self._budget is not None:
+                self._budget.spend(len(self._sizes))
+        except OverBudget as refusal:
+            return refusal
+        return None
+
+    def _painted(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
         wishes = [wish for draft in drafts for wish in draft.wishes(seed_of(draft.job.request.banner_key, attempt))]
         if not wishes:
             return []
@@ -264,13 +305,14 @@ class Composer:
         painted: list[tuple[Painting, ...] | PaintingFailed]
         try:
             with watch.stage("paint"):
-                paintings = _checked(self._painters[attempt].paint(wishes), wishes)
+                outcomes = _checked(self._painters[attempt].paint(wishes), wishes)
             each = len(self._sizes)
-            painted = [tuple(paintings[at : at + each]) for at in range(0, len(paintings), each)]
+            painted = [_all_or_why_not(outcomes[at : at + each]) for at in range(0, len(outcomes), each)]
         except Exception as error:  # a model may raise anything; a banner always exists
-            log.warning("painter_failed", error=repr(error), banners=len(drafts), attempt=attempt)
             failure = error if isinstance(error, PaintingFailed) else PaintingFailed(f"{type(error).__name__}: {error}")
             painted = [failure] * len(drafts)
+        for failure_told in {repr(outcome) for outcome in painted if isinstance(outcome, PaintingFailed)}:
+            log.warning("painter_failed", error=failure_told, banners=len(drafts), attempt=attempt)
         for draft in drafts:
             draft.watch.add("paint", watch.milliseconds["paint"] / len(drafts))
         return painted
@@ -336,25 +378,39 @@ class _GatesFailed(PaintingFailed):
     """The banner was painted, but a gate turned it down."""
 
 
-def _checked(paintings: Sequence[Painting], wishes: Sequence[SceneWish]) -> Sequence[Painting]:
+def _checked(
+    outcomes: Sequence[Painting | PaintingFailed], wishes: Sequence[SceneWish]
+) -> Sequence[Painting | PaintingFailed]:
     """Return the paintings if each is as large as it was wished for."""
-    if len(paintings) != len(wishes):
-        raise PaintingFailed(f"the painter returned {len(paintings)} paintings for {len(wishes)} wishes")
-    for painting, wish in zip(paintings, wishes, strict=True):
+    if len(outcomes) != len(wishes):
+        raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(wishes)} wishes")
+    for outcome, wish in zip(outcomes, wishes, strict=True):
         size = wish.composition.size
-        if painting.pixels.shape != (size.height, size.width, 3):
-            raise PaintingFailed(f"the painter returned {painting.pixels.shape} for {size.name}")
-    return paintings
+        if isinstance(outcome, Painting) and outcome.pixels.shape != (size.height, size.width, 3):
+            raise PaintingFailed(f"the painter returned {outcome.pixels.shape} for {size.name}")
+    return outcomes
+
+
+def _all_or_why_not(outcomes: Sequence[Painting | PaintingFailed]) -> tuple[Painting, ...] | PaintingFailed:
+    """Return the paintings of one banner, or why the first that failed did."""
+    paintings = tuple(each for each in outcomes if isinstance(each, Painting))
+    failed = [each for each in outcomes if isinstance(each, PaintingFailed)]
+    return failed[0] if failed else paintings
 
 
 def _is_black(painting: Painting) -> bool:
     return int(painting.pixels.max()) < BLACK_BELOW
 
 
-def _cause(failure: PaintingFailed) -> Literal["failed", "black", "gates"]:
-    if isinstance(failure, _GatesFailed):
-        return "gates"
-    return "black" if isinstance(failure, BlackPicture) else "failed"
+def _cause(failure: PaintingFailed) -> Cause:
+    causes: dict[type[PaintingFailed], Cause] = {
+        _GatesFailed: "gates",
+        BlackPicture: "black",
+        OutOfMemory: "memory",
+        ModelHung: "hung",
+        OverBudget: "budget",
+    }
+    return next((cause for kind, cause in causes.items() if isinstance(failure, kind)), "failed")
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,12 @@
 
 BannerstreamError
 ├── PaintingFailed          the painter could not paint; the studio paints instead
-│   └── BlackPicture        it painted, but the picture is black
+│   ├── BlackPicture        it painted, but the picture is black
+│   ├── OutOfMemory         this many pictures do not fit; fewer may
+│   └── PainterUnavailable  the model was not asked, or will not answer: another try is in vain now
+│       ├── OverBudget      as many pictures as were paid for are painted
+│       └── ModelHung       a step did not end in time; the model is being loaded anew, or the process ends
+├── ModelLost               a model hung and loading it anew did not help: the process ends for its supervisor
 ├── NoFontForScript         no installed font has the letters of a text
 ├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
 └── InvalidRecord
@@ -26,6 +31,48 @@ class BlackPicture(PaintingFailed):
 
     Operator action: where it happens often, use a VAE that is stable in half precision, or `generator.device = "cpu"`.
     Retryable: with another seed.
+    """
+
+
+class OutOfMemory(PaintingFailed):
+    """The model's memory does not hold this many pictures at once.
+
+    Operator action: none, half of them are painted at a time and that is remembered; lower `generator.images_together`
+    to what the log names.
+    Retryable: with fewer pictures.
+    """
+
+
+class PainterUnavailable(PaintingFailed):
+    """The model was not asked, or did not answer and will not before long.
+
+    Operator action: the message says why.
+    Retryable: later; another seed would not help.
+    """
+
+
+class OverBudget(PainterUnavailable):
+    """As many pictures as the budget allows are painted in this minute or hour; the studio paints the others.
+
+    Operator action: raise `generator.images_per_minute` or `generator.images_per_hour`, or run more generators.
+    Retryable: when the window has moved on.
+    """
+
+
+class ModelHung(PainterUnavailable):
+    """A step of a model did not end in time, or one before it did not and the model is being loaded anew.
+
+    Operator action: look at the device (`nvidia-smi`, the kernel's log); where steps are long, raise
+    `generator.step_timeout_s`.
+    Retryable: when the model is loaded again.
+    """
+
+
+class ModelLost(BannerstreamError):
+    """A model hung, and it was not loaded anew: the process ends, so that its supervisor starts a fresh one.
+
+    Operator action: let a supervisor restart the generator; where it happens again and again, look at the device.
+    Retryable: by a new process.
     """
 
 

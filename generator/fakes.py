@@ -73,6 +73,10 @@ class FakePainter:
         """How bright a wish is painted; 0 is a black picture."""
         self.batches: list[list[int]] = []
 
+    def batch_key(self, wish: SceneWish) -> str:
+        """Return the size: only wishes of one are painted together, where a server forms the batches."""
+        return wish.composition.size.name
+
     def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
         """Return flat pictures of the sizes asked for."""
         self.batches.append([wish.seed for wish in wishes])

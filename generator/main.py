@@ -22,14 +22,17 @@ def run(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: the bucket is missing or refuses us, a model cannot be loaded, or the metrics port is taken.
+        PaintingFailed: the model is loaded and cannot paint.
+        ModelLost: a model hung and does not come back.
     """
     registry = CollectorRegistry()
     store = S3BannerStore(settings.storage, metrics=StorageMetrics(registry))
     try:
         _check(store)
-        pipeline = build_pipeline(settings.generator, store)
+        metrics = GeneratorMetrics(registry)
         with served_metrics(settings.generator.metrics_port, registry, setting="generator.metrics_port"):
-            asyncio.run(serve(GeneratorWorker(settings, pipeline, GeneratorMetrics(registry))))
+            pipeline = build_pipeline(settings.generator, store, metrics)
+            asyncio.run(serve(GeneratorWorker(settings, pipeline, metrics)))
     finally:
         store.close()
 

@@ -1,6 +1,6 @@
 """Metrics of the generator, declared once."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from generator.pipeline import MadeBanner
 
@@ -8,6 +8,9 @@ _STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 """From the writing of words (under a millisecond) to a diffusion batch on a CPU (tens of seconds)."""
 _LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800)
 """From a click to its banner: seconds are the aim, half an hour is a backlog after an outage."""
+
+
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class GeneratorMetrics:
@@ -37,11 +40,35 @@ class GeneratorMetrics:
         self.fallbacks = Counter(
             "bannerstream_fallbacks_total", "Another stood in for a port", ["port", "reason"], registry=registry
         )
-        self.batch_size = Histogram(
-            "bannerstream_batch_size",
-            "Requests taken together",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+        self.event_to_preview = Histogram(
+            "bannerstream_event_to_preview_seconds",
+            "From the arrival of the event to the acknowledged ready event of the studio's preview",
+            buckets=_LATENCY_BUCKETS,
             registry=registry,
+        )
+        self.batch_size = Histogram(
+            "bannerstream_batch_size", "Requests taken up together", buckets=_BATCH_BUCKETS, registry=registry
+        )
+        self.images_together = Histogram(
+            "bannerstream_images_together",
+            "Pictures painted in one step of the model",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.out_of_memory = Counter(
+            "bannerstream_model_out_of_memory_total", "Steps that did not fit into memory", registry=registry
+        )
+        self.hangs = Counter(
+            "bannerstream_model_hangs_total", "Steps that did not end in time", ["model"], registry=registry
+        )
+        self.requests_held = Gauge(
+            "bannerstream_requests_held", "Requests in memory, waiting or worked on", registry=registry
+        )
+        self.paused = Gauge(
+            "bannerstream_requests_paused", "1 while no requests are taken because the queue is full", registry=registry
+        )
+        self.taking = Gauge(
+            "bannerstream_generator_ready", "1 once models are warm and requests are taken", registry=registry
         )
         self.stored_bytes = Counter(
             "bannerstream_stored_bytes_total", "Bytes of banner files", ["media_type"], registry=registry
@@ -63,6 +90,7 @@ class GeneratorMetrics:
         for rendition in manifest.renditions:
             self.stored_bytes.labels(rendition.media_type).inc(rendition.bytes)
 
-    def ready(self, event_appended_at: int, ready_at: int) -> None:
-        """Count the time from an event to its banner; both in epoch milliseconds."""
-        self.event_to_ready.observe(max(0, ready_at - event_appended_at) / 1000)
+    def ready(self, banner: MadeBanner, ready_at: int) -> None:
+        """Count the time from an event to its banner, announced at `ready_at`, in epoch milliseconds."""
+        latency = self.event_to_preview if banner.manifest.provisional else self.event_to_ready
+        latency.observe(max(0, ready_at - banner.request.event_appended_at) / 1000)

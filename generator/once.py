@@ -1,6 +1,7 @@
 """One banner to a file, without any server: what `bannerstream paint` does."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,14 +11,15 @@ from typing import Any
 import msgspec
 from PIL import Image as Pictures
 
-from contracts.catalog import Cohort, Product, with_rev
+from contracts.catalog import Cohort, Favourite, Product, with_rev
 from contracts.errors import ConfigurationError
 from contracts.keys import banner_key
+from contracts.manifest import Description
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
-from generator.assembly import build_composer
+from generator.assembly import Models, build_composer
 from generator.composing import ComposedSet, Picture
-from generator.ports import ProductImage
+from generator.ports import Describer, ProductImage
 from settings import GeneratorSettings
 from storage.intake import take_in
 from storage.pictures import decode_picture
@@ -89,8 +91,13 @@ def paint_once(
     picture: Path | None = None,
     size: BannerSize = SIZES[0],
     variant: str = "a",
+    setting: str | None = None,
+    favourites: Sequence[Favourite] = (),
+    models: Models | None = None,
 ) -> PaintedOnce:
-    """Return one size of a banner, made as the generator would make it.
+    """Return one size of a banner, made as the generator would make it; `setting` overrides the describer's.
+
+    `favourites` are the cohort's top products; `models` are those of the settings, where they are loaded already.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or `picture` cannot be read.
@@ -98,8 +105,14 @@ def paint_once(
         NoFontForScript: no installed font has the letters of the words.
     """
     product, cohort = with_rev(product), with_rev(cohort)
+    told = tuple(favourites)
     key = banner_key(
-        product, cohort, locale=product.locale, variant=variant, creative_revision=settings.creative_revision
+        product,
+        cohort,
+        locale=product.locale,
+        variant=variant,
+        creative_revision=settings.creative_revision,
+        favourites=told,
     )
     now = time.time_ns() // 1_000_000
     request = BannerRequest(
@@ -111,10 +124,29 @@ def paint_once(
         creative_revision=settings.creative_revision,
         requested_at=now,
         event_appended_at=now,
+        favourites=told,
     )
     with ThreadPoolExecutor(1) as executor:
-        composer = build_composer(settings, executor, sizes=(size,))
+        composer = build_composer(
+            settings,
+            executor,
+            sizes=(size,),
+            keep=lambda describer: describer if setting is None else _InSetting(describer, setting),
+            models=models,
+        )
         return PaintedOnce(request, composer.compose(request, product_image(picture) if picture is not None else None))
+
+
+class _InSetting:
+    """A describer with one setting for everything."""
+
+    def __init__(self, describer: Describer, setting: str) -> None:
+        self._describer = describer
+        self._setting = setting
+        self.revision = f"{describer.revision}+{setting}"
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        return [msgspec.structs.replace(each, setting=self._setting) for each in self._describer.describe(products)]
 
 
 def product_image(picture: Path) -> ProductImage:

@@ -2,6 +2,10 @@
 
 The order of writing is what makes a banner whole (DESIGN.md §2): image blobs → manifest. The worker goes on from there:
 ready event → offset commit. A crash between any two of them leaves at most blobs that nothing points to.
+
+A progressive banner has two tiers under one key: a preview by the studio, whose manifest says that it is provisional,
+and the model's, whose manifest takes its place with the next revision. A provisional manifest is looked at as made when
+a preview is asked for, and as not made when the banner is: what dies between the tiers makes the second again.
 """
 
 import dataclasses
@@ -20,16 +24,17 @@ from contracts.keys import manifest_object_key
 from contracts.manifest import Area, Block, Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import MAX_REASON, ComposedSet, Composer, Fallback, Job, description_key
+from generator.composing import MAX_REASON, ComposedSet, Composer, Fallback, Job
 from generator.errors import BlockedProduct
 from generator.ports import BannerStore, EncodedImage, ProductImage, Screen
 from generator.safety.screening import OpenScreen
+from generator.serving.health import Health
 from generator.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 
-MANIFEST_REVISION = 1
-"""A banner key names all that shapes a banner, so there is one revision of each: a repaint has another key."""
+FIRST_REVISION = 1
+"""A banner key names all that shapes a banner: only a preview is followed by a second revision under the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,19 @@ class UnmakeableBanner:
         return self.error.code if isinstance(self.error, InvalidRecord) else "unmakeable"
 
 
+_Outcome = MadeBanner | UnmakeableBanner
+_Composed = tuple[Job, ComposedSet | Exception]
+_Looked = Sequence[tuple[BannerRequest, Manifest | None]]
+"""Requests, each with what is there already."""
+_MakeNew = Callable[[_Looked], list[_Outcome]]
+
+
 class Pipeline:
-    """Makes the banners of a batch of requests. Blocks; call it from a thread, one batch at a time.
+    """Makes the banners of a batch of requests. Blocks; call it from threads, each with its own batch.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
-    Of a product that `screen` blocks nothing is made, until it comes in another revision.
+    `sketcher` composes previews; with None there are none. `health` says when the process is to end. Of a product that
+    `screen` blocks nothing is made and nothing shown, until it comes in another revision.
     """
 
     def __init__(
@@ -71,9 +84,14 @@ class Pipeline:
         store: BannerStore,
         executor: Executor,
         now: Callable[[], int],
+        *,
+        sketcher: Composer | None = None,
+        health: Health | None = None,
         screen: Screen = OpenScreen(),  # noqa: B008  (it has no state)
     ) -> None:
         self.composer = composer
+        self.sketcher = sketcher
+        self.health = health or Health()
         self._store = store
         self._executor = executor
         self._now = now
@@ -86,39 +104,60 @@ class Pipeline:
             ServiceUnavailable: the store does not answer; making the same batch again is safe and skips what is done.
             ConfigurationError: the store refuses us.
         """
+        return self._each_once(requests, self._make_new)
+
+    def preview(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
+        """Return, per request and in order, what can be shown at once: the banner if there is one, else a preview.
+
+        Raises:
+            ServiceUnavailable: the store does not answer; previewing the same batch again is safe.
+            ConfigurationError: the store refuses us.
+        """
+        return self._each_once(requests, self._sketch_new)
+
+    def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[_Outcome]:
         distinct = {request.banner_key: request for request in requests}
-        made: dict[str, MadeBanner | UnmakeableBanner] = {}
-        for request, blocked in zip(distinct.values(), self._blocked(list(distinct.values())), strict=True):
-            if blocked is not None:
-                made[request.banner_key] = UnmakeableBanner(request, blocked)
-        allowed = [request for key, request in distinct.items() if key not in made]
-        found = self._executor.map(self._store.manifest, [request.banner_key for request in allowed])
-        for request, manifest in zip(allowed, list(found), strict=True):
-            if manifest is not None:
-                key = manifest_object_key(request.banner_key)
-                made[request.banner_key] = MadeBanner(request, manifest, key, reused=True)
-        new = [request for request in allowed if request.banner_key not in made]
-        for request, outcome in zip(new, self._make_new(new), strict=True):
-            made[request.banner_key] = outcome
+        blocked = self._blocked(list(distinct.values()))
+        allowed = {key: request for key, request in distinct.items() if key not in blocked}
+        found = list(self._executor.map(self._store.manifest, allowed))
+        outcomes = make_new(list(zip(allowed.values(), found, strict=True)))
+        made = blocked | {outcome.request.banner_key: outcome for outcome in outcomes}
         return [_for(request, made[request.banner_key]) for request in requests]
 
-    def _make_new(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
-        if not requests:
-            return []
-        prepared = list(self._executor.map(self._job, requests))
-        jobs = [each for each in prepared if isinstance(each, Job)]
-        stored = self._executor.map(self._store_one, jobs, self.composer.compose_all(jobs))
-        outcomes = {outcome.request.banner_key: outcome for outcome in stored}
-        return [
-            UnmakeableBanner(request, each) if isinstance(each, BlockedProduct) else outcomes[request.banner_key]
-            for request, each in zip(requests, prepared, strict=True)
-        ]
+    def _make_new(self, looked: _Looked) -> list[_Outcome]:
+        """Return what is final, and make what is not there or only a preview."""
+        final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
+        to_make = [(request, found) for request, found in looked if found is None or found.provisional]
+        composed = self._compose(self.composer, [request for request, _ in to_make])
+        return [*final, *self._executor.map(self._store_one, composed, [preview for _, preview in to_make])]
 
-    def _blocked(self, requests: Sequence[BannerRequest]) -> list[BlockedProduct | None]:
-        """Return, per request, why its product is blocked: by its words now, or by any gate before."""
-        products = {request.product.product_id for request in requests}
+    def _sketch_new(self, looked: _Looked) -> list[_Outcome]:
+        """Return what is there, final or not, and sketch what is not."""
+        if self.sketcher is None:
+            raise ValueError("this pipeline has no sketcher")
+        there = [_reused(request, found) for request, found in looked if found is not None]
+        composed = self._compose(self.sketcher, [request for request, found in looked if found is None])
+        return [*there, *self._executor.map(self._store_preview, composed)]
+
+    def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
+        """Compose what may be composed: of a product whose picture is blocked, the block takes the banner's place."""
+        looked = list(self._executor.map(self._job, requests))
+        composed = iter(composer.compose_all([job for job, blocked in looked if blocked is None]))
+        return [(job, next(composed) if blocked is None else blocked) for job, blocked in looked]
+
+    def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | None]:
+        image = self._product_image(request)
+        reason = self._screen.by_picture(image) if image is not None else None
+        return Job(request, image), None if reason is None else self._block(request, "picture", reason)
+
+    def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, _Outcome]:
+        """Return, by banner key, those whose product is blocked: by its words now, or by any gate before."""
+        products = list({request.product.product_id for request in requests})
         kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
-        return [self._blocked_one(request, kept[request.product.product_id]) for request in requests]
+        blocks = [(request, self._blocked_one(request, kept[request.product.product_id])) for request in requests]
+        return {
+            request.banner_key: UnmakeableBanner(request, blocked) for request, blocked in blocks if blocked is not None
+        }
 
     def _blocked_one(self, request: BannerRequest, kept: Block | None) -> BlockedProduct | None:
         if kept is not None and kept.product_rev == _rev(request):
@@ -140,14 +179,6 @@ class Pipeline:
         self._store.put_block(block)
         return BlockedProduct(block.reason)
 
-    def _job(self, request: BannerRequest) -> Job | BlockedProduct:
-        image = self._product_image(request)
-        reason = self._screen.by_picture(image) if image is not None else None
-        if reason is not None:
-            return self._block(request, "picture", reason)
-        kept = self._store.description(self._description_key(request))
-        return Job(request, image, kept)
-
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
         """Return the product's picture; without one, the banner is typographic."""
         image_key = request.product.image_key
@@ -159,26 +190,51 @@ class Pipeline:
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
-    def _description_key(self, request: BannerRequest) -> str:
-        return description_key(_rev(request), self.composer.describer_revision)
-
-    def _store_one(self, job: Job, composed: ComposedSet | Exception) -> MadeBanner | UnmakeableBanner:
+    def _store_one(
+        self,
+        made: _Composed,
+        preview: Manifest | None = None,
+        *,
+        provisional: bool = False,
+    ) -> _Outcome:
+        """Store a finished banner, in the place of its preview where there is one."""
+        job, composed = made
+        if isinstance(composed, BlockedProduct):  # told when it was blocked
+            return UnmakeableBanner(job.request, composed)
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
-        # What stood in for a describer that was down is not kept: the next banner asks the describer again.
-        if job.description is None and Fallback("describer", "failed") not in composed.fallbacks:
-            self._store.put_description(self._description_key(job.request), composed.description)
+        if preview is not None and any(fallback.port == "painter" for fallback in composed.fallbacks):
+            manifest = _kept(preview, composed, created_at=self._now())
+        else:
+            revision = FIRST_REVISION if preview is None else preview.revision + 1
+            manifest = self._with_blobs(job, composed, revision=revision, provisional=provisional)
+        key = self._store.put_manifest(manifest)
+        return MadeBanner(
+            job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
+        )
+
+    def _store_preview(self, sketched: _Composed) -> _Outcome:
+        """Store a preview, unless another worker has stored something meanwhile: a preview never replaces a banner.
+
+        Between this look and the write lie milliseconds, and what would be lost in them is made again when it is next
+        asked for: the manifest says that it is provisional.
+        """
+        request = sketched[0].request
+        if (there := self._store.manifest(request.banner_key)) is not None:
+            return _reused(request, there)
+        return self._store_one(sketched, provisional=True)
+
+    def _with_blobs(self, job: Job, composed: ComposedSet, *, revision: int, provisional: bool) -> Manifest:
+        """Store a banner's files and return the manifest that names them."""
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(
                 self._stored(picture.size, file) for picture in composed.pictures for file in picture.files
             )
-        manifest = manifest_of(job.request, composed, renditions, created_at=self._now())
-        manifest = msgspec.structs.replace(manifest, stage_ms=composed.stage_ms | watch.milliseconds)
-        key = self._store.put_manifest(manifest)
-        return MadeBanner(
-            job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
+        manifest = manifest_of(job.request, composed, renditions, created_at=self._now(), revision=revision)
+        return msgspec.structs.replace(
+            manifest, stage_ms=composed.stage_ms | watch.milliseconds, provisional=provisional
         )
 
     def _stored(self, size: BannerSize, file: EncodedImage) -> Rendition:
@@ -194,12 +250,12 @@ class Pipeline:
 
 
 def manifest_of(
-    request: BannerRequest, composed: ComposedSet, renditions: tuple[Rendition, ...], created_at: int
+    request: BannerRequest, composed: ComposedSet, renditions: tuple[Rendition, ...], *, created_at: int, revision: int
 ) -> Manifest:
     """Return what is to be said about a banner whose files are stored as `renditions`."""
     return Manifest(
         banner_key=request.banner_key,
-        revision=MANIFEST_REVISION,
+        revision=revision,
         product_id=request.product.product_id,
         product_rev=_rev(request),
         cohort_id=request.cohort.cohort_id,
@@ -227,6 +283,24 @@ def manifest_of(
 
 def _rev(request: BannerRequest) -> str:
     return request.product.rev or content_rev(request.product)
+
+
+def _reused(request: BannerRequest, manifest: Manifest) -> MadeBanner:
+    return MadeBanner(request, manifest, manifest_object_key(request.banner_key), reused=True)
+
+
+def _kept(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manifest:
+    """Return the preview as the final banner: the painter failed, and another studio picture would only flicker."""
+    provenance = msgspec.structs.replace(preview.provenance, fallback_reason=composed.provenance.fallback_reason)
+    return msgspec.structs.replace(
+        preview,
+        revision=preview.revision + 1,
+        provisional=False,
+        provenance=provenance,
+        rejected=composed.rejected,
+        stage_ms=composed.stage_ms,
+        created_at=created_at,
+    )
 
 
 def _for(request: BannerRequest, outcome: MadeBanner | UnmakeableBanner) -> MadeBanner | UnmakeableBanner:

@@ -4,16 +4,18 @@ Coordinates are pixels of the banner, origin top left, unless a name ends in `_f
 uint8, height x width x 3 (RGB) or 4 (RGBA, straight alpha), sRGB.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
+from contracts.creative import Creative
 from contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
+from generator.errors import PaintingFailed
 
 Image = NDArray[np.uint8]
 LightSide = Literal["left", "right", "above"]
@@ -41,6 +43,10 @@ class Composition:
     ground_y: float
     """Height of the surface that the product stands on."""
     right_to_left: bool
+    aside: Box | None = None
+    """Where price and button stand, when not with the words."""
+    creative: Creative = field(default_factory=Creative)
+    """The template that was asked for (a shape that lacks it has another), and the styles of headline and scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,25 @@ class SceneWish:
     seed: int
     """Same wish and seed, same picture (on one machine and version)."""
     product_image: ProductImage | None
+    brand: str | None = None
+    """The product's, as its record writes it: some have a look of their own."""
+    favourites: tuple[Favourite, ...] = ()
+    """What the cohort looks at, as the request says."""
+    keywords: tuple[str, ...] = ()
+    """Words of style to be put into the prompt as they are; said again, a word weighs more."""
+    guidance: float = 1.0
+    """Factor on the painter's guidance: above 1, the words are followed more closely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """How the scene's light throws the product's shadow."""
+
+    length: float = 0.2
+    """On the ground, of the product's height: short under a high sun."""
+    softness: float = 1.0
+    """1 is a window's; below, a sun's or spotlight's."""
+    strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ class Painting:
     light_side: LightSide
     """Where the light comes from: the product's shadow falls the other way."""
     provenance: Provenance
+    shadow: Shadow = field(default_factory=Shadow)
     holds_product: bool = False
     """The painter painted the product itself (mode `whole`): nothing is laid over."""
 
@@ -101,11 +127,28 @@ class CopyWriter(Protocol):
 class Painter(Protocol):
     """Paints scenes."""
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one painting per wish, in order.
+    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+        """Return one painting per wish, in order; in place of one that failed alone, why.
 
         Raises:
-            PaintingFailed: the model failed; the pipeline paints with the studio instead.
+            PaintingFailed: all of them failed; the pipeline paints with the studio instead.
+        """
+        ...
+
+
+class BatchPainter(Protocol):
+    """A painter whose model is quicker in batches: `generator.serving.PaintServer` forms them. One thread calls it."""
+
+    def batch_key(self, wish: SceneWish) -> Hashable:
+        """Return what wishes must have in common to be painted in one call of the model: shape, adapter. Pure."""
+        ...
+
+    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+        """Return one painting per wish, in order, all of one batch key; in place of one that failed alone, why.
+
+        Raises:
+            OutOfMemory: there are too many for the memory; half of them are tried next.
+            PaintingFailed: all of them failed.
         """
         ...
 

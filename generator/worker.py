@@ -1,50 +1,40 @@
-"""The worker: takes requests from Kafka in batches, has the pipeline make them, announces them, then commits.
+"""The worker: takes requests from Kafka, has the pipeline make them, announces them, then commits.
 
-One batch is in flight. The pipeline runs in a thread, so that the event loop keeps heartbeating however long a model
-takes; partitions are paused meanwhile. The order that keeps banners whole: blobs and manifest (in the pipeline) →
-ready events acknowledged → dead letters acknowledged → offsets committed. Whatever dies in between is made again, and
-what is there already is only announced again.
+Some tasks share one queue. One fills it from Kafka, until it is full. `generator.batches_in_flight` of them see a batch
+through each: made on a thread, so that the event loop keeps heartbeating however long a model takes, then announced,
+then committed. With `generator.progressive` one more goes ahead of them and announces previews. The order that keeps
+banners whole: blobs and manifest (in the pipeline) → ready events acknowledged → dead letters acknowledged → offsets
+committed. Whatever dies in between is made again, and what is there already is only announced again.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.errors import MessageTooLarge
-from broker.pacing import pace
-from broker.publishing import Outgoing, Publisher, outgoing
-from contracts.cloudevents import CloudEvent
-from contracts.deadletters import DeadLetter
+from broker.publishing import Publisher
 from contracts.errors import ConfigurationError, ServiceUnavailable
-from contracts.messages import BannerReady
-from generator.batches import Batch, Record, dead_letters
+from contracts.messages import BannerRequest
+from generator.announcing import announce, bury
+from generator.errors import ModelLost
 from generator.metrics import GeneratorMetrics
+from generator.patience import Stopped, patiently
 from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
+from generator.records import Record, dead_letters
+from generator.serving.consuming import Refused, RequestSource
+from generator.serving.queue import RequestQueue, Wanted
 from settings import Settings
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "bannerstream/generator"
-"""CloudEvents source of ready events."""
+_DRAIN = 0.5
+"""Fraction of the session timeout in which batches may finish before partitions are given up. All of it is what the
+group waits for a member; half leaves time to join again."""
 
-_POLL_MS = 500
-"""How long one look for records lasts: also how soon a stop is noticed when there are none."""
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""Between tries when a broker or the store is away: quick at first, then often enough to be back within seconds."""
-
-_T = TypeVar("_T")
-
-
-class Stopped(Exception):
-    """The worker was asked to stop while it waited for a broker or the store; the batch is left for the next start."""
+Outcome = MadeBanner | UnmakeableBanner
 
 
 class GeneratorWorker:
@@ -63,258 +53,228 @@ class GeneratorWorker:
         self._pipeline = pipeline
         self._metrics = metrics
         self._now = now
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pipeline")
-        self._stop = asyncio.Event()
-        self._batch: Batch | None = None
+        lanes = settings.generator.batches_in_flight + (pipeline.sketcher is not None)
+        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="pipeline")
+        self._queue = RequestQueue(settings.generator.queue_size, previews=pipeline.sketcher is not None)
+        self._refused: list[Refused] = []
+        self._ending = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._draining = False
+        self._in_flight = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Make banners until `stop` is set; then finish the batch, commit it and leave the group.
+        """Make banners until `stop` is set; then finish the batches in flight, commit them and leave the group.
 
         Outages of brokers and store are waited out, and so are refusals: credentials may just be changing.
+
+        Raises:
+            ModelLost: a model hangs and does not come back; what was in flight is made by the studio and committed.
         """
-        self._stop = stop
-        with suppress(Stopped):
-            publisher = await self._patiently("connect", self._connected)
-            consumer = self._consumer()
-            try:
-                await self._patiently("join", lambda: self._start(consumer))
-                log.info("waiting_for_requests", topic=self._topics.requests.name, group=self._settings.group_id)
-                while not stop.is_set():
-                    records = await self._patiently("fetch", lambda: self._fetch(consumer))
-                    if records:
-                        await self._work(Batch.of(records), consumer, publisher)
-            finally:
-                await consumer.stop()
-                await publisher.__aexit__(None, None, None)
-                self._thread.shutdown()
+        loop = asyncio.get_running_loop()
+        self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._ending.set))
+        watch = asyncio.create_task(self._watch(stop))
+        try:
+            with suppress(Stopped):
+                publisher = await patiently("connect", self._connected, self._ending)
+                source = self._source()
+                try:
+                    await patiently("join", source.start, self._ending)
+                    self._metrics.taking.set(1)
+                    await self._serve(source, publisher)
+                finally:
+                    self._metrics.taking.set(0)
+                    await source.stop()
+                    await publisher.__aexit__(None, None, None)
+                    self._threads.shutdown(wait=False)
+        finally:
+            watch.cancel()
+        if self._pipeline.health.reason is not None:
+            raise ModelLost(f"{self._pipeline.health.reason}; the process ends, for its supervisor to start another")
         log.info("stopped")
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Wake every task when the worker is to end."""
+        stopped = asyncio.create_task(stop.wait())
+        stopped.add_done_callback(lambda _: self._ending.set())
+        try:
+            await self._ending.wait()
+        finally:
+            stopped.cancel()
+        await self._tell()
 
     async def _connected(self) -> Publisher:
         return await Publisher(self._kafka, client_id="bannerstream-generator").__aenter__()
 
-    def _consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **client_options(self._kafka, client_id="bannerstream-generator"),
+    def _source(self) -> RequestSource:
+        return RequestSource(
+            self._kafka,
             group_id=self._settings.group_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
-            heartbeat_interval_ms=round(self._kafka.session_timeout_s * 1000 / 3),
+            queue=self._queue,
+            metrics=self._metrics,
+            before_loss=self._drain,
         )
 
-    async def _start(self, consumer: AIOKafkaConsumer) -> None:
-        with broker_errors(self._kafka):
-            await consumer.start()
-        pace(consumer)
-        consumer.subscribe([self._topics.requests.name], listener=_Listener(self, consumer))
+    async def _serve(self, source: RequestSource, publisher: Publisher) -> None:
+        lanes = [self._make_banners(source, publisher) for _ in range(self._settings.batches_in_flight)]
+        if self._pipeline.sketcher is not None:
+            lanes.append(self._preview_banners(source, publisher))
+        async with asyncio.TaskGroup() as tasks:
+            making = [tasks.create_task(lane) for lane in lanes]
+            taking = tasks.create_task(self._take_requests(source))
+            await asyncio.wait(making)
+            taking.cancel()
 
-    async def _fetch(self, consumer: AIOKafkaConsumer) -> list[Record]:
-        """Return up to `batch_size` records: whatever came within `batch_wait_s` of the first."""
-        records: list[Record] = []
-        until: float | None = None
-        while len(records) < self._settings.batch_size and not self._stop.is_set():
-            wait_ms = _POLL_MS if until is None else round((until - time.monotonic()) * 1000)
-            if wait_ms <= 0:
-                break
-            left = self._settings.batch_size - len(records)
+    async def _take_requests(self, source: RequestSource) -> None:
+        """Fill the queue. Goes on while batches finish, so that the group does not take this worker for dead."""
+        while True:
             try:
-                with broker_errors(self._kafka):
-                    fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=left)
-            except (ServiceUnavailable, ConfigurationError):
-                if not records:
-                    raise
-                break  # these are taken already and would not come again
-            records += [record for each in fetched.values() for record in each]
-            if records and until is None:
-                until = time.monotonic() + self._settings.batch_wait_s
-        return records
+                self._refused += await patiently("fetch", source.poll, self._ending)
+            except Stopped:
+                await asyncio.sleep(0.5)
+                continue
+            await self._tell()
 
-    async def _work(self, batch: Batch, consumer: AIOKafkaConsumer, publisher: Publisher) -> None:
-        """See one batch through to its commit, with its partitions paused."""
-        self._batch = batch
-        self._metrics.batch_size.observe(len(batch.records))
-        consumer.pause(*consumer.assignment())
-        alive = asyncio.create_task(self._stay_in_group(consumer))
-        try:
-            outcomes = await self._patiently("make", lambda: self._make(batch))
-            await self._patiently("publish", lambda: self._publish(batch, outcomes, publisher))
-            await self._commit(batch, consumer)
-        except _Abandoned:
-            log.info("batch_abandoned", requests=len(batch.requests), reason="its partitions are someone else's now")
-        finally:
-            alive.cancel()
-            with suppress(asyncio.CancelledError):
-                await alive
-            self._batch = None
-            consumer.resume(*consumer.paused())
+    async def _make_banners(self, source: RequestSource, publisher: Publisher) -> None:
+        """See batches through to their commits, one after the other."""
+        while await self._until(lambda: bool(self._queue.waiting or self._refused)):
+            wanted = self._queue.take(self._settings.batch_size)
+            refused, self._refused = self._refused, []
+            self._in_flight += 1
+            try:
+                await self._see_through(wanted, refused, publisher)
+                await source.commit()
+            except Stopped:
+                return
+            finally:
+                self._in_flight -= 1
+                await self._tell()
 
-    async def _make(self, batch: Batch) -> list[MadeBanner | UnmakeableBanner]:
-        if batch.abandoned:
-            raise _Abandoned
-        requests = [request for _, request in batch.requests]
-        loop = asyncio.get_running_loop()
+    async def _see_through(self, wanted: list[Wanted], refused: list[Refused], publisher: Publisher) -> None:
+        if wanted:
+            self._metrics.batch_size.observe(len(wanted))
+        requests = [each.request for each in wanted]
+        outcomes = await patiently("make", lambda: self._make(requests), self._ending)
+        answered = [(self._queue.close(each), outcome) for each, outcome in zip(wanted, outcomes, strict=True)]
+        await patiently("publish", lambda: self._answer(answered, refused, publisher), self._ending)
+        for records, outcome in answered:
+            self._queue.finish(records)
+            if records and isinstance(outcome, MadeBanner):
+                self._metrics.made(outcome)
+        self._queue.finish(record for record, _ in refused)
+
+    async def _make(self, requests: list[BannerRequest]) -> list[Outcome]:
+        if not requests:
+            return []
         try:
-            return await loop.run_in_executor(self._thread, self._pipeline.make, requests)
+            return await self._on_thread(self._pipeline.make, requests)
         except (ServiceUnavailable, ConfigurationError):
             raise
         except Exception as error:
             # Something that the pipeline did not expect of one of them: find which, the others shall not wait.
             log.exception("batch_failed", requests=len(requests), error=repr(error))
-        outcomes: list[MadeBanner | UnmakeableBanner] = []
+        outcomes: list[Outcome] = []
         for request in requests:
             try:
-                outcomes += await loop.run_in_executor(self._thread, self._pipeline.make, [request])
+                outcomes += await self._on_thread(self._pipeline.make, [request])
             except (ServiceUnavailable, ConfigurationError):
                 raise
             except Exception as error:
                 outcomes.append(UnmakeableBanner(request, error))
         return outcomes
 
-    async def _publish(self, batch: Batch, outcomes: list[MadeBanner | UnmakeableBanner], publisher: Publisher) -> None:
-        """Publish a ready event per banner and a dead letter per record that leads to none; wait for all of them."""
-        if batch.abandoned:
-            raise _Abandoned
+    async def _answer(
+        self, answered: list[tuple[list[Record], Outcome]], refused: list[Refused], publisher: Publisher
+    ) -> None:
+        """Publish a ready event per banner and a dead letter per record that leads to none; wait for all of them.
+
+        What is asked for by lost partitions only is left out: who has them now answers.
+        """
         now = self._now()
-        made = [each for each in outcomes if isinstance(each, MadeBanner)]
-        failed = [(record, error.code, str(error)) for record, error in batch.refused]
+        made = [outcome for records, outcome in answered if records and isinstance(outcome, MadeBanner)]
+        failed = [(record, error.code, str(error)) for record, error in refused if self._queue.holds(record)]
         failed += [
             (record, outcome.code, f"{type(outcome.error).__name__}: {outcome.error}")
-            for (record, _), outcome in zip(batch.requests, outcomes, strict=True)
+            for records, outcome in answered
+            for record in records
             if isinstance(outcome, UnmakeableBanner)
         ]
-        await publisher.publish_all(self._announcements(made, now))
-        await self._bury(dead_letters(failed, now), publisher)
+        await announce(made, publisher, self._topics, now)
+        await bury(dead_letters(failed, now), publisher, self._topics)
         acknowledged_at = self._now()
-        for banner in {each.request.banner_key: each for each in made}.values():
-            self._metrics.made(banner)
         for banner in made:
-            self._metrics.ready(banner.request.event_appended_at, acknowledged_at)
+            self._metrics.ready(banner, acknowledged_at)
         if failed:
             log.warning("dead_letters", count=len(failed), codes=sorted({code for _, code, _ in failed}))
         log.info("batch_ready", banners=len(made), reused=sum(each.reused for each in made), refused=len(failed))
 
-    async def _bury(self, letters: list[DeadLetter], publisher: Publisher) -> None:
-        """Publish dead letters. One that the topic refuses for its size goes without the original, or is only logged.
+    async def _preview_banners(self, source: RequestSource, publisher: Publisher) -> None:
+        """Announce what can be shown at once; what is final already need not be made."""
+        while await self._until(lambda: self._queue.unseen > 0):
+            wanted = self._queue.take_unseen(self._settings.batch_size)
+            self._in_flight += 1
+            try:
+                await self._show(wanted, publisher)
+                await source.commit()
+            except Stopped:
+                return
+            finally:
+                self._in_flight -= 1
+                await self._tell()
 
-        The batch must not wait for a letter that will never be taken; its record still lies in the source topic.
-        """
-        for letter in letters:
-            for form in (letter, letter.without_original()):
-                try:
-                    await publisher.publish_all(
-                        [Outgoing(self._topics.dead_letters.name, form.key, form.value, form.headers())]
-                    )
-                    break
-                except MessageTooLarge as error:
-                    refusal = error
-            else:
-                log.error(
-                    "dead_letter_refused",
-                    topic=letter.topic,
-                    partition=letter.partition,
-                    offset=letter.offset,
-                    code=letter.code,
-                    error=str(refusal),
-                )
-
-    def _announcements(self, made: Iterable[MadeBanner], now: int) -> list[Outgoing]:
-        """Return one ready event per banner; of several requests for it, the oldest starts the clock."""
-        oldest: dict[str, MadeBanner] = {}
-        for banner in made:
-            first = oldest.setdefault(banner.request.banner_key, banner)
-            if banner.request.event_appended_at < first.request.event_appended_at:
-                oldest[banner.request.banner_key] = banner
-        return [
-            outgoing(
-                self._topics.ready.name,
-                key,
-                _ready(banner, now),
-                CloudEvent(
-                    id=f"{key}:{banner.manifest.revision}", type="banner.ready", source=SOURCE, time=now, subject=key
-                ),
-            )
-            for key, banner in oldest.items()
+    async def _show(self, wanted: list[Wanted], publisher: Publisher) -> None:
+        requests = [each.request for each in wanted]
+        outcomes = await patiently("preview", lambda: self._preview(requests), self._ending)
+        shown = [
+            (each, outcome)
+            for each, outcome in zip(wanted, outcomes, strict=True)
+            if isinstance(outcome, MadeBanner) and self._queue.records(each)
         ]
+        banners = [outcome for _, outcome in shown]
+        await patiently("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._ending)
+        acknowledged_at = self._now()
+        final = {id(each) for each, outcome in shown if not outcome.manifest.provisional}
+        for banner in banners:
+            self._metrics.ready(banner, acknowledged_at)
+            self._metrics.made(banner)
+        for each in wanted:
+            if id(each) in final:
+                self._queue.finish(self._queue.close(each))
+            else:
+                self._queue.seen(each)
+        log.info("previews_ready", banners=len(banners), final=len(final))
 
-    async def _commit(self, batch: Batch, consumer: AIOKafkaConsumer) -> None:
-        """Commit what is still ours. A commit that fails is no loss: the records come again and find their banners."""
+    async def _preview(self, requests: list[BannerRequest]) -> list[Outcome]:
         try:
-            with broker_errors(self._kafka):
-                if batch.offsets:
-                    await consumer.commit(batch.offsets)
-        except (ServiceUnavailable, ConfigurationError) as error:
-            log.warning("commit_failed", error=str(error), requests=len(batch.requests))
+            return await self._on_thread(self._pipeline.preview, requests)
+        except (ServiceUnavailable, ConfigurationError):
+            raise
+        except Exception as error:  # without a preview, then: the banner itself is still to be made
+            log.exception("previews_failed", requests=len(requests), error=repr(error))
+            return [UnmakeableBanner(request, error) for request in requests]
 
-    async def _stay_in_group(self, consumer: AIOKafkaConsumer) -> None:
-        """Keep polling paused partitions: a consumer that does not poll is taken for dead and loses them."""
-        while True:
-            try:
-                fetched = await consumer.getmany(timeout_ms=_POLL_MS)
-            except Exception as error:
-                log.warning("poll_failed", error=repr(error))
-                await asyncio.sleep(_FIRST_WAIT_S)
-                continue
-            for partition, records in fetched.items():  # assigned a moment ago, and not paused in time
-                consumer.seek(partition, records[0].offset)
+    async def _on_thread(
+        self, work: Callable[[list[BannerRequest]], list[Outcome]], requests: list[BannerRequest]
+    ) -> list[Outcome]:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, requests)
 
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what `attempt` returns, however often a broker or the store is away before.
+    async def _drain(self) -> None:
+        """Let what is in flight finish before its partitions go: who gets them need not make it again."""
+        self._draining = True
+        try:
+            async with self._changed:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._kafka.session_timeout_s * _DRAIN):
+                        await self._changed.wait_for(lambda: self._in_flight == 0)
+        finally:
+            self._draining = False
+            await self._tell()
 
-        Raises:
-            Stopped: the worker was asked to stop in the meantime.
-        """
-        wait = _FIRST_WAIT_S
-        while True:
-            try:
-                return await attempt()
-            except (ServiceUnavailable, ConfigurationError) as error:
-                log.warning("waiting", step=what, error=str(error), seconds=round(wait, 1))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), wait * random.uniform(0.5, 1.0))
-            if self._stop.is_set():
-                raise Stopped
-            wait = min(_LONGEST_WAIT_S, wait * 2)
+    async def _until(self, condition: Callable[[], bool]) -> bool:
+        """Wait for a condition; return False when the worker ends."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._ending.is_set() or (not self._draining and condition()))
+        return not self._ending.is_set()
 
-    def partitions_lost(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note which partitions are no longer ours: their records will not be committed."""
-        if self._batch is not None:
-            self._batch.lost.update(partitions)
-
-    @property
-    def busy(self) -> bool:
-        """Tell whether a batch is in flight."""
-        return self._batch is not None
-
-
-class _Abandoned(Exception):
-    """Every partition of the batch went to another worker."""
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Tells the worker what a rebalance took, and pauses what it gave while a batch is in flight."""
-
-    def __init__(self, worker: GeneratorWorker, consumer: AIOKafkaConsumer) -> None:
-        self._worker = worker
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._worker.partitions_lost(revoked)
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        if self._worker.busy:
-            self._consumer.pause(*assigned)
-
-
-def _ready(banner: MadeBanner, now: int) -> BannerReady:
-    manifest = banner.manifest
-    return BannerReady(
-        banner_key=manifest.banner_key,
-        manifest_key=banner.manifest_key,
-        product_id=manifest.product_id,
-        cohort_id=manifest.cohort_id,
-        renditions=manifest.renditions,
-        engine=manifest.provenance.engine,
-        revision=manifest.revision,
-        ready_at=now,
-        event_appended_at=banner.request.event_appended_at,
-    )
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

@@ -37,3 +37,12 @@ def http_answers(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def accepts_connections(host: str, port: int) -> bool:
+    """Tell whether something listens there: for a proxy, whose answers are those of the server behind it."""
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S):
+            return True
+    except OSError:
+        return False

@@ -6,6 +6,9 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 
 from settings.forms import input_forms, read_mappings
 from settings.model import (
+    CdnSettings,
+    DiffusionSettings,
+    EdgeSettings,
     GeneratorSettings,
     InputSettings,
     KafkaSettings,
@@ -17,6 +20,9 @@ from settings.model import (
 from settings.sources import load_settings
 
 __all__ = [
+    "CdnSettings",
+    "DiffusionSettings",
+    "EdgeSettings",
     "GeneratorSettings",
     "InputSettings",
     "KafkaSettings",

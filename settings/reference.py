@@ -26,18 +26,14 @@ def settings_reference() -> str:
     return _HEAD + "".join(_section(name, prefix, model) for name, prefix, model in _groups())
 
 
-def _groups() -> Iterator[tuple[str, str, type[BaseModel]]]:
-    yield "General", "", Settings
-    yield from _groups_in(Settings, "")
-
-
-def _groups_in(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, type[BaseModel]]]:
-    """Yield the groups of a group, each with the groups inside it right after it."""
+def _groups(
+    name: str = "General", prefix: str = "", model: type[BaseModel] = Settings
+) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield a group and, after it, every group within it."""
+    yield name, prefix, model
     for field, setting in model.model_fields.items():
-        group = setting.annotation
-        if isinstance(group, type) and issubclass(group, BaseModel):
-            yield f"{prefix}{field}", f"{prefix}{field}.", group
-            yield from _groups_in(group, f"{prefix}{field}.")
+        if _is_group(setting.annotation):
+            yield from _groups(f"{prefix}{field}", f"{prefix}{field}.", setting.annotation)  # type: ignore[arg-type]  # it is one
 
 
 def _is_group(annotation: object) -> bool:
@@ -65,15 +61,19 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(_type_name(each) for each in get_args(annotation) if each is not type(None))
     if origin is dict:
         return "table"
+    if origin in (list, tuple):
+        return f"list of {_type_name(get_args(annotation)[0])}"
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _default(setting: FieldInfo) -> str:
     value = setting.get_default(call_default_factory=True)
-    if value is None or value == {}:
+    if value is None or value in ({}, [], ()):
         return "none"
-    if isinstance(value, SecretStr):
+    if isinstance(value, tuple):
+        return ", ".join(f"`{each}`" for each in value)
+    if isinstance(value, SecretStr) or (isinstance(value, dict) and isinstance(next(iter(value.values())), SecretStr)):
         return "a trial value, refused in production"
     if isinstance(value, bool):
         return str(value).lower()

@@ -5,22 +5,21 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Literal
 
-import faust
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from broker.connection import client_options, ssl_context
 from broker.pacing import pace
-from broker.publishing import MAX_REQUEST_BYTES
 from broker.topics import internal_topics
 from contracts.errors import ConfigurationError
 from contracts.inputs import Source
-from settings import KafkaSettings, Settings, input_forms
-from streams.affinity import Policy, pack, unpack
+from settings import Settings, input_forms
+from streams.affinity import FAVOURITES, Policy, pack, unpack
+from streams.affinity.deciding import Draw
 from streams.agent import Folder
 from streams.batch import Rules
 from streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
 from streams.catalogue_view import CatalogueView
+from streams.connecting import connected_producer, connected_reader, faust_options
+from streams.experiments.results import drawing
 from streams.forgetting import Eraser, IdleSweep
 from streams.instance import Instance
 from streams.metrics import StreamsMetrics
@@ -29,16 +28,6 @@ from streams.repartition import Repartitioner
 from streams.topics import prepare_topics
 
 TABLE = "affinity"
-
-CHANGELOG_BATCH_BYTES = 900_000
-"""Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
-
-REQUEST_TIMEOUT_S = 10.0
-"""After this long an unacknowledged record counts as failed, and the outage is logged. Never longer than the session: a
-worker that was paused past it must not write what it had pending."""
-
-CHANGELOG_FETCH_BYTES = 4_194_304
-"""Fetched of one changelog partition at a time when it is read back: a million visitors then take 80 fetches."""
 
 _DAY_MS = 86_400_000
 
@@ -50,15 +39,20 @@ class StreamsApp(BatchApp):
         kafka, streams = settings.kafka, settings.streams
         super().__init__(
             streams.app_id,
-            connect_producer=self._connected_producer,
-            connect_reader=self._connected_reader,
+            connect_producer=lambda: connected_producer(settings),
+            connect_reader=lambda: connected_reader(settings.kafka),
             on_connected=pace,
-            **_faust_options(settings, instance),
+            **faust_options(settings, instance),
         )
         topics = kafka.topic_table()
         self._settings = settings
         self._metrics = metrics = StreamsMetrics(registry)
-        self.catalogue = CatalogueView(kafka, creative_revision=settings.generator.creative_revision)
+        self.catalogue = CatalogueView(
+            kafka,
+            creative_revision=settings.generator.creative_revision,
+            # Only where they shape the picture: a new top product then repaints its cohort's banners.
+            favourites=FAVOURITES if settings.generator.personal else 0,
+        )
         outbox = Outbox(
             self.bulk_producer,
             topics,
@@ -67,7 +61,8 @@ class StreamsApp(BatchApp):
             metrics=metrics,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
-        rules = _rules(settings)
+        draw, self._results = drawing(settings, self.catalogue.current)
+        rules = _rules(settings, draw)
         folder = Folder(sources, rules, self.catalogue.current, metrics)
         erasures = topics.erasures.name
         eraser = Eraser(self, erasures, rules.user_keys, metrics)
@@ -102,6 +97,8 @@ class StreamsApp(BatchApp):
         """Check the topics and read the catalogue; then let Faust start."""
         await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
+        if self._results is not None:
+            await self._results.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
         if self._repartitioner is not None:
             await self._repartitioner.start()
@@ -117,42 +114,14 @@ class StreamsApp(BatchApp):
         """Disconnect, once nothing runs any more."""
         await super().on_shutdown()
         await self.catalogue.stop()
+        if self._results is not None:
+            await self._results.stop()
 
     def _count(self, round_: Round) -> None:
         self._metrics.flush.labels("states").observe(round_.state_s)
         self._metrics.flush.labels("decisions").observe(round_.effect_s)
         self._metrics.states_written.inc(round_.states)
         self._metrics.users.set(len(self.written.partitions_here))
-
-    async def _connected_producer(self) -> AIOKafkaProducer:
-        kafka, streams = self._settings.kafka, self._settings.streams
-        options: dict[str, Any] = client_options(kafka)
-        producer = AIOKafkaProducer(
-            **options,
-            acks="all",
-            enable_idempotence=True,
-            compression_type=None if streams.compression == "none" else streams.compression,
-            max_batch_size=CHANGELOG_BATCH_BYTES,
-            max_request_size=MAX_REQUEST_BYTES,
-            request_timeout_ms=round(1000 * min(REQUEST_TIMEOUT_S, kafka.session_timeout_s)),
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
-
-    async def _connected_reader(self) -> AIOKafkaConsumer:
-        options: dict[str, Any] = client_options(self._settings.kafka)
-        consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=CHANGELOG_FETCH_BYTES)
-        try:
-            await consumer.start()
-        except BaseException:
-            await consumer.stop()
-            raise
-        pace(consumer)
-        return consumer
 
 
 def create_app(settings: Settings, instance: Instance, registry: CollectorRegistry | None = None) -> StreamsApp:
@@ -172,7 +141,7 @@ def _at_rest(store: Literal["memory", "rocksdb"], instance: Instance) -> Callabl
     return lambda number: OnDisk(instance.folder / "states" / str(number))
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, draw: Draw) -> Rules:
     streams = settings.streams
     policy = Policy(
         half_life_ms=max(1, round(streams.half_life_days * _DAY_MS)),
@@ -189,32 +158,5 @@ def _rules(settings: Settings) -> Rules:
         formats=input_forms(settings.input),
         max_future_ms=round(settings.input.max_future_s * 1000),
         max_age_ms=round(settings.input.max_age_days * _DAY_MS),
+        draw=draw,
     )
-
-
-def _faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
-    kafka, streams = settings.kafka, settings.streams
-    return {
-        "broker": [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
-        "broker_credentials": _credentials(kafka),
-        "broker_session_timeout": kafka.session_timeout_s,
-        "broker_heartbeat_interval": min(3.0, kafka.session_timeout_s / 3),
-        "broker_commit_interval": streams.commit_interval_s,
-        "consumer_group_instance_id": instance.name,
-        "datadir": instance.folder,
-        "table_standby_replicas": streams.standbys,
-        "topic_allow_declare": False,
-        "logging_config": None,
-    }
-
-
-def _credentials(kafka: KafkaSettings) -> faust.SASLCredentials | faust.SSLCredentials | None:
-    context = ssl_context(kafka)
-    if kafka.security_protocol == "SASL_SSL" and kafka.sasl_password is not None:
-        return faust.SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    return None if context is None else faust.SSLCredentials(context)

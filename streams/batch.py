@@ -11,7 +11,7 @@ from contracts.interactions import Interaction
 from contracts.keys import UserKeys
 from contracts.messages import Assignment, BannerRequest
 from streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
-from streams.affinity.catalogue import VARIANT
+from streams.affinity.deciding import Draw, only_variant
 from streams.affinity.folding import Effect
 from streams.errors import WrongKey
 
@@ -62,6 +62,8 @@ class Rules:
     formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
+    draw: Draw = only_variant
+    """Chooses the variant of each new decision."""
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -179,7 +181,8 @@ class _Batch:
         self._catalogue = catalogue
         self._policy = rules.policy
         self._user_keys = rules.user_keys
-        self._quick = quick_fold(source, topic, catalogue, rules.policy)
+        self._draw = rules.draw
+        self._quick = quick_fold(source, topic, catalogue, rules.policy, rules.draw)
         self._written: dict[bytes, UserState] = {}
         """States that were put."""
         self._told: dict[bytes, int] = {}
@@ -215,7 +218,7 @@ class _Batch:
                 if state is None:
                     state = UserState(half_life, at, offsets={topic: -1})
                 epoch = state.epoch
-                if type(event) is not PlainEvent or not quick(state, event, at, record.offset):
+                if type(event) is not PlainEvent or not quick(state, event, at, record.offset, key):
                     self._fold_alone(state, event, at, record, key)
                     continue
             except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
@@ -249,7 +252,7 @@ class _Batch:
             self._keep(key, kept)
             return
         # A replay decides too: its banner may have got another key, because the catalogue went on in between.
-        decided = settle(kept, self._catalogue, self._policy)
+        decided = settle(kept, self._catalogue, self._policy, self._draw, key)
         if decided:
             self._changed.add(key)
         if effect == "replayed":
@@ -267,7 +270,7 @@ class _Batch:
         if isinstance(error, IgnoredEvent):
             self._ignored += 1
         else:
-            self._letters.append(_dead_letter(record, self._topic, self._partition, error, self._now))
+            self._letters.append(letter_of(record, self._topic, self._partition, error, self._now))
 
     def outcome(self, records: int) -> Outcome:
         """Return what the batch of so many records leads to."""
@@ -281,9 +284,10 @@ class _Batch:
             assignment = assignments[key] = Assignment(
                 user_key=key.decode(),
                 epoch=state.epoch,
-                banner_key=banner_key(product_id, cohort_id),
+                banner_key=banner_key(product_id, cohort_id, decision.variant),
                 product_id=product_id,
                 cohort_id=cohort_id,
+                variant=decision.variant,
                 decided_at=state.landmark + decision.decided,
             )
             if assignment.banner_key not in asks:
@@ -306,10 +310,11 @@ class _Batch:
             product=product,
             cohort=self._catalogue.cohorts[assignment.cohort_id],
             locale=product.locale,
-            variant=VARIANT,
+            variant=assignment.variant,
             creative_revision=self._catalogue.creative_revision,
             requested_at=self._now,
             event_appended_at=appended_at,
+            favourites=self._catalogue.favourites(assignment.cohort_id),
         )
         return Ask(request, f"{assignment.user_key}:{assignment.epoch}")
 
@@ -322,7 +327,8 @@ def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
     )
 
 
-def _dead_letter(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+def letter_of(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+    """Return the dead letter of a record that `error` stands against; `now` in epoch milliseconds."""
     code, reason = "internal", f"{type(error).__name__}: {error}"
     if isinstance(error, InvalidRecord):
         code, reason = error.code, str(error)

@@ -23,11 +23,12 @@ def _cohort(payload: bytes) -> Cohort:
 class CatalogueView:
     """Gives out snapshots; a new one only after a change. Call `start` before use: it returns once all is read."""
 
-    def __init__(self, kafka: KafkaSettings, *, creative_revision: str) -> None:
+    def __init__(self, kafka: KafkaSettings, *, creative_revision: str, favourites: int = 0) -> None:
         topics = kafka.topic_table()
         self._products = CompactedView(kafka, topics.products.name, _product)
         self._cohorts = CompactedView(kafka, topics.cohorts.name, _cohort)
         self._creative_revision = creative_revision
+        self._favourites = favourites
         self._versions = (-1, -1)
         self._snapshot = Catalogue((), (), creative_revision=creative_revision)
         self._open = AsyncExitStack()
@@ -55,6 +56,11 @@ class CatalogueView:
         products, cohorts = self._products.current(), self._cohorts.current()
         versions = (self._products.version, self._cohorts.version)
         if versions != self._versions:
-            self._snapshot = Catalogue(products.values(), cohorts.values(), creative_revision=self._creative_revision)
+            self._snapshot = Catalogue(
+                products.values(),
+                cohorts.values(),
+                creative_revision=self._creative_revision,
+                favourites=self._favourites,
+            )
             self._versions = versions
         return self._snapshot

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -13,9 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from settings import Settings
 from settings.metrics import served_metrics
-from streams.app import StreamsApp, create_app
-from streams.instance import claimed
+from streams.app import create_app
+from streams.batching import BatchApp
+from streams.instance import Instance, claimed
 
+Creates = Callable[[Settings, Instance, CollectorRegistry], BatchApp]
 _log = structlog.stdlib.get_logger(__name__)
 
 STOP_TIMEOUT_S = 8.0
@@ -34,11 +37,20 @@ def run(settings: Settings) -> None:
         BannerstreamError: the topics, the brokers or a setting do not let it start.
         Exception: the worker crashed; everything that was not committed is folded again after a restart.
     """
+    serve(settings, create_app, settings.streams.metrics_port, setting="streams.metrics_port")
+
+
+def serve(settings: Settings, create: Creates, metrics_port: int, *, setting: str) -> None:
+    """Run the app that `create` returns as `run` does; `setting` names the port's setting in an error.
+
+    Raises:
+        BannerstreamError, Exception: see `run`.
+    """
     _quieten_faust()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, create, metrics_port, setting))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, create: Creates, metrics_port: int, setting: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,14 +58,14 @@ async def _serve(settings: Settings) -> None:
     registry = CollectorRegistry()
     with (
         claimed(settings.streams.data_dir) as instance,
-        served_metrics(settings.streams.metrics_port, registry, setting="streams.metrics_port"),
+        served_metrics(metrics_port, registry, setting=setting),
     ):
-        app = create_app(settings, instance, registry)
+        app = create(settings, instance, registry)
         gc.set_threshold(*GC_THRESHOLDS)
         await _run_until(app, stop)
 
 
-async def _run_until(app: StreamsApp, stop: asyncio.Event) -> None:
+async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
     try:

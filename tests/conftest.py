@@ -11,7 +11,7 @@ hypothesis.settings.register_profile("bannerstream", deadline=None)
 hypothesis.settings.load_profile("bannerstream")
 
 # Where tests share code that asserts, failures should tell as much as in a test.
-pytest.register_assert_rewrite("tests.generator_worker", "tests.main_job", "tests.streams_worker")
+pytest.register_assert_rewrite("tests.edge_node", "tests.generator_worker", "tests.main_job", "tests.streams_worker")
 
 REQUIRE_REAL = "BANNERSTREAM_REQUIRE_REAL"
 

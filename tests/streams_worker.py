@@ -40,9 +40,10 @@ async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
 
 
 class Worker:
-    """`python -m streams` as a child process."""
+    """`python -m streams`, or another of its modules, as a child process."""
 
-    def __init__(self, settings: Settings, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, settings: Settings, environment: dict[str, str], log: Path, module: str = "streams") -> None:
+        self._module = module
         folder = {"BANNERSTREAM_STREAMS__DATA_DIR": str(settings.streams.data_dir)}
         self._environment = {**os.environ, **environment, **folder}
         self.log = log
@@ -50,7 +51,7 @@ class Worker:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "streams"], env=self._environment, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", self._module], env=self._environment, stderr=log)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no commit."""

@@ -25,26 +25,36 @@ def save_inpainting(folder: Path) -> Path:
     return folder
 
 
-def save_causal_lm(folder: Path) -> Path:
-    """Save a Llama of two layers with a byte-level tokenizer."""
+def save_image_text_model(folder: Path) -> Path:
+    """Save a CLIP of two layers a tower, with its processor."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import (
+        CLIPConfig,
+        CLIPImageProcessor,
+        CLIPModel,
+        CLIPProcessor,
+        CLIPTextConfig,
+        CLIPTokenizer,
+        CLIPVisionConfig,
+    )
 
     torch.manual_seed(0)
-    tokenizer = _byte_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+    words = clip_words()
+    tower = {"hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
+    text = CLIPTextConfig(
+        vocab_size=len(words),
+        max_position_embeddings=77,
+        bos_token_id=words["<|startoftext|>"],
+        eos_token_id=words["<|endoftext|>"],
+        pad_token_id=words["<|endoftext|>"],
+        **tower,
     )
-    LlamaForCausalLM(config).save_pretrained(folder, safe_serialization=True)
-    tokenizer.save_pretrained(folder)
+    vision = CLIPVisionConfig(image_size=32, patch_size=8, **tower)
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16)
+    CLIPModel(config).save_pretrained(folder, safe_serialization=True)
+    pictures = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    tokenizer = CLIPTokenizer(vocab=words, merges=[], model_max_length=77)
+    CLIPProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -70,25 +80,13 @@ def save_image_classifier(folder: Path, labels: tuple[str, ...]) -> Path:
     return folder
 
 
-def _byte_tokenizer() -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    special = ["<s>", "</s>", "<pad>"]
-    tokenizer = Tokenizer(models.BPE({each: at for at, each in enumerate([*special, *letters])}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
-
-
 def _parts(unet_channels: int) -> dict[str, Any]:
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
-    words = _clip_words()
+    words = clip_words()
     text_config = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=32,
@@ -128,7 +126,7 @@ def _parts(unet_channels: int) -> dict[str, Any]:
     }
 
 
-def _clip_words() -> dict[str, int]:
+def clip_words() -> dict[str, int]:
     from tokenizers import pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +31,13 @@ class Stage:
 
 
 @contextmanager
-def staged(name: str) -> Iterator[Stage]:
-    """Run a broker while the block runs; leave the program if there can be none."""
+def staged(name: str, properties: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Run a broker, with these of its properties, while the block runs; leave the program if there can be none."""
     if (reason := ApacheKafka.why_unavailable()) is not None:
         sys.exit(reason)
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{name}-") as scratch:
-        kafka = ApacheKafka(Path(scratch), on_progress=tell, jvm=BROKER_JVM)
+        kafka = ApacheKafka(Path(scratch), on_progress=tell, properties=properties, jvm=BROKER_JVM)
         kafka.start()
         try:
             yield Stage(kafka.bootstrap_servers, Topics(kafka.bootstrap_servers), Path(scratch))

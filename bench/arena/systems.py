@@ -129,9 +129,16 @@ def _kafka_streams_in(setting: str, store: str, threads: int, cache_mb: int) -> 
     )
 
 
-def _batching_in(store: str) -> Contender:
+def _batching_in(store: str, processes: int = 1) -> Contender:
     return Contender(
-        "bannerstream", store, "common", _batching, "{app}-affinity-changelog", _audit, {"BENCH_STORE": store}
+        "bannerstream",
+        store if processes == 1 else f"{store}-{processes}p",
+        "common",
+        _batching,
+        "{app}-affinity-changelog",
+        _audit,
+        {"BENCH_STORE": store},
+        processes=processes,
     )
 
 
@@ -150,6 +157,7 @@ def _worker_times(processes: int) -> Contender:
 
 _ALL = (
     _batching_in("memory"),
+    _batching_in("memory", 2),
     _batching_in("rocksdb"),
     _worker_times(1),
     _worker_times(2),

@@ -24,7 +24,7 @@ _SHORTEST_COMPOUND_HEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Good:
+class Good:
     """A good found in a title: which words it takes up, and its English name."""
 
     name: str
@@ -51,23 +51,23 @@ class LexiconDescriber:
 
 def _describe(product: Product) -> Description:
     language = product.locale.partition("-")[0]
-    found: _Good | None = None
+    found: Good | None = None
     for spoken in (language, *(each for each in vocabulary.GOODS if each != language)):
-        found = _head(product, spoken)
+        found = head_of(product, spoken)
         if found is not None:
             language = spoken
             break
     category_setting = _setting_of_category(product.category)
     subject, name = (found.name, found.name.split()[-1]) if found else _of_category(product.category, category_setting)
     return Description(
-        subject=_named(subject),
+        subject=named(subject),
         attributes=_attributes(product, language, taken=frozenset(subject.split()) | {name}),
         setting=_setting(product, subject if found else None, category_setting),
         describer=REVISION,
     )
 
 
-def _head(product: Product, language: str) -> _Good | None:
+def head_of(product: Product, language: str) -> Good | None:
     """Return the good that a title sells, as a title of this language is built."""
     if language in vocabulary.UNSPACED:
         return _head_within(clean(product.title), vocabulary.GOODS[language])
@@ -78,10 +78,10 @@ def _head(product: Product, language: str) -> _Good | None:
     return None
 
 
-def _head_of(segment: Segment, language: str) -> _Good | None:
+def _head_of(segment: Segment, language: str) -> Good | None:
     segment = _opened(segment)
     until = next((at for at, word in enumerate(segment) if at and word in vocabulary.STOP_AT), len(segment))
-    goods = _goods(segment, language)
+    goods = goods_of(segment, language)
     if not goods:
         return None
     if language in vocabulary.HEAD_FIRST:
@@ -100,9 +100,9 @@ def _opened(segment: Segment) -> Segment:
     return segment
 
 
-def _rows(goods: Sequence[_Good]) -> list[list[_Good]]:
+def _rows(goods: Sequence[Good]) -> list[list[Good]]:
     """Return the goods grouped into rows of neighbours: "desk lamp shade"."""
-    rows: list[list[_Good]] = []
+    rows: list[list[Good]] = []
     for good in goods:
         if rows and rows[-1][-1].end == good.start:
             rows[-1].append(good)
@@ -111,27 +111,28 @@ def _rows(goods: Sequence[_Good]) -> list[list[_Good]]:
     return rows
 
 
-def _head_of_row(row: list[_Good]) -> _Good:
+def _head_of_row(row: list[Good]) -> Good:
     """Return the last of a row, with the modifier before it as part of its name: "dog bed"."""
     kept = row
     while len(kept) > 1 and kept[-1].material:
         kept = kept[:-1]
     head = kept[-1]
     if len(kept) > 1 and kept[-2].modifies and " " not in head.name:
-        return _Good(f"{kept[-2].name} {head.name}", kept[-2].start, head.end, head.material)
+        return Good(f"{kept[-2].name} {head.name}", kept[-2].start, head.end, head.material)
     return head
 
 
-def _with_modifier(head: _Good, segment: Segment) -> _Good:
+def _with_modifier(head: Good, segment: Segment) -> Good:
     """Return the head with the word before it where that is for what it is made: "cat bowl"."""
     before = segment[head.start - 1] if head.start else GAP
     if before not in vocabulary.MODIFIERS or " " in head.name:
         return head
-    return _Good(f"{before} {head.name}", head.start - 1, head.end, head.material)
+    return Good(f"{before} {head.name}", head.start - 1, head.end, head.material)
 
 
-def _goods(segment: Segment, language: str) -> list[_Good]:
-    found: list[_Good] = []
+def goods_of(segment: Segment, language: str) -> list[Good]:
+    """Return every good that is named in a segment, in order."""
+    found: list[Good] = []
     at = 0
     while at < len(segment):
         good = _good_at(segment, at, language)
@@ -144,7 +145,7 @@ def _goods(segment: Segment, language: str) -> list[_Good]:
     return found
 
 
-def _good_at(segment: Segment, at: int, language: str) -> _Good | None:
+def _good_at(segment: Segment, at: int, language: str) -> Good | None:
     """Return the good whose name starts here: the longest phrase first, then a German compound's last part."""
     table = vocabulary.GOODS.get(language, {})
     for length in range(min(_LONGEST_PHRASE, len(segment) - at), 0, -1):
@@ -152,21 +153,21 @@ def _good_at(segment: Segment, at: int, language: str) -> _Good | None:
         for form in _singulars(" ".join(phrase)):
             name = table.get(form) or vocabulary.GOODS["en"].get(form)
             if name is not None:
-                return _Good(name, at, at + length, form in vocabulary.MATERIALS)
+                return Good(name, at, at + length, form in vocabulary.MATERIALS)
     if language == "de":
         word = segment[at]
         for cut in range(1, len(word) - _SHORTEST_COMPOUND_HEAD + 1):
             for form in _german_forms(word[cut:]):
                 if len(form) >= _SHORTEST_COMPOUND_HEAD and form in table:
                     whole = f"{word[:cut]} {table[form]}"  # "Winterjacke" is a good of its own in English, too
-                    return _Good(vocabulary.GOODS["en"].get(whole, table[form]), at, at + 1, material=False)
+                    return Good(vocabulary.GOODS["en"].get(whole, table[form]), at, at + 1, material=False)
     return None
 
 
-def _head_within(text: str, table: Mapping[str, str]) -> _Good | None:
+def _head_within(text: str, table: Mapping[str, str]) -> Good | None:
     """Return the good named last in a text without spaces; of two that end together, the longer."""
     found = [
-        _Good(name, start, start + len(word), material=False)
+        Good(name, start, start + len(word), material=False)
         for word, name in table.items()
         if (start := text.rfind(word)) >= 0
     ]
@@ -250,5 +251,6 @@ def _setting_of_category(category: str) -> str | None:
     return next((known[word] for word in category.replace("_", "-").split("-") if word in known), None)
 
 
-def _named(subject: str) -> str:
+def named(subject: str) -> str:
+    """Return a subject as it is called: what is sold in pairs, in the plural."""
     return f"{subject}s" if subject.rsplit(maxsplit=1)[-1] in vocabulary.PAIRED else subject

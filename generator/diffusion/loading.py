@@ -2,47 +2,65 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from contracts.errors import ConfigurationError
+from generator.devices import check_exists
+from generator.diffusion.choosing import Choice, choose
+from generator.diffusion.economy import economise
+from generator.diffusion.geometry import denoiser_of
+from generator.diffusion.prompts import Mode
+from generator.diffusion.schedulers import set_scheduler
+from settings import DiffusionSettings
 
 _UNSAFE = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.pkl")
 """Weights as pickles: loading one runs whatever code its author put in."""
+_INPAINTING_CHANNELS = 9
+"""Latents, mask and masked picture: such a U-Net can do nothing else."""
+_AUTOMATIC = {
+    "text-to-image": "AutoPipelineForText2Image",
+    "image-to-image": "AutoPipelineForImage2Image",
+    "inpainting": "AutoPipelineForInpainting",
+}
 
 
-def load_pipeline(model: str, device: str) -> Any:
-    """Return the pipeline of a folder or hub id, text-to-image or inpainting as its own index says, on the device.
+def load_pipeline(model: str, device: str, *, wanted: DiffusionSettings, mode: Mode, steps: int) -> tuple[Any, Choice]:
+    """Return the pipeline of a folder or hub id on the device, and what it was chosen for.
 
     Raises:
-        ConfigurationError: no such model, pickled weights only, its own code, or a pipeline that paints nothing.
+        ConfigurationError: no such model, pickled weights only, its own code, or it cannot do what is wanted.
     """
     import diffusers  # noqa: PLC0415  (seconds and gigabytes: only where a model paints)
-    import torch  # noqa: PLC0415
 
-    if Path(model).is_dir():
-        _check_folder(Path(model))
-    dtype = torch.float32 if device == "cpu" else torch.float16
-    options: dict[str, Any] = {"use_safetensors": True, "torch_dtype": dtype, "local_files_only": Path(model).exists()}
-    try:
-        index = diffusers.DiffusionPipeline.load_config(model)
-        kind = (
-            diffusers.AutoPipelineForInpainting
-            if "inpaint" in str(index.get("_class_name", "")).lower()
-            else diffusers.AutoPipelineForText2Image
-        )
-        pipeline = kind.from_pretrained(model, **options)
-    except (OSError, ValueError, ImportError) as error:
+    check_exists("generator.painter_model", model)
+    if Path(model).is_dir() and not (Path(model) / "model_index.json").is_file():
+        raise ConfigurationError(f"generator.painter_model: {model} has no model_index.json; name a pipeline's folder")
+    _check_safe("generator.painter_model", model)
+    setting = f"generator.painter_model {model!r} cannot be loaded as a pipeline in safetensors"
+    index = _loaded(lambda: diffusers.DiffusionPipeline.load_config(model), setting, "/models/sd-turbo")
+    choice = choose(str(index.get("_class_name", "")), wanted, model=model, mode=mode, steps=steps)
+    options = _options(model, choice, device)
+    controlnet = _controlnet(wanted.controlnet, choice, device)
+    if controlnet is not None:
+        options["controlnet"] = controlnet
+    kind = getattr(diffusers, choice.pipeline or _AUTOMATIC[choice.task])
+    pipeline = _loaded(lambda: kind.from_pretrained(model, **options), setting, "/models/sd-turbo")
+    channels = getattr(denoiser_of(pipeline).config, "in_channels", None)
+    if channels == _INPAINTING_CHANNELS and choice.task != "inpainting":
         raise ConfigurationError(
-            f"generator.painter_model {model!r} cannot be loaded as a text-to-image or inpainting pipeline in "
-            f'safetensors (valid is, for example, "/models/sd-turbo"): {error}'
-        ) from error
+            f'generator.diffusion.task = "{choice.task}": {model} was made for inpainting and can do nothing else'
+        )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    set_scheduler(pipeline, wanted.scheduler)
+    pipeline = pipeline.to(device)
+    economise(pipeline, wanted, device)
+    return pipeline, choice
 
 
-def revision_of(model: str, pipeline: Any) -> str:
-    """Return 16 hex digits that change with the pipeline's make-up: its index and every part's configuration.
+def revision_of(model: str, pipeline: Any, wanted: DiffusionSettings) -> str:
+    """Return 16 hex digits that change with the pipeline's make-up: its index, its parts' configuration, the settings.
 
     Of a hub model this includes the commit it was loaded from, when the hub told it.
     """
@@ -54,16 +72,56 @@ def revision_of(model: str, pipeline: Any) -> str:
         for file in sorted(folder.rglob("*.safetensors")):
             told[str(file.relative_to(folder))] = file.stat().st_size
         told["index"] = None  # it carries the folder's own path
+    told["settings"] = wanted.model_dump(mode="json", exclude={"brands", "adapters_loaded"})
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _check_folder(folder: Path) -> None:
-    if not (folder / "model_index.json").is_file():
-        raise ConfigurationError(f"generator.painter_model: {folder} has no model_index.json; name a pipeline's folder")
-    if not any(folder.rglob("*.safetensors")):
+def _controlnet(model: str | None, choice: Choice, device: str) -> Any:
+    if model is None or choice.controlnet is None:
+        return None
+    import diffusers  # noqa: PLC0415
+
+    check_exists("generator.diffusion.controlnet", model)
+    _check_safe("generator.diffusion.controlnet", model)
+    family = choice.family.name if choice.family is not None else ""
+    return _loaded(
+        lambda: getattr(diffusers, choice.controlnet or "").from_pretrained(model, **_options(model, choice, device)),
+        f"generator.diffusion.controlnet {model!r} cannot be loaded as a {choice.controlnet} in safetensors: {family} "
+        "takes no other",
+        "/models/controlnet-canny",
+    )
+
+
+def _options(model: str, choice: Choice, device: str) -> dict[str, Any]:
+    import torch  # noqa: PLC0415
+
+    half = choice.family.half if choice.family is not None else "float16"
+    return {
+        "use_safetensors": True,
+        "torch_dtype": torch.float32 if device == "cpu" else getattr(torch, half),
+        "local_files_only": Path(model).exists(),
+    }
+
+
+def _loaded(load: Callable[[], Any], what: str, example: str) -> Any:
+    """Return what `load` loads.
+
+    Raises:
+        ConfigurationError: it cannot; says `what` cannot be, and why.
+    """
+    try:
+        return load()
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise ConfigurationError(f'{what} (valid is, for example, "{example}"): {error}') from error
+
+
+def _check_safe(setting: str, model: str) -> None:
+    """Check that the weights of a folder are not pickles."""
+    folder = Path(model)
+    if folder.is_dir() and not any(folder.rglob("*.safetensors")):
         pickled = sorted(str(file.relative_to(folder)) for pattern in _UNSAFE for file in folder.rglob(pattern))
         raise ConfigurationError(
-            f"generator.painter_model: {folder} holds no safetensors"
+            f"{setting}: {folder} holds no safetensors"
             + (f", only pickles ({', '.join(pickled[:3])}), which can run any code" if pickled else "")
             + "; convert it with `pipeline.save_pretrained(folder, safe_serialization=True)`"
         )

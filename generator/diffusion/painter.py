@@ -1,45 +1,58 @@
-"""The diffusers painter: batches by shape, same seed same picture, half the batch when memory runs out."""
+"""The diffusers painter: batches by shape and adapter, same seed same picture."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from PIL import Image as Pictures
 
-from contracts.errors import ConfigurationError
 from contracts.manifest import Provenance
 from contracts.sizes import BannerSize
-from generator.devices import check_exists, device_of
+from generator.devices import device_of
+from generator.diffusion.adapters import AdapterShelf
+from generator.diffusion.asking import Manner, accepted_by, arguments
+from generator.diffusion.brands import Adapter, brand_key, read_brands
+from generator.diffusion.choosing import check_together
+from generator.diffusion.geometry import native_pixels, side_multiple
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
-from generator.diffusion.showing import shown
-from generator.errors import BlackPicture, PaintingFailed
+from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
 from generator.ports import Image, LightSide, Painting, SceneWish
+from settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
 
+_AS_IT_IS = DiffusionSettings()
 _BLACK_BELOW = 8
 """No channel of any pixel is brighter (of 255)."""
-_PIPELINES_ASK_FOR = 8
-"""Every pipeline refuses sides that 8 does not divide, whatever its VAE."""
 _EVEN_LIGHT = 6.0
 """Difference of mean luminance between the outer thirds (of 255) below which light has no side."""
 
 
-class DiffusersPainter:
-    """Paints with a text-to-image or inpainting pipeline; the model is loaded once, here.
+@dataclass(frozen=True, slots=True)
+class BatchKey:
+    """What wishes have in common that are painted in one call of the model."""
 
-    Mode `scene` paints the scene alone, and the product is laid over later. An inpainting pipeline is shown the product
-    where it will stand and paints around it. Mode `whole` paints the product too, as the paper does. `fit` makes a
-    banner's scene of a painted picture (`generator.postprocess.Finisher` does it with more care).
+    shape: Shape
+    adapter: str | None
+    """Name of the brand's adapter, None of the model as it is."""
+    guidance: float = 1.0
+    """The wishes' factor: a call has one guidance for all its pictures."""
+
+
+class DiffusersPainter:
+    """Paints with a pipeline of diffusers; the model is loaded once, here, and every brand's adapter is tried on.
+
+    Mode `scene` paints the scene alone, and the product is laid over later. Mode `whole` paints the product too, as the
+    paper does. `diffusion` says what the model starts from, what steers it and what it saves on. `fit` makes a banner's
+    scene of a painted picture (`generator.postprocess.Finisher` does it with more care).
 
     Raises:
-        ConfigurationError: the model cannot be loaded, or cannot do what the mode asks for.
+        ConfigurationError: the model or an adapter cannot be loaded, or cannot do what is asked for.
     """
 
     def __init__(
@@ -50,52 +63,55 @@ class DiffusersPainter:
         steps: int = 4,
         guidance: float = 0.0,
         device: str = "auto",
+        diffusion: DiffusionSettings = _AS_IT_IS,
         fit: Callable[[Image, BannerSize], Image] = fitted,
     ) -> None:
         self._fit = fit
         self._device = device_of(device)
-        check_exists("generator.painter_model", model)
-        self._pipeline = load_pipeline(model, self._device)
+        self._brands = read_brands(diffusion.brands) if diffusion.brands is not None else {}
+        check_together(diffusion, self._brands.values())
+        self._pipeline, choice = load_pipeline(model, self._device, wanted=diffusion, mode=mode, steps=steps)
+        self._shelf = AdapterShelf(
+            self._pipeline, self._brands.values(), capacity=diffusion.adapters_loaded, family=choice.family
+        )
+        self._manner = Manner(choice, mode, steps, guidance, diffusion, accepted_by(self._pipeline))
         self._kind = type(self._pipeline).__name__
-        self._inpaints = "inpaint" in self._kind.lower()
-        if self._inpaints and mode == "whole":
-            raise ConfigurationError(
-                f'generator.painter_mode = "whole" needs a text-to-image model; {model} is a {self._kind}'
-            )
-        self._mode: Mode = mode
-        self._steps = steps
-        self._guidance = guidance
         self._model = model.rstrip("/").rpartition("/")[2]
-        self._revision = revision_of(model, self._pipeline)
-        self._multiple = self._side_multiple()
-        self._pixels = self._native_pixels()
+        self._revision = revision_of(model, self._pipeline, diffusion)
+        self._multiple = side_multiple(self._pipeline)
+        self._pixels = native_pixels(self._pipeline)
 
     def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
         """Return one painting per wish, in order.
 
         Raises:
-            PaintingFailed: the model raised, or there is not memory enough for a single picture.
+            OutOfMemory: there is not memory enough for so many pictures at once.
+            PaintingFailed: the model raised.
             BlackPicture: a picture is black or not a number.
         """
-        by_shape: dict[Shape, list[int]] = defaultdict(list)
+        batches: dict[BatchKey, list[int]] = defaultdict(list)
         for at, wish in enumerate(wishes):
-            by_shape[shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)].append(at)
+            batches[self.batch_key(wish)].append(at)
         painted: dict[int, Painting] = {}
-        for shape, places in by_shape.items():
-            for at, pixels in zip(places, self._batch([wishes[at] for at in places], shape), strict=True):
+        for key, places in batches.items():
+            for at, pixels in zip(places, self._batch([wishes[at] for at in places], key.shape), strict=True):
                 painted[at] = self._painting(wishes[at], pixels)
         return [painted[at] for at in range(len(wishes))]
 
+    def batch_key(self, wish: SceneWish) -> BatchKey:
+        """Return shape, adapter and guidance: wishes that share all three are painted together."""
+        adapter = self._adapter(wish)
+        shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)
+        return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
+
     def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
-        """Paint pictures of one shape together, in halves where memory does not suffice."""
+        """Paint pictures of one shape together."""
         import torch  # noqa: PLC0415
 
         try:
             return self._run(wishes, shape)
         except torch.OutOfMemoryError as error:
-            if len(wishes) == 1:
-                raise PaintingFailed(f"out of memory for one picture of {shape.width}x{shape.height}") from error
-            log.warning("painter_out_of_memory", batch=len(wishes), width=shape.width, height=shape.height)
+            told = str(error)
         except PaintingFailed:
             raise
         except Exception as error:
@@ -103,36 +119,32 @@ class DiffusersPainter:
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-        half = len(wishes) // 2
-        return self._batch(wishes[:half], shape) + self._batch(wishes[half:], shape)
+        raise OutOfMemory(f"out of memory for {len(wishes)} pictures of {shape.width}x{shape.height}: {told}")
 
     def _run(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
         import torch  # noqa: PLC0415
 
-        prompts = [prompt_of(wish, self._mode) for wish in wishes]
-        arguments: dict[str, Any] = {
-            "prompt": [prompt.positive for prompt in prompts],
-            "num_inference_steps": self._steps,
-            "guidance_scale": self._guidance,
-            "width": shape.width,
-            "height": shape.height,
-            # On the CPU, so that a seed means the same on every device.
-            "generator": [torch.Generator("cpu").manual_seed(wish.seed) for wish in wishes],
-            "output_type": "np",
-        }
-        if self._guidance > 1:
-            arguments["negative_prompt"] = [prompt.negative for prompt in prompts]
-        if self._inpaints:
-            pictures = [tuple(map(Pictures.fromarray, shown(wish, shape))) for wish in wishes]
-            arguments["image"] = [image for image, _ in pictures]
-            arguments["mask_image"] = [mask for _, mask in pictures]
-            arguments["strength"] = 1.0
+        prompts = [self._prompt(wish) for wish in wishes]
+        # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
+        self._shelf.put_on(self._adapter(wishes[0]))
         with torch.inference_mode():
-            result = self._pipeline(**arguments)
+            result = self._pipeline(**arguments(self._manner, wishes, shape, prompts))
         return [_as_image(picture) for picture in result.images]
 
+    def _adapter(self, wish: SceneWish) -> Adapter | None:
+        return None if wish.brand is None else self._brands.get(brand_key(wish.brand))
+
+    def _prompt(self, wish: SceneWish) -> Prompt:
+        adapter = self._adapter(wish)
+        return prompt_of(
+            wish,
+            self._manner.mode,
+            trigger="" if adapter is None else adapter.trigger,
+            outlined=self._manner.choice.controlnet is not None and wish.product_image is not None,
+        )
+
     def _painting(self, wish: SceneWish, pixels: Image) -> Painting:
-        prompt: Prompt = prompt_of(wish, self._mode)
+        prompt, adapter = self._prompt(wish), self._adapter(wish)
         banner = self._fit(pixels, wish.composition.size)
         return Painting(
             pixels=banner,
@@ -140,30 +152,16 @@ class DiffusersPainter:
             provenance=Provenance(
                 painter=f"diffusers:{self._kind}",
                 engine="diffusers",
-                mode=self._mode,
+                mode=self._manner.mode,
                 model=self._model,
                 model_revision=self._revision,
+                adapter=None if adapter is None else f"{adapter.file.stem}@{adapter.revision}",
+                adapter_weight=None if adapter is None else adapter.weight,
                 prompt=prompt.positive,
-                negative_prompt=prompt.negative if self._guidance > 1 else None,
+                negative_prompt=prompt.negative if self._manner.keeps_out else None,
             ),
-            holds_product=self._mode == "whole",
+            holds_product=self._manner.mode == "whole",
         )
-
-    def _side_multiple(self) -> int:
-        """Return what both sides must be multiples of: the VAE's factor times the patch of what denoises."""
-        denoiser = getattr(self._pipeline, "transformer", None) or getattr(self._pipeline, "unet", None)
-        patch = int(getattr(getattr(denoiser, "config", None), "patch_size", 1) or 1)
-        levels = len(getattr(denoiser.config, "down_block_types", ())) if denoiser is not None else 0
-        # A U-Net halves its latents between levels; sides that do not divide make its skip connections miss.
-        factor = int(self._pipeline.vae_scale_factor) * max(patch, 2 ** max(0, levels - 1))
-        return math.lcm(_PIPELINES_ASK_FOR, factor)
-
-    def _native_pixels(self) -> int:
-        """Return the area that the model was trained on: sample size times the VAE's factor, squared."""
-        denoiser = getattr(self._pipeline, "transformer", None) or getattr(self._pipeline, "unet", None)
-        sample = getattr(getattr(denoiser, "config", None), "sample_size", None) or 64
-        side = (max(sample) if isinstance(sample, list | tuple) else int(sample)) * self._pipeline.vae_scale_factor
-        return int(side * side)
 
 
 def _as_image(picture: NDArray[np.floating[Any]]) -> Image:

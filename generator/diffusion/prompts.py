@@ -44,16 +44,26 @@ class Prompt:
     negative: str
 
 
-def prompt_of(wish: SceneWish, mode: Mode) -> Prompt:
-    """Return the prompt of a wish: the empty scene, or with `whole` the product in it."""
+def prompt_of(wish: SceneWish, mode: Mode, *, trigger: str = "", outlined: bool = False) -> Prompt:
+    """Return the prompt of a wish: the empty scene, or with `whole` the product in it.
+
+    `trigger` are the words that a brand's adapter answers to. `outlined` says that a ControlNet draws the product's
+    outline into the scene: then the product is named, or the model would make something else of it.
+    """
     description, cohort = wish.description, wish.cohort
     place = _PLACES.get(description.setting, description.setting)
-    manner = [_LIGHT[cohort.light], *cohort.mood[:3], "shallow depth of field", "professional product photography"]
-    if mode == "whole":
+    manner = [
+        *wish.keywords,
+        _LIGHT[cohort.light],
+        *cohort.mood[:3],
+        "shallow depth of field",
+        "professional product photography",
+    ]
+    if mode == "whole" or outlined:
         thing = " ".join([*description.attributes, description.subject])
-        return Prompt(_sentence(f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")
+        return Prompt(_sentence(trigger, f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")
     scene = f"a photo of {place}, empty surface in front, calm blurred background"
-    return Prompt(_sentence(scene, *manner), f"{_NEVER}, {_NO_PRODUCT}")
+    return Prompt(_sentence(trigger, scene, *manner), f"{_NEVER}, {_NO_PRODUCT}")
 
 
 def _sentence(*parts: str) -> str:

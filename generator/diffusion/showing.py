@@ -1,4 +1,7 @@
-"""What an inpainting model is shown: the product where it will stand, and a mask of everything that it may paint."""
+"""What a model starts from, where that is not noise. Pure.
+
+For inpainting, the product where it will stand and a mask of everything else; for image-to-image, the studio's drawing.
+"""
 
 import cv2
 import numpy as np
@@ -20,6 +23,29 @@ def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:
     if wish.product_image is not None and box is not None:
         _stand(canvas, mask, wish.product_image.pixels, box, wish.composition.ground_y)
     return _in_window(canvas, _ground(wish), shape, size), _in_window(mask, 255, shape, size)
+
+
+def drawn(drawing: Image, wish: SceneWish, shape: Shape, *, with_product: bool) -> Image:
+    """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
+
+    With `with_product` the product stands in it, once, for the model to paint.
+    """
+    size, box = wish.composition.size, wish.composition.product
+    window = window_of(shape, size)
+    right, below = shape.width - window.width - window.left, shape.height - window.height - window.top
+
+    def scaled(picture: Image) -> Image:
+        return cv2.resize(picture, (window.width, window.height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+    mirrored = cv2.copyMakeBorder(scaled(drawing), window.top, below, window.left, right, cv2.BORDER_REFLECT)
+    whole: Image = mirrored.astype(np.uint8)
+    if with_product and wish.product_image is not None and box is not None:
+        canvas = drawing.copy()
+        unused_mask = np.empty(canvas.shape[:2], np.uint8)
+        _stand(canvas, unused_mask, wish.product_image.pixels, box, wish.composition.ground_y)
+        # After mirroring, or the model would be shown a second product upside down.
+        whole[window.top : window.top + window.height, window.left : window.left + window.width] = scaled(canvas)
+    return whole
 
 
 def _ground(wish: SceneWish) -> tuple[int, int, int]:

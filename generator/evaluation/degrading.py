@@ -10,7 +10,7 @@ from contracts.catalog import Cohort
 from contracts.manifest import Description
 from contracts.sizes import BannerSize
 from generator.layout.products import place_product
-from generator.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish
+from generator.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish, Shadow
 from generator.studio import StudioPainter
 from generator.studio.scenes import SCENES
 
@@ -29,6 +29,7 @@ class DrawnScene:
     bare: Image
     whole: Image
     light_side: LightSide
+    shadow: Shadow
     product: Box
     product_image: ProductImage
 
@@ -43,9 +44,10 @@ def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], co
         described = Description(subject="product", attributes=(), setting=setting, describer="measured")
         (painting,) = StudioPainter().paint([SceneWish(described, cohort, composition, number, image)])
         whole = painting.pixels.copy()
-        box = place_product(whole, image, STAND, GROUND_Y, painting.light_side)
+        light = painting.light_side
+        box = place_product(whole, image, STAND, GROUND_Y, light_side=light, shadow=painting.shadow)
         if box is not None:
-            yield DrawnScene(setting, painting.pixels, whole, painting.light_side, box, image)
+            yield DrawnScene(setting, painting.pixels, whole, light, painting.shadow, box, image)
 
 
 def noisy(pixels: Image, deviation: float, seed: int) -> Image:
@@ -78,7 +80,7 @@ def moved(scene: DrawnScene, top: float) -> tuple[Image, Image]:
     side = scene.bare.shape[0] * 0.36
     ground = top * (scene.bare.shape[0] - side) + side
     box = Box(scene.bare.shape[1] * 0.4, ground - side, side * 1.4, side)
-    place_product(picture, scene.product_image, box, ground, scene.light_side)
+    place_product(picture, scene.product_image, box, ground, light_side=scene.light_side, shadow=scene.shadow)
     changed = np.abs(picture.astype(np.int16) - scene.bare).max(axis=2) > 40
     mask[changed] = 255
     return picture, mask

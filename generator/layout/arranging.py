@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contracts.catalog import Cohort
+from contracts.creative import Headline
 from contracts.manifest import BannerCopy
 from generator.layout.blocks import Block, Piece, Placed, Role
 from generator.layout.fonts import Typeface, drawable
+from generator.layout.geometry import Shape
 from generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
-from generator.layout.planning import Shape, is_mirrored, template_of
+from generator.layout.planning import is_mirrored, template_of
 from generator.layout.text import printable
 from generator.ports import Box, Composition
 
@@ -42,6 +44,12 @@ _SCALES: dict[Shape, Scale] = {
     "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
     "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
 }
+_LIGHT_GAIN = 1.08
+"""A light headline may be a little larger: it weighs less."""
+_OFFER_GAIN = 1.35
+"""Of the price, where the offer comes first."""
+_BADGE_RADIUS = 1.62
+"""In font sizes of the saving: `−100%` fits with a little room."""
 _PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
 """In font sizes of the button."""
@@ -55,35 +63,54 @@ def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, languag
     Raises:
         NoFontForScript: a letter of the words has no font on this system.
     """
+    badged = bool(words.saving) and composition.creative.headline == "offer" and composition.product is not None
+    if badged:
+        setter = _Setter(words, composition, cohort, language, badged=True)
+        placed, button = _set(setter, composition)
+        badge = setter.badge(placed, button)
+        if badge is not None:
+            saving, box = badge
+            return Block((*placed, saving), button, setter.radius(button), box)
     setter = _Setter(words, composition, cohort, language)
+    placed, button = _set(setter, composition)
+    return Block(placed, button, setter.radius(button))
+
+
+def _set(setter: "_Setter", composition: Composition) -> tuple[tuple[Placed, ...], Box]:
+    """Return words and button as the template arranges them."""
     template = template_of(composition)
     if template.arrangement == "row":
         pieces = setter.row()
     elif template.arrangement == "split":
         pieces = setter.split(template.head, template.foot)
+    elif template.arrangement == "flank" and composition.aside is not None:
+        pieces = setter.flank(composition.aside)
     else:
         pieces = setter.column()
     button = next(piece.button for piece in pieces if piece.button)
-    radius = button.height * (0.18 if cohort.typeface == "serif" else 0.5)
-    return Block(tuple(item for piece in pieces for item in piece.placed), button, radius)
+    return tuple(item for piece in pieces for item in piece.placed), button
 
 
 class _Setter:
     """Holds what every piece needs: the words, the box, the typefaces and the scale."""
 
-    def __init__(self, words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> None:
+    def __init__(
+        self, words: BannerCopy, composition: Composition, cohort: Cohort, language: str, *, badged: bool = False
+    ) -> None:
         template = template_of(composition)
+        self.composition, self.badged, self.serif = composition, badged, cohort.typeface == "serif"
+        self.style = composition.creative.headline
         self.box = composition.text
         self.unit = (
             composition.size.height
             if template.shape != "square"
             else min(composition.size.height, composition.size.width)
         )
-        self.scale = _SCALES[template.shape]
+        self.scale = _styled(_SCALES[template.shape], self.style)
         self.rtl = composition.right_to_left
         self.mirrored = is_mirrored(composition)
         self.align: Align = "centre" if template.centred else "right" if self.rtl else "left"
-        self.display = Typeface(cohort.typeface, 800, language)
+        self.display = Typeface(cohort.typeface, 500 if self.style == "light" else 800, language)
         text = "grotesk" if cohort.typeface == "serif" else cohort.typeface
         self.strong = Typeface(text, 700, language)
         self.plain = Typeface(text, 500, language)
@@ -117,7 +144,7 @@ class _Setter:
         width = self.box.width * foot_share
         at_end = self.mirrored if foot_share < 1 else self.rtl
         foot_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
-        outward = _shift("right" if at_end else "left", width, foot.width)
+        outward = _shift("centre" if self.align == "centre" else "right" if at_end else "left", width, foot.width)
         return [
             self._in_box(head, self.box, self.box.y),
             foot.moved(foot_box.x + outward, self.box.y + self.box.height - foot.height),
@@ -136,6 +163,40 @@ class _Setter:
             else (self.box.x, self.box.x + self.box.width - foot.width)
         )
         return [head.moved(head_x, middle - head.height / 2), foot.moved(foot_x, middle - foot.height / 2)]
+
+    def flank(self, aside: Box) -> list[Piece]:
+        """Words in the box, price over button in the box across the product, all on one middle line."""
+        foot = self._foot(aside.width, stacked=True)
+        head = self._head(self.box.width, self.box.height)
+        middle = self.box.y + self.box.height / 2
+        return [
+            self._in_box(head, self.box, middle - head.height / 2),
+            foot.moved(aside.x + (aside.width - foot.width) / 2, middle - foot.height / 2),
+        ]
+
+    def badge(self, placed: tuple[Placed, ...], button: Box) -> tuple[Placed, Box] | None:
+        """Return the saving in a round badge at the product's shoulder away from the words; None if it hides any."""
+        product, size = self.composition.product, self.composition.size
+        label = self._small("saving", self.strong, self.unit)
+        if product is None or label is None:
+            return None
+        radius = _BADGE_RADIUS * label.font_size
+        margin = 0.03 * self.unit
+        away = product.x + product.width / 2 >= self.box.x + self.box.width / 2
+        x = product.x + product.width - radius if away else product.x + radius
+        x = min(max(x, radius + margin), size.width - radius - margin)
+        y = max(product.y + 0.8 * radius, radius + margin)
+        box = Box(x - radius, y - radius, 2 * radius, 2 * radius)
+        if any(_overlap(box, other) for other in (button, *(item.ink for item in placed))):
+            return None
+        baseline = y + (label.rise - label.drop) / 2
+        line = label.lines[0]
+        left = x - line.width * label.font_size / 2
+        return Placed("saving", line, label.typeface, label.font_size, left, baseline), box
+
+    def radius(self, button: Box) -> float:
+        """Return the rounding of the button's corners: a serif face asks for a quieter one."""
+        return button.height * (0.18 if self.serif else 0.5)
 
     def _head(self, width: float, height: float) -> Piece:
         """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
@@ -243,10 +304,11 @@ class _Setter:
         if not self.words["price"]:
             return None
         size = self.scale.price * self.unit
+        former = size * (0.62 if self.style == "offer" else 0.74)
         parts: tuple[tuple[Role, Typeface, float], ...] = (
             ("price", self.strong, size),
-            ("former_price", self.plain, size * 0.74),
-            ("saving", self.strong, size * 0.74),
+            ("former_price", self.plain, former),
+            *(() if self.badged else (("saving", self.strong, former),)),
         )
         placed: list[Placed] = []
         x = height = 0.0
@@ -308,7 +370,7 @@ class _Setter:
         )
 
     def _small(self, role: Role, typeface: Typeface, width: float) -> Paragraph | None:
-        size = self.scale.eyebrow * self.unit
+        size = (0.72 * self.scale.price if role == "saving" else self.scale.eyebrow) * self.unit
         return fit(
             self.words[role],
             typeface,
@@ -317,7 +379,7 @@ class _Setter:
             largest=size,
             smallest=size * 0.9,
             max_lines=1,
-            tracking=_EYEBROW_TRACKING,
+            tracking=0.0 if role == "saving" else _EYEBROW_TRACKING,
             right_to_left=self.rtl,
         )
 
@@ -344,6 +406,20 @@ class _Setter:
     @staticmethod
     def _clean(text: str, typeface: Typeface) -> str:
         return printable(drawable(printable(text), typeface))
+
+
+def _styled(scale: Scale, style: Headline) -> Scale:
+    """Return the scale as a headline style weighs it."""
+    largest, smallest = scale.headline
+    if style == "light":
+        return replace(scale, headline=(largest * _LIGHT_GAIN, smallest))
+    if style == "offer":
+        return replace(scale, price=scale.price * _OFFER_GAIN)
+    return scale
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
 
 
 def _with_less(words: dict[Role, str]) -> Iterator[frozenset[Role]]:

@@ -47,6 +47,8 @@ class Block:
     placed: tuple[Placed, ...]
     button: Box
     button_radius: float
+    badge: Box | None = None
+    """The square around the round badge that holds the saving."""
 
 
 @dataclass(frozen=True, slots=True)

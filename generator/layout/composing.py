@@ -37,7 +37,14 @@ def lay_out(
     inks = make_readable(pixels, block, composition, cohort, product_colour)
     product = None
     if product_image is not None and composition.product is not None and not painting.holds_product:
-        product = place_product(pixels, product_image, composition.product, composition.ground_y, painting.light_side)
+        product = place_product(
+            pixels,
+            product_image,
+            composition.product,
+            composition.ground_y,
+            light_side=painting.light_side,
+            shadow=painting.shadow,
+        )
     draw_words(pixels, block, inks)
     return ComposedBanner(pixels, composition, _placed_text(block, inks), product)
 

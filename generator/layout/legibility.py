@@ -1,16 +1,18 @@
 """Makes words readable on a scene and no more: measures what lies under them and strengthens the ground until it holds.
 
-Looks `open`, `spot` and `statement` veil the scene with a soft gradient of the cohort's own dark or light; `panel` lays
-a plain field beside it; `frost` a blurred, tinted pane over it. Each returns the colours in which words then read.
+Templates `open`, `spot` and `centre` veil the scene with a soft gradient of the cohort's own dark or light; `panel`,
+`diagonal` and `arc` lay a plain field beside it; `frost` a blurred, tinted pane over it. Each returns the colours in
+which words then read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.catalog import Cohort
+from generator.layout.blending import blend, blend_at, round_rect
 from generator.layout.blocks import Block, Placed, Role
 from generator.layout.colours import (
     WHITE,
@@ -29,8 +31,9 @@ from generator.layout.colours import (
     toward,
 )
 from generator.layout.drawing import Inks
+from generator.layout.fields import lay_field
 from generator.layout.planning import ground_box, is_mirrored, template_of
-from generator.layout.products import blurred, rounded
+from generator.layout.products import blurred
 from generator.ports import Box, Composition, Image
 
 Floats = NDArray[np.float32]
@@ -47,6 +50,7 @@ _BRIGHT = 0.22
 """Luminance from which a scene is a bright one; a mid grey has 0.21."""
 _TRUE_TO_SCENE = 0.3
 _SOFT_ROLES = frozenset({"line", "former_price"})
+_WORDS = frozenset({"eyebrow", "headline", "line"})
 _BUTTON_ON_GROUND = 1.4
 """A button whose edge stands out less than this against its ground is not seen as one."""
 
@@ -67,10 +71,15 @@ def make_readable(
 
     Panels and discs take a colour of the palette that is not the product's own, so that it does not drown in them.
     """
+    if block.badge is not None:
+        words = replace(block, placed=tuple(item for item in block.placed if item.role != "saving"), badge=None)
+        inks = make_readable(pixels, words, composition, cohort, product_colour)
+        fill = _badge_fill(cohort, product_colour)
+        return replace(inks, text={**inks.text, "saving": WHITE}, badge=fill)
     look = template_of(composition).look
     ground = ground_box(composition)
-    if look == "panel" and ground is not None:
-        return _on_panel(pixels, ground, composition, cohort, product_colour)
+    if look in {"panel", "diagonal", "arc"} and ground is not None:
+        return _on_field(pixels, ground, composition, cohort, product_colour)
     if look == "frost" and ground is not None:
         return _on_frost(pixels, ground, block, cohort)
     if look == "spot" and composition.product is not None:
@@ -88,31 +97,26 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
     bright = luminance(_mean_under(pixels, _union([item.ink for item in loose]))) > _BRIGHT if loose else False
     lighten = needs[1] < needs[0] + _TRUE_TO_SCENE if bright else needs[1] + _TRUE_TO_SCENE < needs[0]
     tone, strength = (tones[1], needs[1]) if lighten else (tones[0], needs[0])
-    _blend(pixels, mask * strength, tone.veil)
+    blend(pixels, mask * strength, tone.veil)
     under = _mean_under(pixels, block.button)
     text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving", "eyebrow"), tone.strong)
     text |= {"line": tone.soft, "former_price": tone.soft}
     return _with_button(text, under, cohort)
 
 
-def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
-    """Lay a field of the cohort's accent, its inner edge slanted where it stands beside the picture."""
-    strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
-    fill = toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 5.2)
-    height, width = pixels.shape[:2]
-    x = np.arange(width, dtype=np.float32)[None, :] + 0.5
-    y = np.arange(height, dtype=np.float32)[:, None] + 0.5
-    if ground.height >= height:
-        mirrored = is_mirrored(composition)
-        slant = (y / height - 0.5) * -0.16 * height
-        boundary = ground.x - slant if mirrored else ground.x + ground.width + slant
-        edge = boundary - x if mirrored else x - boundary
-        mask = np.clip(0.5 - edge, 0, 1)
-        shadow = np.clip(1 - np.abs(edge) / (0.12 * height), 0, 1) ** 2 * 0.22
-        _blend(pixels, np.broadcast_to(shadow, (height, width)).astype(np.float32), (0, 0, 0))
+def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
+    """Lay a field of the palette: `panel` in the accent, `diagonal` in its neighbour, `arc` in the light ground."""
+    template, palette = template_of(composition), cohort.palette
+    ink = ink_of(palette)
+    if template.look == "arc":
+        fill = mix(rgb(palette[0]), WHITE, 0.3)
     else:
-        mask = np.broadcast_to(np.clip(0.5 + (y - ground.y), 0, 1), (height, width))
-    _blend(pixels, mask.astype(np.float32), fill)
+        order = (-1, -2, -3) if template.look == "panel" else (-2, -1, -3)
+        fill = toward(apart_from(product_colour, [rgb(palette[at]) for at in order]), ink, WHITE, 5.2)
+    trim = apart_from(fill, [accent_of(palette), *map(rgb, palette[-3::-1])])
+    lay_field(pixels, ground, template.edge, mirrored=is_mirrored(composition), fill=fill, trim=trim)
+    if template.look == "arc":
+        return _on_light(fill, cohort)
     soft = toward(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving"), WHITE)
     text |= {"eyebrow": soft, "line": soft, "former_price": soft}
@@ -122,10 +126,10 @@ def _on_panel(pixels: Image, ground: Box, composition: Composition, cohort: Coho
 def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     """Lay a pane of frosted glass: the scene blurred behind the cohort's paper."""
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
-    mask = rounded(width, height, 0.09 * min(width, height))
+    mask = round_rect(width, height, Box(0, 0, width, height), 0.09 * min(width, height))
     pad = max(6, round(min(width, height) * 0.12))
     halo = blurred(np.pad(mask, pad), pad / 2.2)
-    _blend_at(pixels, halo * 0.2, (20, 16, 14), x - pad, y - pad + pad // 5)
+    blend_at(pixels, halo * 0.2, (20, 16, 14), x - pad, y - pad + pad // 5)
     region = pixels[y : y + height, x : x + width]
     small = cv2.resize(region, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_AREA)
     soft = np.asarray(cv2.GaussianBlur(small, (0, 0), 2.5), dtype=np.uint8)
@@ -142,9 +146,14 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     frosted = _mixed(soft, paper, float(strength))
     pane = cv2.resize(frosted, (width, height), interpolation=cv2.INTER_CUBIC)
     region[:] = cv2.blendLinear(region, pane, 1 - mask, mask)
-    ground_colour = _darkest_under(pixels, block)
-    accent = toward(accent_of(cohort.palette), ink, ground_colour, 4.5 * _MARGIN)
-    quiet = toward(mix(ink, ground_colour, 0.3), ink, ground_colour, 4.5 * _MARGIN)
+    return _on_light(_darkest_under(pixels, block), cohort)
+
+
+def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
+    """Return the palette's ink, with accents, as it reads on a light ground."""
+    ink = ink_of(cohort.palette)
+    accent = toward(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
+    quiet = toward(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = {
         "headline": ink,
         "price": ink,
@@ -153,7 +162,12 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
         "line": quiet,
         "former_price": quiet,
     }
-    return _with_button(text, ground_colour, cohort)
+    return _with_button(text, ground, cohort)
+
+
+def _badge_fill(cohort: Cohort, product_colour: Rgb | None) -> Rgb:
+    strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
+    return toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 4.5 * _MARGIN)
 
 
 def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
@@ -171,8 +185,8 @@ def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colou
     half = len(cohort.palette) // 2
     middle = apart_from(product_colour, tuple(rgb(cohort.palette[at]) for at in (half, half - 1, -1)))
     lift = np.clip(0.5 - y / (2 * radius), 0, 1).astype(np.float32)
-    _blend(pixels, mask * np.float32(0.97), middle)
-    _blend(pixels, mask * lift * np.float32(0.45), paper_of(cohort.palette))
+    blend(pixels, mask * np.float32(0.97), middle)
+    blend(pixels, mask * lift * np.float32(0.45), paper_of(cohort.palette))
 
 
 def _tones(pixels: Image, loose: list[Placed], cohort: Cohort) -> tuple[_Tone, _Tone]:
@@ -234,12 +248,16 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
     template = template_of(composition)
     x = np.arange(width, dtype=np.float32)
     y = np.arange(height, dtype=np.float32)
-    if template.look == "statement" or (template.centred and composition.product is None):
+    if template.arrangement == "flank":
+        parts = [[item.ink for item in loose if item.role in _WORDS], [button]]
+        parts[1] += [item.ink for item in loose if item.role not in _WORDS]
+        return np.asarray(np.maximum(*(_halo(x, y, _union(boxes or [button])) for boxes in parts)), np.float32)
+    if template.centred and composition.product is None:
         dx = np.maximum(np.maximum(extent.x - x, x - extent.x - extent.width), 0) / (0.22 * width)
         dy = np.maximum(np.maximum(extent.y - y, y - extent.y - extent.height), 0) / (0.5 * height)
         return _smooth(1 - 0.75 * np.hypot(dx[None, :], dy[:, None]))
     if template.arrangement == "split" or template.centred:
-        words = _union([item.ink for item in loose if item.role in {"eyebrow", "headline", "line"}] or [button])
+        words = _union([item.ink for item in loose if item.role in _WORDS] or [button])
         down = _smooth(1 - np.maximum(y - words.y - words.height, 0) / (0.3 * height))[:, None]
         lower = [item.ink for item in loose if item.ink.y > words.y + words.height]
         veil = np.broadcast_to(down, (height, width)).astype(np.float32)
@@ -252,6 +270,14 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
     reach = 0.3 * width if template.shape != "strip" else 0.2 * width
     beyond = extent.x - x if is_mirrored(composition) else x - extent.x - extent.width
     return np.broadcast_to(_smooth(1 - np.maximum(beyond, 0) / reach)[None, :], (height, width)).astype(np.float32)
+
+
+def _halo(x: Floats, y: Floats, box: Box) -> Floats:
+    """Return 1 in a box, falling off softly within as much as its own size."""
+    reach_x, reach_y = 0.7 * box.width + 1, 1.1 * box.height + 1
+    dx = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / reach_x
+    dy = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / reach_y
+    return _smooth(1 - np.hypot(dx[None, :], dy[:, None]))
 
 
 def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
@@ -304,20 +330,3 @@ def _mixed(pixels: Image, colour: Rgb, share: float) -> Image:
     mixed = pixels + (np.array(colour, np.float32) - pixels) * np.float32(share)
     result: Image = (mixed + 0.5).astype(np.uint8)
     return result
-
-
-def _blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
-    """Blend a colour over the picture, touching only the rows and columns where the mask is not empty."""
-    columns, rows = np.flatnonzero(mask.max(axis=0) > 0.002), np.flatnonzero(mask.max(axis=1) > 0.002)
-    if not len(columns) or not len(rows):
-        return
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    region, share = pixels[window], mask[window]
-    region[:] = cv2.blendLinear(region, np.full_like(region, colour), 1 - share, share)
-
-
-def _blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> None:
-    height, width = pixels.shape[:2]
-    x, y = max(0, left), max(0, top)
-    right, bottom = min(width, left + mask.shape[1]), min(height, top + mask.shape[0])
-    _blend(pixels[y:bottom, x:right], mask[y - top : bottom - top, x - left : right - left], colour)

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from fontTools import unicodedata as scripts
 
-from generator.layout.fonts import Shaped, Typeface, cap_height, shape
+from generator.layout.fonts import Shaped, Typeface, cap_height, is_right_to_left, shape
 
 _NOT_AT_START = frozenset(
     "、。，．・：；？！ー）］｝」』】〕〉》”’…‥々ゝゞぁぃぅぇぉっゃゅょァィゥェォッャュョ,.:;?!)]}%"
@@ -201,17 +201,6 @@ def _turned(signs: str) -> str:
 def advance(run: Shaped, tracking: float) -> float:
     """Return the advance width of a stretch for a font size of 1, tracking included."""
     return run.width + tracking * len(run.text)
-
-
-def is_right_to_left(text: str) -> bool:
-    """Whether the first letter with a direction runs right to left (UAX #9, rule P2)."""
-    for char in text:
-        kind = unicodedata.bidirectional(char)
-        if kind in {"R", "AL"}:
-            return True
-        if kind == "L":
-            return False
-    return False
 
 
 def _directional(text: str, *, right_to_left: bool) -> list[str]:

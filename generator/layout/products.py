@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.ports import Box, Image, LightSide, ProductImage
+from generator.layout.blending import round_rect
+from generator.ports import Box, Image, LightSide, ProductImage, Shadow
 
 Floats = NDArray[np.float32]
 
@@ -20,14 +21,15 @@ _EXPOSURE = (0.9, 1.06)
 _TINT = 0.07
 """How far the product's colour moves toward that of the scene's light."""
 _SHADING = 0.07
-_FLATNESS = 0.2
-"""Height of the cast shadow, of the product's."""
 _CAST_BLUR = 0.035
+"""Of the product's height, for a shadow of softness 1."""
 _CARD_RADIUS = 0.055
 _VISIBLE_ALPHA = 16
 
 
-def place_product(pixels: Image, product: ProductImage, box: Box, ground_y: float, light_side: LightSide) -> Box | None:
+def place_product(
+    pixels: Image, product: ProductImage, box: Box, ground_y: float, *, light_side: LightSide, shadow: Shadow
+) -> Box | None:
     """Draw the product into the box, in place; return the box of its visible pixels, None when it has none."""
     if not product.cut_out:
         return _place_card(pixels, product.pixels[..., :3], box)
@@ -44,7 +46,7 @@ def place_product(pixels: Image, product: ProductImage, box: Box, ground_y: floa
         return None
     around = pixels[int(visible.y) : int(visible.y + visible.height), int(visible.x) : int(visible.x + visible.width)]
     colour = _lit(sprite[..., :3], np.array(cv2.mean(around)[:3], np.float32), light_side)
-    _shade_ground(pixels, alpha, left, top, light_side)
+    _shade_ground(pixels, alpha, left, top, light_side=light_side, shadow=shadow)
     _lay(pixels, colour, alpha, left, top)
     return visible
 
@@ -72,7 +74,7 @@ def _scaled(picture: Image, width: float, height: float) -> Floats:
     return floats
 
 
-def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, light_side: LightSide) -> None:
+def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, *, light_side: LightSide, shadow: Shadow) -> None:
     """Darken the surface: cast shadow first, then the contact under the foot."""
     height, width = alpha.shape
     foot = alpha[int(height * 0.9) :].max(axis=0) > 0.3
@@ -83,37 +85,39 @@ def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, light_side:
     foot_width = max(8, foot_right - foot_left)
     pad = round(0.6 * max(foot_width, height * 0.6))
     # No shadow reaches up higher than the flat silhouette with its blur: the rows above it are not worth the work.
-    base_y = min(pad + height, math.ceil(max(height * (_FLATNESS + 3 * _CAST_BLUR), 0.4 * foot_width)) + 8)
+    base_y = min(
+        pad + height, math.ceil(max(height * (shadow.length + 3 * _CAST_BLUR * shadow.softness), 0.4 * foot_width)) + 8
+    )
     shade = np.zeros((base_y + pad, width + 2 * pad), np.float32)
-    _add_cast(shade, alpha, pad, base_y, light_side)
+    _add_cast(shade, alpha, pad, base_y, light_side=light_side, shadow=shadow)
     centre = (pad + (foot_left + foot_right) / 2, base_y - foot_width * 0.02)
     for reach, depth, softness, strength in ((0.62, 0.13, 0.09, 0.3), (0.49, 0.05, 0.028, 0.55)):
         layer = np.zeros_like(shade)
         axes = (foot_width * reach, max(1.5, foot_width * depth))
         cv2.ellipse(layer, _fixed(*centre), _fixed(*axes), 0, 0, 360, 1.0, -1, cv2.LINE_AA, _SHIFT)
-        layer = blurred(layer, max(1.0, foot_width * softness))
-        shade = 1 - (1 - shade) * (1 - strength * layer)
+        layer = blurred(layer, max(1.0, foot_width * softness * shadow.softness**0.5))
+        shade = 1 - (1 - shade) * (1 - min(0.9, strength * shadow.strength**0.5) * layer)
     _multiply(pixels, shade, left - pad, top + height - base_y)
 
 
-def _add_cast(shade: Floats, alpha: Floats, pad: int, base_y: int, light_side: LightSide) -> None:
+def _add_cast(shade: Floats, alpha: Floats, pad: int, base_y: int, *, light_side: LightSide, shadow: Shadow) -> None:
     """Lay the silhouette down on the ground, sheared away from the light, fading with distance."""
     height = alpha.shape[0]
     lean = {"left": 1.1, "right": -1.1, "above": 0.15}[light_side]
-    reach = height * _FLATNESS
+    reach = height * shadow.length
     length = min(1.0, pad * 0.9 / max(1.0, abs(lean) * reach))
     # Maps silhouette (x, y from its foot) to the ground: up the product is away from the foot and sideways.
     matrix = np.array(
         [
-            [1.0, -lean * _FLATNESS * length, pad + lean * reach * length],
-            [0.0, _FLATNESS * length, base_y - reach * length],
+            [1.0, -lean * shadow.length * length, pad + lean * reach * length],
+            [0.0, shadow.length * length, base_y - reach * length],
         ],
         dtype=np.float32,
     )
     fade = np.linspace(0.15, 1.0, height, dtype=np.float32)[:, None]
     flat = cv2.warpAffine(alpha * fade, matrix, (shade.shape[1], shade.shape[0]), flags=cv2.INTER_LINEAR)
     cast = np.asarray(flat, dtype=np.float32)
-    shade[:] = 0.26 * blurred(cast, max(1.2, height * _CAST_BLUR))
+    shade[:] = 0.26 * shadow.strength * blurred(cast, max(1.2, height * _CAST_BLUR * shadow.softness))
 
 
 def _lit(colour: Floats, scene: Floats, light_side: LightSide) -> Floats:
@@ -137,7 +141,7 @@ def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
     left = round(box.x + (box.width - size[0]) / 2)
     top = round(box.y + (box.height - size[1]) / 2)
     radius = _CARD_RADIUS * max(size) + 2
-    mask = rounded(size[0], size[1], radius)
+    mask = round_rect(*size, Box(0, 0, *size), radius)
     pad = max(8, round(max(size) * 0.12))
     shade = np.pad(mask, pad)
     drop = round(max(size) * 0.025)
@@ -146,15 +150,6 @@ def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
     _multiply(pixels, 1 - (1 - soft) * (1 - close), left - pad, top - pad)
     _lay(pixels, scaled.astype(np.float32), mask, left, top)
     return _clipped(Box(left, top, size[0], size[1]), pixels)
-
-
-def rounded(width: int, height: int, radius: float) -> Floats:
-    """Return the anti-aliased coverage of a rounded rectangle that fills the array."""
-    x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2)[None, :] - (width / 2 - radius)
-    y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2)[:, None] - (height / 2 - radius)
-    outside = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0) - radius
-    coverage: Floats = np.clip(0.5 - outside, 0, 1).astype(np.float32)
-    return coverage
 
 
 def _multiply(pixels: Image, shade: Floats, left: int, top: int) -> None:

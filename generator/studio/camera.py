@@ -1,14 +1,16 @@
 """The camera: lights a scene, takes it through the lens and develops it.
 
-Everything soft (layers, light, haze, reflections) happens in linear light at a working size of about 56,000 pixels;
+Everything soft (layers, light, haze, reflections) happens in linear light at a working size of at most 36,000 pixels;
 only the surface's texture and the grain are made at full size. That keeps a 1080 x 1080 within tens of milliseconds.
 """
 
 import math
+from functools import lru_cache
 from random import Random
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from generator.ports import Box, Image
 from generator.studio import surfaces
@@ -18,17 +20,21 @@ from generator.studio.light import Light
 from generator.studio.scene import Scene, Stage, Stops
 from generator.studio.view import View
 
-WORKING_PIXELS = 56_000
-"""Working size: the largest softly focused edge is then about 5 pixels wide on 1080 x 1080, as a lens would draw it."""
+WORKING_PIXELS = 36_000
+"""Working size: the largest softly focused edge is then about 6 pixels wide on 1080 x 1080, as a lens would draw it."""
+WORKING_SHARE = 0.36
+"""Of a small banner's pixels: what is out of focus has no more detail than that."""
 GRAIN = 1.1
 """Standard deviation in 8-bit steps: breaks the banding of gradients, stays below what the encoder would keep."""
 _GRAIN_TILE = 256
+_FINE = 16
+"""Steps of a printed value within one of 8 bits: enlarged in 16-bit integers, at half the memory of floats."""
 
 
 def take(scene: Scene, stage: Stage) -> Image:
     """Return the picture of a scene: RGB, exactly the view's size."""
     view = stage.view
-    scale = min(1.0, math.sqrt(WORKING_PIXELS / (view.width * view.height)))
+    scale = math.sqrt(min(WORKING_SHARE, WORKING_PIXELS / (view.width * view.height)))
     width, height = max(48, round(view.width * scale)), max(32, round(view.height * scale))
     picture = _backdrop(scene.backdrop, width, height)
     exposure = np.array([*_exposure(stage.light), 1], np.float32)
@@ -47,8 +53,8 @@ def take(scene: Scene, stage: Stage) -> Image:
             front = front * exposure
         picture = _over(picture, front)
         sharp = sharp * (1 - front[..., 3])
-    picture = _develop(picture)
-    return _print(picture, sharp, scene, view, stage.rng)
+    picture = _develop(picture, stage.light.vignette)
+    return _print(picture, sharp, scene, stage)
 
 
 def _backdrop(stops: Stops, width: int, height: int) -> Plane:
@@ -62,7 +68,8 @@ def _backdrop(stops: Stops, width: int, height: int) -> Plane:
 
 def _over(below: Plane, above: Plane) -> Plane:
     shown = cv2.cvtColor(1 - above[..., 3], cv2.COLOR_GRAY2RGB)
-    return np.asarray(below * shown + above[..., :3], np.float32)
+    cv2.multiply(below, shown, dst=shown)
+    return np.asarray(cv2.add(shown, cv2.cvtColor(above, cv2.COLOR_RGBA2RGB), dst=shown), np.float32)
 
 
 def _surface_cover(view: View, scene: Scene, width: int, height: int) -> tuple[Plane, Plane]:
@@ -148,6 +155,8 @@ def _calm(picture: Plane, view: View) -> Plane:
     radius = max(2.0, 0.10 * view.unit * width / view.width)
     quiet = soften(picture, radius)
     share = 0.9 * _zone(view, view.text, width, height)
+    if view.aside is not None:
+        share = np.maximum(share, 0.8 * _zone(view, view.aside, width, height))
     if view.product is not None:
         share = np.maximum(share, 0.6 * _zone(view, view.product, width, height))
     return np.asarray(picture + (quiet - picture) * share[..., None], np.float32)
@@ -169,7 +178,7 @@ def _focus(view: View, depth: Plane) -> Plane:
     return np.asarray(np.clip(1 - away**2, 0, 1)[:, None], np.float32)
 
 
-def _develop(picture: Plane) -> Plane:
+def _develop(picture: Plane, darker: float) -> Plane:
     """Return sRGB 0..255 floats: bloom, vignette and a film's shoulder, which keeps highlights coloured."""
     height, width = picture.shape[:2]
     bright = np.maximum(picture - 0.85, 0)
@@ -177,7 +186,7 @@ def _develop(picture: Plane) -> Plane:
     picture = picture + 0.35 * soften(bloom, max(1.0, 0.04 * height))
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    vignette = 1 - 0.20 * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
+    vignette = 1 - np.float32(darker) * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
     picture = np.asarray(picture * vignette[..., None], np.float32)
     # Where light overflows it bleaches, as film does: a golden window turns white, not yellow.
     peak = picture.max(axis=2, keepdims=True)
@@ -189,29 +198,36 @@ def _develop(picture: Plane) -> Plane:
     return encode(np.asarray(picture, np.float32))
 
 
-def _print(picture: Plane, sharp: Plane, scene: Scene, view: View, rng: Random) -> Image:
+def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Image:
     """Enlarge to the banner's size; add texture and grain there."""
+    view, surface = stage.view, scene.surface
     size = (view.width, view.height)
-    full = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.float32)
-    top = max(0, min(view.height - 8, int(view.horizon - scene.surface.fade * view.unit * 0.5)))
-    texture = surfaces.lay(scene.surface, rng, view.width, view.height - top)
+    fine = (picture * np.float32(_FINE)).round().astype(np.int16)
+    full = cv2.resize(fine, size, interpolation=cv2.INTER_CUBIC)
+    top = max(0, min(view.height - 8, int(view.horizon - surface.fade * view.unit * 0.5)))
+    texture = surfaces.lay(surface, stage.grain_seed, view.width, view.height - top)
     mask = np.asarray(cv2.resize(sharp, size, interpolation=cv2.INTER_LINEAR), np.float32)[top:]
-    texture *= mask * (scene.surface.strength * 0.5)
+    texture *= mask * np.float32(surface.strength * 0.5)
     np.clip(texture, -0.6, 0.6, out=texture)
     # At full size every pass counts: OpenCV multiplies, adds, clips and rounds in two.
-    cv2.multiply(full[top:], cv2.merge([1 + texture * np.float32(each) for each in scene.surface.warmth]), full[top:])
-    grain = _grain(rng, view.width)
-    printed = np.empty(full.shape, np.uint8)
-    for top in range(0, view.height, _GRAIN_TILE):
-        band = full[top : top + _GRAIN_TILE]
-        printed[top : top + _GRAIN_TILE] = cv2.add(band, grain[: len(band)], dtype=cv2.CV_8U)
+    warm = cv2.merge([1 + texture * np.float32(each) for each in surface.warmth])
+    cv2.multiply(full[top:], warm, full[top:], dtype=cv2.CV_16S)
+    printed = np.empty((view.height, view.width, 3), np.uint8)
+    grain = _grain(view.width)
+    for row in range(0, view.height, _GRAIN_TILE):
+        band = full[row : row + _GRAIN_TILE]
+        # `convertScaleAbs` rounds and clips, but would mirror what grain takes below black.
+        summed = np.maximum(cv2.add(band, grain[: len(band)]), 0)
+        cv2.convertScaleAbs(summed, dst=printed[row : row + _GRAIN_TILE], alpha=1 / _FINE)
     return printed
 
 
-def _grain(rng: Random, width: int) -> Plane:
-    """Return the grain of one band across the picture; every band has the same."""
-    tile = np.random.default_rng(rng.getrandbits(64)).standard_normal((_GRAIN_TILE, _GRAIN_TILE), np.float32) * GRAIN
-    return np.tile(np.asarray(cv2.merge([tile] * 3), np.float32), (1, -(-width // _GRAIN_TILE), 1))[:, :width]
+@lru_cache(8)
+def _grain(width: int) -> NDArray[np.int16]:
+    """Return the grain of one band across the picture: the same on every band of every picture."""
+    tile = np.random.default_rng(0).standard_normal((_GRAIN_TILE, _GRAIN_TILE), np.float32) * (GRAIN * _FINE)
+    whole = np.tile(tile.round().astype(np.int16), (1, -(-width // _GRAIN_TILE)))[:, :width]
+    return np.ascontiguousarray(np.repeat(whole[..., None], 3, axis=2))
 
 
 def _grid(view: View, width: int, height: int) -> tuple[Plane, Plane]:

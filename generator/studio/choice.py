@@ -52,6 +52,9 @@ _WORDS = {
 _TELLING = frozenset({"festive", "snow"})
 """Words of season weigh double: a snowy forest is snow first, a Christmas living room is festive first."""
 
+_SEASON = re.compile(r"\b(summer|winter|spring)\b", re.IGNORECASE)
+"""They say when, and only where nothing says where do they stand for a place: a winter garden is a garden."""
+
 
 def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
     """Return the scene for a setting; if its words say nothing, the first of the cohort's that does, else the studio.
@@ -59,7 +62,7 @@ def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
     The scene whose words cover most of the setting wins: "coffee on a garden terrace" is a garden.
     """
     for words in (setting, *preferred):
-        best = _best(words, known)
+        best = _best(_SEASON.sub(" ", words), known) or _best(words, known)
         if best is not None:
             return best
     return FALLBACK

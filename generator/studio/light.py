@@ -1,7 +1,9 @@
-"""The four lights of a cohort: white balance, exposure, direction, air."""
+"""The four lights of a cohort (white balance, exposure, direction, air), and how a scene style exposes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from contracts.creative import SceneStyle
+from generator.ports import Shadow
 from generator.studio.colour import Rgb
 
 
@@ -24,6 +26,9 @@ class Light:
     """How far lamps, candles and fairy lights carry: 0 unlit to 1."""
     shafts: float
     """Strength of visible rays."""
+    shadow: Shadow
+    vignette: float = 0.20
+    """How much darker the corners are."""
 
 
 LIGHTS = {
@@ -36,6 +41,7 @@ LIGHTS = {
         height=0.05,
         lamps=0.15,
         shafts=0.9,
+        shadow=Shadow(0.3, 1.2, 0.95),
     ),
     "day": Light(
         name="day",
@@ -46,6 +52,7 @@ LIGHTS = {
         height=-0.2,
         lamps=0.0,
         shafts=0.25,
+        shadow=Shadow(0.16, 1.0, 1.0),
     ),
     "golden": Light(
         name="golden",
@@ -56,6 +63,7 @@ LIGHTS = {
         height=0.28,
         lamps=0.45,
         shafts=0.7,
+        shadow=Shadow(0.36, 0.85, 1.15),
     ),
     "evening": Light(
         name="evening",
@@ -66,5 +74,34 @@ LIGHTS = {
         height=0.35,
         lamps=1.0,
         shafts=0.15,
+        shadow=Shadow(0.22, 1.5, 0.9),
     ),
 }
+
+
+def exposed(light: Light, style: SceneStyle) -> Light:
+    """Return the light as a style asks for it: `airy` fills the shadows, `dramatic` leaves them to a strong key."""
+    if style == "airy":
+        return replace(
+            light,
+            key=_times(light.key, 0.92),
+            ambient=_times(light.ambient, 1.22),
+            glow=_times(light.glow, 1.35),
+            shadow=replace(light.shadow, softness=light.shadow.softness * 1.5, strength=light.shadow.strength * 0.75),
+            vignette=0.06,
+        )
+    if style == "dramatic":
+        return replace(
+            light,
+            key=_times(light.key, 1.3),
+            ambient=_times(light.ambient, 0.62),
+            shafts=min(1.0, light.shafts * 1.5),
+            shadow=replace(light.shadow, softness=light.shadow.softness * 0.7, strength=light.shadow.strength * 1.3),
+            vignette=0.42,
+        )
+    return light
+
+
+def _times(colour: Rgb, factor: float) -> Rgb:
+    red, green, blue = (part * factor for part in colour)
+    return red, green, blue

@@ -7,13 +7,14 @@ from contracts.manifest import Provenance
 from generator.ports import Painting, SceneWish
 from generator.studio.camera import take
 from generator.studio.choice import choose
-from generator.studio.light import LIGHTS
+from generator.studio.light import LIGHTS, exposed
 from generator.studio.palette import at_dusk, tones
 from generator.studio.scene import Stage
 from generator.studio.scenes import SCENES
+from generator.studio.season import season_of
 from generator.studio.view import view_of
 
-REVISION = "studio@2"
+REVISION = "studio@3"
 
 
 class StudioPainter:
@@ -26,13 +27,18 @@ class StudioPainter:
 
 def _paint(wish: SceneWish) -> Painting:
     rng = Random(wish.seed)
-    name = choose(wish.description.setting, wish.cohort.settings, tuple(SCENES))
+    cohort, words = wish.cohort, wish.description.setting
+    name = choose(words, cohort.settings, tuple(SCENES))
     view = view_of(wish, rng)
-    palette, light = wish.cohort.palette, LIGHTS[wish.cohort.light]
-    colours = at_dusk(tones(palette), palette) if light.lamps == 1.0 else tones(palette)
-    stage = Stage(view, colours, light, rng)
+    light = exposed(LIGHTS[cohort.light], wish.composition.creative.scene)
+    colours = tones(cohort.palette)
+    if light.lamps == 1.0:
+        colours = at_dusk(colours, cohort.palette)
+    season = season_of((words, *cohort.settings[:1], *cohort.mood, cohort.name))
+    stage = Stage(view, colours, light, rng, season, wish.seed)
     return Painting(
         pixels=take(SCENES[name](stage), stage),
         light_side=view.light_side,
+        shadow=light.shadow,
         provenance=Provenance(painter=REVISION, engine="studio", scene=name),
     )

@@ -9,6 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from generator.studio.colour import Oklch, from_hex, mix, to_hex
+from generator.studio.season import Season
+
+FOLIAGE: dict[Season, tuple[str, str]] = {
+    "spring": ("#c6dc86", "#4b7d46"),
+    "summer": ("#a3bd74", "#2f5138"),
+    "autumn": ("#e6b04e", "#93421f"),
+    "winter": ("#bcc4ab", "#4a5c54"),
+}
+GRASS: dict[Season, str] = {"spring": "#9fc46a", "summer": "#9aad5a", "autumn": "#c3a255", "winter": "#c6cabb"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,9 @@ class Tones:
     accent: str
     accents: tuple[str, ...]
     """Accent first; all bright enough to be seen and muted enough to be out of focus."""
+    foliage: tuple[str, str] = FOLIAGE["summer"]
+    """Young leaves and old ones."""
+    grass: str = GRASS["summer"]
 
     def natural(self, colour: str, pull: float = 0.18) -> str:
         """Return a thing's own colour drawn towards the palette."""
@@ -36,7 +48,11 @@ class Tones:
 
     def leaf(self, depth: float = 0.5) -> str:
         """Return foliage from young (0) to deep (1)."""
-        return self.natural(mix("#a3bd74", "#2f5138", depth), 0.10)
+        return self.natural(mix(*self.foliage, depth), 0.10)
+
+    def outdoors(self, season: Season) -> "Tones":
+        """Return the colours with leaves and grass as a season has them; indoors plants are green all year."""
+        return replace(self, foliage=FOLIAGE[season], grass=GRASS[season])
 
 
 def tones(palette: Sequence[str]) -> Tones:

@@ -6,6 +6,7 @@ from random import Random
 
 from generator.studio.light import Light
 from generator.studio.palette import Tones
+from generator.studio.season import Season
 from generator.studio.surfaces import Surface
 from generator.studio.view import View
 
@@ -55,6 +56,9 @@ class Stage:
     tones: Tones
     light: Light
     rng: Random
+    season: Season = "summer"
+    grain_seed: int = 0
+    """Of what all sizes of a banner share: the surface's texture."""
 
 
 Draw = Callable[[Stage], Scene]

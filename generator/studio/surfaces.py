@@ -6,7 +6,7 @@ boards, ripples and veins run away from the camera.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -35,11 +35,14 @@ class Surface:
     """Texture contrast per channel, red green blue: wood darkens towards red."""
 
 
-def lay(surface: Surface, rng: Random, width: int, depth: int) -> Plane:
+_TALL, _WIDE = 256, 768
+"""Of a texture laid flat: as fine as the camera resolves where it is sharp."""
+
+
+def lay(surface: Surface, seed: int, width: int, depth: int) -> Plane:
     """Return the texture of a surface as the camera sees it, `depth` rows from the back edge to the frame."""
-    generator = np.random.default_rng(rng.getrandbits(64))
-    tall, wide = max(48, min(420, int(depth * 1.6))), max(192, min(1100, int(width * 0.9)))
-    flat = surface.texture(generator, tall, wide)
+    tall, wide = _TALL, _WIDE
+    flat = _flat(surface.texture, seed)
     # The far edge shows a third of the texture's middle per frame width, the near edge less of it: closer is larger.
     far, near = 0.5, 0.29
     source = np.array(
@@ -58,6 +61,13 @@ def lay(surface: Surface, rng: Random, width: int, depth: int) -> Plane:
     )
 
 
+@lru_cache(4)
+def _flat(texture: Texture, seed: int) -> Plane:
+    """Return a texture, kept for the other sizes of its banner."""
+    return texture(np.random.default_rng(seed), _TALL, _WIDE)
+
+
+@cache
 def planks(boards: int) -> Texture:
     """Return wood in boards that run across the picture; 1 is one slab."""
 

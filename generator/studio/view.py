@@ -19,6 +19,8 @@ class View:
     text: Box
     product: Box | None
     light_side: LightSide
+    aside: Box | None = None
+    """Where price and button stand apart from the words."""
 
     @property
     def light_x(self) -> float:
@@ -32,15 +34,18 @@ class View:
 
     def in_words(self, x: float, y: float) -> bool:
         """Return whether a point lies behind the words."""
-        text = self.text
-        return text.x < x < text.x + text.width and text.y < y < text.y + text.height
+        return any(
+            box.x < x < box.x + box.width and box.y < y < box.y + box.height
+            for box in (self.text, self.aside)
+            if box is not None
+        )
 
     def gaps(self, top: float, clearance: float = 0.06) -> list[tuple[float, float]]:
         """Return the stretches of the horizon where a thing reaching up to `top` hides behind nothing that matters."""
         clear = clearance * self.unit
         taken = sorted(
             (box.x - clear, box.x + box.width + clear)
-            for box in (self.text, self.product)
+            for box in (self.text, self.product, self.aside)
             if box is not None and box.y + box.height > top and box.y < self.horizon + clear
         )
         gaps, at = [], -0.1 * self.unit
@@ -95,7 +100,7 @@ def view_of(wish: SceneWish, rng: Random) -> View:
     if product is not None and abs(lean) < 0.08:
         lean = (width / 2 - product.x - product.width / 2) / width
     side: LightSide = rng.choice(("left", "right")) if abs(lean) < 0.03 else "right" if lean < 0 else "left"
-    return View(width, height, unit, horizon, text, product, side)
+    return View(width, height, unit, horizon, text, product, side, composition.aside)
 
 
 def _standing(box: Box | None, image: ProductImage | None) -> Box | None:

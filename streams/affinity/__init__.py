@@ -3,7 +3,7 @@
 May import contracts and `streams.errors`; nothing else of ours.
 """
 
-from streams.affinity.catalogue import Catalogue
+from streams.affinity.catalogue import FAVOURITES, Catalogue
 from streams.affinity.deciding import decide, settle
 from streams.affinity.folding import KIND_WEIGHTS, fold
 from streams.affinity.policy import Policy
@@ -11,6 +11,7 @@ from streams.affinity.quick import quick_fold
 from streams.affinity.state import Decision, UserState, pack, seen_at_of, unpack
 
 __all__ = [
+    "FAVOURITES",
     "KIND_WEIGHTS",
     "Catalogue",
     "Decision",

@@ -2,21 +2,31 @@
 
 from collections.abc import Iterable, Mapping
 
-from contracts.catalog import Cohort, Product
+from contracts.catalog import Cohort, Favourite, Product
 from contracts.keys import banner_key
-from streams.affinity.state import MARK_BYTES
+from streams.affinity.state import MARK_BYTES, ONLY_VARIANT
 
-VARIANT = "a"
-"""The only variant until experiments run (DESIGN.md §4)."""
+FAVOURITES = 6
+"""Products that tell what a cohort likes: PMG's prompts name about as many, and more make requests longer."""
+MAX_FAVOURITE_TITLE = 120
+"""Characters, as the contract has it: what a thing is stands in front."""
 
 
 class Catalogue:
     """Products and cohorts at one moment. Never changes; a changed catalogue is a new snapshot.
 
+    `favourites` is how many of a cohort's products its requests tell; they are part of its banners' keys.
     A product may name a cohort that the catalogue does not hold (yet): that cohort counts as not named.
     """
 
-    def __init__(self, products: Iterable[Product], cohorts: Iterable[Cohort], *, creative_revision: str) -> None:
+    def __init__(
+        self,
+        products: Iterable[Product],
+        cohorts: Iterable[Cohort],
+        *,
+        creative_revision: str,
+        favourites: int = 0,
+    ) -> None:
         self.products: Mapping[str, Product] = {each.product_id: each for each in products}
         self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in cohorts}
         self.creative_revision = creative_revision
@@ -30,9 +40,11 @@ class Catalogue:
             for cohort_id, weight in memberships.items():
                 shelves[cohort_id].append((-weight, product_id))
         self._shelves = {cohort: tuple(each for _, each in sorted(shelf)) for cohort, shelf in shelves.items()}
-        self._banner_keys: dict[tuple[str, str], str] = {}
-        self.banner_marks: dict[tuple[str, str], int] = {}
-        """Of (product, cohort), those that `banner_mark` has returned."""
+        self._told = favourites
+        self._favourites: dict[str, tuple[Favourite, ...]] = {}
+        self._banner_keys: dict[tuple[str, str, str], str] = {}
+        self.banner_marks: dict[tuple[str, str, str], int] = {}
+        """Of (product, cohort, variant), those that `banner_mark` has returned."""
         self.current_marks: set[int] = set()
         """Marks that `banner_mark` has returned: a decision that carries one names its banner as it is now. Not those
         of all banners, whose hashes would take minutes for a large shop."""
@@ -49,35 +61,48 @@ class Catalogue:
         """Return a cohort's products, the most typical first."""
         return self._shelves.get(cohort_id, ())
 
-    def banner_key(self, product_id: str, cohort_id: str) -> str:
-        """Return the key of the banner that shows this product to this cohort, as both are now.
+    def favourites(self, cohort_id: str) -> tuple[Favourite, ...]:
+        """Return what requests tell of a cohort's products."""
+        found = self._favourites.get(cohort_id)
+        if found is None:
+            shelf = map(self.products.__getitem__, self.shelf(cohort_id)[: self._told])
+            found = tuple(
+                Favourite(title=each.title[:MAX_FAVOURITE_TITLE], category=each.category, locale=each.locale)
+                for each in shelf
+            )
+            self._favourites[cohort_id] = found
+        return found
+
+    def banner_key(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> str:
+        """Return the key of the banner that shows this product to this cohort in this variant, as they are now.
 
         Raises:
             KeyError: the catalogue lacks one of them.
         """
-        pair = (product_id, cohort_id)
-        key = self._banner_keys.get(pair)
+        place = (product_id, cohort_id, variant)
+        key = self._banner_keys.get(place)
         if key is None:
             product = self.products[product_id]
             key = banner_key(
                 product,
                 self.cohorts[cohort_id],
                 locale=product.locale,
-                variant=VARIANT,
+                variant=variant,
                 creative_revision=self.creative_revision,
+                favourites=self.favourites(cohort_id),
             )
-            self._banner_keys[pair] = key
+            self._banner_keys[place] = key
         return key
 
-    def banner_mark(self, product_id: str, cohort_id: str) -> int:
+    def banner_mark(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> int:
         """Return the first 64 bits of that key: what a decision keeps of it.
 
         Raises:
             KeyError: the catalogue lacks one of them.
         """
-        pair = (product_id, cohort_id)
-        mark = self.banner_marks.get(pair)
+        place = (product_id, cohort_id, variant)
+        mark = self.banner_marks.get(place)
         if mark is None:
-            mark = self.banner_marks[pair] = int(self.banner_key(product_id, cohort_id)[: 2 * MARK_BYTES], 16)
+            mark = self.banner_marks[place] = int(self.banner_key(*place)[: 2 * MARK_BYTES], 16)
             self.current_marks.add(mark)
         return mark

@@ -1,14 +1,25 @@
 """Choosing the banner that one visitor should see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from streams.affinity.catalogue import Catalogue
 from streams.affinity.policy import Policy
 from streams.affinity.scores import beats
-from streams.affinity.state import Decision, UserState
+from streams.affinity.state import ONLY_VARIANT, Decision, UserState
+
+Draw = Callable[[str, str, bytes, int], str]
+"""From (product, cohort, user key, epoch) to the variant that this decision shows: the same for the same arguments, as
+long as what is known of the variants stays the same."""
 
 
-def decide(state: UserState, catalogue: Catalogue, policy: Policy) -> Decision | None:
+def only_variant(_product_id: str, _cohort_id: str, _key: bytes, _epoch: int) -> str:
+    """Draw where no experiment runs."""
+    return ONLY_VARIANT
+
+
+def decide(
+    state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b""
+) -> Decision | None:
     """Return the banner that this visitor should see from now on; the current decision when it should stay.
 
     The wish is the last touched product of the strongest cohort; when all that was touched there was bought or left the
@@ -17,27 +28,29 @@ def decide(state: UserState, catalogue: Catalogue, policy: Policy) -> Decision |
     within `policy.min_interval_ms`: visitors who look around would otherwise see banners flicker. Two things do not
     wait: a product that was bought or left the catalogue is replaced at once, and a product or cohort whose facts
     changed keeps its place under its new banner key (noticed with the visitor's next event, not before: nobody is
-    looking).
+    looking). Another product or another cohort gets a variant of its own, which `draw` chooses for the visitor `key`.
 
     None: nothing can be shown, because the visitor's cohorts hold no product that was not just bought.
     """
     current = state.decision
     if current is None or not _showable(state, current.product_id, current.cohort_id, catalogue):
-        return _best(state, catalogue)
-    product_id, cohort_id = current.product_id, current.cohort_id
+        return _best(state, catalogue, draw, key)
+    product_id, cohort_id, variant = current.product_id, current.cohort_id, current.variant
     if state.seen - current.decided >= policy.min_interval_ms:
         challenger = _challenger(state, cohort_id, catalogue, policy)
         if challenger is not None:
             product_id, cohort_id = _best_product(state, challenger, catalogue) or product_id, challenger
-    banner_mark = catalogue.banner_mark(product_id, cohort_id)
+            if (product_id, cohort_id) != (current.product_id, current.cohort_id):
+                variant = draw(product_id, cohort_id, key, state.epoch + 1)
+    banner_mark = catalogue.banner_mark(product_id, cohort_id, variant)
     if banner_mark == current.banner_mark:
         return current
-    return Decision(product_id, cohort_id, banner_mark, state.seen)
+    return Decision(product_id, cohort_id, banner_mark, state.seen, variant)
 
 
-def settle(state: UserState, catalogue: Catalogue, policy: Policy) -> bool:
+def settle(state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b"") -> bool:
     """Put the decision into the state; return True, with a new epoch, if there is a new one to announce."""
-    decision = decide(state, catalogue, policy)
+    decision = decide(state, catalogue, policy, draw, key)
     if decision is state.decision:
         return False
     state.decision = decision
@@ -47,11 +60,13 @@ def settle(state: UserState, catalogue: Catalogue, policy: Policy) -> bool:
     return True
 
 
-def _best(state: UserState, catalogue: Catalogue) -> Decision | None:
+def _best(state: UserState, catalogue: Catalogue, draw: Draw, key: bytes) -> Decision | None:
     for cohort_id in _by_strength(state):
         product_id = _best_product(state, cohort_id, catalogue)
         if product_id is not None:
-            return Decision(product_id, cohort_id, catalogue.banner_mark(product_id, cohort_id), state.seen)
+            variant = draw(product_id, cohort_id, key, state.epoch + 1)
+            mark = catalogue.banner_mark(product_id, cohort_id, variant)
+            return Decision(product_id, cohort_id, mark, state.seen, variant)
     return None
 
 

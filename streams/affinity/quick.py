@@ -15,19 +15,20 @@ from xxhash import xxh3_64_digest
 from contracts.inputs import PlainEvent, Source, default_kind
 from contracts.interactions import InteractionKind
 from streams.affinity.catalogue import Catalogue
+from streams.affinity.deciding import Draw, only_variant
 from streams.affinity.duplicates import remembering, seed_of
 from streams.affinity.folding import KIND_WEIGHTS, forget_weakest, touch
 from streams.affinity.policy import Policy
 from streams.affinity.scores import MAX_HALVINGS
 from streams.affinity.state import MARK_BYTES, Decision, UserState
 
-QuickFold = Callable[[UserState, PlainEvent, int, int], bool]
+QuickFold = Callable[[UserState, PlainEvent, int, int, bytes], bool]
 
 
 def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
-    source: Source, topic: str, catalogue: Catalogue, policy: Policy
+    source: Source, topic: str, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant
 ) -> QuickFold:
-    """Return a function of (state, event, event time, offset) that folds the common case into the state, and decides.
+    """Return a function of (state, event, event time, offset, user key) that folds the common case, and decides.
 
     It returns False where it is not the common case: the state is unchanged, and `fold` and `settle` have to tell. A
     decision was taken where the state's epoch has grown.
@@ -45,7 +46,7 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
     seed = seed_of(topic)
 
     def apply(  # noqa: C901, PLR0911, PLR0912, PLR0915
-        state: UserState, event: PlainEvent, at: int, offset: int
+        state: UserState, event: PlainEvent, at: int, offset: int, key: bytes
     ) -> bool:
         offsets = state.offsets
         product_id = event.product_id
@@ -115,8 +116,9 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
                 if len(touched) >= max_products and (len(touched) > max_products or shown == next(iter(touched))):
                     return False  # this event may drop it from what is remembered
             if decision is None or shown != decision.product_id or wish != decision.cohort_id:
+                variant = draw(shown, wish, key, state.epoch + 1)
                 try:
-                    decision = Decision(shown, wish, banner_marks[shown, wish], seen)
+                    decision = Decision(shown, wish, banner_marks[shown, wish, variant], seen, variant)
                 except KeyError:
                     return False  # its first banner: whatever hashing it raises, the state must be as it was
                 state.decision = decision

@@ -12,6 +12,9 @@ STATE_VERSION = 2
 """First byte of a packed state. Raise it when a field changes its place or meaning; `version1` shows how to go on
 reading the older one."""
 
+ONLY_VARIANT = "a"
+"""The variant where no experiment runs (DESIGN.md §4)."""
+
 MARK_BYTES = 8
 """Of a hash that stands for an event id in `recent`, or for a banner key in a decision."""
 
@@ -26,6 +29,8 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
     at a quarter of the key's bytes."""
     decided: int
     """Event time, in milliseconds since the landmark."""
+    variant: str = ONLY_VARIANT
+    """What the banner is drawn as (`contracts.creative`). Last and with a default: older states lack it."""
 
 
 class UserState(Struct, array_like=True, gc=False):

@@ -188,7 +188,7 @@ class Repartitioner:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
-            compression_type="lz4",
+            compression_type="snappy",
         )
         try:
             await producer.start()  # returns with the producer's epoch (InitProducerId), not before

@@ -26,6 +26,7 @@ NOT_RUN = {
     "make demo": "tests/integration/test_demo.py runs what it calls, with a shorter session",
     "make test": "it runs this test",
     "bannerstream paint --painter diffusers": "tests/unit/cli/test_paint.py runs it on tiny models",
+    "bannerstream paint --painter examples.gan_painter": "tests/unit/examples/test_gan_painter.py runs a tiny GAN",
     "bannerstream paint --describer transformers": "tests/unit/generator/test_transformers.py runs a tiny model",
     "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",

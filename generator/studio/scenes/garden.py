@@ -1,8 +1,11 @@
 """A garden: sunlit foliage, flowers at the edges, a weathered table."""
 
+from dataclasses import replace
+
 from generator.studio import surfaces
 from generator.studio.bokeh import bokeh
 from generator.studio.colour import mix, shift
+from generator.studio.drift import drift
 from generator.studio.foliage import bush, stems
 from generator.studio.scene import Layer, Scene, Stage
 from generator.studio.shapes import disc
@@ -10,6 +13,7 @@ from generator.studio.shapes import disc
 
 def draw(stage: Stage) -> Scene:
     """Return a garden seen over a wooden table."""
+    stage = replace(stage, tones=stage.tones.outdoors(stage.season))
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
     sky = tones.natural(light.sky[2], 0.1)
@@ -39,7 +43,7 @@ def draw(stage: Stage) -> Scene:
     )
     back.append(Layer(gaps, 0.032, 9.0 if light.name in {"golden", "morning"} else 5.0))
     flowers = ""
-    for at in view.spots(rng, 9, 0.17, 0.5):
+    for at in view.spots(rng, 3 if stage.season == "winter" else 9, 0.17, 0.5):
         flowers += stems(
             at, floor + 0.04 * unit, unit * rng.uniform(0.26, 0.5), rng.choice((*tones.accents, tones.pale)), tones, rng
         )
@@ -50,6 +54,7 @@ def draw(stage: Stage) -> Scene:
     )
     before = (
         Layer(_near_flowers(stage), 0.055),
+        *drift(stage),
         bokeh(view, rng, 10, (mix(sky, "#fff3cf", 0.5), tones.leaf(0.0)), size=0.05),
     )
     return Scene(backdrop, tuple(back), surface, before=before, haze=1.15)

@@ -1,9 +1,11 @@
 """A mountain trail: ridges fading into the haze, firs, grasses, a ledge of earth or rock."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from generator.studio import surfaces
 from generator.studio.colour import mix, shift
+from generator.studio.drift import drift
 from generator.studio.foliage import leaf, pine
 from generator.studio.scene import Layer, Scene, Stage
 from generator.studio.shapes import d, disc, path
@@ -11,6 +13,7 @@ from generator.studio.shapes import d, disc, path
 
 def draw(stage: Stage) -> Scene:
     """Return a viewpoint over a valley."""
+    stage = replace(stage, tones=stage.tones.outdoors(stage.season))
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
     sky = [tones.natural(colour, 0.12) for colour in light.sky]
@@ -22,11 +25,13 @@ def draw(stage: Stage) -> Scene:
         behind.append(Layer(sun, 0.03, 2.6 if light.name == "golden" else 1.2, glows=True))
     else:
         behind.append(Layer(_clouds(stage), 0.05, 1.15))
+    # Firs are green all year; what grows among them is not.
+    slope = fir if stage.season == "summer" else mix(fir, tones.leaf(0.35), 0.6)
     for step in range(4):
         share = step / 3
-        colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), fir, 0.75 * share**1.6)
+        colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), slope, 0.75 * share**1.6)
         behind.append(Layer(_ridge(stage, colour, 0.62 - 0.42 * share, 0.22 - 0.13 * share), 0.03 - 0.006 * step))
-    meadow = tones.natural(mix("#8fae5a", "#c2a95a", rng.uniform(0.1, 0.5)), 0.08)
+    meadow = tones.natural(mix(tones.grass, tones.leaf(0.0), rng.uniform(0.1, 0.5)), 0.08)
     behind.append(Layer(_ridge(stage, meadow, 0.13, 0.05), 0.014))
     behind.append(Layer(_flowers(stage), 0.01))
     wood = "".join(
@@ -56,7 +61,7 @@ def draw(stage: Stage) -> Scene:
         ((0.0, sky[0]), (0.55 * edge, sky[1]), (0.9 * edge, sky[2])),
         tuple(behind),
         surface,
-        before=(Layer(_grass(stage), 0.03),),
+        before=(*drift(stage), Layer(_grass(stage), 0.03)),
         haze=1.25,
     )
 
@@ -92,6 +97,8 @@ def _clouds(stage: Stage) -> str:
 def _flowers(stage: Stage) -> str:
     """Return the meadow's flowers, in the palette's accents and white."""
     view, tones, rng = stage.view, stage.tones, stage.rng
+    if stage.season == "winter":
+        return ""
     colours = (*tones.accents, tones.pale, "#f2d264")
     return "".join(
         disc(

@@ -161,3 +161,33 @@ def test_a_model_in_pickles_is_refused(
     told = capsys.readouterr().err
     assert "pickles" in told
     assert "safe_serialization" in told
+
+
+def test_a_sweep_is_one_sheet_of_five_banners(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paint("--sweep", "personal", "--size", "300x250", "--json", out="sheet.png") == 0
+    swept = json.loads(capsys.readouterr().out)
+    assert [each["personal"] for each in swept] == [0, 0.25, 0.5, 0.75, 1]
+    assert [each["provenance"]["personal"] is None for each in swept] == [True, False, False, False, False]
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width > 300
+        assert sheet.height > 5 * 250
+
+
+@pytest.mark.gpu_extra
+@quiet_libraries
+def test_personal_style_reaches_the_prompt(
+    paint: Paint, text_to_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.tiny_models import save_image_text_model
+
+    clip = save_image_text_model(tmp_path / "tiny-clip")
+    model = ("--painter", "diffusers", "--model", str(text_to_image), "--size", "300x250", "--json")
+    assert paint(*model, "--personal", "1", "--personal-model", str(clip)) == 0
+    provenance = json.loads(capsys.readouterr().out)["provenance"]
+    style = provenance["personal"]
+    assert (style["candidates"], style["judged_by"]) == (4, "tiny-clip")
+    assert provenance["prompt"].count(style["preference"][0]) >= style["preference_repeats"] > 0
+
+
+def test_a_weight_out_of_bounds_is_wrong_usage(paint: Paint) -> None:
+    assert paint("--personal", "1.5") == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalog import Cohort, Price, Product, content_rev, with_rev
+from contracts.catalog import Cohort, Favourite, Price, Product, content_rev, with_rev
 from contracts.codecs import canonical_json, decode
 from contracts.errors import ConfigurationError, MalformedRecord
 from contracts.keys import banner_key, blob_object_key, description_object_key, manifest_object_key, user_key
@@ -56,6 +56,13 @@ class TestBannerKey:
         ]
         assert len(set(keys)) == len(keys) == 8
         assert msgspec.convert(keys, list[BannerKey]) == keys
+
+    def test_changes_with_what_the_cohort_likes_and_not_where_that_is_not_told(self) -> None:
+        plain = banner_key(PRODUCT, COHORT, **SHAPED_BY)
+        liked = [Favourite(title="Rattan Chair", category="home"), Favourite(title="Lamp", category="home")]
+        keys = {banner_key(PRODUCT, COHORT, **SHAPED_BY, favourites=told) for told in (liked, liked[:1], liked[::-1])}
+        assert len(keys | {plain}) == 4
+        assert banner_key(PRODUCT, COHORT, **SHAPED_BY, favourites=()) == plain
 
     def test_an_edit_of_the_product_gives_a_new_banner(self) -> None:
         edited = with_rev(msgspec.structs.replace(PRODUCT, price=Price("9.90", "EUR")))

@@ -1,44 +1,71 @@
-"""The sheet of the README: justified rows of banners that the example shop has."""
+"""The sheets of the README and docs: justified rows of banners that the example shop has."""
 
 import pytest
 from PIL import Image
 
 from catalog.files import read_catalogue
-from examples import contact_sheet
-from examples.contact_sheet import CATALOGUE, ROWS, SHEET, Shown, sheet
+from contracts.creative import HEADLINES, SCENE_STYLES, TEMPLATES, creative_of
+from contracts.sizes import SIZES
+from examples import hanging
+from examples.contact_sheet import CATALOGUE, FOLDER, Shown, sheets
+from generator.studio.choice import choose
+from generator.studio.scenes import SCENES
+
+SHEETS = sheets(read_catalogue(CATALOGUE))
+by_sheet = pytest.mark.parametrize("name", SHEETS)
 
 
-def test_every_banner_of_the_sheet_is_one_that_the_shop_would_make() -> None:
+def shown(name: str) -> list[Shown]:
+    return [each for row in SHEETS[name].rows for column in row for each in column]
+
+
+@by_sheet
+def test_every_banner_of_a_sheet_is_one_that_the_shop_would_make(name: str) -> None:
     cohorts_of = {product.product_id: product.cohorts for product in read_catalogue(CATALOGUE).products}
-    for shown in (shown for row in ROWS for column in row for shown in column):
-        assert shown.cohort in cohorts_of[shown.product]
+    for each in shown(name):
+        assert each.cohort in cohorts_of[each.product]
+        assert creative_of(each.variant) is not None
 
 
-def test_rows_are_justified_and_nothing_overlaps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_studio_sheet_has_48_banners_of_every_template_style_and_size() -> None:
+    banners = shown("studio")
+    creatives = [creative_of(each.variant) for each in banners]
+    assert len(banners) == 48
+    assert len({(each.product, each.cohort) for each in banners}) == 48
+    assert {each.template for each in creatives if each} == set(TEMPLATES)
+    assert {each.headline for each in creatives if each} == set(HEADLINES)
+    assert {each.scene for each in creatives if each} == set(SCENE_STYLES)
+    assert {each.size for each in banners} == set(SIZES)
+    settings = {choose(each.setting, (), tuple(SCENES)) for each in banners if each.setting}
+    assert {"workshop", "festive", "studio", "trail", "garden", "stadium"} <= settings
+
+
+@by_sheet
+def test_rows_are_justified_and_nothing_overlaps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes: list[tuple[int, int, int, int]] = []
 
-    def banner(shown: Shown, catalogue: object) -> Image.Image:
-        return Image.new("RGB", (shown.size.width, shown.size.height))
+    def banner(each: Shown) -> Image.Image:
+        return Image.new("RGB", (each.size.width, each.size.height))
 
-    def hang(picture: Image.Image, painted: Image.Image, box: tuple[int, int, int, int]) -> None:
+    def lay(picture: Image.Image, painted: Image.Image, box: tuple[int, int, int, int]) -> None:
         left, top, right, bottom = box
         assert (right - left) / (bottom - top) == pytest.approx(painted.width / painted.height, rel=0.02)
         boxes.append(box)
 
-    monkeypatch.setattr(contact_sheet, "_banner", banner)
-    monkeypatch.setattr(contact_sheet, "_hang", hang)
-    picture = sheet(ROWS, read_catalogue(CATALOGUE))
-    margin = min(left for left, *_ in boxes)
-    assert picture.width == 1600
-    assert abs(max(right for _, _, right, _ in boxes) - (1600 - margin)) <= 1
-    assert abs(max(bottom for *_, bottom in boxes) - (picture.height - margin)) <= 1
+    monkeypatch.setattr(hanging, "_lay", lay)
+    width = SHEETS[name].width
+    picture = hanging.hang(SHEETS[name].rows, banner, width)
+    assert picture.width == width
+    assert abs(max(right for _, _, right, _ in boxes) - (width - hanging.MARGIN)) <= 1
+    assert abs(max(bottom for *_, bottom in boxes) - (picture.height - hanging.MARGIN)) <= 1
     for number, (left, top, right, bottom) in enumerate(boxes):
         for other in boxes[number + 1 :]:
             assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
 
 
-def test_the_sheet_in_the_docs_is_light_enough_for_a_readme() -> None:
-    path = CATALOGUE.parents[1] / SHEET
-    assert path.stat().st_size <= 400_000
+@by_sheet
+def test_the_sheets_in_the_docs_are_light_enough_for_a_page(name: str) -> None:
+    path = CATALOGUE.parents[1] / FOLDER / f"{name}.webp"
+    assert path.stat().st_size <= (400_000 if name == "banners" else 1_500_000)
     with Image.open(path) as opened:
-        assert opened.width == 1600
+        assert opened.width == SHEETS[name].width

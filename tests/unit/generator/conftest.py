@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from contracts.keys import banner_key
 from contracts.messages import BannerRequest
 from contracts.sizes import RECTANGLE, SQUARE
 from generator.composing import Composer
+from generator.describers.keeping import KeptDescriber
 from generator.fakes import (
     FakeCopyWriter,
     FakeDescriber,
@@ -22,6 +24,7 @@ from generator.fakes import (
     fake_encode,
 )
 from generator.pipeline import Pipeline
+from generator.serving.budget import ImageBudget
 
 NOW = 1_760_000_000_000
 RequestFor = Callable[..., BannerRequest]
@@ -42,10 +45,11 @@ class Fakes:
     store: FakeStore = field(default_factory=FakeStore)
     screen: FakeScreen = field(default_factory=FakeScreen)
     painted_together: int = 8
+    budget: ImageBudget | None = None
 
     def composer(self) -> Composer:
         return Composer(
-            describer=self.describer,
+            describer=KeptDescriber(self.describer, self.store, self.executor),
             describer_understudy=self.describer_understudy,
             copy_writer=self.copy_writer,
             painter=self.painter,
@@ -56,10 +60,39 @@ class Fakes:
             sizes=(RECTANGLE, SQUARE),
             executor=self.executor,
             painted_together=self.painted_together,
+            budget=self.budget,
         )
 
-    def pipeline(self) -> Pipeline:
-        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW, screen=self.screen)
+    def sketcher(self) -> Composer:
+        """What makes previews: the understudies alone."""
+        return replace(
+            self, describer=self.describer_understudy, painter=self.understudy, understudy=None, painted_together=1
+        ).composer()
+
+    def pipeline(self, *, progressive: bool = False) -> Pipeline:
+        sketcher = self.sketcher() if progressive else None
+        return Pipeline(
+            self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher, screen=self.screen
+        )
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a tiny real pipeline of each family under its name, and what belongs to them."""
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from tests.tiny_families import FAMILIES, save_controlnet, save_lora, save_textual_inversion, save_tiny_vae
+
+    folder = tmp_path_factory.mktemp("families")
+    for name, save in FAMILIES.items():
+        save(folder / name)
+        save_controlnet(folder / name, folder / f"{name}-controlnet")
+        save_lora(folder / name, folder / f"{name}-warm.safetensors", seed=1)
+    save_lora(folder / "sd", folder / "sd-cold.safetensors", seed=2)
+    save_textual_inversion(folder / "sd-word.safetensors")
+    save_textual_inversion(folder / "sdxl-word.safetensors", for_xl=True)
+    save_tiny_vae(folder / "taesd")
+    save_tiny_vae(folder / "taesd3", channels=16)
+    return folder
 
 
 @pytest.fixture
@@ -72,12 +105,20 @@ def fakes() -> Iterator[Fakes]:
 def request_for() -> RequestFor:
     """Return a function that asks for the banner of a product, `p1` unless told otherwise."""
 
-    def make(product_id: str = "p1", *, title: str = "Stoneware Mug", image_key: str | None = None) -> BannerRequest:
+    def make(
+        product_id: str = "p1",
+        *,
+        title: str = "Stoneware Mug",
+        image_key: str | None = None,
+        cohort_id: str = "cosy",
+    ) -> BannerRequest:
         product = with_rev(
-            Product(product_id=product_id, title=title, category="kitchen", cohorts={"cosy": 1.0}, image_key=image_key)
+            Product(
+                product_id=product_id, title=title, category="kitchen", cohorts={cohort_id: 1.0}, image_key=image_key
+            )
         )
         cohort = with_rev(
-            Cohort(cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffffff", "#ddccbb", "#884422"))
+            Cohort(cohort_id=cohort_id, name="Cosy", mood=("warm",), palette=("#ffffff", "#ddccbb", "#884422"))
         )
         key = banner_key(product, cohort, locale="en", variant="a", creative_revision="1")
         return BannerRequest(

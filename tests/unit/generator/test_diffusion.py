@@ -5,27 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.catalog import Cohort
 from contracts.errors import ConfigurationError
-from contracts.manifest import Description
 from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
 from generator.diffusion.prompts import prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from generator.diffusion.showing import shown
-from generator.errors import BlackPicture, PaintingFailed
-from generator.ports import Box, Composition, ProductImage, SceneWish
-
-COHORT = Cohort(
-    cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffeedd", "#ddccbb", "#884422"), light="golden"
-)
-RED_SQUARE = ProductImage(np.full((40, 40, 4), (200, 0, 0, 255), np.uint8), cut_out=True)
-
-
-def wish(size: BannerSize = RECTANGLE, seed: int = 1, image: ProductImage | None = RED_SQUARE) -> SceneWish:
-    product = Box(size.width * 0.6, size.height * 0.2, size.width * 0.3, size.height * 0.6)
-    composition = Composition("t", size, Box(0, 0, 10, 10), product, size.height * 0.8, right_to_left=False)
-    description = Description(subject="mug", attributes=("blue",), setting="kitchen", describer="t")
-    return SceneWish(description, COHORT, composition, seed, image)
+from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
+from tests.unit.generator.wishes import wish
 
 
 def test_the_prompt_of_a_scene_leaves_the_product_out_and_of_a_whole_names_it_first():
@@ -114,23 +100,28 @@ class TestWithTorch:
         assert abs(alone - second).max() <= 1
         assert abs(first - second).max() > 1
 
-    def test_when_memory_runs_out_half_the_batch_is_painted_at_a_time(self, models: Path, monkeypatch):
+    def test_a_batch_that_memory_does_not_hold_says_how_large_it_was(self, models: Path, monkeypatch):
         import torch
 
         from generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
-        pipeline, sizes = painter._pipeline, []
 
-        def scarce(**arguments: object):
-            sizes.append(len(arguments["prompt"]))
-            if sizes[-1] > 1:
-                raise torch.OutOfMemoryError("out of memory")
-            return pipeline(**arguments)
+        def scarce(**_: object):
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
 
         monkeypatch.setattr(painter, "_pipeline", scarce)
-        assert len(painter.paint([wish(seed=seed) for seed in range(3)])) == 3
-        assert sizes == [3, 1, 2, 1, 1]
+        with pytest.raises(OutOfMemory, match=r"for 3 pictures of .*tried to allocate 2 GiB"):
+            painter.paint([wish(seed=seed) for seed in range(3)])
+
+    def test_sizes_of_one_shape_are_painted_together(self, models: Path):
+        from generator.diffusion import DiffusersPainter
+
+        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        billboard, leaderboard, rectangle = (
+            painter.batch_key(wish(size)) for size in (BILLBOARD, LEADERBOARD, RECTANGLE)
+        )
+        assert billboard == leaderboard != rectangle
 
     @pytest.mark.parametrize("level", [0.0, float("nan")])
     def test_a_black_picture_is_a_failure(self, models: Path, monkeypatch, level: float):

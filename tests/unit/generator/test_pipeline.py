@@ -11,10 +11,11 @@ from contracts.errors import ServiceUnavailable
 from contracts.manifest import Area, Rejected
 from contracts.messages import BannerRequest
 from generator.composing import Fallback, seed_of
-from generator.errors import NoFontForScript, PaintingFailed
+from generator.errors import BlackPicture, ModelHung, NoFontForScript, OverBudget, PaintingFailed
 from generator.fakes import FakeDescriber, FakeLayout, FakePainter
 from generator.pipeline import MadeBanner, UnmakeableBanner
 from generator.ports import Composition, Painting, SceneWish
+from generator.serving.budget import ImageBudget
 from tests.unit.generator.conftest import NOW, Fakes, RequestFor
 
 
@@ -147,6 +148,56 @@ def test_a_painter_that_fails_twice_is_replaced_and_the_manifest_says_why(
     assert "\n" not in reason
     assert made.fallbacks == (Fallback("painter", "failed"),)
     assert len(fakes.painter.batches) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OverBudget("over the budget of 600 pictures a minute"), "budget"), (ModelHung("hung"), "hung")],
+)
+def test_a_painter_that_is_not_to_be_had_is_not_asked_twice(
+    fakes: Fakes, request_for: RequestFor, error: PaintingFailed, reason: str
+):
+    fakes.painter.fault = raising(error)
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert made.manifest.provenance.fallback_reason == str(error)
+    assert made.fallbacks == (Fallback("painter", reason),)
+    assert len(fakes.painter.batches) == 1
+
+
+def test_over_budget_the_painter_is_not_asked_and_what_was_within_is_painted(fakes: Fakes, request_for: RequestFor):
+    fakes.budget = ImageBudget(per_minute=5, clock=lambda: 0.0)  # two banners of two sizes each
+    outcomes = fakes.pipeline().make([request_for(f"p{number}") for number in range(3)])
+    manifests = [each.manifest for each in outcomes if isinstance(each, MadeBanner)]
+    assert [each.provenance.painter for each in manifests] == ["fake", "fake", "understudy"]
+    assert manifests[2].provenance.fallback_reason == "over the budget of 5 pictures a minute"
+    assert sum(map(len, fakes.painter.batches)) == 4
+
+
+def test_another_try_costs_budget_too(fakes: Fakes, request_for: RequestFor):
+    fakes.budget = ImageBudget(per_minute=2, clock=lambda: 0.0)
+    fakes.painter.fault = raising(PaintingFailed("no"))
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.fallbacks == (Fallback("painter", "budget"),)
+    assert len(fakes.painter.batches) == 1
+
+
+def test_a_picture_that_failed_alone_costs_no_other_banner_its_painter(fakes: Fakes, request_for: RequestFor):
+    bad = request_for("bad")
+
+    class Spoilt(FakePainter):
+        def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
+            spoilt = seed_of(bad.banner_key)
+            return [
+                BlackPicture("black") if wish.seed == spoilt else painting
+                for wish, painting in zip(wishes, super().paint(wishes), strict=True)
+            ]
+
+    fakes.painter = Spoilt()
+    outcomes = fakes.pipeline().make([request_for("p1"), bad, request_for("p2")])
+    seeds = [each.manifest.seed for each in outcomes if isinstance(each, MadeBanner)]
+    assert seeds[1] == seed_of(bad.banner_key, 1)
+    assert [len(batch) for batch in fakes.painter.batches] == [6, 2]
 
 
 def test_a_black_picture_counts_as_failed(fakes: Fakes, request_for: RequestFor):

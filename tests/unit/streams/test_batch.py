@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.keys import user_key
 from contracts.messages import Assignment, BannerRequest
 from contracts.scalars import MAX_EVENT_BYTES
-from streams.affinity import UserState, deciding, pack, unpack
+from streams.affinity import Catalogue, UserState, deciding, pack, unpack
 from streams.affinity.state import STATE_VERSION
 from streams.batch import Outcome, Rules, fold_batch
 from streams.errors import UnknownStateVersion
@@ -314,3 +314,12 @@ def test_the_state_of_version_1_is_written_as_version_2():
     assert outcome.fates == {"replayed": 1, "folded": 1}
     assert table[at("ada")][0] == STATE_VERSION
     assert table.state("ada").offsets == {"clicks": 6, "purchases": 3}
+
+
+def test_requests_tell_the_cohorts_top_products_where_they_are_asked_for():
+    told = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
+    liked = told.favourites("cosy")
+    shelf = told.shelf("cosy")[:2]
+    assert [each.title for each in liked] == [told.products[product_id].title for product_id in shelf]
+    assert told.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
+    assert CATALOGUE.favourites("cosy") == ()

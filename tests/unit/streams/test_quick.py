@@ -20,6 +20,14 @@ POLICIES = (
     policy(suppress_ms=10_000, min_interval_ms=60_000),
 )
 
+ADA = b"ada's key"
+
+
+def in_turn(product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
+    """Draw as an experiment would: from what it is given, and from nothing else."""
+    return f"{product_id}-{cohort_id}-{key.hex()}-{epoch % 3}"
+
+
 products = st.sampled_from([*(each.product_id for each in PRODUCTS), "ghost"])
 events = st.builds(
     lambda event_id, kind, single, several: PlainEvent(
@@ -52,7 +60,7 @@ def by_specification(
     """Return the state after the event, and whether a new decision is to be told."""
     after = state.copy()
     effect = fold(after, event.interaction("clicks", at), topic="clicks", offset=offset, catalogue=shop, policy=rules)
-    return after, effect == "folded" and settle(after, shop, rules)
+    return after, effect == "folded" and settle(after, shop, rules, in_turn, ADA)
 
 
 @settings(max_examples=400)
@@ -81,7 +89,7 @@ def test_it_does_what_the_specification_says_or_nothing(session, rules_over_time
             expected, told = by_specification(state, event, at, offset=offset, shop=shop, rules=rules)
         except UnknownProduct:
             expected, told = before, False
-        if quick_fold("clicks", "clicks", shop, rules)(state, event, at, offset):
+        if quick_fold("clicks", "clicks", shop, rules, in_turn)(state, event, at, offset, ADA):
             assert same(state, expected)
             assert (state.epoch > before.epoch) == told
         else:
@@ -99,7 +107,7 @@ def taken(session: list[PlainEvent], rules: Policy = POLICY) -> list[bool]:
     state, found = UserState(rules.half_life_ms, NOON, offsets={"clicks": -1}), []
     for offset, event in enumerate(session):
         expected, _ = by_specification(state, event, NOON + offset, offset=offset, shop=SHOP, rules=rules)
-        found.append(quick_fold("clicks", "clicks", SHOP, rules)(state, event, NOON + offset, offset))
+        found.append(quick_fold("clicks", "clicks", SHOP, rules, in_turn)(state, event, NOON + offset, offset, ADA))
         state = expected
     return found
 
@@ -125,5 +133,5 @@ def test_what_is_not_told_to_be_a_click_is_a_purchase_on_the_topic_of_purchases(
     state = UserState(POLICY.half_life_ms, NOON, offsets={"purchases": -1})
     SHOP.banner_mark("mug", "cosy")
     take = quick_fold("purchases", "purchases", SHOP, POLICY)
-    assert not take(state, PlainEvent("a", "ada", 0, product_id="mug"), NOON, 0)
-    assert take(state, PlainEvent("a", "ada", 0, product_id="mug", kind=VIEW), NOON, 0)
+    assert not take(state, PlainEvent("a", "ada", 0, product_id="mug"), NOON, 0, ADA)
+    assert take(state, PlainEvent("a", "ada", 0, product_id="mug", kind=VIEW), NOON, 0, ADA)

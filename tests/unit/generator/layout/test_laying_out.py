@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.creative import CREATIVES, HEADLINES, TEMPLATES, Creative, Template
 from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, SQUARE, BannerSize
 from generator.errors import NoFontForScript
 from generator.gates import GateJudge, text_contrast
@@ -64,6 +65,68 @@ def test_words_read_on_any_scene_and_stay_inside(size: BannerSize, kind: str) ->
                 assert text.box.y >= 0
                 assert text.box.x + text.box.width <= size.width
                 assert text.box.y + text.box.height <= size.height
+
+
+HEADLINES_OF = {
+    "en": "Slow mornings, warm hands",
+    "de": "Rindfleischetikettierung leicht gemacht",
+    "ar": "صباح هادئ ودفء بين يديك",
+    "ja": "手びねりの陶器のマグカップ",
+    "ru": "Тёплые руки медленным утром",
+}
+
+
+@pytest.mark.parametrize("language", HEADLINES_OF)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_gates_hold_for_every_template_style_and_language(template: Template, language: str) -> None:
+    for at, size in enumerate(SIZES, list(HEADLINES_OF).index(language)):
+        headline, cohort, kind = HEADLINES[at % 3], COHORTS[at % 3], ("dark", "light", "restless")[at % 3]
+        variant = Creative(template, headline).variant
+        composition = plan(size, variant=variant, seed=at, has_product=True, locale=language)
+        copy = msgspec.structs.replace(WORDS, headline=HEADLINES_OF[language])
+        painting = scene(size, kind)
+        banner = lay_out(painting, composition, copy, cohort, cut_out((120, 160, 60)), locale=language)
+        failed = [score for score in GateJudge().judge(banner, painting, 1000) if not score.passed]
+        assert not failed, (composition.template, variant, failed)
+        drawn = {text.role for text in banner.text_lines}
+        assert {"headline", "call_to_action", "price"} <= drawn
+        for text in banner.text_lines:
+            box = text.box
+            assert box.x >= 0 <= box.y
+            assert box.x + box.width <= size.width
+            assert box.y + box.height <= size.height
+
+
+def test_a_variant_asks_for_its_template_in_every_size_that_has_it() -> None:
+    for creative in CREATIVES:
+        for size in SIZES:
+            composition = plan(size, variant=creative.variant, seed=3, has_product=True)
+            assert composition.creative == creative
+            if creative.template != "frost":
+                assert composition.template.startswith(f"{creative.template}-")
+
+
+def test_an_offer_shows_its_saving_in_a_badge_off_the_words() -> None:
+    composition = plan(BILLBOARD, variant="open-offer-natural", seed=0, has_product=True)
+    banner = lay_out(scene(BILLBOARD, "light"), composition, WORDS, COHORTS[0], cut_out())
+    saving = next(text for text in banner.text_lines if text.role == "saving")
+    assert banner.product is not None
+    assert saving.box.x > banner.product.x
+    assert rgb(saving.colour) == (255, 255, 255)
+    assert not any(_overlap(saving.box, text.box) for text in banner.text_lines if text is not saving)
+
+
+def test_a_light_headline_is_thinner_than_a_bold_one() -> None:
+    inked = {}
+    for style in ("bold", "light"):
+        composition = plan(BILLBOARD, variant=f"panel-{style}-natural", seed=0, has_product=True)
+        banner = lay_out(scene(BILLBOARD, "dark"), composition, WORDS, COHORTS[0], cut_out())
+        headline = next(text for text in banner.text_lines if text.role == "headline")
+        assert headline.bold == (style == "bold")
+        box = headline.box
+        region = banner.pixels[int(box.y) : int(box.y + box.height), int(box.x) : int(box.x + box.width)]
+        inked[style] = (region.min(axis=2) > 200).mean()
+    assert inked["light"] < 0.85 * inked["bold"]
 
 
 @by_name

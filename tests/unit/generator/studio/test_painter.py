@@ -1,11 +1,13 @@
 """The studio paints every set in every light and size, repeatably, and leaves words and product their peace."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from contracts.catalog import Cohort
+from contracts.creative import Creative, SceneStyle
 from contracts.manifest import Description
 from contracts.sizes import SIZES, BannerSize
 from generator.ports import Box, Composition, Image, Painting, SceneWish
@@ -38,10 +40,12 @@ def paint(
     seed: int = 1,
     settings: tuple[str, ...] = (),
     place: Composition | None = None,
+    style: SceneStyle = "natural",
 ) -> Painting:
     cohort = Cohort(cohort_id="c", name="c", mood=("calm",), palette=palette, light=light, settings=settings)
     words = Description(subject="mug", attributes=(), setting=setting, describer="test")
-    return StudioPainter().paint([SceneWish(words, cohort, place or composition(size), seed, None)])[0]
+    styled = replace(place or composition(size), creative=Creative(scene=style))
+    return StudioPainter().paint([SceneWish(words, cohort, styled, seed, None)])[0]
 
 
 def difference(one: Painting, other: Painting) -> float:
@@ -92,6 +96,25 @@ def test_palettes_and_lights_show(scene: str) -> None:
     assert difference(paint(scene), paint(scene, light="evening")) > 20
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_scene_styles_expose_a_scene_as_they_say(scene: str) -> None:
+    airy, natural, dramatic = (paint(scene, style=style).pixels for style in ("airy", "natural", "dramatic"))
+    assert airy.mean() > natural.mean() + 3
+    assert natural.mean() > dramatic.mean() + 3
+
+
+def test_a_low_sun_throws_a_longer_shadow_than_a_high_one() -> None:
+    assert paint(light="golden").shadow.length > 2 * paint(light="day").shadow.length
+    assert paint(style="dramatic").shadow.softness < paint(style="airy").shadow.softness
+
+
+def test_what_stands_aside_has_a_calm_ground_too() -> None:
+    place = composition(SIZES[0])
+    aside = Box(0.02 * 970, 30, 0.2 * 970, 190)
+    apart = replace(place, text=Box(300, 40, 250, 170), aside=aside)
+    assert unrest(paint("kitchen", place=apart).pixels, aside, 20) < 6
+
+
 def test_settings_show() -> None:
     pictures = [paint(scene) for scene in SCENES]
     for at, one in enumerate(pictures):
@@ -125,7 +148,7 @@ def test_words_that_run_around_the_product_leave_room_beside_it() -> None:
 
 def test_provenance_names_the_studio() -> None:
     provenance = paint("on a sunny kitchen counter").provenance
-    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@2", "studio", "kitchen")
+    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@3", "studio", "kitchen")
     assert provenance.model is None
 
 

@@ -1,0 +1,154 @@
+"""From a click in a browser to the new banner's pixels on its screen: `python -m bench loop --clients 1,100,1000`.
+
+A real broker and store, streams, generator and edge as processes, and headless Chromium on the demo shop. One visitor
+clicks; the page measures from `bannerstream.send` to the frame after the one in which the new picture, decoded, was put
+into the page (the event `bannerstream:shown`). Motion is reduced, so that the picture is there whole.
+
+`existing`: two products of one cohort take turns, and both banners were painted before. `painted`: each click is on a
+product that nobody has clicked, so the studio paints its banner first; for that the catalogue holds many copies of one
+product. Others hold live streams open, `clients` in all, and click in the background, each combination in turn
+(bench/arena/crowd.py). A click that brings no new banner within 20 s counts as one of 20 s, and in `missing`.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+if __name__ == "__main__":  # `python bench/loop.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bench.arena.environments import CACHE
+from bench.arena.probes import percentile
+from bench.arena.stage import Result, numbers, parser, reporting, tell
+from catalog.files import PRODUCTS_FILE
+from demo.example import CATALOGUE
+from demo.serving import ServeOptions, Serving, serve
+from local.process import ChildProcess
+from local.stack import why_unavailable
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync")  # fmt: skip
+PAIR = ("headphones", "mechanical-keyboard")
+"""Both in one cohort above all: whichever was clicked last is shown."""
+PATIENCE_MS = 20_000
+CROWD_S = 60.0
+BETWEEN_S = 0.3
+"""A person does not click faster, and what the last click caused is over."""
+
+CLICK = """
+([product, patience]) => new Promise((done) => {
+  const late = setTimeout(() => done(null), patience);
+  const shown = ({ detail: { banner, ms } }) => {
+    if (banner.product_id !== product) return;
+    clearTimeout(late);
+    document.removeEventListener("bannerstream:shown", shown);
+    done(ms);
+  };
+  document.addEventListener("bannerstream:shown", shown);
+  bannerstream.send("click", product);
+})
+"""
+
+
+def catalogue_with(folder: Path, copies: int) -> Path:
+    """Write the example catalogue with so many copies of one product, each with an id of its own."""
+    shutil.copytree(CATALOGUE, folder)
+    lines = (folder / PRODUCTS_FILE).read_text().splitlines()
+    original = next(each for each in map(json.loads, lines) if each["product_id"] == PAIR[0])
+    made = [json.dumps({**original, "product_id": f"copy-{number}"}) for number in range(copies)]
+    (folder / PRODUCTS_FILE).write_text("".join(f"{line}\n" for line in [*lines, *made]))
+    return folder
+
+
+@contextmanager
+def crowd(serving: Serving, clients: int, per_s: int, log: Path) -> Iterator[None]:
+    """Keep so many streams open, the browser's not counted, and so many clicks a second coming, during the block."""
+    command = [sys.executable, "-m", "bench.arena.crowd", serving.origin, str(clients - 1), str(per_s)]
+    with ChildProcess(command, name="crowd", log_file=log, environment=serving.environment) as others:
+        others.wait_until_ready(lambda: "ready" in others.log_tail(), CROWD_S)
+        yield
+        if others.poll() is not None:
+            sys.exit(f"the other visitors left early: {others.log_tail()}")
+
+
+@contextmanager
+def visitor(browser: Browser, url: str) -> Iterator[Page]:
+    """Open the shop as somebody of whom nothing is known."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    try:
+        page = context.new_page()
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+
+
+def click_through(page: Page, products: Sequence[str]) -> list[float | None]:
+    """Click each product, the next one when the banner of the one before is there; return the milliseconds."""
+    taken: list[float | None] = []
+    for product in products:
+        taken.append(page.evaluate(CLICK, [product, PATIENCE_MS]))
+        time.sleep(BETWEEN_S)
+    return taken
+
+
+def told(taken: Sequence[float | None]) -> Result:
+    """Return the figures of one case."""
+    latencies = [PATIENCE_MS if each is None else each for each in taken]
+    return {
+        "p50_ms": round(percentile(latencies, 0.5)),
+        "p99_ms": round(percentile(latencies, 0.99)),
+        "max_ms": round(max(latencies)),
+        "samples": len(latencies),
+        "missing": sum(each is None for each in taken),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    options = parser("loop", __doc__)
+    options.add_argument("--clients", type=numbers, default=(1, 100, 1000), metavar="N,M", help="1,100,1000")
+    options.add_argument("--background", type=numbers, default=(0, 1000), metavar="N,M", help="clicks a second; 0,1000")
+    options.add_argument("--samples", type=int, default=100, help="clicks of each case; 100")
+    options.add_argument("--kafka", choices=("apache", "embedded"), default="apache")
+    options.add_argument("--s3", choices=("minio", "versitygw", "embedded"), default="minio")
+    chosen = options.parse_args(arguments)
+    if chosen.quick:
+        chosen.rounds, chosen.clients, chosen.background, chosen.samples = 1, (1, 20), (0,), 6
+    if (reason := why_unavailable(chosen.kafka, chosen.s3)) is not None:
+        sys.exit(reason)
+    runs = [(r, c, b) for r in range(1, chosen.rounds + 1) for c in chosen.clients for b in chosen.background]
+    generous = {f"BANNERSTREAM_EDGE__{name}_PER_ADDRESS": "100000" for name in ("RATE", "BURST")}  # all are one address
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="loop-") as scratch:
+        catalogue = catalogue_with(Path(scratch) / "catalogue", len(runs) * chosen.samples)
+        served = ServeOptions(catalogue, Path(scratch) / "run", chosen.kafka, chosen.s3, environment=generous)
+        with serve(served, tell) as serving, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(SWITCHES))
+            report = reporting(chosen.out)
+            with visitor(browser, serving.url) as page:
+                click_through(page, PAIR)  # painted from here on
+            for number, (turn, clients, per_s) in enumerate(runs):
+                tell(f"round {turn}: {clients} streams, {per_s:,} events a second")
+                copies = [f"copy-{number * chosen.samples + each}" for each in range(chosen.samples)]
+                cases = {"existing": (PAIR * chosen.samples)[: chosen.samples], "painted": copies}
+                with crowd(serving, clients, per_s, Path(scratch) / "crowd.log"):
+                    for case, products in cases.items():
+                        with visitor(browser, serving.url) as page:
+                            click_through(page, PAIR[-1:])  # somebody of a known taste
+                            figures = told(click_through(page, products))
+                        line: Result = {"bench": "loop", "case": case, "clients": clients, "background_per_s": per_s}
+                        report(line | figures | {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn})
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

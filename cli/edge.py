@@ -1,0 +1,32 @@
+"""`bannerstream edge`: trying the visible side out."""
+
+from typing import Annotated
+
+import typer
+
+from cli.console import AsJson, print_json, stdout
+from cli.context import settings_of
+
+app = typer.Typer(help="Try the edge out.", no_args_is_help=True)
+
+
+@app.command()
+def token(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(help="The visitor's id, as the shop's events have it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print a visitor's token, as the shop's own server would make one for a page.
+
+    Who has it is this visitor to the edge, until it expires (edge.token_life_s).
+    """
+    from contracts.keys import user_key
+    from edge.tokens import VisitorTokens
+
+    settings = settings_of(ctx)
+    minted = VisitorTokens(settings).mint(user)
+    if as_json:
+        key = user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
+        print_json({"token": minted, "user_key": key, "kid": settings.edge.token_kid})
+    else:
+        stdout.print(minted, highlight=False, soft_wrap=True)

@@ -1,0 +1,145 @@
+"""The loop to look at: servers, workers and a shop on this machine, until somebody stops it."""
+
+import asyncio
+import http.client
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+from broker.topics import changelog_name, create_topics
+from catalog.files import read_catalogue
+from catalog.loading import load
+from demo.workers import Workers, check_running, start_workers
+from local.ports import LOOPBACK, free_port
+from local.process import ChildProcess
+from local.stack import KafkaKind, S3Kind, Stack
+from settings import Settings, load_settings
+from storage import S3BannerStore
+
+START_TIMEOUT_S = 60.0
+
+QUICK = {
+    # One visitor looks at one banner: it may change with every click, and the panel shows affinities as they move.
+    "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0",
+    "BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "0.2",
+    # Nobody else asks for banners, so a batch need not wait to fill.
+    "BANNERSTREAM_GENERATOR__BATCH_WAIT_S": "0",
+}
+"""What is set otherwise than in a shop with a million visitors."""
+
+OnStage = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What the loop is made of."""
+
+    catalogue: Path
+    work: Path
+    """Servers' data and logs: made anew at the start, removed at the end unless something failed."""
+    kafka: KafkaKind = "embedded"
+    s3: S3Kind = "embedded"
+    port: int = 0
+    """Of the shop; 0 takes a free one."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """More settings, as variables."""
+
+
+@dataclass(slots=True)
+class Serving:
+    """A loop that runs."""
+
+    settings: Settings
+    workers: Workers
+    environment: Mapping[str, str]
+    port: int
+    edge: ChildProcess
+    _catalogue: Path
+    _work: Path
+
+    @property
+    def origin(self) -> str:
+        """Where the edge is."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where the shop is."""
+        return f"{self.origin}/shop"
+
+    def check(self) -> None:
+        """Raise WorkerDied if streams, the generator or the edge has ended."""
+        self.workers.check()
+        check_running(self.edge)
+
+    def stop_edge(self) -> None:
+        """Stop the edge alone."""
+        self.edge.stop()
+
+    def restart_edge(self) -> None:
+        """Start the edge anew, after it was stopped; return when it serves."""
+        self.edge = _start_edge(self.environment, self._catalogue, self._work, self.port)
+
+
+@contextmanager
+def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
+    """Start everything, load the catalogue, and keep it running while the block runs.
+
+    Raises:
+        ServerFailed, ServerMissing: a server did not start.
+        CatalogueInvalid: the folder holds no catalogue.
+    """
+    catalogue = read_catalogue(options.catalogue)
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True)
+    with ExitStack() as running:
+        on_stage("starting broker and store")
+        stack = running.enter_context(Stack(options.kafka, options.s3, data_dir=options.work))
+        settings = load_settings(**stack.settings_overrides())
+        store = S3BannerStore(settings.storage)
+        running.callback(store.close)
+        on_stage("loading the catalogue")
+        asyncio.run(create_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id)))
+        store.ensure_bucket()
+        asyncio.run(load(catalogue, settings))
+        on_stage("starting streams, generator and edge")
+        environment = {**stack.environment(), **QUICK, **options.environment}
+        workers = running.enter_context(start_workers(environment, options.work))
+        port = options.port or free_port()
+        serving = Serving(
+            settings,
+            workers,
+            environment,
+            port,
+            _start_edge(environment, options.catalogue, options.work, port),
+            options.catalogue,
+            options.work,
+        )
+        running.callback(serving.stop_edge)
+        workers.wait_until_ready()
+        yield serving
+    shutil.rmtree(options.work)
+
+
+def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, port: int) -> ChildProcess:
+    own = {"BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)}
+    process = ChildProcess(
+        [sys.executable, "-m", "demo.shop", catalogue],
+        name="edge",
+        log_file=work / "edge.log",
+        environment={**environment, **own},
+    )
+    process.wait_until_ready(lambda: _is_ready(port), START_TIMEOUT_S)
+    return process
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
+        return False

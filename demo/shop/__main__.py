@@ -1,0 +1,41 @@
+"""`python -m demo.shop CATALOGUE`: an edge node with the shop on it, with settings from the usual places."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from catalog.files import read_catalogue
+from demo.shop.goods import Goods
+from demo.shop.pages import file_routes, page_routes, visitor_routes
+from demo.shop.visitors import Visitors
+from edge.main import run
+from edge.state import Edge
+from settings import load_settings
+from settings.logs import configure_logging
+
+
+def open_shop(goods: Goods, app: FastAPI, edge: Edge) -> None:
+    """Put the shop on an edge's application."""
+    visitors = Visitors(edge.settings, goods)
+    secret = edge.settings.privacy.user_key_secret.get_secret_value().encode()
+    mint = edge.tokens.mint
+    for router in (page_routes(goods, mint, secret), file_routes(goods), visitor_routes(visitors, mint, secret)):
+        app.include_router(router)
+    serve_edge = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with visitors, serve_edge(app):
+            yield
+
+    app.router.lifespan_context = lifespan
+
+
+if __name__ == "__main__":
+    settings = load_settings()
+    configure_logging(settings)
+    run(settings, partial(open_shop, Goods(read_catalogue(Path(sys.argv[1])))))

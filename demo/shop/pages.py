@@ -1,0 +1,144 @@
+"""The shop's pages, its files, and what its panel asks."""
+
+import secrets
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Annotated
+
+import jinja2
+import msgspec
+from fastapi import APIRouter, Cookie, HTTPException, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+
+from contracts.keys import user_key
+from demo.shop.goods import Good, Goods, picture_webp
+from demo.shop.visitors import Visitors
+
+COOKIE = "shop_visitor"
+"""Names the visitor to the shop: a random id, since nobody logs in here."""
+
+_YEAR_S = 365 * 86_400
+_FOLDER = files("demo.shop")
+_STATIC = {
+    "shop.css": "text/css",
+    "shop.js": "text/javascript",
+    "panel.js": "text/javascript",
+}
+_FONTS = {
+    "manrope.ttf": ("font_manrope", "files/Manrope-VariableFont_wght.ttf"),
+    "source-serif-semibold.ttf": ("font_source_serif_pro", "files/SourceSerifPro-Semibold.ttf"),
+}
+_FRESH = {"Cache-Control": "no-store"}
+_PAGE = _FRESH | {
+    # Colours of cards are style attributes; everything else comes from files of this origin.
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+}
+_DAY = {"Cache-Control": "public, max-age=86400"}
+
+VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+
+
+def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+    """Return the routes of the pages. `mint` makes a visitor's token, `secret` is that of the user keys."""
+    router = APIRouter(include_in_schema=False)
+    templates = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _FOLDER.joinpath("templates", name).read_text("utf-8")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = templates.get_template("shop.html.j2")
+
+    @router.get("/")
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/shop", 302)
+
+    @router.get("/shop")
+    async def shelves(visitor: VisitorId = None) -> HTMLResponse:
+        return rendered(visitor, None)
+
+    @router.get("/p/{product_id}")
+    async def product(product_id: str, visitor: VisitorId = None) -> HTMLResponse:
+        good = goods.get(product_id)
+        if good is None:
+            raise HTTPException(404, "there is no such product")
+        return rendered(visitor, good)
+
+    def rendered(visitor: str | None, good: Good | None) -> HTMLResponse:
+        visitor_id = visitor or secrets.token_urlsafe(16)
+        answer = HTMLResponse(
+            page.render(
+                goods=goods,
+                good=good,
+                likes=goods.like(good, 4) if good is not None else [],
+                token=mint(visitor_id),
+                user_key=user_key(visitor_id, secret),
+            ),
+            headers=_PAGE,
+        )
+        if visitor is None:
+            _introduce(answer, visitor_id)
+        return answer
+
+    return router
+
+
+def file_routes(goods: Goods) -> APIRouter:
+    """Return the routes of what the pages load."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/shop/pictures/{product_id}.webp")
+    def picture(product_id: str) -> Response:
+        good = goods.get(product_id)
+        if good is None or good.picture is None:
+            raise HTTPException(404, "there is no such picture")
+        return Response(picture_webp(good.picture), media_type="image/webp", headers=_DAY)
+
+    @router.get("/shop/static/{name}")
+    def static(name: str) -> Response:
+        if name in _STATIC:
+            content = _FOLDER.joinpath("static", name).read_bytes()
+            return Response(content, media_type=_STATIC[name], headers={"Cache-Control": "no-cache"})
+        if name in _FONTS:
+            package, path = _FONTS[name]
+            return Response(files(package).joinpath(path).read_bytes(), media_type="font/ttf", headers=_DAY)
+        raise HTTPException(404, "there is no such file")
+
+    return router
+
+
+def visitor_routes(visitors: Visitors, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+    """Return the routes of what the pages ask of their visitor, who is known by a cookie."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/shop/token")
+    async def token(visitor: VisitorId = None) -> PlainTextResponse:
+        """Return a fresh token, for banner.js when the page's own has expired."""
+        return PlainTextResponse(mint(_known(visitor)), headers=_FRESH)
+
+    @router.get("/shop/visitor")
+    async def portrait(visitor: VisitorId = None) -> Response:
+        """Return what the panel shows."""
+        found = await visitors.portrait(user_key(_known(visitor), secret))
+        return Response(msgspec.json.encode(found), media_type="application/json", headers=_FRESH)
+
+    @router.post("/shop/newcomer")
+    async def newcomer() -> Response:
+        """Become somebody else, of whom nothing is known."""
+        answer = Response(status_code=204, headers=_FRESH)
+        _introduce(answer, secrets.token_urlsafe(16))
+        return answer
+
+    return router
+
+
+def _known(visitor: str | None) -> str:
+    if visitor is None:
+        raise HTTPException(401, "nobody was here yet")
+    return visitor
+
+
+def _introduce(answer: Response, visitor_id: str) -> None:
+    answer.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")

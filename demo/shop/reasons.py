@@ -1,0 +1,48 @@
+"""Why a visitor sees this banner, in sentences; from the state that streams keeps and nothing else."""
+
+from collections.abc import Mapping
+
+from contracts.messages import Assignment
+from demo.shop.goods import Goods
+from streams.affinity.state import UserState
+
+
+def shares(state: UserState) -> dict[str, float]:
+    """Return what part of a visitor's affinity each cohort has; they sum to 1.
+
+    Scores share one landmark, so their ratios need no decay.
+    """
+    total = sum(state.scores.values())
+    return {cohort_id: score / total for cohort_id, score in state.scores.items()} if total else {}
+
+
+def why(state: UserState, shown: Assignment, goods: Goods) -> list[str]:
+    """Return one sentence about the taste and one about the product."""
+    return [_about_cohort(shares(state), shown.cohort_id, goods), _about_product(state, shown, goods)]
+
+
+def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> str:
+    name = goods.cohorts[cohort_id].name
+    leader = max(parts, key=lambda each: parts[each], default=cohort_id)
+    if leader == cohort_id:
+        return f"{name} is your strongest taste: {parts.get(cohort_id, 0) * 100:.0f} % of what you did here."
+    return (
+        f"{name} stays: {goods.cohorts[leader].name} is ahead by less than the margin that a change takes, "
+        "or has nothing that you did not buy."
+    )
+
+
+def _about_product(state: UserState, shown: Assignment, goods: Goods) -> str:
+    title = goods.title(shown.product_id)
+    fitting = [
+        each
+        for each in reversed(state.touched)
+        if (good := goods.get(each)) is not None and shown.cohort_id in good.product.cohorts
+    ]
+    if fitting and fitting[0] == shown.product_id:
+        return f"{title} is what you looked at last that belongs there."
+    if shown.product_id in fitting:
+        newer = goods.title(fitting[0])
+        reason = "was bought" if fitting[0] in state.purchased else "came too soon after the last change"
+        return f"{title} is what you looked at before: {newer} {reason}."
+    return f"{title} is the most typical product there that you did not buy."

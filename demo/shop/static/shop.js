@@ -1,0 +1,115 @@
+// The shop: pages without reloading, a cart that every tab of it shares, and what is told to the edge.
+const goods = JSON.parse(document.getElementById("goods").textContent);
+const find = (query) => document.querySelector(query);
+const tell = (type, product) => window.bannerstream?.send(type, product);
+
+// ---- pages: a product opens in place, so that the banner above it stays and can be seen to change
+async function open(address, { push = true } = {}) {
+  const answer = await fetch(address).catch(() => undefined);
+  if (!answer?.ok) return location.assign(address);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const main = page.getElementById("main");
+  if (push) history.pushState(null, "", address);
+  document.title = page.title;
+  document.getElementById("main").replaceWith(main);
+  scrollTo({ top: 0, behavior: "instant" });
+  main.focus({ preventScroll: true });
+}
+
+addEventListener("popstate", () => open(location.pathname, { push: false }));
+
+document.addEventListener("click", (event) => {
+  const at = event.target.closest("a, button");
+  if (!at || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const { product, page, show, add, buy, remove } = at.dataset;
+  if (product) tell("click", product);
+  if (product || page !== undefined) {
+    event.preventDefault();
+    open(at.getAttribute("href"));
+  } else if (show !== undefined) filter(show);
+  else if (add) put(add);
+  else if (buy) purchase([buy]);
+  else if (remove) take(remove);
+});
+
+// The banner's own link is inside its shadow, so the click arrives from the element.
+find("banner-stream")?.addEventListener("click", (event) => {
+  const link = event.composedPath().find((each) => each.href);
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const { pathname } = new URL(link.href);
+  if (!pathname.startsWith("/p/")) return;
+  event.preventDefault();
+  tell("click", pathname.slice(3));
+  open(pathname);
+});
+
+function filter(category) {
+  for (const each of document.querySelectorAll("[data-show]")) each.setAttribute("aria-pressed", each.dataset.show === category);
+  for (const each of document.querySelectorAll(".card")) each.hidden = Boolean(category) && each.dataset.category !== category;
+}
+
+// ---- cart
+const CART = "marlow-finch-cart";
+const cart = find("#cart");
+const lines = () => JSON.parse(localStorage.getItem(CART) ?? "{}");
+
+function save(now) {
+  localStorage.setItem(CART, JSON.stringify(now));
+  draw();
+}
+
+function put(product) {
+  const now = lines();
+  save({ ...now, [product]: (now[product] ?? 0) + 1 });
+  tell("cart", product);
+  cart.showModal();
+}
+
+function take(product) {
+  const { [product]: _, ...rest } = lines();
+  save(rest);
+}
+
+function purchase(products) {
+  for (const each of products) tell("purchase", each);
+  const note = find("[data-note]");
+  if (note) note.textContent = "Bought. It will not be advertised to you again for a while.";
+}
+
+function draw() {
+  const now = Object.entries(lines()).filter(([product]) => goods[product]);
+  const count = now.reduce((sum, [, number]) => sum + number, 0);
+  Object.assign(find("[data-count]"), { textContent: count, hidden: !count });
+  find("[data-lines]").replaceChildren(...now.map(([product, number]) => line(product, number)));
+  find("[data-empty]").hidden = Boolean(count);
+  find("[data-checkout]").disabled = !count;
+  find("[data-total]").textContent = total(now);
+}
+
+function line(product, number) {
+  const { title, price, locale } = goods[product], row = document.createElement("li");
+  row.innerHTML = "<img alt=''><div><h3 dir=auto></h3><b></b></div><button type=button>Remove</button>";
+  row.querySelector("img").src = `/shop/pictures/${product}.webp`;
+  Object.assign(row.querySelector("h3"), { textContent: title, lang: locale });
+  row.querySelector("b").textContent = number > 1 ? `${number} × ${price}` : price;
+  row.querySelector("button").dataset.remove = product;
+  row.querySelector("button").setAttribute("aria-label", `Remove ${title}`);
+  return row;
+}
+
+function total(now) {
+  const sums = {};
+  for (const [product, number] of now) sums[goods[product].currency] = (sums[goods[product].currency] ?? 0) + number * goods[product].amount;
+  return Object.entries(sums).map(([currency, sum]) => new Intl.NumberFormat("en", { style: "currency", currency }).format(sum)).join(" + ") || "–";
+}
+
+find(".cart-button").addEventListener("click", () => cart.showModal());
+find("[data-close]").addEventListener("click", () => cart.close());
+cart.addEventListener("click", (event) => { if (event.target === cart) cart.close(); });
+find("[data-checkout]").addEventListener("click", () => {
+  purchase(Object.keys(lines()));
+  save({});
+  find("[data-empty]").textContent = "Thank you. What you bought will not be advertised to you again for a while.";
+});
+addEventListener("storage", draw);
+draw();

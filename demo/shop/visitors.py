@@ -1,0 +1,158 @@
+"""What the panel tells of a visitor, followed from the topics: the state of streams, the decisions, the banner."""
+
+import asyncio
+from collections import deque
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from broker.compacted import CompactedView
+from broker.topics import changelog_name
+from contracts.codecs import decode
+from contracts.manifest import Manifest
+from contracts.messages import Assignment
+from demo.shop.goods import Goods
+from demo.shop.reasons import shares, why
+from settings import Settings
+from storage import S3BannerStore
+from streams.affinity.state import UserState, unpack
+
+DECISIONS_SHOWN = 5
+
+
+class Share(msgspec.Struct, frozen=True):
+    """One cohort's part of a visitor's affinity."""
+
+    cohort_id: str
+    name: str
+    share: float
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """One decision."""
+
+    epoch: int
+    product_id: str
+    product: str
+    cohort: str
+    colour: str
+    at: int
+
+
+class Painted(msgspec.Struct, frozen=True):
+    """How the banner came to be."""
+
+    banner_key: str
+    headline: str
+    engine: str
+    scene: str
+    took_ms: int
+    made_at: int
+
+
+class Suppressed(msgspec.Struct, frozen=True):
+    """A bought product, and until when it is not advertised."""
+
+    product: str
+    until: int
+
+
+class Portrait(msgspec.Struct, frozen=True):
+    """Everything that the panel shows."""
+
+    visitor: str
+    """The first digits of the user key."""
+    affinities: list[Share]
+    why: list[str] = []
+    decisions: list[Decided] = []
+    """The latest first."""
+    painted: Painted | None = None
+    """None: no banner was decided on, or it is still being painted."""
+    suppressed: list[Suppressed] = []
+
+
+class Visitors:
+    """Follows the affinity changelog and the assignments; an async context manager."""
+
+    def __init__(self, settings: Settings, goods: Goods) -> None:
+        kafka = settings.kafka
+        self._goods = goods
+        self._store = S3BannerStore(settings.storage)
+        self._decisions: dict[str, deque[Assignment]] = {}
+        self._manifests: dict[str, Manifest] = {}
+        self._states = CompactedView(kafka, changelog_name(settings.streams.app_id), unpack)
+        self._assigned = CompactedView(kafka, kafka.topic_table().assignments.name, self._read_assignment)
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Connect and read what there is.
+
+        Raises:
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `CompactedView`.
+        """
+        for view in (self._states, self._assigned):
+            await self._running.enter_async_context(view)
+            await view.caught_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+        self._store.close()
+
+    async def portrait(self, user_key: str) -> Portrait:
+        """Return what is known of a visitor; of an unknown one, that nothing is."""
+        state = self._states.current().get(user_key)
+        if user_key not in self._assigned.current():
+            self._decisions.pop(user_key, None)  # forgotten, or never there
+        decisions = list(self._decisions.get(user_key, ()))
+        return Portrait(
+            visitor=user_key[:8],
+            affinities=self._affinities({} if state is None else shares(state)),
+            why=why(state, decisions[-1], self._goods) if state is not None and decisions else [],
+            decisions=[self._decided(each) for each in reversed(decisions)],
+            painted=await self._painted(decisions[-1].banner_key) if decisions else None,
+            suppressed=[] if state is None else self._suppressed(state),
+        )
+
+    def _read_assignment(self, value: bytes) -> Assignment:
+        """Decode an assignment and keep it among the visitor's last ones; a repeat is passed over."""
+        assignment = decode(value, Assignment)
+        known = self._decisions.setdefault(assignment.user_key, deque(maxlen=DECISIONS_SHOWN))
+        if not known or assignment.epoch > known[-1].epoch:
+            known.append(assignment)
+        return assignment
+
+    def _affinities(self, parts: dict[str, float]) -> list[Share]:
+        return [
+            Share(each.cohort_id, each.name, round(parts.get(each.cohort_id, 0.0), 4))
+            for each in self._goods.cohorts.values()
+        ]
+
+    def _decided(self, each: Assignment) -> Decided:
+        cohort = self._goods.cohorts[each.cohort_id]
+        title = self._goods.title(each.product_id)
+        return Decided(each.epoch, each.product_id, title, cohort.name, cohort.palette[-1], each.decided_at)
+
+    async def _painted(self, banner_key: str) -> Painted | None:
+        manifest = self._manifests.get(banner_key) or await asyncio.to_thread(self._store.manifest, banner_key)
+        if manifest is None:
+            return None
+        self._manifests[banner_key] = manifest
+        return Painted(
+            banner_key,
+            manifest.words.headline,
+            manifest.provenance.engine,
+            manifest.provenance.scene or manifest.description.setting,
+            round(sum(manifest.stage_ms.values())),
+            manifest.created_at,
+        )
+
+    def _suppressed(self, state: UserState) -> list[Suppressed]:
+        return [
+            Suppressed(self._goods.title(product_id), state.landmark + until)
+            for product_id, until in state.purchased.items()
+        ]

@@ -1,0 +1,88 @@
+# Varnish in front of edge. Needs varnish 7 and varnish-modules (xkey).
+#
+#     EDGE_HOST=10.0.0.7 EDGE_PORT=8080 PURGE_TOKEN=… \
+#         envsubst '$EDGE_HOST $EDGE_PORT $PURGE_TOKEN' < varnish.vcl > /etc/varnish/default.vcl
+#
+# tests/integration/cdn/ runs this very file.
+vcl 4.1;
+
+import std;
+import xkey;
+
+backend edge {
+    .host = "${EDGE_HOST}";
+    .port = "${EDGE_PORT}";
+    .probe = {
+        .url = "/readyz";
+        .interval = 1s;
+        .timeout = 1s;
+        .window = 3;
+        .threshold = 2;
+        .initial = 2;
+    }
+}
+
+sub vcl_recv {
+    if (req.method == "PURGE") {
+        if (req.http.X-Purge-Token != "${PURGE_TOKEN}") {
+            return (synth(403, "Forbidden"));
+        }
+        if (!req.http.xkey-purge) {
+            return (synth(400, "xkey-purge is missing"));
+        }
+        # Soft: what is dropped stays for grace, to be served while edge is down.
+        set req.http.X-Dropped = xkey.softpurge(req.http.xkey-purge);
+        return (synth(200, "Purged"));
+    }
+    if (req.method != "GET" && req.method != "HEAD") {
+        return (pass);
+    }
+    if (req.url ~ "^/v1/stream") {
+        # Events are sent as they happen; a cache would wait for the end.
+        return (pipe);
+    }
+    if (req.url ~ "^/(v1/pointers|b)/") {
+        # Public, and the same for everybody: cookies and queries would only split the cache.
+        unset req.http.Authorization;
+        unset req.http.Cookie;
+        set req.url = regsub(req.url, "\?.*$", "");
+        if (std.healthy(req.backend_hint)) {
+            # What was purged is fetched anew before it is shown again.
+            set req.grace = 0s;
+        }
+        return (hash);
+    }
+    return (pass);
+}
+
+sub vcl_hash {
+    # By path alone: a purge need not know under which host names the shop is reached.
+    hash_data(req.url);
+    return (lookup);
+}
+
+sub vcl_backend_response {
+    if (bereq.uncacheable) {
+        return (deliver);
+    }
+    if (beresp.status >= 500) {
+        # What is cached stays, rather than an error in its place.
+        return (abandon);
+    }
+    if (!beresp.http.xkey) {
+        set beresp.http.xkey = beresp.http.Surrogate-Key;
+    }
+    set beresp.grace = 1h;
+}
+
+sub vcl_deliver {
+    # Tags are between edge and its cache.
+    unset resp.http.xkey;
+    unset resp.http.Surrogate-Key;
+    unset resp.http.Cache-Tag;
+    if (obj.hits > 0) {
+        set resp.http.X-Cache = "HIT";
+    } else {
+        set resp.http.X-Cache = "MISS";
+    }
+}

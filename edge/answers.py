@@ -1,0 +1,30 @@
+"""Headers that several routes share: what browsers and CDNs may keep, and under which tags they let it go."""
+
+from edge.showing import Answer
+
+PRIVATE = "private, no-store"
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""A year, the longest that RFC 9111 caches honour; the name is the content's hash, so it never changes (RFC 8246)."""
+
+
+def cache_tags(user_key: str, answer: Answer) -> list[str]:
+    """Return under what a pointer is purged: the visitor, and the banner that it points to."""
+    tags = [f"user-{user_key}"]
+    if answer.banner.key is not None:
+        tags.append(f"banner-{answer.banner.key}")
+    return tags
+
+
+def pointer_headers(user_key: str, answer: Answer, max_age_s: int) -> dict[str, str]:
+    """Return the headers of a pointer: kept by CDNs until it is purged, by browsers never.
+
+    `Surrogate-Key` is Fastly's, `Cache-Tag` Cloudflare's, `xkey` Varnish's.
+    """
+    tags = cache_tags(user_key, answer)
+    return {
+        "Cache-Control": f"public, max-age=0, s-maxage={max_age_s}",
+        "Access-Control-Allow-Origin": "*",
+        "Surrogate-Key": " ".join(tags),
+        "Cache-Tag": ",".join(tags),
+        "xkey": " ".join(tags),
+    }

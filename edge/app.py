@@ -1,0 +1,93 @@
+"""The application of a node: routes, and around them CORS and the guard."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from edge import openapi
+from edge.cors import Cors
+from edge.errors import Refused
+from edge.guard import Guard
+from edge.page import router as page_router
+from edge.routes.banners import banner_routes
+from edge.routes.node import node_routes
+from edge.routes.pictures import picture_routes
+from edge.routes.pointers import pointer_routes
+from edge.routes.reports import report_routes
+from edge.state import Edge
+
+_DOCS_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "frame-ancestors 'none'"
+)
+
+
+def create_app(edge: Edge) -> FastAPI:
+    """Return the application of a node; the node runs while the application does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with edge.running():
+            yield
+
+    settings = edge.settings.edge
+    app = FastAPI(
+        title=openapi.TITLE,
+        description=openapi.DESCRIPTION,
+        version=version("bannerstream"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(
+                Guard,
+                metrics=edge.metrics,
+                addresses=edge.addresses,
+                max_body_bytes=settings.max_body_bytes,
+                request_timeout_s=settings.request_timeout_s,
+            ),
+            Middleware(Cors, origins=settings.cors_origins),
+        ],
+    )
+    for routes in (banner_routes, pointer_routes, report_routes, picture_routes, node_routes):
+        app.include_router(routes(edge))
+    app.include_router(page_router)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        """Show the OpenAPI document; its viewer comes from where FastAPI has it."""
+        page = get_swagger_ui_html(openapi_url="/openapi.json", title=openapi.TITLE)
+        page.headers["Content-Security-Policy"] = _DOCS_POLICY
+        return page
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, refusal: Refused) -> Response:
+        edge.metrics.refused.labels(refusal.code).inc()
+        body = {"error": refusal.code, "message": str(refusal)}
+        return JSONResponse(body, refusal.status, {**refusal.headers, "Cache-Control": "no-store"})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        """Say what Starlette refuses (no such address, wrong method) the way that we do."""
+        code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
+        edge.metrics.refused.labels(code).inc()
+        return JSONResponse({"error": code, "message": error.detail}, error.status_code, dict(error.headers or {}))
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            plain = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            app.openapi_schema = openapi.with_schemas(plain)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    return app

@@ -1,0 +1,77 @@
+"""The purger that the settings ask for."""
+
+from collections.abc import Callable
+
+from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
+from pydantic import SecretStr
+
+from contracts.errors import ConfigurationError
+from edge.cdn import cloudflare, cloudfront, fastly
+from edge.cdn.cloudflare import Cloudflare
+from edge.cdn.cloudfront import Budget, CloudFront
+from edge.cdn.fastly import Fastly
+from edge.cdn.nginx import Nginx
+from edge.cdn.ports import Purger
+from edge.cdn.sigv4 import AwsKeys
+from edge.cdn.varnish import Varnish
+from settings import CdnSettings
+
+
+def purger_of(settings: CdnSettings) -> Purger:
+    """Return the purger of these settings, which have what it needs.
+
+    Raises:
+        ConfigurationError: no CDN is chosen.
+    """
+    token, nodes_token = _revealed(settings.api_token), _revealed(settings.purge_token)
+    match settings.kind:
+        case "fastly":
+            return Fastly(settings.fastly_service_id or "", token, settings.api_url or fastly.API_URL)
+        case "cloudflare":
+            return Cloudflare(
+                settings.cloudflare_zone_id or "",
+                token,
+                settings.cloudflare_plan,
+                settings.api_url or cloudflare.API_URL,
+            )
+        case "cloudfront":
+            return CloudFront(
+                settings.cloudfront_distribution_id or "",
+                aws_keys(settings),
+                Budget(settings.cloudfront_paths_per_hour, settings.cloudfront_wildcard_interval_s),
+                items=settings.cloudfront_items,
+                sizes=settings.image_sizes,
+                api_url=settings.api_url or cloudfront.API_URL,
+            )
+        case "varnish":
+            return Varnish(settings.nodes, nodes_token)
+        case "nginx":
+            return Nginx(settings.nodes, nodes_token, settings.image_sizes)
+        case "none":
+            raise ConfigurationError('cdn.kind is none, so there is nothing to purge: set it, for example to "varnish"')
+
+
+def aws_keys(settings: CdnSettings) -> Callable[[], AwsKeys]:
+    """Return what fetches the AWS keys: those of the settings, else of the environment, else of the machine's role.
+
+    A role's keys (EC2, ECS, a web identity in Kubernetes) end within hours; minio's provider renews them in time. The
+    function may ask over the network, and raises ConfigurationError where there are no keys.
+    """
+    provider: Provider = ChainedProvider([EnvAWSProvider(), IamAwsProvider()])
+    if settings.aws_access_key is not None:
+        provider = StaticProvider(settings.aws_access_key, _revealed(settings.aws_secret_key))
+
+    def fetch() -> AwsKeys:
+        try:
+            found = provider.retrieve()
+        except Exception as error:  # the providers raise what urllib3, json and they themselves happen to raise
+            raise ConfigurationError(
+                f"no AWS keys: set cdn.aws_access_key and cdn.aws_secret_key, or give the machine a role: {error!r}"
+            ) from error
+        return AwsKeys(found.access_key, found.secret_key, found.session_token)
+
+    return fetch
+
+
+def _revealed(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()

@@ -1,0 +1,24 @@
+"""What goes wrong with a CDN.
+
+BannerstreamError
+├── Stopped          the purger was asked to stop while it waited
+└── PurgeRefused     the CDN refuses a purge for good
+"""
+
+from typing import ClassVar
+
+from contracts.errors import BannerstreamError
+
+
+class Stopped(BannerstreamError):
+    """The purger was asked to stop while it waited; what it had taken comes again at the next start."""
+
+
+class PurgeRefused(BannerstreamError):
+    """The CDN will not take this call however often it is repeated. The records behind it become dead letters.
+
+    Operator action: the message holds the CDN's own words; the pointers go stale until their `s-maxage` ends.
+    Retryable: no.
+    """
+
+    code: ClassVar[str] = "purge_refused"

@@ -1,0 +1,33 @@
+"""The purger as a process."""
+
+import asyncio
+import signal
+
+from prometheus_client import CollectorRegistry
+
+from edge.cdn.choosing import purger_of
+from edge.cdn.metrics import PurgerMetrics
+from edge.cdn.worker import PurgeWorker
+from settings import Settings
+from settings.metrics import served_metrics
+
+
+def run(settings: Settings) -> None:
+    """Purge until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: no CDN is chosen, or the metrics port is taken.
+    """
+    registry = CollectorRegistry()
+    purger = purger_of(settings.cdn)
+    with served_metrics(settings.cdn.metrics_port, registry, setting="cdn.metrics_port"):
+        asyncio.run(serve(PurgeWorker(settings, purger, PurgerMetrics(registry))))
+
+
+async def serve(worker: PurgeWorker) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await worker.run(stop)

@@ -1,0 +1,37 @@
+"""Metrics of the purger, declared once."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LAG_S = (0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 1800)
+"""From a purge that waited for its window only to one that waited out an outage."""
+
+
+class PurgerMetrics:
+    """Counters and histograms of one purger process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.purged = Counter(
+            "bannerstream_cdn_purged", "Tags or paths that the CDN acknowledged", ["cdn"], registry=registry
+        )
+        self.calls = Counter(
+            "bannerstream_cdn_calls", "Calls to the CDN by what became of them", ["cdn", "outcome"], registry=registry
+        )
+        self.call = Histogram(
+            "bannerstream_cdn_call_duration_seconds",
+            "One call to the CDN",
+            ["cdn"],
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=registry,
+        )
+        self.lag = Histogram(
+            "bannerstream_cdn_purge_lag_seconds",
+            "From the record that made a pointer stale to the CDN's acknowledgement",
+            buckets=_LAG_S,
+            registry=registry,
+        )
+        self.behind = Gauge("bannerstream_cdn_records_behind", "Records not yet looked at", registry=registry)
+        self.refused = Counter(
+            "bannerstream_cdn_refused", "Records that became dead letters", ["code"], registry=registry
+        )
+        self.visitors = Gauge("bannerstream_cdn_visitors", "Visitors in the purger's table", registry=registry)
+        self.active = Gauge("bannerstream_cdn_active", "1: purges, 0: stands by", registry=registry)

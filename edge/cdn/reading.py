@@ -1,0 +1,241 @@
+"""Reading both topics: first what was purged already, silently, then what comes.
+
+Which pointers a record makes stale depends on what went before, and the topics are compacted, so they are their own
+memory: whoever takes them over reads each from its beginning to the committed offset without purging, and goes on from
+there. A group that has committed nothing begins at the end: what lies there was never in the CDN's cache.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from broker.pacing import pace
+from contracts.codecs import decode
+from contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
+from contracts.messages import Assignment, BannerReady
+from edge.cdn.staleness import Origin, Stale, Staleness
+from edge.cdn.standby import OldestTakesAll
+from settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_POLL_MS = 500
+"""How long one look for records lasts: also how soon a stop is noticed when there are none."""
+
+_NEVER_MS = 2**31 - 1
+"""For `max_poll_interval_ms`: a worker that waits for its CDN does not poll, and yet lives; its heartbeats say so."""
+
+_USER_KEY, _BANNER_KEY = re.compile(rb"[0-9a-f]{32}"), re.compile(rb"[0-9a-f]{64}")
+
+
+class _Record(Protocol):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Window:
+    """What came within one window of time."""
+
+    stale: Stale = field(default_factory=Stale)
+    refused: list[tuple[Origin, InvalidRecord]] = field(default_factory=list)
+    """Records that are none of ours."""
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    """What to commit once all of it is purged."""
+    records: int = 0
+    read_at: float = 0.0
+    """When the last record was read, on the monotonic clock."""
+
+
+class Reader:
+    """A consumer of assignments and ready events, and what they amount to so far."""
+
+    def __init__(self, settings: Settings, *, by_tag: bool) -> None:
+        self._kafka = settings.kafka
+        self._settings = settings.cdn
+        self._by_tag = by_tag
+        table = settings.kafka.topic_table()
+        self._ready, self._assignments = table.ready.name, table.assignments.name
+        self._taken_over = False
+        self.staleness = Staleness(by_tag=by_tag)
+        self._consumer = AIOKafkaConsumer(
+            **client_options(self._kafka, client_id="bannerstream-purger"),
+            group_id=self._settings.group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=round(self._kafka.session_timeout_s * 1000 / 3),
+            max_poll_interval_ms=_NEVER_MS,
+            partition_assignment_strategy=(OldestTakesAll,),
+        )
+
+    async def start(self) -> None:
+        """Join the group.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+        """
+        with broker_errors(self._kafka):
+            await self._consumer.start()
+        pace(self._consumer)
+        self._consumer.subscribe([self._ready, self._assignments], listener=_Listener(self))
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        await self._consumer.stop()
+
+    @property
+    def active(self) -> bool:
+        """Tell whether this worker is the one that purges, and has caught up."""
+        return bool(self._consumer.assignment()) and not self._taken_over
+
+    def taken_over(self) -> None:
+        """Note that the partitions may be others now: what they hold must be read first."""
+        self._taken_over = True
+
+    async def window(self, stopped: Callable[[], bool]) -> Window:
+        """Return what comes within `cdn.coalesce_s` of the first record; empty when nothing comes, or when stopped.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
+        """
+        while self._taken_over and not stopped():
+            await self._catch_up(stopped)
+        window = Window()
+        until: float | None = None
+        while window.records < self._settings.batch_size and not stopped():
+            wait_ms = _POLL_MS if until is None else round((until - time.monotonic()) * 1000)
+            if wait_ms <= 0:
+                break
+            left = self._settings.batch_size - window.records
+            try:
+                with broker_errors(self._kafka):
+                    fetched = await self._consumer.getmany(timeout_ms=wait_ms, max_records=left)
+            except (ServiceUnavailable, ConfigurationError):
+                if not window.records:
+                    raise
+                break  # these are taken already and would not come again
+            if self._taken_over:
+                return Window()  # all that is not committed comes again
+            self._add(fetched, window)
+            if not window.records:
+                break
+            if until is None:
+                until = time.monotonic() + self._settings.coalesce_s
+        return window
+
+    async def commit(self, window: Window) -> None:
+        """Commit a window.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: it failed, most often because another worker took over; what is
+                purged is purged, and will be once more.
+        """
+        with broker_errors(self._kafka):
+            await self._consumer.commit(window.offsets)
+
+    async def behind(self) -> int:
+        """Return how many offsets lie ahead, as of the last fetch."""
+        with broker_errors(self._kafka):
+            partitions = self._consumer.assignment()
+            marks = {each: self._consumer.highwater(each) for each in partitions}
+            return sum([mark - await self._consumer.position(each) for each, mark in marks.items() if mark is not None])
+
+    def _add(self, fetched: dict[TopicPartition, list[_Record]], window: Window) -> None:
+        for partition, records in fetched.items():
+            for record in records:
+                try:
+                    self._take(record, window.stale)
+                except InvalidRecord as error:
+                    window.refused.append((_origin(record), error))
+                window.records += 1
+                window.offsets[partition] = record.offset + 1
+            window.read_at = time.monotonic()
+
+    def _take(self, record: _Record, stale: Stale) -> None:
+        origin = _origin(record)
+        if record.topic == self._ready:
+            banner_key = _key(record, _BANNER_KEY)
+            announced = None if record.value is None else decode(record.value, BannerReady)
+            self.staleness.ready(banner_key, announced, origin, stale)
+        else:
+            user_key = _key(record, _USER_KEY)
+            assignment = None if record.value is None else decode(record.value, Assignment)
+            self.staleness.assigned(user_key, assignment, origin, stale)
+
+    async def _catch_up(self, stopped: Callable[[], bool]) -> None:
+        """Read what was purged before, and place the consumer where that ends."""
+        self._taken_over = False
+        self.staleness = Staleness(by_tag=self._by_tag)
+        try:
+            with broker_errors(self._kafka):
+                starts = await self._starts(self._consumer.assignment())
+                # Ready events first: whether an assignment shows depends on them.
+                for topic in (self._ready, self._assignments):
+                    ends = {each: offset for each, offset in starts.items() if each.topic == topic}
+                    await self._read(ends, stopped)
+                for partition, offset in starts.items():
+                    self._consumer.seek(partition, offset)
+        except BaseException:
+            self._taken_over = True
+            raise
+        log.info("caught_up", active=self.active, visitors=len(self.staleness.visitors))
+
+    async def _starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where to go on: at the committed offsets, and at the end of a topic that was never committed."""
+        committed = {each: await self._consumer.committed(each) for each in partitions}
+        begun = {each.topic for each, offset in committed.items() if offset is not None}
+        new = [each for each in committed if each.topic not in begun]
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(new) if new else {}
+        if ends:
+            await self._consumer.commit(ends)  # or a crash before the first purge would begin at a later end
+        return {each: offset or 0 for each, offset in committed.items()} | ends
+
+    async def _read(self, ends: dict[TopicPartition, int], stopped: Callable[[], bool]) -> None:
+        """Read these partitions from their beginnings to these offsets; nothing is stale for it."""
+        behind = dict(ends)
+        if behind:
+            await self._consumer.seek_to_beginning(*behind)
+        while behind and not stopped() and not self._taken_over:
+            # A position can pass the end without a record: compaction and transactions leave gaps.
+            for partition in list(behind):
+                if await self._consumer.position(partition) >= behind[partition]:
+                    del behind[partition]
+            if not behind:
+                break
+            for partition, records in (await self._consumer.getmany(*behind, timeout_ms=_POLL_MS)).items():
+                self._add({partition: [each for each in records if each.offset < ends[partition]]}, Window())
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Tells the reader of every change in the group."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        self._reader.taken_over()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        self._reader.taken_over()
+
+
+def _key(record: _Record, form: re.Pattern[bytes]) -> str:
+    if record.key is None or not form.fullmatch(record.key):
+        raise MalformedRecord(f"a key of {record.topic} is not of the form {form.pattern.decode()}")
+    return record.key.decode()
+
+
+def _origin(record: _Record) -> Origin:
+    size = len(record.key or b"") + len(record.value or b"")
+    return Origin(record.topic, record.partition, record.offset, record.timestamp, record.key, size)

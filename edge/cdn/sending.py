@@ -1,0 +1,160 @@
+"""Making the calls: as fast as the CDN allows, again until it takes them, or until it says never."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from contracts.errors import ConfigurationError
+from edge.cdn.errors import PurgeRefused, Stopped
+from edge.cdn.metrics import PurgerMetrics
+from edge.cdn.ports import Accepted, Answer, Call, Limits, Misconfigured, Purger, Refused, TryAgain, Verdict
+
+log = structlog.get_logger(__name__)
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 30.0
+"""Between tries where the CDN does not say how long: quick at first, then often enough to be back soon."""
+
+_LONGEST_ASKED_S = 3600.0
+"""The longest that a CDN may ask for: Fastly's limits begin anew every hour."""
+
+_ANSWER_BYTES = 65_536
+"""Read of an answer; Fastly's names 256 keys in 20 kB."""
+
+
+class Sender:
+    """Makes a purger's calls for the length of an `async with`. `now` is the clock, in epoch seconds."""
+
+    def __init__(
+        self,
+        purger: Purger,
+        metrics: PurgerMetrics,
+        stop: asyncio.Event,
+        *,
+        timeout_s: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._purger = purger
+        self._metrics = metrics
+        self._stop = stop
+        self._timeout_s = timeout_s
+        self._now = now
+        self._turns = asyncio.Semaphore(purger.limits.at_once)
+        self._bucket = TokenBucket(purger.limits)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            connector=aiohttp.TCPConnector(limit=self._purger.limits.at_once),
+            headers={"User-Agent": "bannerstream-purger"},
+            skip_auto_headers=("Content-Type",),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send_all(self, calls: Sequence[Call]) -> list[tuple[Call, PurgeRefused]]:
+        """Return once the CDN has taken each call or refused it for good; those with why.
+
+        Raises:
+            Stopped: `stop` was set while a call had to wait; some may have been taken.
+        """
+        outcomes = await asyncio.gather(*(self._send(call) for call in calls), return_exceptions=True)
+        refused = []
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if isinstance(outcome, PurgeRefused):
+                refused.append((call, outcome))
+            elif outcome is not None:
+                raise outcome
+        return refused
+
+    async def _send(self, call: Call) -> None:
+        await self._wait(call.not_before - self._now())
+        wait = _FIRST_WAIT_S
+        while True:
+            async with self._turns:
+                await self._wait(self._bucket.take(time.monotonic()))
+                verdict = await self._attempt(call)
+            self._metrics.calls.labels(self._purger.name, type(verdict).__name__.lower()).inc()
+            match verdict:
+                case Accepted():
+                    self._metrics.purged.labels(self._purger.name).inc(len(call.drops))
+                    return
+                case Refused(reason):
+                    raise PurgeRefused(f"{call.method} {call.url} ({_some(call.drops)}): {reason}")
+                case TryAgain(reason, after_s):
+                    asked = min(after_s or 0.0, _LONGEST_ASKED_S)
+                case Misconfigured(reason):
+                    asked = _LONGEST_WAIT_S
+            pause = max(asked, wait * random.uniform(0.5, 1.0))
+            log.warning("purge_waits", cdn=self._purger.name, url=call.url, reason=reason, seconds=round(pause, 1))
+            await self._wait(pause)
+            wait = min(_LONGEST_WAIT_S, wait * 2)
+
+    async def _attempt(self, call: Call) -> Verdict:
+        if self._session is None:
+            raise RuntimeError("a Sender is used inside `async with`")
+        started = time.monotonic()
+        try:
+            proof = await self._purger.credentials(call, self._now())
+            async with self._session.request(
+                call.method,
+                URL(call.url, encoded=True),
+                data=call.body or None,
+                headers={**call.headers, **proof},
+                allow_redirects=False,
+            ) as response:
+                answer = Answer(
+                    response.status,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    await response.content.read(_ANSWER_BYTES),
+                )
+        except ConfigurationError as error:
+            return Misconfigured(str(error))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return TryAgain(f"no answer: {error!r}")
+        finally:
+            self._metrics.call.labels(self._purger.name).observe(time.monotonic() - started)
+        return self._purger.verdict(answer, self._now())
+
+    async def _wait(self, seconds: float) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        if seconds <= 0:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+            raise Stopped
+
+
+class TokenBucket:
+    """A place in time for each call: `burst` at once, then `per_s`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._per_s = limits.per_s
+        self._burst = limits.burst
+        self._tokens = float(limits.burst)
+        self._at = 0.0
+
+    def take(self, now: float) -> float:
+        """Take a token, now or in advance, and return how many seconds to wait for it. `now`: a monotonic clock."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
+        self._at = now
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self._per_s)
+
+
+def _some(drops: tuple[str, ...]) -> str:
+    return ", ".join(drops[:3]) + (f" and {len(drops) - 3} more" if len(drops) > 3 else "")

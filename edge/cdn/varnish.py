@@ -1,0 +1,49 @@
+"""Varnish: soft purge by surrogate key, through the xkey module and the rules of deploy/cdn/varnish.vcl.
+
+Source: vmod_xkey(3) of varnish-modules: `xkey.softpurge(keys)` takes keys separated by spaces and sets their objects'
+remaining life to nothing; they stay for grace. varnishd(1): a header line has at most `http_req_hdr_len` bytes (8 kB).
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from edge.cdn.ports import Answer, Call, Limits, Verdict, batched, by_status
+from edge.cdn.staleness import Stale, tags
+
+TAGS_PER_CALL = 100
+"""Of 71 characters at most: 7,200 bytes a header line."""
+
+
+class Varnish:
+    """Varnish servers, each of which is told everything."""
+
+    name: ClassVar[str] = "varnish"
+    by_tag = True
+    limits = Limits(at_once=8, per_s=1000.0, burst=1000)
+
+    def __init__(self, nodes: tuple[str, ...], token: str) -> None:
+        self._nodes = nodes
+        self._token = token
+
+    def calls(self, stale: Stale, now: float) -> list[Call]:  # noqa: ARG002  (the port's)
+        """Return one call for each 100 tags and server."""
+        return [
+            Call(
+                method="PURGE",
+                url=f"{node}/",
+                body=b"",
+                headers={"xkey-purge": " ".join(tag for tag, _ in batch)},
+                drops=tuple(tag for tag, _ in batch),
+                keys=frozenset(key for _, key in batch),
+            )
+            for batch in batched(tags(stale), TAGS_PER_CALL)
+            for node in self._nodes
+        ]
+
+    async def credentials(self, call: Call, now: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
+        """Return the header that the VCL compares."""
+        return {"X-Purge-Token": self._token}
+
+    def verdict(self, answer: Answer, now: float) -> Verdict:
+        """Return what an answer means."""
+        return by_status(answer, now, settings="cdn.nodes and cdn.purge_token")

@@ -1,0 +1,150 @@
+"""Feedback that cannot be made up: what a page reports is signed by the banner that was delivered to it.
+
+The token is not secret from its visitor; it is a statement of ours about what we delivered, with a number that no other
+delivery has. It is taken once for an impression and once for a click of each size.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from edge.banners import Banner, Tier
+from edge.errors import NotAllowed, Stale
+
+REMEMBERED = 500_000
+"""Reports that are remembered until their tokens expire: about 60 MB. Past that the oldest tokens are refused."""
+
+_MAC_BYTES = 16
+"""Half of HMAC-SHA-256: 128 bits, as much as anybody could ever try (RFC 2104 §5 allows it)."""
+
+_MINUTE = 60
+
+Kind = Literal["impression", "click"]
+
+
+class Delivery(Struct, frozen=True, array_like=True):
+    """One delivery of one banner to one visitor, as the token says it."""
+
+    nonce: bytes
+    expires_at: int
+    """Epoch seconds."""
+    user_key: bytes
+    epoch: int
+    banner_key: bytes
+    product_id: str
+    cohort: str
+    variant: str
+    tier: Tier
+
+    def event_id(self, kind: Kind, size: str) -> str:
+        """Return the id of this report: the same however often and wherever it is sent."""
+        return hashlib.blake2b(self.nonce + f"{kind}:{size}".encode(), digest_size=16).hexdigest()
+
+
+_pack = msgspec.msgpack.Encoder()
+_unpack = msgspec.msgpack.Decoder(Delivery)
+
+
+class FeedbackTokens:
+    """Signs deliveries and verifies reports of them. `now`: epoch seconds."""
+
+    def __init__(self, secret: bytes, life_s: float, now: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._life_s = life_s
+        self._now = now
+
+    def sign(self, user_key: str, epoch: int, banner: Banner) -> str:
+        """Return the token of a delivery; empty for the shop's default, of which there is nothing to learn."""
+        if banner.key is None:
+            return ""
+        statement = _pack.encode(
+            Delivery(
+                nonce=secrets.token_bytes(9),
+                expires_at=int(self._now() + self._life_s),
+                user_key=bytes.fromhex(user_key),
+                epoch=epoch,
+                banner_key=bytes.fromhex(banner.key),
+                product_id=banner.product_id or "",
+                cohort=banner.cohort or "",
+                variant=banner.variant,
+                tier=banner.tier,
+            )
+        )
+        return base64.urlsafe_b64encode(self._mac(statement) + statement).decode().rstrip("=")
+
+    def read(self, token: str) -> Delivery:
+        """Return the delivery that a token states.
+
+        Raises:
+            NotAllowed: the token is not ours.
+            Stale: it has expired.
+        """
+        try:
+            signed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise NotAllowed("the feedback token is not ours") from error
+        mac, statement = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(statement)):
+            raise NotAllowed("the feedback token is not ours")
+        delivery = _unpack.decode(statement)
+        if self._now() > delivery.expires_at:
+            raise Stale("the feedback token has expired")
+        return delivery
+
+    def _mac(self, statement: bytes) -> bytes:
+        return hmac.digest(self._secret, statement, "sha256")[:_MAC_BYTES]
+
+
+class OnceOnly:
+    """Reports that were taken: each is taken once, in bounded memory.
+
+    They are kept by the minute in which their tokens expire. When there are too many, the minute that ends first is
+    forgotten, and tokens that expire in it, or before, are refused from then on: forgetting never lets a replay in.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED, now: Callable[[], float] = time.time) -> None:
+        self._remembered = remembered
+        self._now = now
+        self._minutes: dict[int, set[str]] = {}
+        self._count = 0
+        self._floor = 0
+        """Tokens that expire in this minute or before are refused."""
+
+    def take(self, event_id: str, expires_at: int) -> None:
+        """Note a report.
+
+        Raises:
+            Stale: it was noted before, or is so old that nobody can tell.
+        """
+        minute = expires_at // _MINUTE
+        if minute <= self._floor:
+            raise Stale("the feedback token is too old")
+        taken = self._minutes.setdefault(minute, set())
+        if event_id in taken:
+            raise Stale("this feedback was given before")
+        taken.add(event_id)
+        self._count += 1
+        self._expire(int(self._now()) // _MINUTE)
+
+    def release(self, event_id: str, expires_at: int) -> None:
+        """Take a note back: the report did not arrive, and may come again."""
+        taken = self._minutes.get(expires_at // _MINUTE, set())
+        if event_id in taken:
+            taken.remove(event_id)
+            self._count -= 1
+
+    def _expire(self, this_minute: int) -> None:
+        for minute in sorted(self._minutes):
+            if minute >= this_minute and self._count <= self._remembered:
+                break
+            if minute >= this_minute:
+                self._floor = minute
+            self._count -= len(self._minutes.pop(minute))

@@ -1,0 +1,182 @@
+"""What pages report, turned into records: visitors' events in the native format of `contracts.inputs`, and feedback."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from broker.publishing import Outgoing, outgoing
+from contracts.cloudevents import CloudEvent
+from contracts.codecs import encode
+from contracts.errors import ConfigurationError
+from contracts.inputs.native import NativeEvent
+from contracts.interactions import InteractionKind
+from contracts.messages import Feedback
+from contracts.scalars import EventId, ProductId, SizeName, Timestamp
+from contracts.times import epoch_ms
+from edge.errors import Invalid, TooLarge
+from edge.feedback import FeedbackTokens, OnceOnly
+from settings import Settings
+
+SOURCE = "bannerstream/edge"
+"""CloudEvents source of what is written here."""
+
+MAX_FEEDBACK_TOKEN_CHARS = 2048
+
+
+class PageEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a visitor did, as a page reports it. Who it was, the visitor's token says."""
+
+    type: Literal["view", "click", "cart", "purchase"]
+    product_id: ProductId | None = None
+    """Either this or `product_ids`."""
+    product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)] | None = None
+    event_id: EventId | None = None
+    """Left out: one is made. With one, an event that is sent again counts once."""
+    time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")] | None = None
+    """Left out: now."""
+
+
+class PageFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of a banner that was delivered."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_FEEDBACK_TOKEN_CHARS)]
+    """`feedback` of the banner that was shown."""
+    kind: Literal["impression", "click"]
+    size: SizeName
+    click_to_visible_ms: Annotated[float, Meta(ge=0, le=600_000)] | None = None
+
+
+_T = TypeVar("_T")
+_events = msgspec.json.Decoder(PageEvent | list[PageEvent])
+_feedback = msgspec.json.Decoder(PageFeedback)
+
+
+def check_formats(settings: Settings) -> None:
+    """Stop the start where streams would not understand what is written here.
+
+    Raises:
+        ConfigurationError: an input topic has a format that is not ours.
+    """
+    for name, form in (("clicks", settings.input.clicks_format), ("purchases", settings.input.purchases_format)):
+        if form not in {"auto", "native"}:
+            raise ConfigurationError(
+                f'input.{name}_format is {form}, but the edge writes native events to {name}: set "auto" or "native", '
+                "or have the edge write to topics of its own (kafka.topics)"
+            )
+
+
+def read_events(body: bytes, max_batch: int) -> Sequence[PageEvent]:
+    """Return the events of a request: one object, or an array of them.
+
+    Raises:
+        Invalid: not JSON, or not such events; names the field.
+        TooLarge: more than `max_batch` events.
+    """
+    read = _decoded(body, _events)
+    events = read if isinstance(read, list) else [read]
+    if not events:
+        raise Invalid("the array holds no event")
+    if len(events) > max_batch:
+        raise TooLarge(f"{len(events)} events in one request; at most {max_batch} are taken")
+    return events
+
+
+def read_feedback(body: bytes) -> PageFeedback:
+    """Return the feedback of a request.
+
+    Raises:
+        Invalid: not JSON, or no feedback; names the field.
+    """
+    return _decoded(body, _feedback)
+
+
+class Records:
+    """Makes records of what pages report. `now`: epoch seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: FeedbackTokens,
+        once: OnceOnly,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._topics = settings.kafka.topic_table()
+        self._max_future_ms = round(settings.input.max_future_s * 1000)
+        self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
+        self._tokens = tokens
+        self._once = once
+        self._now = now
+
+    def of_events(self, user_id: str, events: Sequence[PageEvent]) -> tuple[list[Outgoing], list[str]]:
+        """Return the records of a visitor's events, and the id of each event.
+
+        Raises:
+            Invalid: an event names no product, or both one and several, or its time lies too far from now.
+        """
+        now = int(self._now() * 1000)
+        natives = [self._native(user_id, number, event, now) for number, event in enumerate(events)]
+        return [self._outgoing(each) for each in natives], [each.event_id for each in natives]
+
+    def of_feedback(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
+        """Return the record of a report, the report, and what to call if it could not be written.
+
+        Raises:
+            NotAllowed: the token is not ours.
+            Stale: the token has expired, or this was reported before.
+        """
+        delivery = self._tokens.read(feedback.token)
+        event_id = delivery.event_id(feedback.kind, feedback.size)
+        self._once.take(event_id, delivery.expires_at)
+        now = int(self._now() * 1000)
+        shown_ms = feedback.click_to_visible_ms
+        banner_key = delivery.banner_key.hex()
+        message = Feedback(
+            event_id=event_id,
+            banner_key=banner_key,
+            kind=feedback.kind,
+            size=feedback.size,
+            variant=delivery.variant,
+            occurred_at=now,
+            cohort_id=delivery.cohort or None,
+            product_id=delivery.product_id or None,
+            engine=None if delivery.tier == "default" else delivery.tier,
+            epoch=delivery.epoch or None,
+            click_to_visible_ms=None if shown_ms is None else round(shown_ms),
+        )
+        event = CloudEvent(id=event_id, type="banner.feedback", source=SOURCE, time=now, subject=banner_key)
+        record = outgoing(self._topics.feedback.name, banner_key, message, event)
+        return record, message, lambda: self._once.release(event_id, delivery.expires_at)
+
+    def _native(self, user_id: str, number: int, event: PageEvent, now: int) -> NativeEvent:
+        where = f"`$[{number}]`"
+        if (event.product_id is None) == (event.product_ids is None):
+            raise Invalid(f"exactly one of `product_id` and `product_ids` is required - at {where}")
+        try:
+            time_ = now if event.time is None else epoch_ms(event.time)
+        except ValueError as error:
+            raise Invalid(f"{error} - at {where}.time") from error
+        if not -self._max_age_ms <= time_ - now <= self._max_future_ms:
+            raise Invalid(f"the event's time lies too far from now - at {where}.time")
+        return NativeEvent(
+            event_id=event.event_id or uuid.uuid4().hex,
+            user_id=user_id,
+            product_id=msgspec.UNSET if event.product_id is None else event.product_id,
+            product_ids=msgspec.UNSET if event.product_ids is None else event.product_ids,
+            time=time_,
+            kind=InteractionKind(event.type),
+        )
+
+    def _outgoing(self, event: NativeEvent) -> Outgoing:
+        topic = self._topics.purchases if event.kind is InteractionKind.PURCHASE else self._topics.clicks
+        return Outgoing(topic.name, event.user_id.encode(), encode(event), [])
+
+
+def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(str(error)) from error

@@ -1,0 +1,100 @@
+"""An edge node as a process."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from contracts.errors import ConfigurationError
+from edge.app import create_app
+from edge.protocol import PatientProtocol
+from edge.state import Edge
+from settings import EdgeSettings, Settings
+from storage import S3BannerStore, StorageMetrics
+
+_log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 5
+"""How long a stop waits for requests under way; live streams are told to end at once."""
+
+BACKLOG = 2048
+"""Connections that the kernel accepts before the loop does: a shop's visitors who all come back after a restart."""
+
+
+def run(settings: Settings, extend: Callable[[FastAPI, Edge], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; then end the live streams, finish what is under way, and write what waits.
+
+    `extend` may add to the application before it serves: the demo puts its shop there.
+
+    Raises:
+        ConfigurationError: a setting does not let it start, or the port is taken.
+    """
+    registry = CollectorRegistry()
+    with (
+        closing(S3BannerStore(settings.storage, metrics=StorageMetrics(registry))) as store,
+        closing(_listening(settings.edge)) as listener,
+    ):
+        edge = Edge(settings, store, registry)
+        app = create_app(edge)
+        if extend is not None:
+            extend(app, edge)
+        server = EdgeServer(edge, app)
+        host, port = listener.getsockname()[:2]
+        _log.info("serving", host=host, port=port, shard=settings.edge.shard)
+        server.run(sockets=[listener])
+        _log.info("stopped")
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn's server of one node."""
+
+    def __init__(self, edge: Edge, app: FastAPI) -> None:
+        super().__init__(_config(edge, app))
+        self._edge = edge
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams first: uvicorn waits for every request to end, and these would not."""
+        self._edge.hub.close_all()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT. uvicorn's own would raise the signal again when all is done: no clean exit."""
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def _config(edge: Edge, app: FastAPI) -> uvicorn.Config:
+    settings = edge.settings.edge
+    return uvicorn.Config(
+        app,
+        http=type("EdgeProtocol", (PatientProtocol,), {"head_timeout_s": settings.request_timeout_s}),
+        ws="none",
+        log_config=None,
+        access_log=False,  # addresses may hold tokens
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        limit_concurrency=settings.max_connections,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+
+
+def _listening(settings: EdgeSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"edge.host, edge.port: {settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            "set another, for example edge.port = 8081"
+        ) from error

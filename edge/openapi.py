@@ -1,0 +1,194 @@
+"""What `/docs` and `/openapi.json` say beyond the routes: bodies, examples, errors."""
+
+from typing import Any
+
+import msgspec
+
+from edge.banners import BannerFacts, Image
+from edge.intake import PageEvent, PageFeedback
+
+TITLE = "Bannerstream edge"
+DESCRIPTION = (
+    "A visitor's banner, live. A visitor is who the token says: a JWT whose `sub` is the shop's id of the visitor, in "
+    "`Authorization: Bearer`, in the cookie `bs_visitor`, or, for GET, in `?token=`."
+)
+
+Answers = dict[int | str, dict[str, Any]]
+"""By status: FastAPI's `responses`."""
+
+_REF = "#/components/schemas/{name}"
+
+_KEY = "9c1d0b6f27e84a55b3f0c2d1e4a59687"
+_SHA = "3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855a"
+_FACTS = {
+    "banner_key": "5f" * 32,
+    "revision": 1,
+    "product_id": "mug-3",
+    "cohort": "home-cooks",
+    "variant": "a",
+    "tier": "studio",
+    "link": "https://shop.example/p/mug-3",
+    "alt": "Slow mornings – Stoneware mug",
+    "headline": "Slow mornings",
+    "images": [
+        {
+            "size": "970x250",
+            "width": 970,
+            "height": 250,
+            "url": f"/b/{_SHA}.webp",
+            "media_type": "image/webp",
+            "bytes": 41_230,
+        }
+    ],
+    "srcset": {"970x250": f"/b/{_SHA}.webp 970w"},
+}
+_POINTER_EXAMPLE = {"epoch": 7, "pointer": f"/v1/pointers/{_KEY}", **_FACTS}
+_BANNER_EXAMPLE = {"epoch": 7, "pointer": f"/v1/pointers/{_KEY}", "feedback": "q1w2…", **_FACTS}
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    example = {"error": code, "message": message}
+    return {
+        "description": message,
+        "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}, "example": example}},
+    }
+
+
+_TOKEN: Answers = {401: _error("token", "the token has expired")}
+_OTHERS: Answers = {
+    421: _error("misdirected", "this visitor is of shard 1/2"),
+    429: _error("too_many", "too many requests of this visitor"),
+}
+_KAFKA: Answers = {503: _error("overloaded", "Kafka does not answer")}
+_BODIES: Answers = {413: _error("too_large", "the body has 70000 bytes; at most 65536 are taken")}
+
+
+def _json(description: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+_BANNER = {"$ref": _REF.format(name="Banner")}
+
+BANNER: Answers = {
+    200: _json("What the visitor sees; never an error for want of a banner", _BANNER, _BANNER_EXAMPLE),
+    **_TOKEN,
+    **_OTHERS,
+}
+STREAM: Answers = {
+    200: {
+        "description": "Server-sent events `banner` and `erased`; a comment every `edge.ping_s`",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: banner\nid: 7\ndata: {…}"}},
+    },
+    **_TOKEN,
+    **_OTHERS,
+    503: _error("overloaded", "too many live streams"),
+}
+POINTER: Answers = {
+    200: _json("What the visitor sees, for a CDN to keep", _BANNER, _POINTER_EXAMPLE),
+    404: _error("not_found", "this is no user key"),
+    421: _OTHERS[421],
+}
+PICTURE_POINTER: Answers = {
+    200: {"description": "Never: it redirects"},
+    302: {"description": "Where the picture is"},
+    404: _error("not_found", "this banner has no picture of 10x10"),
+    421: _OTHERS[421],
+}
+VISITOR: Answers = {
+    200: _json(
+        "Whether an assignment of the visitor is held here, and how many streams are open",
+        {"type": "object", "properties": {"held": {"type": "boolean"}, "streams": {"type": "integer"}}},
+        {"held": False, "streams": 0},
+    ),
+    421: _OTHERS[421],
+}
+PICTURE: Answers = {
+    200: {"description": "The picture", "content": {"image/webp": {}, "image/jpeg": {}, "image/svg+xml": {}}},
+    206: {"description": "A part of it"},
+    302: {"description": "Where the CDN has it"},
+    304: {"description": "The browser has it"},
+    404: _error("not_found", "there is no such picture"),
+    416: {"description": "The range lies outside"},
+}
+EVENTS: Answers = {
+    202: _json("Kafka has them", {"type": "object"}, {"accepted": 1, "event_ids": ["e-1"]}),
+    **_TOKEN,
+    **_BODIES,
+    422: _error("invalid", "Object missing required field `type` - at `$[0]`"),
+    **_OTHERS,
+    **_KAFKA,
+}
+FEEDBACK: Answers = {
+    202: _json("Kafka has it", {"type": "object"}, {"accepted": 1, "event_id": "6a09e667f3bcc908b2fb1366ea957d3e"}),
+    403: _error("not_allowed", "the feedback token is not ours"),
+    409: _error("replayed", "this feedback was given before"),
+    **_BODIES,
+    422: _error("invalid", "Invalid enum value 'seen' - at `$.kind`"),
+    429: _OTHERS[429],
+    **_KAFKA,
+}
+
+
+def _body(schema: dict[str, Any], examples: dict[str, object]) -> dict[str, Any]:
+    named = {name: {"value": value} for name, value in examples.items()}
+    content = {"application/json": {"schema": schema, "examples": named}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_EVENT = {"$ref": _REF.format(name="PageEvent")}
+EVENTS_BODY = _body(
+    {"anyOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1}]},
+    {
+        "one": {"type": "click", "product_id": "mug-3", "event_id": "e-1"},
+        "several": [
+            {"type": "view", "product_id": "mug-3"},
+            {"type": "purchase", "product_ids": ["mug-3", "kettle-1"], "time": "2026-01-31T12:00:00Z"},
+        ],
+    },
+)
+FEEDBACK_BODY = _body(
+    {"$ref": _REF.format(name="PageFeedback")},
+    {"impression": {"token": "q1w2…", "kind": "impression", "size": "970x250", "click_to_visible_ms": 412}},
+)
+
+
+def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """Return FastAPI's document with the schemas that ours refer to, and how a visitor proves who they are."""
+    _, ours = msgspec.json.schema_components((BannerFacts, Image, PageEvent, PageFeedback), ref_template=_REF)
+    facts = ours.pop("BannerFacts")
+    ours["Banner"] = {
+        "title": "Banner",
+        "type": "object",
+        "description": "What somebody sees. `epoch` 0: nothing of their own yet.",
+        "required": ["epoch", "pointer", *facts["required"]],
+        "properties": {
+            "epoch": {"type": "integer", "minimum": 0, "description": "Grows with every decision of one visitor"},
+            "pointer": {"type": ["string", "null"], "description": "Where a CDN keeps this; null without a token"},
+            "feedback": {
+                "type": ["string", "null"],
+                "description": "The token for `/v1/feedback`; empty or null where there is nothing to report. "
+                "Not in pointers.",
+            },
+            **facts["properties"],
+        },
+    }
+    ours["Error"] = {
+        "title": "Error",
+        "type": "object",
+        "required": ["error", "message"],
+        "properties": {
+            "error": {"type": "string", "description": "Stable name of the reason"},
+            "message": {"type": "string", "description": "For people"},
+        },
+    }
+    components = document.setdefault("components", {})
+    components["schemas"] = {**components.get("schemas", {}), **ours}
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": "bs_visitor"},
+        "query": {"type": "apiKey", "in": "query", "name": "token"},
+    }
+    for path in ("/v1/banner", "/v1/stream", "/v1/events"):
+        for operation in document["paths"].get(path, {}).values():
+            operation["security"] = [{"bearer": []}, {"cookie": []}, *([{"query": []}] if path != "/v1/events" else [])]
+    return document

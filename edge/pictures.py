@@ -1,0 +1,128 @@
+"""Pictures by file name: the shop's default out of memory, banners from the bucket, the latest kept in memory."""
+
+import asyncio
+import re
+from collections import OrderedDict
+from typing import Protocol
+
+from edge.banners import object_key
+from edge.defaults import MEDIA_TYPE, default_pictures
+from edge.errors import NothingThere, Overloaded
+from edge.metrics import EdgeMetrics
+from storage.errors import ObjectMissing, StorageError
+
+NAME = re.compile(r"[0-9a-f]{64}\.(webp|jpg|png|avif|svg)")
+
+MEDIA_TYPES = {
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "avif": "image/avif",
+    "svg": MEDIA_TYPE,
+}
+
+FETCHES = 16
+"""Fetched from the bucket at once: more would wait for each other's bandwidth, and hold threads."""
+
+FETCH_TIMEOUT_S = 20.0
+"""After this long a browser has given the picture up."""
+
+
+class Bucket(Protocol):
+    """What is needed of `storage.S3BannerStore`."""
+
+    def get_blob(self, key: str) -> bytes:
+        """Return the content of an object; raises `ObjectMissing` where there is none."""
+        ...
+
+
+class Pictures:
+    """Immutable pictures; several requests for one share one fetch."""
+
+    def __init__(self, bucket: Bucket, metrics: EdgeMetrics, *, cache_bytes: int) -> None:
+        self._bucket = bucket
+        self._metrics = metrics
+        self._cache_bytes = cache_bytes
+        self._cached: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+        self._own = default_pictures()
+        self._fetching: dict[str, asyncio.Task[bytes]] = {}
+        self._room = asyncio.Semaphore(FETCHES)
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether a picture is one of the shop's default."""
+        return name in self._own
+
+    async def get(self, name: str) -> bytes:
+        """Return a picture.
+
+        Raises:
+            NothingThere: there is none of this name.
+            Overloaded: the bucket does not answer.
+        """
+        content = self._own.get(name) or self._cached.get(name)
+        if content is not None:
+            self._metrics.pictures.labels("memory").inc()
+            if name in self._cached:
+                self._cached.move_to_end(name)
+            return content
+        fetch = self._fetching.get(name)
+        if fetch is None:
+            fetch = self._fetching[name] = asyncio.create_task(self._fetch(name))
+            fetch.add_done_callback(lambda _: self._fetching.pop(name, None))
+        try:
+            # Shielded: whoever asked first may go away while others wait for the same picture.
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
+                content = await asyncio.shield(fetch)
+        except ObjectMissing as error:
+            self._metrics.pictures.labels("nowhere").inc()
+            raise NothingThere("there is no such picture") from error
+        except (StorageError, TimeoutError) as error:
+            raise Overloaded("the store does not answer", retry_after_s=5) from error
+        self._metrics.pictures.labels("bucket").inc()
+        return content
+
+    async def _fetch(self, name: str) -> bytes:
+        async with self._room:
+            content = await asyncio.to_thread(self._bucket.get_blob, object_key(name))
+        self._keep(name, content)
+        return content
+
+    def _keep(self, name: str, content: bytes) -> None:
+        if len(content) > self._cache_bytes:
+            return
+        self._cached[name] = content
+        self._size += len(content)
+        while self._size > self._cache_bytes:
+            _, oldest = self._cached.popitem(last=False)
+            self._size -= len(oldest)
+
+
+def etag_of(name: str) -> str:
+    """Return the strong validator of a picture: its hash."""
+    return f'"{name.partition(".")[0]}"'
+
+
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """Return first and last byte of a range request; None where the whole is to be sent.
+
+    One range is served; of several, or of another unit, RFC 9110 §14.2 allows to send the whole.
+
+    Raises:
+        ValueError: the range lies outside (answer 416).
+    """
+    found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", header.replace(" ", ""))
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size - 1
+        if not int(last):
+            raise ValueError("an empty range")
+    else:
+        start, end = int(first), min(int(last), size - 1) if last else size - 1
+        if last and int(last) < start:
+            return None
+    if start >= size:
+        raise ValueError("the range begins after the end")
+    return start, end

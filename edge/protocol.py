@@ -1,0 +1,96 @@
+"""uvicorn's HTTP protocol with what it lacks against slow and endless clients.
+
+uvicorn has no limit on the size of a request's head, none on the time that it may take to arrive, and closes a
+connection politely, which waits for a client that never reads. Checked against uvicorn 0.54.
+"""
+
+import asyncio
+from typing import Any, ClassVar
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 32_768
+"""Of one request: address and headers. Browsers and proxies stop at 8 to 16 kB."""
+
+_ABORT = "bannerstream.abort"
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Gives a request's head `head_timeout_s` and `MAX_HEAD_BYTES`."""
+
+    head_timeout_s: ClassVar[float] = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes: int | None = 0  # None once the head is in
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first head: a connection that says nothing is closed, too."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # asyncio gives TCP servers a Transport
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._head_is_in()
+        self._body_is_in()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count bytes until the head is in."""
+        if self._head_bytes is not None:
+            if self._head_timer is None:
+                self._expect_head()
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES:
+            self._give_up(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """Let the application cut the connection."""
+        super().on_message_begin()
+        self.scope["extensions"] = {_ABORT: {"abort": self.transport.abort}}
+
+    def on_headers_complete(self) -> None:
+        """Stop counting; and whatever the application makes of it, the body must end at some time, too.
+
+        The application refuses what is late or long. This is for what still comes after it has refused.
+        """
+        self._head_is_in()
+        self._body_timer = self.loop.call_later(2 * self.head_timeout_s, self.transport.abort)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Count again: the next request's head."""
+        super().on_message_complete()
+        self._body_is_in()
+        self._head_bytes = 0
+
+    def _expect_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up, b"408 Request Timeout")
+
+    def _head_is_in(self) -> None:
+        self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _body_is_in(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _give_up(self, status: bytes) -> None:
+        self._head_is_in()
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+            self.transport.close()
+
+
+def cut_off(scope: Scope) -> None:
+    """End a request's connection at once, without sending what it has not taken."""
+    extension = scope.get("extensions", {}).get(_ABORT)
+    if extension is not None:
+        extension["abort"]()

@@ -1,0 +1,70 @@
+"""What a visitor sees: `/v1/banner` once, `/v1/stream` for as long as the page is open."""
+
+import re
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from edge import openapi
+from edge.answers import PRIVATE
+from edge.errors import Overloaded
+from edge.showing import Answer
+from edge.state import Edge
+from edge.stream import EventStream
+
+_EVENT_ID = re.compile(r"[0-9a-f.-]{1,80}")
+
+RETRY_AFTER_S = 5
+"""What a browser is told when there are too many streams."""
+
+
+def banner_routes(edge: Edge) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["banners"])
+
+    @router.get("/v1/banner", responses=openapi.BANNER, response_class=Response)
+    async def banner(request: Request) -> Response:
+        """Return what the visitor sees now; without a token, what everybody sees of whom nothing is known."""
+        visitor = edge.identity.maybe_visitor(request)
+        if visitor is None:
+            answer = edge.showcase.default()
+            body = answer.anonymous()
+        else:
+            answer = edge.showcase.of_visitor(visitor.key)
+            body = _private(visitor.key, answer)
+        edge.metrics.banners.labels(answer.kind).inc()
+        return Response(
+            body, media_type="application/json", headers={"Cache-Control": PRIVATE, "Vary": "Authorization"}
+        )
+
+    @router.get("/v1/stream", responses=openapi.STREAM, response_class=Response)
+    async def stream(request: Request) -> Response:
+        """Tell the visitor's banner now and whenever it changes, as server-sent events.
+
+        `banner` carries what `/v1/banner` returns, its id begins with the epoch. `erased` ends the stream: the visitor
+        was forgotten. The stream also ends when the token expires.
+        """
+        visitor = edge.identity.visitor(request)
+        if edge.hub.full:
+            raise Overloaded("too many live streams", retry_after_s=RETRY_AFTER_S)
+        last = request.headers.get("last-event-id", "")
+
+        def current() -> tuple[str, bytes]:
+            answer = edge.showcase.of_visitor(visitor.key)
+            return answer.event_id, _private(visitor.key, answer)
+
+        return EventStream(
+            edge.hub,
+            visitor.key,
+            current,
+            last_event_id=last if _EVENT_ID.fullmatch(last) else None,
+            ping_s=edge.settings.edge.ping_s,
+            send_timeout_s=edge.settings.edge.send_timeout_s,
+            expires_in_s=max(0.0, visitor.expires_at - time.time()),
+            metrics=edge.metrics,
+        )
+
+    def _private(user_key: str, answer: Answer) -> bytes:
+        return answer.private(user_key, edge.feedback_tokens.sign(user_key, answer.epoch, answer.banner))
+
+    return router

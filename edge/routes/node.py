@@ -1,0 +1,31 @@
+"""What whoever runs the node asks it: alive, ready, metrics. Keep `/metrics` off the internet in the load balancer."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from edge.state import Edge
+
+
+def node_routes(edge: Edge) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["node"])
+
+    @router.get("/healthz", response_class=Response)
+    async def healthz() -> Response:
+        """Return 200: the process answers."""
+        return _plain("ok")
+
+    @router.get("/readyz", response_class=Response, responses={503: {"description": "Still reading the topics"}})
+    async def readyz() -> Response:
+        """Return 200 once every assignment and banner is in."""
+        return _plain("ready") if edge.ready else _plain("catching up", 503)
+
+    @router.get("/metrics", response_class=Response, include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(edge.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    return Response(text + "\n", status, {"Cache-Control": "no-store"}, "text/plain")

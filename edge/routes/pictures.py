@@ -1,0 +1,55 @@
+"""Pictures, `/b/<sha256>.<extension>`: from here, or from the CDN that serves the bucket."""
+
+from fastapi import APIRouter, Request, Response
+
+from edge import openapi
+from edge.answers import IMMUTABLE
+from edge.banners import picture_url
+from edge.errors import NothingThere
+from edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
+from edge.state import Edge
+
+_ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
+_SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+def picture_routes(edge: Edge) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["pictures"])
+    cdn = edge.settings.edge.cdn_base_url
+
+    @router.get("/b/{name}", responses=openapi.PICTURE, response_class=Response)
+    @router.head("/b/{name}", include_in_schema=False)
+    async def picture(name: str, request: Request) -> Response:
+        """Return a picture. It never changes: its name is its content's hash."""
+        if NAME.fullmatch(name) is None:
+            raise NothingThere("there is no such picture")
+        if cdn is not None and not edge.pictures.is_own(name):
+            return Response(
+                status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE, **_ANY_PAGE}
+            )
+        headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes", **_ANY_PAGE}
+        if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        content = await edge.pictures.get(name)
+        media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+        headers["Content-Security-Policy"] = _SVG_POLICY
+        asked = request.headers.get("range")
+        if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+            return Response(content, media_type=media_type, headers=headers)
+        try:
+            part = byte_range(asked, len(content))
+        except ValueError:
+            return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(content)}"})
+        if part is None:
+            return Response(content, media_type=media_type, headers=headers)
+        first, last = part
+        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+        return Response(content[first : last + 1], 206, headers, media_type)
+
+    return router
+
+
+def _matches(header: str, etag: str) -> bool:
+    """Tell whether `If-None-Match` names the picture (weak comparison, RFC 9110 §13.1.2)."""
+    return header.strip() == "*" or etag in (each.strip().removeprefix("W/") for each in header.split(","))

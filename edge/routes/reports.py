@@ -1,0 +1,46 @@
+"""What pages report: `/v1/events` and `/v1/feedback`. Acknowledged once Kafka has it."""
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from edge import openapi
+from edge.errors import Overloaded, TooMany
+from edge.intake import read_events, read_feedback
+from edge.state import Edge
+
+
+def report_routes(edge: Edge) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["reports"])
+    max_batch = edge.settings.edge.max_batch
+
+    @router.post("/v1/events", status_code=202, responses=openapi.EVENTS, openapi_extra=openapi.EVENTS_BODY)
+    async def events(request: Request) -> Response:
+        """Take what a visitor did: one event or an array of them. All are taken or none."""
+        visitor = edge.identity.visitor(request)
+        reported = read_events(await request.body(), max_batch)
+        records, ids = edge.records.of_events(visitor.user_id, reported)
+        await edge.outbox.write(records)
+        for each in reported:
+            edge.metrics.events.labels(each.type).inc()
+        return _accepted({"accepted": len(ids), "event_ids": ids})
+
+    @router.post("/v1/feedback", status_code=202, responses=openapi.FEEDBACK, openapi_extra=openapi.FEEDBACK_BODY)
+    async def feedback(request: Request) -> Response:
+        """Take what became of a banner. The token says of which delivery, and is good once for each kind and size."""
+        record, told, release = edge.records.of_feedback(read_feedback(await request.body()))
+        try:
+            await edge.outbox.write([record])
+        except (Overloaded, TooMany):
+            release()
+            raise
+        edge.metrics.feedback.labels(told.kind).inc()
+        if told.click_to_visible_ms is not None:
+            edge.metrics.click_to_visible.observe(told.click_to_visible_ms / 1000)
+        return _accepted({"accepted": 1, "event_id": told.event_id})
+
+    return router
+
+
+def _accepted(body: dict[str, object]) -> Response:
+    return Response(msgspec.json.encode(body), 202, {"Cache-Control": "no-store"}, "application/json")

@@ -1,0 +1,150 @@
+"""What a visitor is told: the own banner, else the cohort's, else the shop's; as the bytes of the answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from contracts.catalog import Product
+from contracts.codecs import decode
+from edge.banners import Banner, picture_url, told
+from edge.defaults import default_banner
+from edge.table import BannerTable, VisitorTable
+from settings import EdgeSettings
+
+REMEMBERED_ANSWERS = 4096
+"""Banners whose JSON is remembered: about 10 MB. What is shown most is soon back after all are forgotten."""
+
+
+class Card(Struct, frozen=True):
+    """What is kept of a product: where its banners lead, and what it is called."""
+
+    title: str
+    link: str | None
+
+
+def card_of(value: bytes) -> Card:
+    """Return the card of a product record.
+
+    Raises:
+        MalformedRecord: it is no product.
+    """
+    product = decode(value, Product)
+    return Card(product.title, product.link)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody is shown. `epoch` 0: nothing of their own."""
+
+    epoch: int
+    banner: Banner
+    facts: bytes
+    """The JSON object of the `BannerFacts`."""
+
+    @property
+    def kind(self) -> str:
+        """`own`, `cohort` or `shop`."""
+        return "own" if self.epoch else "cohort" if self.banner.key is not None else "shop"
+
+    @property
+    def event_id(self) -> str:
+        """The id of the live stream's event: the epoch, and after a dot what else tells two answers of it apart."""
+        banner = self.banner
+        if self.epoch:
+            return f"{self.epoch}" if banner.revision == 1 else f"{self.epoch}.{banner.revision}"
+        return "0" if banner.key is None else f"0.{banner.key[:12]}-{banner.revision}"
+
+    def picture(self, size: str, cdn_base_url: str | None) -> str | None:
+        """Return the address of the picture of a size, or None where there is none."""
+        base = None if self.banner.tier == "default" else cdn_base_url
+        named = {f"{each.width}x{each.height}": each.name for each in self.banner.pictures}
+        return picture_url(named[size], base) if size in named else None
+
+    def public(self, user_key: str) -> bytes:
+        """Return the body that a CDN may keep: nothing in it is secret to whoever knows the user key."""
+        return b'{"epoch":%d,"pointer":"/v1/pointers/%b",%b' % (self.epoch, user_key.encode(), self.facts[1:])
+
+    def private(self, user_key: str, feedback: str) -> bytes:
+        """Return the body for the visitor alone, with the token that lets the page report what it showed."""
+        return b'{"epoch":%d,"pointer":"/v1/pointers/%b","feedback":"%b",%b' % (
+            self.epoch,
+            user_key.encode(),
+            feedback.encode(),
+            self.facts[1:],
+        )
+
+    def anonymous(self) -> bytes:
+        """Return the body for somebody without a token."""
+        return b'{"epoch":0,"pointer":null,"feedback":null,%b' % self.facts[1:]
+
+
+class Showcase:
+    """Answers out of the tables. Never fails: where nothing else is known, the shop's default is."""
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        banners: BannerTable,
+        visitors: VisitorTable,
+        products: Callable[[], Mapping[str, Card]],
+    ) -> None:
+        self._settings = settings
+        self._banners = banners
+        self._visitors = visitors
+        self._products = products
+        self._facts: dict[int, tuple[Banner, bytes]] = {}
+        default = default_banner()
+        facts = told(default, link=settings.default_link, alt=settings.default_alt, cdn_base_url=None)
+        self._shop = Answer(0, default, facts)
+
+    def of_visitor(self, user_key: str) -> Answer:
+        """Return what a visitor is shown."""
+        shown = self._visitors.shown(user_key)
+        if shown is not None and (facts := self._facts_of(shown.number)) is not None:
+            return Answer(shown.epoch, *facts)
+        return self.default(self._visitors.cohort(user_key))
+
+    def default(self, cohort: str | None = None) -> Answer:
+        """Return what somebody is shown who has no banner: the latest of the cohort, if it has one."""
+        for name in (cohort, self._settings.default_cohort):
+            number = None if name is None else self._banners.default_of(name)
+            if number is not None and (facts := self._facts_of(number)) is not None:
+                return Answer(0, *facts)
+        return self._shop
+
+    def changed(self, number: int) -> None:
+        """Forget the answer of a banner that has changed."""
+        self._facts.pop(number, None)
+
+    def changed_all(self) -> None:
+        """Forget every answer: the catalogue has changed."""
+        self._facts.clear()
+
+    def _facts_of(self, number: int) -> tuple[Banner, bytes] | None:
+        known = self._facts.get(number)
+        if known is None:
+            banner = self._banners.banner(number)
+            if banner is None:
+                return None
+            if len(self._facts) >= REMEMBERED_ANSWERS:
+                self._facts.clear()
+            known = self._facts[number] = (banner, self._told(banner))
+        return known
+
+    def _told(self, banner: Banner) -> bytes:
+        card = self._products().get(banner.product_id or "")
+        title = "" if card is None else card.title
+        return told(
+            banner,
+            link=(card.link if card is not None else None) or self._settings.default_link,
+            alt=_alt(banner.headline, title) or self._settings.default_alt,
+            cdn_base_url=self._settings.cdn_base_url,
+        )
+
+
+def _alt(headline: str, title: str) -> str:
+    """Return the words of the picture: the headline, and the product where the headline does not name it."""
+    if not headline or not title:
+        return headline or title
+    return headline if title.casefold() in headline.casefold() else f"{headline} – {title}"

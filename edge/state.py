@@ -1,0 +1,134 @@
+"""What the routes of a node share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from broker.compacted import CompactedView
+from broker.publishing import Publisher
+from contracts.errors import ConfigurationError, ServiceUnavailable
+from edge.feedback import FeedbackTokens, OnceOnly
+from edge.identity import Identity
+from edge.intake import Records, check_formats
+from edge.limits import RateLimit
+from edge.live import Hub
+from edge.metrics import EdgeMetrics
+from edge.outbox import Outbox, Sink
+from edge.pictures import Bucket, Pictures
+from edge.sharding import Shard
+from edge.showing import Card, Showcase, card_of
+from edge.table import BannerTable, VisitorTable
+from edge.tokens import VisitorTokens
+from edge.view import View
+from settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+CLIENT_ID = "bannerstream-edge"
+
+_CATALOGUE_LOOK_S = 1.0
+_CATALOGUE_RETRY_S = 5.0
+
+
+class Edge:
+    """One node: tables, limits, and what writes to Kafka and reads from it while `running`.
+
+    `make_sink` is for tests: where records go instead of Kafka.
+
+    Raises:
+        ConfigurationError: a token key cannot be used, or streams would not understand what is written here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        bucket: Bucket,
+        registry: CollectorRegistry,
+        make_sink: Callable[[], Sink] | None = None,
+    ) -> None:
+        edge = settings.edge
+        check_formats(settings)
+        self.settings = settings
+        self.registry = registry
+        self.metrics = EdgeMetrics(registry)
+        self.shard = Shard.of(edge.shard)
+        self.tokens = VisitorTokens(settings)
+        self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
+        self.records = Records(settings, self.feedback_tokens, OnceOnly())
+        self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
+        self.identity = Identity(
+            self.tokens, self.shard, RateLimit(edge.rate_per_visitor, edge.burst_per_visitor), edge.cors_origins
+        )
+        self.banners = BannerTable()
+        self.visitors = VisitorTable(self.banners)
+        self.showcase = Showcase(edge, self.banners, self.visitors, self._products)
+        self.hub = Hub(self.metrics, max_streams=edge.max_streams, max_per_visitor=edge.max_streams_per_visitor)
+        self.pictures = Pictures(bucket, self.metrics, cache_bytes=edge.picture_cache_mb << 20)
+        self.view = View(
+            settings.kafka,
+            shard=self.shard,
+            banners=self.banners,
+            visitors=self.visitors,
+            showcase=self.showcase,
+            hub=self.hub,
+            metrics=self.metrics,
+        )
+        self.outbox = Outbox(
+            make_sink or (lambda: Publisher(settings.kafka, client_id=CLIENT_ID)),
+            self.metrics,
+            max_waiting=edge.max_waiting,
+            ack_timeout_s=edge.ack_timeout_s,
+        )
+        self._catalogue: Mapping[str, Card] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the topics and write records for the length of the block; then write what waits."""
+        tasks = [
+            asyncio.create_task(each, name=name)
+            for name, each in (
+                ("view", self.view.run()),
+                ("outbox", self.outbox.run()),
+                ("catalogue", self._follow_catalogue()),
+            )
+        ]
+        try:
+            yield
+        finally:
+            self.hub.close_all()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.edge.ack_timeout_s):
+                    await self.outbox.drain()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the view has caught up: before, visitors would be shown less than is known."""
+        return self.view.caught_up.is_set()
+
+    def _products(self) -> Mapping[str, Card]:
+        return self._catalogue
+
+    async def _follow_catalogue(self) -> None:
+        """Keep titles and links of products; without them banners lead to the shop's default link."""
+        topic = self.settings.kafka.topic_table().products.name
+        while True:
+            try:
+                async with AsyncExitStack() as opened:
+                    view = await opened.enter_async_context(CompactedView(self.settings.kafka, topic, card_of))
+                    await view.caught_up()
+                    version = -1
+                    while True:
+                        self._catalogue = view.current()
+                        if view.version != version:
+                            version = view.version
+                            self.showcase.changed_all()
+                        await asyncio.sleep(_CATALOGUE_LOOK_S)
+            except (ServiceUnavailable, ConfigurationError) as error:
+                _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)
+            await asyncio.sleep(_CATALOGUE_RETRY_S)

@@ -1,0 +1,106 @@
+"""One live stream as an ASGI answer: server-sent events (WHATWG HTML §9.2) in one task, without a queue."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from edge.live import Connection, Hub
+from edge.metrics import EdgeMetrics
+from edge.protocol import cut_off
+
+RETRY_MS = 2000
+"""How long browsers wait before they come back."""
+
+
+class EventStream(Response):
+    """Tells one visitor what they see, now and whenever it changes.
+
+    `current` returns the id and the body of what is true now. A message is sent only where its id differs from the one
+    that was sent last; `last_event_id` is what the browser has already.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        hub: Hub,
+        user_key: str,
+        current: Callable[[], tuple[str, bytes]],
+        *,
+        last_event_id: str | None,
+        ping_s: float,
+        send_timeout_s: float,
+        expires_in_s: float,
+        metrics: EdgeMetrics,
+    ) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._hub = hub
+        self._user_key = user_key
+        self._current = current
+        self._sent_id = last_event_id
+        self._ping_s = ping_s
+        self._send_timeout_s = send_timeout_s
+        self._expires_in_s = expires_in_s
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the client goes, or there is a reason to end."""
+        connection = self._hub.open(self._user_key)
+        gone = asyncio.create_task(_disconnected(receive, connection))
+        try:
+            await self._in_time(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))
+            await self._send(send, b"retry: %d\n\n" % RETRY_MS)
+            why = await self._tell(send, connection)
+            self._metrics.let_go.labels(why).inc()
+            await self._send(send, b"", last=True)
+        except TimeoutError:
+            self._metrics.let_go.labels("slow").inc()
+            cut_off(scope)
+        finally:
+            self._hub.leave(connection)
+            gone.cancel()
+            with suppress(asyncio.CancelledError):
+                await gone
+
+    async def _tell(self, send: Send, connection: Connection) -> str:
+        """Tell what changes; return why the stream ends."""
+        loop = asyncio.get_running_loop()
+        expires_at = loop.time() + self._expires_in_s
+        while True:
+            connection.wake.clear()
+            if connection.closing is not None:
+                if connection.closing == "erased":
+                    await self._send(send, b"event: erased\ndata: {}\n\n")
+                    self._metrics.told.labels("erased").inc()
+                return connection.closing
+            event_id, body = self._current()
+            if event_id != self._sent_id:
+                await self._send(send, b"event: banner\nid: %b\ndata: %b\n\n" % (event_id.encode(), body))
+                self._sent_id = event_id
+                self._metrics.told.labels("banner").inc()
+                continue  # it took its time, perhaps: what is true now?
+            if loop.time() >= expires_at:
+                return "expired"
+            try:
+                async with asyncio.timeout(min(self._ping_s, expires_at - loop.time())):
+                    await connection.wake.wait()
+            except TimeoutError:
+                await self._send(send, b": ping\n\n")
+                self._metrics.told.labels("ping").inc()
+
+    async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
+        await self._in_time(send({"type": "http.response.body", "body": chunk, "more_body": not last}))
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
+        async with asyncio.timeout(self._send_timeout_s):
+            await sending
+
+
+async def _disconnected(receive: Receive, connection: Connection) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    connection.close("gone")

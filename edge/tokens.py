@@ -1,0 +1,191 @@
+"""Who a visitor is: signed tokens (JWT, RFC 7519), whose `sub` is the shop's id of the visitor.
+
+The algorithm belongs to the key, not to the token: `alg: none`, and HS256 with a public key as its secret, find no way
+in (RFC 8725 §3.1).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from contracts.errors import ConfigurationError
+from contracts.keys import UserKeys
+from contracts.scalars import UserId
+from edge.errors import NotWhoTheySay
+from settings import Settings
+
+LEEWAY_S = 5.0
+"""Clocks of the shop's servers and of the edge may differ by this much."""
+
+MAX_TOKEN_CHARS = 4096
+"""Longer than any token that carries an id and two dates; what is longer is not even parsed."""
+
+REMEMBERED_TOKENS = 20_000
+"""Verified tokens that are remembered, twice: a page asks with one token for minutes. About 15 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody whose token was verified."""
+
+    user_id: str
+    key: str
+    """The user key."""
+    expires_at: float
+    """Epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    algorithm: str
+    verify: Any
+    sign: Any
+
+
+class VisitorTokens:
+    """Mints and verifies visitor tokens with the keys of the settings. `now`: epoch seconds.
+
+    Raises:
+        ConfigurationError: a key in PEM is not an Ed25519 key, or in production a secret is the trial one; names it.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        edge = settings.edge
+        if settings.environment == "production" and (trial := edge.trial_secrets()):
+            raise ConfigurationError(f"{', '.join(trial)}: still the trial value; make one with `openssl rand -hex 32`")
+        self._edge = edge
+        self._now = now
+        self._keys = {kid: _key(kid, secret.get_secret_value()) for kid, secret in edge.token_keys.items()}
+        self._user_keys = UserKeys(settings.privacy.user_key_secret.get_secret_value().encode(), remembered=1)
+        self._young: dict[str, Visitor] = {}
+        self._old: dict[str, Visitor] = {}
+
+    def mint(self, user_id: str) -> str:
+        """Return a token for a visitor that lives as long as the settings say.
+
+        Raises:
+            ConfigurationError: this cannot be a user id, or the active key is a public one.
+        """
+        key = self._keys[self._edge.token_kid]
+        if key.sign is None:
+            raise ConfigurationError(f"edge.token_keys.{self._edge.token_kid} is a public key: it cannot sign")
+        try:
+            msgspec.convert(user_id, UserId)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"{user_id[:80]!r} cannot be a user id: {error}") from error
+        now = int(self._now())
+        claims: dict[str, object] = {"sub": user_id, "iat": now, "exp": now + int(self._edge.token_life_s)}
+        if self._edge.token_issuer is not None:
+            claims["iss"] = self._edge.token_issuer
+        if self._edge.token_audience is not None:
+            claims["aud"] = self._edge.token_audience
+        return jwt.encode(claims, key.sign, algorithm=key.algorithm, headers={"kid": self._edge.token_kid})
+
+    def visitor(self, token: str) -> Visitor:
+        """Return whose token this is.
+
+        Raises:
+            NotWhoTheySay: it is not one of ours, or past its time; says what is wrong with it, never what was expected.
+        """
+        now = self._now()
+        known = self._young.get(token) or self._old.get(token)
+        if known is None:
+            known = self._verified(token, now)
+            if len(self._young) >= REMEMBERED_TOKENS:
+                self._old, self._young = self._young, {}
+            self._young[token] = known
+        if now > known.expires_at + LEEWAY_S:
+            raise NotWhoTheySay("the token has expired")
+        return known
+
+    def forget(self, user_key: str) -> None:
+        """Remember no token of a visitor who was erased; the tokens themselves stay valid until they expire."""
+        for kept in (self._young, self._old):
+            for token in [each for each, visitor in kept.items() if visitor.key == user_key]:
+                del kept[token]
+
+    def _verified(self, token: str, now: float) -> Visitor:
+        if len(token) > MAX_TOKEN_CHARS:
+            raise NotWhoTheySay("the token is too long")
+        claims = self._claims(token)
+        expires_at = _number(claims, "exp")
+        if expires_at - now > self._edge.token_life_s + LEEWAY_S:
+            raise NotWhoTheySay("the token lives longer than edge.token_life_s allows")
+        if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_S:
+            raise NotWhoTheySay("the token is not valid yet")
+        try:
+            user_id = msgspec.convert(claims["sub"], UserId)
+        except msgspec.ValidationError as error:
+            raise NotWhoTheySay("the token's `sub` cannot be a user id") from error
+        return Visitor(user_id, self._user_keys[user_id].decode(), expires_at)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        audience = self._edge.token_audience
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self._keys.get(kid) if isinstance(kid, str) else None
+            if key is None:
+                raise NotWhoTheySay("the token's `kid` names no key")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.verify,
+                algorithms=[key.algorithm],
+                issuer=self._edge.token_issuer,
+                audience=audience,
+                options={
+                    "require": ["exp", "sub"],
+                    "verify_aud": audience is not None,
+                    # Times are checked by our own clock, which tests can set.
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise NotWhoTheySay(_said_of(error)) from error
+        return claims
+
+
+def _said_of(error: Exception) -> str:
+    match error:
+        case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError():
+            return "the token's signature is not ours"
+        case jwt.InvalidIssuerError() | jwt.InvalidAudienceError():
+            return "the token is not meant for us"
+        case jwt.MissingRequiredClaimError():
+            return f"the token has no `{error.claim}`"
+        case _:
+            return "this is no token"
+
+
+def _number(claims: dict[str, Any], name: str) -> float:
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise NotWhoTheySay(f"the token's `{name}` is no time")
+    return float(value)
+
+
+def _key(kid: str, secret: str) -> _Key:
+    if "-----BEGIN" not in secret:
+        return _Key("HS256", secret.encode(), secret.encode())
+    pem = secret.encode()
+    try:
+        if "PUBLIC KEY" in secret:
+            public = load_pem_public_key(pem)
+            if isinstance(public, Ed25519PublicKey):
+                return _Key("EdDSA", public, None)
+        else:
+            private = load_pem_private_key(pem, password=None)
+            if isinstance(private, Ed25519PrivateKey):
+                return _Key("EdDSA", private.public_key(), private)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"edge.token_keys.{kid} is no unencrypted key in PEM: {error}") from error
+    raise ConfigurationError(
+        f"edge.token_keys.{kid} is not an Ed25519 key: make one with `openssl genpkey -algorithm ed25519`"
+    )

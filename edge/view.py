@@ -1,0 +1,198 @@
+"""The tables, kept as `banner.assignments` and `banner.ready` say: read to their ends, then followed.
+
+Both topics are read from their beginnings without a consumer group; a node commits nothing. Which of the two is read
+first does not matter: an assignment waits for its banner.
+"""
+
+import asyncio
+import random
+import re
+import time
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from broker.errors import TopicMissing
+from broker.pacing import pace
+from broker.topics import describe_topics
+from contracts.codecs import decode
+from contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
+from contracts.messages import Assignment, BannerReady
+from edge.live import Hub
+from edge.metrics import EdgeMetrics
+from edge.sharding import Shard
+from edge.showing import Showcase
+from edge.table import BannerTable, VisitorTable
+from settings import KafkaSettings
+
+_log = structlog.get_logger(__name__)
+
+FETCH_BYTES = 4_194_304
+"""Fetched of one partition at a time: a million assignments then take some 80 fetches."""
+
+SLICE = 2_000
+"""Records applied before others run: about 10 ms, so that requests are answered while the topics are read."""
+
+_POLL_MS = 200
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
+"""Between tries when the brokers are away: what is known is shown meanwhile."""
+
+_USER_KEY = re.compile(rb"[0-9a-f]{32}")
+_BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
+
+
+class View:
+    """Follows the two topics into the tables, and tells the hub what changed. `run` never ends by itself."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        shard: Shard,
+        banners: BannerTable,
+        visitors: VisitorTable,
+        showcase: Showcase,
+        hub: Hub,
+        metrics: EdgeMetrics,
+    ) -> None:
+        topics = kafka.topic_table()
+        self._kafka = kafka
+        self._shard = shard
+        self._assignments = topics.assignments.name
+        self._ready = topics.ready.name
+        self._banners = banners
+        self._visitors = visitors
+        self._showcase = showcase
+        self._hub = hub
+        self._metrics = metrics
+        self._next: dict[TopicPartition, int] = {}
+        self.caught_up = asyncio.Event()
+        """Set once everything is in that the topics held at the start."""
+
+    async def run(self) -> None:
+        """Follow until cancelled. Outages are waited out, and so are refusals: rights may just be changing."""
+        wait = _FIRST_WAIT_S
+        while True:
+            begun = time.monotonic()
+            try:
+                await self._follow()
+            except (ServiceUnavailable, ConfigurationError) as error:
+                if time.monotonic() - begun > _LONGEST_WAIT_S:
+                    wait = _FIRST_WAIT_S
+                self._metrics.view_restarts.inc()
+                _log.warning("view_waiting", error=str(error), seconds=round(wait, 1))
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+            wait = min(_LONGEST_WAIT_S, wait * 2)
+
+    async def _follow(self) -> None:
+        partitions = await self._partitions()
+        consumer: Any = AIOKafkaConsumer(
+            **client_options(self._kafka, client_id="bannerstream-edge"),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # a position that was cleaned away: by default the rest would be passed over
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        try:
+            with broker_errors(self._kafka):
+                await consumer.start()
+                pace(consumer)
+                consumer.assign(partitions)
+                fresh = [each for each in partitions if each not in self._next]
+                await consumer.seek_to_beginning(*fresh)
+                for partition in set(partitions) - set(fresh):
+                    consumer.seek(partition, self._next[partition])
+                behind = dict(await consumer.end_offsets(partitions))
+                while True:
+                    await self._note_progress(consumer, behind)
+                    for partition, records in (await consumer.getmany(timeout_ms=_POLL_MS)).items():
+                        await self._apply(partition, records)
+        finally:
+            await consumer.stop()
+
+    async def _partitions(self) -> list[TopicPartition]:
+        states = await describe_topics(self._kafka)
+        for topic in (self._assignments, self._ready):
+            if topic not in states:
+                raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
+        return [
+            TopicPartition(topic, number)
+            for topic in (self._ready, self._assignments)
+            for number in range(states[topic].partitions)
+        ]
+
+    async def _note_progress(self, consumer: Any, behind: dict[TopicPartition, int]) -> None:
+        if self.caught_up.is_set():
+            return
+        # A position can pass the end without a record: compaction and transactions leave gaps.
+        for partition in list(behind):
+            if await consumer.position(partition) >= behind[partition]:
+                del behind[partition]
+        if not behind:
+            self.caught_up.set()
+            self._metrics.caught_up.set(1)
+            self._count()
+            _log.info("view_caught_up", visitors=len(self._visitors), banners=self._banners.ready_count)
+
+    async def _apply(self, partition: TopicPartition, records: list[Any]) -> None:
+        apply = self._apply_ready if partition.topic == self._ready else self._apply_assignment
+        for start in range(0, len(records), SLICE):
+            for record in records[start : start + SLICE]:
+                try:
+                    apply(record.key or b"", record.value)
+                except (InvalidRecord, OverflowError) as error:
+                    self._skip(record, error)
+            await asyncio.sleep(0)
+        self._next[partition] = records[-1].offset + 1
+        if self.caught_up.is_set():
+            self._count()
+            lag = max(0.0, time.time() - records[-1].timestamp / 1000)
+            self._metrics.view_lag.labels("ready" if partition.topic == self._ready else "assignments").observe(lag)
+
+    def _apply_assignment(self, key: bytes, value: bytes | None) -> None:
+        user_key = _named(key, _USER_KEY)
+        if not self._shard.holds(user_key):
+            return
+        if value is None:
+            if self._visitors.erase(user_key):
+                self._hub.erased(user_key)
+        elif self._visitors.assign(user_key, decode(value, Assignment)):
+            self._hub.tell(user_key)
+
+    def _apply_ready(self, key: bytes, value: bytes | None) -> None:
+        banner_key = _named(key, _BANNER_KEY)
+        if value is None:
+            number = self._banners.withdraw(banner_key)
+            changed = number is not None
+        else:
+            number, changed = self._banners.announce(decode(value, BannerReady))
+            for user_key in self._visitors.settle(number):
+                self._hub.tell(user_key)
+        if number is not None and changed:
+            self._showcase.changed(number)
+            self._tell_watchers(number)
+
+    def _tell_watchers(self, number: int) -> None:
+        """Wake the streams of everybody who is looking at a banner that has changed, as a default, too."""
+        for user_key in self._hub.visitors():
+            shown = self._visitors.shown(user_key)
+            if shown is None or shown.number == number:
+                self._hub.tell(user_key)
+
+    def _skip(self, record: Any, error: Exception) -> None:
+        self._metrics.skipped.inc()
+        _log.warning(
+            "record_skipped", topic=record.topic, partition=record.partition, offset=record.offset, reason=str(error)
+        )
+
+    def _count(self) -> None:
+        self._metrics.visitors.set(len(self._visitors))
+        self._metrics.ready_banners.set(self._banners.ready_count)
+
+
+def _named(key: bytes, pattern: "re.Pattern[bytes]") -> str:
+    if pattern.fullmatch(key) is None:
+        raise MalformedRecord(f"the record's key is {key[:80]!r}, which names nothing here")
+    return key.decode()

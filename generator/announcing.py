@@ -1,0 +1,66 @@
+"""Says what became of requests: ready events for banners, dead letters for records that lead to none."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from broker.errors import MessageTooLarge
+from broker.publishing import Outgoing, Publisher, outgoing
+from contracts.cloudevents import CloudEvent
+from contracts.deadletters import DeadLetter
+from contracts.messages import BannerReady
+from contracts.topics import Topics
+from generator.pipeline import MadeBanner
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "bannerstream/generator"
+"""CloudEvents source of ready events."""
+
+
+async def announce(made: Iterable[MadeBanner], publisher: Publisher, topics: Topics, now: int) -> None:
+    """Publish one ready event per banner and wait until all in-sync replicas have it."""
+    await publisher.publish_all([_announcement(banner, topics, now) for banner in made])
+
+
+async def bury(letters: Sequence[DeadLetter], publisher: Publisher, topics: Topics) -> None:
+    """Publish dead letters. One that the topic refuses for its size goes without the original, or is only logged.
+
+    Nothing must wait for a letter that will never be taken; its record still lies in the source topic.
+    """
+    for letter in letters:
+        for form in (letter, letter.without_original()):
+            try:
+                await publisher.publish_all([Outgoing(topics.dead_letters.name, form.key, form.value, form.headers())])
+                break
+            except MessageTooLarge as error:
+                refusal = error
+        else:
+            log.error(
+                "dead_letter_refused",
+                topic=letter.topic,
+                partition=letter.partition,
+                offset=letter.offset,
+                code=letter.code,
+                error=str(refusal),
+            )
+
+
+def _announcement(banner: MadeBanner, topics: Topics, now: int) -> Outgoing:
+    manifest = banner.manifest
+    key = manifest.banner_key
+    ready = BannerReady(
+        banner_key=key,
+        manifest_key=banner.manifest_key,
+        product_id=manifest.product_id,
+        cohort_id=manifest.cohort_id,
+        renditions=manifest.renditions,
+        engine=manifest.provenance.engine,
+        revision=manifest.revision,
+        ready_at=now,
+        event_appended_at=banner.request.event_appended_at,
+        variant=manifest.variant,
+        headline=manifest.words.headline,
+    )
+    event = CloudEvent(id=f"{key}:{manifest.revision}", type="banner.ready", source=SOURCE, time=now, subject=key)
+    return outgoing(topics.ready.name, key, ready, event)

@@ -1,0 +1,93 @@
+"""The arguments that a pipeline is called with: the same wish in the words of every family."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image as Pictures
+
+from generator.diffusion.choosing import Choice
+from generator.diffusion.conditioning import steering
+from generator.diffusion.prompts import Mode, Prompt
+from generator.diffusion.shapes import Shape
+from generator.diffusion.showing import drawn, shown
+from generator.ports import SceneWish
+from generator.studio import StudioPainter
+from settings import DiffusionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How this painter asks: what stays the same from batch to batch."""
+
+    choice: Choice
+    mode: Mode
+    steps: int
+    guidance: float
+    wanted: DiffusionSettings
+    accepted: frozenset[str]
+    """Arguments that the pipeline takes (`accepted_by`)."""
+
+    @property
+    def keeps_out(self) -> bool:
+        """Tell whether a negative prompt has an effect: it needs guidance to be compared with."""
+        return self.guidance > 1 and (self.choice.family is None or self.choice.family.negative_prompts)
+
+
+def accepted_by(pipeline: Any) -> frozenset[str]:
+    """Return the names of the arguments that a pipeline can be called with."""
+    return frozenset(inspect.signature(type(pipeline).__call__).parameters)
+
+
+def arguments(manner: Manner, wishes: Sequence[SceneWish], shape: Shape, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """Return what to call a pipeline with to have these wishes painted in one batch."""
+    import torch  # noqa: PLC0415
+
+    asked: dict[str, Any] = {
+        "prompt": [prompt.positive for prompt in prompts],
+        "num_inference_steps": manner.steps,
+        "guidance_scale": manner.guidance * wishes[0].guidance,  # one factor per batch
+        "width": shape.width,
+        "height": shape.height,
+        # On the CPU, so that a seed means the same on every device.
+        "generator": [torch.Generator("cpu").manual_seed(wish.seed) for wish in wishes],
+        "output_type": "np",
+        # SANA would paint another shape and cut.
+        "use_resolution_binning": False,
+    }
+    if manner.keeps_out:
+        asked["negative_prompt"] = [prompt.negative for prompt in prompts]
+    asked |= _starts(manner, wishes, shape) | _steers(manner, wishes, shape)
+    # Pipelines that start from a picture take its size, and some models know no guidance.
+    return {name: value for name, value in asked.items() if name in manner.accepted}
+
+
+def _starts(manner: Manner, wishes: Sequence[SceneWish], shape: Shape) -> dict[str, Any]:
+    """Return what the model starts from, where that is not noise."""
+    if manner.choice.task == "inpainting":
+        pictures = [tuple(map(Pictures.fromarray, shown(wish, shape))) for wish in wishes]
+        return {
+            "image": [image for image, _ in pictures],
+            "mask_image": [mask for _, mask in pictures],
+            "strength": 1.0,
+        }
+    if manner.choice.task == "image-to-image":
+        drawings = StudioPainter().paint(wishes)
+        starts = [
+            drawn(drawing.pixels, wish, shape, with_product=manner.mode == "whole")
+            for drawing, wish in zip(drawings, wishes, strict=True)
+        ]
+        return {"image": list(map(Pictures.fromarray, starts)), "strength": manner.wanted.strength}
+    return {}
+
+
+def _steers(manner: Manner, wishes: Sequence[SceneWish], shape: Shape) -> dict[str, Any]:
+    """Return what the ControlNet is shown, where there is one."""
+    if manner.choice.controlnet is None:
+        return {}
+    pictures = [Pictures.fromarray(steering(wish, shape, manner.wanted.controlnet_reads)) for wish in wishes]
+    return {
+        "control_image" if "control_image" in manner.accepted else "image": pictures,
+        "controlnet_conditioning_scale": manner.wanted.controlnet_scale,
+    }

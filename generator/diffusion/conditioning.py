@@ -1,0 +1,52 @@
+"""What a ControlNet is shown: the product's edges, or how near everything stands. Pure."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from generator.diffusion.shapes import Shape, window_of
+from generator.diffusion.showing import shown
+from generator.ports import Image, SceneWish
+
+Reading = Literal["edges", "depth"]
+
+_CANNY = (100, 200)
+"""Thresholds of the preprocessor that the public edge ControlNets were trained with (lllyasviel/ControlNet)."""
+_FAR, _NEAR = 40, 255
+"""Depth as MiDaS writes it, and depth ControlNets read it: bright is near."""
+_FAR_EDGE = 0.8
+"""Where the surface ends behind the product, as a fraction of the height at which the product stands."""
+_BELLY = 24
+"""How much nearer the middle of the product is than its rim."""
+
+
+def steering(wish: SceneWish, shape: Shape, reads: Reading) -> Image:
+    """Return the RGB picture that steers a painting of this shape; without a product picture it steers nowhere."""
+    picture, mask = shown(wish, shape)
+    product = (mask < 128).astype(np.uint8)
+    levels = _edges(picture, product) if reads == "edges" else _depth(product, wish, shape)
+    return np.repeat(levels[..., None], 3, axis=2)
+
+
+def _edges(picture: Image, product: Image) -> Image:
+    """Return white lines on black: the product's own, and its outline where its colour is that of the ground."""
+    lines = cv2.Canny(picture, *_CANNY)
+    outline = cv2.morphologyEx(product * 255, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    merged: Image = np.maximum(lines, outline).astype(np.uint8)
+    return merged
+
+
+def _depth(product: Image, wish: SceneWish, shape: Shape) -> Image:
+    """Return a backdrop, a level surface that comes nearer downwards, and the product standing on it, rounded."""
+    window = window_of(shape, wish.composition.size)
+    foot = window.top + wish.composition.ground_y * window.height / wish.composition.size.height
+    edge = foot * _FAR_EDGE
+    nearness = np.clip((np.arange(shape.height) - edge) / max(1.0, shape.height - edge), 0, 1)
+    surface = _FAR + (_NEAR - _FAR - _BELLY) * nearness
+    depth = np.repeat(surface[:, None], shape.width, axis=1)
+    inside = cv2.distanceTransform(product, cv2.DIST_L2, 5)
+    belly = _BELLY * inside / max(1.0, float(inside.max()))
+    stands_at = float(np.interp(foot, np.arange(shape.height), surface))
+    levels: Image = np.where(product > 0, stands_at + belly, depth).round().astype(np.uint8)
+    return levels

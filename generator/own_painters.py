@@ -1,0 +1,34 @@
+"""Painters of the shop's own: named in the settings as `module:Class`, as docs/painters.md shows."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from contracts.errors import ConfigurationError
+from generator.ports import Painter
+from settings import GeneratorSettings
+
+
+def painter_of(settings: GeneratorSettings) -> Painter:
+    """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
+
+    Raises:
+        ConfigurationError: there is no such class, it cannot be made, or it has no `paint`.
+    """
+    module_name, _, class_name = settings.painter.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    setting = f'generator.painter = "{settings.painter}"'
+    try:
+        painter: Painter = getattr(importlib.import_module(module_name), class_name)(settings)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # whatever another's module does when it is imported or made
+        raise ConfigurationError(
+            f'{setting} cannot be made: {type(error).__name__}: {error} (valid is "studio", "diffusers" or the class '
+            'of a module on the path, for example "my_shop.painters:GanPainter")'
+        ) from error
+    if not callable(getattr(painter, "paint", None)):
+        raise ConfigurationError(f"{setting} has no method paint(wishes); docs/painters.md shows one")
+    return painter

@@ -1,0 +1,44 @@
+"""A cohort's behaviour as natural language: what PMG shows the language model. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.catalog import Cohort, Favourite
+from generator.describers.titles import clean
+
+_TOLD = 6
+"""Products that are named: more push the question out of a small model's sight."""
+_TITLE = 60
+"""Characters of a title: behind them stand sizes and keywords for search engines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a cohort likes and looks at."""
+
+    cohort: Cohort
+    favourites: tuple[Favourite, ...]
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Return the categories that it looks at, most often first."""
+        counted = Counter(each.category for each in self.favourites)
+        return tuple(category for category, _ in counted.most_common())
+
+    @property
+    def sentence(self) -> str:
+        """Return it as a person would tell it. Titles come from shops: they are quoted, cut and cleaned."""
+        told = f"They like what is {_listed(self.cohort.mood[:4])}."
+        if self.favourites:
+            told += f" They looked at {_listed([_title(each.title) for each in self.favourites[:_TOLD]])}"
+            told += f", mostly {_listed([each.replace('-', ' ') for each in self.categories[:3]])}."
+        return told
+
+
+def _title(title: str) -> str:
+    return " ".join(clean(title)[:_TITLE].replace('"', " ").split()).rstrip(" ,;.-–|")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts)

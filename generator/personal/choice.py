@@ -1,0 +1,50 @@
+"""Best of N: which painting fits both what the cohort likes and what is sold (PMG, arXiv 2404.08677, eq. 7). Pure."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SPREAD = 0.3
+"""How far candidates' weights stray from alpha: PMG searches over weights, and the best is near where it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One try at a picture."""
+
+    seed: int
+    balance: float
+    """Weight of the preference, 0..1."""
+
+
+def tries(seed: int, alpha: float, count: int) -> list[Candidate]:
+    """Return what to paint: first what was asked for, then other seeds with weights around alpha."""
+    offsets = [0.0] + [_SPREAD * (1 if at % 2 else -1) * ((at + 1) // 2) / max(1, count // 2) for at in range(1, count)]
+    return [
+        Candidate(seed if at == 0 else _seed(seed, at), min(1.0, max(0.0, alpha + offset)) if alpha else 0.0)
+        for at, offset in enumerate(offsets)
+    ]
+
+
+def agreement(similarity: float) -> float:
+    """Return a cosine similarity as a number in (0, 1] whose logarithm exists."""
+    return min(1.0, max(1e-6, (1 + similarity) / 2))
+
+
+def merit(preference: float, target: float, alpha: float) -> float:
+    """Return z = alpha · log d_p + (1 - alpha) · log d_t of two agreements."""
+    return alpha * math.log(preference) + (1 - alpha) * math.log(target)
+
+
+def best(merits: Sequence[float]) -> int:
+    """Return which is best; of equals the first, which is nearest to what was asked for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return max(range(len(merits)), key=merits.__getitem__)
+
+
+def _seed(seed: int, number: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"personal:{seed}:{number}".encode()).digest()[:4]) >> 1

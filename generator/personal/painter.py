@@ -1,0 +1,142 @@
+"""A painter that paints in a cohort's own style: keywords into the prompt, and the best of several pictures kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import msgspec
+import numpy as np
+
+from contracts.manifest import PersonalStyle
+from generator.errors import PaintingFailed
+from generator.personal.behaviour import Behaviour
+from generator.personal.choice import Candidate, agreement, best, merit, tries
+from generator.personal.likeness import Likeness
+from generator.personal.styles import KeywordWriter, target_keywords
+from generator.personal.weights import Weighted, weighted
+from generator.ports import Painter, Painting, SceneWish
+
+_REMEMBERED = 1000
+"""Cohorts whose keywords are kept; a shop has tens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One candidate of one banner: its wishes, one per size, and what their words were made of."""
+
+    wishes: tuple[SceneWish, ...]
+    weights: Weighted
+
+
+class PersonalPainter:
+    """Paints each banner `candidates` times around weight `alpha` and keeps what fits cohort and product best.
+
+    All sizes of a banner are of one candidate. Without a `likeness` there is nothing to choose by, and one is painted.
+    `whole` says whether the painter paints the product, too.
+    """
+
+    def __init__(
+        self,
+        painter: Painter,
+        keywords: KeywordWriter,
+        likeness: Likeness | None,
+        *,
+        alpha: float,
+        candidates: int,
+        whole: bool,
+    ) -> None:
+        self._painter = painter
+        self._keywords = keywords
+        self._likeness = likeness
+        self._alpha = alpha
+        self._candidates = candidates if likeness is not None else 1
+        self._whole = whole
+        self._known: dict[Behaviour, tuple[str, ...]] = {}
+
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
+        """Return, per wish and in order, its painting, or why no candidate of its banner was painted.
+
+        Raises:
+            PaintingFailed: the painter failed, or the model that writes keywords.
+        """
+        banners = [tuple(group) for _, group in groupby(wishes, key=lambda wish: (wish.seed, wish.description))]
+        preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
+        tried = [self._tries(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
+        painted = iter(self._painter.paint([wish for row in tried for each in row for wish in each.wishes]))
+        paintings: list[Painting | PaintingFailed] = []
+        for row, liked in zip(tried, preferences, strict=True):
+            of_each = [[next(painted) for _ in each.wishes] for each in row]
+            whole = [
+                (each, [one for one in outcomes if isinstance(one, Painting)])
+                for each, outcomes in zip(row, of_each, strict=True)
+            ]
+            whole = [(each, found) for each, found in whole if len(found) == len(each.wishes)]
+            if whole:
+                paintings += self._best([each for each, _ in whole], [found for _, found in whole], liked)
+            else:
+                paintings += [_why(of_each)] * len(of_each[0])
+        return paintings
+
+    def _preferences(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
+        new = [each for each in dict.fromkeys(behaviours) if each not in self._known]
+        if len(self._known) + len(new) > _REMEMBERED:
+            self._known.clear()
+            new = list(dict.fromkeys(behaviours))
+        if new:
+            self._known |= dict(zip(new, self._keywords.keywords(new), strict=True))
+        return [self._known[each] for each in behaviours]
+
+    def _tries(self, sizes: tuple[SceneWish, ...], liked: tuple[str, ...]) -> list[_Try]:
+        target = target_keywords(sizes[0].description, whole=self._whole)
+        candidates = tries(sizes[0].seed, self._alpha, self._candidates)
+        return [_tried(sizes, candidate, weighted(liked, target, candidate.balance)) for candidate in candidates]
+
+    def _best(
+        self, tried: Sequence[_Try], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
+    ) -> list[Painting]:
+        target = target_keywords(tried[0].wishes[0].description, whole=self._whole)
+        scores = [(None, None)] * len(tried) if self._likeness is None else self._scores(paintings, liked, target)
+        merits = [0.0 if p is None or t is None else merit(p, t, self._alpha) for p, t in scores]
+        chosen = best(merits)
+        style = PersonalStyle(
+            alpha=self._alpha,
+            preference=liked,
+            target=target,
+            preference_repeats=tried[chosen].weights.preference_repeats,
+            target_repeats=tried[chosen].weights.target_repeats,
+            guidance=tried[chosen].weights.guidance,
+            candidates=len(tried),
+            judged_by=self._likeness.name if self._likeness else None,
+            d_p=scores[chosen][0],
+            d_t=scores[chosen][1],
+        )
+        return [
+            replace(each, provenance=msgspec.structs.replace(each.provenance, personal=style))
+            for each in paintings[chosen]
+        ]
+
+    def _scores(
+        self, paintings: Sequence[Sequence[Painting]], liked: Sequence[str], target: Sequence[str]
+    ) -> list[tuple[float, float]]:
+        """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes."""
+        assert self._likeness is not None
+        pictures = [each.pixels for row in paintings for each in row]
+        texts = [f"a photo in the style: {', '.join(liked)}", f"a photo of {', '.join(target)}"]
+        cosines = self._likeness.similarities(pictures, texts).reshape(len(paintings), -1, 2)
+        means = np.asarray(cosines, np.float64).mean(axis=1)
+        return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
+
+
+def _why(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
+    return next(each for row in outcomes for each in row if isinstance(each, PaintingFailed))
+
+
+def _behaviour(wish: SceneWish) -> Behaviour:
+    return Behaviour(wish.cohort, wish.favourites)
+
+
+def _tried(sizes: tuple[SceneWish, ...], candidate: Candidate, weights: Weighted) -> _Try:
+    wishes = tuple(
+        replace(wish, seed=candidate.seed, keywords=weights.words, guidance=weights.guidance) for wish in sizes
+    )
+    return _Try(wishes, weights)

@@ -1,0 +1,162 @@
+"""Takes requests from Kafka as fast as the queue has room for them, and commits what is finished.
+
+Backpressure: the queue is bounded, and where it is full, partitions are paused. A paused consumer is still polled, for
+one that is not is taken for dead and loses its partitions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from broker.connection import broker_errors, client_options
+from broker.pacing import pace
+from contracts.errors import ConfigurationError, InvalidRecord, ServiceUnavailable
+from generator.metrics import GeneratorMetrics
+from generator.records import Record, read_request
+from generator.serving.queue import RequestQueue
+from settings import KafkaSettings
+
+log = structlog.get_logger(__name__)
+
+_POLL_MS = 500
+"""How long one look for records lasts: also how soon a stop is noticed when there are none."""
+_PAUSED_POLL_MS = 50
+"""The same while partitions are paused: also how soon room in the queue is noticed."""
+_ROOM_TO_GO_ON = 4
+"""Partitions go on when a quarter of the queue is free: a fetch each for a few records would be many."""
+
+Refused = tuple[Record, InvalidRecord]
+
+
+class RequestSource:
+    """The consumer of the requests' topic, between `start` and `stop`.
+
+    `before_loss` is awaited before partitions are given up: what is under way may finish and be committed then.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        group_id: str,
+        queue: RequestQueue,
+        metrics: GeneratorMetrics,
+        before_loss: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._kafka = kafka
+        self._group_id = group_id
+        self._queue = queue
+        self._metrics = metrics
+        self._before_loss = before_loss
+        self._paused = False
+        self._committing = asyncio.Lock()
+        self._consumer = AIOKafkaConsumer(
+            **client_options(kafka, client_id="bannerstream-generator"),
+            group_id=group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=round(kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=round(kafka.session_timeout_s * 1000 / 3),
+        )
+
+    async def start(self) -> None:
+        """Join the group.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
+        """
+        with broker_errors(self._kafka):
+            await self._consumer.start()
+        pace(self._consumer)
+        topic = self._kafka.topic_table().requests.name
+        self._consumer.subscribe([topic], listener=_Listener(self))
+        log.info("waiting_for_requests", topic=topic, group=self._group_id)
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        await self._consumer.stop()
+
+    async def poll(self) -> list[Refused]:
+        """Put what came into the queue, as far as it has room; return what are no requests.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
+        """
+        self._pause_or_go_on()
+        room = 0 if self._paused else self._queue.room
+        with broker_errors(self._kafka):
+            fetched = await self._consumer.getmany(
+                timeout_ms=_PAUSED_POLL_MS if self._paused else _POLL_MS, max_records=max(1, room)
+            )
+        refused: list[Refused] = []
+        for partition, records in fetched.items():
+            if not room:  # assigned a moment ago, and not paused in time
+                self._consumer.seek(partition, records[0].offset)
+                continue
+            for record in records:
+                self._take(record, refused)
+        self._metrics.requests_held.set(self._queue.held)
+        return refused
+
+    def _take(self, record: Record, refused: list[Refused]) -> None:
+        try:
+            request = read_request(record.value)
+        except InvalidRecord as error:
+            self._queue.refuse(record)
+            refused.append((record, error))
+        else:
+            self._queue.put(record, request)
+
+    def _pause_or_go_on(self) -> None:
+        room = self._queue.room
+        if not room:
+            self._consumer.pause(*self._consumer.assignment())
+            if not self._paused:
+                log.info("queue_full", held=self._queue.held)
+            self._paused = True
+        elif self._paused and room * _ROOM_TO_GO_ON >= room + self._queue.held:
+            self._consumer.resume(*self._consumer.paused())
+            self._paused = False
+        self._metrics.paused.set(self._paused)
+
+    async def commit(self) -> None:
+        """Commit what is finished and still ours.
+
+        One that fails is no loss: the next commits more, and after a crash the records find their banners made.
+        """
+        async with self._committing:  # one after the other: an earlier position must not overtake a later one
+            positions = self._queue.positions()
+            try:
+                with broker_errors(self._kafka):
+                    if positions:
+                        await self._consumer.commit(positions)
+            except (ServiceUnavailable, ConfigurationError) as error:
+                log.warning("commit_failed", error=str(error))
+
+    async def partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Finish what is under way, if it does not take long, then let go."""
+        revoked = list(revoked)
+        if revoked:
+            await self._before_loss()
+            self._queue.lose(revoked)
+            self._metrics.requests_held.set(self._queue.held)
+
+    def partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Pause what came while the queue is full."""
+        if self._paused:
+            self._consumer.pause(*assigned)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Tells the source what a rebalance takes and gives."""
+
+    def __init__(self, source: RequestSource) -> None:
+        self._source = source
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._source.partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._source.partitions_assigned(assigned)

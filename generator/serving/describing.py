@@ -1,0 +1,60 @@
+"""A language model under watch: one call at a time, and one that hangs is given up."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from contracts.catalog import Product
+from contracts.manifest import Description
+from generator.personal.behaviour import Behaviour
+from generator.ports import Describer
+from generator.serving.supervised import SupervisedModel
+
+if TYPE_CHECKING:
+    from generator.describers.transformers import TransformersDescriber
+    from generator.personal.model_keywords import ModelKeywords
+
+D = TypeVar("D", bound=Describer)
+
+
+class SupervisedDescriber(Generic[D]):
+    """A describer whose calls end: in descriptions, or in `ModelHung`, and then the lexicon stands in."""
+
+    def __init__(self, model: SupervisedModel[D]) -> None:
+        self._model = model
+        self._revision = model.peek(lambda describer: describer.revision)
+
+    @property
+    def revision(self) -> str:
+        """Name of the model and prompt."""
+        return self._revision
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        """Return one description per product, in order.
+
+        Raises:
+            ModelHung: the model did not answer in time, or is being loaded anew.
+        """
+        return self._model.run(lambda describer: describer.describe(products))
+
+
+class SupervisedKeywords:
+    """Preference keywords from the same model, in turn with its describing."""
+
+    def __init__(self, model: "SupervisedModel[TransformersDescriber]") -> None:
+        self._model = model
+        self._known: tuple[TransformersDescriber, ModelKeywords] | None = None
+
+    def keywords(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
+        """Return, per behaviour and in order, its keywords.
+
+        Raises:
+            ModelHung: the model did not answer in time, or is being loaded anew.
+        """
+        return self._model.run(lambda describer: self._writer(describer).keywords(behaviours))
+
+    def _writer(self, describer: "TransformersDescriber") -> "ModelKeywords":
+        from generator.personal.model_keywords import ModelKeywords  # noqa: PLC0415  (torch: only where asked for)
+
+        if self._known is None or self._known[0] is not describer:  # the first time, and after it was loaded anew
+            self._known = (describer, ModelKeywords(describer.model))
+        return self._known[1]

@@ -1,0 +1,161 @@
+"""Paints for many callers at once: what they wish for is painted together by shape and adapter, on one thread.
+
+Stands where a painter stands. Callers block in `paint` (each on a thread of its own); their wishes wait as tickets,
+a dispatcher forms batches of them, the supervised model paints one batch after the other. What a caller does with its
+pictures (laying out, judging, encoding, storing) happens on the caller's threads, while the next batch is painted.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import structlog
+
+from generator.errors import OutOfMemory, PaintingFailed
+from generator.metrics import GeneratorMetrics
+from generator.ports import BatchPainter, Painting, SceneWish
+from generator.serving.batching import Batches, Ticket
+from generator.serving.limits import BatchLimits
+from generator.serving.supervised import LOADING_S, SupervisedModel
+
+log = structlog.get_logger(__name__)
+
+Outcome = Painting | PaintingFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    wish: SceneWish
+    outcome: "Future[Outcome]" = field(default_factory=Future)
+
+
+class PaintServer:
+    """A painter for many threads around one model.
+
+    `together` is the largest batch, in pictures; one that runs out of memory is painted in halves, and that is
+    remembered per shape and adapter. A batch that is not full is painted once its oldest picture has waited `wait_s`,
+    or at once when all of the `callers` that there are wait already.
+    """
+
+    def __init__(
+        self,
+        model: SupervisedModel[BatchPainter],
+        *,
+        together: int,
+        wait_s: float,
+        callers: int,
+        metrics: GeneratorMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = model
+        self._limits = BatchLimits(together)
+        self._waiting: Batches[_Wanted] = Batches(most=self._limits.of, wait_s=wait_s)
+        self._most_callers = callers
+        self._metrics = metrics
+        self._clock = clock
+        self._callers = 0
+        self._changed = threading.Condition()
+        self._dispatcher: threading.Thread | None = None
+
+    def warm_up(self, wishes: Sequence[SceneWish]) -> None:
+        """Paint wishes and throw the pictures away: kernels are chosen, compiled and loaded before anybody waits.
+
+        Raises:
+            PaintingFailed: the model cannot paint.
+        """
+        started = self._clock()
+        self._model.run(lambda painter: warm(painter, wishes), timeout_s=LOADING_S)
+        log.info("painter_warm", seconds=round(self._clock() - started, 1))
+
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Outcome]:
+        """Return, per wish and in order, its painting or why it was not painted."""
+        if not wishes:
+            return []
+        try:
+            kinds = self._model.peek(lambda painter: [painter.batch_key(wish) for wish in wishes])
+        except PaintingFailed as error:
+            return [error] * len(wishes)
+        wanted = [_Wanted(wish) for wish in wishes]
+        with self._changed:
+            self._start()
+            now = self._clock()
+            self._waiting.add(Ticket(each, kind, now) for each, kind in zip(wanted, kinds, strict=True))
+            self._callers += 1
+            self._changed.notify()
+        try:
+            return [each.outcome.result() for each in wanted]
+        finally:
+            with self._changed:
+                self._callers -= 1
+
+    def _start(self) -> None:
+        if self._dispatcher is None:
+            self._dispatcher = threading.Thread(target=self._dispatch, name="paint-dispatcher", daemon=True)
+            self._dispatcher.start()
+
+    def _dispatch(self) -> None:
+        while True:
+            tickets = self._next_batch()
+            try:
+                self._paint_together(tickets)
+            except Exception as error:  # a dispatcher that dies leaves its callers waiting for ever
+                log.exception("dispatch_failed")
+                _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
+
+    def _next_batch(self) -> list[Ticket[_Wanted]]:
+        """Wait until a batch is due and return it."""
+        with self._changed:
+            while True:
+                now = self._clock()
+                tickets = self._waiting.take(now, no_more_will_come=self._callers >= self._most_callers)
+                if tickets:
+                    return tickets
+                self._changed.wait(self._waiting.due_in(now))
+
+    def _paint_together(self, tickets: list[Ticket[_Wanted]]) -> None:
+        kind, wishes = tickets[0].kind, [ticket.item.wish for ticket in tickets]
+        self._metrics.images_together.observe(len(wishes))
+        try:
+            paintings = self._model.run(lambda painter: painter.paint(wishes))
+        except OutOfMemory as error:
+            self._halve(tickets, kind, error)
+            return
+        except PaintingFailed as error:
+            _settle(tickets, error)
+            return
+        except Exception as error:  # a model may raise anything
+            _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
+            return
+        if len(paintings) != len(tickets):
+            _settle(tickets, PaintingFailed(f"{len(paintings)} paintings of {len(tickets)} wishes"))
+            return
+        self._limits.fitted(kind, len(tickets))
+        for ticket, painting in zip(tickets, paintings, strict=True):
+            ticket.item.outcome.set_result(painting)
+
+    def _halve(self, tickets: list[Ticket[_Wanted]], kind: Hashable, error: OutOfMemory) -> None:
+        self._metrics.out_of_memory.inc()
+        if len(tickets) == 1:
+            _settle(tickets, error)
+            return
+        self._limits.ran_out(kind, len(tickets))
+        log.warning("painter_out_of_memory", batch=len(tickets), kind=str(kind), now_together=self._limits.of(kind))
+        with self._changed:
+            self._waiting.put_back(tickets)
+
+
+def warm(painter: BatchPainter, wishes: Sequence[SceneWish]) -> None:
+    """Paint the first wish of each kind."""
+    seen: set[Hashable] = set()
+    for wish in wishes:
+        if (kind := painter.batch_key(wish)) not in seen:
+            seen.add(kind)
+            painter.paint([wish])
+
+
+def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:
+    for ticket in tickets:
+        if not ticket.item.outcome.done():
+            ticket.item.outcome.set_result(error)

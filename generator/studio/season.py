@@ -1,0 +1,30 @@
+"""The seasons of what grows outdoors, and which of them a wish speaks of."""
+
+import re
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+Season = Literal["spring", "summer", "autumn", "winter"]
+SEASONS: tuple[Season, ...] = get_args(Season)
+
+_WORDS: dict[Season, str] = {
+    "spring": r"spring|easter|blossom|cherry tree|tulip|daffodil",
+    "autumn": r"autumn|fall foliage|fallen lea|harvest|october|halloween|thanksgiving|pumpkin|indian summer",
+    "winter": r"winter|christmas|xmas|snow|frost|advent|icy|ski",
+    "summer": r"summer|beach|midsummer|heatwave|holiday by the sea",
+}
+"""Beginnings of words. Earlier seasons win where a text speaks of two."""
+_PATTERNS = {season: re.compile(rf"\b(?:{words})", re.IGNORECASE) for season, words in _WORDS.items()}
+
+
+def season_of(texts: Iterable[str]) -> Season:
+    """Return the season that the first telling text speaks of; summer, when plants are green, where none does.
+
+    The calendar does not decide: a banner is made once and shown for as long as its key lives. A shop that wants
+    autumn writes it into the cohort's settings or mood, which makes new banners.
+    """
+    for text in texts:
+        for season, pattern in _PATTERNS.items():
+            if pattern.search(text):
+                return season
+    return "summer"

@@ -1,0 +1,97 @@
+"""How the apps of streams reach the brokers: the clients that `BatchApp` asks for, and Faust's own settings."""
+
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from broker.connection import client_options, ssl_context
+from broker.pacing import pace
+from broker.publishing import MAX_REQUEST_BYTES
+from settings import KafkaSettings, Settings
+from streams.instance import Instance
+
+CHANGELOG_BATCH_BYTES = 900_000
+"""Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
+
+REQUEST_TIMEOUT_S = 10.0
+"""After this long an unacknowledged record counts as failed, and the outage is logged. Never longer than the session: a
+worker that was paused past it must not write what it had pending."""
+
+CHANGELOG_FETCH_BYTES = 4_194_304
+"""Fetched of one changelog partition at a time when it is read back: a million visitors then take 80 fetches."""
+
+
+async def connected_producer(settings: Settings) -> AIOKafkaProducer:
+    """Return a started idempotent producer that waits for all in-sync replicas.
+
+    Raises:
+        KafkaError: the brokers cannot be reached, or refuse.
+    """
+    kafka, streams = settings.kafka, settings.streams
+    options: dict[str, Any] = client_options(kafka)
+    producer = AIOKafkaProducer(
+        **options,
+        acks="all",
+        enable_idempotence=True,
+        compression_type=None if streams.compression == "none" else streams.compression,
+        max_batch_size=CHANGELOG_BATCH_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
+        request_timeout_ms=round(1000 * min(REQUEST_TIMEOUT_S, kafka.session_timeout_s)),
+    )
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer
+
+
+async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
+    """Return a started consumer without a group, for changelogs.
+
+    Raises:
+        KafkaError: the brokers cannot be reached, or refuse.
+    """
+    options: dict[str, Any] = client_options(kafka)
+    consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=CHANGELOG_FETCH_BYTES)
+    try:
+        await consumer.start()
+    except BaseException:
+        await consumer.stop()
+        raise
+    pace(consumer)
+    return consumer
+
+
+def faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
+    """Return what these settings are called in Faust.
+
+    Raises:
+        ConfigurationError: a certificate cannot be used.
+    """
+    kafka, streams = settings.kafka, settings.streams
+    return {
+        "broker": [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
+        "broker_credentials": _credentials(kafka),
+        "broker_session_timeout": kafka.session_timeout_s,
+        "broker_heartbeat_interval": min(3.0, kafka.session_timeout_s / 3),
+        "broker_commit_interval": streams.commit_interval_s,
+        "consumer_group_instance_id": instance.name,
+        "datadir": instance.folder,
+        "table_standby_replicas": streams.standbys,
+        "topic_allow_declare": False,
+        "logging_config": None,
+    }
+
+
+def _credentials(kafka: KafkaSettings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    context = ssl_context(kafka)
+    if kafka.security_protocol == "SASL_SSL" and kafka.sasl_password is not None:
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -1,0 +1,60 @@
+"""Regret of each way of choosing over several worlds: what `bannerstream evaluate bandit` shows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.experiments.simulation import POLICIES, regret, world
+
+CURVE_POINTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Regret of one policy, in clicks short of the best choice; `curves` of shape (worlds, points)."""
+
+    policy: str
+    impressions: NDArray[np.int64]
+    """After how many impressions each point was taken."""
+    curves: NDArray[np.float64]
+
+    @property
+    def final(self) -> float:
+        """Return the regret at the end: the mean over worlds."""
+        return float(self.curves[:, -1].mean())
+
+    @property
+    def spread(self) -> float:
+        """Return the standard error of that mean; 0 of a single world."""
+        ends = self.curves[:, -1]
+        return float(ends.std(ddof=1) / np.sqrt(len(ends))) if len(ends) > 1 else 0.0
+
+
+def evaluate(
+    *,
+    cohorts: int,
+    variants: int,
+    impressions: int,
+    refresh: int,
+    seeds: Sequence[int],
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> list[Evaluation]:
+    """Let every policy meet the same visitors of the same worlds.
+
+    Raises:
+        ValueError: more variants than there are, no seeds, or fewer impressions than one refresh.
+    """
+    if not seeds or impressions < refresh:
+        raise ValueError("at least one seed, and as many impressions as one refresh has, are needed")
+    curves: dict[str, list[NDArray[np.float64]]] = {name: [] for name in POLICIES}
+    for number, seed in enumerate(seeds, start=1):
+        truth = world(cohorts, variants, seed)
+        for name, make in POLICIES.items():
+            on_progress(f"world {number} of {len(seeds)}: {name}")
+            policy = make(truth, seed)
+            curves[name].append(regret(truth, policy, impressions=impressions, refresh=refresh, seed=seed + 1))
+    points = refresh * np.arange(1, impressions // refresh + 1)
+    thinned = np.unique(np.linspace(0, len(points) - 1, min(CURVE_POINTS, len(points))).astype(int))
+    return [Evaluation(name, points[thinned], np.array(each)[:, thinned]) for name, each in curves.items()]

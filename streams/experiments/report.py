@@ -1,0 +1,56 @@
+"""What was seen and clicked, summed by product, cohort, variant, or one part of a variant."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from contracts.creative import creative_of
+from streams.experiments.intervals import Interval, wilson
+from streams.experiments.tally import Place, Tally
+
+By = Literal["variant", "cohort", "product", "template", "headline", "scene"]
+BYS: tuple[By, ...] = get_args(By)
+
+NO_PART = "(by seed)"
+"""Under this name stand variants that leave template, headline or scene style to the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a report."""
+
+    name: str
+    impressions: int
+    clicks: int
+    rate: Interval
+    """Click rate with its 95 % confidence interval."""
+
+
+def report(results: Mapping[Place, Tally], by: By, *, cohort_id: str | None = None) -> list[Line]:
+    """Return the sums, the best rate first; of one cohort alone if it is named."""
+    sums: dict[str, tuple[int, int]] = {}
+    for place, tally in _of_cohort(results.items(), cohort_id):
+        name = _name(place, by)
+        seen, clicked = sums.get(name, (0, 0))
+        sums[name] = (seen + tally.impressions, clicked + tally.clicks)
+    lines = [
+        # A click whose impression is still on its way, or was lost, was seen nevertheless.
+        Line(name, max(seen, clicked), clicked, wilson(clicked, max(seen, clicked)))
+        for name, (seen, clicked) in sums.items()
+    ]
+    return sorted(lines, key=lambda each: (-each.rate.rate, -each.impressions, each.name))
+
+
+def _of_cohort(results: Iterable[tuple[Place, Tally]], cohort_id: str | None) -> Iterable[tuple[Place, Tally]]:
+    return (each for each in results if cohort_id is None or each[0].cohort_id == cohort_id)
+
+
+def _name(place: Place, by: By) -> str:
+    if by == "variant":
+        return place.variant
+    if by == "cohort":
+        return place.cohort_id
+    if by == "product":
+        return place.product_id
+    creative = creative_of(place.variant)
+    return NO_PART if creative is None else str(getattr(creative, by))

@@ -1,0 +1,105 @@
+"""The tallies of every partition, followed by whoever believes or reports."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
+
+from broker.compacted import CompactedView, by_partition_and_key, read_compacted
+from broker.errors import TopicMissing
+from broker.topics import create_changelog, tallies_name
+from settings import Settings
+from streams.affinity import Catalogue
+from streams.affinity.deciding import Draw, only_variant
+from streams.experiments.beliefs import Beliefs, Guard, believe
+from streams.experiments.tally import Place, Tally, unpack
+
+
+async def read_results(settings: Settings) -> dict[Place, Tally]:
+    """Return what was counted up to now, summed over partitions: nothing where the counting worker has never run.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+    """
+    topic = tallies_name(settings.streams.app_id)
+    try:
+        found = await read_compacted(settings.kafka, topic, unpack, by_partition_and_key)
+    except TopicMissing:
+        return {}
+    summed: dict[Place, Tally] = {}
+    for place, tally in _placed(found.items()):
+        total = summed.setdefault(place, Tally())
+        total.impressions += tally.impressions
+        total.clicks += tally.clicks
+    return summed
+
+
+class Results:
+    """Follows the tallies; `draw` chooses by what they said at the last refresh. Call `start` before use."""
+
+    def __init__(
+        self, settings: Settings, catalogue: Callable[[], Catalogue], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        experiments = settings.experiments
+        self._settings = settings
+        self._catalogue = catalogue
+        self._clock = clock
+        self._guard = Guard(
+            experiments.minimum_exploration,
+            {brand: frozenset(variants) for brand, variants in experiments.brand_variants.items()},
+        )
+        self._view = CompactedView(settings.kafka, tallies_name(settings.streams.app_id), unpack, by_partition_and_key)
+        self._open = AsyncExitStack()
+        self._seen_version = -1
+        self._believed_at = 0.0
+        self._beliefs = Beliefs(experiments.variants, {}, self._guard)
+
+    async def start(self) -> None:
+        """Make the tallies' topic where it is missing, read it to its present end, and follow it from there.
+
+        Raises:
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+        """
+        kafka = self._settings.kafka
+        await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
+        await self._open.enter_async_context(self._view)
+        await self._view.caught_up()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        await self._open.aclose()
+
+    def draw(self, product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
+        """Return the variant of a decision: see `streams.affinity.deciding.Draw`."""
+        product = self._catalogue().products.get(product_id)
+        return self.beliefs().draw(cohort_id, None if product is None else product.brand, key, epoch)
+
+    def beliefs(self) -> Beliefs:
+        """Return what is believed, made anew at most every `experiments.refresh_s` seconds, and only of new results.
+
+        Raises:
+            ServiceUnavailable, ConfigurationError: following failed, so that the results may be old.
+        """
+        now = self._clock()
+        if now - self._believed_at >= self._settings.experiments.refresh_s:
+            self._believed_at = now
+            found = self._view.current()
+            if self._view.version != self._seen_version:
+                self._seen_version = self._view.version
+                self._beliefs = believe(self._beliefs.variants, _placed(found.items()), self._guard)
+        return self._beliefs
+
+
+def drawing(settings: Settings, catalogue: Callable[[], Catalogue]) -> tuple[Draw, Results | None]:
+    """Return how variants are chosen under these settings, and what has to be started for it."""
+    variants = settings.experiments.variants
+    if len(variants) > 1:
+        results = Results(settings, catalogue)
+        return results.draw, results
+    if variants == (only_variant("", "", b"", 0),):
+        return only_variant, None
+    return (lambda *_: variants[0]), None
+
+
+def _placed(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[Place, Tally]]:
+    for name, tally in tallies:
+        yield Place.of(name.partition("/")[2].encode()), tally

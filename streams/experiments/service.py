@@ -1,0 +1,118 @@
+"""The worker that counts: banner.feedback into tallies, written behind like the affinities, replay-safe by offset."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+
+from broker.pacing import pace
+from broker.topics import create_changelog, tallies_name
+from contracts.codecs import decode
+from contracts.deadletters import DeadLetter
+from contracts.errors import InvalidRecord
+from contracts.messages import Feedback
+from settings import Settings
+from streams.batch import Fate, Outcome, letter_of
+from streams.batching import Batch, BatchApp, Codec, Partition
+from streams.connecting import connected_producer, connected_reader, faust_options
+from streams.experiments.tally import Place, Tally, count, pack, unpack
+from streams.instance import Instance
+from streams.main import serve
+from streams.metrics import StreamsMetrics
+from streams.outbox import Outbox
+
+TABLE = "tallies"
+
+
+class ExperimentMetrics:
+    """Declared once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.feedback = Counter(
+            "bannerstream_experiment_feedback", "Feedback by what became of it", ["outcome"], registry=registry
+        )
+
+
+class ExperimentsApp(BatchApp):
+    """A Faust app of its own, so that a flood of impressions never delays a visitor's banner."""
+
+    def __init__(self, settings: Settings, instance: Instance, registry: CollectorRegistry) -> None:
+        kafka = settings.kafka
+        app_id = f"{settings.streams.app_id}-experiments"
+        super().__init__(
+            app_id,
+            connect_producer=lambda: connected_producer(settings),
+            connect_reader=lambda: connected_reader(kafka),
+            on_connected=pace,
+            **faust_options(settings, instance),
+        )
+        topics = kafka.topic_table()
+        metrics = ExperimentMetrics(registry)
+        outbox = Outbox(
+            self.bulk_producer,
+            topics,
+            source=f"bannerstream/streams/{app_id}",
+            ttl_s=1.0,
+            metrics=StreamsMetrics(registry),
+        )
+        self._settings = settings
+        self.write_behind(TABLE, Codec(pack, unpack), publish=_nothing_more, publish_first=outbox.publish_letters)
+
+        @self.agent(self.topic(topics.feedback.name, key_type=bytes, value_type=bytes), name=TABLE)
+        async def tally(stream: Any) -> None:
+            """Count impressions and clicks."""
+            async for batch, tallies in self.batches(stream):
+                outcome = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
+                for fate, number in outcome.fates.items():
+                    metrics.feedback.labels(fate).inc(number)
+                self.ledger.enter(batch, effects=outcome if outcome.dead_letters else None)
+
+    async def on_start(self) -> None:
+        """Make the changelog where it is missing; then let Faust start."""
+        kafka = self._settings.kafka
+        await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
+        await super().on_start()
+
+
+async def _nothing_more(outcomes: Sequence[Outcome]) -> None:
+    """Publish nothing once states are written: the changelog itself is what is read."""
+
+
+def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Outcome:
+    """Count a batch; a record that cannot be read becomes a dead letter and stops nothing."""
+    counted = ignored = repeated = 0
+    letters: list[DeadLetter] = []
+    topic, partition = batch.tp
+    for record in batch.records:
+        try:
+            feedback = decode(record.value or b"", Feedback)
+        except InvalidRecord as error:
+            letters.append(letter_of(record, topic, partition, error, now))
+            continue
+        if feedback.cohort_id is None or feedback.product_id is None:
+            ignored += 1  # the shop's default banner: nobody's choice
+            continue
+        key = Place(feedback.cohort_id, feedback.variant, feedback.product_id).key
+        tally = tallies.get(key) or Tally()
+        if record.offset <= tally.offset:
+            repeated += 1
+            continue
+        if count(tally, feedback, record.offset):
+            counted += 1
+        else:
+            repeated += 1
+        tallies.put(key, tally)
+    fates: dict[Fate, int] = {"folded": counted, "ignored": ignored, "duplicate": repeated, "dead_letter": len(letters)}
+    outcome = Outcome(dead_letters=letters)
+    outcome.fates = {fate: number for fate, number in fates.items() if number}
+    return outcome
+
+
+def run(settings: Settings) -> None:
+    """Count until SIGTERM or SIGINT; then write and commit what is under way and leave the group.
+
+    Raises:
+        BannerstreamError: the topics, the brokers or a setting do not let it start.
+    """
+    serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")

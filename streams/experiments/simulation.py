@@ -1,0 +1,204 @@
+"""Simulated visitors whose tastes are known, to see what a way of choosing costs: clicks that the best would have had.
+
+Each cohort has a click rate for each variant: a base rate, effects of the variant's template, headline and scene style
+that all cohorts share, and the cohort's own taste, added up as log-odds. A policy is told results every `refresh`
+impressions, as the real one is (results come over Kafka), and chooses for one visitor after the other between.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.creative import CREATIVES, creative_of
+from streams.experiments.beliefs import Beliefs, Guard
+
+BASE_RATE = 0.02
+"""Clicks per impression of display banners in a shop's own pages; advertising elsewhere has a tenth of it."""
+
+SHARED_SPREAD, OWN_SPREAD = 0.25, 0.35
+"""Standard deviations of the effects on the log-odds: of a part over all cohorts, and of a variant in one cohort."""
+
+LINUCB_WIDTH = 0.3
+"""LinUCB's alpha. Of 0.1, 0.3 and 1 the best here."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is true: click rates, of shape (cohorts, variants)."""
+
+    variants: tuple[str, ...]
+    rates: NDArray[np.float64]
+
+    @property
+    def cohorts(self) -> list[str]:
+        """Return the cohorts' names."""
+        return [f"cohort-{number}" for number in range(len(self.rates))]
+
+
+class Policy(Protocol):
+    """A way of choosing."""
+
+    def choose(self, cohort: int, visitor: int) -> int:
+        """Return the variant that this visitor sees, by its number."""
+        ...
+
+    def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
+        """Take note of all results up to now, both of shape (cohorts, variants)."""
+        ...
+
+
+def world(cohorts: int, variants: int, seed: int) -> World:
+    """Return a world of these sizes, the same for the same seed.
+
+    Raises:
+        ValueError: more variants than there are choices.
+    """
+    if not 1 <= variants <= len(CREATIVES):
+        raise ValueError(f"there are {len(CREATIVES)} variants, not {variants}")
+    random = np.random.default_rng(seed)
+    names = [CREATIVES[int(each)].variant for each in random.permutation(len(CREATIVES))[:variants]]
+    effects: dict[tuple[int, str], float] = {}
+    shared = np.zeros(variants)
+    for number, name in enumerate(names):
+        creative = creative_of(name)
+        assert creative is not None
+        for part in ((0, creative.template), (1, creative.headline), (2, creative.scene)):
+            shared[number] += effects.setdefault(part, random.normal(0, SHARED_SPREAD))
+    own = random.normal(0, OWN_SPREAD, (cohorts, variants))
+    logits = np.log(BASE_RATE / (1 - BASE_RATE)) + shared + own
+    return World(tuple(names), 1 / (1 + np.exp(-logits)))
+
+
+class Uniform:
+    """Each variant in turn."""
+
+    def __init__(self, truth: World, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._count = len(truth.variants)
+
+    def choose(self, cohort: int, visitor: int) -> int:
+        """See `Policy`."""
+        del cohort, visitor
+        return int(self._random.integers(self._count))
+
+    def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
+        """See `Policy`."""
+
+
+class Oracle:
+    """What is best for each cohort, which nobody knows."""
+
+    def __init__(self, truth: World, seed: int) -> None:
+        del seed
+        self._best = truth.rates.argmax(axis=1)
+
+    def choose(self, cohort: int, visitor: int) -> int:
+        """See `Policy`."""
+        del visitor
+        return int(self._best[cohort])
+
+    def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
+        """See `Policy`."""
+
+
+class LinUcb:
+    """LinUCB with disjoint models (Li et al. 2010): one ridge regression of each cohort on the variant's parts.
+
+    Between two updates it would always choose alike, so that ties of the bound are broken at random.
+    """
+
+    def __init__(self, truth: World, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        creatives = [each for name in truth.variants if (each := creative_of(name)) is not None]
+        parts = sorted(
+            {part for each in creatives for part in ((0, each.template), (1, each.headline), (2, each.scene))}
+        )
+        variants = len(truth.variants)
+        self._features = np.zeros((variants, 1 + len(parts) + variants))
+        for number, each in enumerate(creatives):
+            self._features[number, 0] = 1
+            for part in ((0, each.template), (1, each.headline), (2, each.scene)):
+                self._features[number, 1 + parts.index(part)] = 1
+            self._features[number, 1 + len(parts) + number] = 1
+        self._bounds = np.zeros((len(truth.rates), variants))
+
+    def choose(self, cohort: int, visitor: int) -> int:
+        """See `Policy`."""
+        del visitor
+        bounds = self._bounds[cohort]
+        return int(self._random.choice(np.flatnonzero(bounds >= bounds.max() - 1e-12)))
+
+    def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
+        """See `Policy`."""
+        features = self._features
+        for cohort in range(len(seen)):
+            precision = np.eye(features.shape[1]) + (features.T * seen[cohort]) @ features
+            inverse = np.linalg.inv(precision)
+            weights = inverse @ (features.T @ clicked[cohort])
+            widths = np.sqrt(np.einsum("ij,jk,ik->i", features, inverse, features))
+            self._bounds[cohort] = features @ weights + LINUCB_WIDTH * widths
+
+
+class Thompson:
+    """What the product does: `beliefs`."""
+
+    def __init__(self, truth: World, seed: int, guard: Guard | None = None) -> None:
+        self._truth = truth
+        self._guard = guard or Guard()
+        self._numbers = {name: number for number, name in enumerate(truth.variants)}
+        self._cohorts = truth.cohorts
+        self._salt = b"%d-" % seed
+        self._beliefs = Beliefs(truth.variants, {}, self._guard)
+
+    def choose(self, cohort: int, visitor: int) -> int:
+        """See `Policy`."""
+        return self._numbers[self._beliefs.draw(self._cohorts[cohort], None, self._salt + b"%d" % visitor, 1)]
+
+    def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
+        """See `Policy`."""
+        counts = {
+            (cohort, variant): (int(seen[row, column]), int(clicked[row, column]))
+            for row, cohort in enumerate(self._cohorts)
+            for column, variant in enumerate(self._truth.variants)
+        }
+        self._beliefs = Beliefs(self._truth.variants, counts, self._guard)
+
+
+POLICIES: Mapping[str, Callable[[World, int], Policy]] = {
+    "thompson": Thompson,
+    "linucb": LinUcb,
+    "uniform": Uniform,
+    "oracle": Oracle,
+}
+
+
+def regret(
+    truth: World, policy: Policy, *, impressions: int, refresh: int, seed: int, shares: Sequence[float] | None = None
+) -> NDArray[np.float64]:
+    """Return the regret after each refresh, of shape (impressions // refresh,): expected clicks short of the best.
+
+    `shares`: of each cohort in the visits; a few large ones and many small ones when left out (Zipf). Every policy
+    meets the same visitors, and a visitor clicks by the same chance.
+    """
+    cohorts, variants = truth.rates.shape
+    random = np.random.default_rng(seed)
+    weights = np.array(shares) if shares is not None else 1 / np.arange(1, cohorts + 1)
+    visits = random.choice(cohorts, size=impressions, p=weights / weights.sum())
+    chances = random.random(impressions)
+    best = truth.rates.max(axis=1)
+    seen = np.zeros((cohorts, variants), dtype=np.int64)
+    clicked = np.zeros((cohorts, variants), dtype=np.int64)
+    lost, curve = 0.0, []
+    for visitor, (cohort, chance) in enumerate(zip(map(int, visits), chances, strict=True), start=1):
+        variant = policy.choose(cohort, visitor)
+        rate = truth.rates[cohort, variant]
+        seen[cohort, variant] += 1
+        clicked[cohort, variant] += chance < rate
+        lost += best[cohort] - rate
+        if visitor % refresh == 0:
+            policy.learn(seen, clicked)
+            curve.append(lost)
+    return np.array(curve)

@@ -1,0 +1,182 @@
+"""banner.js against an edge that says what a test wants: what a network does to it, and what it reports."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Request, Route
+
+from tests.browser.conftest import Visit, until
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+Visiting = Callable[..., Visit]
+SHADES = ("111111", "222222", "333333")
+
+
+def banner(epoch: int, shade: str) -> dict[str, Any]:
+    """Return what `/v1/stream` tells; the picture is one of a colour."""
+    picture = {"size": "970x250", "width": 970, "height": 250, "url": f"/b/{shade}.svg", "media_type": "image/svg+xml"}
+    words = {"alt": f"banner {shade}", "link": "/p/mug"}
+    return {"epoch": epoch, "images": [picture], "feedback": f"f{epoch}"} | words
+
+
+def events(*banners: dict[str, Any], name: str = "banner") -> str:
+    """Return a stream that ends; the browser comes back for the next one after 50 ms."""
+    told = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
+    return "retry: 50\n\n" + "".join(told)
+
+
+class Edge:
+    """Answers in the order in which a test gives them; the last one is given for ever."""
+
+    def __init__(self, page: Page) -> None:
+        self.streams: list[tuple[int, str]] = []
+        self.intake: list[int] = [202]
+        self.events: list[list[dict[str, Any]]] = []
+        self.feedback: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
+        self.lost_pictures = 0
+        page.route("**/v1/stream*", self._stream)
+        page.route("**/v1/events", self._take)
+        page.route("**/v1/feedback", self._note)
+        page.route("**/b/*.svg", self._picture)
+        page.route("**/fresh", lambda route: route.fulfill(body="second", content_type="text/plain"))
+        page.route("**/page*", lambda route: route.fulfill(body=self.html, content_type="text/html"))
+        self.html = ""
+
+    def _stream(self, route: Route) -> None:
+        self.tokens.append(route.request.url.partition("token=")[2])
+        status, body = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
+        route.fulfill(status=status, body=body, content_type="text/event-stream")
+
+    def _take(self, route: Route) -> None:
+        status = self.intake.pop(0) if len(self.intake) > 1 else self.intake[0]
+        if status < 300:
+            self.events.append(json.loads(str(route.request.post_data)))
+        route.fulfill(status=status, body="{}")
+
+    def _note(self, route: Route, request: Request) -> None:
+        self.feedback.append(json.loads(str(request.post_data)))
+        route.fulfill(status=202, body="{}")
+
+    def _picture(self, route: Route) -> None:
+        if self.lost_pictures:
+            self.lost_pictures -= 1
+            route.abort()
+            return
+        shade = route.request.url.rpartition("/")[2].partition(".")[0]
+        size = 'width="970" height="250"'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}><rect {size} fill="#{shade}"/></svg>'
+        route.fulfill(body=svg, content_type="image/svg+xml")
+
+
+@pytest.fixture
+def page(visit: Visiting) -> Page:
+    return visit().context.new_page()
+
+
+def begin(page: Page, edge: Edge, origin: str, attributes: str = "") -> None:
+    script = f'<script src="/banner.js" data-slot="hero" data-token="first" {attributes}></script>'
+    edge.html = f'<!doctype html><div id="hero"></div>{script}'
+    page.goto(f"{origin}/page")
+
+
+def shown(page: Page) -> list[int]:
+    found: list[int] = page.evaluate("window.shown.map(({ banner }) => banner.epoch)")
+    return found
+
+
+def test_an_older_epoch_never_replaces_a_newer_one(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [
+        (200, events(banner(3, SHADES[0]))),
+        (200, events(banner(2, SHADES[1]))),
+        (200, events(banner(4, SHADES[2]))),
+    ]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.at(-1)?.banner.epoch === 4")
+    assert shown(page) == [3, 4]
+
+
+def test_whoever_was_erased_begins_anew(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    erased = events(banner(7, SHADES[0])) + events({"epoch": 0}, name="erased")
+    edge.streams = [(200, erased), (200, events(banner(1, SHADES[1])))]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.at(-1)?.banner.epoch === 1")
+
+
+def test_it_comes_back_after_errors_with_a_fresh_token(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(401, ""), (503, ""), (200, events(banner(1, SHADES[0])))]
+    begin(page, edge, visit().origin, 'data-token-url="/fresh"')
+    until(page, "window.shown.length === 1")
+    assert edge.tokens[:3] == ["first", "second", "second"]
+
+
+def test_a_picture_that_does_not_load_is_tried_again_and_leaves_no_hole(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.length === 1")
+    edge.lost_pictures = 1
+    edge.streams = [(200, events(banner(2, SHADES[1])))]
+    until(page, "window.shown.length === 2")
+    assert shown(page) == [1, 2]
+    assert edge.lost_pictures == 0
+
+
+def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.intake = [503]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.length === 1")
+    page.evaluate("['one', 'two', 'three'].forEach((each) => { bannerstream.send('click', each); })")
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 3")
+    page.reload()
+    edge.intake = [422, 422, 202]  # all three; then the first alone, which is the one to blame
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    assert [each["product_id"] for batch in edge.events for each in batch] == ["two", "three"]
+    assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
+
+
+def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.length === 1")
+    page.evaluate("bannerstream.send('click', 'mug')")
+    edge.streams = [(200, events(banner(2, SHADES[1])))]
+    until(page, "document.querySelector('banner-stream').seen === 1 && window.shown.length === 2")
+    page.evaluate("addEventListener('click', (event) => event.preventDefault())")
+    page.click("banner-stream")
+    until(page, "performance.getEntriesByName(location.origin + '/v1/feedback').length >= 2")
+    told = [each for each in edge.feedback if each["token"] == "f2"]
+    assert [each["kind"] for each in told] == ["impression", "click"]
+    assert told[0]["size"] == "970x250"
+    assert 0 < told[0]["click_to_visible_ms"] < 60_000
+
+
+def test_a_banner_out_of_sight_counts_as_no_impression(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.html = '<!doctype html><p style="height:3000px"></p><script src="/banner.js" data-token="first"></script>'
+    page.goto(f"{visit().origin}/page")
+    until(page, "window.shown.length === 1")
+    until(page, "performance.now() > 3000")
+    assert edge.feedback == []
+    page.evaluate("scrollTo(0, 9999)")
+    until(page, "document.querySelector('banner-stream').seen === 1")
+
+
+def test_two_scripts_share_one_stream(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, "retry: 60000\n\n" + events(banner(1, SHADES[0])).partition("\n\n")[2])]
+    script = '<script src="/banner.js" data-token="first"></script>'
+    edge.html = f"<!doctype html>{script}{script}"
+    page.goto(f"{visit().origin}/page")
+    until(page, "window.shown.length === 2")
+    assert edge.tokens == ["first"]

@@ -1,0 +1,172 @@
+"""An edge node as a process, and what streams and generator would write for it: what integration tests share."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from broker.publishing import Outgoing, Publisher, outgoing
+from broker.topics import create_topics
+from contracts.cloudevents import CloudEvent
+from contracts.keys import user_key
+from contracts.messages import Assignment
+from edge.tokens import VisitorTokens
+from local.ports import LOOPBACK, free_port
+from local.process import ChildProcess
+from settings import Settings
+from tests.unit.edge.nodes import assignment, ready
+
+PATIENCE_S = 60.0
+
+
+class EdgeProcess:
+    """`python -m edge` as a child process, with its client."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str], log: Path, **edge: Any) -> None:
+        self.port = free_port()
+        given = {"port": self.port, **edge}
+        variables = {
+            f"BANNERSTREAM_EDGE__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in given.items()
+        }
+        self.settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.process = ChildProcess(
+            [sys.executable, "-m", "edge"], name="edge", log_file=log, environment={**environment, **variables}
+        )
+        self.client = httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S)
+        self._tokens = VisitorTokens(settings)
+
+    async def __aenter__(self) -> Self:
+        await self.until(self.is_ready)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+        self.process.stop()
+
+    async def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.process.log_tail()
+        try:
+            return (await self.client.get("/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def until(self, true: Callable[[], Any]) -> None:
+        """Return once the condition, awaited, holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not await true():
+            assert time.monotonic() < deadline, self.process.log_tail()
+            await asyncio.sleep(0.02)
+
+    def token(self, user: str) -> str:
+        return self._tokens.mint(user)
+
+    def headers(self, user: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(user)}"}
+
+    async def epoch(self, user: str) -> int:
+        answer = await self.client.get("/v1/banner", headers=self.headers(user))
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["epoch"])
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples with these labels."""
+        page = (await self.client.get("/metrics")).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def terminate(self) -> int:
+        """SIGTERM; return the exit status."""
+        os.kill(self.process.pid, signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def connect(self) -> socket.socket:
+        """Return a bare connection."""
+        return socket.create_connection((LOOPBACK, self.port), timeout=PATIENCE_S)
+
+
+class Writer:
+    """Writes what streams and generator would."""
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        self._settings = settings
+        self._topics = settings.kafka.topic_table()
+        self._publisher = publisher
+
+    def key(self, user: str) -> str:
+        return user_key(user, self._settings.privacy.user_key_secret.get_secret_value().encode())
+
+    async def assign(self, user: str, epoch: int, key: str) -> None:
+        message: Assignment = assignment(self.key(user), epoch, key)
+        event = CloudEvent(id=f"{user}:{epoch}", type="banner.assignment", source="test", time=1)
+        await self._publisher.publish_all([outgoing(self._topics.assignments.name, self.key(user), message, event)])
+
+    async def announce(self, key: str, **changes: Any) -> None:
+        message = ready(key, **changes)
+        event = CloudEvent(id=f"{key}:{message.revision}", type="banner.ready", source="test", time=1)
+        await self._publisher.publish_all([outgoing(self._topics.ready.name, message.banner_key, message, event)])
+
+    async def delete(self, user: str) -> None:
+        """Write the deletion of an assignment, as an erasure ends with."""
+        await self.raw(self._topics.assignments.name, self.key(user).encode(), None)
+
+    async def raw(self, topic: str, key: bytes, value: bytes | None) -> None:
+        await self._publisher.publish_all([Outgoing(topic, key, value, [])])
+
+
+@asynccontextmanager
+async def writer(settings: Settings) -> AsyncIterator[Writer]:
+    """Create the topics and yield who writes to them."""
+    await create_topics(settings.kafka)
+    async with Publisher(settings.kafka) as publisher:
+        yield Writer(settings, publisher)
+
+
+class Events:
+    """A live stream, read as it comes."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+
+    async def next(self) -> tuple[str, str, dict[str, Any]]:
+        """Return the next event: its name, its id, and its body."""
+        event = id_ = ""
+        async with asyncio.timeout(PATIENCE_S):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    event = value
+                elif name == "id":
+                    id_ = value
+                elif name == "data":
+                    return event, id_, json.loads(value)
+        raise AssertionError("the stream has ended")
+
+    async def ended(self) -> bool:
+        """Return whether nothing more comes, having read to the end."""
+        async with asyncio.timeout(PATIENCE_S):
+            return [line async for line in self._lines if line and not line.startswith(":")] == []
+
+
+@asynccontextmanager
+async def live(node: EdgeProcess, user: str, **headers: str) -> AsyncIterator[Events]:
+    """Yield a visitor's live stream."""
+    async with node.client.stream("GET", "/v1/stream", headers={**node.headers(user), **headers}) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer)

@@ -1,0 +1,99 @@
+"""A cache in front of an origin, each with the purger that speaks to it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from edge.cdn.nginx import Nginx as NginxPurger
+from edge.cdn.ports import Purger
+from edge.cdn.varnish import Varnish as VarnishPurger
+from local.nginx import Nginx
+from local.varnish import Varnish
+from tests.integration.cdn.origin import Origin, origin
+
+TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
+SIZE = "970x250"
+
+
+PATIENCE_S = 60.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return once the condition is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "not within the patience"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Origin]:
+    """Serve a tiny edge."""
+    async with origin() as here:
+        yield here
+
+
+@dataclass
+class Cache:
+    """A cache on loopback, as a visitor and as the purger see it."""
+
+    server: Varnish | Nginx
+    purger: Purger
+    kind: str
+
+    async def get(self, path: str) -> "Fetched":
+        """Fetch a path through the cache, without following redirects."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self.server.url + path, allow_redirects=False) as response,
+        ):
+            return Fetched(response.status, await response.text(), dict(response.headers))
+
+
+@dataclass
+class Fetched:
+    """An answer through the cache."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def hit(self) -> bool:
+        """Tell whether the cache had it."""
+        return self.headers["X-Cache"] == "HIT"
+
+
+@pytest.fixture
+def varnish(edge: Origin, tmp_path: Path) -> Iterator[Cache]:
+    """Run Varnish in front of the edge."""
+    if (reason := Varnish.why_unavailable()) is not None:
+        pytest.skip(reason)
+    server = Varnish(tmp_path, edge.address, TOKEN)
+    server.start()
+    yield Cache(server, VarnishPurger((server.url,), TOKEN), "varnish")
+    server.stop()
+
+
+@pytest.fixture
+def nginx(edge: Origin, tmp_path: Path) -> Iterator[Cache]:
+    """Run nginx in front of the edge."""
+    if (reason := Nginx.why_unavailable()) is not None:
+        pytest.skip(reason)
+    server = Nginx(tmp_path, edge.address, TOKEN)
+    server.start()
+    yield Cache(server, NginxPurger((server.url,), TOKEN, (SIZE,)), "nginx")
+    server.stop()
+
+
+@pytest.fixture(params=["varnish", "nginx"])
+def cache(request: pytest.FixtureRequest) -> Cache:
+    """Run each cache in turn."""
+    found: Cache = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,147 @@
+"""Real Varnish and real nginx, with the rules that deploy/cdn/ has for them."""
+
+import asyncio
+import time
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge.cdn.metrics import PurgerMetrics
+from edge.cdn.nginx import Nginx as NginxPurger
+from edge.cdn.ports import Call, Misconfigured, Purger
+from edge.cdn.sending import Sender
+from edge.cdn.staleness import Origin as Record
+from edge.cdn.staleness import Stale
+from edge.cdn.varnish import Varnish as VarnishPurger
+from tests.integration.cdn.conftest import PATIENCE_S, SIZE, Cache, until
+from tests.integration.cdn.origin import Origin
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+ANNA, BEN = "a" * 32, "b" * 32
+OLD, NEW = "0" * 64, "1" * 64
+HERE = Record("banner.assignments", 0, 1, 1_000, b"key", 100)
+
+
+def pointer(user: str) -> str:
+    return f"/v1/pointers/{user}"
+
+
+async def purge(purger: Purger, stale: Stale) -> list[Call]:
+    calls = purger.calls(stale, time.time())
+    async with Sender(purger, PurgerMetrics(CollectorRegistry()), asyncio.Event(), timeout_s=10) as sender:
+        assert await sender.send_all(calls) == []
+    return calls
+
+
+async def test_a_pointer_is_stale_before_and_fresh_after_and_images_stay(edge: Origin, cache: Cache) -> None:
+    edge.shown = {ANNA: OLD, BEN: OLD}
+    image = f"/b/{OLD}/{SIZE}.webp"
+    for path in (pointer(ANNA), f"{pointer(ANNA)}/{SIZE}", pointer(BEN), image):
+        assert not (await cache.get(path)).hit
+        assert (await cache.get(path)).hit
+
+    edge.shown |= {ANNA: NEW, BEN: NEW}
+    assert OLD in (await cache.get(pointer(ANNA))).text, "stale before"
+    await purge(cache.purger, Stale(users={ANNA: HERE}))
+    assert NEW in (await cache.get(pointer(ANNA))).text, "fresh after"
+    assert (await cache.get(f"{pointer(ANNA)}/{SIZE}")).headers["Location"] == f"/b/{NEW}/{SIZE}.webp"
+    assert (await cache.get(pointer(ANNA))).hit, "and cached again"
+
+    kept = await cache.get(pointer(BEN))
+    assert (kept.hit, OLD in kept.text) == (True, True), "nobody else's"
+    assert (await cache.get(image)).hit
+    assert edge.served[image] == 1
+    assert edge.served[pointer(ANNA)] == 2
+
+
+async def test_a_visitor_whom_nobody_knows_is_no_error(edge: Origin, cache: Cache) -> None:
+    await purge(cache.purger, Stale(users={ANNA: HERE}))
+    assert (await cache.get(pointer(ANNA))).status == 404
+
+
+async def test_a_visitor_who_was_erased_is_gone_from_the_cache(edge: Origin, cache: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await cache.get(pointer(ANNA))
+    edge.shown = {}
+    await purge(cache.purger, Stale(users={ANNA: HERE}))
+    assert (await cache.get(pointer(ANNA))).status == 404
+
+
+async def test_many_visitors_are_purged_in_as_many_calls_as_it_takes(edge: Origin, cache: Cache) -> None:
+    users = [f"{number:032x}" for number in range(150)]
+    edge.shown = dict.fromkeys(users, OLD)
+    await asyncio.gather(*(cache.get(pointer(user)) for user in users))
+    edge.shown = dict.fromkeys(users, NEW)
+    calls = await purge(cache.purger, Stale(users=dict.fromkeys(users, HERE)))
+    assert len(calls) == (2 if cache.kind == "varnish" else 300)
+    pages = await asyncio.gather(*(cache.get(pointer(user)) for user in users))
+    assert [NEW in page.text for page in pages] == [True] * 150
+
+
+async def test_who_has_no_token_purges_nothing(edge: Origin, cache: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await cache.get(pointer(ANNA))
+    nodes = (cache.server.url,)
+    stranger: Purger = VarnishPurger(nodes, "guessed") if cache.kind == "varnish" else NginxPurger(nodes, "guessed", ())
+    (call, *_) = stranger.calls(Stale(users={ANNA: HERE}), 0.0)
+    async with Sender(stranger, PurgerMetrics(CollectorRegistry()), asyncio.Event(), timeout_s=10) as sender:
+        verdict = await sender._attempt(call)
+    assert isinstance(verdict, Misconfigured)
+    assert "cdn.purge_token" in verdict.reason
+    assert (await cache.get(pointer(ANNA))).hit
+    assert edge.served[pointer(ANNA)] == 1
+
+
+async def test_varnish_drops_every_pointer_that_shows_a_banner(edge: Origin, varnish: Cache) -> None:
+    edge.shown = {ANNA: OLD, BEN: NEW}
+    for user in (ANNA, BEN):
+        await varnish.get(pointer(user))
+    await purge(varnish.purger, Stale(banners={OLD: HERE}))
+    assert not (await varnish.get(pointer(ANNA))).hit
+    assert (await varnish.get(pointer(BEN))).hit
+
+
+async def test_tags_stay_between_edge_and_its_cache(edge: Origin, cache: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    headers = (await cache.get(pointer(ANNA))).headers
+    assert not {name.lower() for name in headers} & {"xkey", "surrogate-key", "cache-tag"}
+
+
+async def test_queries_and_cookies_do_not_split_the_cache(edge: Origin, cache: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await cache.get(pointer(ANNA))
+    assert (await cache.get(f"{pointer(ANNA)}?utm_source=letter")).hit
+
+
+async def test_varnish_shows_the_old_pointer_while_edge_is_down(edge: Origin, varnish: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await varnish.get(pointer(ANNA))
+    edge.down = True
+    edge.shown[ANNA] = NEW
+    await purge(varnish.purger, Stale(users={ANNA: HERE}))
+
+    async def answer() -> tuple[int, bool]:
+        page = await varnish.get(pointer(ANNA))
+        return page.status, OLD in page.text
+
+    deadline = time.monotonic() + PATIENCE_S
+    while await answer() != (200, True):  # until Varnish has noticed, it asks edge
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    edge.down = False
+    while await answer() != (200, False):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+async def test_nginx_is_asked_again_until_edge_is_back(edge: Origin, nginx: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await nginx.get(pointer(ANNA))
+    edge.down, edge.shown[ANNA] = True, NEW
+    purging = asyncio.create_task(purge(nginx.purger, Stale(users={ANNA: HERE})))
+    await until(lambda: edge.refused > 0)
+    assert OLD in (await nginx.get(pointer(ANNA))).text, "the old one is better than an error"
+    edge.down = False
+    await purging
+    assert NEW in (await nginx.get(pointer(ANNA))).text

@@ -1,0 +1,124 @@
+"""The whole chain as processes: Kafka, an edge node, a cache in front of it, and the purger that tells the cache."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from broker.publishing import Outgoing, Publisher
+from broker.topics import create_topics
+from local.nginx import Nginx
+from local.ports import LOOPBACK, free_port
+from local.process import ChildProcess
+from local.stack import environment_of
+from local.varnish import Varnish
+from settings import Settings
+from storage import S3BannerStore
+from tests.integration.cdn.conftest import PATIENCE_S, TOKEN, until
+from tests.integration.cdn.test_purger import ANNA, BEN, LAMP, MUG, announcement, assignment
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.pairs("embedded")]
+
+CACHES: dict[str, type[Varnish | Nginx]] = {"varnish": Varnish, "nginx": Nginx}
+
+
+@dataclass
+class Chain:
+    """What a visitor reaches, and what streams and the generator write to."""
+
+    settings: Settings
+    publisher: Publisher
+    cache: Varnish | Nginx
+    http: aiohttp.ClientSession
+
+    async def shown(self, user: str) -> tuple[str | None, str]:
+        """Return the banner that a visitor's pointer names, and whether the cache had it."""
+        async with self.http.get(f"{self.cache.url}/v1/pointers/{user}") as response:
+            assert response.status == 200
+            return json.loads(await response.read())["banner_key"], response.headers["X-Cache"]
+
+    async def shows(self, user: str, banner: str | None) -> None:
+        """Return once a visitor's pointer names this banner; unless the cache is told, that would take an hour."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (await self.shown(user))[0] != banner:
+            assert time.monotonic() < deadline, f"still {await self.shown(user)}"
+            await asyncio.sleep(0.05)
+
+    async def write(self, topic: str, key: str, value: bytes | None) -> None:
+        await self.publisher.publish_all([Outgoing(topic, key.encode(), value, [])])
+
+
+@pytest.fixture(params=["varnish", "nginx"])
+async def chain(
+    request: pytest.FixtureRequest, settings: Settings, overrides: dict[str, dict[str, Any]], tmp_path: Path
+) -> AsyncIterator[Chain]:
+    """Start everything."""
+    make = CACHES[request.param]
+    if (reason := make.why_unavailable()) is not None:
+        pytest.skip(reason)
+    await create_topics(settings.kafka)
+    store = S3BannerStore(settings.storage)
+    store.ensure_bucket()
+    store.close()
+    port = free_port()
+    cache = make(tmp_path, f"{LOOPBACK}:{port}", TOKEN)
+    more = {
+        "edge": {"port": port, "pointer_max_age_s": 3600},
+        "cdn": {
+            "kind": request.param,
+            "nodes": [cache.url],
+            "purge_token": TOKEN,
+            "group_id": f"{settings.streams.app_id}-purger",
+            "coalesce_s": 0.1,
+            "settle_s": 0.3,
+            "metrics_port": 0,
+        },
+    }
+    environment = environment_of(overrides | more)
+    processes = [
+        ChildProcess(
+            [Path(sys.executable).with_name("bannerstream"), "run", name],
+            name=name,
+            log_file=tmp_path / f"{name}.log",
+            environment=environment,
+            folder=tmp_path,
+        )
+        for name in ("edge", "purger")
+    ]
+    try:
+        await until(lambda: all("caught_up" in each.log_tail(50) or each.poll() is not None for each in processes))
+        assert [each.poll() for each in processes] == [None, None], [each.log_tail(50) for each in processes]
+        cache.start()
+        async with Publisher(settings.kafka) as publisher, aiohttp.ClientSession() as http:
+            yield Chain(settings, publisher, cache, http)
+    finally:
+        for each in processes:
+            await asyncio.to_thread(each.stop)
+        cache.stop()
+
+
+async def test_a_cached_pointer_follows_the_visitor(chain: Chain) -> None:
+    table = chain.settings.kafka.topic_table()
+    assert (await chain.shown(ANNA))[0] is None, "the shop's default"
+    assert await chain.shown(ANNA) == (None, "HIT")
+    assert (await chain.shown(BEN))[0] is None
+
+    await chain.write(table.assignments.name, ANNA, assignment(ANNA, 1, MUG))
+    await chain.write(table.ready.name, MUG, announcement(MUG))
+    await chain.shows(ANNA, MUG)
+    assert await chain.shown(BEN) == (None, "HIT"), "nobody else's was dropped"
+
+    await chain.write(table.ready.name, LAMP, announcement(LAMP))
+    await chain.write(table.assignments.name, ANNA, assignment(ANNA, 2, LAMP))
+    await chain.shows(ANNA, LAMP)
+    assert await chain.shown(ANNA) == (LAMP, "HIT")
+
+    await chain.write(table.assignments.name, ANNA, None)
+    await chain.shows(ANNA, None)

@@ -1,0 +1,147 @@
+"""The closed loop on a real Kafka: feedback is counted once, and what it says changes what visitors are shown."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from broker.topics import create_topics, internal_topics
+from contracts.codecs import decode, encode
+from contracts.messages import Assignment, BannerRequest, Feedback
+from settings import Settings
+from streams.experiments import Place
+from streams.experiments.results import read_results
+from tests.streams_worker import Shop, Worker, until
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+
+BANNERSTREAM = Path(sys.executable).with_name("bannerstream")
+PLAIN, AIRY = "open-bold-natural", "panel-light-airy"
+VISITORS = 60
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    overrides["experiments"] = {
+        "variants": [PLAIN, AIRY],
+        "minimum_exploration": 0.0,
+        "refresh_s": 0.1,
+        "metrics_port": 0,
+    }
+    return overrides
+
+
+def feedback(number: int, kind: str, variant: str) -> Feedback:
+    return Feedback(
+        event_id=f"{number}-{kind}-{variant}",
+        banner_key=f"{number % 16:064x}",
+        kind=kind,
+        size="970x250",
+        variant=variant,
+        occurred_at=1,
+        cohort_id="cosy",
+        product_id="mug",
+    )
+
+
+async def tell(shop: Shop, events: Sequence[Feedback]) -> None:
+    for event in events:
+        await shop.post(shop.topics.feedback.name, event.banner_key, encode(event), timestamp=int(time.time() * 1000))
+    await shop.flush()
+
+
+async def counted(settings: Settings) -> dict[str, tuple[int, int]]:
+    results = await read_results(settings)
+    assert set(results) <= {Place("cosy", variant, "mug") for variant in (PLAIN, AIRY)}
+    return {place.variant: (tally.impressions, tally.clicks) for place, tally in results.items()}
+
+
+async def test_what_visitors_click_is_what_others_are_shown(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await create_topics(settings.kafka, **internal_topics(settings.streams))
+    seen = [feedback(number, "impression", variant) for number in range(3_000) for variant in (PLAIN, AIRY)]
+    clicks = [feedback(number, "click", AIRY) for number in range(900)]
+    async with Shop(settings) as shop:
+        with Worker(settings, environment, tmp_path / "experiments.log", "streams.experiments") as counting:
+            await tell(shop, [*seen, *clicks[:400]])
+
+            async def counts_something() -> bool:
+                found = await counted(settings)
+                return sum(map(sum, found.values())) > 0
+
+            await until(counts_something, "some feedback is counted")
+            counting.kill()
+            # Sent twice: what was counted before and after the crash, and by another edge node, too.
+            await tell(shop, [*clicks[380:], *clicks[-20:]])
+            await shop.send("nobody", topic=shop.topics.feedback.name, value=b"{not json")
+            counting.start()
+            expected = {PLAIN: (3_000, 0), AIRY: (3_000, 900)}
+
+            async def everything_is_counted() -> bool:
+                return await counted(settings) == expected
+
+            await until(everything_is_counted, "all feedback is counted, each once")
+            (letter,) = await shop.read_until(shop.topics.dead_letters.name, bool)
+            assert letter.value == b"{not json"
+            assert counting.terminate() == 0
+
+        with Worker(settings, environment, tmp_path / "streams.log") as streams:
+            for number in range(VISITORS):
+                await shop.send(f"visitor-{number}", product_id="mug")
+
+            def all_are_told(records: Sequence[ConsumerRecord]) -> bool:
+                return len({record.key for record in records}) == VISITORS
+
+            told = await shop.read_until(shop.topics.assignments.name, all_are_told)
+            assignments = [decode(record.value, Assignment) for record in told]
+            assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
+            requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]
+            assert {(each.banner_key, each.variant) for each in requests} == {
+                (each.banner_key, each.variant) for each in assignments
+            }
+            assert streams.terminate() == 0
+
+
+async def test_the_report_shows_rates_with_their_intervals(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await create_topics(settings.kafka, **internal_topics(settings.streams))
+    async with Shop(settings) as shop:
+        with Worker(settings, environment, tmp_path / "experiments.log", "streams.experiments"):
+            await tell(shop, [feedback(number, "impression", AIRY) for number in range(100)])
+            await tell(shop, [feedback(number, "click", AIRY) for number in range(10)])
+
+            async def everything_is_counted() -> bool:
+                return await counted(settings) == {AIRY: (100, 10)}
+
+            await until(everything_is_counted, "all feedback is counted")
+    shown = await reported(environment, tmp_path, "--by", "scene")
+    assert shown == [
+        {
+            "scene": "airy",
+            "impressions": 100,
+            "clicks": 10,
+            "rate_percent": 10.0,
+            "low_percent": pytest.approx(5.523, abs=1e-3),
+            "high_percent": pytest.approx(17.437, abs=1e-3),
+        }
+    ]
+
+
+async def reported(environment: dict[str, str], folder: Path, *options: str) -> Any:
+    child = await asyncio.create_subprocess_exec(
+        BANNERSTREAM, "report", "--json", *options,
+        env={**os.environ, **environment}, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, said = await child.communicate()
+    assert child.returncode == 0, said.decode()
+    return json.loads(told)

@@ -1,0 +1,345 @@
+"""The worker on a real Kafka while its model or its store fails: no request lost, none made twice, the queue bounded.
+
+The model, the store and the studio are fakes that a test can break; the worker, the queue, the pipeline and the paint
+server are what runs in a shop. `tests/faults/test_generator_*.py` breaks real servers and kills real processes.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import CollectorRegistry
+
+from broker.connection import client_options
+from broker.topics import create_topics
+from contracts.errors import ServiceUnavailable
+from contracts.messages import BannerReady, BannerRequest
+from generator.errors import ModelLost, OutOfMemory
+from generator.fakes import FakePainter
+from generator.metrics import GeneratorMetrics
+from generator.pipeline import Pipeline
+from generator.ports import SceneWish
+from generator.serving.health import Health
+from generator.serving.painting import PaintServer
+from generator.serving.supervised import SupervisedModel
+from generator.worker import GeneratorWorker
+from settings import Settings
+from tests.generator_worker import PATIENCE_S, ask, ready_events, request_for
+from tests.unit.generator.conftest import Fakes
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("apache")]
+
+
+@dataclass
+class Shop:
+    """A worker's settings, the fakes around it, and what it was seen to do."""
+
+    settings: Settings
+    fakes: Fakes
+    model: FakePainter = field(default_factory=FakePainter)
+    metrics: GeneratorMetrics = field(default_factory=lambda: GeneratorMetrics(CollectorRegistry()))
+
+    def pipeline(self) -> Pipeline:
+        generator, health = self.settings.generator, Health()
+        supervised = SupervisedModel(
+            "painter",
+            self.model,
+            lambda: self.model,
+            timeout_s=generator.step_timeout_s,
+            after_hang=generator.after_hang,
+            health=health,
+            on_hang=self.metrics.hangs.labels("painter").inc,
+        )
+        self.fakes.painter = PaintServer(  # type: ignore[assignment]  # stands where the fake stands
+            supervised,
+            together=generator.images_together,
+            wait_s=generator.batch_wait_s,
+            callers=generator.batches_in_flight,
+            metrics=self.metrics,
+        )
+        sketcher = self.fakes.sketcher() if generator.progressive else None
+        composer, executor = self.fakes.composer(), self.fakes.executor
+        return Pipeline(composer, self.fakes.store, executor, now=lambda: 1, sketcher=sketcher, health=health)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator["Work"]:
+        """Run a worker; stop it in good order at the end."""
+        work = Work(GeneratorWorker(self.settings, self.pipeline(), self.metrics))
+        try:
+            yield work
+        finally:
+            work.stop.set()
+            await asyncio.wait([work.task], timeout=PATIENCE_S)
+        await work.task
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+
+    async def answered(self, requests: Sequence[BannerRequest], *, revision: int = 1) -> dict[str, BannerReady]:
+        """Return the ready event of each request's banner, once all are there."""
+        keys = {request.banner_key for request in requests}
+        events = await ready_events(
+            self.settings, lambda found: {e.banner_key for e in found if e.revision == revision} >= keys
+        )
+        return {event.banner_key: event for event in events if event.revision == revision and event.banner_key in keys}
+
+    async def committed(self) -> int:
+        """Return how many requests are committed, over all partitions."""
+        admin = AIOKafkaAdminClient(**client_options(self.settings.kafka))
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(self.settings.generator.group_id)
+            return sum(each.offset for each in offsets.values())
+        finally:
+            await admin.close()
+
+    def painters(self, requests: Sequence[BannerRequest]) -> set[str]:
+        return {self.fakes.store.manifests[each.banner_key].provenance.painter for each in requests}
+
+    def reasons(self, requests: Sequence[BannerRequest]) -> set[str | None]:
+        return {self.fakes.store.manifests[each.banner_key].provenance.fallback_reason for each in requests}
+
+    def assert_each_was_made(self, requests: Sequence[BannerRequest], times: int = 1) -> None:
+        written = Counter(key for key in self.fakes.store.written if key.startswith("manifests/"))
+        assert written == {f"manifests/{each.banner_key}.json": times for each in requests}
+
+
+class Work:
+    """A worker that runs."""
+
+    def __init__(self, worker: GeneratorWorker) -> None:
+        self.worker = worker
+        self.stop = asyncio.Event()
+        self.task = asyncio.create_task(worker.run(self.stop))
+
+
+class Held:
+    """A fault that holds the model up until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, *_: object) -> None:
+        self.go.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    held = Held()
+    yield held
+    held.go.set()
+
+
+MakeShop = Callable[..., Awaitable[Shop]]
+
+
+@pytest.fixture
+async def shop(settings: Settings) -> AsyncIterator[MakeShop]:
+    """Return a function that opens a shop, its topics made and `generator.*` as told."""
+    with ThreadPoolExecutor(4) as executor:
+
+        async def make(**generator: object) -> Shop:
+            kafka = settings.kafka.model_copy(update={"session_timeout_s": 6.0})
+            told = settings.generator.model_copy(update={"batch_size": 4} | generator)
+            await create_topics(kafka)
+            return Shop(settings.model_copy(update={"kafka": kafka, "generator": told}), Fakes(executor))
+
+        yield make
+
+
+def requests_of(name: str, count: int = 12) -> list[BannerRequest]:
+    return [request_for(f"{name}-{number}") for number in range(count)]
+
+
+def raises(_: Sequence[SceneWish]) -> None:
+    raise RuntimeError("CUDA error: device-side assert")
+
+
+def no_memory(_: Sequence[SceneWish]) -> None:
+    raise OutOfMemory("out of memory for a picture")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(raises, "RuntimeError: CUDA error: device-side assert"), (no_memory, "out of memory for a picture")],
+    ids=["raises", "out-of-memory"],
+)
+async def test_while_the_model_fails_the_studio_paints_and_says_why(
+    shop: MakeShop, fault: Callable[[Sequence[SceneWish]], None], reason: str
+) -> None:
+    here = await shop()
+    here.model.fault = fault
+    during, after = requests_of("during"), requests_of("after")
+    async with here.working():
+        await ask(here.settings, during)
+        await here.answered(during)
+        assert (here.painters(during), here.reasons(during)) == ({"understudy"}, {reason})
+        here.model.fault = lambda _: None
+        await ask(here.settings, after)
+        await here.answered(after)
+    assert (here.painters(after), here.reasons(after)) == ({"fake"}, {None})
+    here.assert_each_was_made([*during, *after])
+    assert await here.committed() == len(during) + len(after)
+
+
+async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
+    here = await shop()
+    here.model.level = lambda _: 0
+    requests = requests_of("black")
+    async with here.working():
+        await ask(here.settings, requests)
+        await here.answered(requests)
+    assert here.painters(requests) == {"understudy"}
+    assert here.reasons(requests) == {"the painter returned a black picture"}
+    here.assert_each_was_made(requests)
+
+
+async def test_with_little_memory_the_model_paints_in_smaller_batches(shop: MakeShop) -> None:
+    def scarce(wishes: Sequence[SceneWish]) -> None:
+        if len(wishes) > 2:
+            raise OutOfMemory(f"out of memory for {len(wishes)} pictures")
+
+    here = await shop(batch_size=8)
+    here.model.fault = scarce
+    requests = requests_of("large", 16)
+    async with here.working():
+        await ask(here.settings, requests)
+        await here.answered(requests)
+    assert (here.painters(requests), here.reasons(requests)) == ({"fake"}, {None})
+    here.assert_each_was_made(requests)
+
+
+async def test_while_a_step_hangs_the_studio_paints_and_the_model_comes_back(shop: MakeShop, held: Held) -> None:
+    here = await shop(step_timeout_s=1.0)
+    here.model.fault = held
+    during, after = requests_of("during"), requests_of("after")
+    async with here.working():
+        await ask(here.settings, during)
+        await here.until(lambda: here.metrics.hangs.labels("painter")._value.get() == 1)
+        here.model.fault = lambda _: None
+        await here.answered(during)
+        assert any("did not end within 1 s" in str(reason) for reason in here.reasons(during))
+        await ask(here.settings, after)
+        await here.answered(after)
+    assert here.painters(after) == {"fake"}
+    here.assert_each_was_made([*during, *after])
+    assert await here.committed() == len(during) + len(after)
+
+
+async def test_a_model_that_hangs_for_good_ends_the_process_with_nothing_lost(shop: MakeShop, held: Held) -> None:
+    here = await shop(step_timeout_s=0.5, after_hang="exit")
+    here.model.fault = held
+    requests = requests_of("stuck")
+    await ask(here.settings, requests)
+    with pytest.raises(ModelLost, match="did not end within"):
+        async with here.working() as work:
+            await asyncio.wait([work.task], timeout=PATIENCE_S)
+    held.go.set()
+    here.model.fault = lambda _: None
+    async with here.working():  # the process that the supervisor starts
+        await here.answered(requests)
+    here.assert_each_was_made(requests)
+    assert await here.committed() == len(requests)
+
+
+async def test_a_store_that_refuses_stops_the_intake_and_loses_nothing(shop: MakeShop) -> None:
+    here = await shop(queue_size=6, batch_size=2)
+
+    def away(operation: str, _key: str) -> None:
+        if operation == "put_manifest":
+            raise ServiceUnavailable("the store does not answer")
+
+    here.fakes.store.fault = away
+    requests = requests_of("waiting", 30)
+    async with here.working() as work:
+        await ask(here.settings, requests)
+        await here.until(lambda: here.metrics.paused._value.get() == 1)
+        assert work.worker._queue.held == 6
+        assert await here.committed() == 0
+        here.fakes.store.fault = lambda *_: None
+        await here.answered(requests)
+    here.assert_each_was_made(requests)
+    assert await here.committed() == len(requests)
+
+
+async def test_while_the_model_is_busy_requests_wait_in_kafka_and_the_queue_stays_bounded(
+    shop: MakeShop, held: Held
+) -> None:
+    here = await shop(queue_size=8, batch_size=2, batches_in_flight=1)
+    here.model.fault = held
+    requests = requests_of("busy", 40)
+    most: list[int] = []
+    async with here.working() as work:
+        await ask(here.settings, requests)
+        await here.until(lambda: here.metrics.paused._value.get() == 1)
+        held.go.set()
+
+        def all_made() -> bool:
+            most.append(work.worker._queue.held)
+            return len(here.fakes.store.manifests) == len(requests)
+
+        await here.until(all_made)
+        await here.answered(requests)
+    assert max(most) <= 8
+    here.assert_each_was_made(requests)
+    assert await here.committed() == len(requests)
+
+
+async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None:
+    from generator.serving.budget import ImageBudget
+
+    here = await shop()
+    here.fakes.budget = ImageBudget(per_hour=8)  # four banners of two sizes
+    requests = requests_of("dear")
+    async with here.working():
+        await ask(here.settings, requests)
+        await here.answered(requests)
+    painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
+    assert painted == {"fake": 4, "understudy": 8}
+    assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
+
+
+async def test_previews_are_announced_while_the_model_is_busy_and_banners_take_their_place(
+    shop: MakeShop, held: Held
+) -> None:
+    here = await shop(progressive=True)
+    here.model.fault = held
+    requests = requests_of("progressive")
+    async with here.working():
+        await ask(here.settings, requests)
+        await here.answered(requests, revision=1)
+        assert here.painters(requests) == {"understudy"}
+        assert await here.committed() == 0  # a preview is not the end of a request
+        held.go.set()
+        await here.answered(requests, revision=2)
+    assert here.painters(requests) == {"fake"}
+    here.assert_each_was_made(requests, times=2)
+    assert await here.committed() == len(requests)
+
+
+async def test_what_dies_between_the_tiers_makes_the_second_again(shop: MakeShop, held: Held) -> None:
+    here = await shop(progressive=True)
+    here.model.fault = held
+    requests = requests_of("dying", 6)
+    dying = Work(GeneratorWorker(here.settings, here.pipeline(), here.metrics))
+    await ask(here.settings, requests)
+    await here.answered(requests, revision=1)
+    dying.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dying.task
+    assert not any(manifest.revision == 2 for manifest in here.fakes.store.manifests.values())
+    alive = Shop(here.settings, here.fakes)
+    async with alive.working():
+        await alive.answered(requests, revision=2)
+    assert alive.painters(requests) == {"fake"}
+    assert await alive.committed() == len(requests)

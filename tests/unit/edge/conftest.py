@@ -1,0 +1,13 @@
+"""A node for tests that need nothing special of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.unit.edge.nodes import Node, running_node
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    async with running_node() as node:
+        yield node

@@ -1,0 +1,129 @@
+"""A node without Kafka or a bucket: its tables are filled by hand, what it writes is kept in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+
+from contracts.keys import blob_object_key
+from contracts.messages import Assignment, BannerReady, Rendition
+from edge.app import create_app
+from edge.fakes import MemorySink
+from edge.state import Edge
+from settings import Settings
+from storage.fakes import MemoryBannerStore
+
+ORIGIN = "http://edge.test"
+WEBP = "image/webp"
+
+
+def ready(key: str, *, cohort: str = "cooks", revision: int = 1, **changes: Any) -> BannerReady:
+    """Return the ready event of the banner whose key is `key` repeated."""
+    sha256 = f"{revision:064x}"
+    given: dict[str, Any] = {
+        "banner_key": banner_key(key),
+        "manifest_key": f"manifests/{banner_key(key)}.json",
+        "product_id": f"product-{key}",
+        "cohort_id": cohort,
+        "renditions": tuple(
+            Rendition(
+                size=f"{width}x{height}",
+                blob_key=blob_object_key(sha256, "webp"),
+                width=width,
+                height=height,
+                bytes=5,
+                sha256=sha256,
+                media_type=WEBP,
+            )
+            for width, height in ((970, 250), (300, 250))
+        ),
+        "engine": "studio",
+        "revision": revision,
+        "ready_at": 1,
+        "event_appended_at": 1,
+        "headline": f"Headline {key}",
+    }
+    return BannerReady(**(given | changes))
+
+
+def assignment(user_key: str, epoch: int, key: str, cohort: str = "cooks") -> Assignment:
+    """Return the assignment of a banner to a visitor."""
+    return Assignment(
+        user_key=user_key,
+        epoch=epoch,
+        banner_key=banner_key(key),
+        product_id=f"product-{key}",
+        cohort_id=cohort,
+        decided_at=1,
+    )
+
+
+def banner_key(key: str) -> str:
+    """Return a banner key: a hex digit, repeated."""
+    return key * 64
+
+
+PATIENCE_S = 30.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once the condition holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110  (metrics and tables wake nobody)
+            await asyncio.sleep(0.002)
+
+
+@dataclass
+class Node:
+    """A node, who asks it, and what it wrote."""
+
+    edge: Edge
+    sink: MemorySink
+    store: MemoryBannerStore
+    client: httpx.AsyncClient = field(init=False)
+
+    def headers(self, user: str = "ada") -> dict[str, str]:
+        """Return the headers of a visitor."""
+        return {"Authorization": f"Bearer {self.edge.tokens.mint(user)}"}
+
+    def key(self, user: str = "ada") -> str:
+        """Return a visitor's user key."""
+        return self.edge.tokens.visitor(self.edge.tokens.mint(user)).key
+
+    def assign(self, epoch: int, key: str, user: str = "ada", cohort: str = "cooks") -> None:
+        """Have the view see an assignment."""
+        if self.edge.visitors.assign(self.key(user), assignment(self.key(user), epoch, key, cohort)):
+            self.edge.hub.tell(self.key(user))
+
+    def announce(self, key: str, **changes: Any) -> None:
+        """Have the view see a ready event."""
+        number, _ = self.edge.banners.announce(ready(key, **changes))
+        self.edge.showcase.changed(number)
+        for user_key in self.edge.visitors.settle(number):
+            self.edge.hub.tell(user_key)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value."""
+        return self.edge.registry.get_sample_value(name, labels) or 0.0
+
+
+@asynccontextmanager
+async def running_node(**settings: Any) -> AsyncIterator[Node]:
+    """Yield a node with these settings of `edge`, which writes to memory."""
+    sink, store = MemorySink(), MemoryBannerStore()
+    edge = Edge(Settings(edge=settings), store, CollectorRegistry(), lambda: sink)
+    node = Node(edge, sink, store)
+    writing = asyncio.create_task(edge.outbox.run())
+    transport = httpx.ASGITransport(create_app(edge))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        node.client = client
+        try:
+            yield node
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)

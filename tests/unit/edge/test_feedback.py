@@ -1,0 +1,107 @@
+"""Feedback is taken once, and only of what was delivered."""
+
+import pytest
+
+from edge.banners import banner_of
+from edge.defaults import default_banner
+from edge.errors import NotAllowed, Stale
+from edge.feedback import FeedbackTokens, OnceOnly
+from tests.unit.edge.nodes import ready
+
+USER = "0f" * 16
+SECRET = b"a secret of the tests, 32 bytes ."
+
+
+class Clock:
+    now = 1_795_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tokens(clock: Clock | None = None) -> FeedbackTokens:
+    return FeedbackTokens(SECRET, 600, clock or Clock())
+
+
+def test_a_token_says_what_was_delivered() -> None:
+    delivery = tokens().read(tokens().sign(USER, 7, banner_of(ready("a"))))
+    assert (delivery.user_key.hex(), delivery.epoch, delivery.banner_key.hex()) == (USER, 7, "a" * 64)
+    assert (delivery.product_id, delivery.cohort, delivery.variant, delivery.tier) == (
+        "product-a",
+        "cooks",
+        "a",
+        "studio",
+    )
+
+
+def test_of_the_shops_default_there_is_nothing_to_report() -> None:
+    assert tokens().sign(USER, 0, default_banner()) == ""
+
+
+def test_a_token_that_was_changed_anywhere_is_not_ours() -> None:
+    token = tokens().sign(USER, 7, banner_of(ready("a")))
+    for place in range(len(token) - 1):  # the last character has bits that base64 ignores
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        with pytest.raises(NotAllowed):
+            tokens().read(changed)
+
+
+@pytest.mark.parametrize("token", ["", "=", "€", "A" * 2000, "not base64!", "\n"])
+def test_what_is_no_token_is_not_ours(token: str) -> None:
+    with pytest.raises(NotAllowed):
+        tokens().read(token)
+
+
+def test_another_secret_signs_nothing_of_ours() -> None:
+    other = FeedbackTokens(b"another secret of the tests, also 32", 600)
+    with pytest.raises(NotAllowed):
+        tokens().read(other.sign(USER, 7, banner_of(ready("a"))))
+
+
+def test_a_token_expires() -> None:
+    clock = Clock()
+    ours = tokens(clock)
+    token = ours.sign(USER, 7, banner_of(ready("a")))
+    clock.now += 601
+    with pytest.raises(Stale, match="expired"):
+        ours.read(token)
+
+
+def test_each_kind_and_size_is_taken_once() -> None:
+    clock = Clock()
+    once, delivery = OnceOnly(now=clock), tokens(clock).read(tokens(clock).sign(USER, 7, banner_of(ready("a"))))
+    ids = {delivery.event_id(kind, size) for kind in ("impression", "click") for size in ("970x250", "300x250")}
+    assert len(ids) == 4
+    for each in ids:
+        once.take(each, delivery.expires_at)
+    for each in ids:
+        with pytest.raises(Stale, match="given before"):
+            once.take(each, delivery.expires_at)
+
+
+def test_what_could_not_be_written_may_come_again() -> None:
+    once, expires_at = OnceOnly(now=Clock()), int(Clock.now) + 600
+    once.take("a", expires_at)
+    once.release("a", expires_at)
+    once.take("a", expires_at)
+
+
+def test_forgetting_never_lets_a_replay_in() -> None:
+    clock = Clock()
+    once = OnceOnly(remembered=100, now=clock)
+    taken = [(f"{number}", int(clock.now) + 60 + number * 7) for number in range(1000)]
+    for event_id, expires_at in taken:
+        once.take(event_id, expires_at)
+    assert sum(map(len, once._minutes.values())) <= 100 + 9, "a minute is forgotten as a whole"
+    for event_id, expires_at in taken:
+        with pytest.raises(Stale):
+            once.take(event_id, expires_at)
+
+
+def test_expired_reports_take_no_memory() -> None:
+    clock = Clock()
+    once = OnceOnly(now=clock)
+    once.take("a", int(clock.now) + 60)
+    clock.now += 3600
+    once.take("b", int(clock.now) + 60)
+    assert list(map(len, once._minutes.values())) == [1]

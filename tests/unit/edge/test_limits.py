@@ -1,0 +1,57 @@
+"""Rate limits let a burst pass, then a steady rate, for each key alone and in bounded memory."""
+
+import pytest
+
+from edge import limits
+from edge.limits import RateLimit, address_of
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_burst_passes_and_then_a_steady_rate() -> None:
+    clock = Clock()
+    limit = RateLimit(10, 5, now=clock)
+    assert [limit.wait_s("a") for _ in range(5)] == [0.0] * 5
+    assert limit.wait_s("a") == pytest.approx(0.1)
+    assert limit.wait_s("b") == 0.0, "each key has its own"
+    clock.now += 0.1001
+    assert limit.wait_s("a") == 0.0
+    assert limit.wait_s("a") > 0
+
+
+def test_a_refused_request_takes_nothing() -> None:
+    clock = Clock()
+    limit = RateLimit(1, 1, now=clock)
+    limit.wait_s("a")
+    waits = {round(limit.wait_s("a"), 6) for _ in range(50)}
+    assert waits == {1.0}
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 10)
+    limit = RateLimit(1, 1, now=Clock())
+    for number in range(1000):
+        limit.wait_s(f"{number}")
+    assert len(limit._young) + len(limit._old) <= 20
+    assert limit.wait_s("999") > 0, "the latest are remembered"
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+        ("a:b:not an address", "a:b:not an address"),
+    ],
+)
+def test_an_ipv6_subscriber_counts_once(host: str, counted: str) -> None:
+    assert address_of(host) == counted

@@ -1,0 +1,235 @@
+"""What pages report ends up in Kafka as streams reads it, or is refused with a reason."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from contracts.codecs import decode
+from contracts.errors import ConfigurationError
+from contracts.inputs import decode_event
+from contracts.interactions import InteractionKind
+from contracts.messages import Feedback
+from contracts.times import rfc3339
+from edge.intake import check_formats
+from settings import Settings
+from tests.unit.edge.nodes import Node, running_node, until
+
+
+async def post(node: Node, body: Any, *, user: str = "ada", path: str = "/v1/events", **headers: str) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await node.client.post(path, content=content, headers={**node.headers(user), **headers})
+
+
+def read(node: Node) -> list[tuple[str, Any]]:
+    now = time.time_ns() // 1_000_000
+    limits = {"received_at": now, "max_future_ms": 300_000, "max_age_ms": 400 * 86_400_000}
+    return [
+        (each.topic, decode_event(each.value, each.topic, "auto", **limits))  # type: ignore[arg-type]
+        for each in node.sink.records
+    ]
+
+
+async def test_an_event_is_written_as_streams_reads_it(node: Node) -> None:
+    answer = await post(node, {"type": "click", "product_id": "mug-3", "event_id": "e-1"})
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "event_ids": ["e-1"]})
+    ((topic, event),) = read(node)
+    assert topic == "clicks"
+    assert (event.user_id, event.kind, event.product_ids) == ("ada", InteractionKind.CLICK, ("mug-3",))
+    assert event.event_id == "e-1"
+    assert node.sink.records[0].key == b"ada"
+    assert node.metric("bannerstream_edge_events_total", type="click") == 1
+
+
+async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
+    batch = [
+        {"type": "view", "product_id": "a", "time": rfc3339(int(time.time() * 1000) - 1000)},
+        {"type": "cart", "product_id": "b"},
+        {"type": "purchase", "product_ids": ["a", "b"], "time": int(time.time() * 1000) - 500},
+    ]
+    answer = await post(node, batch)
+    assert answer.status_code == 202
+    assert [(topic, event.kind.value) for topic, event in read(node)] == [
+        ("clicks", "view"),
+        ("clicks", "cart"),
+        ("purchases", "purchase"),
+    ]
+    assert len(set(answer.json()["event_ids"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "truncated"),
+        (b"{", "truncated"),
+        (b"\xff\xfe", ""),
+        (b"[" * 20_000, ""),
+        ([], "holds no event"),
+        ({"type": "click"}, "exactly one of"),
+        ({"type": "click", "product_id": "a", "product_ids": ["b"]}, "exactly one of"),
+        ({"type": "steal", "product_id": "a"}, "$.type"),
+        ({"type": "click", "product_id": "a", "user_id": "bob"}, "user_id"),
+        ({"type": "click", "product_id": "a", "user_key": "0" * 32}, "user_key"),
+        ({"type": "click", "product_id": "a\r\nX-Evil: 1"}, "$.product_id"),
+        ({"type": "click", "product_id": "a", "event_id": "e\u0000"}, "$.event_id"),
+        ({"type": "click", "product_id": "x" * 129}, "$.product_id"),
+        ([{"type": "click", "product_id": "a"}, {"type": "click", "product_id": ""}], "$[1].product_id"),
+        ({"type": "click", "product_id": "a", "time": "yesterday"}, "is not a time"),
+        ({"type": "click", "product_id": "a", "time": "2026-11-24T12:00:00"}, "no time zone"),
+        ({"type": "click", "product_id": "a", "time": 1}, "too far from now"),
+        ({"type": "click", "product_id": "a", "time": 253_402_300_799_999}, "too far from now"),
+    ],
+)
+async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: Any, said: str) -> None:
+    answer = await post(node, body)
+    assert answer.status_code == 422
+    assert said in answer.json()["message"]
+    assert not node.sink.records
+    assert node.metric("bannerstream_edge_refused_total", reason="invalid") == 1
+
+
+async def test_too_much_is_refused(node: Node) -> None:
+    event = {"type": "click", "product_id": "a"}
+    assert (await post(node, [event] * 101)).status_code == 413
+    assert (await post(node, b" " * 65_537)).status_code == 413
+
+    async def endless() -> Any:
+        for _ in range(100):
+            yield b" " * 1000
+
+    answer = await node.client.post("/v1/events", content=endless(), headers=node.headers())
+    assert answer.status_code == 413, "without a declared length, too"
+    assert not node.sink.records
+
+
+async def test_without_a_token_nothing_is_taken(node: Node) -> None:
+    answer = await node.client.post("/v1/events", json={"type": "click", "product_id": "a"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "token")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    token = node.edge.tokens.mint("ada")
+    answer = await node.client.post("/v1/events", params={"token": token}, json={"type": "click", "product_id": "a"})
+    assert answer.status_code == 401, "an address is no place for a token of a request that changes something"
+
+
+async def test_it_is_acknowledged_once_kafka_has_it(node: Node) -> None:
+    node.sink.open.clear()
+    asking = asyncio.create_task(post(node, {"type": "click", "product_id": "a"}))
+    await until(lambda: node.metric("bannerstream_edge_waiting_records") == 1)
+    assert not asking.done()
+    node.sink.open.set()
+    assert (await asking).status_code == 202
+
+
+async def test_what_kafka_does_not_take_is_not_acknowledged(node: Node) -> None:
+    node.sink.fail_next()
+    answer = await post(node, {"type": "click", "product_id": "a", "event_id": "e-1"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert (await post(node, {"type": "click", "product_id": "a", "event_id": "e-1"})).status_code == 202
+
+
+async def test_a_slow_kafka_does_not_hold_requests_for_ever() -> None:
+    async with running_node(ack_timeout_s=0.05) as node:
+        node.sink.open.clear()
+        assert (await post(node, {"type": "click", "product_id": "a"})).status_code == 503
+        node.sink.open.set()
+
+
+async def test_under_overload_clients_are_told_when_to_come_back() -> None:
+    async with running_node(max_waiting=3) as node:
+        node.sink.open.clear()
+        event = {"type": "click", "product_id": "a"}
+        asking = [asyncio.create_task(post(node, event)) for _ in range(6)]
+        done, waiting = await asyncio.wait(asking, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 3:
+            more, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            assert more
+            done |= more
+        assert {(each.result().status_code, each.result().headers["retry-after"]) for each in done} == {(429, "1")}
+        node.sink.open.set()
+        assert [(await each).status_code for each in waiting] == [202] * 3
+        assert len(node.sink.records) == 3
+
+
+async def test_requests_that_wait_share_a_round(node: Node) -> None:
+    node.sink.open.clear()
+    asking = [asyncio.create_task(post(node, {"type": "click", "product_id": "a"})) for _ in range(20)]
+    await until(lambda: node.metric("bannerstream_edge_waiting_records") == 20)
+    node.sink.open.set()
+    assert {(await each).status_code for each in asking} == {202}
+    assert len(node.sink.rounds) <= 3
+
+
+async def test_a_visitor_and_an_address_have_their_rates() -> None:
+    rates = {"rate_per_visitor": 0.01, "burst_per_visitor": 3, "rate_per_address": 0.01, "burst_per_address": 8}
+    async with running_node(**rates) as node:
+        codes = [(await post(node, {"type": "view", "product_id": "a"})).status_code for _ in range(4)]
+        assert codes == [202, 202, 202, 429]
+        answer = await post(node, {"type": "view", "product_id": "a"})
+        assert int(answer.headers["retry-after"]) > 60
+        assert (await post(node, {"type": "view", "product_id": "a"}, user="bob")).status_code == 202
+        codes = [(await node.client.get("/v1/banner")).status_code for _ in range(3)]
+        assert codes == [200, 200, 429], "an address has its rate, whoever asks from there"
+        assert (await node.client.get("/readyz")).status_code == 503, "whoever runs the node is not limited"
+
+
+async def test_a_cookie_acts_only_for_pages_that_may(node: Node) -> None:
+    token = node.edge.tokens.mint("ada")
+    event = {"type": "click", "product_id": "a"}
+    cookie = {"Cookie": f"bs_visitor={token}"}
+    own = {**cookie, "Origin": "http://edge.test"}
+    assert (await node.client.post("/v1/events", json=event, headers=own)).status_code == 202
+    foreign = {**cookie, "Origin": "https://evil.example"}
+    answer = await node.client.post("/v1/events", json=event, headers=foreign)
+    assert (answer.status_code, answer.json()["error"]) == (403, "not_allowed")
+    assert len(node.sink.records) == 1
+
+
+async def test_feedback_says_what_was_shown_and_not_to_whom(node: Node) -> None:
+    node.announce("a")
+    node.assign(7, "a")
+    token = (await node.client.get("/v1/banner", headers=node.headers())).json()["feedback"]
+    body = {"token": token, "kind": "impression", "size": "970x250", "click_to_visible_ms": 412.6}
+    answer = await node.client.post("/v1/feedback", json=body)
+    assert answer.status_code == 202
+    (record,) = node.sink.records
+    assert (record.topic, record.key) == ("banner.feedback", b"a" * 64)
+    told = decode(record.value or b"", Feedback)
+    assert (told.kind, told.size, told.variant, told.cohort_id) == ("impression", "970x250", "a", "cooks")
+    assert (told.product_id, told.engine, told.epoch, told.click_to_visible_ms) == ("product-a", "studio", 7, 413)
+    assert told.event_id == answer.json()["event_id"]
+    said = (record.value or b"") + b"".join(value for _, value in record.headers)
+    assert node.key().encode() not in said
+    assert b"ada" not in said
+    assert node.metric("bannerstream_edge_click_to_visible_seconds_count") == 1
+
+
+async def test_replayed_and_made_up_feedback_is_refused_and_counted(node: Node) -> None:
+    node.announce("a")
+    node.assign(7, "a")
+    token = (await node.client.get("/v1/banner", headers=node.headers())).json()["feedback"]
+    body = {"token": token, "kind": "click", "size": "970x250"}
+    codes = [(await node.client.post("/v1/feedback", json=body)).status_code for _ in range(3)]
+    assert codes == [202, 409, 409]
+    for made_up in ("x", token[:-4] + "AAAA", token[::-1]):
+        assert (await node.client.post("/v1/feedback", json={**body, "token": made_up})).status_code == 403
+    assert (await node.client.post("/v1/feedback", json={**body, "banner_key": "b" * 64})).status_code == 422
+    assert len(node.sink.records) == 1
+    assert node.metric("bannerstream_edge_refused_total", reason="replayed") == 2
+    assert node.metric("bannerstream_edge_refused_total", reason="not_allowed") == 3
+
+
+async def test_feedback_that_kafka_did_not_take_may_come_again(node: Node) -> None:
+    node.announce("a")
+    node.assign(7, "a")
+    token = (await node.client.get("/v1/banner", headers=node.headers())).json()["feedback"]
+    body = {"token": token, "kind": "click", "size": "970x250"}
+    node.sink.fail_next()
+    codes = [(await node.client.post("/v1/feedback", json=body)).status_code for _ in range(3)]
+    assert codes == [503, 202, 409]
+
+
+def test_an_input_format_that_is_not_ours_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"input\.purchases_format is segment"):
+        check_formats(Settings(input={"purchases_format": "segment"}))

@@ -1,0 +1,219 @@
+"""Live streams, message by message, with a client that may be slow."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from edge.stream import EventStream
+from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, running_node, until
+
+
+class Client:
+    """The far end of a stream: takes messages, unless `taking` is cleared."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.done = False
+        self.aborted = False
+        self.taking = asyncio.Event()
+        self.taking.set()
+        self._gone = asyncio.Event()
+        self.scope = {"extensions": {"bannerstream.abort": {"abort": self._abort}}}
+
+    async def receive(self) -> dict[str, Any]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        await self.taking.wait()
+        self.text += message.get("body", b"").decode()
+        self.done = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    def leave(self) -> None:
+        self._gone.set()
+
+    def _abort(self) -> None:
+        self.aborted = True
+
+    @property
+    def events(self) -> list[tuple[str, str, Any]]:
+        """Return (event, id, data) of every event so far."""
+        events = []
+        for block in self.text.split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+            if "event" in fields:
+                events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
+        return events
+
+
+@asynccontextmanager
+async def stream(node: Node, user: str = "ada", **changes: Any) -> AsyncIterator[tuple[Client, Awaitable[None]]]:
+    key = node.key(user)
+
+    def current() -> tuple[str, bytes]:
+        answer = node.edge.showcase.of_visitor(key)
+        return answer.event_id, answer.public(key)
+
+    options: dict[str, Any] = {"last_event_id": None, "ping_s": 60, "send_timeout_s": 60, "expires_in_s": 600} | changes
+    client = Client()
+    answer = EventStream(node.edge.hub, key, current, metrics=node.edge.metrics, **options)
+    task = asyncio.create_task(answer(client.scope, client.receive, client.send))
+    try:
+        yield client, task
+    finally:
+        client.taking.set()
+        client.leave()
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert len(node.edge.hub) == 0, "a stream that ended is forgotten"
+
+
+async def test_it_tells_now_and_whenever_something_changes(node: Node) -> None:
+    node.announce("a")
+    node.announce("b")
+    node.assign(1, "a")
+    async with stream(node) as (client, _):
+        await until(lambda: len(client.events) == 1)
+        assert client.text.startswith("retry: 2000\n\n")
+        node.assign(2, "b")
+        await until(lambda: len(client.events) == 2)
+        told = [(event, id_, data["epoch"], data["banner_key"][0]) for event, id_, data in client.events]
+        assert told == [("banner", "1", 1, "a"), ("banner", "2", 2, "b")]
+
+
+async def test_who_comes_back_is_told_only_what_is_new(node: Node) -> None:
+    node.announce("a")
+    node.assign(4, "a")
+    async with stream(node, last_event_id="4", ping_s=0.01) as (client, _):
+        await until(lambda: ": ping" in client.text)
+        assert client.events == []
+        node.announce("b")
+        node.assign(5, "b")
+        await until(lambda: len(client.events) == 1)
+        assert client.events[0][1] == "5"
+
+
+@pytest.mark.parametrize("last", ["3", "5", "999", "0", "4.2"])
+async def test_another_id_than_the_current_one_is_told_the_current_one(node: Node, last: str) -> None:
+    node.announce("a")
+    node.assign(4, "a")
+    async with stream(node, last_event_id=last) as (client, _):
+        await until(lambda: len(client.events) == 1)
+        assert client.events[0][1] == "4"
+
+
+async def test_a_slow_client_is_told_the_latest_and_nothing_between(node: Node) -> None:
+    node.announce("a")
+    node.announce("b")
+    node.assign(1, "a")
+    async with stream(node) as (client, _):
+        await until(lambda: len(client.events) == 1)
+        client.taking.clear()
+        for epoch in range(2, 500):
+            node.assign(epoch, "ab"[epoch % 2])
+            await asyncio.sleep(0)
+        client.taking.set()
+        await until(lambda: client.events[-1][1] == "499")
+        assert len(client.events) <= 3, "the one that was under way, and the latest"
+
+
+async def test_a_client_that_takes_nothing_is_let_go(node: Node) -> None:
+    async with stream(node, send_timeout_s=0.05) as (client, task):
+        client.taking.clear()
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert client.aborted
+        assert node.metric("bannerstream_edge_streams_closed_total", why="slow") == 1
+
+
+async def test_a_banner_made_anew_is_told_under_the_same_epoch(node: Node) -> None:
+    node.announce("a")
+    node.assign(1, "a")
+    async with stream(node) as (client, _):
+        await until(lambda: len(client.events) == 1)
+        node.announce("a", revision=2, engine="diffusers")
+        node.edge.hub.tell(node.key())
+        await until(lambda: len(client.events) == 2)
+        assert [(id_, data["epoch"], data["tier"]) for _, id_, data in client.events] == [
+            ("1", 1, "studio"),
+            ("1.2", 1, "diffusers"),
+        ]
+
+
+async def test_an_erasure_is_told_and_ends_the_streams(node: Node) -> None:
+    node.announce("a")
+    node.assign(1, "a")
+    async with stream(node) as (client, task), stream(node, "bob") as (other, _):
+        await until(lambda: len(client.events) == 1)
+        node.edge.visitors.erase(node.key())
+        node.edge.hub.erased(node.key())
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert client.events[-1][0] == "erased"
+        assert client.done
+        assert not other.done, "nobody else's stream ends"
+        other.leave()
+        await until(lambda: len(node.edge.hub) == 0)
+
+
+async def test_a_stream_ends_with_its_token(node: Node) -> None:
+    async with stream(node, expires_in_s=0.05) as (client, task):
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert client.done
+        assert node.metric("bannerstream_edge_streams_closed_total", why="expired") == 1
+
+
+async def test_of_too_many_tabs_the_oldest_gives_way() -> None:
+    async with (
+        running_node(max_streams_per_visitor=2) as node,
+        stream(node) as (first, task),
+        stream(node) as (second, _),
+        stream(node) as (third, _),
+    ):
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert (first.done, second.done, third.done) == (True, False, False)
+        second.leave()
+        third.leave()
+        await until(lambda: len(node.edge.hub) == 0)
+
+
+async def test_too_many_streams_are_told_to_come_back() -> None:
+    async with running_node(max_streams=1) as node, stream(node):
+        await asyncio.sleep(0)
+        answer = await node.client.get("/v1/stream", headers=node.headers("bob"))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_without_a_token_there_is_no_stream(node: Node) -> None:
+    assert (await node.client.get("/v1/stream")).status_code == 401
+    assert (await node.client.get("/v1/stream", params={"token": "forged"})).status_code == 401
+
+
+async def test_the_view_wakes_whoever_sees_a_banner_that_changed(node: Node) -> None:
+    """By the records themselves, as the view applies them."""
+    from contracts.codecs import encode
+    from tests.unit.edge.nodes import ready
+
+    view, key = node.edge.view, node.key()
+    view._apply_assignment(key.encode(), encode(assignment(key, 1, "a")))
+    async with stream(node) as (client, task):
+        await until(lambda: len(client.events) == 1)
+        assert client.events[0][2]["tier"] == "default"
+        view._apply_ready(b"a" * 64, encode(ready("a")))
+        await until(lambda: len(client.events) == 2)
+        view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
+        await until(lambda: len(client.events) == 3)
+        view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
+        view._apply_ready(b"a" * 64, None)
+        await until(lambda: len(client.events) == 4)
+        view._apply_assignment(key.encode(), None)
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+        assert [event for event, *_ in client.events] == ["banner"] * 4 + ["erased"]
+        assert [data["tier"] for _, _, data in client.events[:4]] == ["default", "studio", "studio", "default"]

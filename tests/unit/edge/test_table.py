@@ -1,0 +1,145 @@
+"""The tables say what a plain model says: whatever order records come in."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.table import BannerTable, VisitorTable
+from tests.unit.edge.nodes import assignment, ready
+
+USERS = [f"{number:032x}" for number in (0, 1, 2**127, 2**128 - 1)]
+KEYS = "abc"
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("assign"), st.sampled_from(USERS), st.integers(1, 6), st.sampled_from(KEYS)),
+        st.tuples(st.just("ready"), st.sampled_from(KEYS), st.integers(1, 3)),
+        st.tuples(st.just("withdraw"), st.sampled_from(KEYS)),
+        st.tuples(st.just("erase"), st.sampled_from(USERS)),
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class Model:
+    """What the tables should say, said slowly."""
+
+    ready: dict[str, int] = field(default_factory=dict)
+    assigned: dict[str, tuple[int, str]] = field(default_factory=dict)
+    shown: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        for user, (epoch, key) in self.assigned.items():
+            if key in self.ready:
+                self.shown[user] = (epoch, key)
+
+    def apply(self, step: tuple) -> None:  # type: ignore[type-arg]
+        match step:
+            case ("assign", user, epoch, key):
+                if epoch > self.assigned.get(user, (0, ""))[0]:
+                    self.assigned[user] = (epoch, key)
+            case ("ready", key, revision):
+                self.ready[key] = max(revision, self.ready.get(key, 0))
+            case ("withdraw", key):
+                self.ready.pop(key, None)
+            case ("erase", user):
+                self.assigned.pop(user, None)
+                self.shown.pop(user, None)
+        self.settle()
+
+
+def apply(step: tuple, banners: BannerTable, visitors: VisitorTable) -> None:  # type: ignore[type-arg]
+    match step:
+        case ("assign", user, epoch, key):
+            visitors.assign(user, assignment(user, epoch, key))
+        case ("ready", key, revision):
+            number, _ = banners.announce(ready(key, revision=revision))
+            list(visitors.settle(number))
+        case ("withdraw", key):
+            banners.withdraw(key * 64)
+        case ("erase", user):
+            visitors.erase(user)
+
+
+@given(steps)
+def test_each_visitor_sees_the_newest_assignment_that_was_ready(taken: list[tuple]) -> None:  # type: ignore[type-arg]
+    banners, model = BannerTable(), Model()
+    visitors = VisitorTable(banners)
+    for step in taken:
+        apply(step, banners, visitors)
+        model.apply(step)
+    assert len(visitors) == len(model.assigned)
+    assert banners.ready_count == len(model.ready)
+    for user in USERS:
+        shown, expected = visitors.shown(user), model.shown.get(user)
+        if expected is None or expected[1] not in model.ready:
+            assert shown is None
+            continue
+        assert shown is not None
+        banner = banners.banner(shown.number)
+        assert banner is not None
+        assert (shown.epoch, banner.key, banner.revision) == (
+            expected[0],
+            expected[1] * 64,
+            model.ready[expected[1]],
+        )
+
+
+def test_a_newer_epoch_never_gives_way_to_an_older_one() -> None:
+    banners = BannerTable()
+    visitors = VisitorTable(banners)
+    for key in "ab":
+        banners.announce(ready(key))
+    user = USERS[0]
+    assert visitors.assign(user, assignment(user, 5, "a"))
+    assert not visitors.assign(user, assignment(user, 4, "b"))
+    assert not visitors.assign(user, assignment(user, 5, "b"))
+    shown = visitors.shown(user)
+    assert shown is not None
+    assert shown.epoch == 5
+    visitors.erase(user)
+    assert visitors.assign(user, assignment(user, 1, "b")), "who comes back after an erasure begins at 1"
+
+
+def test_the_previous_banner_stays_until_the_next_is_ready() -> None:
+    banners = BannerTable()
+    visitors = VisitorTable(banners)
+    user, other = USERS[:2]
+    banners.announce(ready("a"))
+    visitors.assign(user, assignment(user, 1, "a"))
+    assert not visitors.assign(user, assignment(user, 2, "b"))
+    assert not visitors.assign(other, assignment(other, 1, "b"))
+    shown = visitors.shown(user)
+    assert shown is not None
+    assert shown.epoch == 1
+    number, changed = banners.announce(ready("b"))
+    assert changed
+    assert set(visitors.settle(number)) == {user, other}
+    shown = visitors.shown(user)
+    assert shown is not None
+    assert shown.epoch == 2
+
+
+def test_an_older_revision_does_not_replace_a_newer_one() -> None:
+    banners = BannerTable()
+    number, _ = banners.announce(ready("a", revision=2, engine="diffusers"))
+    assert banners.announce(ready("a", revision=1)) == (number, False)
+    banner = banners.banner(number)
+    assert banner is not None
+    assert (banner.revision, banner.tier) == (2, "diffusers")
+
+
+def test_slots_of_the_erased_are_used_again_and_say_nothing_of_them() -> None:
+    banners = BannerTable()
+    visitors = VisitorTable(banners)
+    banners.announce(ready("a"))
+    for round_ in range(3):
+        user = USERS[round_]
+        visitors.assign(user, assignment(user, 9, "a"))
+        assert visitors.shown(user) is not None
+        visitors.erase(user)
+    fresh = USERS[3]
+    assert not visitors.assign(fresh, assignment(fresh, 1, "b"))
+    assert visitors.shown(fresh) is None

@@ -1,0 +1,58 @@
+"""Records of the requests' topic, and models that do as a test says."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from contracts.sizes import RECTANGLE, BannerSize
+from generator.ports import SceneWish
+from generator.serving.warming import warm_up_wishes
+
+TOPIC = "banner.requests"
+
+
+def record(offset: int, *, partition: int = 0, value: bytes | None = b"") -> ConsumerRecord:
+    return ConsumerRecord(TOPIC, partition, offset, 1000 + offset, 0, b"key", value, None, 0, 0, ())
+
+
+PATIENCE_S = 30.0
+"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def wish(size: BannerSize = RECTANGLE, *, seed: int = 1) -> SceneWish:
+    (made,) = warm_up_wishes([size])
+    return replace(made, seed=seed)
+
+
+class Hanging:
+    """Something that a model's step does: never end, until it is let go. `entered` counts steps that came in."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self._go = threading.Event()
+
+    def __call__(self, *_: object) -> None:
+        self.entered += 1
+        assert self._go.wait(PATIENCE_S)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    """Return what hangs until the test ends."""
+    hanging = Hanging()
+    yield hanging
+    hanging.let_go()

@@ -1,0 +1,159 @@
+"""Painting for many callers: together by kind, in halves without memory, and an answer for everyone."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.sizes import BILLBOARD, RECTANGLE
+from generator.errors import BlackPicture, ModelHung, OutOfMemory, PaintingFailed
+from generator.fakes import FakePainter
+from generator.metrics import GeneratorMetrics
+from generator.ports import Painting, SceneWish
+from generator.serving.health import Health
+from generator.serving.painting import PaintServer
+from generator.serving.supervised import SupervisedModel
+from tests.unit.generator.serving.conftest import Hanging, until, wish
+
+LONG_S = 60.0
+"""Longer than any test: a batch that has to wait for its age would be seen."""
+
+
+def server(
+    painter: FakePainter, *, together: int = 8, wait_s: float = 0.0, callers: int = 99, timeout_s: float = 30.0
+) -> PaintServer:
+    model = SupervisedModel(
+        "painter", painter, lambda: painter, timeout_s=timeout_s, after_hang="rebuild", health=Health()
+    )
+    metrics = GeneratorMetrics(CollectorRegistry())
+    return PaintServer(model, together=together, wait_s=wait_s, callers=callers, metrics=metrics)
+
+
+@contextmanager
+def at_once(count: int) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(count) as threads:
+        yield threads
+
+
+def paintings(outcomes: Sequence[Painting | PaintingFailed]) -> list[tuple[int, ...]]:
+    assert all(isinstance(each, Painting) for each in outcomes), outcomes
+    return [each.pixels.shape for each in outcomes if isinstance(each, Painting)]
+
+
+def test_each_caller_gets_its_own_pictures_in_order() -> None:
+    painter = FakePainter()
+    serving = server(painter, together=3)
+    wishes = [[wish(RECTANGLE, seed=n), wish(BILLBOARD, seed=n), wish(RECTANGLE, seed=n + 50)] for n in range(6)]
+    with at_once(6) as threads:
+        answers = list(threads.map(serving.paint, wishes))
+    for asked, outcomes in zip(wishes, answers, strict=True):
+        assert paintings(outcomes) == [(250, 300, 3), (250, 970, 3), (250, 300, 3)]
+        assert [int(each.pixels[0, 0, 0]) for each in outcomes] == [64 + each.seed % 128 for each in asked]
+    assert sum(map(len, painter.batches)) == 18
+    assert max(map(len, painter.batches)) <= 3
+
+
+def test_callers_are_painted_together_by_kind() -> None:
+    painter = FakePainter()
+    serving = server(painter, wait_s=LONG_S, callers=2)  # nothing is due before both are there
+    with at_once(2) as threads:
+        list(threads.map(serving.paint, [[wish(RECTANGLE), wish(BILLBOARD)]] * 2))
+    assert [len(batch) for batch in painter.batches] == [2, 2]
+
+
+def test_a_full_batch_waits_for_nobody() -> None:
+    painter = FakePainter()
+    assert len(server(painter, together=2, wait_s=LONG_S).paint([wish(seed=1), wish(seed=2)])) == 2
+
+
+def test_a_batch_that_is_not_full_goes_when_it_has_waited() -> None:
+    painter = FakePainter()
+    assert len(server(painter, together=8, wait_s=0.01).paint([wish()])) == 1
+
+
+def scarce(memory: int) -> Callable[[Sequence[SceneWish]], None]:
+    def fault(wishes: Sequence[SceneWish]) -> None:
+        if len(wishes) > memory:
+            raise OutOfMemory(f"out of memory for {len(wishes)} pictures")
+
+    return fault
+
+
+def test_when_memory_runs_out_halves_are_painted_and_that_is_remembered() -> None:
+    painter = FakePainter(fault=scarce(2))
+    serving = server(painter)
+    assert len(paintings(serving.paint([wish(seed=n) for n in range(8)]))) == 8
+    assert [len(batch) for batch in painter.batches] == [8, 4, 2, 2, 2, 2]
+    painter.batches.clear()
+    assert len(paintings(serving.paint([wish(seed=n) for n in range(8)]))) == 8
+    assert [len(batch) for batch in painter.batches] == [2, 2, 2, 2]
+
+
+def test_a_picture_that_memory_does_not_hold_alone_fails_and_says_so() -> None:
+    (outcome,) = server(FakePainter(fault=scarce(0))).paint([wish()])
+    assert isinstance(outcome, OutOfMemory)
+
+
+@pytest.mark.parametrize("error", [PaintingFailed("no"), BlackPicture("black"), RuntimeError("CUDA error")])
+def test_what_the_model_raises_reaches_the_callers_and_the_next_batch_is_painted(error: Exception) -> None:
+    def fault(_: Sequence[SceneWish]) -> None:
+        raise error
+
+    painter = FakePainter(fault=fault)
+    serving = server(painter)
+    (outcome,) = serving.paint([wish()])
+    assert isinstance(outcome, PaintingFailed)
+    assert str(error) in str(outcome)
+    painter.fault = lambda _: None
+    assert paintings(serving.paint([wish()]))
+
+
+def test_a_painter_that_returns_too_few_fails_its_batch() -> None:
+    class Short(FakePainter):
+        def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+            return super().paint(wishes)[1:]
+
+    (outcome,) = server(Short()).paint([wish()])
+    assert isinstance(outcome, PaintingFailed)
+
+
+def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Hanging) -> None:
+    painter = FakePainter(fault=hanging)
+    serving = server(painter, together=2, timeout_s=0.5)
+    with at_once(3) as threads:
+        answers = list(threads.map(serving.paint, [[wish(seed=n)] for n in range(3)]))
+    assert all(isinstance(outcome, ModelHung) for (outcome,) in answers)
+    painter.fault = lambda _: None
+    until(lambda: isinstance(serving.paint([wish()])[0], Painting))
+
+
+def test_the_model_is_warmed_with_one_picture_of_each_kind() -> None:
+    painter = FakePainter()
+    server(painter).warm_up([wish(RECTANGLE), wish(BILLBOARD), wish(RECTANGLE)])
+    assert [len(batch) for batch in painter.batches] == [1, 1]
+
+
+def test_a_model_that_cannot_paint_does_not_get_ready() -> None:
+    painter = FakePainter(fault=scarce(0))
+    with pytest.raises(OutOfMemory):
+        server(painter).warm_up([wish()])
+
+
+def test_pictures_are_finished_while_the_next_are_painted() -> None:
+    """The first caller has its pictures while the second's step is still going on."""
+    first_is_back = threading.Event()
+
+    def fault(wishes: Sequence[SceneWish]) -> None:
+        if wishes[0].seed == 2:
+            assert first_is_back.wait(30), "the first caller waited for the second's pictures"
+
+    serving = server(FakePainter(fault=fault), together=1)
+    with at_once(2) as threads:
+        first = threads.submit(serving.paint, [wish(seed=1)])
+        second = threads.submit(serving.paint, [wish(seed=2)])
+        assert paintings(first.result())
+        first_is_back.set()
+        assert paintings(second.result())

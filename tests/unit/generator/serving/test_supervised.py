@@ -1,0 +1,156 @@
+"""A model whose step hangs: the step is given up, the model loaded anew or the process ended."""
+
+import pytest
+
+from generator.describers.lexicon import LexiconDescriber
+from generator.errors import ModelHung
+from generator.serving.describing import SupervisedDescriber
+from generator.serving.health import Health
+from generator.serving.supervised import AfterHang, SupervisedModel
+from tests.unit.generator.serving.conftest import Hanging, until
+
+SOON_S = 0.05
+"""How long a step may take in a test in which one hangs: what does not hang is done in far less."""
+
+
+class Loads:
+    """Loads models: names, counted. `fault` is raised in place of the next."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fault: Exception | None = None
+
+    def __call__(self) -> str:
+        if self.fault is not None:
+            raise self.fault
+        self.count += 1
+        return f"model-{self.count}"
+
+
+def supervised(loads: Loads, health: Health, *, after_hang: AfterHang = "rebuild") -> SupervisedModel[str]:
+    return SupervisedModel("painter", loads(), loads, timeout_s=SOON_S, after_hang=after_hang, health=health)
+
+
+def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
+    model = supervised(Loads(), Health())
+    assert model.run(lambda name: name.upper(), timeout_s=30) == "MODEL-1"
+
+    def broken(_: str) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        model.run(broken, timeout_s=30)
+    assert model.run(len, timeout_s=30) == 7
+
+
+def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
+    loads, health = Loads(), Health()
+    model = supervised(loads, health)
+    with pytest.raises(ModelHung, match="did not end within"):
+        model.run(hanging)
+    until(lambda: loads.count == 2)
+    until(lambda: _answers(model))
+    assert model.run(str, timeout_s=30) == "model-2"
+    assert health.reason is None
+
+
+def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> None:
+    loads = Loads()
+    model = SupervisedModel(
+        "painter", loads(), lambda: hanging() or loads(), timeout_s=SOON_S, after_hang="rebuild", health=Health()
+    )
+    with pytest.raises(ModelHung):
+        model.run(hanging)
+    until(lambda: hanging.entered == 2)  # loading, too
+    with pytest.raises(ModelHung, match="not back yet"):
+        model.run(str)
+    with pytest.raises(ModelHung, match="not back yet"):
+        model.peek(str)
+
+
+def test_a_model_that_hangs_again_at_once_ends_the_process(hanging: Hanging) -> None:
+    loads, health = Loads(), Health()
+    model = supervised(loads, health)
+    for _ in range(2):
+        until(lambda: _there(model))
+        with pytest.raises(ModelHung):
+            model.run(hanging)
+    assert health.reason == "the painter hung again after it was loaded anew"
+    assert loads.count == 2
+
+
+def test_a_model_that_hangs_now_and_then_is_loaded_each_time(hanging: Hanging) -> None:
+    loads, health = Loads(), Health()
+    model = supervised(loads, health)
+    for times in (2, 3, 4):
+        with pytest.raises(ModelHung):
+            model.run(hanging)
+        until(lambda expected=times: loads.count == expected)
+        until(lambda: _answers(model))
+    assert health.reason is None
+
+
+def test_a_model_that_cannot_be_loaded_again_ends_the_process(hanging: Hanging) -> None:
+    loads, health = Loads(), Health()
+    model = supervised(loads, health)
+    loads.fault = OSError("no device")
+    with pytest.raises(ModelHung):
+        model.run(hanging)
+    until(lambda: health.reason is not None)
+    assert "no device" in str(health.reason)
+
+
+def test_where_it_is_asked_for_the_process_ends_at_the_first_hang(hanging: Hanging) -> None:
+    loads, health, told = Loads(), Health(), []
+    health.listen(lambda: told.append("ended"))
+    model = supervised(loads, health, after_hang="exit")
+    with pytest.raises(ModelHung):
+        model.run(hanging)
+    assert told == ["ended"]
+    health.listen(lambda: told.append("late"))  # who comes later is told, too
+    assert told == ["ended", "late"]
+    assert loads.count == 1
+
+
+def test_hangs_are_counted(hanging: Hanging) -> None:
+    hangs: list[str] = []
+    model = SupervisedModel(
+        "painter", "m", lambda: "n", timeout_s=SOON_S, after_hang="rebuild", health=Health(),
+        on_hang=lambda: hangs.append("hung"),
+    )  # fmt: skip
+    with pytest.raises(ModelHung):
+        model.run(hanging)
+    assert hangs == ["hung"]
+
+
+def test_a_describer_that_hangs_raises(hanging: Hanging) -> None:
+    class Stuck(LexiconDescriber):
+        def describe(self, products: object) -> list[object]:
+            hanging()
+            return []
+
+    model = SupervisedModel(
+        "describer", Stuck(), LexiconDescriber, timeout_s=0.5, after_hang="rebuild", health=Health()
+    )
+    describer = SupervisedDescriber(model)
+    assert describer.revision == LexiconDescriber().revision
+    with pytest.raises(ModelHung):
+        describer.describe([])
+    until(lambda: _there(model))
+    assert describer.describe([]) == []
+
+
+def _there(model: SupervisedModel) -> bool:
+    try:
+        model.peek(lambda _: None)
+    except ModelHung:
+        return False
+    return True
+
+
+def _answers(model: SupervisedModel) -> bool:
+    try:
+        model.run(lambda _: None, timeout_s=30)
+    except ModelHung:
+        return False
+    return True

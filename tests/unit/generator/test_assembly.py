@@ -1,0 +1,60 @@
+"""What the settings put together around a real model with random weights."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.sizes import LEADERBOARD, RECTANGLE
+from generator.assembly import build_composer, build_pipeline
+from generator.fakes import FakeStore
+from generator.metrics import GeneratorMetrics
+from generator.pipeline import MadeBanner
+from settings import GeneratorSettings
+from tests.unit.generator.conftest import RequestFor
+
+pytestmark = [
+    pytest.mark.gpu_extra,
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),  # the libraries' own
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    from tests.tiny_models import save_text_to_image
+
+    return save_text_to_image(tmp_path_factory.mktemp("models") / "t2i")
+
+
+def told(model: Path, **more: object) -> GeneratorSettings:
+    return GeneratorSettings(
+        painter="diffusers", painter_model=str(model), painter_steps=1, device="cpu", encode_workers=1, **more
+    )  # fmt: skip
+
+
+def test_the_model_is_warm_before_the_first_banner_and_paints_behind_the_server(
+    model: Path, request_for: RequestFor
+) -> None:
+    metrics = GeneratorMetrics(CollectorRegistry())
+    with ThreadPoolExecutor(1) as executor:
+        composer = build_composer(told(model), executor, sizes=(RECTANGLE, LEADERBOARD), metrics=metrics, warm_up=True)
+        composed = composer.compose(request_for(), None)
+    assert [picture.size for picture in composed.pictures] == [RECTANGLE, LEADERBOARD]
+    assert metrics.images_together._sum.get() >= 2
+
+
+def test_a_progressive_pipeline_sketches_without_the_model(model: Path, request_for: RequestFor) -> None:
+    store, request = FakeStore(), request_for()
+    pipeline = build_pipeline(told(model, progressive=True, warm_up=False), store)
+    (preview,) = pipeline.preview([request])
+    assert isinstance(preview, MadeBanner)
+    assert (preview.manifest.provisional, preview.manifest.provenance.engine) == (True, "studio")
+    (final,) = pipeline.make([request])
+    assert isinstance(final, MadeBanner)
+    assert (final.manifest.provisional, final.manifest.revision) == (False, 2)
+
+
+def test_without_a_model_there_is_nothing_to_preview() -> None:
+    assert build_pipeline(GeneratorSettings(progressive=True), FakeStore()).sketcher is None
