@@ -9,9 +9,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cli.console import AsJson, print_json, show_rows, stdout
+from cli.console import AsJson, print_json, show_rows, stderr, stdout
 from cli.context import settings_of
-from contracts.errors import InvalidRecord
+from contracts.codecs import encode
+from contracts.errors import ConfigurationError, InvalidRecord
+from contracts.keys import manifest_object_key
 from contracts.manifest import Manifest
 from storage import S3BannerStore
 
@@ -59,6 +61,57 @@ def show(
                 webbrowser.open(picture.as_uri())
 
 
+@app.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; laid out as the bucket.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many banners.")] = 1000,
+) -> None:
+    """Copy banners with their manifests to a folder, for `bannerstream evaluate banners`."""
+    store = S3BannerStore(settings_of(ctx).storage)
+    count = 0
+    for key in store.manifest_keys():
+        manifest = store.manifest(key)
+        if manifest is None:
+            continue
+        # Pictures first, as in the bucket: what a manifest names is there.
+        for rendition in manifest.renditions:
+            _write(folder / rendition.blob_key, store.get_blob(rendition.blob_key))
+        _write(folder / manifest_object_key(key), encode(manifest))
+        count += 1
+        if count == limit:
+            break
+    stderr.print(f"{count} banners are in {folder}", highlight=False, markup=False)
+
+
+@app.command()
+def blocked(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the products that a gate blocked, each until it comes in another revision."""
+    rows = [
+        {
+            "product": block.product_id,
+            "rev": block.product_rev,
+            "gate": block.gate,
+            "reason": block.reason,
+            "blocked_at": _time(block.blocked_at),
+        }
+        for block in S3BannerStore(settings_of(ctx).storage).blocks()
+    ]
+    show_rows(rows, as_json=as_json, title="Blocked products", empty="no product is blocked")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error}") from error
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
 def _find(store: S3BannerStore, beginning: str) -> Manifest:
     matches = [key for key in store.manifest_keys() if key.startswith(beginning)]
     if len(matches) != 1:
@@ -79,5 +132,5 @@ def _row(manifest: Manifest) -> dict[str, object]:
         "engine": manifest.provenance.engine,
         "headline": manifest.words.headline,
         "kB": round(sum(each.bytes for each in manifest.renditions) / 1000),
-        "created_at": datetime.fromtimestamp(manifest.created_at / 1000, UTC).isoformat(timespec="seconds"),
+        "created_at": _time(manifest.created_at),
     }

@@ -93,6 +93,11 @@ def description_object_key(description_key: str) -> str:
     return f"descriptions/{description_key}.json"
 
 
+def block_object_key(product_id: str) -> str:
+    """Return where it says that a product is blocked. Hashed: an id may hold characters that no object name may."""
+    return f"blocked/{hashlib.sha256(product_id.encode()).hexdigest()}.json"
+
+
 def blob_object_key(sha256: str, extension: str) -> str:
     """Return where an immutable blob lies in the bucket."""
     return f"blobs/{sha256[:2]}/{sha256}.{extension}"

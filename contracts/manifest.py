@@ -1,6 +1,6 @@
 """The manifest of a banner: what was made, from what, by what, and how well it passed its gates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -91,6 +91,32 @@ class GateScore(Struct, frozen=True, kw_only=True):
     passed: bool
 
 
+class Area(Struct, frozen=True):
+    """A rectangle of a banner in pixels, from its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """An attempt at a banner that was thrown away."""
+
+    seed: int
+    reason: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """Says that no banner is made of one revision of a product. Another revision is judged anew."""
+
+    product_id: ProductId
+    product_rev: Rev
+    gate: Literal["words", "picture"]
+    reason: Annotated[str, Meta(min_length=1, max_length=300)]
+    blocked_at: Timestamp
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """Everything about one banner. Written after its blobs and before its ready event."""
 
@@ -114,5 +140,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     stage_ms: dict[str, float]
     """Milliseconds per stage: describe, write, paint, lay_out, judge, encode, store."""
     created_at: Timestamp
+    rejected: tuple[Rejected, ...] = ()
+    """Attempts before this one, oldest first: a painter that failed, a black picture, a gate that turned it down."""
+    products: dict[SizeName, Area] = {}
+    """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
     provisional: bool = False
     """The studio's preview of a banner that a model is still to paint: whoever finds it makes the next revision."""

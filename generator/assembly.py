@@ -22,7 +22,9 @@ from generator.personal import PersonalPainter
 from generator.personal.likeness import Likeness
 from generator.personal.styles import KeywordWriter, ListedKeywords
 from generator.pipeline import Pipeline
-from generator.ports import BannerStore, BatchPainter, Describer, Painter
+from generator.ports import BannerStore, BatchPainter, Describer, Judge, NudityClassifier, Painter, Screen
+from generator.safety.screening import ProductScreen, ScreenedDescriber
+from generator.safety.words import BlockedWords
 from generator.serving.budget import ImageBudget
 from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
 from generator.serving.health import Health
@@ -34,6 +36,15 @@ from settings import GeneratorSettings
 
 if TYPE_CHECKING:
     from generator.describers.transformers import TransformersDescriber
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """The gates of these settings. One classifier serves products' pictures and painted scenes."""
+
+    words: BlockedWords
+    screen: Screen
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +78,22 @@ def build_pipeline(
     """
     health = Health()
     executor = ThreadPoolExecutor(settings.encode_workers, thread_name_prefix="finish")
+    safety = build_safety(settings)
 
     def keep(describer: Describer) -> Describer:
         return KeptDescriber(describer, store, executor)
 
-    composer = build_composer(settings, executor, keep=keep, metrics=metrics, health=health, warm_up=settings.warm_up)
+    composer = build_composer(
+        settings, executor, keep=keep, safety=safety, metrics=metrics, health=health, warm_up=settings.warm_up
+    )
     return Pipeline(
         composer,
         store,
         executor,
         now=lambda: time.time_ns() // 1_000_000,
-        sketcher=_sketcher(settings, executor),
+        sketcher=_sketcher(settings, executor, safety),
         health=health,
+        screen=safety.screen,
     )
 
 
@@ -89,18 +104,20 @@ def build_composer(
     *,
     keep: Callable[[Describer], Describer] = lambda describer: describer,
     models: Models | None = None,
+    safety: Safety | None = None,
     metrics: GeneratorMetrics | None = None,
     health: Health | None = None,
     warm_up: bool = False,
 ) -> Composer:
     """Return what makes banners without any store; `keep` may have descriptions kept in one.
 
-    `models` are those of these settings, where they are loaded already.
+    `models` and `safety` are those of these settings, where they are there already.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or the device is not there.
         PaintingFailed: with `warm_up`, the model is loaded and cannot paint.
     """
+    safety = safety or build_safety(settings)
     lexicon, studio = LexiconDescriber(), StudioPainter()
     models = models or load_models(settings)
     watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
@@ -113,14 +130,16 @@ def build_composer(
         if warm_up:
             server.warm_up(warm_up_wishes(sizes))
         painter = server
+    describer = keep(lexicon if language is None else SupervisedDescriber(language))
     return Composer(
-        describer=keep(lexicon if language is None else SupervisedDescriber(language)),
+        # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
+        describer=describer if language is None else ScreenedDescriber(describer, lexicon, safety.words),
         describer_understudy=lexicon,
         copy_writer=TemplateCopyWriter(),
         painter=_personal(settings, painter, language, models.likeness) if settings.personal else painter,
         understudy=studio if settings.painter != "studio" else None,
         layout=layout,
-        judge=GateJudge(),
+        judge=safety.judge,
         encoder=encode,
         executor=executor,
         sizes=sizes,
@@ -130,12 +149,36 @@ def build_composer(
     )
 
 
-def _sketcher(settings: GeneratorSettings, executor: Executor) -> Composer | None:
+def build_safety(settings: GeneratorSettings) -> Safety:
+    """Return the gates of these settings.
+
+    Raises:
+        ConfigurationError: the list of words cannot be read, or the classifier cannot be loaded.
+    """
+    gates = settings.gates
+    words = BlockedWords.read(gates.blocked_words) if gates.blocked_words is not None else BlockedWords(())
+    nudity = _nudity_classifier(gates.nudity_model, settings.device)
+    return Safety(
+        words,
+        ProductScreen(words, nudity, threshold=gates.nudity_threshold),
+        GateJudge(nudity, nudity_threshold=gates.nudity_threshold, most_skin=gates.most_skin),
+    )
+
+
+def _nudity_classifier(model: str | None, device: str) -> NudityClassifier | None:
+    if model is None:
+        return None
+    from generator.safety.nudity import TransformersNudity  # noqa: PLC0415  (torch: only where asked for)
+
+    return TransformersNudity(model, device=device)
+
+
+def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
     """Return what makes previews, where they are wanted: no model has a part in them."""
     if not settings.progressive or settings.painter == "studio":
         return None
     without = {"describer": "lexicon", "painter": "studio", "personal": 0.0, "personal_model": None}
-    return build_composer(settings.model_copy(update=without), executor)
+    return build_composer(settings.model_copy(update=without), executor, safety=safety)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +245,7 @@ def _painter_model(settings: GeneratorSettings) -> str | None:
 
 def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
+    from generator.postprocess import Finisher  # noqa: PLC0415
 
     assert settings.painter_model is not None  # whoever calls has looked
     return DiffusersPainter(
@@ -211,6 +255,7 @@ def _load_painter(settings: GeneratorSettings) -> BatchPainter:
         guidance=settings.painter_guidance,
         device=settings.device,
         diffusion=settings.diffusion,
+        fit=Finisher(settings.postprocess, settings.painter_mode),
     )
 
 

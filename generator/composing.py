@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from contracts.errors import ConfigurationError, ServiceUnavailable
-from contracts.manifest import BannerCopy, Description, GateScore, Provenance
+from contracts.manifest import BannerCopy, Description, GateScore, Provenance, Rejected
 from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
 from generator.errors import (
@@ -27,6 +27,7 @@ from generator.errors import (
     PaintingFailed,
 )
 from generator.ports import (
+    Box,
     Composition,
     CopyWriter,
     Describer,
@@ -79,6 +80,8 @@ class Picture:
     template: str
     files: tuple[EncodedImage, ...]
     gates: tuple[GateScore, ...]
+    product: Box | None = None
+    """The product's visible pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class ComposedSet:
     failed_gates: tuple[str, ...] = ()
     """Every gate that failed, in attempts that were thrown away too."""
     fallbacks: tuple[Fallback, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,14 @@ class _Draft:
     failed_gates: list[str] = field(default_factory=list)
     failure: PaintingFailed | None = None
     """Why the last attempt was thrown away."""
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def reject(self, failure: PaintingFailed, attempt: int) -> None:
+        """Note why an attempt is thrown away; once, where a painter that is not to be had is not asked again."""
+        if failure is not self.failure:
+            seed = seed_of(self.job.request.banner_key, attempt)
+            self.rejected.append(Rejected(seed=seed, reason=_reason(failure)))
+        self.failure = failure
 
     def wishes(self, seed: int) -> list[SceneWish]:
         """Return what to paint, one wish per size."""
@@ -313,7 +325,7 @@ class Composer:
         if isinstance(paintings, tuple) and any(_is_black(each) for each in paintings):
             paintings = BlackPicture("the painter returned a black picture")
         if isinstance(paintings, PaintingFailed):
-            draft.failure = paintings
+            draft.reject(paintings, attempt)
             return paintings if last else None
         try:
             pictures = tuple(map(self._picture, repeat(draft), draft.compositions, paintings))
@@ -321,12 +333,12 @@ class Composer:
             return error
         except Exception as error:  # another painting may do better: noise may be over the byte cap
             log.warning("finishing_failed", error=repr(error), attempt=attempt)
-            draft.failure = PaintingFailed(f"{type(error).__name__}: {error}")
+            draft.reject(PaintingFailed(f"{type(error).__name__}: {error}"), attempt)
             return error if last else None
         failed = [score.gate for picture in pictures for score in picture.gates if not score.passed]
         draft.failed_gates += failed
         if failed and not last:
-            draft.failure = _GatesFailed(f"failed gates: {', '.join(sorted(set(failed)))}")
+            draft.reject(_GatesFailed(f"failed gates: {', '.join(sorted(set(failed)))}"), attempt)
             return None
         return self._composed(draft, paintings[0].provenance, pictures, attempt)
 
@@ -340,7 +352,7 @@ class Composer:
             files = self._encode(banner.pixels, composition.size)
         with draft.watch.stage("judge"):
             gates = self._judge.judge(banner, painting, max(len(each.content) for each in files))
-        return Picture(composition.size, composition.template, files, gates)
+        return Picture(composition.size, composition.template, files, gates, banner.product)
 
     def _composed(
         self, draft: _Draft, provenance: Provenance, pictures: tuple[Picture, ...], attempt: int
@@ -358,6 +370,7 @@ class Composer:
             stage_ms=dict(draft.watch.milliseconds),
             failed_gates=tuple(draft.failed_gates),
             fallbacks=tuple(fallbacks),
+            rejected=tuple(draft.rejected),
         )
 
 

@@ -11,7 +11,8 @@ BannerstreamError
 ├── NoFontForScript         no installed font has the letters of a text
 ├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
 └── InvalidRecord
-    └── MismatchedKey       a request's banner key is not the hash of what it asks for
+    ├── MismatchedKey       a request's banner key is not the hash of what it asks for
+    └── BlockedProduct      no banner may be made of this revision of the product
 """
 
 from contracts.errors import BannerstreamError, InvalidRecord
@@ -99,3 +100,13 @@ class MismatchedKey(InvalidRecord):
     """
 
     code = "mismatched_key"
+
+
+class BlockedProduct(InvalidRecord):
+    """A gate found that no banner may be made of this revision of the product: a blocked word, or its picture.
+
+    Operator action: `bannerstream banners blocked` says why; load the product with other words or another picture.
+    Retryable: after that; another revision is judged anew.
+    """
+
+    code = "blocked_product"

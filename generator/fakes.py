@@ -13,7 +13,7 @@ import numpy as np
 
 from contracts.catalog import Cohort, Product
 from contracts.keys import blob_object_key, manifest_object_key
-from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
+from contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
 from generator.ports import (
     Box,
@@ -134,6 +134,22 @@ class FakeJudge:
         return (GateScore(gate="fake", size=size, score=float(passed), threshold=1.0, passed=passed),)
 
 
+class FakeScreen:
+    """Blocks the products in `words` by their words, and every picture that `picture` gives a reason for."""
+
+    def __init__(self, words: dict[str, str] | None = None) -> None:
+        self.words = words or {}
+        self.picture: Callable[[ProductImage], str | None] = lambda _: None
+
+    def by_words(self, product: Product) -> str | None:
+        """Return the product's reason."""
+        return self.words.get(product.product_id)
+
+    def by_picture(self, image: ProductImage) -> str | None:
+        """Return the picture's reason."""
+        return self.picture(image)
+
+
 @dataclass(frozen=True)
 class FakeFile:
     """A few bytes that tell size and colour."""
@@ -159,6 +175,7 @@ class FakeStore:
         self.blobs: dict[str, bytes] = {}
         self.descriptions: dict[str, Description] = {}
         self.images: dict[str, tuple[Image, bool]] = {}
+        self.blocks: dict[str, Block] = {}
         self.written: list[str] = []
         self._lock = threading.Lock()
 
@@ -196,6 +213,16 @@ class FakeStore:
         """Keep a description."""
         self.fault("put_description", description_key)
         self.descriptions[description_key] = description
+
+    def block(self, product_id: str) -> Block | None:
+        """Return a kept block, or None."""
+        self.fault("block", product_id)
+        return self.blocks.get(product_id)
+
+    def put_block(self, block: Block) -> None:
+        """Keep a block."""
+        self.fault("put_block", block.product_id)
+        self.blocks[block.product_id] = block
 
     def product_image(self, image_key: str) -> tuple[Image, bool] | None:
         """Return a catalogue picture, or None."""

@@ -1,5 +1,8 @@
 """The gates a banner passes before it is published, each with a recorded score.
 
+picture          the painted scene shows something: black or one colour is what a safety checker leaves
+nudity           the painted scene shows none, by a classifier (only where the settings name one)
+skin             the painted scene has not the colours of skin all over (only where the settings ask for it)
 size             the picture has exactly the pixels that were asked for
 bytes            the encoded picture fits its cap
 contrast         every line reads: the least contrast ratio, measured from the finished pixels, WCAG 2.2 AA
@@ -17,8 +20,13 @@ from numpy.typing import NDArray
 
 from contracts.manifest import GateScore
 from generator.layout.colours import NORMAL_TEXT_CONTRAST, contrast, luminance, luminances, required_contrast, rgb
-from generator.ports import Box, ComposedBanner, Image, Painting, PlacedText
+from generator.ports import Box, ComposedBanner, Image, NudityClassifier, Painting, PlacedText
+from generator.safety.skin import skin_share
 
+_PICTURE_SPREAD = 2.0
+"""Standard deviation (of 255) of the channel that varies most, seen from afar: a picture of one colour has 0; the
+plainest of 36 studio scenes (every setting, three cohorts) had 9.7."""
+_FROM_AFAR = 32
 _PRODUCT_SHARE = 0.01
 """Of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""
 _PRODUCT_DISTINCT = 0.18
@@ -36,12 +44,29 @@ Colours = NDArray[np.float32]
 
 
 class GateJudge:
-    """Judges finished banners; implements `generator.ports.Judge`."""
+    """Judges finished banners; implements `generator.ports.Judge`.
+
+    What a model painted is looked at for nudity: by a classifier, with the probability that is too much, and by the
+    share of skin-coloured pixels that is too much. The studio paints no people.
+    """
+
+    def __init__(
+        self,
+        nudity: NudityClassifier | None = None,
+        *,
+        nudity_threshold: float = 0.5,
+        most_skin: float | None = None,
+    ) -> None:
+        self._nudity = nudity
+        self._nudity_threshold = nudity_threshold
+        self._most_skin = most_skin
 
     def judge(self, banner: ComposedBanner, painting: Painting, encoded_bytes: int) -> tuple[GateScore, ...]:
         """Return one score per gate. Product gates are left out where the plan has no product to show."""
         size = banner.composition.size
         scores = [
+            self._score(banner, "picture", spread(painting.pixels), _PICTURE_SPREAD),
+            *self._decency(banner, painting),
             self._score(banner, "size", float(banner.pixels.shape == (size.height, size.width, 3)), 1.0),
             self._score(banner, "bytes", size.max_bytes / max(encoded_bytes, 1), 1.0),
             self._score(banner, "contrast", text_contrast(banner), NORMAL_TEXT_CONTRAST),
@@ -52,6 +77,17 @@ class GateJudge:
             scores.append(self._score(banner, "product_distinct", distinct, _PRODUCT_DISTINCT))
         return tuple(scores)
 
+    def _decency(self, banner: ComposedBanner, painting: Painting) -> list[GateScore]:
+        if painting.provenance.engine == "studio":
+            return []
+        scores = []
+        if self._nudity is not None:
+            decent = 1 - self._nudity.probability(painting.pixels)
+            scores.append(self._score(banner, "nudity", decent, 1 - self._nudity_threshold))
+        if self._most_skin is not None:
+            scores.append(self._score(banner, "skin", 1 - skin_share(painting.pixels), 1 - self._most_skin))
+        return scores
+
     @staticmethod
     def _score(banner: ComposedBanner, gate: str, score: float, threshold: float) -> GateScore:
         return GateScore(
@@ -61,6 +97,12 @@ class GateJudge:
             threshold=threshold,
             passed=score >= threshold,
         )
+
+
+def spread(pixels: Image) -> float:
+    """Return how far the picture's colours lie apart, seen from afar: standard deviation, 0 to 127."""
+    afar = cv2.resize(pixels, (_FROM_AFAR, _FROM_AFAR), interpolation=cv2.INTER_AREA)
+    return float(afar.reshape(-1, 3).std(axis=0).max())
 
 
 def text_contrast(banner: ComposedBanner) -> float:

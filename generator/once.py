@@ -134,7 +134,7 @@ def paint_once(
             keep=lambda describer: describer if setting is None else _InSetting(describer, setting),
             models=models,
         )
-        return PaintedOnce(request, composer.compose(request, _product_image(picture)))
+        return PaintedOnce(request, composer.compose(request, product_image(picture) if picture is not None else None))
 
 
 class _InSetting:
@@ -149,9 +149,13 @@ class _InSetting:
         return [msgspec.structs.replace(each, setting=self._setting) for each in self._describer.describe(products)]
 
 
-def _product_image(picture: Path | None) -> ProductImage | None:
-    if picture is None:
-        return None
+def product_image(picture: Path) -> ProductImage:
+    """Return a product's picture as the catalogue takes it in.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+        BrokenImage: it is no picture that can be used.
+    """
     try:
         content = picture.read_bytes()
     except OSError as error:

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import structlog
@@ -20,11 +21,13 @@ import structlog
 from contracts.catalog import content_rev
 from contracts.errors import InvalidRecord
 from contracts.keys import manifest_object_key
-from contracts.manifest import Manifest
+from contracts.manifest import Area, Block, Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import ComposedSet, Composer, Fallback, Job
-from generator.ports import BannerStore, EncodedImage, ProductImage
+from generator.composing import MAX_REASON, ComposedSet, Composer, Fallback, Job
+from generator.errors import BlockedProduct
+from generator.ports import BannerStore, EncodedImage, ProductImage, Screen
+from generator.safety.screening import OpenScreen
 from generator.serving.health import Health
 from generator.stopwatch import Stopwatch
 
@@ -71,7 +74,8 @@ class Pipeline:
     """Makes the banners of a batch of requests. Blocks; call it from threads, each with its own batch.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
-    `sketcher` composes previews; with None there are none. `health` says when the process is to end.
+    `sketcher` composes previews; with None there are none. `health` says when the process is to end. Of a product that
+    `screen` blocks nothing is made and nothing shown, until it comes in another revision.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Pipeline:
         *,
         sketcher: Composer | None = None,
         health: Health | None = None,
+        screen: Screen = OpenScreen(),  # noqa: B008  (it has no state)
     ) -> None:
         self.composer = composer
         self.sketcher = sketcher
@@ -90,6 +95,7 @@ class Pipeline:
         self._store = store
         self._executor = executor
         self._now = now
+        self._screen = screen
 
     def make(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
         """Return, per request and in order, its banner or why there is none. Equal keys in a batch are made once.
@@ -111,9 +117,11 @@ class Pipeline:
 
     def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[_Outcome]:
         distinct = {request.banner_key: request for request in requests}
-        found = list(self._executor.map(self._store.manifest, distinct))
-        outcomes = make_new(list(zip(distinct.values(), found, strict=True)))
-        made = {outcome.request.banner_key: outcome for outcome in outcomes}
+        blocked = self._blocked(list(distinct.values()))
+        allowed = {key: request for key, request in distinct.items() if key not in blocked}
+        found = list(self._executor.map(self._store.manifest, allowed))
+        outcomes = make_new(list(zip(allowed.values(), found, strict=True)))
+        made = blocked | {outcome.request.banner_key: outcome for outcome in outcomes}
         return [_for(request, made[request.banner_key]) for request in requests]
 
     def _make_new(self, looked: _Looked) -> list[_Outcome]:
@@ -132,11 +140,44 @@ class Pipeline:
         return [*there, *self._executor.map(self._store_preview, composed)]
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        jobs = list(self._executor.map(self._job, requests))
-        return list(zip(jobs, composer.compose_all(jobs), strict=True))
+        """Compose what may be composed: of a product whose picture is blocked, the block takes the banner's place."""
+        looked = list(self._executor.map(self._job, requests))
+        composed = iter(composer.compose_all([job for job, blocked in looked if blocked is None]))
+        return [(job, next(composed) if blocked is None else blocked) for job, blocked in looked]
 
-    def _job(self, request: BannerRequest) -> Job:
-        return Job(request, self._product_image(request))
+    def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | None]:
+        image = self._product_image(request)
+        reason = self._screen.by_picture(image) if image is not None else None
+        return Job(request, image), None if reason is None else self._block(request, "picture", reason)
+
+    def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, _Outcome]:
+        """Return, by banner key, those whose product is blocked: by its words now, or by any gate before."""
+        products = list({request.product.product_id for request in requests})
+        kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
+        blocks = [(request, self._blocked_one(request, kept[request.product.product_id])) for request in requests]
+        return {
+            request.banner_key: UnmakeableBanner(request, blocked) for request, blocked in blocks if blocked is not None
+        }
+
+    def _blocked_one(self, request: BannerRequest, kept: Block | None) -> BlockedProduct | None:
+        if kept is not None and kept.product_rev == _rev(request):
+            return BlockedProduct(kept.reason)
+        reason = self._screen.by_words(request.product)
+        return self._block(request, "words", reason) if reason is not None else None
+
+    def _block(self, request: BannerRequest, gate: Literal["words", "picture"], reason: str) -> BlockedProduct:
+        """Record that this revision of the product is blocked."""
+        product_id = request.product.product_id
+        log.warning("product_blocked", product_id=product_id, gate=gate, reason=reason)
+        block = Block(
+            product_id=product_id,
+            product_rev=_rev(request),
+            gate=gate,
+            reason=reason[:MAX_REASON],
+            blocked_at=self._now(),
+        )
+        self._store.put_block(block)
+        return BlockedProduct(block.reason)
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
         """Return the product's picture; without one, the banner is typographic."""
@@ -158,6 +199,8 @@ class Pipeline:
     ) -> _Outcome:
         """Store a finished banner, in the place of its preview where there is one."""
         job, composed = made
+        if isinstance(composed, BlockedProduct):  # told when it was blocked
+            return UnmakeableBanner(job.request, composed)
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
@@ -214,7 +257,7 @@ def manifest_of(
         banner_key=request.banner_key,
         revision=revision,
         product_id=request.product.product_id,
-        product_rev=request.product.rev or content_rev(request.product),
+        product_rev=_rev(request),
         cohort_id=request.cohort.cohort_id,
         cohort_rev=request.cohort.rev or content_rev(request.cohort),
         locale=request.locale,
@@ -229,7 +272,17 @@ def manifest_of(
         renditions=renditions,
         stage_ms=composed.stage_ms,
         created_at=created_at,
+        rejected=composed.rejected,
+        products={
+            picture.size.name: Area(box.x, box.y, box.width, box.height)
+            for picture in composed.pictures
+            if (box := picture.product) is not None
+        },
     )
+
+
+def _rev(request: BannerRequest) -> str:
+    return request.product.rev or content_rev(request.product)
 
 
 def _reused(request: BannerRequest, manifest: Manifest) -> MadeBanner:
@@ -244,6 +297,7 @@ def _kept(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manif
         revision=preview.revision + 1,
         provisional=False,
         provenance=provenance,
+        rejected=composed.rejected,
         stage_ms=composed.stage_ms,
         created_at=created_at,
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.catalog import Cohort, Favourite, Product
 from contracts.creative import Creative
-from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
+from contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
 from contracts.sizes import BannerSize
 from generator.errors import PaintingFailed
 
@@ -210,6 +210,26 @@ class ComposedBanner:
     """The product's visible pixels, None where there is none."""
 
 
+class NudityClassifier(Protocol):
+    """Looks for nudity in a picture. `generator.safety.nudity.TransformersNudity` is one."""
+
+    def probability(self, pixels: Image) -> float:
+        """Return how likely an RGB picture shows nudity, 0 to 1."""
+        ...
+
+
+class Screen(Protocol):
+    """Decides of which products no banner may be made."""
+
+    def by_words(self, product: Product) -> str | None:
+        """Return why the product's words block it, or None."""
+        ...
+
+    def by_picture(self, image: ProductImage) -> str | None:
+        """Return why the product's picture blocks it, or None."""
+        ...
+
+
 class EncodedImage(Protocol):
     """A banner as a file."""
 
@@ -260,6 +280,14 @@ class BannerStore(Protocol):
 
     def put_description(self, description_key: str, description: Description) -> None:
         """Keep a description."""
+        ...
+
+    def block(self, product_id: str) -> Block | None:
+        """Return what says that a product is blocked, or None if it never was."""
+        ...
+
+    def put_block(self, block: Block) -> None:
+        """Keep a block; it replaces that of the product's earlier revision."""
         ...
 
     def product_image(self, image_key: str) -> tuple[Image, bool] | None:

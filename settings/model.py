@@ -168,6 +168,52 @@ class StreamsSettings(_Group):
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
 
+class GateSettings(_Group):
+    """What may not be shown."""
+
+    blocked_words: Path | None = Field(
+        None,
+        description="Text file, one word or phrase a line: no banner is made of a product whose record holds one.",
+    )
+    nudity_model: str | None = Field(
+        None,
+        description="Path or hub id of an image classifier of transformers: product pictures and painted scenes are "
+        "looked at. Without it, a diffusion pipeline's own safety checker is all there is.",
+    )
+    nudity_threshold: float = Field(0.5, gt=0, le=1, description="Probability from which a picture counts as nude.")
+    most_skin: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of skin-coloured pixels that a painted scene may have. A rough hint, no classifier: wood "
+        "and sand have the colour of skin.",
+    )
+
+
+class PostprocessSettings(_Group):
+    """What is done to a scene after a model painted it."""
+
+    crop: Literal["low", "salient"] = Field(
+        "salient",
+        description="Which part of a painted picture becomes a banner of other proportions: its lower middle, or, with "
+        '`painter_mode = "whole"`, where most is to be seen.',
+    )
+    denoise: float = Field(
+        0.0,
+        ge=0,
+        le=3,
+        description="Share of the measured noise that is removed; 0 turns it off. Takes 1.4 s of CPU a megapixel where "
+        "there is noise: for models that leave some.",
+    )
+    upscale: Literal["cubic", "detail"] = Field(
+        "cubic",
+        description="How a picture is enlarged; `detail` keeps edges crisper, for 60 ms of CPU a megapixel.",
+    )
+    colour_match: float = Field(
+        0.8, ge=0, le=1, description="How far a colour cast beyond natural light is taken back from a painted scene."
+    )
+
+
 class ExperimentSettings(_Group):
     """Which variants of a banner are tried, and how boldly (`docs/experiments.md`)."""
 
@@ -335,6 +381,10 @@ class GeneratorSettings(_Group):
         "where the studio is the painter.",
     )
     encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
+    gates: GateSettings = Field(default_factory=GateSettings, description="What may not be shown.")
+    postprocess: PostprocessSettings = Field(
+        default_factory=PostprocessSettings, description="What is done to a painted scene."
+    )
     metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
     @model_validator(mode="after")

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from contracts.codecs import decode, encode
 from contracts.errors import MalformedRecord
-from contracts.keys import description_object_key, manifest_object_key
-from contracts.manifest import Description, Manifest
+from contracts.keys import block_object_key, description_object_key, manifest_object_key
+from contracts.manifest import Block, Description, Manifest
 from storage.errors import BrokenImage, ObjectMissing, StorageError, StoreUnavailable
 from storage.pictures import Pixels, decode_picture
 from storage.store import CATALOGUE_PREFIX, blob_key
@@ -81,6 +81,21 @@ class MemoryBannerStore:
     def put_description(self, description_key: str, description: Description) -> None:
         """Keep a description."""
         self._put(description_object_key(description_key), encode(description))
+
+    def block(self, product_id: str) -> Block | None:
+        """Return what says that a product is blocked, or None."""
+        return self._message(block_object_key(product_id), Block)
+
+    def put_block(self, block: Block) -> None:
+        """Keep a block."""
+        self._put(block_object_key(block.product_id), encode(block))
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield every block."""
+        self._fail_if_told()
+        for key in sorted(self.objects):
+            if key.startswith("blocked/"):
+                yield decode(self.objects[key], Block)
 
     def has_image(self, key: str) -> bool:
         """Tell whether a catalogue picture is there."""

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from contracts.codecs import decode, encode
 from contracts.errors import ConfigurationError, MalformedRecord
-from contracts.keys import blob_object_key, description_object_key, manifest_object_key
-from contracts.manifest import Description, Manifest
+from contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
+from contracts.manifest import Block, Description, Manifest
 from settings.model import StorageSettings
 from storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from storage.metrics import StorageMetrics
@@ -32,6 +32,7 @@ EXTENSIONS = {"image/webp": "webp", "image/jpeg": "jpg", "image/png": "png", "im
 """The pictures that browsers show, by media type."""
 CATALOGUE_PREFIX = "catalogue/"
 _MANIFEST_PREFIX = "manifests/"
+_BLOCK_PREFIX = "blocked/"
 
 _CONNECTIONS = 32
 """Kept open per process: more threads than this wait for nobody, they open a connection and close it after."""
@@ -155,6 +156,27 @@ class S3BannerStore:
         """Keep a description."""
         key = description_object_key(description_key)
         self._put(key, encode(description), "application/json", REVALIDATE, "put_description")
+
+    # Blocked products
+
+    def block(self, product_id: str) -> Block | None:
+        """Return what says that a product is blocked, or None; one that cannot be read counts as none."""
+        return self._get_message(block_object_key(product_id), Block, "get_block")
+
+    def put_block(self, block: Block) -> None:
+        """Keep a block; it replaces that of the product's earlier revision."""
+        key = block_object_key(block.product_id)
+        self._put(key, encode(block), "application/json", REVALIDATE, "put_block")
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield every block, whether or not its revision is still the product's."""
+        last: str | None = None
+        while page := self._list_page(_BLOCK_PREFIX, last):
+            for key in page:
+                block = self._get_message(key, Block, "get_block")
+                if block is not None:
+                    yield block
+            last = page[-1]
 
     # Catalogue pictures
 

@@ -4,6 +4,7 @@ Saved as safetensors in the layout of their real counterparts and loaded by path
 a model is run.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,28 @@ def save_image_text_model(folder: Path) -> Path:
     pictures = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     tokenizer = CLIPTokenizer(vocab=words, merges=[], model_max_length=77)
     CLIPProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def save_image_classifier(folder: Path, labels: tuple[str, ...]) -> Path:
+    """Save a vision transformer of two layers that tells these labels apart, at random."""
+    import torch
+    from transformers import ViTConfig, ViTForImageClassification
+
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=37,
+        image_size=32,
+        patch_size=8,
+        id2label=dict(enumerate(labels)),
+        label2id={label: number for number, label in enumerate(labels)},
+    )
+    ViTForImageClassification(config).save_pretrained(folder, safe_serialization=True)
+    seen = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(seen))
     return folder
 
 

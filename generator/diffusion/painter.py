@@ -1,7 +1,7 @@
 """The diffusers painter: batches by shape and adapter, same seed same picture."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from contracts.manifest import Provenance
+from contracts.sizes import BannerSize
 from generator.devices import device_of
 from generator.diffusion.adapters import AdapterShelf
 from generator.diffusion.asking import Manner, accepted_by, arguments
@@ -47,7 +48,8 @@ class DiffusersPainter:
     """Paints with a pipeline of diffusers; the model is loaded once, here, and every brand's adapter is tried on.
 
     Mode `scene` paints the scene alone, and the product is laid over later. Mode `whole` paints the product too, as the
-    paper does. `diffusion` says what the model starts from, what steers it and what it saves on.
+    paper does. `diffusion` says what the model starts from, what steers it and what it saves on. `fit` makes a banner's
+    scene of a painted picture (`generator.postprocess.Finisher` does it with more care).
 
     Raises:
         ConfigurationError: the model or an adapter cannot be loaded, or cannot do what is asked for.
@@ -62,7 +64,9 @@ class DiffusersPainter:
         guidance: float = 0.0,
         device: str = "auto",
         diffusion: DiffusionSettings = _AS_IT_IS,
+        fit: Callable[[Image, BannerSize], Image] = fitted,
     ) -> None:
+        self._fit = fit
         self._device = device_of(device)
         self._brands = read_brands(diffusion.brands) if diffusion.brands is not None else {}
         check_together(diffusion, self._brands.values())
@@ -141,7 +145,7 @@ class DiffusersPainter:
 
     def _painting(self, wish: SceneWish, pixels: Image) -> Painting:
         prompt, adapter = self._prompt(wish), self._adapter(wish)
-        banner = fitted(pixels, wish.composition.size)
+        banner = self._fit(pixels, wish.composition.size)
         return Painting(
             pixels=banner,
             light_side=_light_side(banner),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from contracts.manifest import BannerCopy, Description, Manifest, Provenance
+from contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
 from contracts.messages import Rendition
 from settings.model import Settings
 from storage import S3BannerStore
@@ -109,6 +109,19 @@ def test_a_description_comes_back_as_it_was(store: Store) -> None:
     assert store.description("lexicon-1-abc") is None
     store.put_description("lexicon-1-abc", DESCRIPTION)
     assert store.description("lexicon-1-abc") == DESCRIPTION
+
+
+def test_a_block_comes_back_as_it_was_and_is_listed(store: Store) -> None:
+    block = Block(product_id="mug/ü", product_rev="0" * 16, gate="words", reason="no", blocked_at=1)
+    assert store.block(block.product_id) is None
+    store.put_block(block)
+    assert store.block(block.product_id) == block
+    later = msgspec.structs.replace(block, product_rev="1" * 16)
+    store.put_block(later)
+    assert store.block(block.product_id) == later
+    store.put_block(msgspec.structs.replace(block, product_id="other"))
+    assert {each.product_id for each in store.blocks()} == {block.product_id, "other"}
+    assert list(store.manifest_keys()) == []
 
 
 def test_a_catalogue_picture_says_whether_it_is_cut_out(store: Store) -> None:

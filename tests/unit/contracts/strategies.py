@@ -25,8 +25,7 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
         case mi.IntType():
             return st.integers(kind.ge if kind.ge is not None else -(2**53), kind.le if kind.le is not None else 2**53)
         case mi.FloatType():
-            low, high = (kind.gt, kind.le) if kind.gt is not None else (-1e9, 1e9)
-            return st.floats(low, high, exclude_min=kind.gt is not None, allow_subnormal=False)
+            return _floats(kind)
         case mi.BoolType():
             return st.booleans()
         case mi.NoneType():
@@ -58,6 +57,12 @@ def _given(kind: mi.Type) -> mi.Type:
         return kind
     types = tuple(each for each in kind.types if type(each).__name__ != "CustomType")
     return types[0] if len(types) == 1 else mi.UnionType(types)
+
+
+def _floats(kind: mi.FloatType) -> st.SearchStrategy[float]:
+    low = next((bound for bound in (kind.ge, kind.gt) if bound is not None), -1e9)
+    high = next((bound for bound in (kind.le, kind.lt) if bound is not None), 1e9)
+    return st.floats(low, high, exclude_min=kind.gt is not None, exclude_max=kind.lt is not None, allow_subnormal=False)
 
 
 def _texts(kind: mi.StrType) -> st.SearchStrategy[str]:

@@ -19,6 +19,7 @@ from generator.fakes import (
     FakeJudge,
     FakeLayout,
     FakePainter,
+    FakeScreen,
     FakeStore,
     fake_encode,
 )
@@ -42,6 +43,7 @@ class Fakes:
     layout: FakeLayout = field(default_factory=FakeLayout)
     judge: FakeJudge = field(default_factory=FakeJudge)
     store: FakeStore = field(default_factory=FakeStore)
+    screen: FakeScreen = field(default_factory=FakeScreen)
     painted_together: int = 8
     budget: ImageBudget | None = None
 
@@ -69,7 +71,9 @@ class Fakes:
 
     def pipeline(self, *, progressive: bool = False) -> Pipeline:
         sketcher = self.sketcher() if progressive else None
-        return Pipeline(self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher)
+        return Pipeline(
+            self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher, screen=self.screen
+        )
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.manifest import BannerCopy
+from contracts.manifest import BannerCopy, Provenance
 from contracts.sizes import BILLBOARD, SIZES, BannerSize
 from generator.gates import GateJudge, line_contrast, text_contrast
 from generator.layout import lay_out, plan
 from generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
-from generator.ports import Box, ComposedBanner, Painting, PlacedText
+from generator.ports import Box, ComposedBanner, Image, Painting, PlacedText
 
 from .layout.scenery import COHORTS, WORDS, cut_out, scene
 
@@ -31,7 +31,9 @@ def failed(banner: ComposedBanner, painting: Painting, encoded: int = 50_000) ->
 def test_a_good_banner_passes_with_its_scores_recorded() -> None:
     banner, painting = good()
     scores = GateJudge().judge(banner, painting, 50_000)
-    assert [score.gate for score in scores] == ["size", "bytes", "contrast", "product_share", "product_distinct"]
+    assert [score.gate for score in scores] == [
+        *("picture", "size", "bytes", "contrast", "product_share", "product_distinct")
+    ]
     assert all(score.passed and score.score >= score.threshold and score.size == "970x250" for score in scores)
 
 
@@ -53,6 +55,54 @@ def test_a_plain_picture_without_its_words_or_product_fails(level: int) -> None:
         plain, text_lines=tuple(replace(t, colour=f"#{level:02x}{level:02x}{level:02x}") for t in banner.text_lines)
     )
     assert "contrast" in failed(white_on_white, painting)
+
+
+@pytest.mark.parametrize("grain", [0, 20])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (120, 30, 200)])
+def test_a_picture_of_one_colour_is_no_banner_with_grain_neither(colour: tuple[int, int, int], grain: int) -> None:
+    banner, painting = good()
+    noise = np.random.default_rng(3).normal(0, grain, painting.pixels.shape)
+    flat = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    assert "picture" in failed(banner, replace(painting, pixels=flat))
+
+
+class Prude:
+    """Finds every picture nude with the same probability."""
+
+    def __init__(self, probability: float) -> None:
+        self._probability = probability
+
+    def probability(self, pixels: Image) -> float:
+        return self._probability
+
+
+def painted_by_a_model() -> tuple[ComposedBanner, Painting]:
+    banner, painting = good()
+    return banner, replace(painting, provenance=Provenance(painter="diffusers:X", engine="diffusers"))
+
+
+def test_a_nude_scene_of_a_model_fails_from_the_threshold_on() -> None:
+    banner, painting = painted_by_a_model()
+    for probability, passed in ((0.1, True), (0.69, True), (0.71, False), (1.0, False)):
+        (score,) = (
+            each
+            for each in GateJudge(Prude(probability), nudity_threshold=0.7).judge(banner, painting, 1)
+            if each.gate == "nudity"
+        )
+        assert score.passed is passed
+
+
+def test_skin_all_over_fails_where_it_is_asked_for() -> None:
+    banner, painting = painted_by_a_model()
+    skin = replace(painting, pixels=np.full_like(painting.pixels, (224, 172, 140)))
+    gates = {score.gate: score.passed for score in GateJudge(most_skin=0.6).judge(banner, skin, 1)}
+    assert gates["skin"] is False
+    assert "skin" not in {score.gate for score in GateJudge().judge(banner, skin, 1)}
+
+
+def test_the_studio_is_not_looked_at_for_nudity() -> None:
+    banner, painting = good()
+    assert "nudity" not in {score.gate for score in GateJudge(Prude(1.0), most_skin=0.1).judge(banner, painting, 1)}
 
 
 def test_a_bright_patch_behind_light_words_fails() -> None:

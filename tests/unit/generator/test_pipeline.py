@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import ServiceUnavailable
+from contracts.manifest import Area, Rejected
 from contracts.messages import BannerRequest
 from generator.composing import Fallback, seed_of
 from generator.errors import BlackPicture, ModelHung, NoFontForScript, OverBudget, PaintingFailed
@@ -241,6 +242,7 @@ def test_failed_gates_ask_for_another_seed_and_are_reported(fakes: Fakes, reques
     assert made.manifest.seed == seed_of(request.banner_key, 1)
     assert all(score.passed for score in made.manifest.gates)
     assert made.failed_gates == ("fake", "fake")
+    assert made.manifest.rejected == (Rejected(seed=seed_of(request.banner_key), reason="failed gates: fake"),)
 
 
 def test_gates_that_fail_twice_bring_the_understudy_and_its_banner_stands(fakes: Fakes, request_for: RequestFor):
@@ -250,6 +252,54 @@ def test_gates_that_fail_twice_bring_the_understudy_and_its_banner_stands(fakes:
     assert made.manifest.provenance.fallback_reason == "failed gates: fake"
     assert made.fallbacks == (Fallback("painter", "gates"),)
     assert not any(score.passed for score in made.manifest.gates)
+    assert [each.reason for each in made.manifest.rejected] == ["failed gates: fake"] * 2
+
+
+def test_the_manifest_says_where_the_product_is(fakes: Fakes, request_for: RequestFor):
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    made = the_one(fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png")]))
+    assert made.manifest.products == {"300x250": Area(0, 0, 150, 250), "1080x1080": Area(0, 0, 540, 1080)}
+    assert the_one(fakes.pipeline().make([request_for("p2")])).manifest.products == {}
+
+
+def test_a_blocked_product_stays_blocked_until_its_rev_changes(fakes: Fakes, request_for: RequestFor):
+    """Also when the words that blocked it are off the list, and also in another process."""
+    fakes.screen.words = {"p1": "its record holds the blocked word 'gun'"}
+    first, other = fakes.pipeline().make([request_for("p1"), request_for("p2")])
+    assert isinstance(first, UnmakeableBanner)
+    assert (first.code, str(first.error)) == ("blocked_product", "its record holds the blocked word 'gun'")
+    assert isinstance(other, MadeBanner)
+    assert list(fakes.store.blocks) == ["p1"]
+    assert fakes.store.blocks["p1"].product_rev == request_for("p1").product.rev
+    assert fakes.store.blocks["p1"].blocked_at == NOW
+
+    fakes.screen.words = {}
+    (again,) = fakes.pipeline().make([request_for("p1")])
+    assert isinstance(again, UnmakeableBanner)
+    assert again.code == "blocked_product"
+    assert isinstance(fakes.pipeline().make([request_for("p1", title="Tin Mug")])[0], MadeBanner)
+
+
+def test_a_banner_that_is_there_is_not_announced_again_once_its_product_is_blocked(
+    fakes: Fakes, request_for: RequestFor
+):
+    fakes.pipeline().make([request_for("p1")])
+    fakes.screen.words = {"p1": "no"}
+    (again,) = fakes.pipeline().make([request_for("p1")])
+    assert isinstance(again, UnmakeableBanner)
+
+
+def test_a_product_is_blocked_by_its_picture(fakes: Fakes, request_for: RequestFor):
+    fakes.store.images |= {f"catalogue/{name}.png": (np.zeros((4, 4, 4), np.uint8), True) for name in ("p1", "p2")}
+    fakes.store.images["catalogue/p1.png"][0][:] = 9
+    fakes.screen.picture = lambda image: "nude" if image.pixels.any() else None
+    blocked, made = fakes.pipeline().make(
+        [request_for(name, image_key=f"catalogue/{name}.png") for name in ("p1", "p2")]
+    )
+    assert isinstance(blocked, UnmakeableBanner)
+    assert isinstance(made, MadeBanner)
+    assert (fakes.store.blocks["p1"].gate, fakes.store.blocks["p1"].reason) == ("picture", "nude")
+    assert fakes.describer.described == ["p2"]
 
 
 def test_a_describer_that_fails_is_replaced_this_time_only(fakes: Fakes, request_for: RequestFor):

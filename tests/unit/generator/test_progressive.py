@@ -8,7 +8,7 @@ from contracts.manifest import Manifest
 from contracts.messages import BannerRequest
 from generator.composing import Fallback
 from generator.errors import OverBudget
-from generator.pipeline import MadeBanner, Pipeline
+from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
 from tests.unit.generator.conftest import Fakes, RequestFor
 
 
@@ -129,3 +129,23 @@ def test_manifests_of_before_count_as_final(fakes: Fakes, request_for: RequestFo
     del written["provisional"]
     fakes.store.manifests[request.banner_key] = msgspec.convert(written, Manifest)
     assert make(pipeline, request).reused
+
+
+def test_no_preview_is_shown_of_a_blocked_product(fakes: Fakes, request_for: RequestFor) -> None:
+    request = request_for()
+    fakes.screen.words = {request.product.product_id: "it says so"}
+    (outcome,) = fakes.pipeline(progressive=True).preview([request])
+    assert isinstance(outcome, UnmakeableBanner)
+    assert outcome.code == "blocked_product"
+    assert fakes.store.manifests == {}
+
+
+def test_a_painter_that_is_not_to_be_had_is_rejected_once(fakes: Fakes, request_for: RequestFor) -> None:
+    pipeline, request = fakes.pipeline(progressive=True), request_for()
+    preview(pipeline, request)
+
+    def refuse(_: object) -> int:
+        raise OverBudget("enough")
+
+    fakes.painter.level = refuse
+    assert [each.reason for each in make(pipeline, request).manifest.rejected] == ["enough"]

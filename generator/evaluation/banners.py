@@ -1,0 +1,182 @@
+"""Judges finished banners from their files alone: as good as a visitor's browser gets them.
+
+Per picture: bytes; the least contrast of its words, as the gate measured it; fidelity and SSIM of the product against
+the catalogue's picture, LPIPS of the same; BRISQUE; the share of the headline that a reader reads; CLIP score, d_p and
+d_t. What cannot be measured here is left empty, and a note says why.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+
+from contracts.catalog import Cohort
+from contracts.manifest import Area, Description, Manifest
+from contracts.messages import Rendition
+from generator.evaluation.exported import ExportedBanner
+from generator.evaluation.likeness_of_product import fidelity, on, placed, ssim_map, window_of
+from generator.evaluation.quality import Lpips, Naturalness
+from generator.evaluation.reading import Reader, readable, share_read
+from generator.evaluation.reporting import Figure, Report
+from generator.personal.likeness import Likeness
+from generator.ports import Image, ProductImage
+
+FAITHFUL = 0.98
+"""SSIM of the product's pixels from which a banner shows the shop's product and no likeness of it."""
+_CLIP_SCALE = 2.5
+"""w of Hessel et al., "CLIPScore" (2021)."""
+_WHITE = 255
+
+Row = dict[str, Figure]
+WORST: Mapping[str, Callable[[Sequence[float]], float]] = {"fidelity": min, "contrast": min, "bytes": max, "read": min}
+"""Figures of which the worst banner counts as much as the mean: a visitor sees one banner, not the average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What judges, each None where it is not there; `why_not` says why, by the figure's name."""
+
+    naturalness: Naturalness | None = None
+    reader: Reader | None = None
+    lpips: Lpips | None = None
+    likeness: Likeness | None = None
+    why_not: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What banners are compared with: catalogue pictures by product id, cohorts by their id."""
+
+    products: Mapping[str, ProductImage]
+    cohorts: Mapping[str, Cohort]
+
+
+def evaluate_banners(banners: Sequence[ExportedBanner], shop: Shop, judges: Judges, *, each: bool = False) -> Report:
+    """Return figures per size, and over all: means, and of some the worst. `each`: one row per picture instead.
+
+    Raises:
+        ConfigurationError: a blob that a manifest names is not there.
+    """
+    rows = [
+        judged(banner.manifest, rendition, pixels, shop, judges)
+        for banner in banners
+        for rendition, pixels in banner.pictures()
+    ]
+    notes = dict(judges.why_not) | _missing(banners, shop)
+    return Report("banners", rows if each else _by_size(rows), notes)
+
+
+def judged(manifest: Manifest, rendition: Rendition, pixels: Image, shop: Shop, judges: Judges) -> Row:
+    """Return the figures of one picture."""
+    area, catalogue = manifest.products.get(rendition.size), shop.products.get(manifest.product_id)
+    row: Row = {
+        "banner": manifest.banner_key[:12],
+        "size": rendition.size,
+        "engine": manifest.provenance.engine,
+        "bytes": rendition.bytes,
+        "contrast": _contrast(manifest, rendition),
+        **_product_figures(pixels, area, catalogue, judges.lpips),
+        "brisque": judges.naturalness.score(pixels) if judges.naturalness is not None else None,
+        "read": _read(manifest.words.headline, pixels, judges.reader),
+        **_likeness_figures(manifest, pixels, shop.cohorts.get(manifest.cohort_id), judges.likeness),
+    }
+    return row
+
+
+def _contrast(manifest: Manifest, rendition: Rendition) -> float | None:
+    scores = [each.score for each in manifest.gates if each.gate == "contrast" and each.size == rendition.size]
+    return min(scores, default=None)
+
+
+def _product_figures(pixels: Image, area: Area | None, catalogue: ProductImage | None, lpips: Lpips | None) -> Row:
+    """Compare the product on the banner with the catalogue's picture, as large as it is there.
+
+    `fidelity` looks at the product's own pixels; `ssim` and `lpips` at its whole box, against the product on white, as
+    PMG compares a picture with that of the item: they say how much scene there is, too.
+    """
+    nothing: Row = {"fidelity": None, "ssim": None, "lpips": None}
+    if area is None or catalogue is None or not catalogue.cut_out:
+        return nothing
+    product = placed(catalogue.pixels, area)
+    if product is None:
+        return nothing
+    window = window_of(pixels, area)
+    if window.shape[:2] != product.shape[:2]:
+        return nothing
+    on_paper = on(np.full_like(window, _WHITE), product)
+    return {
+        "fidelity": fidelity(pixels, product, area),
+        "ssim": float(ssim_map(window, on_paper).mean()),
+        "lpips": lpips.distance(window, on_paper) if lpips is not None else None,
+    }
+
+
+def _read(headline: str, pixels: Image, reader: Reader | None) -> float | None:
+    if reader is None or not readable(headline):
+        return None
+    return share_read(headline, reader.lines(pixels))
+
+
+def _likeness_figures(manifest: Manifest, pixels: Image, cohort: Cohort | None, likeness: Likeness | None) -> Row:
+    """CLIP score of the picture with its description; d_p with what the cohort likes; d_t with the product."""
+    if likeness is None:
+        return {"clip_score": None, "d_p": None, "d_t": None}
+    description = manifest.description
+    texts = [caption(description), target(description), preference(cohort) if cohort is not None else ""]
+    whole, product, liked = (float(each) for each in likeness.similarities([pixels], texts)[0])
+    return {
+        "clip_score": _CLIP_SCALE * max(0.0, whole),
+        "d_p": _agreement(liked) if cohort is not None else None,
+        "d_t": _agreement(product),
+    }
+
+
+def caption(description: Description) -> str:
+    """Return the description as one sentence."""
+    return f"a photo of {target(description)} in {description.setting}"
+
+
+def target(description: Description) -> str:
+    """Return the product as words."""
+    return " ".join([*description.attributes, description.subject])
+
+
+def preference(cohort: Cohort) -> str:
+    """Return what a cohort likes as words."""
+    return f"a {', '.join(cohort.mood)} scene in {cohort.light} light"
+
+
+def _agreement(cosine: float) -> float:
+    """Return a cosine on PMG's scale, 0 to 1."""
+    return (1 + cosine) / 2
+
+
+def _by_size(rows: Sequence[Row]) -> list[Row]:
+    sizes = list(dict.fromkeys(str(row["size"]) for row in rows))
+    groups = [(size, [row for row in rows if row["size"] == size]) for size in sizes]
+    return [_summary(size, group) for size, group in [*groups, ("all", list(rows))]]
+
+
+def _summary(size: str, rows: Sequence[Row]) -> Row:
+    summary: Row = {"size": size, "pictures": len(rows)}
+    figures = [name for name in (rows[0] if rows else {}) if name not in {"banner", "size", "engine"}]
+    for name in figures:
+        values = [float(value) for row in rows if isinstance(value := row[name], int | float)]
+        summary[name] = fmean(values) if values else None
+        if name in WORST:
+            summary[f"worst_{name}"] = WORST[name](values) if values else None
+    faithful = [float(value) >= FAITHFUL for row in rows if isinstance(value := row["fidelity"], float)]
+    summary["faithful_share"] = fmean(faithful) if faithful else None
+    return summary
+
+
+def _missing(banners: Sequence[ExportedBanner], shop: Shop) -> dict[str, str]:
+    notes = {}
+    without = {each.manifest.product_id for each in banners} - shop.products.keys()
+    if without:
+        notes["fidelity"] = f"{len(without)} products have no picture in the catalogue, {min(without)} for one"
+    unread = sum(not readable(each.manifest.words.headline) for each in banners)
+    if unread:
+        notes["read"] = f"{unread} headlines are in scripts that the reader does not know"
+    return notes

@@ -1,0 +1,86 @@
+"""Scenes whose right answer is known, and known ways to spoil them: what post-processing is measured on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from contracts.catalog import Cohort
+from contracts.manifest import Description
+from contracts.sizes import BannerSize
+from generator.layout.products import place_product
+from generator.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish, Shadow
+from generator.studio import StudioPainter
+from generator.studio.scenes import SCENES
+
+SIZE = BannerSize(1024, 512, 500_000)
+"""As wide as a diffusion model's pictures get."""
+GROUND_Y = 445.0
+STAND = Box(580, 60, 380, GROUND_Y - 60)
+_WORDS = Box(50, 50, 400, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnScene:
+    """A scene that the studio drew, without and with a product."""
+
+    setting: str
+    bare: Image
+    whole: Image
+    light_side: LightSide
+    shadow: Shadow
+    product: Box
+    product_image: ProductImage
+
+
+def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], count: int) -> Iterator[DrawnScene]:
+    """Yield `count` scenes of 1024 x 512: settings, cohorts and products in turn. Always the same ones."""
+    settings = sorted(SCENES)
+    composition = Composition("measured", SIZE, _WORDS, STAND, GROUND_Y, right_to_left=False)
+    for number in range(count):
+        setting, cohort = settings[number % len(settings)], cohorts[number % len(cohorts)]
+        image = products[number % len(products)]
+        described = Description(subject="product", attributes=(), setting=setting, describer="measured")
+        (painting,) = StudioPainter().paint([SceneWish(described, cohort, composition, number, image)])
+        whole = painting.pixels.copy()
+        light = painting.light_side
+        box = place_product(whole, image, STAND, GROUND_Y, light_side=light, shadow=painting.shadow)
+        if box is not None:
+            yield DrawnScene(setting, painting.pixels, whole, light, painting.shadow, box, image)
+
+
+def noisy(pixels: Image, deviation: float, seed: int) -> Image:
+    """Return the picture with normal noise on each channel, its standard deviation of 255."""
+    noise = np.random.default_rng(seed).normal(0, deviation, pixels.shape)
+    spoilt: Image = np.clip(pixels + noise + 0.5, 0, 255).astype(np.uint8)
+    return spoilt
+
+
+def halved(pixels: Image) -> Image:
+    """Return the picture at half its size."""
+    height, width = pixels.shape[:2]
+    return np.asarray(cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def tinted(pixels: Image, gains: tuple[float, float, float]) -> Image:
+    """Return the picture as bright under another light: red, green and blue by a factor each, in linear light."""
+    linear = (pixels.astype(np.float64) / 255) ** 2.2 * np.array(gains)
+    linear *= ((pixels / 255) ** 2.2).mean() / max(linear.mean(), 1e-9)
+    spoilt: Image = (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+    return spoilt
+
+
+def moved(scene: DrawnScene, top: float) -> tuple[Image, Image]:
+    """Return the scene with its product elsewhere, and where its pixels are (255): its top edge a share of the height.
+
+    The product is laid on a scene without it, as a model in mode `whole` may paint it at any height.
+    """
+    picture, mask = scene.bare.copy(), np.zeros(scene.bare.shape[:2], np.uint8)
+    side = scene.bare.shape[0] * 0.36
+    ground = top * (scene.bare.shape[0] - side) + side
+    box = Box(scene.bare.shape[1] * 0.4, ground - side, side * 1.4, side)
+    place_product(picture, scene.product_image, box, ground, light_side=scene.light_side, shadow=scene.shadow)
+    changed = np.abs(picture.astype(np.int16) - scene.bare).max(axis=2) > 40
+    mask[changed] = 255
+    return picture, mask

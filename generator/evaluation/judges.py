@@ -1,0 +1,42 @@
+"""Finds which judges are at hand, and says of the others why they are not. Nothing is downloaded."""
+
+from pathlib import Path
+
+from contracts.errors import ConfigurationError
+from generator.evaluation.banners import Judges
+from generator.evaluation.quality import Brisque, Lpips
+from generator.evaluation.reading import Reader
+from generator.personal.likeness import ClipLikeness
+
+
+def judges_at_hand(*, clip: str | None, lpips: Path | None, reading: bool = True) -> Judges:
+    """Return every judge whose package is installed; those that need a model, where one is named.
+
+    Raises:
+        ConfigurationError: a model that is named cannot be loaded.
+    """
+    why_not: dict[str, str] = {}
+    naturalness: Brisque | None = None
+    reader: Reader | None = None
+    try:
+        naturalness = Brisque()
+    except ConfigurationError as error:
+        why_not["brisque"] = str(error)
+    if reading:
+        try:
+            reader = Reader()
+        except ConfigurationError as error:
+            why_not["read"] = str(error)
+    else:
+        why_not["read"] = "not asked for"
+    if lpips is None:
+        why_not["lpips"] = "no model: name a file with torchvision's AlexNet by --lpips"
+    if clip is None:
+        why_not["clip_score, d_p, d_t"] = "no model: name an image-text model by --clip"
+    return Judges(
+        naturalness,
+        reader,
+        Lpips(lpips) if lpips is not None else None,
+        ClipLikeness(clip, setting="--clip") if clip is not None else None,
+        why_not,
+    )

@@ -1,0 +1,79 @@
+"""How much of the catalogue's own product is on a banner: structural similarity of its pixels. Pure.
+
+SSIM after Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error visibility to structural similarity"
+(2004): brightness, 11 x 11 Gaussian windows with a deviation of 1.5 pixels.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.manifest import Area
+from generator.ports import Image
+
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_WINDOW, _DEVIATION = (11, 11), 1.5
+_VISIBLE_ALPHA = 16
+"""What `generator.layout.products` trims a picture to."""
+_OF_THE_PRODUCT = 0.5
+_SAME_SHAPE = 0.04
+"""Relative difference of proportions above which a product was cut off by the banner's edge."""
+
+Floats = NDArray[np.float32]
+
+
+def ssim_map(first: Image, second: Image) -> Floats:
+    """Return the structural similarity around every pixel of two RGB pictures of one size, -1 to 1."""
+    a, b = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (first, second))
+    mean_a, mean_b = _windowed(a), _windowed(b)
+    var_a, var_b = _windowed(a * a) - mean_a**2, _windowed(b * b) - mean_b**2
+    covariance = _windowed(a * b) - mean_a * mean_b
+    above = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
+    return np.asarray(above / ((mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2)), np.float32)
+
+
+def placed(catalogue: Image, area: Area) -> Image | None:
+    """Return the catalogue's RGBA picture as large as the banner shows it; None where the banner cuts it off."""
+    visible = catalogue[..., 3] > _VISIBLE_ALPHA
+    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+    width, height = round(area.width), round(area.height)
+    if not len(rows) or width < 1 or height < 1:
+        return None
+    trimmed = catalogue[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    factor_x, factor_y = width / trimmed.shape[1], height / trimmed.shape[0]
+    if abs(factor_x / factor_y - 1) > _SAME_SHAPE + 1 / min(width, height):
+        return None
+    premultiplied = cv2.cvtColor(np.ascontiguousarray(trimmed), cv2.COLOR_RGBA2mRGBA)
+    scaled = cv2.resize(premultiplied, (width, height), interpolation=_interpolation(factor_x))
+    return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_mRGBA2RGBA), np.uint8)
+
+
+def window_of(banner: Image, area: Area) -> Image:
+    """Return the part of a banner that an area covers."""
+    top, left = round(area.y), round(area.x)
+    return np.ascontiguousarray(banner[top : top + round(area.height), left : left + round(area.width)])
+
+
+def on(ground: Image, product: Image) -> Image:
+    """Return an RGBA picture laid over a ground of its size."""
+    alpha = product[..., 3:].astype(np.float32) / 255
+    laid: Image = (product[..., :3] * alpha + ground * (1 - alpha) + 0.5).astype(np.uint8)
+    return laid
+
+
+def fidelity(banner: Image, product: Image, area: Area) -> float:
+    """Return the mean structural similarity over the product's own pixels: 1 when they are the catalogue's.
+
+    What lies around the product is taken from the banner itself, so that only the product is compared.
+    """
+    window = window_of(banner, area)
+    inside = product[..., 3] > 255 * _OF_THE_PRODUCT
+    return float(ssim_map(window, on(window, product))[inside].mean())
+
+
+def _interpolation(factor: float) -> int:
+    return cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+
+
+def _windowed(values: Floats) -> Floats:
+    return np.asarray(cv2.GaussianBlur(values, _WINDOW, _DEVIATION), np.float32)

@@ -1,0 +1,48 @@
+"""Makes a banner's scene of a painted picture, by the settings: cut → denoise → enlarge → match colours."""
+
+import cv2
+import numpy as np
+
+from contracts.sizes import BannerSize
+from generator.diffusion.prompts import Mode
+from generator.diffusion.shapes import Shape, Window, window_of
+from generator.ports import Image
+from generator.postprocess.colour import matched
+from generator.postprocess.cropping import salient_window
+from generator.postprocess.denoising import denoised
+from generator.postprocess.upscaling import enlarged
+from settings.model import PostprocessSettings
+
+
+class Finisher:
+    """Fits painted pictures to banners.
+
+    Where the product is laid over later (`scene`), the cut stays where the composition expects the surface; where the
+    model painted it (`whole`), the cut goes where it is.
+    """
+
+    def __init__(self, settings: PostprocessSettings, mode: Mode) -> None:
+        self._settings = settings
+        self._follows = mode == "whole" and settings.crop == "salient"
+
+    def __call__(self, picture: Image, size: BannerSize) -> Image:
+        """Return a painted RGB picture of any size as the scene of a banner, exactly its size."""
+        height, width = picture.shape[:2]
+        if self._follows:
+            window = salient_window(picture, size.width / size.height)
+        else:
+            window = window_of(Shape(width, height), size)
+        # Before enlarging: noise is still noise there, and there is less of it to look at.
+        clean = denoised(_within(picture, window), self._settings.denoise)
+        return matched(self._sized(clean, size), self._settings.colour_match)
+
+    def _sized(self, picture: Image, size: BannerSize) -> Image:
+        if self._settings.upscale == "detail":
+            return enlarged(picture, size.width, size.height)
+        interpolation = cv2.INTER_AREA if size.width < picture.shape[1] else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(picture, (size.width, size.height), interpolation=interpolation), np.uint8)
+
+
+def _within(picture: Image, window: Window) -> Image:
+    cut = picture[window.top : window.top + window.height, window.left : window.left + window.width]
+    return np.ascontiguousarray(cut)

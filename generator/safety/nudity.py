@@ -1,0 +1,85 @@
+"""A nudity classifier: any image classifier of transformers, by path, in safetensors only."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import ConfigurationError
+from generator.devices import check_exists, device_of
+from generator.ports import Image
+
+_SETTING = "generator.gates.nudity_model"
+_NUDE = ("nsfw", "nude", "nudity", "porn", "explicit", "hentai", "sexy", "unsafe")
+"""Words by which public classifiers name what is looked for; their labels are split at anything but letters."""
+_NOT = ("not", "non", "no", "un", "safe", "sfw", "normal", "neutral")
+
+
+class TransformersNudity:
+    """Implements `generator.ports.NudityClassifier`: the sum of the probabilities of every label that means nudity.
+
+    Raises:
+        ConfigurationError: the model cannot be loaded, or none of its labels means nudity.
+    """
+
+    def __init__(self, model: str, *, device: str = "auto") -> None:
+        self._device = device_of(device)
+        check_exists(_SETTING, model)
+        from transformers import AutoModelForImageClassification  # noqa: PLC0415  (seconds: only where asked for)
+        from transformers.image_processing_base import ImageProcessingMixin  # noqa: PLC0415
+
+        options = {"local_files_only": Path(model).exists()}
+        try:
+            self._sight = _Sight(ImageProcessingMixin.get_image_processor_dict(model, **options)[0])
+            loaded = AutoModelForImageClassification.from_pretrained(model, use_safetensors=True, **options)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise ConfigurationError(
+                f"{_SETTING} {model!r} cannot be loaded as an image classifier in safetensors (valid is, for example, "
+                f'"/models/nsfw_image_detection"): {error}'
+            ) from error
+        self._model = loaded.to(self._device).eval()
+        labels = self._model.config.id2label
+        self._nude = [number for number, label in labels.items() if means_nudity(label)]
+        if not self._nude:
+            raise ConfigurationError(
+                f"{_SETTING} {model!r} has the labels {', '.join(map(str, labels.values()))}; one of them must be "
+                f"among {', '.join(_NUDE)}"
+            )
+        self._lock = threading.Lock()
+
+    def probability(self, pixels: Image) -> float:
+        """Return how likely an RGB picture shows nudity, 0 to 1."""
+        import torch  # noqa: PLC0415
+
+        seen = torch.from_numpy(self._sight.of(pixels)).to(self._device)
+        with self._lock, torch.inference_mode():
+            probabilities = self._model(pixel_values=seen).logits.float().softmax(dim=-1)[0]
+        return float(probabilities[self._nude].sum())
+
+
+class _Sight:
+    """How a classifier sees a picture: the whole of it in its square, at its own scale of brightness.
+
+    Its own processor would cut the middle out of a wide banner, and needs torchvision.
+    """
+
+    def __init__(self, processor: dict[str, Any]) -> None:
+        size = processor.get("crop_size") or processor["size"]
+        side = size if isinstance(size, int) else size.get("shortest_edge")
+        self._size = (int(side or size["width"]), int(side or size["height"]))
+        self._mean = np.array(processor.get("image_mean", (0.5, 0.5, 0.5)), np.float32)
+        self._std = np.array(processor.get("image_std", (0.5, 0.5, 0.5)), np.float32)
+
+    def of(self, pixels: Image) -> NDArray[np.float32]:
+        """Return a batch of one, channels first."""
+        small = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        return np.ascontiguousarray(((small - self._mean) / self._std).transpose(2, 0, 1)[None], np.float32)
+
+
+def means_nudity(label: str) -> bool:
+    """Tell whether a classifier's label names nudity: `nsfw`, `Porn`, `explicit_nudity`, but not `non_nude`."""
+    words = "".join(letter if letter.isalpha() else " " for letter in str(label).lower()).split()
+    return any(word in _NUDE for word in words) and not any(word in _NOT for word in words)

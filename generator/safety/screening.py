@@ -1,0 +1,119 @@
+"""Screens products before anything is made of them, and what a language model writes about them."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import numpy as np
+import structlog
+from msgspec.structs import replace
+
+from contracts.catalog import Product
+from contracts.manifest import Description
+from generator.ports import Describer, Image, NudityClassifier, ProductImage
+from generator.safety.words import BlockedWords
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED = 4096
+"""Verdicts on pictures: a product is asked for once per cohort, and its picture is the same each time."""
+_WHITE = 255
+
+
+class OpenScreen:
+    """Blocks nothing; implements `generator.ports.Screen`."""
+
+    def by_words(self, product: Product) -> str | None:  # noqa: ARG002  (the port's)
+        """Return None."""
+        return None
+
+    def by_picture(self, image: ProductImage) -> str | None:  # noqa: ARG002  (the port's)
+        """Return None."""
+        return None
+
+
+class ProductScreen:
+    """Blocks products by their words and by their pictures; implements `generator.ports.Screen`.
+
+    `threshold` is the probability from which a picture counts as nude. May be called from several threads.
+    """
+
+    def __init__(
+        self, words: BlockedWords | None = None, nudity: NudityClassifier | None = None, *, threshold: float = 0.5
+    ) -> None:
+        self._words = words or BlockedWords(())
+        self._nudity = nudity
+        self._threshold = threshold
+        self._verdicts: OrderedDict[bytes, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def by_words(self, product: Product) -> str | None:
+        """Return why the product's words block it, or None. Everything of it that a banner or a prompt may show."""
+        found = self._words.found(words_of(product))
+        return f"its record holds the blocked word {found!r}" if found else None
+
+    def by_picture(self, image: ProductImage) -> str | None:
+        """Return why the product's picture blocks it, or None."""
+        if self._nudity is None:
+            return None
+        probability = self._probability(on_white(image.pixels), self._nudity.probability)
+        if probability < self._threshold:
+            return None
+        return f"its picture shows nudity by the classifier ({probability:.2f}, from {self._threshold:g} on)"
+
+    def _probability(self, pixels: Image, classify: Callable[[Image], float]) -> float:
+        key = blake2b(pixels.tobytes(), digest_size=16).digest()
+        with self._lock:
+            known = self._verdicts.get(key)
+        if known is not None:
+            return known
+        probability = classify(pixels)
+        with self._lock:
+            self._verdicts[key] = probability
+            if len(self._verdicts) > _REMEMBERED:
+                self._verdicts.popitem(last=False)
+        return probability
+
+
+class ScreenedDescriber:
+    """A describer whose blocked words nobody reads: the understudy describes such a product instead.
+
+    Implements `generator.ports.Describer`. A model may write what the record does not say.
+    """
+
+    def __init__(self, describer: Describer, understudy: Describer, words: BlockedWords) -> None:
+        self._describer = describer
+        self._understudy = understudy
+        self._words = words
+
+    @property
+    def revision(self) -> str:
+        """That of the describer: what it may not say changes no key."""
+        return self._describer.revision
+
+    def describe(self, products: Sequence[Product]) -> list[Description]:
+        """Return one description per product, in order."""
+        described = self._describer.describe(products)
+        return [self._screened(each, product) for each, product in zip(described, products, strict=True)]
+
+    def _screened(self, description: Description, product: Product) -> Description:
+        found = self._words.found([description.subject, *description.attributes, description.setting])
+        if found is None:
+            return description
+        log.warning("description_blocked", product_id=product.product_id, word=found)
+        (understudied,) = self._understudy.describe([product])
+        return replace(understudied, fallback_reason=f"the describer wrote the blocked word {found!r}")
+
+
+def words_of(product: Product) -> list[str]:
+    """Return every text of a product that may reach a banner or a model."""
+    texts = [product.title, product.brand, product.description, product.category, *product.highlights]
+    return [text for text in texts if text]
+
+
+def on_white(pixels: Image) -> Image:
+    """Return an RGBA picture as it looks on white paper."""
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    flat: Image = (pixels[..., :3] * alpha + _WHITE * (1 - alpha) + 0.5).astype(np.uint8)
+    return flat

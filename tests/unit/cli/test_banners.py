@@ -1,0 +1,79 @@
+"""`bannerstream banners export` and `blocked`, on a bucket in memory."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.main import run_command
+from contracts.codecs import decode
+from contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
+from contracts.messages import Rendition
+from storage.fakes import MemoryBannerStore
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryBannerStore:
+    monkeypatch.chdir(tmp_path)
+    memory = MemoryBannerStore()
+    monkeypatch.setattr("cli.banners.S3BannerStore", lambda _: memory)
+    return memory
+
+
+def put_banner(store: MemoryBannerStore, banner_key: str) -> Manifest:
+    blob_key = store.put_blob(banner_key.encode(), "image/webp")
+    sha256 = blob_key.rpartition("/")[2].partition(".")[0]
+    rendition = Rendition(
+        size="300x250", blob_key=blob_key, width=300, height=250, bytes=64, sha256=sha256, media_type="image/webp"
+    )
+    manifest = Manifest(
+        banner_key=banner_key,
+        revision=1,
+        product_id="mug",
+        product_rev="0" * 16,
+        cohort_id="home",
+        cohort_rev="1" * 16,
+        locale="en",
+        variant="a",
+        creative_revision="1",
+        description=Description(subject="mug", attributes=(), setting="kitchen", describer="lexicon@1"),
+        words=BannerCopy(headline="A mug", line="", call_to_action="Look"),
+        provenance=Provenance(painter="studio@1", engine="studio"),
+        seed=7,
+        templates={"300x250": "split"},
+        gates=(),
+        renditions=(rendition,),
+        stage_ms={},
+        created_at=0,
+    )
+    store.put_manifest(manifest)
+    return manifest
+
+
+def test_what_is_exported_is_whole_and_no_more_than_asked_for(store: MemoryBannerStore) -> None:
+    first, _ = put_banner(store, "a" * 64), put_banner(store, "b" * 64)
+    assert run_command(["banners", "export", "out", "--limit", "1"]) == 0
+    (path,) = Path("out/manifests").iterdir()
+    assert decode(path.read_bytes(), Manifest) == first
+    assert (Path("out") / first.renditions[0].blob_key).read_bytes() == b"a" * 64
+
+
+def test_an_export_to_where_a_file_is_stops_with_its_name(
+    store: MemoryBannerStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_banner(store, "a" * 64)
+    Path("out").write_text("in the way")
+    assert run_command(["banners", "export", "out"]) == 3
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_blocked_products_are_listed_with_their_reason(
+    store: MemoryBannerStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["banners", "blocked"]) == 0
+    assert "no product is blocked" in capsys.readouterr().err
+    store.put_block(Block(product_id="knife", product_rev="0" * 16, gate="words", reason="says so", blocked_at=1000))
+    assert run_command(["banners", "blocked", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["product"], row["gate"], row["reason"]) == ("knife", "words", "says so")
+    assert row["blocked_at"].startswith("1970-01-01T00:00:01")

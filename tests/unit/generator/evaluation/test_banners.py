@@ -1,0 +1,120 @@
+"""Judges of finished banners, on a banner that the studio makes of the example's own catalogue."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from catalog.files import read_catalogue
+from contracts.codecs import encode
+from contracts.errors import ConfigurationError
+from contracts.keys import manifest_object_key
+from contracts.messages import Rendition
+from contracts.sizes import RECTANGLE
+from demo.example import CATALOGUE
+from generator.evaluation.banners import Judges, Shop, evaluate_banners
+from generator.evaluation.exported import ExportedBanner, read_exported
+from generator.evaluation.quality import Brisque
+from generator.once import paint_once, product_image
+from generator.pipeline import manifest_of
+from generator.ports import Image, ProductImage
+from settings import GeneratorSettings
+from storage.fakes import MemoryBannerStore
+
+PRODUCT = "mug-stoneware-terracotta"
+
+
+class LevelOfGrey:
+    """Stands in for BRISQUE where its figure does not matter."""
+
+    def score(self, pixels: Image) -> float:
+        """Return the mean of all pixels."""
+        return float(pixels.mean())
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    found = read_catalogue(CATALOGUE)
+    return Shop({PRODUCT: product_image(found.images[PRODUCT])}, {cohort.cohort_id: cohort for cohort in found.cohorts})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one banner, as `banners export` leaves it."""
+    found = read_catalogue(CATALOGUE)
+    product = next(each for each in found.products if each.product_id == PRODUCT)
+    once = paint_once(GeneratorSettings(), product, found.cohorts[0], picture=found.images[PRODUCT], size=RECTANGLE)
+    store, into = MemoryBannerStore(), tmp_path_factory.mktemp("exported")
+    made = [
+        (picture.size, file, store.put_blob(file.content, file.media_type))
+        for picture in once.composed.pictures
+        for file in picture.files
+    ]
+    renditions = tuple(
+        Rendition(
+            size=size.name,
+            blob_key=key,
+            width=size.width,
+            height=size.height,
+            bytes=len(file.content),
+            sha256=key.rpartition("/")[2].partition(".")[0],
+            media_type=file.media_type,
+        )
+        for size, file, key in made
+    )
+    manifest = manifest_of(once.request, once.composed, renditions, created_at=1, revision=1)
+    written = store.objects | {manifest_object_key(manifest.banner_key): encode(manifest)}
+    for key, content in written.items():
+        (into / key).parent.mkdir(parents=True, exist_ok=True)
+        (into / key).write_bytes(content)
+    return into
+
+
+def test_a_folder_is_read_from_above_too_and_a_limit_is_kept(folder: Path) -> None:
+    (banner,) = read_exported(folder.parent, limit=1)
+    (picture,) = banner.pictures()
+    assert picture[1].shape == (RECTANGLE.height, RECTANGLE.width, 3)
+
+
+def test_a_folder_without_manifests_says_how_to_fill_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="banners export"):
+        read_exported(tmp_path)
+
+
+def test_a_blob_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    (banner,) = read_exported(folder)
+    with pytest.raises(ConfigurationError, match="blobs/"):
+        list(ExportedBanner(banner.manifest, tmp_path).pictures())
+
+
+def test_a_banner_with_another_product_is_less_faithful(folder: Path, shop: Shop) -> None:
+    judges = Judges(LevelOfGrey(), why_not={"lpips": "no model"})
+    report = evaluate_banners(read_exported(folder), shop, judges)
+    own = report.rows[0]
+    upside_down = ProductImage(np.ascontiguousarray(shop.products[PRODUCT].pixels[::-1]), cut_out=True)
+    turned = Shop({PRODUCT: upside_down}, shop.cohorts)
+    other = evaluate_banners(read_exported(folder), turned, judges).rows[0]
+    assert isinstance(own["fidelity"], float)
+    assert isinstance(other["fidelity"], float)
+    assert own["fidelity"] > 0.9 > other["fidelity"]
+    assert isinstance(own["contrast"], float)
+    assert own["contrast"] >= 4.5
+    assert own["lpips"] is own["clip_score"] is None
+    assert report.notes["lpips"] == "no model"
+
+
+def test_a_product_without_a_picture_is_told(folder: Path, shop: Shop) -> None:
+    report = evaluate_banners(read_exported(folder), Shop({}, shop.cohorts), Judges(), each=True)
+    assert report.rows[0]["fidelity"] is None
+    assert PRODUCT in report.notes["fidelity"]
+
+
+def test_brisque_finds_a_blurred_noisy_picture_worse(folder: Path) -> None:
+    pytest.importorskip("brisque", reason="needs the [evaluate] extra")
+    (banner,) = read_exported(folder)
+    ((_, pixels),) = banner.pictures()
+    pixels = pixels[:128, :128]
+    noise = np.random.default_rng(1).normal(0, 40, pixels.shape)
+    spoilt = np.clip(cv2.GaussianBlur(pixels, (0, 0), 4) + noise, 0, 255).astype(np.uint8)
+    assert Brisque().score(spoilt) > Brisque().score(pixels)
