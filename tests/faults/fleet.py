@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -57,6 +58,11 @@ class Worker:
         if not self._is_folding:
             self._is_folding = "folding" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
         return self._is_folding
+
+    def recoveries(self) -> int:
+        """Return how often it has recovered its partitions and gone on."""
+        log = self.process.log_file.read_text(encoding="utf-8", errors="replace")
+        return len(re.findall(r"folding \d+ partitions", log))
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)

@@ -76,7 +76,7 @@ async def pause(scene: Scene) -> None:
     paused = scene.random.choice(workers)
     paused.send(signal.SIGSTOP)
     await _taken_over(scene)
-    paused.send(signal.SIGCONT)
+    await _wake(scene, paused)
 
 
 async def pause_in_flush(scene: Scene) -> None:
@@ -89,7 +89,7 @@ async def pause_in_flush(scene: Scene) -> None:
 
     await until(it_stopped, "the worker stops itself")
     await _taken_over(scene)
-    paused.send(signal.SIGCONT)
+    await _wake(scene, paused)
 
 
 async def broker_restart(scene: Scene) -> None:
@@ -234,6 +234,18 @@ async def _taken_over(scene: Scene) -> None:
 
     await until(all_is_committed, "the other worker takes over")
     scene.faults += 1
+
+
+async def _wake(scene: Scene, paused: Worker) -> None:
+    """Let it go on, and return once it has found out: until the group gives it partitions anew, it shows the old."""
+    before = paused.recoveries()
+    paused.send(signal.SIGCONT)
+
+    async def it_has_recovered() -> bool:
+        scene.fleet.check()
+        return paused.recoveries() > before
+
+    await until(it_has_recovered, "the paused worker is given partitions anew")
 
 
 @asynccontextmanager
