@@ -9,6 +9,8 @@ from contracts.errors import ConfigurationError
 from generator.safety.nudity import TransformersNudity, means_nudity
 from tests.tiny_models import save_image_classifier
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # the libraries' own
+
 
 def test_labels_that_mean_nudity() -> None:
     assert all(map(means_nudity, ("nsfw", "NSFW", "porn", "Explicit_Nudity", "sexy", "unsafe")))
