@@ -5,18 +5,9 @@ docs/settings.md is generated from here, and a test fails when it is behind.
 """
 
 from settings.forms import input_forms, read_mappings
-from settings.model import (
-    CdnSettings,
-    DiffusionSettings,
-    EdgeSettings,
-    GeneratorSettings,
-    InputSettings,
-    KafkaSettings,
-    PrivacySettings,
-    Settings,
-    StorageSettings,
-    StreamsSettings,
-)
+from settings.generating import DiffusionSettings, GeneratorSettings
+from settings.model import InputSettings, KafkaSettings, PrivacySettings, Settings, StorageSettings, StreamsSettings
+from settings.showing import CdnSettings, EdgeSettings
 from settings.sources import load_settings
 
 __all__ = [

@@ -20,7 +20,7 @@ from generator.postprocess.colour import matched
 from generator.postprocess.cropping import salient_window
 from generator.postprocess.denoising import denoised
 from generator.postprocess.upscaling import enlarged
-from settings.model import PostprocessSettings
+from settings.generating import PostprocessSettings
 
 _PANEL = 720
 _MARGIN, _GAP, _CAPTION = 36, 20, 30

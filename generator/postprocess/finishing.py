@@ -11,7 +11,7 @@ from generator.postprocess.colour import matched
 from generator.postprocess.cropping import salient_window
 from generator.postprocess.denoising import denoised
 from generator.postprocess.upscaling import enlarged
-from settings.model import PostprocessSettings
+from settings.generating import PostprocessSettings
 
 
 class Finisher:

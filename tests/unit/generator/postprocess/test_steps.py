@@ -16,7 +16,7 @@ from generator.postprocess.colour import KEPT_OTHER, KEPT_WARM, cast, matched
 from generator.postprocess.cropping import saliency, salient_window
 from generator.postprocess.denoising import denoised, noise_level
 from generator.postprocess.upscaling import enlarged
-from settings.model import PostprocessSettings
+from settings.generating import PostprocessSettings
 
 
 def scene(width: int = 256, height: int = 128) -> Image:

@@ -1,0 +1,205 @@
+"""The groups of the GPU agent."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from settings.groups import Group, Seconds
+
+
+class GateSettings(Group):
+    """What may not be shown."""
+
+    blocked_words: Path | None = Field(
+        None,
+        description="Text file, one word or phrase a line: no banner is made of a product whose record holds one.",
+    )
+    nudity_model: str | None = Field(
+        None,
+        description="Path or hub id of an image classifier of transformers: product pictures and painted scenes are "
+        "looked at. Without it, a diffusion pipeline's own safety checker is all there is.",
+    )
+    nudity_threshold: float = Field(0.5, gt=0, le=1, description="Probability from which a picture counts as nude.")
+    most_skin: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of skin-coloured pixels that a painted scene may have. A rough hint, no classifier: wood "
+        "and sand have the colour of skin.",
+    )
+
+
+class PostprocessSettings(Group):
+    """What is done to a scene after a model painted it."""
+
+    crop: Literal["low", "salient"] = Field(
+        "salient",
+        description="Which part of a painted picture becomes a banner of other proportions: its lower middle, or, with "
+        '`painter_mode = "whole"`, where most is to be seen.',
+    )
+    denoise: float = Field(
+        0.0,
+        ge=0,
+        le=3,
+        description="Share of the measured noise that is removed; 0 turns it off. Takes 1.4 s of CPU a megapixel where "
+        "there is noise: for models that leave some.",
+    )
+    upscale: Literal["cubic", "detail"] = Field(
+        "cubic",
+        description="How a picture is enlarged; `detail` keeps edges crisper, for 60 ms of CPU a megapixel.",
+    )
+    colour_match: float = Field(
+        0.8, ge=0, le=1, description="How far a colour cast beyond natural light is taken back from a painted scene."
+    )
+
+
+class DiffusionSettings(Group):
+    """What a diffusers pipeline starts from, is steered by and saves on; docs/models.md says what goes together."""
+
+    task: Literal["as-saved", "text-to-image", "image-to-image", "inpainting"] = Field(
+        "as-saved",
+        description="What the model starts from: noise, the studio's drawing of the scene, or the product with a mask "
+        "around it. `as-saved`: what its own index says.",
+    )
+    strength: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="With `image-to-image`: how far the model may leave the studio's drawing; 1 forgets it. Of the "
+        "steps, this part is run.",
+    )
+    scheduler: Literal["as-saved", "trailing", "lcm", "euler", "euler-ancestral", "dpm++"] = Field(
+        "as-saved",
+        description="How noise is removed. `trailing`: the model's own, begun at its last step, for few steps; `lcm`: "
+        "for latent consistency models and their LoRAs.",
+    )
+    controlnet: str | None = Field(
+        None, description="Path or hub id of a ControlNet of the model's family: the product's outline or depth steers."
+    )
+    controlnet_reads: Literal["edges", "depth"] = Field("edges", description="What the ControlNet was trained on.")
+    controlnet_scale: float = Field(0.7, gt=0, le=2, description="How strictly the ControlNet steers.")
+    brands: Path | None = Field(
+        None, description="A `brands.toml`: a LoRA or a textual inversion for each brand that has its own look."
+    )
+    adapters_loaded: int = Field(
+        4, ge=1, le=64, description="LoRAs kept in the model's memory; the one not used for longest makes room."
+    )
+    tiny_vae: str | None = Field(
+        None, description="Path or hub id of a distilled VAE (taesd, taesdxl, taesd3, taef1): quicker, a little softer."
+    )
+    vae_slicing: bool = Field(False, description="Decode the pictures of a batch one by one: less memory.")
+    vae_tiling: bool = Field(False, description="Decode large pictures in tiles: much less memory, faint seams.")
+    quantise: Literal["none", "int8", "float8"] = Field(
+        "none", description="8-bit weights: half the memory. `float8` is quicker too, on Ada and Hopper or newer."
+    )
+    compile: bool = Field(
+        False, description="Compile the model: quicker pictures after minutes at the start. Not together with LoRAs."
+    )
+
+
+class GeneratorSettings(Group):
+    """The GPU agent."""
+
+    group_id: str = Field("bannerstream-generator", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Consumer group.")
+    creative_revision: str = Field(
+        "1", min_length=1, max_length=64, description="Raise it to have every banner painted anew."
+    )
+    describer: Literal["lexicon", "transformers"] = Field(
+        "lexicon", description="What turns a product's name into a scene."
+    )
+    describer_model: str | None = Field(
+        None, description="Path or hub id of a causal language model; a `.gguf` file works."
+    )
+    describer_mode: Literal["auto", "choose", "write"] = Field(
+        "auto",
+        description="`choose` has the model choose among the lexicon's candidates, `write` has it write freely, under "
+        "a grammar; `auto` writes from a billion parameters on.",
+    )
+    painter: str = Field(
+        "studio",
+        pattern=r"^(studio|diffusers|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="What paints the scene: `studio`, `diffusers`, or a painter of your own as `module:Class` "
+        "(docs/painters.md).",
+    )
+    painter_model: str | None = Field(
+        None, description="Path or hub id of a diffusers pipeline in safetensors; a painter of your own reads it too."
+    )
+    painter_mode: Literal["scene", "whole"] = Field(
+        "scene", description="`scene` lays the catalogue's own product over; `whole` lets the model paint it."
+    )
+    personal: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How much of a picture is the cohort's own style, against the product's: keywords of what the "
+        "cohort looks at go into the prompt. With 0 its mood alone does. Above 0, streams tells the generator the "
+        "cohort's top products, so that both must read the same value.",
+    )
+    personal_candidates: int = Field(
+        4, ge=1, le=16, description="Pictures painted per banner, the best of which is kept; needs `personal_model`."
+    )
+    personal_model: str | None = Field(
+        None, description="Path or hub id of a CLIP-class image-text model, which chooses among the pictures."
+    )
+    painter_steps: int = Field(4, ge=1, le=200, description="Denoising steps.")
+    painter_guidance: float = Field(0.0, ge=0, le=30, description="Classifier-free guidance; 0 for turbo models.")
+    diffusion: DiffusionSettings = Field(default_factory=DiffusionSettings, description="The diffusers pipeline.")
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    batch_size: int = Field(8, ge=1, le=256, description="Requests that are taken up together.")
+    batches_in_flight: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Batches of requests worked on at once: while one is painted, another is laid out, encoded and "
+        "stored.",
+    )
+    queue_size: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="Requests held in memory, waiting or worked on; when there are as many, partitions are paused.",
+    )
+    images_together: int = Field(
+        16, ge=1, le=256, description="Most pictures that the model paints in one step; fewer where memory runs out."
+    )
+    batch_wait_s: float = Field(
+        0.02, ge=0, le=10, description="How long a picture waits for others of its shape and adapter."
+    )
+    images_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Most pictures that this process has the model paint in any minute; the studio paints the "
+        "others. 0: no limit.",
+    )
+    images_per_hour: int = Field(0, ge=0, description="The same in any hour.")
+    step_timeout_s: Seconds = Field(
+        60.0, description="A step of a model that takes longer than this hangs, and is given up."
+    )
+    after_hang: Literal["rebuild", "exit"] = Field(
+        "rebuild",
+        description="When a step hung: `rebuild` loads the model anew while the studio paints, and ends the process if "
+        "that hangs too; `exit` ends it at once, for its supervisor to start another.",
+    )
+    warm_up: bool = Field(True, description="Paint one picture of each shape before the first request is taken.")
+    progressive: bool = Field(
+        False,
+        description="Announce a studio banner at once and replace it by the model's when that is ready. Of no effect "
+        "where the studio is the painter.",
+    )
+    encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
+    gates: GateSettings = Field(default_factory=GateSettings, description="What may not be shown.")
+    postprocess: PostprocessSettings = Field(
+        default_factory=PostprocessSettings, description="What is done to a painted scene."
+    )
+    metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+
+    @model_validator(mode="after")
+    def _models_are_named(self) -> Self:
+        if self.describer == "transformers" and not self.describer_model:
+            raise ValueError('generator.describer_model is required, for example "/models/SmolLM2-1.7B-Instruct"')
+        if self.personal_model and not self.personal:
+            raise ValueError("generator.personal_model is not read with generator.personal = 0; 0.5 weighs both alike")
+        if self.painter == "diffusers" and not self.painter_model:
+            raise ValueError('generator.painter_model is required, for example "/models/sd-turbo"')
+        return self
