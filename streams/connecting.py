@@ -18,8 +18,9 @@ REQUEST_TIMEOUT_S = 10.0
 """After this long an unacknowledged record counts as failed, and the outage is logged. Never longer than the session: a
 worker that was paused past it must not write what it had pending."""
 
-CHANGELOG_FETCH_BYTES = 4_194_304
-"""Fetched of one changelog partition at a time when it is read back: a million visitors then take 80 fetches."""
+CHANGELOG_FETCH_BYTES = 1_048_576
+"""Fetched of one changelog partition at a time when it is read back. Four times as much restores no faster, and leaves
+a worker with 400,000 visitors 80 MB larger."""
 
 
 async def connected_producer(settings: Settings) -> AIOKafkaProducer:

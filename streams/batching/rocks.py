@@ -20,9 +20,9 @@ MAX_AGE_S = 3 * 86_400
 """A folder that was left for longer is read anew. The changelog drops tombstones after a week (`delete.retention.ms`),
 so an older folder could keep somebody who was erased meanwhile."""
 
-MEMTABLE_BYTES = 32 << 20
-CACHE_BYTES = 64 << 20
-"""Memory of one partition: two memtables and a block cache, about 130 MB at most whatever the table's size."""
+MEMTABLE_BYTES = 8 << 20
+CACHE_BYTES = 16 << 20
+"""Memory of one partition: two memtables and a block cache, 32 MB at most whatever the table's size."""
 
 
 class OnDisk:
