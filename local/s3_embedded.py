@@ -13,26 +13,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from local.errors import ServerMissing
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from local.s3_server import Credentials, start_s3
-from local.servers import Progress, no_progress
+from local.s3_server import S3Server
 
 
-class EmbeddedS3:
+class EmbeddedS3(S3Server):
     """An rclone process that serves one folder; its sub-folders are the buckets."""
 
     name: ClassVar[str] = "s3-embedded"
-
-    def __init__(
-        self, data_dir: Path, credentials: Credentials, port: int | None = None, on_progress: Progress = no_progress
-    ) -> None:
-        self._data_dir = data_dir.resolve()
-        self._credentials = credentials
-        self._on_progress = on_progress
-        self._port = port or free_port()
-        self.endpoint = f"{LOOPBACK}:{self._port}"
-        self.process: ChildProcess | None = None
 
     @staticmethod
     def why_unavailable() -> str | None:
@@ -45,21 +32,12 @@ class EmbeddedS3:
         """Start it and return when it answers."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
-        folder = self._data_dir / self.name
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         # `--config ""` keeps a user's own rclone.conf out of it.
-        self.process = start_s3(
-            [_program(), "serve", "s3", "--addr", self.endpoint, "--config", "", folder],
-            name=self.name,
-            data_dir=self._data_dir,
-            port=self._port,
+        self._run(
+            [_program(), "serve", "s3", "--addr", self.endpoint, "--config", "", self._folder],
             environment={"RCLONE_AUTH_KEY": f'"{self._credentials.access_key},{self._credentials.secret_key}"'},
         )
-
-    def stop(self) -> None:
-        """Stop it; its objects are files and stay."""
-        if self.process is not None:
-            self.process.stop()
 
 
 def _program() -> Path:

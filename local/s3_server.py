@@ -1,13 +1,14 @@
-"""What the S3 servers share: one account, and how they are started."""
+"""What the S3 servers share: one account, a folder, a port, and how they are started and stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from local.ports import LOOPBACK
+from local.ports import LOOPBACK, free_port
 from local.probes import http_answers
 from local.process import ChildProcess
-from local.servers import log_path
+from local.servers import Progress, log_path, no_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,29 @@ class Credentials:
     secret_key: str
 
 
-def start_s3(
-    command: list[str | Path],
-    *,
-    name: str,
-    data_dir: Path,
-    port: int,
-    environment: Mapping[str, str],
-) -> ChildProcess:
-    """Start an S3 server and return when it answers."""
-    process = ChildProcess(command, name=name, log_file=log_path(data_dir, name), environment=environment)
-    process.wait_until_ready(lambda: http_answers(LOOPBACK, port))
-    return process
+class S3Server:
+    """One S3 server process over one folder, with one account."""
+
+    name: ClassVar[str]
+
+    def __init__(
+        self, data_dir: Path, credentials: Credentials, port: int | None = None, on_progress: Progress = no_progress
+    ) -> None:
+        self._data_dir = data_dir.resolve()
+        self._folder = self._data_dir / self.name
+        self._credentials = credentials
+        self._on_progress = on_progress
+        self._port = port or free_port()
+        self.endpoint = f"{LOOPBACK}:{self._port}"
+        self.process: ChildProcess | None = None
+
+    def _run(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        """Start the server, and return when it answers."""
+        log_file = log_path(self._data_dir, self.name)
+        self.process = ChildProcess(command, name=self.name, log_file=log_file, environment=environment)
+        self.process.wait_until_ready(lambda: http_answers(LOOPBACK, self._port))
+
+    def stop(self) -> None:
+        """Stop it; its objects are files and stay."""
+        if self.process is not None:
+            self.process.stop()

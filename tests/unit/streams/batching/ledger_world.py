@@ -1,0 +1,120 @@
+"""A ledger with everything around it: brokers that answer when a test lets them, and a journal of what was done."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from faust.types import TP
+
+from streams.batching.errors import Abandoned
+from streams.batching.ledger import Ledger, Round
+from streams.batching.producing import Write
+from streams.batching.records import Batch
+from streams.batching.store import Codec, InMemory, Partitions
+
+DEADLINE_S = 10
+Journal = list[tuple[Any, ...]]
+
+
+class Brokers:
+    """Stands in for the producer: acknowledges each delivery once it is let through."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.fails: BaseException | None = None
+        self.may_write = True
+        self.ends: dict[int, int] = {}
+
+    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
+        self.asked.set()
+        await self.open.wait()
+        if self.fails is not None:
+            raise self.fails
+        if not self.may_write:
+            raise Abandoned("a test says so")
+        for write in writes:
+            self.journal.append(("state", write.partition, [(key, value) for key, value, _ in write.records]))
+            self.ends[write.partition] = self.ends.get(write.partition, 0) + len(write.records)
+        return {(write.topic, write.partition): self.ends[write.partition] for write in writes}
+
+
+class Consumer:
+    """Stands in for the consumer, and for its positions: notes what is applied and what is given back."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    @property
+    def positions(self) -> "Consumer":
+        return self
+
+    def apply(self, batch: Batch) -> None:
+        self.journal.append(("applied", batch.tp.partition, batch.end))
+
+    def give_back(self) -> None:
+        self.journal.append(("given back",))
+
+
+class World:
+    """A ledger with everything around it."""
+
+    def __init__(self) -> None:
+        self.journal: Journal = []
+        self.rounds: list[Round] = []
+        self.defects: list[BaseException] = []
+        self.brokers = Brokers(self.journal)
+        self.consumer = Consumer(self.journal)
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: InMemory())
+        self.publish_fails: BaseException | None = None
+        self.ledger: Ledger[str] = Ledger(
+            self.partitions,
+            "changelog",
+            self.brokers,
+            self.publish,
+            lambda: self.consumer,
+            on_defect=self.on_defect,
+            publish_first=self.publish_first,
+            on_round=self.rounds.append,
+        )
+
+    async def publish(self, effects: Sequence[str]) -> None:
+        if self.publish_fails is not None:
+            raise self.publish_fails
+        self.journal.append(("effects", list(effects)))
+
+    async def publish_first(self, effects: Sequence[str]) -> None:
+        if refused := [each for each in effects if each.startswith("refused")]:
+            self.journal.append(("first", refused))
+
+    async def on_defect(self, error: BaseException) -> None:
+        self.defects.append(error)
+
+    def fold(self, number: int, **states: bytes) -> None:
+        for key, state in states.items():
+            self.partitions[number].put(key.encode(), state)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110  (the journal has no event to wait for)
+                await asyncio.sleep(0)
+
+    async def held(self) -> None:
+        """Hold the acknowledgement of the next delivery, and return once it is asked for."""
+        self.brokers.open.clear()
+        self.brokers.asked.clear()
+        self.ledger.enter(batch(9, 0, 1), effects="held")
+        await asyncio.wait_for(self.brokers.asked.wait(), DEADLINE_S)
+
+    def kinds(self) -> list[str]:
+        return [each[0] for each in self.journal]
+
+
+def batch(number: int, begin: int, end: int) -> Batch:
+    return Batch(TP("clicks", number), begin, end, [])
+
+
+async def within_deadline(waiting: Any) -> Any:
+    return await asyncio.wait_for(waiting, DEADLINE_S)
