@@ -1,6 +1,7 @@
 """The purger on a real broker: what it reads, what it tells the CDN, and what it commits when."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -115,6 +116,10 @@ class Running:
     def active(self) -> bool:
         return self.registry.get_sample_value("bannerstream_cdn_active") == 1
 
+    @property
+    def waiting_since(self) -> float:
+        return self.registry.get_sample_value("bannerstream_cdn_waiting_since_seconds") or 0
+
     async def begun(self) -> None:
         """Return once it has caught up."""
         await until(lambda: self.active or self.task.done())
@@ -178,16 +183,19 @@ async def test_a_purger_that_comes_later_knows_who_waits_for_which_banner(shop: 
 async def test_nothing_is_committed_before_the_cdn_has_taken_it(shop: Shop) -> None:
     async with shop.purger() as purger:
         await purger.begun()
-        before = await shop.committed()
+        before, begun_at = await shop.committed(), time.time() - 1
+        assert purger.waiting_since == 0
         shop.api.script, shop.api.stuck = [(503, {"Retry-After": "0"}, "down")], True
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))
         await until(lambda: shop.api.scripted >= 2)
         assert await shop.committed() == before
+        assert begun_at <= purger.waiting_since <= time.time()
     assert await shop.committed() == before, "and not because it was told to stop"
     shop.api.script = []
-    async with shop.purger():
+    async with shop.purger() as purger:
         await shop.told(f"user-{ANNA}")
         await until(lambda: len(shop.api.batches) == 1)
+        await until(lambda: purger.waiting_since == 0)
 
 
 async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letters(shop: Shop) -> None:
