@@ -1,4 +1,4 @@
-"""Two edge nodes that share the visitors, behind nginx with the rules of deploy/edge/: nobody notices that they are two."""
+"""Two edge nodes share the visitors behind nginx, with the rules of deploy/edge/: nobody notices that they are two."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
