@@ -15,13 +15,13 @@ from broker.connection import client_options
 from broker.publishing import Outgoing, Publisher
 from broker.topics import create_topics
 from contracts.codecs import encode
-from contracts.messages import Assignment, BannerReady, Rendition
 from edge.cdn.choosing import purger_of
 from edge.cdn.metrics import PurgerMetrics
 from edge.cdn.worker import PurgeWorker
 from settings import CdnSettings, Settings
 from tests.integration.cdn.conftest import until
 from tests.integration.cdn.published_apis import SERVICE, TOKEN, PublishedApi, fastly, served
+from tests.unit.edge.cdn import messages
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache")]
 
@@ -30,34 +30,11 @@ MUG, LAMP = "0" * 64, "1" * 64
 
 
 def assignment(user: str, epoch: int, banner: str) -> bytes:
-    return encode(
-        Assignment(user_key=user, epoch=epoch, banner_key=banner, product_id="mug", cohort_id="cosy", decided_at=1_000)
-    )
+    return encode(messages.assignment(user, epoch, banner))
 
 
 def announcement(banner: str, revision: int = 1) -> bytes:
-    picture = Rendition(
-        size="970x250",
-        blob_key=f"blobs/{banner[:2]}/{banner}.webp",
-        width=970,
-        height=250,
-        bytes=9,
-        sha256=banner,
-        media_type="image/webp",
-    )
-    return encode(
-        BannerReady(
-            banner_key=banner,
-            manifest_key=f"manifests/{banner}.json",
-            product_id="mug",
-            cohort_id="cosy",
-            renditions=(picture,),
-            engine="studio",
-            revision=revision,
-            ready_at=1_000,
-            event_appended_at=1_000,
-        )
-    )
+    return encode(messages.announcement(banner, revision))
 
 
 @dataclass

@@ -6,12 +6,13 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from contracts.codecs import encode
-from contracts.messages import Feedback
+from contracts.messages import EngineTier
 from streams.batching import Batch, Codec, InMemory
 from streams.batching.store import Partition
 from streams.experiments.metrics import ExperimentMetrics
 from streams.experiments.service import Counted, fold_feedback
 from streams.experiments.tally import pack, unpack
+from tests.unit.streams.experiments.reports import Kind, feedback
 
 AIRY = "panel-light-airy"
 
@@ -25,20 +26,8 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def feedback(number: int, kind: str = "impression", variant: str = AIRY, engine: str | None = "studio") -> bytes:
-    return encode(
-        Feedback(
-            event_id=f"{number}-{kind}",
-            banner_key="b" * 64,
-            kind=kind,
-            size="970x250",
-            variant=variant,
-            occurred_at=1,
-            cohort_id="cosy",
-            product_id="mug",
-            engine=engine,
-        )
-    )
+def packed(number: int, kind: Kind = "impression", variant: str = AIRY, engine: EngineTier | None = "studio") -> bytes:
+    return encode(feedback(f"{number}-{kind}", kind, variant, engine=engine))
 
 
 class Worker:
@@ -62,16 +51,16 @@ class Worker:
 
 def test_impressions_and_clicks_are_told_by_variant_and_tier():
     worker = Worker()
-    worker.take(feedback(1), feedback(2), feedback(2, "click"), feedback(3, engine="diffusers"))
+    worker.take(packed(1), packed(2), packed(2, "click"), packed(3, engine="diffusers"))
     assert (worker.told("impressions"), worker.told("clicks")) == (2, 1)
     assert worker.told("impressions", tier="diffusers") == 1
 
 
 def test_what_comes_again_is_not_told_again():
     worker = Worker()
-    worker.take(feedback(1), feedback(2, "click"))
-    replayed = worker.take(feedback(1), feedback(2, "click"))
-    sent_twice = worker.take(feedback(1), b"{not json", first=2)
+    worker.take(packed(1), packed(2, "click"))
+    replayed = worker.take(packed(1), packed(2, "click"))
+    sent_twice = worker.take(packed(1), b"{not json", first=2)
     assert (worker.told("impressions"), worker.told("clicks")) == (1, 1)
     assert replayed.outcome.fates == {"duplicate": 2}
     assert sent_twice.outcome.fates == {"duplicate": 1, "dead_letter": 1}
@@ -79,7 +68,7 @@ def test_what_comes_again_is_not_told_again():
 
 def test_a_variant_that_nobody_tries_makes_no_series_of_its_own():
     worker = Worker()
-    worker.take(*(feedback(number, variant=f"made-up-{number}", engine=None) for number in range(50)))
+    worker.take(*(packed(number, variant=f"made-up-{number}", engine=None) for number in range(50)))
     assert worker.told("impressions", variant="other", tier="other") == 50
     samples = [sample for family in worker.registry.collect() for sample in family.samples]
     assert {sample.labels["variant"] for sample in samples if "variant" in sample.labels} == {"other"}
