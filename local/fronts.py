@@ -58,7 +58,7 @@ class Program:
 class Front:
     """One running program, with its files under the data folder. `values` are filled into its rules.
 
-    `LISTEN` and `CACHE_DIR` are known here.
+    `LISTEN`, `CACHE_DIR` and `ACCESS_LOG` are known here.
     """
 
     def __init__(self, program: Program, data_dir: Path, **values: str) -> None:
@@ -67,6 +67,7 @@ class Front:
         self._values = values
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}"
+        self.access_log = self._data_dir / program.name / "access.log"
         self.process: ChildProcess | None = None
 
     def why_unavailable(self) -> str | None:
@@ -85,7 +86,8 @@ class Front:
         folder = self._data_dir / program.name
         folder.mkdir(parents=True, exist_ok=True)
         address = f"{LOOPBACK}:{self._port}"
-        rules = program.filled_in(folder / "rules", LISTEN=address, CACHE_DIR=folder / "cache", **self._values)
+        own: dict[str, str | Path] = {"LISTEN": address, "CACHE_DIR": folder / "cache", "ACCESS_LOG": self.access_log}
+        rules = program.filled_in(folder / "rules", **own, **self._values)
         self.process = ChildProcess(
             [str(program.found), *program.arguments(folder, rules, address)],
             name=program.name,

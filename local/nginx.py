@@ -13,7 +13,6 @@ pid {folder}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
-    access_log off;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
