@@ -173,10 +173,30 @@ def test_every_alert_is_tested() -> None:
 
 
 @pytest.mark.real
+def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
+    queries = [target["expr"].replace("$__rate_interval", "5m") for panel in PANELS for target in panel["targets"]]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    promtool("check", "rules", file)
+
+
+@pytest.mark.real
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    config = (ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8")
+    file = tmp_path / "prometheus.yml"
+    file.write_text(config.replace("/etc/prometheus/alerts.yml", str(DASHBOARDS / "alerts.yml")), encoding="utf-8")
+    promtool("check", "config", file)
+
+
+@pytest.mark.real
 def test_the_rules_fire_when_they_should() -> None:
+    promtool("test", "rules", DASHBOARDS / "alerts_test.yml")
+
+
+def promtool(*arguments: str | Path) -> None:
+    """Run promtool; skip where it is not installed, fail with what it says."""
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
-    done = subprocess.run(
-        ["promtool", "test", "rules", "alerts_test.yml"], cwd=DASHBOARDS, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
