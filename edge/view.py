@@ -194,5 +194,5 @@ class View:
 
 def _named(key: bytes, pattern: "re.Pattern[bytes]") -> str:
     if pattern.fullmatch(key) is None:
-        raise MalformedRecord(f"the record's key is {key[:80]!r}, which names nothing here")
+        raise MalformedRecord(f"the record's key is not of the form {pattern.pattern.decode()}")
     return key.decode()

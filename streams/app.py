@@ -58,10 +58,10 @@ class StreamsApp(BatchApp):
             topics,
             source=f"bannerstream/streams/{streams.app_id}",
             ttl_s=streams.request_ttl_s,
-            metrics=metrics,
+            metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
-        draw, self._results = drawing(settings, self.catalogue.current)
+        draw, self._results = drawing(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
         folder = Folder(sources, rules, self.catalogue.current, metrics)
         erasures = topics.erasures.name

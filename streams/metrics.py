@@ -6,10 +6,20 @@ _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 """From a batch that was folded at once to one that waited out a rebalance."""
 
 
+class OutboxMetrics:
+    """What is published, by the streams worker and by the one that counts feedback."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.assignments = Counter("bannerstream_assignments", "Assignments published", registry=registry)
+        self.requests = Counter("bannerstream_requests", "Banner requests published", registry=registry)
+        self.dead_letters = Counter("bannerstream_dead_letters", "Dead letters published", ["code"], registry=registry)
+
+
 class StreamsMetrics:
     """Declared once, in base units, without a label whose values visitors could grow."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.outbox = OutboxMetrics(registry)
         self.events = Counter(
             "bannerstream_events", "Records by what became of them", ["source", "outcome"], registry=registry
         )
@@ -19,9 +29,6 @@ class StreamsMetrics:
             ["source", "outcome"],
             registry=registry,
         )
-        self.assignments = Counter("bannerstream_assignments", "Assignments published", registry=registry)
-        self.requests = Counter("bannerstream_requests", "Banner requests published", registry=registry)
-        self.dead_letters = Counter("bannerstream_dead_letters", "Dead letters published", ["code"], registry=registry)
         self.fold = Histogram(
             "bannerstream_fold_duration_seconds",
             "Folding and deciding one batch",

@@ -12,7 +12,7 @@ from contracts.messages import Assignment
 from contracts.topics import Topics
 from streams.batch import Ask, Outcome
 from streams.batching import BulkProducer, Record, Write
-from streams.metrics import StreamsMetrics
+from streams.metrics import OutboxMetrics
 from streams.partitioning import partitions_of
 from streams.recent import RecentKeys
 
@@ -23,7 +23,7 @@ class Outbox:
     """Writes outcomes to their topics, and returns once the brokers have them."""
 
     def __init__(
-        self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: StreamsMetrics
+        self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: OutboxMetrics
     ) -> None:
         self._producer = producer
         self._topics = topics

@@ -2,8 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.errors import MalformedRecord
+from edge.cdn.errors import PurgeRefused
+
 _LAG_S = (0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 1800)
 """From a purge that waited for its window only to one that waited out an outage."""
+
+_REFUSALS = (PurgeRefused.code, MalformedRecord.code)
 
 
 class PurgerMetrics:
@@ -29,9 +34,16 @@ class PurgerMetrics:
             buckets=_LAG_S,
             registry=registry,
         )
+        self.waiting_since = Gauge(
+            "bannerstream_cdn_waiting_since_seconds",
+            "Epoch time of the oldest change that the CDN has not acknowledged; 0: none waits",
+            registry=registry,
+        )
         self.behind = Gauge("bannerstream_cdn_records_behind", "Records not yet looked at", registry=registry)
         self.refused = Counter(
             "bannerstream_cdn_refused", "Records that became dead letters", ["code"], registry=registry
         )
+        for code in _REFUSALS:  # there before the first of them, or no alert would see that one
+            self.refused.labels(code)
         self.visitors = Gauge("bannerstream_cdn_visitors", "Visitors in the purger's table", registry=registry)
         self.active = Gauge("bannerstream_cdn_active", "1: purges, 0: stands by", registry=registry)

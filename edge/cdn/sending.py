@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,6 +28,14 @@ _LONGEST_ASKED_S = 3600.0
 
 _ANSWER_BYTES = 65_536
 """Read of an answer; Fastly's names 256 keys in 20 kB."""
+
+
+_USER_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+
+
+def nameless(text: str) -> str:
+    """Return a text for the log without the user keys in it: paths and tags hold them, and CDNs repeat those."""
+    return _USER_KEY.sub("…", text)
 
 
 class Sender:
@@ -99,7 +108,13 @@ class Sender:
                 case Misconfigured(reason):
                     asked = _LONGEST_WAIT_S
             pause = max(asked, wait * random.uniform(0.5, 1.0))
-            log.warning("purge_waits", cdn=self._purger.name, url=call.url, reason=reason, seconds=round(pause, 1))
+            log.warning(
+                "purge_waits",
+                cdn=self._purger.name,
+                url=nameless(call.url),
+                reason=nameless(reason),
+                seconds=round(pause, 1),
+            )
             await self._wait(pause)
             wait = min(_LONGEST_WAIT_S, wait * 2)
 

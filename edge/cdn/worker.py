@@ -91,10 +91,13 @@ class PurgeWorker:
     async def _drop(self, window: Window, sender: Sender) -> list[DeadLetter]:
         """Have the CDN drop what is stale; return a letter for each record behind what it refused."""
         stale = window.stale
+        origins = {*stale.users.values(), *stale.banners.values()}
+        self._metrics.waiting_since.set(min(each.timestamp for each in origins) / 1000)
         calls = self._purger.calls(stale, self._now())
         refused = await sender.send_all(calls)
         at = self._now()
-        for origin in {*stale.users.values(), *stale.banners.values()}:
+        self._metrics.waiting_since.set(0)
+        for origin in origins:
             self._metrics.lag.observe(max(0.0, at - origin.timestamp / 1000))
         log.info(
             "purged",

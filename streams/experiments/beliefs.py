@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import exp, log
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ _FURTHEST_LOGIT = 7.0
 Counts = Mapping[tuple[str, str], tuple[int, int]]
 """By (cohort, variant): impressions, clicks."""
 
+Why = Literal["only", "explored", "believed"]
+"""The brand allows no other; each has an equal chance; drawn by what is believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -63,18 +67,24 @@ class Beliefs:
         self.variants = tuple(variants)
         self._counts = counts
         self._guard = guard
+        self._explored_slots = round(guard.minimum_exploration * SLOTS)
         self._slots: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
 
     def draw(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> str:
         """Return the variant that this visitor's decision of this number shows."""
+        return self.explained(cohort_id, brand, key, epoch)[0]
+
+    def explained(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> tuple[str, Why]:
+        """Return what `draw` does, and why it was drawn."""
         allowed = self._allowed(brand)
         if len(allowed) == 1:
-            return allowed[0]
+            return allowed[0], "only"
         place = (cohort_id, allowed)
         slots = self._slots.get(place)
         if slots is None:
             slots = self._slots[place] = self._fill(cohort_id, allowed)
-        return slots[xxh3_64_intdigest(b"%b:%d" % (key, epoch)) % SLOTS]
+        slot = xxh3_64_intdigest(b"%b:%d" % (key, epoch)) % SLOTS
+        return slots[slot], "explored" if slot < self._explored_slots else "believed"
 
     def shares(self, cohort_id: str, brand: str | None = None) -> dict[str, float]:
         """Return the share of this cohort's decisions that each variant gets."""
@@ -97,12 +107,11 @@ class Beliefs:
 
     def _fill(self, cohort_id: str, allowed: Sequence[str]) -> tuple[str, ...]:
         """Draw every slot: first those of exploration, each variant in turn, then by Thompson sampling."""
-        explored = round(self._guard.minimum_exploration * SLOTS)
-        chosen = [allowed[slot % len(allowed)] for slot in range(explored)]
+        chosen = [allowed[slot % len(allowed)] for slot in range(self._explored_slots)]
         places = [self.variants.index(each) for each in allowed]
         # The same slots for the same results on every worker, so that a replay elsewhere chooses alike.
         random = np.random.default_rng(xxh3_64_intdigest(cohort_id.encode()))
-        rounds = SLOTS - explored
+        rounds = SLOTS - self._explored_slots
         alpha, beta = (each[places] for each in self._variant_posterior)
         shared = np.clip(random.beta(alpha, beta, (rounds, len(places))), 1e-6, 1 - 1e-6)
         seen, clicked = (each[places] for each in self._of_cohort(cohort_id))

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 
+from prometheus_client import CollectorRegistry
+
 from broker.compacted import CompactedView, by_partition_and_key, read_compacted
 from broker.errors import TopicMissing
 from broker.topics import create_changelog, tallies_name
@@ -11,6 +13,7 @@ from settings import Settings
 from streams.affinity import Catalogue
 from streams.affinity.deciding import Draw, only_variant
 from streams.experiments.beliefs import Beliefs, Guard, believe
+from streams.experiments.metrics import DrawMetrics
 from streams.experiments.tally import Place, Tally, unpack
 
 
@@ -37,11 +40,16 @@ class Results:
     """Follows the tallies; `draw` chooses by what they said at the last refresh. Call `start` before use."""
 
     def __init__(
-        self, settings: Settings, catalogue: Callable[[], Catalogue], clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        catalogue: Callable[[], Catalogue],
+        metrics: DrawMetrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         experiments = settings.experiments
         self._settings = settings
         self._catalogue = catalogue
+        self._metrics = metrics
         self._clock = clock
         self._guard = Guard(
             experiments.minimum_exploration,
@@ -71,7 +79,10 @@ class Results:
     def draw(self, product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
         """Return the variant of a decision: see `streams.affinity.deciding.Draw`."""
         product = self._catalogue().products.get(product_id)
-        return self.beliefs().draw(cohort_id, None if product is None else product.brand, key, epoch)
+        brand = None if product is None else product.brand
+        variant, why = self.beliefs().explained(cohort_id, brand, key, epoch)
+        self._metrics.draws.labels(variant, why).inc()
+        return variant
 
     def beliefs(self) -> Beliefs:
         """Return what is believed, made anew at most every `experiments.refresh_s` seconds, and only of new results.
@@ -89,11 +100,13 @@ class Results:
         return self._beliefs
 
 
-def drawing(settings: Settings, catalogue: Callable[[], Catalogue]) -> tuple[Draw, Results | None]:
+def drawing(
+    settings: Settings, catalogue: Callable[[], Catalogue], registry: CollectorRegistry
+) -> tuple[Draw, Results | None]:
     """Return how variants are chosen under these settings, and what has to be started for it."""
     variants = settings.experiments.variants
     if len(variants) > 1:
-        results = Results(settings, catalogue)
+        results = Results(settings, catalogue, DrawMetrics(registry))
         return results.draw, results
     if variants == (only_variant("", "", b"", 0),):
         return only_variant, None

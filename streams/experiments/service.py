@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from broker.pacing import pace
 from broker.topics import create_changelog, tallies_name
@@ -16,22 +17,23 @@ from settings import Settings
 from streams.batch import Fate, Outcome, letter_of
 from streams.batching import Batch, BatchApp, Codec, Partition
 from streams.connecting import connected_producer, connected_reader, faust_options
+from streams.experiments.metrics import ExperimentMetrics
 from streams.experiments.tally import Place, Tally, count, pack, unpack
 from streams.instance import Instance
 from streams.main import serve
-from streams.metrics import StreamsMetrics
+from streams.metrics import OutboxMetrics
 from streams.outbox import Outbox
 
 TABLE = "tallies"
 
 
-class ExperimentMetrics:
-    """Declared once."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of one batch of feedback."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.feedback = Counter(
-            "bannerstream_experiment_feedback", "Feedback by what became of it", ["outcome"], registry=registry
-        )
+    outcome: Outcome
+    taken: list[Feedback]
+    """What the tallies count now and did not before."""
 
 
 class ExperimentsApp(BatchApp):
@@ -48,13 +50,13 @@ class ExperimentsApp(BatchApp):
             **faust_options(settings, instance),
         )
         topics = kafka.topic_table()
-        metrics = ExperimentMetrics(registry)
+        metrics = ExperimentMetrics(registry, settings.experiments.variants)
         outbox = Outbox(
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{app_id}",
             ttl_s=1.0,
-            metrics=StreamsMetrics(registry),
+            metrics=OutboxMetrics(registry),
         )
         self._settings = settings
         self.write_behind(TABLE, Codec(pack, unpack), publish=_nothing_more, publish_first=outbox.publish_letters)
@@ -63,7 +65,9 @@ class ExperimentsApp(BatchApp):
         async def tally(stream: Any) -> None:
             """Count impressions and clicks."""
             async for batch, tallies in self.batches(stream):
-                outcome = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
+                counted = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
+                outcome = counted.outcome
+                metrics.counted(counted.taken)
                 for fate, number in outcome.fates.items():
                     metrics.feedback.labels(fate).inc(number)
                 self.ledger.enter(batch, effects=outcome if outcome.dead_letters else None)
@@ -79,9 +83,10 @@ async def _nothing_more(outcomes: Sequence[Outcome]) -> None:
     """Publish nothing once states are written: the changelog itself is what is read."""
 
 
-def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Outcome:
+def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Counted:
     """Count a batch; a record that cannot be read becomes a dead letter and stops nothing."""
-    counted = ignored = repeated = 0
+    ignored = repeated = 0
+    taken: list[Feedback] = []
     letters: list[DeadLetter] = []
     topic, partition = batch.tp
     for record in batch.records:
@@ -99,14 +104,19 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Outco
             repeated += 1
             continue
         if count(tally, feedback, record.offset):
-            counted += 1
+            taken.append(feedback)
         else:
             repeated += 1
         tallies.put(key, tally)
-    fates: dict[Fate, int] = {"folded": counted, "ignored": ignored, "duplicate": repeated, "dead_letter": len(letters)}
+    fates: dict[Fate, int] = {
+        "folded": len(taken),
+        "ignored": ignored,
+        "duplicate": repeated,
+        "dead_letter": len(letters),
+    }
     outcome = Outcome(dead_letters=letters)
     outcome.fates = {fate: number for fate, number in fates.items() if number}
-    return outcome
+    return Counted(outcome, taken)
 
 
 def run(settings: Settings) -> None:

@@ -224,7 +224,7 @@ class Repartitioner:
         for outcome, count in counts.items():
             self._metrics.repartitioned.labels(source, outcome).inc(count)
         for letter in letters:
-            self._metrics.dead_letters.labels(letter.code).inc()
+            self._metrics.outbox.dead_letters.labels(letter.code).inc()
 
 
 def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from demo.example import SESSION
@@ -165,3 +167,39 @@ def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
     assert told == ""
     assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
     assert not still_running(started)
+
+
+def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: Path) -> None:
+    with demo(tmp_path, "--serve", "--port", "0") as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/shop", url), (tmp_path / "stderr.txt").read_text()
+        started = descendants(running.pid)
+        with httpx.Client(base_url=url.removesuffix("/shop"), timeout=30) as visitor:
+            page = visitor.get("/shop").text
+            token = re.search(r'data-token="([^"]+)"', page)
+            product = re.search(r'data-product="([^"]+)"', page)
+            assert token is not None
+            assert product is not None
+            visitor.headers["Authorization"] = f"Bearer {token[1]}"
+            assert visitor.get("/v1/banner").json()["epoch"] == 0, "nobody knows this visitor yet"
+            clicked = visitor.post("/v1/events", json={"type": "click", "product_id": product[1]})
+            assert clicked.status_code == 202, clicked.text
+            deadline = time.monotonic() + PATIENCE_S
+            while (banner := visitor.get("/v1/banner").json())["epoch"] == 0:
+                assert running.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            assert banner["product_id"] == product[1]
+            picture = visitor.get(banner["images"][0]["url"])
+            assert picture.headers["content-type"] == banner["images"][0]["media_type"]
+            assert len(picture.content) == banner["images"][0]["bytes"] > 1000
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        told, _ = running.communicate(timeout=60)
+    said = (tmp_path / "stderr.txt").read_text()
+    assert running.returncode == 0, said
+    assert told == "", "the address is all that is printed"
+    assert "Traceback" not in said
+    assert len(started) >= 5, "broker, store, streams, generator, edge"
+    assert not still_running(started)
+    assert not (tmp_path / "out/run").exists(), "servers' data and logs go with a clean end"

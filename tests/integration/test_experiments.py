@@ -20,6 +20,8 @@ from settings import Settings
 from streams.experiments import Place
 from streams.experiments.results import read_results
 from tests.streams_worker import Shop, Worker, until
+from tests.unit.streams.experiments import reports
+from tests.unit.streams.experiments.reports import Kind
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
 
@@ -39,17 +41,8 @@ def overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
     return overrides
 
 
-def feedback(number: int, kind: str, variant: str) -> Feedback:
-    return Feedback(
-        event_id=f"{number}-{kind}-{variant}",
-        banner_key=f"{number % 16:064x}",
-        kind=kind,
-        size="970x250",
-        variant=variant,
-        occurred_at=1,
-        cohort_id="cosy",
-        product_id="mug",
-    )
+def feedback(number: int, kind: Kind, variant: str) -> Feedback:
+    return reports.feedback(f"{number}-{kind}-{variant}", kind, variant, banner_key=f"{number % 16:064x}")
 
 
 async def tell(shop: Shop, events: Sequence[Feedback]) -> None:

@@ -12,8 +12,9 @@ import pytest
 from edge.cdn.nginx import Nginx as NginxPurger
 from edge.cdn.ports import Purger
 from edge.cdn.varnish import Varnish as VarnishPurger
-from local.nginx import Nginx
-from local.varnish import Varnish
+from local.fronts import Front
+from local.nginx import nginx_cache
+from local.varnish import varnish_cache
 from tests.integration.cdn.origin import Origin, origin
 
 TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
@@ -43,7 +44,7 @@ async def edge() -> AsyncIterator[Origin]:
 class Cache:
     """A cache on loopback, as a visitor and as the purger see it."""
 
-    server: Varnish | Nginx
+    server: Front
     purger: Purger
     kind: str
 
@@ -73,23 +74,21 @@ class Fetched:
 @pytest.fixture
 def varnish(edge: Origin, tmp_path: Path) -> Iterator[Cache]:
     """Run Varnish in front of the edge."""
-    if (reason := Varnish.why_unavailable()) is not None:
+    server = varnish_cache(tmp_path, edge.address, TOKEN)
+    if (reason := server.why_unavailable()) is not None:
         pytest.skip(reason)
-    server = Varnish(tmp_path, edge.address, TOKEN)
-    server.start()
-    yield Cache(server, VarnishPurger((server.url,), TOKEN), "varnish")
-    server.stop()
+    with server:
+        yield Cache(server, VarnishPurger((server.url,), TOKEN), "varnish")
 
 
 @pytest.fixture
 def nginx(edge: Origin, tmp_path: Path) -> Iterator[Cache]:
     """Run nginx in front of the edge."""
-    if (reason := Nginx.why_unavailable()) is not None:
+    server = nginx_cache(tmp_path, edge.address, TOKEN)
+    if (reason := server.why_unavailable()) is not None:
         pytest.skip(reason)
-    server = Nginx(tmp_path, edge.address, TOKEN)
-    server.start()
-    yield Cache(server, NginxPurger((server.url,), TOKEN, (SIZE,)), "nginx")
-    server.stop()
+    with server:
+        yield Cache(server, NginxPurger((server.url,), TOKEN, (SIZE,)), "nginx")
 
 
 @pytest.fixture(params=["varnish", "nginx"])

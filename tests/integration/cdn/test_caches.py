@@ -114,6 +114,21 @@ async def test_queries_and_cookies_do_not_split_the_cache(edge: Origin, cache: C
     assert (await cache.get(f"{pointer(ANNA)}?utm_source=letter")).hit
 
 
+async def test_nginx_logs_neither_who_asks_nor_who_is_asked_for(edge: Origin, nginx: Cache) -> None:
+    edge.shown = {ANNA: OLD}
+    await nginx.get(f"{pointer(ANNA)}/{SIZE}?token=secret")
+    await nginx.get("/nothing?token=secret")
+
+    def logged() -> str:
+        return nginx.server.access_log.read_text()
+
+    await until(lambda: logged().count("\n") == 2)  # it writes once the answer is out
+    assert " GET /v1/pointers/ " in logged()
+    assert " GET /nothing " in logged()
+    for secret in (ANNA, "secret", "127.0.0.1"):
+        assert secret not in logged()
+
+
 async def test_varnish_shows_the_old_pointer_while_edge_is_down(edge: Origin, varnish: Cache) -> None:
     edge.shown = {ANNA: OLD}
     await varnish.get(pointer(ANNA))

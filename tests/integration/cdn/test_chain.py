@@ -14,11 +14,12 @@ import pytest
 
 from broker.publishing import Outgoing, Publisher
 from broker.topics import create_topics
-from local.nginx import Nginx
+from local.fronts import Front
+from local.nginx import nginx_cache
 from local.ports import LOOPBACK, free_port
 from local.process import ChildProcess
 from local.stack import environment_of
-from local.varnish import Varnish
+from local.varnish import varnish_cache
 from settings import Settings
 from storage import S3BannerStore
 from tests.integration.cdn.conftest import PATIENCE_S, TOKEN, until
@@ -26,7 +27,7 @@ from tests.integration.cdn.test_purger import ANNA, BEN, LAMP, MUG, announcement
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.pairs("embedded")]
 
-CACHES: dict[str, type[Varnish | Nginx]] = {"varnish": Varnish, "nginx": Nginx}
+CACHES = {"varnish": varnish_cache, "nginx": nginx_cache}
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Chain:
 
     settings: Settings
     publisher: Publisher
-    cache: Varnish | Nginx
+    cache: Front
     http: aiohttp.ClientSession
 
     async def shown(self, user: str) -> tuple[str | None, str]:
@@ -60,15 +61,14 @@ async def chain(
     request: pytest.FixtureRequest, settings: Settings, overrides: dict[str, dict[str, Any]], tmp_path: Path
 ) -> AsyncIterator[Chain]:
     """Start everything."""
-    make = CACHES[request.param]
-    if (reason := make.why_unavailable()) is not None:
+    port = free_port()
+    cache = CACHES[request.param](tmp_path, f"{LOOPBACK}:{port}", TOKEN)
+    if (reason := cache.why_unavailable()) is not None:
         pytest.skip(reason)
     await create_topics(settings.kafka)
     store = S3BannerStore(settings.storage)
     store.ensure_bucket()
     store.close()
-    port = free_port()
-    cache = make(tmp_path, f"{LOOPBACK}:{port}", TOKEN)
     more = {
         "edge": {"port": port, "pointer_max_age_s": 3600},
         "cdn": {

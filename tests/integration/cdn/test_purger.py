@@ -1,6 +1,7 @@
 """The purger on a real broker: what it reads, what it tells the CDN, and what it commits when."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ from broker.connection import client_options
 from broker.publishing import Outgoing, Publisher
 from broker.topics import create_topics
 from contracts.codecs import encode
-from contracts.messages import Assignment, BannerReady, Rendition
 from edge.cdn.choosing import purger_of
 from edge.cdn.metrics import PurgerMetrics
 from edge.cdn.worker import PurgeWorker
 from settings import CdnSettings, Settings
 from tests.integration.cdn.conftest import until
 from tests.integration.cdn.published_apis import SERVICE, TOKEN, PublishedApi, fastly, served
+from tests.unit.edge.cdn import messages
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache")]
 
@@ -29,34 +30,11 @@ MUG, LAMP = "0" * 64, "1" * 64
 
 
 def assignment(user: str, epoch: int, banner: str) -> bytes:
-    return encode(
-        Assignment(user_key=user, epoch=epoch, banner_key=banner, product_id="mug", cohort_id="cosy", decided_at=1_000)
-    )
+    return encode(messages.assignment(user, epoch, banner))
 
 
 def announcement(banner: str, revision: int = 1) -> bytes:
-    picture = Rendition(
-        size="970x250",
-        blob_key=f"blobs/{banner[:2]}/{banner}.webp",
-        width=970,
-        height=250,
-        bytes=9,
-        sha256=banner,
-        media_type="image/webp",
-    )
-    return encode(
-        BannerReady(
-            banner_key=banner,
-            manifest_key=f"manifests/{banner}.json",
-            product_id="mug",
-            cohort_id="cosy",
-            renditions=(picture,),
-            engine="studio",
-            revision=revision,
-            ready_at=1_000,
-            event_appended_at=1_000,
-        )
-    )
+    return encode(messages.announcement(banner, revision))
 
 
 @dataclass
@@ -114,6 +92,10 @@ class Running:
     @property
     def active(self) -> bool:
         return self.registry.get_sample_value("bannerstream_cdn_active") == 1
+
+    @property
+    def waiting_since(self) -> float:
+        return self.registry.get_sample_value("bannerstream_cdn_waiting_since_seconds") or 0
 
     async def begun(self) -> None:
         """Return once it has caught up."""
@@ -178,16 +160,19 @@ async def test_a_purger_that_comes_later_knows_who_waits_for_which_banner(shop: 
 async def test_nothing_is_committed_before_the_cdn_has_taken_it(shop: Shop) -> None:
     async with shop.purger() as purger:
         await purger.begun()
-        before = await shop.committed()
+        before, begun_at = await shop.committed(), time.time() - 1
+        assert purger.waiting_since == 0
         shop.api.script, shop.api.stuck = [(503, {"Retry-After": "0"}, "down")], True
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))
         await until(lambda: shop.api.scripted >= 2)
         assert await shop.committed() == before
+        assert begun_at <= purger.waiting_since <= time.time()
     assert await shop.committed() == before, "and not because it was told to stop"
     shop.api.script = []
-    async with shop.purger():
+    async with shop.purger() as purger:
         await shop.told(f"user-{ANNA}")
         await until(lambda: len(shop.api.batches) == 1)
+        await until(lambda: purger.waiting_since == 0)
 
 
 async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letters(shop: Shop) -> None:

@@ -3,12 +3,13 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+import cli.run
 from settings.model import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,6 +28,10 @@ def test_the_whole_system_is_there() -> None:
         "catalog",
         "streams",
         "generator",
+        "experiments",
+        "edge",
+        "cdn",
+        "purger",
         "prometheus",
         "grafana",
     } == SERVICES.keys()
@@ -79,6 +84,8 @@ def is_setting(variable: str) -> bool:
         if group not in model.model_fields:
             return False
         annotation = model.model_fields[group].annotation
+        if get_origin(annotation) is dict:
+            return True  # `last` is a key of one's own choice
         assert isinstance(annotation, type)
         model = annotation
     return last in model.model_fields
@@ -86,28 +93,92 @@ def is_setting(variable: str) -> bool:
 
 def test_a_setting_that_does_not_exist_is_noticed() -> None:
     assert is_setting("BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    assert is_setting("BANNERSTREAM_EDGE__TOKEN_KEYS__ANY")
     assert not is_setting("BANNERSTREAM_KAFKA__BOOTSTRAP_SERVER")
     assert not is_setting("BANNERSTREAM_BROKER__BOOTSTRAP_SERVERS")
 
 
-def test_the_services_settings_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("topics", "catalog", "streams", "generator"):
-        with monkeypatch.context() as patch:
-            for variable, value in SERVICES[name]["environment"].items():
-                patch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)))
-            settings = Settings()
-        assert settings.kafka.bootstrap_servers == "kafka:19092"
-        assert settings.storage.endpoint == "s3:7070"
+OURS = [name for name, service in SERVICES.items() if service.get("image") == "bannerstream"]
+RUNNING = [name for name in OURS if SERVICES[name]["command"][0] == "run"]
 
 
-def test_prometheus_scrapes_the_ports_that_the_services_open() -> None:
+def environment_of(name: str) -> dict[str, str]:
+    """Return a service's variables as they are where the operator sets none."""
+    given = SERVICES[name]["environment"].items()
+    return {variable: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)) for variable, value in given}
+
+
+def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
+    with monkeypatch.context() as patch:
+        for variable, value in (environment_of(name) | changes).items():
+            patch.setenv(variable, value)
+        return Settings()
+
+
+def test_each_service_runs_the_command_of_its_name() -> None:
+    assert {name: SERVICES[name]["command"] for name in RUNNING} == {name: ["run", name] for name in RUNNING}
+    assert {*RUNNING} == {each.callback.__name__ for each in cli.run.app.registered_commands if each.callback}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_services_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(name, monkeypatch)
+    assert settings.kafka.bootstrap_servers == "kafka:19092"
+    assert settings.storage.endpoint == "s3:7070"
+    assert len(settings.experiments.variants) > 1, "streams draws from what experiments counts"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_secret_can_be_given_for_production(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="trial value"):
+        settings_of(name, monkeypatch, BANNERSTREAM_ENVIRONMENT="production")
+    secrets = {variable: "0123456789abcdef" * 4 for variable in environment_of(name) if "SECRET" in variable}
+    secrets["BANNERSTREAM_EDGE__TOKEN_KEYS__TRIAL"] = "0123456789abcdef" * 4
+    settings = settings_of(name, monkeypatch, BANNERSTREAM_ENVIRONMENT="production", **secrets)
+    assert settings.edge.trial_secrets() == []
+    given = {each for value in SERVICES[name]["environment"].values() for each in re.findall(r"\$\{(\w+)", str(value))}
+    assert secrets.keys() <= given
+
+
+def test_prometheus_scrapes_the_ports_that_the_services_open(monkeypatch: pytest.MonkeyPatch) -> None:
     config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
     scraped = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in config["scrape_configs"]}
-    opened = {
-        name: f"{name}:{SERVICES[name]['environment'][f'BANNERSTREAM_{name.upper()}__METRICS_PORT']}"
-        for name in ("streams", "generator")
-    }
+    opened = {}
+    for name in RUNNING:
+        settings = settings_of(name, monkeypatch)
+        ports = {
+            "streams": settings.streams.metrics_port,
+            "generator": settings.generator.metrics_port,
+            "experiments": settings.experiments.metrics_port,
+            "edge": settings.edge.port,
+            "purger": settings.cdn.metrics_port,
+        }
+        opened[name] = f"{name}:{ports[name]}"
+        assert f"127.0.0.1:{ports[name]}/" in " ".join(SERVICES[name]["healthcheck"]["test"])
     assert scraped == opened
+
+
+def test_alerts_ask_for_jobs_that_are_scraped() -> None:
+    rules = (ROOT / "dashboards" / "alerts.yml").read_text(encoding="utf-8")
+    asked = {job for jobs in re.findall(r'job=~?"([^"]+)"', rules) for job in jobs.split("|")}
+    assert asked == {*RUNNING}
+
+
+def test_no_two_services_take_one_port_of_the_machine() -> None:
+    ports = [port.split(":")[1] for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(set(ports)) == len(ports)
+
+
+def test_the_purger_tells_the_cdn_that_pages_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    cdn = environment_of("cdn")
+    settings = settings_of("purger", monkeypatch)
+    assert settings.cdn.nodes == (f"http://cdn:{cdn['LISTEN']}",)
+    assert settings.cdn.purge_token is not None
+    assert settings.cdn.purge_token.get_secret_value() == cdn["PURGE_TOKEN"]
+    assert (cdn["EDGE_HOST"], int(cdn["EDGE_PORT"])) == ("edge", settings_of("edge", monkeypatch).edge.port)
+    (mounted,) = SERVICES["cdn"]["volumes"]
+    rules = (ROOT / mounted.split(":")[0]).read_text(encoding="utf-8")
+    assert {*re.findall(r"\$\{(\w+)\}", rules)} == cdn.keys(), "the image fills in what it is given, and nothing else"
 
 
 def test_files_are_mounted_where_prometheus_and_grafana_look() -> None:

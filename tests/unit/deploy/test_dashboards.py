@@ -1,10 +1,12 @@
 """The dashboard and the rules ask only for what the services measure."""
 
+import importlib
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,24 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from edge.cdn.metrics import PurgerMetrics
+from edge.metrics import EdgeMetrics
 from generator.metrics import GeneratorMetrics
 from storage.metrics import StorageMetrics
-from streams.metrics import StreamsMetrics
+from streams.experiments.metrics import DrawMetrics, ExperimentMetrics
+from streams.metrics import OutboxMetrics, StreamsMetrics
 
-DASHBOARDS = Path(__file__).resolve().parents[3] / "dashboards"
+ROOT = Path(__file__).resolve().parents[3]
+DASHBOARDS = ROOT / "dashboards"
+CONTAINERS: dict[type, Callable[[CollectorRegistry], object]] = {
+    StreamsMetrics: StreamsMetrics,
+    DrawMetrics: DrawMetrics,
+    GeneratorMetrics: GeneratorMetrics,
+    StorageMetrics: StorageMetrics,
+    EdgeMetrics: EdgeMetrics,
+    PurgerMetrics: PurgerMetrics,
+    ExperimentMetrics: lambda registry: ExperimentMetrics(registry, ()),
+}
 DASHBOARD: dict[str, Any] = json.loads((DASHBOARDS / "bannerstream.json").read_text(encoding="utf-8"))
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 RULES: list[dict[str, Any]] = [
@@ -34,11 +49,12 @@ EXPRESSIONS = [
 def measured() -> dict[str, set[str]]:
     """Every series name that the services expose, with its labels."""
     registry = CollectorRegistry()
-    containers = [StreamsMetrics(registry), GeneratorMetrics(registry), StorageMetrics(registry)]
+    for create in CONTAINERS.values():
+        create(registry)
     series: dict[str, set[str]] = {}
-    for metric in {each for container in containers for each in vars(container).values()}:
+    for metric in list(registry._collector_to_names):
         for family in metric.describe():
-            labels = set(metric._labelnames)
+            labels = set(metric._labelnames)  # type: ignore[attr-defined]  # of a metric, not of any collector
             names = {
                 "counter": {f"{family.name}_total": labels},
                 "gauge": {family.name: labels},
@@ -52,13 +68,29 @@ def measured() -> dict[str, set[str]]:
     return series
 
 
+def test_no_service_measures_what_is_not_looked_at_here() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    declaring = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for package in wheel["packages"]
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r'\b(?:Counter|Gauge|Histogram|Summary|Info|Enum)\(\s*"bannerstream_', path.read_text("utf-8"))
+    }
+    assert declaring == {each.__module__ for each in CONTAINERS}
+    for name in declaring:
+        classes = {each for each in vars(importlib.import_module(name)).values() if isinstance(each, type)}
+        own = {each for each in classes if each.__module__ == name}
+        assert own - {OutboxMetrics} <= CONTAINERS.keys(), "the outbox's are within those of streams"
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_metric_and_label_is_measured(expression: str, measured: dict[str, set[str]]) -> None:
     asked = set(re.findall(r"\bbannerstream_\w+", expression))
     assert asked <= measured.keys()
     if "up{" not in expression:
         assert asked
-    labels = {"le"}.union(*(measured[name] for name in asked))
+    labels = {"le", "instance", "job"}.union(*(measured[name] for name in asked))  # the last two are Prometheus's own
     for grouped in re.findall(r"\bby \(([^)]*)\)", expression):
         assert set(re.split(r",\s*", grouped)) <= labels
 
@@ -122,6 +154,18 @@ def test_every_alert_says_what_to_do() -> None:
         assert rule["annotations"].keys() == {"summary", "action"}
 
 
+def test_every_alert_is_in_the_runbook() -> None:
+    page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    written = re.findall(r"(?m)^\| `(Bannerstream\w+)` \| [^|]+ \| [^|]+ \|$", page)
+    assert written == [rule["alert"] for rule in RULES], "in the order of alerts.yml"
+
+
+def test_labels_that_are_asked_for_are_measured(measured: dict[str, set[str]]) -> None:
+    for expression in (each.values[0] for each in EXPRESSIONS):
+        for name, selector in re.findall(r"\b(bannerstream_\w+)\{([^}]*)\}", str(expression)):
+            assert set(re.findall(r"(\w+)\s*[=!]~?\s*\"", selector)) <= measured[name], expression
+
+
 def test_every_alert_is_tested() -> None:
     tests = yaml.safe_load((DASHBOARDS / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
     fired = {check["alertname"] for test in tests for check in test["alert_rule_test"] if check["exp_alerts"]}
@@ -129,10 +173,30 @@ def test_every_alert_is_tested() -> None:
 
 
 @pytest.mark.real
+def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
+    queries = [target["expr"].replace("$__rate_interval", "5m") for panel in PANELS for target in panel["targets"]]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    promtool("check", "rules", file)
+
+
+@pytest.mark.real
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    config = (ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8")
+    file = tmp_path / "prometheus.yml"
+    file.write_text(config.replace("/etc/prometheus/alerts.yml", str(DASHBOARDS / "alerts.yml")), encoding="utf-8")
+    promtool("check", "config", file)
+
+
+@pytest.mark.real
 def test_the_rules_fire_when_they_should() -> None:
+    promtool("test", "rules", DASHBOARDS / "alerts_test.yml")
+
+
+def promtool(*arguments: str | Path) -> None:
+    """Run promtool; skip where it is not installed, fail with what it says."""
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
-    done = subprocess.run(
-        ["promtool", "test", "rules", "alerts_test.yml"], cwd=DASHBOARDS, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from contracts.messages import Assignment
 from contracts.topics import Topics
 from streams.batch import Outcome
 from streams.batching import Record, Write
-from streams.metrics import StreamsMetrics
+from streams.metrics import OutboxMetrics
 from streams.outbox import Outbox
 from streams.partitioning import partitions_of
 
@@ -50,7 +50,7 @@ def producer() -> Producer:
 
 @pytest.fixture
 def outbox(producer: Producer) -> Outbox:
-    return Outbox(producer, Topics(), source="test", ttl_s=60, metrics=StreamsMetrics(CollectorRegistry()))  # type: ignore[arg-type]  # a fake
+    return Outbox(producer, Topics(), source="test", ttl_s=60, metrics=OutboxMetrics(CollectorRegistry()))  # type: ignore[arg-type]  # a fake
 
 
 def assignment(key: bytes, epoch: int) -> Assignment:

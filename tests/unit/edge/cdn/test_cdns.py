@@ -1,17 +1,24 @@
 """What each CDN's file decides without a server: signatures, budgets, batches, what answers mean."""
 
+import asyncio
+
 import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from contracts.errors import ConfigurationError
 from edge.cdn.choosing import purger_of
 from edge.cdn.cloudfront import Budget
+from edge.cdn.errors import Stopped
 from edge.cdn.fastly import Fastly
+from edge.cdn.metrics import PurgerMetrics
 from edge.cdn.nginx import Nginx
 from edge.cdn.ports import Accepted, Answer, Limits, Misconfigured, Refused, TryAgain, by_status, retry_after
-from edge.cdn.sending import TokenBucket
+from edge.cdn.sending import Sender, TokenBucket, nameless
 from edge.cdn.sigv4 import AwsKeys, signature_headers
 from edge.cdn.staleness import Origin, Stale
 from edge.cdn.varnish import Varnish
+from local.ports import LOOPBACK, free_port
 from settings import CdnSettings, load_settings
 
 NOW = 1_440_938_160.0  # 20150830T123600Z, the time of AWS's examples
@@ -47,6 +54,30 @@ def test_temporary_keys_sign_their_token() -> None:
     assert headers["X-Amz-Security-Token"] == "token"
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in headers["Authorization"]
     assert "secret" not in repr(temporary)
+
+
+async def test_what_waits_is_logged_without_saying_whose_it_is() -> None:
+    user, stop = "0123456789abcdef" * 2, asyncio.Event()
+    purger = Nginx((f"http://{LOOPBACK}:{free_port()}",), "token", ())
+    sender = Sender(purger, PurgerMetrics(CollectorRegistry()), stop, timeout_s=5)
+    with capture_logs() as logged:
+        async with sender, asyncio.timeout(30):
+            sending = asyncio.create_task(sender.send_all(purger.calls(Stale(users={user: HERE}), NOW)))
+            while not logged:  # noqa: ASYNC110  (a log wakes nobody)
+                await asyncio.sleep(0.01)
+            stop.set()
+            with pytest.raises(Stopped):
+                await sending
+    (waits, *_) = logged
+    assert waits["url"].endswith("/v1/pointers/…")
+    assert user not in str(logged)
+
+
+def test_words_of_a_cdn_lose_user_keys_and_keep_banners() -> None:
+    user, banner = "ab" * 16, "cd" * 32
+    assert (
+        nameless(f'{{"user-{user}": "no", "banner-{banner}": "no"}}') == f'{{"user-…": "no", "banner-{banner}": "no"}}'
+    )
 
 
 def test_a_budget_is_that_of_the_last_hour() -> None:

@@ -6,41 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import Assignment, BannerReady, Rendition
 from edge.cdn.staleness import Origin, Stale, Staleness, paths, tags
+from tests.unit.edge.cdn.messages import announcement, assignment
 
 USERS = [f"{number:032x}" for number in range(3)]
 BANNERS = [f"{number:064x}" for number in range(3)]
 HERE = Origin("topic", 0, 7, 1_000, b"key", 300)
-
-
-def assignment(user: str, epoch: int, banner: str) -> Assignment:
-    return Assignment(
-        user_key=user, epoch=epoch, banner_key=banner, product_id="mug", cohort_id="cosy", decided_at=1_000
-    )
-
-
-def announcement(banner: str, revision: int = 1) -> BannerReady:
-    picture = Rendition(
-        size="970x250",
-        blob_key="blobs/aa/aa.webp",
-        width=970,
-        height=250,
-        bytes=9,
-        sha256="a" * 64,
-        media_type="image/webp",
-    )
-    return BannerReady(
-        banner_key=banner,
-        manifest_key=f"manifests/{banner}.json",
-        product_id="mug",
-        cohort_id="cosy",
-        renditions=(picture,),
-        engine="studio",
-        revision=revision,
-        ready_at=1_000,
-        event_appended_at=1_000,
-    )
 
 
 @dataclass

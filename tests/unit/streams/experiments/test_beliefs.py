@@ -69,6 +69,16 @@ def test_a_brand_shows_nothing_but_what_it_allows():
     assert set(draws(beliefs, brand="Other")) == set(NAMES)
 
 
+def test_a_draw_says_whether_it_explored():
+    found = {("cosy", name): (50_000, 5_000 if name == NAMES[2] else 50) for name in NAMES}
+    beliefs = Beliefs(NAMES, found, Guard(0.25, {"Plain": frozenset({NAMES[0]})}))
+    drawn = [beliefs.explained("cosy", None, b"%032x" % visitor, 1) for visitor in range(4_000)]
+    assert Counter(why for _, why in drawn)["explored"] == pytest.approx(1_000, rel=0.15)
+    assert {variant for variant, why in drawn if why == "believed"} == {NAMES[2]}
+    assert {variant for variant, why in drawn if why == "explored"} == set(NAMES)
+    assert beliefs.explained("cosy", "Plain", b"ada", 1) == (NAMES[0], "only")
+
+
 def test_a_visitor_keeps_a_variant_within_a_decision_and_may_get_another_with_the_next():
     beliefs = Beliefs(NAMES, {}, Guard())
     assert len({beliefs.draw("cosy", None, b"ada", 7) for _ in range(20)}) == 1

@@ -5,24 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import MalformedRecord
-from contracts.messages import Feedback
 from streams.experiments import Place, Tally, count
 from streams.experiments.tally import REMEMBERED, pack, unpack
+from tests.unit.streams.experiments.reports import feedback
 
 KINDS = ("impression", "click")
-
-
-def feedback(event_id: str, kind: str = "impression") -> Feedback:
-    return Feedback(
-        event_id=event_id,
-        banner_key="b" * 64,
-        kind=kind,
-        size="970x250",
-        variant="a",
-        occurred_at=1,
-        cohort_id="cosy",
-        product_id="mug",
-    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(KINDS)), max_size=60), st.integers(0, 60))

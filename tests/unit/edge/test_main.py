@@ -1,0 +1,29 @@
+"""The node's listening socket."""
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from contracts.errors import ConfigurationError
+from edge.main import listening
+from local.ports import LOOPBACK
+from settings import EdgeSettings
+
+
+def test_answers_are_sent_at_once_whichever_event_loop_runs() -> None:
+    with (
+        closing(listening(EdgeSettings(host=LOOPBACK, port=0))) as listener,
+        socket.create_connection(listener.getsockname()[:2]),
+    ):
+        accepted, _ = listener.accept()
+        with closing(accepted):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_a_port_that_is_taken_names_the_settings() -> None:
+    with (
+        closing(listening(EdgeSettings(host=LOOPBACK, port=0))) as first,
+        pytest.raises(ConfigurationError, match=r"edge\.host, edge\.port"),
+    ):
+        listening(EdgeSettings(host=LOOPBACK, port=first.getsockname()[1]))

@@ -1,0 +1,29 @@
+"""Feedback as pages report it."""
+
+from typing import Literal
+
+from contracts.messages import EngineTier, Feedback
+
+Kind = Literal["impression", "click"]
+
+
+def feedback(
+    event_id: str,
+    kind: Kind = "impression",
+    variant: str = "a",
+    *,
+    banner_key: str = "b" * 64,
+    engine: EngineTier | None = None,
+) -> Feedback:
+    """Return one report on a mug that the cohort `cosy` saw."""
+    return Feedback(
+        event_id=event_id,
+        banner_key=banner_key,
+        kind=kind,
+        size="970x250",
+        variant=variant,
+        occurred_at=1,
+        cohort_id="cosy",
+        product_id="mug",
+        engine=engine,
+    )

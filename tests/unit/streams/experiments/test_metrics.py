@@ -1,0 +1,74 @@
+"""What the counting worker tells Prometheus: each report once, and no series that anybody could make up."""
+
+from dataclasses import dataclass
+
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from contracts.codecs import encode
+from contracts.messages import EngineTier
+from streams.batching import Batch, Codec, InMemory
+from streams.batching.store import Partition
+from streams.experiments.metrics import ExperimentMetrics
+from streams.experiments.service import Counted, fold_feedback
+from streams.experiments.tally import pack, unpack
+from tests.unit.streams.experiments.reports import Kind, feedback
+
+AIRY = "panel-light-airy"
+
+
+@dataclass(frozen=True)
+class Record:
+    offset: int
+    value: bytes | None
+    timestamp: int = 1
+    key: bytes | None = b"k"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def packed(number: int, kind: Kind = "impression", variant: str = AIRY, engine: EngineTier | None = "studio") -> bytes:
+    return encode(feedback(f"{number}-{kind}", kind, variant, engine=engine))
+
+
+class Worker:
+    """The tallies of one partition and the metrics beside them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = ExperimentMetrics(self.registry, [AIRY])
+        self.tallies = Partition(Codec(pack, unpack), InMemory())
+
+    def take(self, *values: bytes, first: int = 0) -> Counted:
+        records = [Record(first + number, value) for number, value in enumerate(values)]
+        counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now=1)
+        self.metrics.counted(counted.taken)
+        return counted
+
+    def told(self, name: str, variant: str = AIRY, tier: str = "studio") -> float:
+        labels = {"variant": variant, "tier": tier}
+        return self.registry.get_sample_value(f"bannerstream_experiment_{name}_total", labels) or 0
+
+
+def test_impressions_and_clicks_are_told_by_variant_and_tier():
+    worker = Worker()
+    worker.take(packed(1), packed(2), packed(2, "click"), packed(3, engine="diffusers"))
+    assert (worker.told("impressions"), worker.told("clicks")) == (2, 1)
+    assert worker.told("impressions", tier="diffusers") == 1
+
+
+def test_what_comes_again_is_not_told_again():
+    worker = Worker()
+    worker.take(packed(1), packed(2, "click"))
+    replayed = worker.take(packed(1), packed(2, "click"))
+    sent_twice = worker.take(packed(1), b"{not json", first=2)
+    assert (worker.told("impressions"), worker.told("clicks")) == (1, 1)
+    assert replayed.outcome.fates == {"duplicate": 2}
+    assert sent_twice.outcome.fates == {"duplicate": 1, "dead_letter": 1}
+
+
+def test_a_variant_that_nobody_tries_makes_no_series_of_its_own():
+    worker = Worker()
+    worker.take(*(packed(number, variant=f"made-up-{number}", engine=None) for number in range(50)))
+    assert worker.told("impressions", variant="other", tier="other") == 50
+    samples = [sample for family in worker.registry.collect() for sample in family.samples]
+    assert {sample.labels["variant"] for sample in samples if "variant" in sample.labels} == {"other"}
