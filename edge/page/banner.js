@@ -28,7 +28,10 @@
       if (sending) return;
       sending = true;
       for (let wait = 500; queue.length;) {
-        const batch = queue.slice(0, most), { ok, status, headers } = await post("v1/events", batch);
+        const batch = queue.slice(0, most);
+        // An age, not a time: a visitor's clock may be wrong by years.
+        const aged = batch.map(({ time, ...event }) => ({ ...event, age_ms: Math.max(0, Date.now() - time) }));
+        const { ok, status, headers } = await post("v1/events", aged);
         const refused = [400, 403, 413, 422].includes(status);
         if (ok || (refused && !batch[1])) {
           queue = queue.slice(batch.length);
