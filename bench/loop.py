@@ -43,8 +43,9 @@ PAIR = ("headphones", "mechanical-keyboard")
 """Both in one cohort above all: whichever was clicked last is shown."""
 PATIENCE_MS = 20_000
 CROWD_S = 60.0
-BETWEEN_S = 0.3
-"""A person does not click faster, and what the last click caused is over."""
+BETWEEN_S = 1.0
+"""A person who looks at a banner does not click faster, and what the last click caused is over: the studio has painted
+the other sizes, too."""
 
 CLICK = """
 ([product, patience]) => new Promise((done) => {

@@ -1,7 +1,8 @@
 """Where the time of a click goes on its way to the screen: what the records and the manifest say of each stage.
 
 One machine, one clock. Records carry when their producer made them, the manifest how long each stage of the painting
-took, the page when it was told, when it had the picture and when that was seen.
+took, the page when it was told, when it had the picture and when that was seen. The manifest of sizes that came first
+is gone, so that their painting is one stage.
 """
 
 from collections import defaultdict
@@ -54,8 +55,9 @@ class Trail:
     assignments: dict[tuple[str, int], int] = field(default_factory=dict)
     """By user key and epoch."""
     requests: dict[str, int] = field(default_factory=dict)
-    """By banner key, as are those that are ready; the first of each."""
-    ready: dict[str, int] = field(default_factory=dict)
+    """By banner key; the first of each."""
+    ready: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By banner key: of some sizes first, where `generator.first_sizes` says so, and then of all."""
 
 
 class Click(msgspec.Struct):
@@ -127,7 +129,7 @@ class Trails:
         elif topic == self._requests:
             trail.requests.setdefault(key, at)
         elif topic == self._ready:
-            trail.ready.setdefault(key, at)
+            trail.ready[key].append(at)
         elif value is not None:
             trail.assignments.setdefault((key, msgspec.json.decode(value, type=Assigned).epoch), at)
 
@@ -135,7 +137,8 @@ class Trails:
 def stages_of(shown: Shown, trail: Trail, painting_ms: Mapping[str, float] | None) -> dict[str, float] | None:
     """Return the milliseconds of each stage, in their order; None where a record is missing.
 
-    `painting_ms` are the stages of the manifest, for a banner that was painted for this click.
+    `painting_ms` are the stages of the manifest, for a banner that was painted for this click; those of the whole
+    banner, which are not on the way where some sizes came first.
     """
     assigned = trail.assignments.get((shown.user_key, shown.epoch))
     clicks = [at for at in trail.clicks.get((shown.user_key, shown.product_id), ()) if at + 1 >= shown.clicked_at]
@@ -153,12 +156,15 @@ def stages_of(shown: Shown, trail: Trail, painting_ms: Mapping[str, float] | Non
     known = assigned
     if painting_ms is not None:
         requested, ready = trail.requests.get(shown.banner_key), trail.ready.get(shown.banner_key)
-        if requested is None or ready is None:
+        if requested is None or not ready:
             return None
+        known = ready[0]
         stages["streams: request written"] = requested - assigned
-        stages["generator: request read, ready written"] = ready - requested - sum(painting_ms.values())
-        stages |= {f"generator: {name}": taken for name, taken in painting_ms.items()}
-        known = ready
+        if ready[1:]:
+            stages["generator: first size painted, stored, written"] = known - requested
+        else:
+            stages["generator: request read, ready written"] = known - requested - sum(painting_ms.values())
+            stages |= {f"generator: {name}": taken for name, taken in painting_ms.items()}
     stages["edge: read, told"] = shown.told_at - known
     stages["picture fetched"] = shown.fetched_at - shown.told_at
     stages["decoded, painted"] = shown.shown_at - shown.fetched_at
