@@ -7,8 +7,8 @@ into the page (the event `bannerstream:shown`). Motion is reduced, so that the p
 `existing`: two products of one cohort take turns, and both banners were painted before. `painted`: each click is on a
 product that nobody has clicked, so the studio paints its banner first; for that the catalogue holds many copies of one
 product. Others hold live streams open, `clients` in all, and click in the background, each combination in turn
-(bench/arena/crowd.py). `stages_ms` says where the time went, in medians (bench/arena/journey.py). A click that brings
-no new banner within 20 s counts as one of 20 s, and in `missing`.
+(bench/arena/crowd.py). The lines `loop-stages` say where the time went, in medians (bench/arena/journey.py). A
+click that brings no new banner within 20 s counts as one of 20 s, and in `missing`.
 """
 
 import json
@@ -164,10 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                             click_through(page, PAIR[-1:])  # somebody of a known taste
                             reading.read()
                             taken = click_through(page, products)
-                        line: Result = {"bench": "loop", "case": case, "clients": clients, "background_per_s": per_s}
-                        line |= told(taken) | {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn}
+                        place: Result = {"case": case, "clients": clients, "background_per_s": per_s}
+                        place |= {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn}
+                        report({"bench": "loop"} | place | told(taken))
                         seen = [each for each in taken if each is not None]
-                        report(line | {"stages_ms": medians(journeys(seen, reading.read(), store))})
+                        stages = medians(journeys(seen, reading.read(), store))
+                        for step, (stage, ms) in enumerate(stages.items(), 1):
+                            report({"bench": "loop-stages"} | place | {"step": step, "stage": stage, "ms": ms})
             browser.close()
 
 
