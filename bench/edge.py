@@ -1,10 +1,12 @@
 """What an edge node takes: `python -m bench edge --case rate,streams,memory,load,slow`.
 
-- `rate`: `GET /v1/banner` by wrk against a bare FastAPI route that returns the same bytes, both on one uvicorn worker.
+- `rate`: `GET /v1/banner` of a visitor with a banner of their own, by wrk, against a bare FastAPI route that returns
+  the same bytes, in turns, both on one uvicorn worker.
 - `streams`: memory of a node with so many open streams (`--streams 5000`).
 - `memory`: bytes of a visitor in the view, in a process that holds nothing else (`--visitors 1000000`).
 - `load`: from the start of a node to its readiness on a real Kafka with so many assignments, and its memory then.
-- `slow`: `/v1/banner` of a good client while so many others never end a request (`--slow 10000`).
+- `slow`: `/v1/banner` of a good client while so many others (`--slow 10000`) never end a request, and then while as
+  many open a stream, are told new banners, and never read one; and the node's memory when it has let them go.
 """
 
 import asyncio
@@ -15,21 +17,30 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from urllib.request import Request, urlopen
 
 if __name__ == "__main__":  # `python bench/edge.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.arena.events import write
-from bench.arena.stage import Result, Stage, parser, reporting, staged, tell
+from bench.arena.node import (
+    BANNERS,
+    Node,
+    assignment,
+    most_connections,
+    node,
+    ready,
+    resident_mb,
+    user_key,
+    write_assignments,
+    write_ready,
+)
+from bench.arena.stage import Result, parser, reporting, staged, tell
 from broker.topics import create_topics
-from contracts.codecs import encode
-from contracts.messages import Assignment, BannerReady, Rendition
+from contracts.messages import Assignment
 from edge.table import BannerTable, VisitorTable
 from edge.tokens import VisitorTokens
 from local.ports import LOOPBACK, free_port
@@ -37,11 +48,8 @@ from local.process import ChildProcess
 from settings import KafkaSettings, Settings
 
 CASES = ("rate", "streams", "memory", "load", "slow")
-BANNERS = 5_000
-UNLIMITED = {
-    f"BANNERSTREAM_EDGE__{name}": "1000000000"
-    for name in ("RATE_PER_VISITOR", "BURST_PER_VISITOR", "RATE_PER_ADDRESS", "BURST_PER_ADDRESS")
-}
+ON_KAFKA = {"rate", "load", "slow"}
+PATIENCE_S = 120.0
 BARE = """
 import sys, uvicorn
 from fastapi import FastAPI, Response
@@ -54,115 +62,19 @@ uvicorn.run(app, port=int(sys.argv[1]), http="httptools", loop="uvloop", access_
 """
 
 
-def user_key(number: int) -> str:
-    """Return the user key of a visitor of the benchmark: spread as hashes are."""
-    return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
-
-
-def assignment(number: int) -> Assignment:
-    """Return a visitor's assignment."""
-    banner = number % BANNERS
-    key = f"{banner:064x}"
-    cohort = f"cohort-{banner % 30}"
-    return Assignment(
-        user_key=user_key(number), epoch=3, banner_key=key, product_id="p", cohort_id=cohort, decided_at=1
-    )
-
-
-def ready(banner: int) -> BannerReady:
-    """Return a banner with four pictures."""
-    sizes = ((970, 250), (728, 90), (300, 250), (1080, 1080))
-    renditions = tuple(
-        Rendition(
-            size=f"{width}x{height}",
-            blob_key=f"blobs/{banner:064x}"[:8] + f"/{banner:064x}.webp",
-            width=width,
-            height=height,
-            bytes=50_000,
-            sha256=f"{banner:064x}",
-            media_type="image/webp",
-        )
-        for width, height in sizes
-    )
-    return BannerReady(
-        banner_key=f"{banner:064x}",
-        manifest_key=f"manifests/{banner:064x}.json",
-        product_id=f"product-{banner}",
-        cohort_id=f"cohort-{banner % 30}",
-        renditions=renditions,
-        engine="studio",
-        revision=1,
-        ready_at=1,
-        event_appended_at=1,
-        headline="Slow mornings, warm hands",
-    )
-
-
-class Node:
-    """A node as a process."""
-
-    def __init__(self, folder: Path, kafka: str, **variables: str) -> None:
-        self.port = free_port()
-        environment = {
-            **UNLIMITED,
-            "BANNERSTREAM_EDGE__PORT": str(self.port),
-            "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": kafka,
-            **variables,
-        }
-        self.begun = time.monotonic()
-        self.process = ChildProcess(
-            [sys.executable, "-m", "edge"], name="edge", log_file=folder / "edge.log", environment=environment
-        )
-
-    def get(self, path: str, **headers: str) -> bytes:
-        """Return a body; empty where nothing answers, or with an error."""
-        try:
-            with urlopen(Request(f"http://{LOOPBACK}:{self.port}{path}", headers=headers), timeout=30) as answer:
-                return bytes(answer.read())
-        except OSError:
-            return b""
-
-    def until(self, path: str, timeout_s: float = 120.0) -> float:
-        """Return the seconds from the start until a path answers."""
-        self.process.wait_until_ready(lambda: bool(self.get(path)), timeout_s)
-        return time.monotonic() - self.begun
-
-    def rss_mb(self) -> float:
-        """Return the node's resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
-
-
-@contextmanager
-def node(folder: Path, kafka: str, ready_at: str, **variables: str) -> Iterator[Node]:
-    """Run a node that answers at `ready_at`."""
-    running = Node(folder, kafka, **variables)
-    try:
-        running.until(ready_at)
-        yield running
-    finally:
-        running.process.stop()
-
-
-def _wrk(port: int, seconds: int, token: str) -> float:
-    """Return requests a second, as wrk counts them: 2 threads, 64 connections."""
-    command = ["wrk", "-t2", "-c64", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}"]
-    told = subprocess.run(
-        [*command, f"http://{LOOPBACK}:{port}/v1/banner"], capture_output=True, text=True, check=True
-    ).stdout
-    if "Non-2xx" in told:
-        raise RuntimeError(f"not every answer was a banner:\n{told}")
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
-
-
-def rate(folder: Path, seconds: int, rounds: int) -> Result:
+def rate(folder: Path, kafka: KafkaSettings, seconds: int, rounds: int) -> Result:
     """Return the rates of a node and of a bare route, in turns."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed: apt-get install wrk")
-    token = VisitorTokens(Settings()).mint("ada")
-    with node(folder, f"{LOOPBACK}:1", "/healthz") as ours, ExitStack() as stack:
+    tokens = VisitorTokens(Settings())
+    token = tokens.mint("ada")
+    write_ready(kafka, ready(0))
+    write_assignments(kafka, iter([assignment(tokens.visitor(token).key, 0)]))
+    with node(folder, kafka.bootstrap_servers, "/readyz") as ours, ExitStack() as stack:
         body = folder / "body.json"
         body.write_bytes(ours.get("/v1/banner", Authorization=f"Bearer {token}"))
+        if not json.loads(body.read_bytes())["feedback"]:
+            raise RuntimeError("the visitor has no banner of their own")
         script, port = folder / "bare.py", free_port()
         script.write_text(BARE, encoding="utf-8")
         bare = stack.enter_context(
@@ -173,13 +85,25 @@ def rate(folder: Path, seconds: int, rounds: int) -> Result:
         for _ in range(rounds):
             rates["edge"].append(_wrk(ours.port, seconds, token))
             rates["bare"].append(_wrk(port, seconds, token))
-    told = {name: round(median(each)) for name, each in rates.items()}
-    return {
-        "edge_per_s": told["edge"],
-        "bare_per_s": told["bare"],
-        "share": round(told["edge"] / told["bare"], 3),
-        "body_bytes": body.stat().st_size if body.exists() else None,
-    }
+        shares = [ours / theirs for ours, theirs in zip(rates["edge"], rates["bare"], strict=True)]
+        return {
+            "edge_per_s": round(median(rates["edge"])),
+            "bare_per_s": round(median(rates["bare"])),
+            "share": round(median(shares), 3),
+            "shares": [round(each, 3) for each in shares],
+            "body_bytes": body.stat().st_size,
+        }
+
+
+def _wrk(port: int, seconds: int, token: str) -> float:
+    """Return requests a second, as wrk counts them. One thread: the other core is the server's."""
+    command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}"]
+    told = subprocess.run(
+        [*command, f"http://{LOOPBACK}:{port}/v1/banner"], capture_output=True, text=True, check=True
+    ).stdout
+    if "Non-2xx" in told:
+        raise RuntimeError(f"not every answer was a banner:\n{told}")
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
 
 
 def streams(folder: Path, count: int) -> Result:
@@ -189,8 +113,7 @@ def streams(folder: Path, count: int) -> Result:
         before = ours.rss_mb()
         for number in range(count):
             connection = stack.enter_context(socket.create_connection((LOOPBACK, ours.port), timeout=30))
-            token = tokens.mint(f"visitor-{number}")
-            connection.sendall(f"GET /v1/stream?token={token} HTTP/1.1\r\nhost: bench\r\n\r\n".encode())
+            connection.sendall(_stream_of(tokens, number))
             if b" 200 " not in connection.recv(4096):
                 raise RuntimeError("a stream was refused")
         return {"streams": count, "rss_before_mb": round(before, 1), "rss_mb": round(ours.rss_mb(), 1)}
@@ -207,16 +130,15 @@ def memory(visitors: int) -> Result:
 
 def weigh(visitors: int) -> Result:
     """Fill the tables in this process, and return by how much it grew."""
-    messages = map(assignment, range(visitors))
     banners = BannerTable()
     table = VisitorTable(banners)
-    before, begun = _own_rss(), time.process_time()
+    before, begun = resident_mb("self"), time.process_time()
     for banner in range(BANNERS):
         banners.announce(ready(banner))
-    banners_mb = _own_rss() - before
-    for message in messages:
+    banners_mb = resident_mb("self") - before
+    for message in _assignments(visitors):
         table.assign(message.user_key, message)
-    grown = _own_rss() - before
+    grown = resident_mb("self") - before
     return {
         "visitors": visitors,
         "banners": BANNERS,
@@ -224,44 +146,109 @@ def weigh(visitors: int) -> Result:
         "tables_mb": round(grown, 1),
         "bytes_per_visitor": round((grown - banners_mb) * 2**20 / visitors, 1),
         "cpu_s": round(time.process_time() - begun, 1),
-        "process_mb": round(_own_rss(), 1),
+        "process_mb": round(resident_mb("self"), 1),
     }
 
 
-def load(stage: Stage, visitors: int) -> Result:
+def load(folder: Path, kafka: KafkaSettings, visitors: int) -> Result:
     """Return how long a node takes to read so many assignments from Kafka, and its memory then."""
-    kafka = KafkaSettings(bootstrap_servers=stage.bootstrap)
-    asyncio.run(create_topics(kafka))
-    topics = kafka.topic_table()
-    banners = ((each.banner_key.encode(), encode(each), -1, 1) for each in map(ready, range(BANNERS)))
-    write(stage.bootstrap, topics.ready.name, banners, compression="lz4")
-    keyed = ((each.user_key.encode(), encode(each), -1, 1) for each in map(assignment, range(visitors)))
-    write(stage.bootstrap, topics.assignments.name, keyed, compression="lz4")
-    ours = Node(stage.folder, stage.bootstrap)
+    write_ready(kafka, *map(ready, range(BANNERS)))
+    write_assignments(kafka, _assignments(visitors))
+    ours = Node(folder, kafka.bootstrap_servers)
     try:
         started = ours.until("/healthz")
         seconds = ours.until("/readyz", 600)
+        held = ours.metric("bannerstream_edge_visitors")
+        if held < visitors:
+            raise RuntimeError(f"the node says that it is ready with {held:.0f} of {visitors} visitors")
         return {
             "visitors": visitors,
             "banners": BANNERS,
             "start_s": round(started, 1),
             "ready_s": round(seconds, 1),
             "rss_mb": round(ours.rss_mb(), 1),
+            "peak_mb": round(ours.peak_mb(), 1),
         }
     finally:
         ours.process.stop()
 
 
-def slow(folder: Path, count: int) -> Result:
-    """Return how long a good client waits while others never end their requests."""
-    patient = {"BANNERSTREAM_EDGE__REQUEST_TIMEOUT_S": "60"}
-    with node(folder, f"{LOOPBACK}:1", "/healthz", **patient) as ours, ExitStack() as stack:
-        alone = _waits(ours)
-        for _ in range(count):
-            connection = stack.enter_context(socket.create_connection((LOOPBACK, ours.port), timeout=30))
-            connection.sendall(b"POST /v1/feedback HTTP/1.1\r\nhost: bench\r\ncontent-length: 100\r\n\r\n{")
-        among = _waits(ours)
-        return {"slow": count, "alone_ms": alone, "among_ms": among, "rss_mb": round(ours.rss_mb(), 1)}
+def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
+    """Return how long a good client waits among slow ones of two kinds, and what they cost the node."""
+    allowed = most_connections()
+    taken = min(count, allowed)
+    write_ready(kafka, ready(0))
+    edge = {"request_timeout_s": 60, "send_timeout_s": 5, "default_cohort": "cohort-0"}
+    with node(folder, kafka.bootstrap_servers, "/readyz", **edge) as ours:
+        alone, before = _waits(ours), ours.rss_mb()
+        with _clients(ours, taken, lambda _: b"POST /v1/feedback HTTP/1.1\r\nhost: b\r\ncontent-length: 100\r\n\r\n{"):
+            unfinished, unfinished_mb = _waits(ours), ours.rss_mb()
+        tokens = VisitorTokens(Settings())
+        with _clients(ours, taken, lambda number: _stream_of(tokens, number)):
+            _until(lambda: _opened(ours) + _refused(ours) >= taken, "every stream is open or refused")
+            opened, refused, told = _opened(ours), _refused(ours), 0
+            waits: list[float] = []
+            while _let_go(ours) < opened:
+                told += 1
+                write_ready(kafka, ready(0, revision=1 + told))
+                waits.append(_waits(ours))
+            return {
+                "slow": taken,
+                "asked_for": count,
+                "descriptors_allow": allowed,
+                "alone_ms": alone,
+                "unfinished_ms": unfinished,
+                "unread_ms": round(median(waits), 1),
+                "streams_opened": round(opened),
+                "streams_refused": round(refused),
+                "let_go_slow": round(_let_go(ours)),
+                "changes_told": told,
+                "rss_before_mb": round(before, 1),
+                "rss_unfinished_mb": round(unfinished_mb, 1),
+                "rss_unread_mb": round(ours.rss_mb(), 1),
+                "peak_mb": round(ours.peak_mb(), 1),
+            }
+
+
+@contextmanager
+def _clients(ours: Node, count: int, begin: Callable[[int], bytes]) -> Iterator[None]:
+    """Hold so many connections that say something and then nothing any more, and take little in."""
+    with ExitStack() as stack:
+        for number in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least there is
+            connection.settimeout(PATIENCE_S)
+            connection.connect((LOOPBACK, ours.port))
+            connection.sendall(begin(number))
+        yield
+
+
+def _opened(ours: Node) -> float:
+    return ours.metric("bannerstream_edge_streams") + _let_go(ours)
+
+
+def _refused(ours: Node) -> float:
+    return ours.metric("bannerstream_edge_refused_total", reason="overloaded")
+
+
+def _let_go(ours: Node) -> float:
+    return ours.metric("bannerstream_edge_streams_closed_total", why="slow")
+
+
+def _until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {PATIENCE_S:.0f} s: {what}")
+        time.sleep(0.2)
+
+
+def _stream_of(tokens: VisitorTokens, number: int) -> bytes:
+    return f"GET /v1/stream?token={tokens.mint(f'visitor-{number}')} HTTP/1.1\r\nhost: bench\r\n\r\n".encode()
+
+
+def _assignments(visitors: int) -> Iterator[Assignment]:
+    return (assignment(user_key(number), number % BANNERS) for number in range(visitors))
 
 
 def _waits(ours: Node) -> float:
@@ -282,10 +269,6 @@ def _listens(port: int) -> bool:
         return False
 
 
-def _own_rss() -> float:
-    return int(re.findall(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))[0]) / 1024
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = parser("edge", __doc__)
@@ -302,24 +285,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.quick:
         chosen.rounds, chosen.visitors, chosen.streams, chosen.slow, chosen.seconds = 1, 20_000, 100, 100, 1
     report = reporting(chosen.out)
-    cases = chosen.case.split(",")
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for case in (each for each in CASES if each in cases):
+    cases = [each for each in CASES if each in chosen.case.split(",")]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        kafka = KafkaSettings()
+        if ON_KAFKA.intersection(cases):
+            kafka = KafkaSettings(bootstrap_servers=stack.enter_context(staged("edge")).bootstrap)
+            asyncio.run(create_topics(kafka))
+        for case in cases:
             tell(case)
             line: Result = {"bench": "edge", "case": case}
             match case:
                 case "rate":
-                    report(line | rate(folder, chosen.seconds, chosen.rounds))
+                    report(line | rate(folder, kafka, chosen.seconds, chosen.rounds))
                 case "streams":
                     report(line | streams(folder, chosen.streams))
                 case "memory":
                     report(line | memory(chosen.visitors))
-                case "slow":
-                    report(line | slow(folder, chosen.slow))
                 case "load":
-                    with staged("edge") as stage:
-                        report(line | load(stage, chosen.visitors))
+                    report(line | load(folder, kafka, chosen.visitors))
+                case "slow":
+                    report(line | slow(folder, kafka, chosen.slow))
 
 
 if __name__ == "__main__":

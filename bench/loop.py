@@ -7,7 +7,8 @@ into the page (the event `bannerstream:shown`). Motion is reduced, so that the p
 `existing`: two products of one cohort take turns, and both banners were painted before. `painted`: each click is on a
 product that nobody has clicked, so the studio paints its banner first; for that the catalogue holds many copies of one
 product. Others hold live streams open, `clients` in all, and click in the background, each combination in turn
-(bench/arena/crowd.py). A click that brings no new banner within 20 s counts as one of 20 s, and in `missing`.
+(bench/arena/crowd.py). The lines `loop-stages` say where the time went, in medians (bench/arena/journey.py). A
+click that brings no new banner within 20 s counts as one of 20 s, and in `missing`.
 """
 
 import json
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 if __name__ == "__main__":  # `python bench/loop.py` puts bench/ first on the path, not the repository
@@ -25,6 +26,7 @@ if __name__ == "__main__":  # `python bench/loop.py` puts bench/ first on the pa
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.arena.environments import CACHE
+from bench.arena.journey import Shown, Trails, journeys, medians
 from bench.arena.probes import percentile
 from bench.arena.stage import Result, numbers, parser, reporting, tell
 from catalog.files import PRODUCTS_FILE
@@ -32,6 +34,7 @@ from demo.example import CATALOGUE
 from demo.serving import ServeOptions, Serving, serve
 from local.process import ChildProcess
 from local.stack import why_unavailable
+from storage import S3BannerStore
 
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -40,17 +43,29 @@ PAIR = ("headphones", "mechanical-keyboard")
 """Both in one cohort above all: whichever was clicked last is shown."""
 PATIENCE_MS = 20_000
 CROWD_S = 60.0
-BETWEEN_S = 0.3
-"""A person does not click faster, and what the last click caused is over."""
+BETWEEN_S = 1.0
+"""A person who looks at a banner does not click faster, and what the last click caused is over: the studio has painted
+the other sizes, too."""
 
 CLICK = """
 ([product, patience]) => new Promise((done) => {
+  const from = performance.now(), told = {}, element = document.querySelector("banner-stream");
+  const show = Object.getPrototypeOf(element).show;
+  element.show = function (banner, ...rest) {
+    told[banner.epoch] ??= performance.now();
+    return show.call(this, banner, ...rest);
+  };
   const late = setTimeout(() => done(null), patience);
   const shown = ({ detail: { banner, ms } }) => {
     if (banner.product_id !== product) return;
     clearTimeout(late);
     document.removeEventListener("bannerstream:shown", shown);
-    done(ms);
+    delete element.show;
+    const end = from + ms, at = told[banner.epoch], loaded = performance.getEntriesByName(element.image.src).at(-1);
+    const { banner_key, product_id, epoch, pointer } = banner;
+    const times = { clicked_at: from, told_at: at, fetched_at: Math.max(at, loaded?.responseEnd ?? 0), shown_at: end };
+    for (const each in times) times[each] += performance.timeOrigin;
+    done({ banner_key, product_id, epoch, pointer, ...times });
   };
   document.addEventListener("bannerstream:shown", shown);
   bannerstream.send("click", product);
@@ -91,18 +106,19 @@ def visitor(browser: Browser, url: str) -> Iterator[Page]:
         context.close()
 
 
-def click_through(page: Page, products: Sequence[str]) -> list[float | None]:
-    """Click each product, the next one when the banner of the one before is there; return the milliseconds."""
-    taken: list[float | None] = []
+def click_through(page: Page, products: Sequence[str]) -> list[Shown | None]:
+    """Click each product, the next one when the banner of the one before is there; return what was shown for each."""
+    taken: list[Shown | None] = []
     for product in products:
-        taken.append(page.evaluate(CLICK, [product, PATIENCE_MS]))
+        said = page.evaluate(CLICK, [product, PATIENCE_MS])
+        taken.append(None if said is None else Shown(**said))
         time.sleep(BETWEEN_S)
     return taken
 
 
-def told(taken: Sequence[float | None]) -> Result:
+def told(taken: Sequence[Shown | None]) -> Result:
     """Return the figures of one case."""
-    latencies = [PATIENCE_MS if each is None else each for each in taken]
+    latencies = [PATIENCE_MS if each is None else each.shown_at - each.clicked_at for each in taken]
     return {
         "p50_ms": round(percentile(latencies, 0.5)),
         "p99_ms": round(percentile(latencies, 0.99)),
@@ -131,9 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="loop-") as scratch:
         catalogue = catalogue_with(Path(scratch) / "catalogue", len(runs) * chosen.samples)
         served = ServeOptions(catalogue, Path(scratch) / "run", chosen.kafka, chosen.s3, environment=generous)
-        with serve(served, tell) as serving, sync_playwright() as playwright:
+        with serve(served, tell) as serving, sync_playwright() as playwright, ExitStack() as stack:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(SWITCHES))
             report = reporting(chosen.out)
+            store = stack.enter_context(closing(S3BannerStore(serving.settings.storage)))
+            reading = stack.enter_context(closing(Trails(serving.settings)))
             with visitor(browser, serving.url) as page:
                 click_through(page, PAIR)  # painted from here on
             for number, (turn, clients, per_s) in enumerate(runs):
@@ -144,9 +162,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     for case, products in cases.items():
                         with visitor(browser, serving.url) as page:
                             click_through(page, PAIR[-1:])  # somebody of a known taste
-                            figures = told(click_through(page, products))
-                        line: Result = {"bench": "loop", "case": case, "clients": clients, "background_per_s": per_s}
-                        report(line | figures | {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn})
+                            reading.read()
+                            taken = click_through(page, products)
+                        place: Result = {"case": case, "clients": clients, "background_per_s": per_s}
+                        place |= {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn}
+                        report({"bench": "loop"} | place | told(taken))
+                        seen = [each for each in taken if each is not None]
+                        stages = medians(journeys(seen, reading.read(), store))
+                        for step, (stage, ms) in enumerate(stages.items(), 1):
+                            report({"bench": "loop-stages"} | place | {"step": step, "stage": stage, "ms": ms})
             browser.close()
 
 

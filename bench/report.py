@@ -79,6 +79,39 @@ TABLES = {
         {"work": "work", "interval_s": "interval s"},
         {"records_per_event": "records per event", "events_per_s": "events/s"},
     ),
+    "loop": Table(
+        {"case": "banner", "clients": "live streams", "background_per_s": "events/s besides", "s3": "store"},
+        {"p50_ms": "median ms", "p99_ms": "99 % ms", "max_ms": "worst ms", "samples": "clicks", "missing": "missing"},
+    ),
+    "loop-stages": Table(
+        {
+            "case": "banner",
+            "clients": "live streams",
+            "background_per_s": "events/s besides",
+            "step": "step",
+            "stage": "stage",
+        },
+        {"ms": "median ms"},
+    ),
+    "edge": Table(
+        {"case": "case"},
+        {
+            "share": "share of the bare rate",
+            "edge_per_s": "requests/s",
+            "bare_per_s": "bare/s",
+            "visitors": "visitors",
+            "ready_s": "ready s",
+            "bytes_per_visitor": "bytes per visitor",
+            "streams": "live streams",
+            "slow": "slow clients",
+            "alone_ms": "alone ms",
+            "unfinished_ms": "among unfinished ms",
+            "unread_ms": "among unread ms",
+            "let_go_slow": "let go",
+            "rss_mb": "memory MB",
+            "peak_mb": "at most MB",
+        },
+    ),
 }
 
 

@@ -126,6 +126,16 @@ def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None
     return None
 
 
+def click_to_pixels(case: str) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: the 99th percentile from a click to the new banner's pixels, with nobody else there."""
+    return lambda lines: median_of(lines, "p99_ms", bench="loop", case=case, clients=1, background_per_s=0)
+
+
+def edge_figure(case: str, field: str, **wanted: object) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure of an edge node."""
+    return lambda lines: median_of(lines, field, bench="edge", case=case, **wanted)
+
+
 _STREAMS = "python -m bench streams --work common,full --users 1000,200000 --events 5000000"
 
 TARGETS = (
@@ -166,5 +176,29 @@ TARGETS = (
     ),
     Target(
         "the same: the whole work", 0.4, False, "", "python -m bench changelog", records_per_event("full"),
+    ),
+    Target(
+        "click to pixels, a banner that is there, 1 page, nothing besides, 99 %", 500.0, False, "ms",
+        "python -m bench loop", click_to_pixels("existing"),
+    ),
+    Target(
+        "the same, a banner that the studio paints first", 1500.0, False, "ms",
+        "python -m bench loop", click_to_pixels("painted"),
+    ),
+    Target(
+        "`GET /v1/banner` against a bare FastAPI route", 0.8, True, "×",
+        "python -m bench edge --case rate", edge_figure("rate", "share"),
+    ),
+    Target(
+        "5,000 live streams on a node", 400.0, False, "MB",
+        "python -m bench edge --case streams", edge_figure("streams", "rss_mb", streams=5_000),
+    ),
+    Target(
+        "a node with 1,000,000 visitors: from its start to its readiness", 30.0, False, "s",
+        "python -m bench edge --case load", edge_figure("load", "ready_s", visitors=1_000_000),
+    ),
+    Target(
+        "the same: memory, at most", 400.0, False, "MB",
+        "python -m bench edge --case load", edge_figure("load", "peak_mb", visitors=1_000_000),
     ),
 )  # fmt: skip

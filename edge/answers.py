@@ -1,10 +1,29 @@
 """Headers that several routes share: what browsers and CDNs may keep, and under which tags they let it go."""
 
+from starlette.responses import Response
+
 from edge.showing import Answer
 
 PRIVATE = "private, no-store"
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A year, the longest that RFC 9111 caches honour; the name is the content's hash, so it never changes (RFC 8246)."""
+
+_PRIVATE_JSON = (
+    (b"cache-control", PRIVATE.encode()),
+    (b"vary", b"Authorization"),
+    (b"content-type", b"application/json"),
+)
+
+
+class PrivateJson(Response):
+    """JSON for one visitor, which nobody keeps. Its headers are made once, not for every answer."""
+
+    def __init__(self, body: bytes) -> None:
+        # Not Response's own, which would make every header anew.
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [*_PRIVATE_JSON, (b"content-length", b"%d" % len(body))]
 
 
 def cache_tags(user_key: str, answer: Answer) -> list[str]:

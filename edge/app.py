@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -24,6 +25,7 @@ from edge.routes.pictures import picture_routes
 from edge.routes.pointers import pointer_routes
 from edge.routes.reports import report_routes
 from edge.state import Edge
+from edge.straight import Straight
 
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
@@ -41,6 +43,7 @@ def create_app(edge: Edge) -> FastAPI:
             yield
 
     settings = edge.settings.edge
+    banners = banner_routes(edge)
     app = FastAPI(
         title=openapi.TITLE,
         description=openapi.DESCRIPTION,
@@ -57,9 +60,11 @@ def create_app(edge: Edge) -> FastAPI:
                 request_timeout_s=settings.request_timeout_s,
             ),
             Middleware(Cors, origins=settings.cors_origins),
+            Middleware(Straight, routes={each.path: each for each in banners.routes if isinstance(each, APIRoute)}),
         ],
     )
-    for routes in (banner_routes, pointer_routes, report_routes, picture_routes, node_routes):
+    app.include_router(banners)
+    for routes in (pointer_routes, report_routes, picture_routes, node_routes):
         app.include_router(routes(edge))
     app.include_router(page_router)
 

@@ -42,7 +42,7 @@ async def _look(url: str, user_key: str, deadline: float) -> Place:
 
 
 def _ask(url: str, user_key: str) -> Place:
-    where = f"edge view ({url})"
+    where = f"edge view and streams ({url})"
     try:
         with urlopen(f"{url.rstrip('/')}/v1/visitors/{user_key}", timeout=_ANSWER_S) as answer:  # noqa: S310  (a setting)
             told = msgspec.json.decode(answer.read(), type=Held)

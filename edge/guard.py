@@ -5,6 +5,7 @@ Plain ASGI, because it is on the way of every request and of every message of a 
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,10 @@ HEADERS: dict[bytes, bytes] = {
     b"cross-origin-resource-policy": b"cross-origin",
 }
 """Set where an answer does not set them itself. Pictures and banners are there to be embedded, hence the last."""
+
+_HEADERS = tuple(HEADERS.items())
+_SET_HERE = frozenset(HEADERS)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by whoever runs the node, often all from one address."""
@@ -71,11 +76,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                present = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *((name, value) for name, value in HEADERS.items() if name not in present),
-                ]
+                own: list[tuple[bytes, bytes]] = message["headers"]
+                present = _SET_HERE.intersection([name for name, _ in own])
+                message["headers"] = [*own, *(each for each in _HEADERS if each[0] not in present)]
             await send(message)
 
         try:
@@ -112,7 +115,7 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         path: str = scope["path"]
-        if any(ord(each) < 32 or ord(each) == 127 for each in path):
+        if _CONTROL.search(path) is not None:
             raise Invalid("the path holds control characters")
         if path not in UNLIMITED:
             client = scope.get("client")

@@ -16,7 +16,7 @@ from contracts.inputs.native import NativeEvent
 from contracts.interactions import InteractionKind
 from contracts.messages import Feedback
 from contracts.scalars import EventId, ProductId, SizeName, Timestamp
-from contracts.times import epoch_ms
+from contracts.times import MAX_EPOCH_MS, epoch_ms
 from edge.errors import Invalid, TooLarge
 from edge.feedback import FeedbackTokens, OnceOnly
 from settings import Settings
@@ -37,7 +37,9 @@ class PageEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     event_id: EventId | None = None
     """Left out: one is made. With one, an event that is sent again counts once."""
     time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")] | None = None
-    """Left out: now."""
+    """Left out: now. One that lies in the future is taken as now: nothing arrives before it happens."""
+    age_ms: Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
+    """Instead of `time`: how long ago it was when it was sent. Right even where the visitor's clock is wrong."""
 
 
 class PageFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,7 +107,6 @@ class Records:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._topics = settings.kafka.topic_table()
-        self._max_future_ms = round(settings.input.max_future_s * 1000)
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
         self._tokens = tokens
         self._once = once
@@ -115,7 +116,7 @@ class Records:
         """Return the records of a visitor's events, and the id of each event.
 
         Raises:
-            Invalid: an event names no product, or both one and several, or its time lies too far from now.
+            Invalid: an event names no product, or both one and several, or says its time twice, or is too old.
         """
         now = int(self._now() * 1000)
         natives = [self._native(user_id, number, event, now) for number, event in enumerate(events)]
@@ -155,12 +156,7 @@ class Records:
         where = f"`$[{number}]`"
         if (event.product_id is None) == (event.product_ids is None):
             raise Invalid(f"exactly one of `product_id` and `product_ids` is required - at {where}")
-        try:
-            time_ = now if event.time is None else epoch_ms(event.time)
-        except ValueError as error:
-            raise Invalid(f"{error} - at {where}.time") from error
-        if not -self._max_age_ms <= time_ - now <= self._max_future_ms:
-            raise Invalid(f"the event's time lies too far from now - at {where}.time")
+        time_ = self._time(event, now, where)
         return NativeEvent(
             event_id=event.event_id or uuid.uuid4().hex,
             user_id=user_id,
@@ -169,6 +165,18 @@ class Records:
             time=time_,
             kind=InteractionKind(event.type),
         )
+
+    def _time(self, event: PageEvent, now: int, where: str) -> int:
+        """Return when it happened by this machine's clock, as far as can be told: a visitor's may be wrong by years."""
+        if event.time is not None and event.age_ms is not None:
+            raise Invalid(f"at most one of `time` and `age_ms` is taken - at {where}")
+        try:
+            told = now - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
+        except ValueError as error:
+            raise Invalid(f"{error} - at {where}.time") from error
+        if now - told > self._max_age_ms:
+            raise Invalid(f"the event is older than input.max_age_days - at {where}")
+        return min(told, now)
 
     def _outgoing(self, event: NativeEvent) -> Outgoing:
         topic = self._topics.purchases if event.kind is InteractionKind.PURCHASE else self._topics.clicks

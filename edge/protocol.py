@@ -5,6 +5,7 @@ connection politely, which waits for a client that never reads. Checked against 
 """
 
 import asyncio
+import socket
 from typing import Any, ClassVar
 
 from starlette.types import Scope
@@ -13,7 +14,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 32_768
 """Of one request: address and headers. Browsers and proxies stop at 8 to 16 kB."""
 
+UNREAD_BYTES = 16_384
+"""Of a live stream, held by the kernel for a client that does not read: some ten banners. The kernel takes twice that
+(socket(7)), and by itself up to 4 MB for each."""
+
 _ABORT = "bannerstream.abort"
+_SPARE = "bannerstream.spare"
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -39,27 +45,25 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes until the head is in."""
+        """Count bytes until the head is in. A request that is whole in one piece, as most are, needs no timer."""
         if self._head_bytes is not None:
-            if self._head_timer is None:
-                self._expect_head()
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes is None:
+            self._expect_body()
+        elif self._head_bytes > MAX_HEAD_BYTES:
             self._give_up(b"431 Request Header Fields Too Large")
+        elif self._head_bytes and self._head_timer is None:
+            self._expect_head()
 
     def on_message_begin(self) -> None:
-        """Let the application cut the connection."""
+        """Let the application cut the connection, and have little held for it."""
         super().on_message_begin()
-        self.scope["extensions"] = {_ABORT: {"abort": self.transport.abort}}
+        self.scope["extensions"] = {_ABORT: {"abort": self.transport.abort}, _SPARE: {"spare": self._hold_little}}
 
     def on_headers_complete(self) -> None:
-        """Stop counting; and whatever the application makes of it, the body must end at some time, too.
-
-        The application refuses what is late or long. This is for what still comes after it has refused.
-        """
+        """Stop counting."""
         self._head_is_in()
-        self._body_timer = self.loop.call_later(2 * self.head_timeout_s, self.transport.abort)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -68,8 +72,20 @@ class PatientProtocol(HttpToolsProtocol):
         self._body_is_in()
         self._head_bytes = 0
 
+    def _hold_little(self) -> None:
+        self.transport.set_write_buffer_limits(high=0)  # what the kernel does not take, the stream waits with
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+
     def _expect_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up, b"408 Request Timeout")
+
+    def _expect_body(self) -> None:
+        """Whatever the application makes of the head, the body must end at some time, too.
+
+        The application refuses what is late or long. This is for what still comes after it has refused.
+        """
+        if self._body_timer is None:
+            self._body_timer = self.loop.call_later(2 * self.head_timeout_s, self.transport.abort)
 
     def _head_is_in(self) -> None:
         self._head_bytes = None
@@ -94,3 +110,10 @@ def cut_off(scope: Scope) -> None:
     extension = scope.get("extensions", {}).get(_ABORT)
     if extension is not None:
         extension["abort"]()
+
+
+def hold_little(scope: Scope) -> None:
+    """Hold no more than `UNREAD_BYTES`, and one message, of what a request's client does not read."""
+    extension = scope.get("extensions", {}).get(_SPARE)
+    if extension is not None:
+        extension["spare"]()

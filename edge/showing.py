@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -11,6 +12,10 @@ from edge.banners import Banner, picture_url, told
 from edge.defaults import default_banner
 from edge.table import BannerTable, VisitorTable
 from settings import EdgeSettings
+
+Kind = Literal["own", "cohort", "shop"]
+"""The visitor's own banner; the default of their cohort, or of `edge.default_cohort`; the built-in one."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 REMEMBERED_ANSWERS = 4096
 """Banners whose JSON is remembered: about 10 MB. What is shown most is soon back after all are forgotten."""
@@ -43,8 +48,8 @@ class Answer:
     """The JSON object of the `BannerFacts`."""
 
     @property
-    def kind(self) -> str:
-        """`own`, `cohort` or `shop`."""
+    def kind(self) -> Kind:
+        """Whose banner it is."""
         return "own" if self.epoch else "cohort" if self.banner.key is not None else "shop"
 
     @property

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge.live import Connection, Hub
 from edge.metrics import EdgeMetrics
-from edge.protocol import cut_off
+from edge.protocol import cut_off, hold_little
 
 RETRY_MS = 2000
 """How long browsers wait before they come back."""
@@ -49,6 +49,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the client goes, or there is a reason to end."""
+        hold_little(scope)
         connection = self._hub.open(self._user_key)
         gone = asyncio.create_task(_disconnected(receive, connection))
         try:

@@ -175,8 +175,13 @@ def _nudity_classifier(model: str | None, device: str) -> NudityClassifier | Non
 
 def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
     """Return what makes previews, where they are wanted: no model has a part in them."""
-    if not settings.progressive or settings.painter == "studio":
+    if settings.painter == "studio":
+        # A model's description would be waited for, and another one's would be another picture.
+        first = [each for each in SIZES if each.name in settings.first_sizes and settings.describer == "lexicon"]
+        return build_composer(settings, executor, first, safety=safety) if first else None
+    if not settings.progressive:
         return None
+    # Of every size: where the model cannot paint, the preview is what stays.
     without = {"describer": "lexicon", "painter": "studio", "personal": 0.0, "personal_model": None}
     return build_composer(settings.model_copy(update=without), executor, safety=safety)
 

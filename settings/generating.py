@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from contracts.sizes import SIZES
 from settings.groups import Group, Seconds
 
 
@@ -187,6 +188,11 @@ class GeneratorSettings(Group):
         description="Announce a studio banner at once and replace it by the model's when that is ready. Of no effect "
         "where the studio is the painter.",
     )
+    first_sizes: tuple[str, ...] = Field(
+        (),
+        description="Sizes that are painted and announced first, the others with them a moment later: those that pages "
+        "show above all. They are painted twice. Of effect without models only.",
+    )
     encode_workers: int = Field(2, ge=1, le=64, description="Threads that lay out, encode and store.")
     gates: GateSettings = Field(default_factory=GateSettings, description="What may not be shown.")
     postprocess: PostprocessSettings = Field(
@@ -195,7 +201,10 @@ class GeneratorSettings(Group):
     metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
     @model_validator(mode="after")
-    def _models_are_named(self) -> Self:
+    def _is_consistent(self) -> Self:
+        for size in self.first_sizes:
+            if size not in (known := [each.name for each in SIZES]):
+                raise ValueError(f"generator.first_sizes: there is no size {size!r}; there are {', '.join(known)}")
         if self.describer == "transformers" and not self.describer_model:
             raise ValueError('generator.describer_model is required, for example "/models/SmolLM2-1.7B-Instruct"')
         if self.personal_model and not self.personal:

@@ -1,9 +1,9 @@
 // Bannerstream: one picture on the shop's page that follows its visitor. docs/embed.md is the manual.
 (() => {
   const script = document.currentScript, base = new URL(".", script.src).href, on = (target, name, run) => target.addEventListener(name, run);
-  const STORE = "bannerstream", BATCH = 50, LONGEST_WAIT = 30000, SEEN_MS = 1000, LONGEST_MS = 60000;
+  const STORE = "bannerstream", BATCH = 50;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms * (0.75 + Math.random() / 2)));
-  const longer = (ms) => Math.min(ms * 2, LONGEST_WAIT);
+  const longer = (ms) => Math.min(ms * 2, 30000);
 
   // What every banner of the page shares: the visitor's token, the stream, and events that the edge does not have yet.
   function connect({ token, tokenUrl }) {
@@ -28,7 +28,10 @@
       if (sending) return;
       sending = true;
       for (let wait = 500; queue.length;) {
-        const batch = queue.slice(0, most), { ok, status, headers } = await post("v1/events", batch);
+        const batch = queue.slice(0, most);
+        // An age, not a time: a visitor's clock may be wrong by years.
+        const aged = batch.map(({ time, ...event }) => ({ ...event, age_ms: Math.max(0, Date.now() - time) }));
+        const { ok, status, headers } = await post("v1/events", aged);
         const refused = [400, 403, 413, 422].includes(status);
         if (ok || (refused && !batch[1])) {
           queue = queue.slice(batch.length);
@@ -108,17 +111,17 @@
       client.elements.delete(this);
     }
 
-    async show(banner, wait = 500) {
+    async show(banner, wait = 500, any = !this.image) {
       this.wanted = banner;
       if (document.hidden) client.sentAt = 0;
-      const { images, alt, link } = banner, picture = images.find((each) => each.size === this.wish()) || images[0];
+      const { images, alt, link } = banner, fits = images.find((each) => each.size === this.wish()), picture = fits || images[0];
+      const later = (ms) => pause(ms).then(() => this.wanted === banner && this.show(banner, longer(wait), 1));
+      // The size may still be painted: what is there stays meanwhile, unless it does not come.
+      if (!fits && !any) return later(2000);
       const image = new Image(), src = new URL(picture.url, base).href, former = this.image, other = former?.src !== src;
       if (other) {
         Object.assign(image, { alt, src });
-        try { await image.decode(); } catch {
-          await pause(wait);
-          return this.wanted === banner && this.show(banner, longer(wait));
-        }
+        try { await image.decode(); } catch { return later(wait); }
         if (this.wanted !== banner) return;
         this.link.append(this.image = image);
         if (former) former.alt = "";
@@ -136,14 +139,15 @@
     painted() {
       const { sentAt } = client, ms = Math.round(performance.now() - sentAt), { banner } = this;
       client.sentAt = 0;
-      if (sentAt && ms < LONGEST_MS) this.ms = ms;
+      // Past a minute nobody waited for it.
+      if (sentAt && ms < 60000) this.ms = ms;
       this.dispatchEvent(new CustomEvent("bannerstream:shown", { bubbles: true, detail: { banner, ms: this.ms } }));
     }
 
     // Viewable as the MRC counts it: half of its pixels, for a second.
     count() {
       clearTimeout(this.timer);
-      if (this.inView && !document.hidden && this.banner && !this.seen) this.timer = setTimeout(() => this.tell("impression"), SEEN_MS);
+      if (this.inView && !document.hidden && this.banner && !this.seen) this.timer = setTimeout(() => this.tell("impression"), 1000);
     }
 
     tell(kind) {

@@ -6,9 +6,9 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from edge import openapi
-from edge.answers import PRIVATE
+from edge.answers import PrivateJson
 from edge.errors import Overloaded
-from edge.showing import Answer
+from edge.showing import KINDS, Answer
 from edge.state import Edge
 from edge.stream import EventStream
 
@@ -21,6 +21,7 @@ RETRY_AFTER_S = 5
 def banner_routes(edge: Edge) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["banners"])
+    told = {kind: edge.metrics.banners.labels(kind) for kind in KINDS}
 
     @router.get("/v1/banner", responses=openapi.BANNER, response_class=Response)
     async def banner(request: Request) -> Response:
@@ -32,10 +33,8 @@ def banner_routes(edge: Edge) -> APIRouter:
         else:
             answer = edge.showcase.of_visitor(visitor.key)
             body = _private(visitor.key, answer)
-        edge.metrics.banners.labels(answer.kind).inc()
-        return Response(
-            body, media_type="application/json", headers={"Cache-Control": PRIVATE, "Vary": "Authorization"}
-        )
+        told[answer.kind].inc()
+        return PrivateJson(body)
 
     @router.get("/v1/stream", responses=openapi.STREAM, response_class=Response)
     async def stream(request: Request) -> Response:

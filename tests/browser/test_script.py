@@ -143,6 +143,20 @@ def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(pa
     assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
 
 
+def test_a_wrong_clock_does_not_matter(page: Page, visit: Visiting) -> None:
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 10 * 365 * 86400000;")
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.intake = [503, 202]
+    begin(page, edge, visit().origin)
+    until(page, "window.shown.length === 1")
+    page.evaluate("bannerstream.send('click', 'mug')")
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    ((sent,),) = edge.events
+    assert "time" not in sent
+    assert 300 < sent["age_ms"] < 60_000, "it waited for the second try"
+
+
 def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visiting) -> None:
     edge = Edge(page)
     edge.streams = [(200, events(banner(1, SHADES[0])))]

@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 import pytest
 
+from local.ports import LOOPBACK
 from settings import Settings
 from tests.edge_node import PATIENCE_S, EdgeProcess, Writer, live, writer
 
@@ -19,6 +20,9 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded")]
 
 SLOW = 100
 """Slow clients of each kind: 400 in all keep this test quick. `python -m bench edge --case slow` has 10,000."""
+
+UNREAD, TOO_MANY = 500, 50
+"""Live streams that nobody reads, and how many more are asked for: CI's descriptors may end at 1,024."""
 
 LIMITS: dict[str, Any] = {
     "request_timeout_s": 1.0,
@@ -223,6 +227,53 @@ async def test_slow_clients_take_nothing_from_the_others(node: EdgeProcess, stre
         return await node.metric("bannerstream_edge_streams") == 0
 
     await node.until(gone)
+
+
+async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
+    streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`python -m bench edge --case slow` does the same with 10,000."""
+    limits = {**LIMITS, "max_streams": UNREAD, "default_cohort": "cooks", "send_timeout_s": 1.0}
+    async with EdgeProcess(settings, environment, tmp_path / "edge.log", **limits) as node:
+        before = resident_mb(node)
+        unread = await asyncio.to_thread(open_streams, node, UNREAD + TOO_MANY)
+        try:
+
+            async def answered() -> bool:
+                refused = await node.metric("bannerstream_edge_refused_total", reason="overloaded")
+                return (await node.metric("bannerstream_edge_streams"), refused) == (UNREAD, TOO_MANY)
+
+            await node.until(answered)
+            revision = 1
+            while await node.metric("bannerstream_edge_streams_closed_total", why="slow") < UNREAD:
+                revision += 1
+                await streams.announce("a", revision=revision)  # everybody without a banner of their own is told
+                assert await node.epoch("eve") == 20, "others are answered all the while"
+                assert revision < 500, "the kernel keeps on taking what nobody reads"
+            assert resident_mb(node) - before < UNREAD * 0.05
+            async with live(node, "ada") as events:
+                assert (await events.next())[2]["epoch"] == 10, "there is room again"
+        finally:
+            for each in unread:
+                each.close()
+
+
+def open_streams(node: EdgeProcess, count: int) -> list[socket.socket]:
+    """Return so many live streams of as many visitors, whose kernel takes in as little as it may."""
+    opened = []
+    for number in range(count):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.settimeout(PATIENCE_S)
+        connection.connect((LOOPBACK, node.port))
+        connection.sendall(f"GET /v1/stream?token={node.token(f'slow-{number}')} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        opened.append(connection)
+    return opened
+
+
+def resident_mb(node: EdgeProcess) -> float:
+    status = Path(f"/proc/{node.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 async def test_no_answer_shows_how_the_node_is_built(node: EdgeProcess) -> None:

@@ -15,16 +15,18 @@ import pytest
 
 from broker.erasing import Place, ask, look
 from broker.topics import create_topics, internal_topics
-from contracts.codecs import decode
+from contracts.codecs import decode, encode
 from contracts.deadletters import DeadLetter
 from contracts.keys import user_key
 from contracts.messages import Assignment
 from settings import Settings
 from streams.affinity import UserState, unpack
 from streams.forgetting import is_grave
+from tests.edge_node import EdgeProcess, live, writer
 from tests.faults.fleet import Strike
 from tests.faults.fleet import Worker as DyingWorker
 from tests.streams_worker import Shop, Worker, until
+from tests.unit.edge.nodes import ready
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
 
@@ -105,6 +107,16 @@ async def assigned(user: str, shop: Shop) -> Assignment:
     return found[0]
 
 
+async def assigned_again(user: str, epoch: int, shop: Shop) -> Assignment:
+    """Return the visitor's assignment of this epoch, once there is one."""
+
+    async def there_is() -> bool:
+        return (await assigned(user, shop)).epoch == epoch
+
+    await until(there_is, f"{user} has an assignment of epoch {epoch}")
+    return await assigned(user, shop)
+
+
 async def ask_for(user: str, settings: Settings) -> None:
     await ask(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
 
@@ -132,6 +144,49 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
     assert state is not None
     assert (state.epoch, list(state.touched)) == (1, ["novel"])
     assert [each.erased for each in await places("ada", settings)] == [False, False]
+
+
+async def test_an_edge_node_and_its_open_stream_are_verified_too(
+    shop: Shop, worker: Worker, settings: Settings, erase: Erase, *, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await shop.send("ada")
+    await shop.send("bob")
+    async with writer(settings) as generator, EdgeProcess(settings, environment, tmp_path / "edge.log") as node:
+        for user in ("ada", "bob"):
+            await generator.raw(*ready_record(settings, await assigned(user, shop)))
+
+        async def shown() -> bool:
+            return [await node.epoch(user) for user in ("ada", "bob")] == [1, 1]
+
+        await node.until(shown)
+        environment |= {"BANNERSTREAM_EDGE__URLS": json.dumps([node.url])}
+        async with live(node, "ada") as page, live(node, "bob") as other:
+            assert [(await each.next())[1] for each in (page, other)] == ["1", "1"]
+            told, _ = await erase("ada", "--wait")
+            assert (await page.next())[0] == "erased"
+            assert await page.ended()
+            assert told["erased"] is True
+            assert [each["place"] for each in told["places"]] == [
+                "affinity (memory)",
+                "changelog",
+                "assignment",
+                f"edge view and streams ({node.url})",
+            ]
+            assert all(each["erased"] for each in told["places"])
+            assert [await node.epoch(user) for user in ("ada", "bob")] == [0, 1]
+            async with live(node, "ada"):  # with a token that is still valid
+                told, _ = await erase("ada", "--wait", "--timeout", "5", code=5)
+            assert [each["erased"] for each in told["places"]] == [True, True, True, False]
+            assert "1 live streams are open" in told["places"][3]["found"]
+            await shop.send("bob", product_id="novel", kind="cart")
+            await generator.raw(*ready_record(settings, await assigned_again("bob", 2, shop)))
+            assert (await other.next())[1] == "2", "another's stream goes on"
+
+
+def ready_record(settings: Settings, assignment: Assignment) -> tuple[str, bytes, bytes]:
+    """Return the record by which the generator says that an assignment's banner is ready."""
+    message = ready("a", banner_key=assignment.banner_key, cohort=assignment.cohort_id)
+    return settings.kafka.topic_table().ready.name, message.banner_key.encode(), encode(message)
 
 
 async def test_without_waiting_it_says_what_was_asked(

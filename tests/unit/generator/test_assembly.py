@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.sizes import LEADERBOARD, RECTANGLE
+from contracts.sizes import LEADERBOARD, RECTANGLE, SIZES
 from generator.assembly import build_composer, build_pipeline
 from generator.fakes import FakeStore
 from generator.metrics import GeneratorMetrics
@@ -54,6 +54,19 @@ def test_a_progressive_pipeline_sketches_without_the_model(model: Path, request_
     (final,) = pipeline.make([request])
     assert isinstance(final, MadeBanner)
     assert (final.manifest.provisional, final.manifest.revision) == (False, 2)
+
+
+def test_the_studio_announces_first_what_pages_show_and_all_of_it_after(request_for: RequestFor) -> None:
+    store, request = FakeStore(), request_for()
+    pipeline = build_pipeline(GeneratorSettings(first_sizes=(RECTANGLE.name,)), store)
+    (preview,) = pipeline.preview([request])
+    (final,) = pipeline.make([request])
+    assert isinstance(preview, MadeBanner)
+    assert isinstance(final, MadeBanner)
+    assert (preview.manifest.provisional, final.manifest.provisional) == (True, False)
+    assert {each.size for each in preview.manifest.renditions} == {RECTANGLE.name}
+    assert {each.size for each in final.manifest.renditions} == {each.name for each in SIZES}
+    assert set(preview.manifest.renditions) <= set(final.manifest.renditions), "the very same picture: nothing flickers"
 
 
 def test_without_a_model_there_is_nothing_to_preview() -> None:
