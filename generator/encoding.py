@@ -1,8 +1,8 @@
 """Encodes finished banners as WebP and JPEG under their byte caps.
 
 sRGB without an embedded profile (browsers take untagged pictures as sRGB) and without metadata. JPEG has
-full chroma (4:4:4): 4:2:0 halves the resolution of colour and smears red or blue letters, and the caps leave room. It is
-not progressive: that takes twice the time (24 ms against 12 ms for 1080x1080) for 3 % of its bytes, and hardly a
+full chroma (4:4:4): 4:2:0 halves the resolution of colour and smears red or blue letters, and the caps leave room. It
+is not progressive: that takes twice the time (24 ms against 12 ms for 1080x1080) for 3 % of its bytes, and hardly a
 browser is left that does not take the WebP.
 Lossy WebP has no 4:4:4; it is what browsers that take it get for half the bytes.
 """
@@ -24,8 +24,8 @@ MediaType = Literal["image/webp", "image/jpeg"]
 _QUALITIES = (88, 80, 72, 62, 50, 40)
 """Tried from the best down. Below 40 blocks show in the soft gradients that these banners are made of."""
 _WEBP_QUALITIES = (92, *_QUALITIES)
-"""At 88 the product's fine texture goes: of 64 banners of the example 53 kept 0.98 of its SSIM, at 90 58, at 92 all, for
-36 % more bytes on the square, 28 % on the billboard and 10 % more time."""
+"""At 88 the product's fine texture goes: of 64 banners of the example 53 kept 0.98 of its SSIM, at 90 58, at 92 all,
+for 36 % more bytes on the square, 28 % on the billboard and 10 % more time."""
 _SMALL_WEBP_QUALITIES = (94, *_WEBP_QUALITIES)
 _SMALL = 100_000
 """Pixels. A small banner holds its product in a few thousand, and 2 kB more keep the weave of a straw hat."""

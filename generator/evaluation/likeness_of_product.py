@@ -16,7 +16,7 @@ _WINDOW, _DEVIATION = (11, 11), 1.5
 _VISIBLE_ALPHA = 16
 """What `generator.layout.products` trims a picture to."""
 _OPAQUE = 0.95
-"""Alpha from which a pixel is the product's alone. At its rim, and where it is glass, the ground shines through by right."""
+"""Alpha from which a pixel is the product's alone. At its rim, and where it is glass, the ground shines through."""
 _ENOUGH_OPAQUE = 0.1
 """Of the visible pixels: a product that is nearly all glass has too few of its own to be judged by."""
 _SAME_SHAPE = 0.04

@@ -177,7 +177,7 @@ class _Setter:
         ]
 
     def badge(self, placed: tuple[Placed, ...], button: Box) -> tuple[Placed, Box] | None:
-        """Return the saving in a round badge at the product's shoulder away from the words; None if it hides too much."""
+        """Return the saving in a round badge at the product's shoulder, off the words; None if it hides too much."""
         product, size = self.composition.product, self.composition.size
         label = self._small("saving", self.strong, self.unit)
         if product is None or label is None:

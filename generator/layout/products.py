@@ -97,7 +97,7 @@ def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, *, light_si
 
 
 def _shade(alpha: Floats, *, light_side: LightSide, shadow: Shadow) -> tuple[Floats, int, int] | None:
-    """Return how dark the ground is around a silhouette, and where that begins: columns left of it, rows above its foot.
+    """Return how dark the ground is around a silhouette, and how far it reaches left of it and above its foot.
 
     None where nothing stands on the ground.
     """
