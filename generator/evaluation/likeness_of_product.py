@@ -15,7 +15,10 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _DEVIATION = (11, 11), 1.5
 _VISIBLE_ALPHA = 16
 """What `generator.layout.products` trims a picture to."""
-_OF_THE_PRODUCT = 0.5
+_OPAQUE = 0.95
+"""Alpha from which a pixel is the product's alone. At its rim, and where it is glass, the ground shines through."""
+_ENOUGH_OPAQUE = 0.1
+"""Of the visible pixels: a product that is nearly all glass has too few of its own to be judged by."""
 _SAME_SHAPE = 0.04
 """Relative difference of proportions above which a product was cut off by the banner's edge."""
 
@@ -61,14 +64,18 @@ def on(ground: Image, product: Image) -> Image:
     return laid
 
 
-def fidelity(banner: Image, product: Image, area: Area) -> float:
+def fidelity(banner: Image, product: Image, area: Area) -> float | None:
     """Return the mean structural similarity over the product's own pixels: 1 when they are the catalogue's.
 
-    What lies around the product is taken from the banner itself, so that only the product is compared.
+    All else is taken from the banner itself, the product's half-covered rim too: what lies behind it is not known, and
+    laying the product over it once more would count its own rim against it. None where hardly a pixel is opaque.
     """
     window = window_of(banner, area)
-    inside = product[..., 3] > 255 * _OF_THE_PRODUCT
-    return float(ssim_map(window, on(window, product))[inside].mean())
+    own = product[..., 3] >= 255 * _OPAQUE
+    if own.sum() < _ENOUGH_OPAQUE * (product[..., 3] > _VISIBLE_ALPHA).sum():
+        return None
+    wanted = np.where(own[..., None], product[..., :3], window)
+    return float(ssim_map(window, wanted)[own].mean())
 
 
 def _interpolation(factor: float) -> int:

@@ -50,6 +50,8 @@ _OFFER_GAIN = 1.35
 """Of the price, where the offer comes first."""
 _BADGE_RADIUS = 1.62
 """In font sizes of the saving: `−100%` fits with a little room."""
+_BADGE_SHARE = 0.1
+"""Of the product's room, the most that a badge may take: on a strip it would hide a third of the product."""
 _PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
 """In font sizes of the button."""
@@ -175,7 +177,7 @@ class _Setter:
         ]
 
     def badge(self, placed: tuple[Placed, ...], button: Box) -> tuple[Placed, Box] | None:
-        """Return the saving in a round badge at the product's shoulder away from the words; None if it hides any."""
+        """Return the saving in a round badge at the product's shoulder, off the words; None if it hides too much."""
         product, size = self.composition.product, self.composition.size
         label = self._small("saving", self.strong, self.unit)
         if product is None or label is None:
@@ -187,7 +189,8 @@ class _Setter:
         x = min(max(x, radius + margin), size.width - radius - margin)
         y = max(product.y + 0.8 * radius, radius + margin)
         box = Box(x - radius, y - radius, 2 * radius, 2 * radius)
-        if any(_overlap(box, other) for other in (button, *(item.ink for item in placed))):
+        hides_words = any(_overlap(box, other) for other in (button, *(item.ink for item in placed)))
+        if hides_words or box.width * box.height > _BADGE_SHARE * product.width * product.height:
             return None
         baseline = y + (label.rise - label.drop) / 2
         line = label.lines[0]

@@ -116,6 +116,13 @@ def test_an_offer_shows_its_saving_in_a_badge_off_the_words() -> None:
     assert not any(_overlap(saving.box, text.box) for text in banner.text_lines if text is not saving)
 
 
+def test_a_badge_that_would_hide_much_of_the_product_gives_way_to_the_price_line() -> None:
+    composition = plan(LEADERBOARD, variant="open-offer-natural", seed=0, has_product=True)
+    banner = lay_out(scene(LEADERBOARD, "light"), composition, WORDS, COHORTS[0], cut_out())
+    assert banner.product is not None
+    assert not any(_overlap(text.box, banner.product) for text in banner.text_lines)
+
+
 def test_a_light_headline_is_thinner_than_a_bold_one() -> None:
     inked = {}
     for style in ("bold", "light"):
