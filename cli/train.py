@@ -62,3 +62,18 @@ def starter(
         Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
     )
     stderr.print(f"[green]saved[/]: {plain(model)}", highlight=False)
+
+
+@app.command()
+def judge(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("judge.safetensors"),
+    scenes: Annotated[int, typer.Option("--scenes", min=3 * 48, help="Drawn scenes to learn from.")] = 6_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+) -> None:
+    """Train the classifier that `evaluate starter` judges with."""
+    from generator.devices import device_of
+    from generator.evaluation.scene_judge import train_judge
+
+    device_of("cpu")  # says what to install where nothing is
+    train_judge(scenes=scenes, seed=seed, on_progress=lambda told: stderr.print(told, highlight=False)).save(out)
+    stderr.print(f"[green]saved[/]: {plain(out)}", highlight=False)
