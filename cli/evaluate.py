@@ -178,7 +178,7 @@ def starter(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge what the starter model paints: is it the place, the palette and the light that were asked for?"""
+    """Judge whether the starter model paints the place, the palette and the light that it is asked for."""
     from generator import starter as packaged
     from generator.devices import device_of
     from generator.evaluation.scene_judge import JUDGE, SceneJudge

@@ -24,7 +24,9 @@ def starter(
     pooled_steps: Annotated[
         int, typer.Option("--pooled-steps", min=0, help="The first of them: on coarser latents, three times as quick.")
     ] = 8_000,
-    cool_down: Annotated[int, typer.Option("--cool-down", min=0, help="The last of them: the rate falls to 0.")] = 4_000,
+    cool_down: Annotated[
+        int, typer.Option("--cool-down", min=0, help="The last of them: the rate falls to 0.")
+    ] = 4_000,
     batch: Annotated[int, typer.Option("--batch", min=1, max=512, help="Scenes a step.")] = 16,
     rate: Annotated[float, typer.Option("--rate", min=0, help="Learning rate before it falls.")] = 1e-3,
     begin: Annotated[
@@ -62,6 +64,30 @@ def starter(
         Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
     )
     stderr.print(f"[green]saved[/]: {plain(model)}", highlight=False)
+
+
+@app.command()
+def autoencoder(
+    folder: Folder = Path("starter-training"),
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
+    scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+) -> None:
+    """Train the starter's autoencoder anew. What was encoded with another one is of no use: begin with no shards."""
+    from generator.training.autoencoding import train_autoencoder
+
+    if (folder / "shards").exists():
+        raise typer.BadParameter(f"{folder} holds scenes encoded by another autoencoder; name a new folder")
+
+    def show(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            stderr.print(f"step {step} of {steps}: loss {loss:.4f}", highlight=False)
+
+    decibels = train_autoencoder(
+        folder / "autoencoder", steps=steps, scenes=scenes, device=device, seed=seed, on_progress=show
+    )
+    stderr.print(f"[green]saved[/]: {plain(folder / 'autoencoder')}, {decibels:.1f} dB", highlight=False)
 
 
 @app.command()

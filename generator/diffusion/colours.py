@@ -21,8 +21,8 @@ _WORDS = {
 def nearest_palette(palette: Sequence[str]) -> str:
     """Return which of the named palettes (`PALETTES`) is nearest, in OKLab, to one that a shop wrote.
 
-    The lightest ground and the strongest accent are compared, the accent twice: a scene's walls take on the ground's tint
-    faintly, and everything that has a colour the accent's. Lightness weighs half: the light of a scene decides that anyway.
+    The lightest ground and the strongest accent are compared, the accent twice: a scene's walls take on the ground's
+    tint faintly, and everything that has a colour the accent's. Lightness weighs half: the light decides that anyway.
     """
     return min(PALETTES, key=lambda name: _distance(PALETTES[name], palette))
 

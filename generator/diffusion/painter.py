@@ -102,9 +102,7 @@ class DiffusersPainter:
     def batch_key(self, wish: SceneWish) -> BatchKey:
         """Return shape, adapter and guidance: wishes that share all three are painted together."""
         adapter = self._adapter(wish)
-        shape = shape_for(
-            wish.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest
-        )
+        shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
         return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
 
     def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:

@@ -77,9 +77,7 @@ class SceneJudge:
         for picture in pictures:
             with torch.inference_mode():
                 scores = self._network(seen([picture]))
-            setting, palette, light = (
-                names[int(each.argmax())] for names, each in zip(_NAMES, scores, strict=True)
-            )
+            setting, palette, light = (names[int(each.argmax())] for names, each in zip(_NAMES, scores, strict=True))
             found.append((setting, palette, light))
         return found
 
@@ -92,7 +90,8 @@ def accuracy_of(told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabe
     """Return the shares of labels told rightly."""
     right = np.array([[one == getattr(label, kind) for one, kind in zip(each, KINDS, strict=True)]
                       for each, label in zip(told, labels, strict=True)])  # fmt: skip
-    return Accuracy(*(float(share) for share in right.mean(axis=0)), scenes=len(right))
+    setting, palette, light = (float(share) for share in right.mean(axis=0))
+    return Accuracy(setting, palette, light, len(right))
 
 
 def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None] = lambda _: None) -> SceneJudge:
@@ -154,9 +153,7 @@ def seen(pictures: Sequence[Image]) -> Any:
 
     height, width = pictures[0].shape[:2]
     shape = min(SHAPES, key=lambda each: abs(np.log(each[0] / each[1] * height / width)))
-    small = [
-        cv2.resize(each, (shape[0] // 2, shape[1] // 2), interpolation=cv2.INTER_AREA) for each in pictures
-    ]
+    small = [cv2.resize(each, (shape[0] // 2, shape[1] // 2), interpolation=cv2.INTER_AREA) for each in pictures]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -166,9 +163,7 @@ def _drawn(first: int, count: int, shape: tuple[int, int]) -> tuple[Any, Any]:
     from generator.training.shards import drawn  # noqa: PLC0415
 
     labels, pictures = drawn(range(first, first + count), shape)
-    numbers = [
-        [names.index(getattr(each, kind)) for names, kind in zip(_NAMES, KINDS, strict=True)] for each in labels
-    ]
+    numbers = [[names.index(getattr(each, kind)) for names, kind in zip(_NAMES, KINDS, strict=True)] for each in labels]
     return seen(list(pictures)), torch.tensor(numbers)
 
 

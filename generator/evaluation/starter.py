@@ -63,9 +63,7 @@ def wish_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneWish:
     words = Description(subject="none", attributes=(), setting=setting, describer="evaluation")
     text = Box(0.06 * size.width, 0.2 * size.height, 0.4 * size.width, 0.6 * size.height)
     product = Box(0.6 * size.width, 0.2 * size.height, 0.3 * size.width, 0.64 * size.height)
-    place = Composition(
-        "evaluation", size, text, product, 0.84 * size.height, right_to_left=False, creative=Creative()
-    )
+    place = Composition("evaluation", size, text, product, 0.84 * size.height, right_to_left=False, creative=Creative())
     return SceneWish(words, cohort, place, seed, None)
 
 
@@ -79,9 +77,7 @@ def evaluate_starter(
     Raises:
         ConfigurationError: the model cannot be loaded.
     """
-    painter = DiffusersPainter(
-        str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device
-    )
+    painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
     labels = list(islice(every_scene(), 0, None, asked.every)) * asked.seeds
     wishes = [wish_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
     told: list[tuple[str, str, str]] = []

@@ -1,14 +1,14 @@
 """Trains text encoder and U-Net together, on encoded scenes; can be stopped and continued at any step.
 
-Step n draws everything random from (seed, n), and the learning rate depends on n alone: a training that was stopped goes
-on exactly as one that was not.
+Step n draws everything random from (seed, n), and the learning rate depends on n alone: a training that was stopped
+goes on exactly as one that was not.
 
-First on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well as anywhere, then
-on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), AdamW, a constant rate that falls to zero at
-the end (so that the same training can be taken further from before it fell), a moving average of the weights.
+First on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well as anywhere,
+then on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), AdamW, a constant rate that falls to
+zero at the end (so that a finished training can be taken further from before it fell), a moving average of the weights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -192,7 +192,4 @@ class DenoiserTraining:
 
         decay = min(_AVERAGE, (self.step + 1) / (self.step + 20))
         with torch.no_grad():
-            torch._foreach_lerp_(self._average, [each.detach() for each in self._parameters], 1 - decay)  # noqa: SLF001
-
-
-OnProgress = Callable[[Progress], None]
+            torch._foreach_lerp_(self._average, [each.detach() for each in self._parameters], 1 - decay)

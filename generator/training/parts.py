@@ -2,8 +2,8 @@
 
 - Autoencoder: `AutoencoderTiny`, 8-fold, 4 channels, 0.3 M parameters, latents of mean 0 and spread 1.
 - Text encoder: `CLIPTextModel`, 2 layers of 128, trained with the rest.
-- Denoiser: U-Net of 64, 128 and 192 channels, cross-attention on the two lower levels. The prompt is also pooled into the
-  time embedding, as in DeepFloyd IF: palette and light are properties of the whole picture, and reach every layer so.
+- Denoiser: U-Net of 64, 128 and 192 channels, cross-attention on the two lower levels. The prompt is also pooled into
+  the time embedding, as in DeepFloyd IF: palette and light belong to the whole picture, and reach every layer so.
 - Scheduler: v-prediction on cosine betas with zero terminal signal-to-noise, trailing steps (Lin et al., arXiv
   2305.08891): without it, pictures cannot be darker or lighter than the average one.
 """
@@ -19,8 +19,8 @@ from contracts.errors import ConfigurationError
 from generator.training.words import BOS, EOS, PAD, TOKENS, tokenizer, vocabulary_size
 
 LARGEST = [12, 48]
-"""Height and width of the latents of the widest pictures learnt: told as the U-Net's sample size, from which the painter
-takes area and widest proportions."""
+"""Height and width of the latents of the widest pictures learnt: told as the U-Net's sample size, from which the
+painter takes area and widest proportions."""
 
 
 @dataclass(frozen=True, slots=True)

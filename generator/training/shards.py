@@ -22,8 +22,8 @@ from generator.studio.scenes import SCENES
 from generator.studio.season import SEASONS
 
 SHAPES = ((384, 96), (224, 160), (384, 96), (192, 192))
-"""Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard (both sides are multiples
-of 32, as three levels of a U-Net on an 8-fold autoencoder ask for), of the rectangle, of the square; of one area."""
+"""Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard, of the rectangle, of
+the square; of about one area. Sides are multiples of 32, as three levels of a U-Net on an 8-fold autoencoder ask for."""
 SCENES_PER_SHARD = 256
 
 _SETTINGS, _PALETTES, _LIGHTS = list(SCENES), list(PALETTES), list(LIGHTS)
@@ -133,7 +133,7 @@ def read_shard(file: Path) -> Shard:
 
 
 def as_tensor(pictures: Image) -> Any:
-    """Return pictures (n x height x width x 3, bytes) as the autoencoder reads them: n x 3 x height x width, -1 to 1."""
+    """Return pictures (n x height x width x 3, bytes) as networks read them: n x 3 x height x width, -1 to 1."""
     import torch  # noqa: PLC0415
 
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -1,10 +1,10 @@
 """A training of the starter in a folder: what is there is gone on from, what is missing is made.
 
-    autoencoder/            trained first, or copied from another pipeline
-    shards/                 encoded scenes
-    checkpoint.pt           the training, to go on from
-    before-cool-down.pt     the same before its rate fell: to take it further
-    model/, sheets/         the pipeline and its sample sheet, at every checkpoint
+autoencoder/            trained first, or copied from another pipeline
+shards/                 encoded scenes
+checkpoint.pt           the training, to go on from
+before-cool-down.pt     the same before its rate fell: to take it further
+model/, sheets/         the pipeline and its sample sheet, at every checkpoint
 """
 
 import shutil

@@ -54,7 +54,7 @@ _SPECIAL = ("<pad>", "<bos>", "<eos>")
 PAD, BOS, EOS = range(3)
 
 _NOTHING = 0.10
-"""Captions left empty: what classifier-free guidance compares with (Ho and Salimans, arXiv 2207.12598, use 10 to 20 %)."""
+"""Captions left empty: what classifier-free guidance compares with (Ho and Salimans, arXiv 2207.12598: 10 to 20 %)."""
 _LEFT_OUT = {"setting": 0.04, "palette": 0.08, "light": 0.08, "season": 0.25}
 _SAID_TWICE = 0.15
 _WRONG_SEASON = 0.15
@@ -79,7 +79,9 @@ def tokenizer() -> Any:
         single="<bos> $A <eos>", special_tokens=[("<bos>", BOS), ("<eos>", EOS)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", model_max_length=TOKENS
+        tokenizer_object=made,
+        model_max_length=TOKENS,
+        **dict(zip(("pad_token", "bos_token", "eos_token"), _SPECIAL, strict=True)),
     )
 
 
