@@ -58,8 +58,13 @@ def starter(
                 highlight=False,
             )
 
+    def end(number: int, _: object) -> None:
+        stop.set()
+        # Asked twice, it ends at once: while scenes are drawn, there is no step to end after.
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     model = train_starter(
         Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
     )

@@ -101,11 +101,15 @@ def new_scheduler() -> Any:
 
 
 def begin_from(model: Path, text_encoder: Any, denoiser: Any) -> int:
-    """Take over every weight of a saved pipeline that has the same name and shape; return how many numbers were taken.
+    """Take over the weights of a saved pipeline; return how many numbers were taken.
+
+    Those of the same name and shape as they are; of the embeddings, the words that both know, and the places that both
+    have. What pools the prompt into the time embedding is silent at first where the other has no such layer.
 
     Raises:
         ConfigurationError: the folder holds no such pipeline.
     """
+    import torch  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415
 
     taken = 0
@@ -117,8 +121,34 @@ def begin_from(model: Path, text_encoder: Any, denoiser: Any) -> int:
             raise ConfigurationError(f"there is no {file}: name the folder of a Stable Diffusion pipeline")
         own, theirs = network.state_dict(), load_file(file)
         same = {name: each.float() for name, each in theirs.items() if name in own and own[name].shape == each.shape}
+        if (pooled := "add_embedding.norm2.weight") in own and pooled not in theirs:
+            same[pooled] = torch.zeros_like(own[pooled])
         network.load_state_dict(same, strict=False)
         taken += sum(each.numel() for each in same.values())
+    return taken + _begin_words_from(model, text_encoder)
+
+
+def _begin_words_from(model: Path, text_encoder: Any) -> int:
+    import torch  # noqa: PLC0415
+    from safetensors.torch import load_file  # noqa: PLC0415
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+
+    weights = load_file(model / "text_encoder" / "model.safetensors")
+    theirs, ours = PreTrainedTokenizerFast.from_pretrained(model / "tokenizer").get_vocab(), tokenizer().get_vocab()
+    taken = 0
+    for name, own in text_encoder.named_parameters():
+        if name not in weights or own.shape == weights[name].shape or own.shape[1:] != weights[name].shape[1:]:
+            continue
+        known = weights[name].float()
+        rows = (
+            [(ours[word], theirs[word]) for word in ours.keys() & theirs.keys()]
+            if "token_embedding" in name
+            else [(at, at) for at in range(min(len(own), len(known)))]
+        )
+        with torch.no_grad():
+            for into, of in rows:
+                own[into] = known[of]
+        taken += len(rows) * own.shape[1]
     return taken
 
 

@@ -23,7 +23,7 @@ from generator.studio.season import SEASONS
 
 SHAPES = ((384, 96), (224, 160), (384, 96), (192, 192))
 """Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard, of the rectangle, of
-the square; of about one area. Sides are multiples of 32, as three levels of a U-Net on an 8-fold autoencoder ask for."""
+the square; of about one area. Sides are multiples of 32, as a U-Net of three levels on an 8-fold autoencoder asks."""
 SCENES_PER_SHARD = 256
 
 _SETTINGS, _PALETTES, _LIGHTS = list(SCENES), list(PALETTES), list(LIGHTS)
@@ -120,7 +120,10 @@ def write_shard(file: Path, autoencoder: Path, numbers: Sequence[int], shape: tu
             for each in np.array_split(side, max(1, len(side) // 32))
         ]
     partial = file.with_suffix(f".{os.getpid()}")
-    save_file({"latents": torch.cat(halves), "labels": torch.tensor([_numbered(each) for each in labels])}, partial)
+    save_file(
+        {"latents": torch.cat(halves).contiguous(), "labels": torch.tensor([_numbered(each) for each in labels])},
+        partial,
+    )
     partial.replace(file)
 
 

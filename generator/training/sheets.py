@@ -14,7 +14,7 @@ from generator.studio.scenes import SCENES
 _GAP = 4
 
 
-def sample_prompts(columns: int = 4) -> list[list[str]]:
+def sample_prompts(columns: int) -> list[list[str]]:
     """Return a row of prompts for each place: every light and every palette comes up."""
     palettes, lights = list(PALETTES), list(LIGHTS)
     return [
@@ -27,13 +27,20 @@ def sample_prompts(columns: int = 4) -> list[list[str]]:
 
 
 def write_sample_sheet(
-    pipeline: Any, file: Path, *, steps: int, guidance: float, shape: tuple[int, int] = (384, 96), columns: int = 4
+    pipeline: Any,
+    file: Path,
+    *,
+    steps: int,
+    guidance: float,
+    shape: tuple[int, int] = (384, 96),
+    rows: int,
+    columns: int,
 ) -> None:
     """Paint the sample prompts with a Stable Diffusion pipeline and write them, a row for each place."""
     import torch  # noqa: PLC0415
 
-    rows = []
-    for number, prompts in enumerate(sample_prompts(columns)):
+    pictures = []
+    for number, prompts in enumerate(sample_prompts(columns)[:rows]):
         painted = pipeline(
             prompts,
             num_inference_steps=steps,
@@ -43,8 +50,8 @@ def write_sample_sheet(
             generator=[torch.Generator().manual_seed(100 * number + column) for column in range(columns)],
             output_type="np",
         ).images
-        rows.append([np.asarray(np.clip(each * 255 + 0.5, 0, 255), np.uint8) for each in painted])
-    write_sheet(rows, file)
+        pictures.append([np.asarray(np.clip(each * 255 + 0.5, 0, 255), np.uint8) for each in painted])
+    write_sheet(pictures, file)
 
 
 def write_sheet(rows: list[list[Image]], file: Path) -> None:

@@ -18,6 +18,7 @@ import structlog
 from contracts.errors import ConfigurationError
 from generator.devices import device_of
 from generator.starter import GUIDANCE, STEPS
+from generator.studio.scenes import SCENES
 from generator.training.denoising import DenoiserTraining, Plan, Progress
 from generator.training.parts import save_pipeline
 from generator.training.shards import Shards
@@ -41,6 +42,8 @@ class Options:
     """A pipeline to begin from, where the folder holds no training yet."""
     reheat: bool = False
     """Go on from before the rate fell."""
+    sheet: tuple[int, int] = (len(SCENES), 4)
+    """Rows (a place each) and columns of the sample sheets."""
 
 
 def train_starter(
@@ -70,8 +73,8 @@ def train_starter(
             if stopped():
                 break
             if progress.step % options.checkpoint_every == 0:
-                _checkpoint(training, options.folder, autoencoder)
-    _checkpoint(training, options.folder, autoencoder)
+                _checkpoint(training, options, autoencoder)
+    _checkpoint(training, options, autoencoder)
     return options.folder / "model"
 
 
@@ -87,13 +90,19 @@ def _autoencoder(options: Options) -> Path:
     return folder
 
 
-def _checkpoint(training: DenoiserTraining, folder: Path, autoencoder: Path) -> None:
+def _checkpoint(training: DenoiserTraining, options: Options, autoencoder: Path) -> None:
+    folder, (rows, columns) = options.folder, options.sheet
     training.save(folder / _CHECKPOINT)
     save_pipeline(folder / "model", autoencoder, *training.averaged())
     sheets = folder / "sheets"
     sheets.mkdir(exist_ok=True)
     write_sample_sheet(
-        load_for_looking(folder / "model"), sheets / f"{training.step:07}.png", steps=STEPS, guidance=GUIDANCE
+        load_for_looking(folder / "model"),
+        sheets / f"{training.step:07}.png",
+        steps=STEPS,
+        guidance=GUIDANCE,
+        rows=rows,
+        columns=columns,
     )
 
 
