@@ -27,8 +27,6 @@ from generator.training.shards import drawn
 
 _TOGETHER = 16
 _TIMED = 5
-_JUDGED_DRAWN = 384
-"""Drawn scenes that show how far the judge itself is to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,8 @@ class Asked:
     every: int = 1
     """Only every so many combinations of labels."""
     device: str = "auto"
+    drawn: int = 384
+    """Drawn scenes that show how far the judge itself is to be believed."""
 
 
 def every_scene() -> Iterator[SceneLabels]:
@@ -86,7 +86,7 @@ def evaluate_starter(
         on_progress(f"{len(told)} of {len(wishes)} scenes")
     rows = [
         {"scenes": "painted", **_row(told, labels), "seconds_alone": _seconds_alone(painter, asked.size)},
-        {"scenes": "drawn", **_drawn_row(judge, asked.size), "seconds_alone": None},
+        {"scenes": "drawn", **_drawn_row(judge, asked), "seconds_alone": None},
     ]
     if each:
         rows += [
@@ -115,8 +115,8 @@ def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:
     return sorted(took)[_TIMED // 2]
 
 
-def _drawn_row(judge: SceneJudge, size: BannerSize) -> dict[str, Figure]:
-    labels, pictures = drawn(range(FIRST_TO_TEST, FIRST_TO_TEST + _JUDGED_DRAWN), (size.width, size.height))
+def _drawn_row(judge: SceneJudge, asked: Asked) -> dict[str, Figure]:
+    labels, pictures = drawn(range(FIRST_TO_TEST, FIRST_TO_TEST + asked.drawn), (asked.size.width, asked.size.height))
     return _row(judge.labels(list(pictures)), labels)
 
 

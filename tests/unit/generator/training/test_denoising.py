@@ -155,7 +155,7 @@ def test_a_folder_without_an_autoencoder_says_what_to_run(tmp_path: Path):
 
     with pytest.raises(ConfigurationError, match="train autoencoder"):
         train_starter(Options(tmp_path, plan(1)), lambda _: None)
+    (tmp_path / "autoencoder").mkdir()
+    (tmp_path / "autoencoder" / "config.json").write_text("{}")
     with pytest.raises(ConfigurationError, match="reheat"):
-        (tmp_path / "autoencoder").mkdir()
-        (tmp_path / "autoencoder" / "config.json").write_text("{}")
         train_starter(Options(tmp_path, plan(1), reheat=True), lambda _: None)
