@@ -10,8 +10,9 @@ UV     := $(BIN)/python -m uv
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/.demo ## Replay a shopping session into banners: demo-out/index.html (ARGS="--help" for more).
-	$(BIN)/bannerstream demo $(ARGS)
+PAINTER ?= studio
+demo: $(VENV)/.demo $(if $(filter starter,$(PAINTER)),$(VENV)/.gpu) ## Replay a shopping session into banners: demo-out/index.html (PAINTER=starter, ARGS="--help").
+	$(BIN)/bannerstream demo --painter $(PAINTER) $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them).
 ifdef ARGS

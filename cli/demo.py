@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import webbrowser
+from enum import StrEnum
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -17,10 +18,18 @@ from cli.console import plain, stderr, stdout
 from cli.context import settings_of
 from cli.servers import S3, Kafka, KafkaServer, S3Server
 from demo.example import CATALOGUE, SESSION
+from demo.painters import painted_by
 from demo.serving import ServeOptions, serve
 from demo.session import DemoOptions, Progress, run_demo
 
 _LOOK_S = 0.5
+
+
+class DemoPainter(StrEnum):
+    """What paints."""
+
+    STUDIO = "studio"
+    STARTER = "starter"
 
 
 def demo(
@@ -33,6 +42,10 @@ def demo(
     rate: Annotated[float, typer.Option("--rate", min=1, help="Events per second.")] = 100.0,
     kafka: Kafka = KafkaServer.EMBEDDED,
     s3: S3 = S3Server.EMBEDDED,
+    painter: Annotated[
+        DemoPainter,
+        typer.Option("--painter", help="The studio, or SmolLM2 and the starter model (needs the gpu extra; minutes)."),
+    ] = DemoPainter.STUDIO,
     shop: Annotated[
         bool, typer.Option("--serve", help="Instead: open a shop whose banner follows you, until Ctrl-C.")
     ] = False,
@@ -48,9 +61,21 @@ def demo(
     """
     settings_of(ctx)
     if shop:
-        _serve(ServeOptions(catalogue, out / "run", kafka.value, s3.value, port), open_)
+        painted = painted_by(painter.value)
+        _serve(
+            ServeOptions(
+                catalogue,
+                out / "run",
+                kafka.value,
+                s3.value,
+                port,
+                environment=painted.environment,
+                start_timeout_s=painted.start_timeout_s,
+            ),
+            open_,
+        )
         return
-    options = DemoOptions(out, session, catalogue, rate, kafka.value, s3.value)
+    options = DemoOptions(out, session, catalogue, rate, kafka.value, s3.value, painter.value)
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
         summary = run_demo(options, lambda progress: _show(bar, task, progress))
@@ -92,9 +117,11 @@ def _bar() -> Bar:
 
 
 def _show(bar: Bar, task: TaskID, progress: Progress) -> None:
-    """Move the bar; where nobody watches a terminal, print a line when the stage changes."""
+    """Move the bar and tell what it cannot hold; without a terminal, print a line when the stage changes."""
     if not stderr.is_terminal and bar.tasks[0].description != progress.stage:
         stderr.print(f"{progress.stage} …", highlight=False)
+    if progress.by_model:
+        stderr.print(f"{progress.by_model:.0%} of the banners were painted by a model", highlight=False)
     figures = ""
     if progress.events:
         figures = (

@@ -10,6 +10,7 @@ import typer
 
 from catalog.files import read_catalogue
 from cli.console import AsJson, print_json, show_table, stderr, stdout
+from contracts.sizes import SIZES
 from demo.example import CATALOGUE
 from generator.evaluation.reporting import Figure, Report
 
@@ -153,6 +154,52 @@ def banners(
             {cohort.cohort_id: cohort for cohort in shop.cohorts},
         )
         report = evaluate_banners(found, known, judges, each=each)
+    show(report, as_json=as_json, out=out)
+
+
+@app.command()
+def starter(
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Folder of the pipeline; else the starter that is packaged.")
+    ] = None,
+    judge: Annotated[
+        Path | None, typer.Option("--judge", help="File of the judge; else the one that is packaged.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Denoising steps; else the starter's.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option("--guidance", min=0, help="Classifier-free guidance; else the starter's.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Pictures of each prompt.")] = 3,
+    every: Annotated[int, typer.Option("--every", min=1, help="Only every so many of the 576 prompts.")] = 1,
+    size: Annotated[str, typer.Option("--size", help=f"One of {', '.join(each.name for each in SIZES)}.")] = SIZES[
+        0
+    ].name,
+    each: Annotated[bool, typer.Option("--each", help="A row for every setting, palette and light, too.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the JSON to a file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge whether the starter model paints the place, the palette and the light that it is asked for."""
+    from generator import starter as packaged
+    from generator.devices import device_of
+    from generator.evaluation.scene_judge import JUDGE, SceneJudge
+    from generator.evaluation.starter import Asked, evaluate_starter
+
+    shape = next((each for each in SIZES if each.name == size), None)
+    if shape is None:
+        raise typer.BadParameter(f"--size {size!r} is none of: {', '.join(each.name for each in SIZES)}")
+    device_of("auto")  # says what to install where nothing is
+    asked = Asked(
+        packaged.MODEL if model is None else model,
+        packaged.STEPS if steps is None else steps,
+        packaged.GUIDANCE if guidance is None else guidance,
+        seeds,
+        shape,
+        every,
+    )
+    with stderr.status("painting") as status:
+        report = evaluate_starter(
+            asked, SceneJudge.load(JUDGE if judge is None else judge), each=each, on_progress=status.update
+        )
     show(report, as_json=as_json, out=out)
 
 

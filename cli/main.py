@@ -23,6 +23,7 @@ from cli import (
     servers,
     storage,
     topics,
+    train,
 )
 from cli.console import ERRORS, plain, stderr
 from cli.context import Context
@@ -53,6 +54,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(banners.app, name="banners")
 app.add_typer(storage.app, name="storage")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(train.app, name="train")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(edge.app, name="edge")
 app.add_typer(config.app, name="config")

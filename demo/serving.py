@@ -50,6 +50,8 @@ class ServeOptions:
     """Of the shop; 0 takes a free one."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """More settings, as variables."""
+    start_timeout_s: float = START_TIMEOUT_S
+    """How long streams and generator may take to be ready."""
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
             options.work,
         )
         running.callback(serving.stop_edge)
-        workers.wait_until_ready()
+        workers.wait_until_ready(options.start_timeout_s)
         yield serving
     shutil.rmtree(options.work)
 

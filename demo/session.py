@@ -16,6 +16,7 @@ from contracts.errors import ConfigurationError
 from contracts.manifest import Manifest
 from demo.errors import DemoIncomplete
 from demo.page import PageContent, write_page
+from demo.painters import PainterKind, painted_by, share_by_model
 from demo.summary import percentile, summarise
 from demo.watching import Observed, Watcher, watch
 from demo.workers import Workers, start_workers
@@ -23,8 +24,6 @@ from local.stack import KafkaKind, S3Kind, Stack
 from settings import Settings, load_settings
 from storage import S3BannerStore
 
-DEADLINE_S = 300.0
-"""How long after the replay the demo waits for the last banner: many times what two busy cores need."""
 _LOOK_S = 0.25
 _WRITTEN = frozenset({"index.html", "banners", "run"})
 """What a demo leaves in its folder."""
@@ -41,6 +40,7 @@ class DemoOptions:
     """Events per second."""
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
+    painter: PainterKind = "studio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Progress:
     decisions: int = 0
     requested: int = 0
     ready: int = 0
+    by_model: float | None = None
+    """Share of the banners whose scene a model painted, when all are there."""
     p50_ms: int | None = None
     p99_ms: int | None = None
 
@@ -71,7 +73,7 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         WorkerDied: a worker ended early.
         ServerFailed, ServerMissing: a server did not start.
     """
-    catalogue = read_catalogue(options.catalogue)
+    catalogue, painted = read_catalogue(options.catalogue), painted_by(options.painter)
     _empty(options.out)
     work = options.out / "run"
     work.mkdir(parents=True)
@@ -83,10 +85,9 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         on_progress(Progress("loading the catalogue"))
         asyncio.run(_prepare(settings, store, catalogue))
         on_progress(Progress("starting streams and generator"))
-        workers = running.enter_context(start_workers(stack.environment(), work))
-        workers.wait_until_ready()
-        observed, events_in = asyncio.run(_replay(settings, options, workers, on_progress))
-        on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready)))
+        workers = running.enter_context(start_workers({**stack.environment(), **painted.environment}, work))
+        workers.wait_until_ready(painted.start_timeout_s)
+        observed, events_in = asyncio.run(_replay(settings, options, painted.deadline_s, workers, on_progress))
         manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
         summary = summarise(
             observed,
@@ -95,6 +96,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
             duplicates=workers.duplicates(),
             banners=len(manifests),
         )
+        share = share_by_model(manifests)
+        on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready), by_model=share))
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
     shutil.rmtree(work)
     return summary
@@ -125,7 +128,7 @@ async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogu
 
 
 async def _replay(
-    settings: Settings, options: DemoOptions, workers: Workers, on_progress: OnProgress
+    settings: Settings, options: DemoOptions, deadline_s: float, workers: Workers, on_progress: OnProgress
 ) -> tuple[Observed, int]:
     """Replay the session, wait until everything has come out, and return what was seen with the number of events."""
     async with watch(settings.kafka) as watcher:
@@ -137,7 +140,7 @@ async def _replay(
             while not replaying.done():
                 await _look("replaying", watcher, sent, workers, on_progress)
             sent = await replaying
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 while await asyncio.to_thread(_done, workers, observed) < sent.total:
                     await _look("folding", watcher, sent, workers, on_progress)
                 await watcher.catch_up()
@@ -145,7 +148,7 @@ async def _replay(
                     await _look("painting", watcher, sent, workers, on_progress)
         except TimeoutError as error:
             raise DemoIncomplete(
-                f"{DEADLINE_S:g} s after the last event {observed.waiting} banners are missing; see {options.out}/run"
+                f"{deadline_s:g} s after the last event {observed.waiting} banners are missing; see {options.out}/run"
             ) from error
         finally:
             replaying.cancel()

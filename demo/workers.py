@@ -23,13 +23,11 @@ class Workers:
         self._processes = (streams, generator)
         self._ports = (streams_port, generator_port)
 
-    def wait_until_ready(self) -> None:
-        """Return when streams has its catalogue and the generator serves its metrics."""
+    def wait_until_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Return when streams has its catalogue and the generator serves its metrics; a model takes long to load."""
         streams, generator = self._processes
-        streams.wait_until_ready(lambda: _metric(self._ports[0], "bannerstream_catalog_products") > 0, START_TIMEOUT_S)
-        generator.wait_until_ready(
-            lambda: _metric(self._ports[1], "bannerstream_requests_reused") >= 0, START_TIMEOUT_S
-        )
+        streams.wait_until_ready(lambda: _metric(self._ports[0], "bannerstream_catalog_products") > 0, timeout_s)
+        generator.wait_until_ready(lambda: _metric(self._ports[1], "bannerstream_requests_reused") >= 0, timeout_s)
 
     def events_folded(self) -> int:
         """Return how many records streams has folded."""

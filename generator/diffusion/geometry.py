@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from generator.diffusion.shapes import WIDEST
+
 _PIPELINES_ASK_FOR, _SANA_ASKS_FOR = 8, 32
 """Every pipeline refuses sides that these do not divide, whatever its VAE."""
 _PACKED = 2
@@ -20,11 +22,23 @@ def side_multiple(pipeline: Any) -> int:
 
 
 def native_pixels(pipeline: Any) -> int:
-    """Return the area that the model was trained on: sample size times the VAE's factor, squared."""
+    """Return the area that the model was trained on: the sides of its sample times the VAE's factor."""
+    height, width = _sample_sides(pipeline)
+    return int(height * width * pipeline.vae_scale_factor**2)
+
+
+def widest_aspect(pipeline: Any) -> float:
+    """Return how many times wider than high (or higher than wide) the model can paint: wider where its sample is."""
+    height, width = _sample_sides(pipeline)
+    return max(WIDEST, width / height, height / width)
+
+
+def _sample_sides(pipeline: Any) -> tuple[int, int]:
+    """Return height and width of the latents that the model was trained on; one number is both."""
     sample: Any = getattr(denoiser_of(pipeline).config, "sample_size", None)
     sample = sample or getattr(pipeline, "default_sample_size", 64)
-    side = (max(sample) if isinstance(sample, list | tuple) else int(sample)) * pipeline.vae_scale_factor
-    return int(side * side)
+    height, width = sample if isinstance(sample, list | tuple) else (sample, sample)
+    return int(height), int(width)
 
 
 def denoiser_of(pipeline: Any) -> Any:

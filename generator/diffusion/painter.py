@@ -16,7 +16,7 @@ from generator.diffusion.adapters import AdapterShelf
 from generator.diffusion.asking import Manner, accepted_by, arguments
 from generator.diffusion.brands import Adapter, brand_key, read_brands
 from generator.diffusion.choosing import check_together
-from generator.diffusion.geometry import native_pixels, side_multiple
+from generator.diffusion.geometry import native_pixels, side_multiple, widest_aspect
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
@@ -80,6 +80,7 @@ class DiffusersPainter:
         self._revision = revision_of(model, self._pipeline, diffusion)
         self._multiple = side_multiple(self._pipeline)
         self._pixels = native_pixels(self._pipeline)
+        self._widest = widest_aspect(self._pipeline)
 
     def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
         """Return one painting per wish, in order.
@@ -101,7 +102,7 @@ class DiffusersPainter:
     def batch_key(self, wish: SceneWish) -> BatchKey:
         """Return shape, adapter and guidance: wishes that share all three are painted together."""
         adapter = self._adapter(wish)
-        shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple)
+        shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
         return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
 
     def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:

@@ -1,12 +1,13 @@
 """The words that a diffusion model is asked with, from a description and a cohort. Pure.
 
-After arXiv 2403.05578, §3: subject, attributes and setting become one caption of a photograph; mood and light of the
-cohort come last, since what stands first weighs most in CLIP's text encoder.
+After arXiv 2403.05578, §3: subject, attributes and setting become one caption of a photograph; light, palette and mood
+of the cohort come last, since what stands first weighs most in CLIP's text encoder.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from generator.diffusion.colours import palette_words
 from generator.ports import SceneWish
 
 Mode = Literal["scene", "whole"]
@@ -55,6 +56,7 @@ def prompt_of(wish: SceneWish, mode: Mode, *, trigger: str = "", outlined: bool 
     manner = [
         *wish.keywords,
         _LIGHT[cohort.light],
+        f"{palette_words(cohort.palette)} tones",
         *cohort.mood[:3],
         "shallow depth of field",
         "professional product photography",

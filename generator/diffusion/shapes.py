@@ -8,7 +8,7 @@ import numpy as np
 from contracts.sizes import BannerSize
 from generator.ports import Image
 
-_MAX_ASPECT = 2.0
+WIDEST = 2.0
 """Wider than 2:1, models trained on squares repeat their subject side by side: such banners are cut from 2:1."""
 _CENTRE_Y = 0.6
 """Where a wide banner is cut from, as a fraction of the picture's height: somewhat low, where the surface is."""
@@ -32,12 +32,12 @@ class Window:
     height: int
 
 
-def shape_for(size: BannerSize, *, pixels: int, multiple: int) -> Shape:
-    """Return the shape to paint for a banner: about `pixels` in area, and the banner's aspect up to 2:1.
+def shape_for(size: BannerSize, *, pixels: int, multiple: int, widest: float = WIDEST) -> Shape:
+    """Return the shape to paint for a banner: about `pixels` in area, and the banner's aspect up to `widest` to 1.
 
     Both sides are multiples of `multiple`, which is what the model's parts can divide.
     """
-    aspect = min(max(size.width / size.height, 1 / _MAX_ASPECT), _MAX_ASPECT)
+    aspect = min(max(size.width / size.height, 1 / widest), widest)
     height = (pixels / aspect) ** 0.5
     return Shape(_rounded(height * aspect, multiple), _rounded(height, multiple))
 

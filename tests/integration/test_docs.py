@@ -28,6 +28,8 @@ NOT_RUN = {
     "bannerstream paint --painter diffusers": "tests/unit/cli/test_paint.py runs it on tiny models",
     "bannerstream paint --painter examples.gan_painter": "tests/unit/examples/test_gan_painter.py runs a tiny GAN",
     "bannerstream paint --describer transformers": "tests/unit/generator/test_transformers.py runs a tiny model",
+    ".venv/bin/bannerstream train": "hours; tests/unit/generator/training runs a training of tiny networks",
+    ".venv/bin/bannerstream evaluate starter": "minutes; tests/unit/generator/evaluation/test_starter.py runs a part",
     "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }

@@ -1,0 +1,110 @@
+"""`bannerstream train`: make the starter model anew, or take it further."""
+
+import signal
+import time
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from cli.console import plain, stderr
+
+app = typer.Typer(help="Train the starter model on scenes that the studio draws.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Option("--folder", help="Of the training: what is there is gone on from.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
+_TELL_EVERY_S = 15.0
+
+
+@app.command()
+def starter(
+    folder: Folder = Path("starter-training"),
+    steps: Annotated[int, typer.Option("--steps", min=1, help="The last step, counted from the very first.")] = 40_000,
+    pooled_steps: Annotated[
+        int, typer.Option("--pooled-steps", min=0, help="The first of them: on coarser latents, three times as quick.")
+    ] = 8_000,
+    cool_down: Annotated[
+        int, typer.Option("--cool-down", min=0, help="The last of them: the rate falls to 0.")
+    ] = 4_000,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=512, help="Scenes a step.")] = 16,
+    rate: Annotated[float, typer.Option("--rate", min=0, help="Learning rate before it falls.")] = 1e-3,
+    begin: Annotated[
+        Path | None, typer.Option("--begin", help="A pipeline whose weights a new training begins from.", exists=True)
+    ] = None,
+    reheat: Annotated[
+        bool, typer.Option("--reheat", help="Go on from before the rate fell, to take a finished training further.")
+    ] = False,
+    checkpoint_every: Annotated[int, typer.Option("--checkpoint-every", min=1, help="Steps.")] = 500,
+    drawing: Annotated[int, typer.Option("--drawing", min=1, max=256, help="Processes that draw scenes.")] = 1,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+) -> None:
+    """Train the starter's denoiser and text encoder. Ctrl-C stops after a checkpoint; the same command goes on."""
+    from generator.training.denoising import Plan, Progress
+    from generator.training.starter import Options, train_starter
+
+    plan = Plan(steps, pooled_steps, cool_down, batch, 3 * batch, rate, seed=seed)
+    stop, told = Event(), [time.monotonic(), 0.0, 0.0]
+
+    def show(progress: Progress) -> None:
+        told[1] = 0.98 * told[1] + 0.02 * progress.loss
+        told[2] = 0.98 * told[2] + 0.02
+        if time.monotonic() - told[0] >= _TELL_EVERY_S:
+            told[0] = time.monotonic()
+            stderr.print(
+                f"step {progress.step} of {steps}{' (pooled)' if progress.pooled else ''}: "
+                f"loss {told[1] / told[2]:.4f}, rate {progress.rate:.2e}",
+                highlight=False,
+            )
+
+    def end(number: int, _: object) -> None:
+        stop.set()
+        # Asked twice, it ends at once: while scenes are drawn, there is no step to end after.
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    model = train_starter(
+        Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
+    )
+    stderr.print(f"[green]saved[/]: {plain(model)}", highlight=False)
+
+
+@app.command()
+def autoencoder(
+    folder: Folder = Path("starter-training"),
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
+    scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+) -> None:
+    """Train the starter's autoencoder anew. What was encoded with another one is of no use: begin with no shards."""
+    from generator.training.autoencoding import train_autoencoder
+
+    if (folder / "shards").exists():
+        raise typer.BadParameter(f"{folder} holds scenes encoded by another autoencoder; name a new folder")
+
+    def show(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            stderr.print(f"step {step} of {steps}: loss {loss:.4f}", highlight=False)
+
+    decibels = train_autoencoder(
+        folder / "autoencoder", steps=steps, scenes=scenes, device=device, seed=seed, on_progress=show
+    )
+    stderr.print(f"[green]saved[/]: {plain(folder / 'autoencoder')}, {decibels:.1f} dB", highlight=False)
+
+
+@app.command()
+def judge(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("judge.safetensors"),
+    scenes: Annotated[int, typer.Option("--scenes", min=3 * 48, help="Drawn scenes to learn from.")] = 6_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+) -> None:
+    """Train the classifier that `evaluate starter` judges with."""
+    from generator.devices import device_of
+    from generator.evaluation.scene_judge import train_judge
+
+    device_of("cpu")  # says what to install where nothing is
+    train_judge(scenes=scenes, seed=seed, on_progress=lambda told: stderr.print(told, highlight=False)).save(out)
+    stderr.print(f"[green]saved[/]: {plain(out)}", highlight=False)

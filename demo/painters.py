@@ -1,0 +1,64 @@
+"""What the demo's banners are painted by: the studio, or the published chain on the models that come packaged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Literal
+
+from contracts.errors import ConfigurationError
+from contracts.manifest import Manifest
+from demo.workers import START_TIMEOUT_S
+
+PainterKind = Literal["studio", "starter"]
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedBy:
+    """How the generator is set, and how patient the demo is with it."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    start_timeout_s: float = START_TIMEOUT_S
+    deadline_s: float = 300.0
+    """From the last event to the last banner: many times what two busy cores need."""
+
+
+def painted_by(kind: PainterKind) -> PaintedBy:
+    """Return the settings of a painter; `starter` is SmolLM2, which describes, and our own diffusion model.
+
+    Raises:
+        ConfigurationError: the libraries or the language model are not installed.
+    """
+    if kind == "studio":
+        return PaintedBy()
+    from generator import starter  # noqa: PLC0415  (what follows needs the extra)
+    from generator.evaluation.describers import packaged_smollm2  # noqa: PLC0415
+
+    language_model = packaged_smollm2()
+    if find_spec("torch") is None or find_spec("diffusers") is None or language_model is None:
+        raise ConfigurationError(
+            "the starter needs libraries that are not installed: run `make demo PAINTER=starter`, `make setup-gpu`, or "
+            "pip install 'bannerstream[gpu]'"
+        )
+    generator = {
+        "describer": "transformers",
+        "describer_model": str(language_model),
+        "painter": "diffusers",
+        "painter_model": str(starter.MODEL),
+        "painter_steps": str(starter.STEPS),
+        "painter_guidance": str(starter.GUIDANCE),
+        # Its scenes are as the studio graded them: nothing is to be taken back.
+        "postprocess": '{"colour_match": 0}',
+        # On two busy cores, eight pictures take seconds, not a minute.
+        "images_together": "8",
+        "step_timeout_s": "300",
+    }
+    return PaintedBy(
+        {f"BANNERSTREAM_GENERATOR__{name.upper()}": value for name, value in generator.items()},
+        start_timeout_s=300.0,
+        deadline_s=1_800.0,
+    )
+
+
+def share_by_model(manifests: Mapping[str, Manifest]) -> float:
+    """Return the share of banners whose scene a model painted, 0 of none."""
+    return sum(each.provenance.engine == "diffusers" for each in manifests.values()) / max(1, len(manifests))

@@ -1,0 +1,181 @@
+"""A small classifier that tells setting, palette and light of a scene: what painted scenes are held against.
+
+Trained on scenes that the studio draws, with other numbers than those that the starter learns from; blind to sharpness,
+since a model paints softer than the studio draws.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from contracts.errors import ConfigurationError
+from generator.ports import Image
+from generator.studio.light import LIGHTS
+from generator.studio.samples import PALETTES, SceneLabels
+from generator.studio.scenes import SCENES
+
+JUDGE = Path(__file__).parent.parent / "starter" / "judge.safetensors"
+"""The trained judge that evaluations use."""
+KINDS = ("setting", "palette", "light")
+FIRST_TO_LEARN, FIRST_TO_TEST = 1_000_000, 2_000_000
+"""Numbers of scenes (`generator.training.shards.drawn`): the starter's count from 0."""
+SHAPES = ((384, 96), (224, 160), (192, 192))
+
+_CHANNELS = (24, 48, 96, 128)
+_EPOCHS, _BATCH, _RATE = 8, 48, 3e-3
+_NAMES = (tuple(SCENES), tuple(PALETTES), tuple(LIGHTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Shares of scenes whose label was told."""
+
+    setting: float
+    palette: float
+    light: float
+    scenes: int
+
+
+class SceneJudge:
+    """Tells labels of scenes. `load` reads a trained one, `train_judge` makes one."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network.eval()
+
+    @classmethod
+    def load(cls, file: Path = JUDGE) -> "SceneJudge":
+        """Return the judge of a file.
+
+        Raises:
+            ConfigurationError: there is no such file.
+        """
+        from safetensors.torch import load_file  # noqa: PLC0415
+
+        if not file.is_file():
+            raise ConfigurationError(f"there is no judge {file}: `bannerstream train judge --out {file}` makes one")
+        network = new_network()
+        network.load_state_dict({name: each.float() for name, each in load_file(file).items()})
+        return cls(network)
+
+    def save(self, file: Path) -> None:
+        """Write the judge in half precision: 0.4 MB."""
+        import torch  # noqa: PLC0415
+        from safetensors.torch import save_file  # noqa: PLC0415
+
+        state = self._network.state_dict()
+        save_file({name: each.half() if each.dtype == torch.float32 else each for name, each in state.items()}, file)
+
+    def labels(self, pictures: Sequence[Image]) -> list[tuple[str, str, str]]:
+        """Return setting, palette and light of pictures of any sizes."""
+        import torch  # noqa: PLC0415
+
+        found = []
+        for picture in pictures:
+            with torch.inference_mode():
+                scores = self._network(seen([picture]))
+            setting, palette, light = (names[int(each.argmax())] for names, each in zip(_NAMES, scores, strict=True))
+            found.append((setting, palette, light))
+        return found
+
+    def accuracy(self, pictures: Sequence[Image], labels: Sequence[SceneLabels]) -> Accuracy:
+        """Return how often what is told is what was asked for."""
+        return accuracy_of(self.labels(pictures), labels)
+
+
+def accuracy_of(told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> Accuracy:
+    """Return the shares of labels told rightly."""
+    right = np.array([[one == getattr(label, kind) for one, kind in zip(each, KINDS, strict=True)]
+                      for each, label in zip(told, labels, strict=True)])  # fmt: skip
+    setting, palette, light = (float(share) for share in right.mean(axis=0))
+    return Accuracy(setting, palette, light, len(right))
+
+
+def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None] = lambda _: None) -> SceneJudge:
+    """Return a judge trained on so many drawn scenes, of each shape alike."""
+    import torch  # noqa: PLC0415
+    from torch.nn.functional import cross_entropy  # noqa: PLC0415
+
+    torch.manual_seed(seed)
+    groups = [_drawn(FIRST_TO_LEARN + at * scenes, scenes // len(SHAPES), shape) for at, shape in enumerate(SHAPES)]
+    on_progress(f"{scenes} scenes drawn")
+    network = new_network().train()
+    steps = _EPOCHS * sum(len(labels) // _BATCH for _, labels in groups)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=max(steps, 1))
+    for epoch in range(_EPOCHS):
+        batches = [
+            (group, chosen)
+            for group, (_, labels) in enumerate(groups)
+            for chosen in torch.randperm(len(labels)).split(_BATCH)
+            if len(chosen) == _BATCH
+        ]
+        for at in torch.randperm(len(batches)).tolist():
+            group, chosen = batches[at]
+            pictures, labels = groups[group][0][chosen], groups[group][1][chosen]
+            found = network(_disturbed(pictures))
+            loss = sum(cross_entropy(each, labels[:, kind]) for kind, each in enumerate(found))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        on_progress(f"epoch {epoch + 1} of {_EPOCHS}: loss {float(loss):.3f}")
+    return SceneJudge(network)
+
+
+def new_network() -> Any:
+    """Return an untrained judge: pictures of any proportions to the scores of every setting, palette and light."""
+    from torch import nn  # noqa: PLC0415
+
+    class Network(nn.Module):  # type: ignore[misc]  # torch is not typed here
+        def __init__(self) -> None:
+            super().__init__()
+            layers: list[Any] = []
+            before = 3
+            for channels in _CHANNELS:
+                layers += [nn.Conv2d(before, channels, 3, 2, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+                before = channels
+            self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Dropout(0.2))
+            self.head = nn.Linear(before * 6, sum(map(len, _NAMES)))
+
+        def forward(self, pictures: Any) -> Any:
+            return self.head(self.body(pictures)).split([len(names) for names in _NAMES], 1)
+
+    return Network()
+
+
+def seen(pictures: Sequence[Image]) -> Any:
+    """Return pictures of one size as the judge sees them: of the nearest shape, at half its sides, from -1 to 1."""
+    import torch  # noqa: PLC0415
+
+    height, width = pictures[0].shape[:2]
+    shape = min(SHAPES, key=lambda each: abs(np.log(each[0] / each[1] * height / width)))
+    small = [cv2.resize(each, (shape[0] // 2, shape[1] // 2), interpolation=cv2.INTER_AREA) for each in pictures]
+    return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _drawn(first: int, count: int, shape: tuple[int, int]) -> tuple[Any, Any]:
+    import torch  # noqa: PLC0415
+
+    from generator.training.shards import drawn  # noqa: PLC0415
+
+    labels, pictures = drawn(range(first, first + count), shape)
+    numbers = [[names.index(getattr(each, kind)) for names, kind in zip(_NAMES, KINDS, strict=True)] for each in labels]
+    return seen(list(pictures)), torch.tensor(numbers)
+
+
+def _disturbed(pictures: Any) -> Any:
+    """Return pictures mirrored, softened and made noisy at random."""
+    import torch  # noqa: PLC0415
+    from torch.nn.functional import interpolate  # noqa: PLC0415
+
+    if torch.rand(()) < 0.5:
+        pictures = pictures.flip(3)
+    softened = torch.rand(())
+    if softened < 0.6:
+        small = interpolate(pictures, scale_factor=0.5 if softened < 0.4 else 0.25, mode="area")
+        pictures = interpolate(small, pictures.shape[2:], mode="bilinear")
+    return pictures + 0.03 * torch.randn_like(pictures)

@@ -1,0 +1,132 @@
+"""How well the starter paints what it is asked for, and how quickly: `bannerstream evaluate starter`.
+
+Every combination of labels is asked for in the product's own words, by the product's own painter, and the scene judge
+says what it sees.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from contracts.catalog import Cohort
+from contracts.creative import Creative
+from contracts.manifest import Description
+from contracts.sizes import BILLBOARD, BannerSize
+from generator.diffusion import DiffusersPainter
+from generator.evaluation.reporting import Figure, Report
+from generator.evaluation.scene_judge import FIRST_TO_TEST, KINDS, SceneJudge, accuracy_of
+from generator.ports import Box, Composition, Image, SceneWish
+from generator.starter import GUIDANCE, MODEL, STEPS
+from generator.studio.light import LIGHTS
+from generator.studio.samples import PALETTES, SEASONED, SceneLabels
+from generator.studio.scenes import SCENES
+from generator.studio.season import SEASONS
+from generator.training.shards import drawn
+
+_TOGETHER = 16
+_TIMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How to ask the model."""
+
+    model: Path = MODEL
+    steps: int = STEPS
+    guidance: float = GUIDANCE
+    seeds: int = 3
+    size: BannerSize = BILLBOARD
+    every: int = 1
+    """Only every so many combinations of labels."""
+    device: str = "auto"
+    drawn: int = 384
+    """Drawn scenes that show how far the judge itself is to be believed."""
+
+
+def every_scene() -> Iterator[SceneLabels]:
+    """Return all 576 combinations of labels; seasons where they show."""
+    for setting in SCENES:
+        for palette in PALETTES:
+            for light in LIGHTS:
+                for season in SEASONS if setting in SEASONED else SEASONS[1:2]:
+                    yield SceneLabels(setting, palette, light, season)
+
+
+def wish_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneWish:
+    """Return the wish of a scene without a product, in a banner's composition."""
+    cohort = Cohort(
+        cohort_id="sample", name="Sample", mood=("calm",), palette=PALETTES[labels.palette], light=labels.light
+    )
+    setting = f"{labels.season} {labels.setting}" if labels.setting in SEASONED else labels.setting
+    words = Description(subject="none", attributes=(), setting=setting, describer="evaluation")
+    text = Box(0.06 * size.width, 0.2 * size.height, 0.4 * size.width, 0.6 * size.height)
+    product = Box(0.6 * size.width, 0.2 * size.height, 0.3 * size.width, 0.64 * size.height)
+    place = Composition("evaluation", size, text, product, 0.84 * size.height, right_to_left=False, creative=Creative())
+    return SceneWish(words, cohort, place, seed, None)
+
+
+def evaluate_starter(
+    asked: Asked, judge: SceneJudge, *, each: bool = False, on_progress: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Return the shares of labels that the judge tells rightly, and the seconds of one picture painted alone.
+
+    With `each`, there is a row for every label, too.
+
+    Raises:
+        ConfigurationError: the model cannot be loaded.
+    """
+    painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
+    labels = list(islice(every_scene(), 0, None, asked.every)) * asked.seeds
+    wishes = [wish_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
+    told: list[tuple[str, str, str]] = []
+    for at in range(0, len(wishes), _TOGETHER):
+        told += judge.labels(_painted(painter, wishes[at : at + _TOGETHER]))
+        on_progress(f"{len(told)} of {len(wishes)} scenes")
+    rows = [
+        {"scenes": "painted", **_row(told, labels), "seconds_alone": _seconds_alone(painter, asked.size)},
+        {"scenes": "drawn", **_drawn_row(judge, asked), "seconds_alone": None},
+    ]
+    if each:
+        rows += [
+            {"scenes": f"{kind} {name}", **_row(*_only(told, labels, kind, name)), "seconds_alone": None}
+            for kind in KINDS
+            for name in dict.fromkeys(getattr(scene, kind) for scene in labels)
+        ]
+    notes = {
+        "model": f"{asked.model.name}, {asked.size.name}, {asked.steps} steps, guidance {asked.guidance:g}",
+        "drawn": "what the judge tells of scenes that the studio drew and nobody learnt from: the most to expect",
+    }
+    return Report("starter", rows, notes)
+
+
+def _painted(painter: DiffusersPainter, wishes: Sequence[SceneWish]) -> list[Image]:
+    return [painting.pixels for painting in painter.paint(wishes)]
+
+
+def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:
+    """Return the median of a few single pictures."""
+    took = []
+    for seed, scene in enumerate(islice(every_scene(), _TIMED)):
+        started = time.perf_counter()
+        painter.paint([wish_for(scene, size, seed)])
+        took.append(time.perf_counter() - started)
+    return sorted(took)[_TIMED // 2]
+
+
+def _drawn_row(judge: SceneJudge, asked: Asked) -> dict[str, Figure]:
+    labels, pictures = drawn(range(FIRST_TO_TEST, FIRST_TO_TEST + asked.drawn), (asked.size.width, asked.size.height))
+    return _row(judge.labels(list(pictures)), labels)
+
+
+def _row(told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> dict[str, Figure]:
+    found = accuracy_of(told, labels)
+    return {"setting": found.setting, "palette": found.palette, "light": found.light, "judged": found.scenes}
+
+
+def _only(
+    told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels], kind: str, name: str
+) -> tuple[list[tuple[str, str, str]], list[SceneLabels]]:
+    chosen = [at for at, scene in enumerate(labels) if getattr(scene, kind) == name]
+    return [told[at] for at in chosen], [labels[at] for at in chosen]

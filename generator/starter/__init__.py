@@ -1,0 +1,11 @@
+"""A small text-to-image model of our own, as a `StableDiffusionPipeline` folder: docs/starter.md.
+
+Trained by `generator.training` on scenes that the studio draws. It paints with `generator.painter = "diffusers"` and
+`generator.painter_model` set to `MODEL`; `STEPS` and `GUIDANCE` are what it is best asked with.
+"""
+
+from pathlib import Path
+
+MODEL = Path(__file__).with_name("model")
+STEPS = 16
+GUIDANCE = 2.0

@@ -1,0 +1,156 @@
+"""Scenes to learn from: drawn by the studio, encoded once, kept as shards of one shape each.
+
+A shard is what its number and the seed say, whoever draws it and whenever: so a training can go on anywhere, and new
+shards keep coming while it runs.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+import numpy as np
+
+from generator.ports import Image
+from generator.studio.light import LIGHTS
+from generator.studio.samples import PALETTES, SceneLabels, draw_scene, random_labels
+from generator.studio.scenes import SCENES
+from generator.studio.season import SEASONS
+
+SHAPES = ((384, 96), (224, 160), (384, 96), (192, 192))
+"""Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard, of the rectangle, of
+the square; of about one area. Sides are multiples of 32, as a U-Net of three levels on an 8-fold autoencoder asks."""
+SCENES_PER_SHARD = 256
+
+_SETTINGS, _PALETTES, _LIGHTS = list(SCENES), list(PALETTES), list(LIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Encoded scenes of one shape."""
+
+    latents: Any
+    """Twice the scenes x 4 x height x width, float16: as drawn, then mirrored."""
+    labels: tuple[SceneLabels, ...]
+    """Of the scenes as drawn."""
+
+    def labels_of(self, at: int) -> SceneLabels:
+        """Return the labels of a latent."""
+        return self.labels[at % len(self.labels)]
+
+
+def drawn(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Image]:
+    """Return the labels and pixels (n x height x width x 3) of the scenes with these numbers.
+
+    The number of a scene decides everything in it; those that the judge is trained and tested on count from another
+    million on (`generator.evaluation.scene_judge`).
+    """
+    labels = [random_labels(Random(number)) for number in numbers]
+    pictures = [draw_scene(each, *shape, seed=number) for each, number in zip(labels, numbers, strict=True)]
+    return labels, np.stack(pictures)
+
+
+class Shards:
+    """The shards of a folder; those that are not there yet are drawn by processes of their own, ahead of their use.
+
+    Use as a context: its processes end with it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        autoencoder: Path,
+        *,
+        workers: int = 1,
+        scenes: int = SCENES_PER_SHARD,
+        shapes: Sequence[tuple[int, int]] = SHAPES,
+    ) -> None:
+        self._folder, self._autoencoder, self._scenes, self._shapes = folder, autoencoder, scenes, tuple(shapes)
+        # Spawned: a forked child of a process that runs torch hangs in its thread pool.
+        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        self._coming: dict[int, Future[None]] = {}
+        self._read: dict[int, Shard] = {}
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def prepare(self, number: int) -> None:
+        """Have a shard drawn, if it is not there, without waiting for it."""
+        if number not in self._coming and not self._file(number).exists():
+            shape = self._shapes[number % len(self._shapes)]
+            first = number * self._scenes
+            self._coming[number] = self._pool.submit(
+                write_shard, self._file(number), self._autoencoder, range(first, first + self._scenes), shape
+            )
+
+    def shard(self, number: int) -> Shard:
+        """Return a shard, waiting until it is drawn."""
+        if number not in self._read:
+            self.prepare(number)
+            if number in self._coming:
+                self._coming.pop(number).result()
+            self._read[number] = read_shard(self._file(number))
+        return self._read[number]
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06}.safetensors"
+
+
+def write_shard(file: Path, autoencoder: Path, numbers: Sequence[int], shape: tuple[int, int]) -> None:
+    """Draw scenes, encode them as they are and mirrored, and write both with their labels."""
+    import torch  # noqa: PLC0415
+    from diffusers import AutoencoderTiny  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    encoder = AutoencoderTiny.from_pretrained(autoencoder, torch_dtype=torch.float32).encoder.eval()
+    labels, pictures = drawn(numbers, shape)
+    with torch.inference_mode():
+        halves = [
+            encoder(as_tensor(each)).half()
+            for side in (pictures, pictures[:, :, ::-1])
+            for each in np.array_split(side, max(1, len(side) // 32))
+        ]
+    partial = file.with_suffix(f".{os.getpid()}")
+    save_file(
+        {"latents": torch.cat(halves).contiguous(), "labels": torch.tensor([_numbered(each) for each in labels])},
+        partial,
+    )
+    partial.replace(file)
+
+
+def read_shard(file: Path) -> Shard:
+    """Return a shard from its file."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    tensors: Mapping[str, Any] = load_file(file)
+    return Shard(tensors["latents"], tuple(_named(row) for row in tensors["labels"].tolist()))
+
+
+def as_tensor(pictures: Image) -> Any:
+    """Return pictures (n x height x width x 3, bytes) as networks read them: n x 3 x height x width, -1 to 1."""
+    import torch  # noqa: PLC0415
+
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _numbered(labels: SceneLabels) -> tuple[int, int, int, int]:
+    return (
+        _SETTINGS.index(labels.setting),
+        _PALETTES.index(labels.palette),
+        _LIGHTS.index(labels.light),
+        SEASONS.index(labels.season),
+    )
+
+
+def _named(numbers: Sequence[int]) -> SceneLabels:
+    setting, palette, light, season = numbers
+    return SceneLabels(_SETTINGS[setting], _PALETTES[palette], _LIGHTS[light], SEASONS[season])

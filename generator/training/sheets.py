@@ -1,0 +1,64 @@
+"""Contact sheets of what a pipeline paints: the same prompts and seeds each time, so that two can be compared."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from generator.ports import Image
+from generator.studio.light import LIGHTS
+from generator.studio.samples import PALETTES
+from generator.studio.scenes import SCENES
+
+_GAP = 4
+
+
+def sample_prompts(columns: int) -> list[list[str]]:
+    """Return a row of prompts for each place: every light and every palette comes up."""
+    palettes, lights = list(PALETTES), list(LIGHTS)
+    return [
+        [
+            f"{place}, {palettes[(3 * row + 5 * column) % len(palettes)]} tones, {lights[column % len(lights)]} light"
+            for column in range(columns)
+        ]
+        for row, place in enumerate(SCENES)
+    ]
+
+
+def write_sample_sheet(
+    pipeline: Any,
+    file: Path,
+    *,
+    steps: int,
+    guidance: float,
+    shape: tuple[int, int] = (384, 96),
+    rows: int,
+    columns: int,
+) -> None:
+    """Paint the sample prompts with a Stable Diffusion pipeline and write them, a row for each place."""
+    import torch  # noqa: PLC0415
+
+    pictures = []
+    for number, prompts in enumerate(sample_prompts(columns)[:rows]):
+        painted = pipeline(
+            prompts,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            width=shape[0],
+            height=shape[1],
+            generator=[torch.Generator().manual_seed(100 * number + column) for column in range(columns)],
+            output_type="np",
+        ).images
+        pictures.append([np.asarray(np.clip(each * 255 + 0.5, 0, 255), np.uint8) for each in painted])
+    write_sheet(pictures, file)
+
+
+def write_sheet(rows: list[list[Image]], file: Path) -> None:
+    """Write pictures of one size as a sheet; a file that cannot be written raises OSError."""
+    sheet = np.concatenate(
+        [np.concatenate([np.pad(each, ((0, _GAP), (0, _GAP), (0, 0)), "maximum") for each in row], 1) for row in rows]
+    )
+    written, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    assert written
+    file.write_bytes(encoded.tobytes())

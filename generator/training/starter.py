@@ -1,0 +1,116 @@
+"""A training of the starter in a folder: what is there is gone on from, what is missing is made.
+
+autoencoder/            trained first, or copied from another pipeline
+shards/                 encoded scenes
+checkpoint.pt           the training, to go on from
+before-cool-down.pt     the same before its rate fell: to take it further
+model/, sheets/         the pipeline and its sample sheet, at every checkpoint
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from contracts.errors import ConfigurationError
+from generator.devices import device_of
+from generator.starter import GUIDANCE, STEPS
+from generator.studio.scenes import SCENES
+from generator.training.denoising import DenoiserTraining, Plan, Progress
+from generator.training.parts import save_pipeline
+from generator.training.shards import Shards
+from generator.training.sheets import write_sample_sheet
+
+log = structlog.get_logger(__name__)
+
+_CHECKPOINT, _BEFORE = "checkpoint.pt", "before-cool-down.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and how to train."""
+
+    folder: Path
+    plan: Plan
+    device: str = "auto"
+    drawing_processes: int = 1
+    checkpoint_every: int = 500
+    begin: Path | None = None
+    """A pipeline to begin from, where the folder holds no training yet."""
+    reheat: bool = False
+    """Go on from before the rate fell."""
+    sheet: tuple[int, int] = (len(SCENES), 4)
+    """Rows (a place each) and columns of the sample sheets."""
+
+
+def train_starter(
+    options: Options, on_progress: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+) -> Path:
+    """Train up to the plan's last step, or until `stopped`; return the folder of the pipeline.
+
+    Raises:
+        ConfigurationError: the device is not there, or the folder has no autoencoder and none to begin from.
+    """
+    options.folder.mkdir(parents=True, exist_ok=True)
+    autoencoder = _autoencoder(options)
+    training = DenoiserTraining(options.plan, device_of(options.device), begin=options.begin)
+    found = options.folder / (_BEFORE if options.reheat else _CHECKPOINT)
+    if found.is_file():
+        training.load(found)
+        log.info("training goes on", step=training.step, of=options.plan.steps)
+    elif options.reheat:
+        raise ConfigurationError(f"there is no {found} to go on from; leave out --reheat")
+    with Shards(options.folder / "shards", autoencoder, workers=options.drawing_processes) as shards:
+        for number in options.plan.shards_at(training.step):
+            shards.prepare(number)
+        for progress in training.run(shards):
+            on_progress(progress)
+            if progress.step == options.plan.steps - options.plan.cool_down:
+                training.save(options.folder / _BEFORE)
+            if stopped():
+                break
+            if progress.step % options.checkpoint_every == 0:
+                _checkpoint(training, options, autoencoder)
+    _checkpoint(training, options, autoencoder)
+    return options.folder / "model"
+
+
+def _autoencoder(options: Options) -> Path:
+    folder = options.folder / "autoencoder"
+    if not (folder / "config.json").is_file():
+        if options.begin is None or not (options.begin / "vae" / "config.json").is_file():
+            raise ConfigurationError(
+                f"there is no {folder}: run `bannerstream train autoencoder` with the same --folder first, or name a "
+                "pipeline that has one: --begin"
+            )
+        shutil.copytree(options.begin / "vae", folder)
+    return folder
+
+
+def _checkpoint(training: DenoiserTraining, options: Options, autoencoder: Path) -> None:
+    folder, (rows, columns) = options.folder, options.sheet
+    training.save(folder / _CHECKPOINT)
+    save_pipeline(folder / "model", autoencoder, *training.averaged())
+    sheets = folder / "sheets"
+    sheets.mkdir(exist_ok=True)
+    write_sample_sheet(
+        load_for_looking(folder / "model"),
+        sheets / f"{training.step:07}.png",
+        steps=STEPS,
+        guidance=GUIDANCE,
+        rows=rows,
+        columns=columns,
+    )
+
+
+def load_for_looking(model: Path) -> Any:
+    """Return a saved pipeline in single precision on the CPU."""
+    import torch  # noqa: PLC0415
+    from diffusers import StableDiffusionPipeline  # noqa: PLC0415
+
+    pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
