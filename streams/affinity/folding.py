@@ -116,7 +116,9 @@ def _shift(state: UserState, landmark: int) -> None:
     by = landmark - state.landmark
     if not by:
         return
-    factor = decayed(-by, state.half_life_ms)
+    # In two steps: the factor alone may be less than a double holds where a score times it is not.
+    half = by // 2
+    first, second = decayed(-half, state.half_life_ms), decayed(half - by, state.half_life_ms)
     state.landmark = landmark
     state.seen -= by
     if state.decision is not None:
@@ -124,7 +126,7 @@ def _shift(state: UserState, landmark: int) -> None:
         state.decision = msgspec.structs.replace(decision, decided=decision.decided - by)
     for times in (state.touched, state.purchased):
         times.update({product_id: time - by for product_id, time in times.items()})
-    state.scores.update({cohort_id: score * factor for cohort_id, score in state.scores.items()})
+    state.scores.update({cohort_id: score * first * second for cohort_id, score in state.scores.items()})
 
 
 def _forget(state: UserState, policy: Policy) -> None:

@@ -24,6 +24,8 @@ LAST_RETRY_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
 """A clean goodbye to brokers that do not answer is given up after this long."""
 
+_NOT_HEARD_OF = "the group has not heard of this worker for a session timeout"
+
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 Headers: TypeAlias = list[tuple[str, bytes]]
@@ -65,6 +67,25 @@ class _Attempt:
     """By the id of a pending batch: what to try instead of it."""
 
 
+class _Outage:
+    """Brokers that do not answer, or refuse: waited for at a slowing pace, told once and when it is over."""
+
+    def __init__(self) -> None:
+        self._delay = 0.0
+
+    async def wait(self, error: KafkaError, what: str) -> None:
+        """Wait before the next try; `what` is waiting with it."""
+        if not self._delay:
+            _log.warning("the brokers do not take records; trying until they do: %r (%s)", error, what)
+        self._delay = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay))
+        await asyncio.sleep(self._delay)
+
+    def ends(self) -> None:
+        """Note that a try went through."""
+        if self._delay:
+            _log.info("the brokers take records again")
+
+
 class BulkProducer:
     """An idempotent producer (acks=all) that fills its batches itself: 0.3 µs a record where `send` takes 15.
 
@@ -97,10 +118,24 @@ class BulkProducer:
         await self._disconnect()
 
     async def partitions_of(self, topic: str) -> int:
-        """Return how many partitions a topic has."""
-        if self._producer is None:
-            self._producer = await self._fenced()
-        return len(await self._producer.partitions_for(topic))
+        """Return how many partitions a topic has, once the brokers tell.
+
+        Raises:
+            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
+        """
+        outage = _Outage()
+        while True:
+            self._check_membership()
+            try:
+                if self._producer is None:
+                    self._producer = await self._fenced()
+                partitions = await self._producer.partitions_for(topic)
+            except KafkaError as error:
+                self._check_going_on(error)
+                await outage.wait(error, topic)
+                continue
+            outage.ends()
+            return len(partitions)
 
     async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
         """Send until every record is acknowledged; return the offset after the last one by topic and partition.
@@ -109,11 +144,10 @@ class BulkProducer:
             Abandoned: `may_write` says no, or a try failed while the worker was stopping.
         """
         pending = [_Pending(write, write.records) for write in writes if write.records]
-        delay = 0.0
+        outage = _Outage()
         ends: dict[tuple[str, int], int] = {}
         while pending:
-            if not self._may_write():
-                raise Abandoned("the group has not heard of this worker for a session timeout")
+            self._check_membership()
             attempt = await self._try(pending)
             for each in pending:
                 if each.end is not None:
@@ -122,21 +156,19 @@ class BulkProducer:
             pending = list(_still_to_do(pending, attempt))
             if attempt.error is None:
                 continue
-            if self._stopping:
-                raise Abandoned(repr(attempt.error)) from attempt.error
-            if attempt.split:
-                continue
-            if not delay:
-                _log.warning(
-                    "the brokers do not take records; trying until they do: %r (%d pending)",
-                    attempt.error,
-                    sum(len(each.records) for each in pending),
-                )
-            delay = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * delay))
-            await asyncio.sleep(delay)
-        if delay:
-            _log.info("the brokers take records again")
+            self._check_going_on(attempt.error)
+            if not attempt.split:
+                await outage.wait(attempt.error, f"{sum(len(each.records) for each in pending)} records")
+        outage.ends()
         return ends
+
+    def _check_membership(self) -> None:
+        if not self._may_write():
+            raise Abandoned(_NOT_HEARD_OF)
+
+    def _check_going_on(self, error: KafkaError) -> None:
+        if self._stopping:
+            raise Abandoned(repr(error)) from error
 
     async def _try(self, pending: Sequence[_Pending]) -> _Attempt:
         attempt = _Attempt()
@@ -196,7 +228,7 @@ class BulkProducer:
             if not isinstance(request, ProduceRequest):
                 return await send(node_id, request, **options)
             if not self._may_write():
-                raise _NotSent("the group has not heard of this worker for a session timeout")
+                raise _NotSent(_NOT_HEARD_OF)
             try:
                 return await send(node_id, request, **options)
             except KafkaError as error:

@@ -128,10 +128,25 @@ async def _play(scene: Scene, play: Play) -> None:
     await scene.fleet.folding()
     await _caught_up(scene)
     scene.fleet.check()
-    memories = [await worker.memory() for worker in scene.fleet.alive]
+    memories = await _memories(scene)
     for worker in list(scene.fleet.alive):
         await scene.fleet.leave(worker)
     await scene.audit_end(memories)
+
+
+async def _memories(scene: Scene) -> list[Memory]:
+    """Return what the workers hold, once each partition is somebody's: a rebalance may still be under way.
+
+    If that does not come to be, the audit tells who holds what.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        memories = [await worker.memory() for worker in scene.fleet.alive]
+        held = sorted(partition for memory in memories for partition in memory)
+        if held == list(range(scene.settings.kafka.partitions)) or time.monotonic() > deadline:
+            return memories
+        scene.fleet.check()
+        await asyncio.sleep(PROGRESS_POLL_S)
 
 
 async def _caught_up(scene: Scene) -> None:

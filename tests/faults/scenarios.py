@@ -102,7 +102,7 @@ async def broker_restart(scene: Scene) -> None:
     await asyncio.to_thread(kafka.stop if scene.seed % 2 else kafka.process.kill)
     # From no time at all to past the session timeout (the start takes four seconds besides).
     await asyncio.sleep(scene.random.choice([0, 4]))
-    await asyncio.to_thread(kafka.start)
+    await asyncio.to_thread(scene.servers.start_kafka_again)
     scene.faults += 1
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.errors import ServerFailed
 from local.kafka_apache import ApacheKafka
 from local.toxiproxy import Toxiproxy
 
@@ -22,6 +23,18 @@ class Servers:
     def why_unavailable() -> str | None:
         """Return what is missing, or None."""
         return ApacheKafka.why_unavailable() or Toxiproxy.why_unavailable()
+
+    def start_kafka_again(self) -> None:
+        """Start the broker on what it had.
+
+        Raises:
+            ServerFailed: it does not come up twice. Once may be its own doing: Kafka 4.3 can hang for good in a start on
+                a busy machine ("ControllerServer.raftManager() is null").
+        """
+        try:
+            self.kafka.start()
+        except ServerFailed:
+            self.kafka.start()
 
     def __enter__(self) -> Self:
         try:

@@ -96,6 +96,22 @@ def test_a_half_life_of_a_second_over_a_century_stays_in_range():
     assert absolute(state, state.touched) == [("mug", NOON + century), ("shoe", NOON + century + 1000)]
 
 
+def test_a_landmark_that_moves_far_loses_no_score_that_counts():
+    """From one event to the next 2^-1100; what was worth 2^150 then is still within a double's range."""
+    rules = policy(half_life_ms=DAY)
+    first, second, third = (
+        event(VIEW, "mug", at=NOON),
+        event(VIEW, "novel", at=NOON + 150 * DAY),
+        event(VIEW, "shoe", at=NOON + 1100 * DAY),
+    )
+    in_order, late = (UserState(DAY), UserState(DAY))
+    walk(in_order, first, second, third, rules=rules)
+    walk(late, third, first, second, rules=rules)
+    assert agree(scores_now(in_order), scores_now(late))
+    assert in_order.scores["bookish"] == pytest.approx(late.scores["bookish"], rel=1e-9)
+    assert 0 < late.scores["bookish"] < 2.0**-900
+
+
 def test_an_event_one_half_life_later_counts_double():
     state = new()
     walk(state, event(VIEW, "mug"), event(VIEW, "shoe", at=NOON + POLICY.half_life_ms))

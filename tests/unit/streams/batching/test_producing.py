@@ -12,6 +12,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NotEnoughReplicasError,
+    UnknownTopicOrPartitionError,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
@@ -33,6 +34,8 @@ class Brokers:
         self.batches: list[tuple[int, int]] = []
         self.refusals: list[KafkaError | None] = []
         self.connect_refusals: list[KafkaError] = []
+        self.unknown: list[KafkaError] = []
+        """Raised one by one where it is asked for a topic's partitions."""
         self.largest = 10_000
         self.connected = 0
         self.stopped = 0
@@ -86,6 +89,8 @@ class Producer:
         return future
 
     async def partitions_for(self, topic: str) -> set[int]:
+        if self._brokers.unknown:
+            raise self._brokers.unknown.pop(0)
         return {0, 1, 2}
 
     async def stop(self) -> None:
@@ -233,6 +238,25 @@ async def test_a_defect_is_not_taken_for_an_outage(producer):
 async def test_partitions_are_asked_of_brokers_that_may_have_to_be_connected_first(brokers):
     producer = BulkProducer(brokers.connect)
     assert await producer.partitions_of("t") == 3
+
+
+async def test_a_topic_that_the_brokers_do_not_tell_of_is_asked_for_until_they_do(producer, brokers):
+    brokers.unknown = [UnknownTopicOrPartitionError(), KafkaConnectionError()]
+    assert await producer.partitions_of("t") == 3
+
+
+async def test_a_worker_that_stops_does_not_wait_for_a_topic_to_be_told(producer, brokers):
+    brokers.unknown = [UnknownTopicOrPartitionError()]
+    producer.abandon()
+    with pytest.raises(Abandoned, match="UnknownTopic"):
+        await producer.partitions_of("t")
+
+
+async def test_who_is_no_member_asks_for_no_topic(brokers):
+    producer = BulkProducer(brokers.connect, may_write=lambda: False)
+    await producer.start()
+    with pytest.raises(Abandoned, match="not heard of this worker"):
+        await producer.partitions_of("t")
     await producer.close()
     assert (brokers.connected, brokers.stopped) == (1, 1)
 
