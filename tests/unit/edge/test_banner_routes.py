@@ -235,3 +235,14 @@ async def test_an_answer_has_what_the_document_requires(node: Node) -> None:
         await node.client.get(f"/v1/pointers/{node.key()}"),
     ):
         jsonschema.validate(answer.json(), schema)
+
+
+async def test_the_short_way_is_counted_refused_and_documented_as_any_other(node: Node) -> None:
+    assert (await node.client.get("/v1/banner", headers=node.headers())).status_code == 200
+    assert (await node.client.get("/v1/banner", headers={"Authorization": "Bearer x"})).status_code == 401
+    assert (await node.client.post("/v1/banner")).status_code == 405
+    told = [node.metric("bannerstream_edge_requests_total", route="/v1/banner", status=each) for each in ("200", "401")]
+    assert told == [1, 1]
+    assert node.metric("bannerstream_edge_refused_total", reason="token") == 1
+    document = (await node.client.get("/openapi.json")).json()
+    assert {"200", "401", "421", "429"} <= document["paths"]["/v1/banner"]["get"]["responses"].keys()
