@@ -124,9 +124,9 @@ def build_composer(
     language = None if models.describer is None else watch.over("describer", models.describer, _load_describer)
     painter: Painter = studio
     if ":" in settings.painter:
-        painter = painter_of(settings)
+        painter = _paint_server(watch, painter_of(settings), painter_of)
     elif models.painter is not None:
-        server = _paint_server(watch, models.painter, sizes)
+        server = _paint_server(watch, models.painter, _loading_warm(sizes))
         if warm_up:
             server.warm_up(warm_up_wishes(sizes))
         painter = server
@@ -264,8 +264,8 @@ def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     )
 
 
-def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSize]) -> PaintServer:
-    """Return a diffusion model ready to paint for many at once; one that is loaded again is warmed up again."""
+def _loading_warm(sizes: Sequence[BannerSize]) -> Callable[[GeneratorSettings], BatchPainter]:
+    """Return what loads the diffusion model again: warm, as it was the first time."""
 
     def load_warm(settings: GeneratorSettings) -> BatchPainter:
         loaded = _load_painter(settings)
@@ -273,9 +273,16 @@ def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSi
             warm(loaded, warm_up_wishes(sizes))
         return loaded
 
+    return load_warm
+
+
+def _paint_server(
+    watch: _Watch, painter: BatchPainter, load: Callable[[GeneratorSettings], BatchPainter]
+) -> PaintServer:
+    """Return a painter ready to paint for many at once, under watch; `load` brings it back after a hang."""
     settings = watch.settings
     return PaintServer(
-        watch.over("painter", painter, load_warm),
+        watch.over("painter", painter, load),
         together=settings.images_together,
         wait_s=settings.batch_wait_s,
         callers=settings.batches_in_flight,

@@ -2,15 +2,35 @@
 
 import importlib
 import sys
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import ConfigurationError
-from generator.ports import Painter
+from generator.errors import PaintingFailed
+from generator.ports import BatchPainter, Painter, Painting, SceneWish
 from settings import GeneratorSettings
 
 
-def painter_of(settings: GeneratorSettings) -> Painter:
+@dataclass(frozen=True, slots=True)
+class OneSizeAtATime:
+    """A painter that does not say what it can paint together: pictures of one size."""
+
+    painter: Painter
+
+    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+        """Paint as the painter does."""
+        return self.painter.paint(wishes)
+
+    def batch_key(self, wish: SceneWish) -> Hashable:
+        """Return the size's name."""
+        return wish.composition.size.name
+
+
+def painter_of(settings: GeneratorSettings) -> BatchPainter:
     """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
+
+    Where it has no `batch_key` of its own, pictures of one size are painted together.
 
     Raises:
         ConfigurationError: there is no such class, it cannot be made, or it has no `paint`.
@@ -21,7 +41,7 @@ def painter_of(settings: GeneratorSettings) -> Painter:
         sys.path.insert(0, here)
     setting = f'generator.painter = "{settings.painter}"'
     try:
-        painter: Painter = getattr(importlib.import_module(module_name), class_name)(settings)
+        painter: BatchPainter = getattr(importlib.import_module(module_name), class_name)(settings)
     except ConfigurationError:
         raise
     except Exception as error:  # whatever another's module does when it is imported or made
@@ -31,4 +51,4 @@ def painter_of(settings: GeneratorSettings) -> Painter:
         ) from error
     if not callable(getattr(painter, "paint", None)):
         raise ConfigurationError(f"{setting} has no method paint(wishes); docs/painters.md shows one")
-    return painter
+    return painter if callable(getattr(painter, "batch_key", None)) else OneSizeAtATime(painter)

@@ -1,0 +1,75 @@
+"""A painter of one's own stands behind the same server as diffusers: batches by size, halves, a watch on every call."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from contracts.sizes import BILLBOARD, RECTANGLE
+from generator.assembly import build_composer
+from generator.errors import ModelHung
+from generator.ports import Painting, SceneWish
+from settings import GeneratorSettings
+from tests.unit.generator.wishes import wish
+
+SHOP_PAINTERS = '''
+import threading
+from generator.errors import OutOfMemory
+from generator.studio import StudioPainter
+
+CALLS = []
+
+class Plain:
+    """Notes what it is asked for together; takes two pictures at most."""
+    def __init__(self, settings):
+        self.studio = StudioPainter()
+    def paint(self, wishes):
+        CALLS.append([each.composition.size.name for each in wishes])
+        if len(wishes) > 2:
+            raise OutOfMemory("two at most")
+        return self.studio.paint(wishes)
+
+class BySeed(Plain):
+    def batch_key(self, wish):
+        return wish.seed
+
+class Hangs(Plain):
+    def paint(self, wishes):
+        threading.Event().wait()
+'''
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module of painters, in the working folder."""
+    (tmp_path / "shop_painters.py").write_text(SHOP_PAINTERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "shop_painters", raising=False)
+    return "shop_painters"
+
+
+def painted(painter: str, *wishes: SceneWish, **more: object) -> list[object]:
+    settings = GeneratorSettings(painter=painter, **more)
+    with ThreadPoolExecutor(1) as executor:
+        return list(build_composer(settings, executor).painter.paint(wishes))
+
+
+def test_pictures_of_one_size_are_painted_together_and_in_halves_where_memory_is_short(shop: str) -> None:
+    asked = [wish(RECTANGLE, seed=seed) for seed in range(4)] + [wish(BILLBOARD)]
+    paintings = painted(f"{shop}:Plain", *asked)
+    assert [each.pixels.shape[1] for each in paintings if isinstance(each, Painting)] == [300] * 4 + [970]
+    calls = sys.modules[shop].CALLS
+    assert all(len(set(call)) == 1 for call in calls)
+    assert sorted(len(call) for call in calls) == [1, 2, 2, 4]
+
+
+def test_a_batch_key_of_its_own_is_kept(shop: str) -> None:
+    painted(f"{shop}:BySeed", wish(RECTANGLE, seed=1), wish(BILLBOARD, seed=1), wish(RECTANGLE, seed=2))
+    assert sorted(map(len, sys.modules[shop].CALLS)) == [1, 2]
+
+
+def test_one_that_never_returns_is_given_up(shop: str) -> None:
+    (outcome,) = painted(f"{shop}:Hangs", wish(), step_timeout_s=1)
+    assert isinstance(outcome, ModelHung)
