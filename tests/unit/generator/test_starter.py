@@ -1,0 +1,43 @@
+"""The packaged starter model: its size, that the ordinary loader takes it, that it paints what it is asked for."""
+
+import numpy as np
+import pytest
+
+from contracts.sizes import SIZES
+from generator.evaluation.scene_judge import JUDGE, SceneJudge
+from generator.evaluation.starter import every_scene, wish_for
+from generator.starter import GUIDANCE, MODEL, STEPS
+
+pytestmark = [
+    pytest.mark.skipif(not MODEL.is_dir(), reason="no starter model is packaged yet: docs/starter.md"),
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
+]
+MOST_BYTES = 25_000_000
+
+
+def test_it_is_small_and_holds_no_pickles():
+    files = [each for each in MODEL.parent.rglob("*") if each.is_file()]
+    assert sum(each.stat().st_size for each in files) <= MOST_BYTES
+    assert not [each for each in files if each.suffix in {".bin", ".ckpt", ".pt", ".pth", ".pkl"}]
+
+
+def test_the_ordinary_loader_takes_it():
+    diffusers = pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
+    loaded = diffusers.StableDiffusionPipeline.from_pretrained(MODEL)
+    assert loaded.unet.config.sample_size == [12, 48]
+
+
+def test_it_paints_every_size_and_the_judge_sees_what_was_asked_for():
+    """Two of three, of few pictures: `evaluate starter` measures with many."""
+    pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
+    from generator.diffusion import DiffusersPainter
+
+    painter = DiffusersPainter(str(MODEL), steps=STEPS, guidance=GUIDANCE, device="cpu")
+    scenes = list(every_scene())[::72]
+    wishes = [wish_for(scene, SIZES[at % len(SIZES)], at) for at, scene in enumerate(scenes)]
+    painted = painter.paint(wishes)
+    for wish, painting in zip(wishes, painted, strict=True):
+        assert painting.pixels.shape == (wish.composition.size.height, wish.composition.size.width, 3)
+        assert np.std(painting.pixels) > 5
+    found = SceneJudge.load(JUDGE).accuracy([each.pixels for each in painted], scenes)
+    assert min(found.setting, found.palette, found.light) >= 2 / 3
