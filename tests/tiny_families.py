@@ -110,15 +110,34 @@ def save_flux(folder: Path) -> Path:
 
 def save_sana(folder: Path) -> Path:
     """Save a SANA pipeline: a language model reads, linear attention paints, a deep autoencoder decodes."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, SanaPipeline
+
+    pipeline = SanaPipeline(**_sana_parts(), scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0))
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_sana_sprint(folder: Path) -> Path:
+    """Save a SANA-Sprint pipeline: SANA with guidance built in, and the schedule of a consistency model."""
+    from diffusers import SanaSprintPipeline, SCMScheduler
+
+    parts = _sana_parts(guidance_embeds=True, qk_norm="rms_norm_across_heads")
+    pipeline = SanaSprintPipeline(**parts, scheduler=SCMScheduler())
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def _sana_parts(**denoiser: Any) -> dict[str, Any]:
+    """Return what SANA and SANA-Sprint have in common; `denoiser` tells their transformers apart."""
     import torch
-    from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, SanaPipeline, SanaTransformer2DModel
+    from diffusers import AutoencoderDC, SanaTransformer2DModel
     from transformers import Gemma2Config, Gemma2Model
 
     torch.manual_seed(0)
     tokenizer = _gemma_tokenizer()
     blocks = ("ResBlock", "EfficientViTBlock")
-    pipeline = SanaPipeline(
-        transformer=SanaTransformer2DModel(
+    return {
+        "transformer": SanaTransformer2DModel(
             patch_size=1,
             in_channels=4,
             out_channels=4,
@@ -130,8 +149,9 @@ def save_sana(folder: Path) -> Path:
             cross_attention_dim=8,
             caption_channels=8,
             sample_size=32,
+            **denoiser,
         ),
-        vae=AutoencoderDC(
+        "vae": AutoencoderDC(
             in_channels=3,
             latent_channels=4,
             attention_head_dim=2,
@@ -149,8 +169,7 @@ def save_sana(folder: Path) -> Path:
             decoder_act_fns="silu",
             scaling_factor=0.41407,
         ),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
-        text_encoder=Gemma2Model(
+        "text_encoder": Gemma2Model(
             Gemma2Config(
                 vocab_size=len(tokenizer),
                 head_dim=16,
@@ -161,10 +180,8 @@ def save_sana(folder: Path) -> Path:
                 num_key_value_heads=2,
             )
         ),
-        tokenizer=tokenizer,
-    )
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    return folder
+        "tokenizer": tokenizer,
+    }
 
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {
@@ -173,6 +190,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "sd3": save_sd3,
     "flux": save_flux,
     "sana": save_sana,
+    "sana-sprint": save_sana_sprint,
 }
 
 

@@ -16,6 +16,9 @@ from generator.ports import SceneWish
 from generator.studio import StudioPainter
 from settings import DiffusionSettings
 
+_STEPS_WITH_A_MIDDLE = 2
+"""SANA-Sprint has a time of its own for the step between, and raises where there is none or more than one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
@@ -56,6 +59,8 @@ def arguments(manner: Manner, wishes: Sequence[SceneWish], shape: Shape, prompts
         # SANA would paint another shape and cut.
         "use_resolution_binning": False,
     }
+    if manner.steps != _STEPS_WITH_A_MIDDLE:
+        asked["intermediate_timesteps"] = None
     if manner.keeps_out:
         asked["negative_prompt"] = [prompt.negative for prompt in prompts]
     asked |= _starts(manner, wishes, shape) | _steers(manner, wishes, shape)

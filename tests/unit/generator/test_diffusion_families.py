@@ -36,7 +36,7 @@ def painted(folder: Path, family: str, seed: int = 1, **wanted: object) -> Image
     return painter(folder, family, **wanted).paint([wish(seed=seed)])[0].pixels
 
 
-@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize("family", [*ALL, "sana-sprint"])
 def test_each_family_paints_scenes_in_its_own_shape(families: Path, family: str):
     made = painter(families, family, guidance=3.0)
     paintings = made.paint([wish(RECTANGLE), wish(BILLBOARD)])
@@ -44,7 +44,7 @@ def test_each_family_paints_scenes_in_its_own_shape(families: Path, family: str)
     assert all(each.pixels.std() > 2 for each in paintings)
     assert made.batch_key(wish(RECTANGLE)) != made.batch_key(wish(BILLBOARD))
     negative = paintings[0].provenance.negative_prompt
-    assert (negative is None) == (family == "flux"), "FLUX's guidance is distilled: nothing can be kept out"
+    assert (negative is None) == (family in {"flux", "sana-sprint"}), "where guidance is distilled nothing is kept out"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,7 @@ def test_each_family_paints_scenes_in_its_own_shape(families: Path, family: str)
         ("sd3", "inpainting", "StableDiffusion3InpaintPipeline"),
         ("flux", "image-to-image", "FluxImg2ImgPipeline"),
         ("flux", "inpainting", "FluxInpaintPipeline"),
+        ("sana-sprint", "image-to-image", "SanaSprintImg2ImgPipeline"),
     ],
 )
 def test_a_text_to_image_model_starts_from_a_picture_where_the_settings_say_so(families: Path, family, task, kind):
@@ -82,6 +83,18 @@ def test_a_controlnet_shows_the_model_what_it_was_trained_on(families: Path):
     edges = painted(families, "sd", controlnet=net, controlnet_scale=2.0, controlnet_reads="edges").astype(int)
     depth = painted(families, "sd", controlnet=net, controlnet_scale=2.0, controlnet_reads="depth").astype(int)
     assert abs(edges - depth).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("family", "task", "told"),
+    [
+        ("sd3", "inpainting", "Stable Diffusion 3 for inpainting takes no ControlNet"),
+        ("sana-sprint", "text-to-image", "SANA-Sprint for text-to-image takes no ControlNet"),
+    ],
+)
+def test_a_controlnet_where_there_is_none_is_refused_before_anything_loads(families: Path, family, task, told):
+    with pytest.raises(ConfigurationError, match=told):
+        painter(families, family, task=task, controlnet="/not/looked/at")
 
 
 def test_another_family_s_controlnet_is_refused(families: Path):
