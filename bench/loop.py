@@ -43,7 +43,7 @@ PAIR = ("headphones", "mechanical-keyboard")
 """Both in one cohort above all: whichever was clicked last is shown."""
 PATIENCE_MS = 20_000
 CROWD_S = 60.0
-SETTLING_S, LOOK_S, QUIET_LOOKS = 180.0, 0.5, 6
+SETTLING_S, LOOK_S, QUIET_LOOKS = 300.0, 0.5, 6
 BETWEEN_S = 1.0
 """A person who looks at a banner does not click faster, and what the last click caused is over: the studio has painted
 the other sizes, too."""
