@@ -43,6 +43,7 @@ PAIR = ("headphones", "mechanical-keyboard")
 """Both in one cohort above all: whichever was clicked last is shown."""
 PATIENCE_MS = 20_000
 CROWD_S = 60.0
+SETTLING_S, LOOK_S, QUIET_LOOKS = 300.0, 0.5, 6
 BETWEEN_S = 1.0
 """A person who looks at a banner does not click faster, and what the last click caused is over: the studio has painted
 the other sizes, too."""
@@ -89,9 +90,22 @@ def crowd(serving: Serving, clients: int, per_s: int, log: Path) -> Iterator[Non
     command = [sys.executable, "-m", "bench.arena.crowd", serving.origin, str(clients - 1), str(per_s)]
     with ChildProcess(command, name="crowd", log_file=log, environment=serving.environment) as others:
         others.wait_until_ready(lambda: "ready" in others.log_tail(), CROWD_S)
+        if per_s:
+            quiet(serving)
         yield
         if others.poll() is not None:
             sys.exit(f"the other visitors left early: {others.log_tail()}")
+
+
+def quiet(serving: Serving) -> None:
+    """Return once what the crowd sees is painted: a shop's banners are there before a visitor's click is."""
+    deadline, looks = time.monotonic() + SETTLING_S, 0
+    while looks < QUIET_LOOKS:
+        if time.monotonic() > deadline:
+            tell(f"the generator still paints for the crowd after {SETTLING_S:.0f} s")
+            return
+        time.sleep(LOOK_S)
+        looks = looks + 1 if serving.workers.requests_held() == 0 else 0
 
 
 @contextmanager

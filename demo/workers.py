@@ -33,6 +33,10 @@ class Workers:
         """Return how many records streams has folded."""
         return self._events("folded")
 
+    def requests_held(self) -> int:
+        """Return how many requests the generator holds, waiting or worked on; -1 while it does not answer."""
+        return int(_metric(self._ports[1], "bannerstream_requests_held"))
+
     def duplicates(self) -> int:
         """Return how many records streams has recognised as sent again."""
         return self._events("duplicate")

@@ -35,6 +35,9 @@ FETCH_BYTES = 4_194_304
 SLICE = 2_000
 """Records applied before others run: about 10 ms, so that requests are answered while the topics are read."""
 
+_AT_ONCE = 20_000
+"""Records made of what was fetched, at a time: some 15 MB. All that lies fetched of every partition can be 200 MB."""
+
 _POLL_MS = 200
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
 """Between tries when the brokers are away: what is known is shown meanwhile."""
@@ -107,7 +110,9 @@ class View:
                 behind = dict(await consumer.end_offsets(partitions))
                 while True:
                     await self._note_progress(consumer, behind)
-                    for partition, records in (await consumer.getmany(timeout_ms=_POLL_MS)).items():
+                    for partition, records in (
+                        await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+                    ).items():
                         await self._apply(partition, records)
         finally:
             await consumer.stop()
