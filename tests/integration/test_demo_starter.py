@@ -1,4 +1,4 @@
-"""The demo on models: SmolLM2 describes, a diffusion pipeline paints; here one of random weights, in the starter's place.
+"""The demo on models: SmolLM2 describes, a diffusion pipeline paints, here of random weights in the starter's place.
 
 It takes a minute on two quiet cores, most of it SmolLM2's: nothing else runs the services with models as processes.
 """
