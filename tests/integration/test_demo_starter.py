@@ -14,7 +14,11 @@ from demo.session import DemoOptions, Progress, run_demo
 from local.stack import why_unavailable
 from tests.main_job import GOODS, write_catalogue
 
-pytestmark = [pytest.mark.gpu_extra, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.gpu_extra,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
+]
 
 EVENTS = 60
 
