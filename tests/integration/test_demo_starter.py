@@ -1,4 +1,4 @@
-"""The demo on models: SmolLM2 describes, a diffusion pipeline paints; here one of random weights, in the starter's place.
+"""The demo on models: SmolLM2 describes, a diffusion pipeline paints, here of random weights in the starter's place.
 
 It takes a minute on two quiet cores, most of it SmolLM2's: nothing else runs the services with models as processes.
 """
@@ -14,7 +14,11 @@ from demo.session import DemoOptions, Progress, run_demo
 from local.stack import why_unavailable
 from tests.main_job import GOODS, write_catalogue
 
-pytestmark = [pytest.mark.gpu_extra, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.gpu_extra,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
+]
 
 EVENTS = 60
 
