@@ -16,7 +16,7 @@ from streams.affinity.state import STATE_VERSION
 from streams.batch import Outcome, Rules, fold_batch
 from streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
-from tests.unit.streams.test_affinity import OF_VERSION_1
+from tests.unit.streams.test_state import OF_VERSION_1
 
 SECRET = b"sixteen bytes at least"
 RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
