@@ -28,8 +28,8 @@ class Servers:
         """Start the broker on what it had.
 
         Raises:
-            ServerFailed: it does not come up twice. Once may be its own doing: a start of Kafka 4.3 can hang for good on
-                a busy machine ("ControllerServer.raftManager() is null").
+            ServerFailed: it does not come up twice. Once may be its own doing: a start of Kafka 4.3 can hang for good
+                on a busy machine ("ControllerServer.raftManager() is null").
         """
         try:
             self.kafka.start()
