@@ -61,9 +61,13 @@ def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) 
 
 
 def tell_memory(app: StreamsApp, file: Path) -> None:
-    """Write what the worker would fold the next event into, of the partitions that are its own; it appears whole."""
+    """Write what the worker would fold the next event into, of the partitions that are its own; it appears whole.
+
+    In a rebalance, and until what it was given is read back, it folds nothing: then none are.
+    """
     told: dict[int, dict[str, str]] = {}
-    for number in {tp.partition for tp in app.assignor.assigned_actives()}:
+    own = {tp.partition for tp in app.assignor.assigned_actives()} if app.flow_control.is_active() else set()
+    for number in own:
         partition = app.written.partitions_here[number]
         packed = dict(partition.at_rest.items()) | {key: pack(state) for key, state in partition._hot.items()}
         told[number] = {key.decode(): value.hex() for key, value in packed.items()}
