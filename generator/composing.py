@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Literal, Protocol
+from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -19,13 +19,12 @@ from contracts.messages import BannerRequest
 from contracts.sizes import SIZES, BannerSize
 from generator.errors import (
     BlackPicture,
-    ModelHung,
     NoFontForScript,
-    OutOfMemory,
     OverBudget,
     PainterUnavailable,
     PaintingFailed,
 )
+from generator.fallbacks import Fallback, GatesFailed, cause_of, reason_of
 from generator.ports import (
     Box,
     Composition,
@@ -44,16 +43,11 @@ from generator.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 
-MAX_REASON = 300
-"""Length that the manifest allows a reason."""
 BLACK_BELOW = 8
 """No channel of any pixel is brighter (of 255): what a safety checker or an overflow in half precision leaves."""
 
 _OWN_ATTEMPTS = 2
 """Attempts of the painter itself, before the understudy."""
-
-
-Cause = Literal["failed", "unusable", "black", "gates", "memory", "hung", "budget"]
 
 
 class Budget(Protocol):
@@ -62,14 +56,6 @@ class Budget(Protocol):
     def spend(self, pictures: int) -> None:
         """Count pictures that are about to be painted, or raise `OverBudget`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """One port that did not do what it was asked for. Both words come from fixed lists: they label a metric."""
-
-    port: Literal["describer", "painter"]
-    reason: "Cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +113,7 @@ class _Draft:
         """Note why an attempt is thrown away; once, where a painter that is not to be had is not asked again."""
         if failure is not self.failure:
             seed = seed_of(self.job.request.banner_key, attempt)
-            self.rejected.append(Rejected(seed=seed, reason=_reason(failure)))
+            self.rejected.append(Rejected(seed=seed, reason=reason_of(failure)))
         self.failure = failure
 
     def wishes(self, seed: int) -> list[SceneWish]:
@@ -247,7 +233,7 @@ class Composer:
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
             understudied = self._describer_understudy.describe(products)
-            reason = _reason(error)
+            reason = reason_of(error)
             return [(_replaced(each, reason), [Fallback("describer", "failed")]) for each in understudied]
         return [(each, [Fallback("describer", "unusable")] if each.fallback_reason else []) for each in described]
 
@@ -338,7 +324,7 @@ class Composer:
         failed = [score.gate for picture in pictures for score in picture.gates if not score.passed]
         draft.failed_gates += failed
         if failed and not last:
-            draft.reject(_GatesFailed(f"failed gates: {', '.join(sorted(set(failed)))}"), attempt)
+            draft.reject(GatesFailed(f"failed gates: {', '.join(sorted(set(failed)))}"), attempt)
             return None
         return self._composed(draft, paintings[0].provenance, pictures, attempt)
 
@@ -359,8 +345,8 @@ class Composer:
     ) -> ComposedSet:
         fallbacks = list(draft.fallbacks)
         if attempt >= _OWN_ATTEMPTS and draft.failure is not None:
-            provenance = replace(provenance, fallback_reason=_reason(draft.failure))
-            fallbacks.append(Fallback("painter", _cause(draft.failure)))
+            provenance = replace(provenance, fallback_reason=reason_of(draft.failure))
+            fallbacks.append(Fallback("painter", cause_of(draft.failure)))
         return ComposedSet(
             description=draft.description,
             words=draft.words,
@@ -372,10 +358,6 @@ class Composer:
             fallbacks=tuple(fallbacks),
             rejected=tuple(draft.rejected),
         )
-
-
-class _GatesFailed(PaintingFailed):
-    """The banner was painted, but a gate turned it down."""
 
 
 def _checked(
@@ -400,23 +382,6 @@ def _all_or_why_not(outcomes: Sequence[Painting | PaintingFailed]) -> tuple[Pain
 
 def _is_black(painting: Painting) -> bool:
     return int(painting.pixels.max()) < BLACK_BELOW
-
-
-def _cause(failure: PaintingFailed) -> Cause:
-    causes: dict[type[PaintingFailed], Cause] = {
-        _GatesFailed: "gates",
-        BlackPicture: "black",
-        OutOfMemory: "memory",
-        ModelHung: "hung",
-        OverBudget: "budget",
-    }
-    return next((cause for kind, cause in causes.items() if isinstance(failure, kind)), "failed")
-
-
-def _reason(error: Exception) -> str:
-    """Return what the manifest says about an error: one line, in the manifest's bounds."""
-    told = str(error) if isinstance(error, PaintingFailed) else f"{type(error).__name__}: {error}"
-    return " ".join(told.split())[:MAX_REASON] or type(error).__name__
 
 
 def _replaced(description: Description, reason: str) -> Description:

@@ -24,8 +24,9 @@ from contracts.keys import manifest_object_key
 from contracts.manifest import Area, Block, Manifest
 from contracts.messages import BannerRequest, Rendition
 from contracts.sizes import BannerSize
-from generator.composing import MAX_REASON, ComposedSet, Composer, Fallback, Job
+from generator.composing import ComposedSet, Composer, Job
 from generator.errors import BlockedProduct
+from generator.fallbacks import MAX_REASON, Fallback
 from generator.ports import BannerStore, EncodedImage, ProductImage, Screen
 from generator.safety.screening import OpenScreen
 from generator.serving.health import Health

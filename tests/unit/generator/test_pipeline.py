@@ -10,9 +10,10 @@ import pytest
 from contracts.errors import ServiceUnavailable
 from contracts.manifest import Area, Rejected
 from contracts.messages import BannerRequest
-from generator.composing import Fallback, seed_of
+from generator.composing import seed_of
 from generator.errors import BlackPicture, ModelHung, NoFontForScript, OverBudget, PaintingFailed
 from generator.fakes import FakeDescriber, FakeLayout, FakePainter
+from generator.fallbacks import Fallback
 from generator.pipeline import MadeBanner, UnmakeableBanner
 from generator.ports import Composition, Painting, SceneWish
 from generator.serving.budget import ImageBudget

@@ -6,8 +6,8 @@ import pytest
 from contracts.errors import ServiceUnavailable
 from contracts.manifest import Manifest
 from contracts.messages import BannerRequest
-from generator.composing import Fallback
 from generator.errors import OverBudget
+from generator.fallbacks import Fallback
 from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
 from tests.unit.generator.conftest import Fakes, RequestFor
 
