@@ -6,48 +6,22 @@ then the line; headline and button always stay, shortened if need be.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from contracts.catalog import Cohort
-from contracts.creative import Headline
 from contracts.manifest import BannerCopy
 from generator.layout.blocks import Block, Piece, Placed, Role
 from generator.layout.fonts import Typeface, drawable
-from generator.layout.geometry import Shape
 from generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
 from generator.layout.planning import is_mirrored, template_of
+from generator.layout.scales import scale_of
 from generator.layout.text import printable
 from generator.ports import Box, Composition
 
 Align = Literal["left", "centre", "right"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Type sizes and distances of one shape, in banner heights."""
-
-    headline: tuple[float, float]
-    headline_lines: int
-    line: tuple[float, float]
-    line_lines: int
-    eyebrow: float
-    button: float
-    price: float
-    gap: float
-    """From a baseline to the next cap height; headline to line and line to button take a little more."""
-
-
-_SCALES: dict[Shape, Scale] = {
-    "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
-    "strip": Scale((0.3, 0.19), 2, (0.16, 0.14), 1, 0.133, 0.152, 0.2, 0.115),
-    "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
-    "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
-}
-_LIGHT_GAIN = 1.08
-"""A light headline may be a little larger: it weighs less."""
-_OFFER_GAIN = 1.35
-"""Of the price, where the offer comes first."""
 _BADGE_RADIUS = 1.62
 """In font sizes of the saving: `−100%` fits with a little room."""
 _BADGE_SHARE = 0.1
@@ -108,7 +82,7 @@ class _Setter:
             if template.shape != "square"
             else min(composition.size.height, composition.size.width)
         )
-        self.scale = _styled(_SCALES[template.shape], self.style)
+        self.scale = scale_of(template.shape, self.style)
         self.rtl = composition.right_to_left
         self.mirrored = is_mirrored(composition)
         self.align: Align = "centre" if template.centred else "right" if self.rtl else "left"
@@ -409,16 +383,6 @@ class _Setter:
     @staticmethod
     def _clean(text: str, typeface: Typeface) -> str:
         return printable(drawable(printable(text), typeface))
-
-
-def _styled(scale: Scale, style: Headline) -> Scale:
-    """Return the scale as a headline style weighs it."""
-    largest, smallest = scale.headline
-    if style == "light":
-        return replace(scale, headline=(largest * _LIGHT_GAIN, smallest))
-    if style == "offer":
-        return replace(scale, price=scale.price * _OFFER_GAIN)
-    return scale
 
 
 def _overlap(a: Box, b: Box) -> bool:

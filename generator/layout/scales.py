@@ -1,0 +1,44 @@
+"""How large type is, by the shape of a banner and the style of its headline."""
+
+from dataclasses import dataclass, replace
+
+from contracts.creative import Headline
+from generator.layout.geometry import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Type sizes and distances of one shape, in banner heights."""
+
+    headline: tuple[float, float]
+    headline_lines: int
+    line: tuple[float, float]
+    line_lines: int
+    eyebrow: float
+    button: float
+    price: float
+    gap: float
+    """From a baseline to the next cap height; headline to line and line to button take a little more."""
+
+
+_SCALES: dict[Shape, Scale] = {
+    "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
+    "strip": Scale((0.3, 0.19), 2, (0.16, 0.14), 1, 0.133, 0.152, 0.2, 0.115),
+    "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
+    "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
+}
+_LIGHT_GAIN = 1.08
+"""A light headline may be a little larger: it weighs less."""
+_OFFER_GAIN = 1.35
+"""Of the price, where the offer comes first."""
+
+
+def scale_of(shape: Shape, style: Headline) -> Scale:
+    """Return a shape's scale as a headline style weighs it."""
+    scale = _SCALES[shape]
+    largest, smallest = scale.headline
+    if style == "light":
+        return replace(scale, headline=(largest * _LIGHT_GAIN, smallest))
+    if style == "offer":
+        return replace(scale, price=scale.price * _OFFER_GAIN)
+    return scale
