@@ -68,6 +68,10 @@ class BatchConsumer(driver.Consumer):
             if self.positions.wanted(tp) != before:
                 self._read_again(tp)
 
+    def rejoin(self) -> None:
+        """Have the group give us our partitions anew; until then nothing may be written."""
+        self._thread.doubt()
+
     def is_member(self) -> bool:
         """Tell whether the partitions that we were given are surely still ours: if not, nothing may be written."""
         return self._thread.is_member()

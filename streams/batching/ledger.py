@@ -13,6 +13,8 @@ in rounds. One round is one acknowledged write of states, and after it one of ef
 - `flush` writes every dirty state; it is called before each commit, in slices, so that urgent keys never wait for long.
 - Before every write the producer asks whether this worker is still a member of its group. When it is not, everything
   that is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
+  If that is this worker, it joins anew first: what it gave up may be in the changelog all the same, its acknowledgement
+  lost with the connection, and is read from there.
 """
 
 import asyncio
@@ -50,6 +52,10 @@ class ConsumerOfBatches(Protocol):
 
     def give_back(self) -> None:
         """Read again what was accepted and not applied."""
+        ...
+
+    def rejoin(self) -> None:
+        """Have the partitions assigned anew, and their changelogs read, before anything is written again."""
         ...
 
 
@@ -239,6 +245,7 @@ class Ledger(Service, Generic[E]):
                     await self._round()
                 except Abandoned as reason:
                     self._give_up(reason)
+                    self._consumer().rejoin()
                 except Exception as error:  # a defect, or a broker that refuses for good: end, to be restarted
                     self._ended = True
                     self._give_up(Abandoned(repr(error)))

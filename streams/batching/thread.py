@@ -27,6 +27,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """Where partitions were sought back to, until the first batch from there."""
         self._heard_at = 0.0
         """When the last heartbeat was sent that the group answered, by the monotonic clock."""
+        self._doubted = False
+        """A write was given up since the partitions were given to us."""
         await super().on_start()
         consumer: Any = self._consumer
         self.app.on_connected(consumer)
@@ -48,11 +50,25 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         A process that was paused, or starved, finds out here before it writes, and not from the brokers afterwards.
         """
         session_timeout: float = self.app.conf.broker_session_timeout
-        return time.monotonic() - self._heard_at < session_timeout
+        return not self._doubted and time.monotonic() - self._heard_at < session_timeout
 
     def joined(self) -> None:
         """Note that the group has just given us partitions."""
         self._heard_at = time.monotonic()
+        self._doubted = False
+
+    def doubt(self) -> None:
+        """Join the group anew, although it may never have noticed that we were away: a broker that restarts has not.
+
+        A write that was given up may have arrived. Joining has the changelogs read before anything is folded on.
+        """
+        if not self._doubted:
+            self._doubted = True
+            self.thread_loop.call_soon_threadsafe(self._request_rejoin)
+
+    def _request_rejoin(self) -> None:
+        if self._consumer is not None:
+            self._consumer._coordinator.request_rejoin()  # noqa: SLF001
 
     @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat", "5628cb32b3d2")
     def _note_heartbeats(self, coordinator: Any) -> None:

@@ -23,7 +23,11 @@ def generator(when: str, environment: dict[str, str], folder: Path) -> ChildProc
         name=f"generator-{when}",
         log_file=folder / f"generator-{when}.log",
         environment=environment
-        | {"BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6", "BANNERSTREAM_GENERATOR__BATCH_SIZE": "1"},
+        | {
+            "BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6",
+            "BANNERSTREAM_GENERATOR__BATCH_SIZE": "1",
+            "BANNERSTREAM_GENERATOR__BATCHES_IN_FLIGHT": "1",  # the first is announced before the second is made
+        },
         folder=Path(__file__).parents[2],
     )
 

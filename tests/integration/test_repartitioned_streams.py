@@ -38,7 +38,8 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    return environment | {"BANNERSTREAM_STREAMS__REPARTITION": "true"}
+    # Its events come in any order: what a visitor is shown in the end must not depend on which came first.
+    return environment | {"BANNERSTREAM_STREAMS__REPARTITION": "true", "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0"}
 
 
 @pytest.fixture

@@ -57,6 +57,9 @@ class Consumer:
     def give_back(self) -> None:
         self.journal.append(("given back",))
 
+    def rejoin(self) -> None:
+        self.journal.append(("joins anew",))
+
 
 class World:
     """A ledger with everything around it."""

@@ -1,5 +1,6 @@
 """What the consumer's thread hands over after a seek, and how long it believes to be a member."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,8 @@ def thread(monkeypatch) -> BatchThread:
     thread.app = SimpleNamespace(conf=SimpleNamespace(broker_session_timeout=10.0))
     thread._sought = {}
     thread._heard_at = 0.0
+    thread._doubted = False
+    thread._consumer = None
     return thread
 
 
@@ -94,6 +97,27 @@ async def test_a_member_is_one_for_a_session_after_the_heartbeat_that_was_answer
     assert thread.is_member() is answered
     now += 0.2
     assert not thread.is_member()
+
+
+async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whatever_is_heard(thread):
+    requests = []
+    coordinator = SimpleNamespace(request_rejoin=lambda: requests.append("rejoin"), _do_heartbeat=_answered)
+    thread._consumer = SimpleNamespace(_coordinator=coordinator)
+    thread.thread_loop = asyncio.get_running_loop()
+    thread._note_heartbeats(coordinator)
+    thread.joined()
+    thread.doubt()
+    thread.doubt()
+    await coordinator._do_heartbeat()
+    await asyncio.sleep(0)
+    assert not thread.is_member()
+    assert requests == ["rejoin"]
+    thread.joined()
+    assert thread.is_member()
+
+
+async def _answered() -> bool:
+    return True
 
 
 def test_partitions_are_handed_over_one_after_the_other():
