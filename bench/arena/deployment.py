@@ -26,6 +26,9 @@ CLICKS = "clicks"
 FOLDS = r"^folding [1-9]\d* partitions"
 """What a worker logs when events flow."""
 
+_JOINED = r"^folding \d+ partitions"
+"""The same of a worker that may have standbys alone."""
+
 _POLL_S = 0.02
 _LOG_LINE = re.compile(r"^(\S+Z) \[\w+ *\] (.*)$", re.MULTILINE)
 
@@ -81,6 +84,10 @@ class Worker:
     def folds(self) -> None:
         """Wait until it has partitions and folds them."""
         self.hear(FOLDS)
+
+    def joined(self) -> None:
+        """Wait until it has what the group gives it: partitions, or standbys alone."""
+        self.hear(_JOINED)
 
     def ask_to_stop(self) -> None:
         """SIGTERM, without waiting."""
