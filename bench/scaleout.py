@@ -2,10 +2,12 @@
 
 One worker under a steady load; then, one after the other: a second and a third join, one leaves (SIGTERM), one is
 killed and restarts at once (SIGKILL; it is a static member), one dies (SIGKILL, and nobody restarts it: its session
-ends after 10 s). With a standby each, Faust gives a worker no more than an even share rounded up and takes nothing away
-below it: of four partitions, two workers keep two each, and the third that joins stands by. In every partition visitors come whose events lead to a banner request each; `pause_s` is the longest
+ends after 10 s). In every partition visitors come whose events lead to a banner request each; `pause_s` is the longest
 that any of them waited, in the partition that waited longest, from the step until everything flows again. A new process
 takes processor time from the others while it starts: on a machine with few cores that is part of the pause.
+
+With a standby each, Faust moves partitions only off workers that have more than an even share rounded up: of these four,
+two workers keep two each, and the third that joins stands by.
 """
 
 import sys
