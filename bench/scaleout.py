@@ -6,8 +6,8 @@ ends after 10 s). In every partition visitors come whose events lead to a banner
 that any of them waited, in the partition that waited longest, from the step until everything flows again. A new process
 takes processor time from the others while it starts: on a machine with few cores that is part of the pause.
 
-With a standby each, Faust moves partitions only off workers that have more than an even share rounded up: of these four,
-two workers keep two each, and the third that joins stands by.
+With a standby each, Faust moves partitions only off workers that have more than an even share rounded up: of these
+four, two workers keep two each, and the third that joins stands by.
 """
 
 import sys
