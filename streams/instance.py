@@ -18,6 +18,9 @@ from contracts.errors import ConfigurationError
 MAX_SLOTS = 64
 """Workers that share one data folder: more than any machine has cores for."""
 
+_HELD = "held"
+"""A file in a slot's folder from when it is claimed until its worker ends as it should."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -29,7 +32,9 @@ class Instance:
 
 @contextmanager
 def claimed(data_dir: Path) -> Iterator[Instance]:
-    """Hold the first free slot of `data_dir`; the system lets go of it when the process ends, however it ends.
+    """Hold a slot of `data_dir` that is free; the system lets go of it when the process ends, however it ends.
+
+    A slot whose worker did not end as it should goes first: the group still waits for that name, and for no other.
 
     Raises:
         ConfigurationError: the folder cannot be written, or all slots are taken.
@@ -42,26 +47,50 @@ def claimed(data_dir: Path) -> Iterator[Instance]:
         ) from error
     try:
         yield instance
+        (instance.folder / _HELD).unlink(missing_ok=True)
     finally:
         os.close(lock)
 
 
 def _claim(data_dir: Path) -> tuple[int, Instance]:
-    """Return the locked file of the first free slot, and whom it makes us."""
+    """Return the locked file of the slot that is ours now, and whom it makes us."""
     data_dir.mkdir(parents=True, exist_ok=True)
+    chosen: tuple[int, Path] | None = None  # the first that is free, or a better one
     for number in range(MAX_SLOTS):
         folder = data_dir / f"worker-{number}"
-        folder.mkdir(exist_ok=True)
-        lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        if chosen is not None and not folder.exists():
+            break
+        lock = _lock(folder)
+        if lock is None:
             continue
-        return lock, Instance(_name(lock), folder)
-    raise ConfigurationError(
-        f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; give this one another folder"
-    )
+        if (folder / _HELD).exists():
+            if chosen is not None:
+                os.close(chosen[0])
+            chosen = lock, folder
+            break
+        if chosen is None:
+            chosen = lock, folder
+        else:
+            os.close(lock)
+    if chosen is None:
+        raise ConfigurationError(
+            f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; give this one another folder"
+        )
+    lock, folder = chosen
+    (folder / _HELD).touch()
+    return lock, Instance(_name(lock), folder)
+
+
+def _lock(folder: Path) -> int | None:
+    """Return the slot's file, locked, or None if a living process holds it."""
+    folder.mkdir(exist_ok=True)
+    lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _name(lock: int) -> str:

@@ -38,17 +38,47 @@ def test_names_differ_between_folders(tmp_path):
         assert one.name != two.name
 
 
-def test_a_killed_worker_leaves_its_name_to_the_next_one_and_a_living_one_does_not(tmp_path):
+@pytest.fixture
+def holder(tmp_path):
+    """A living process with a name."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
-        name = holder.stdout.readline().strip()
-        with claimed(tmp_path) as other:
-            assert other.name != name
+        holder.name = holder.stdout.readline().strip()
+        yield holder
         holder.kill()
-        holder.wait(20)
-        with claimed(tmp_path) as successor:
-            assert successor.name == name
+
+
+def test_a_killed_worker_leaves_its_name_to_the_next_one_and_a_living_one_does_not(tmp_path, holder):
+    with claimed(tmp_path) as other:
+        assert other.name != holder.name
+    holder.kill()
+    holder.wait(20)
+    with claimed(tmp_path) as successor:
+        assert successor.name == holder.name
+
+
+def test_the_name_of_a_killed_worker_is_given_out_before_one_whose_worker_left(tmp_path):
+    with claimed(tmp_path) as leaves:
+        killed = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        name = killed.stdout.readline().strip()
+    killed.kill()
+    killed.communicate(timeout=20)
+    with claimed(tmp_path) as successor:
+        assert successor.name == name
+        with claimed(tmp_path) as next_one:
+            assert next_one == leaves
+    with claimed(tmp_path) as again:
+        assert again == leaves
+
+
+def test_the_name_of_a_worker_that_failed_is_given_out_first_too(tmp_path):
+    with claimed(tmp_path) as first, pytest.raises(ConnectionResetError), claimed(tmp_path) as failed:
+        raise ConnectionResetError
+    with claimed(tmp_path) as successor:
+        assert successor == failed != first
 
 
 def test_a_folder_whose_slots_are_all_taken_says_so(tmp_path, monkeypatch):
