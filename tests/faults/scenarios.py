@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import PATIENCE_S, POLL_S, Strike, Worker
 from tests.faults.group import members, offsets, progress
-from tests.faults.run import Play, Scene
+from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
 from tests.streams_worker import until
 
 _STRIKES = ("before-flush", "after-flush", "before-publish", "before-commit", "after-commit")
@@ -125,6 +125,23 @@ async def cut(scene: Scene) -> None:
         scene.faults += 1
 
 
+async def deaf(scene: Scene) -> None:
+    """What the worker sends arrives, the broker's answers do not, and then the broker restarts.
+
+    So the worker gives up writes that are in the changelog, and the group does not notice: a broker that starts lets
+    every member's session begin anew.
+    """
+    scene.fleet.start(bootstrap=scene.proxied)
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
+    await asyncio.to_thread(scene.servers.proxy.add, "timeout", "downstream", timeout=0)
+    await asyncio.sleep(scene.random.uniform(0.5, 0.9) * SESSION_TIMEOUT_S)
+    await asyncio.to_thread(scene.servers.kafka.stop)
+    await asyncio.to_thread(scene.servers.start_kafka_again)
+    await asyncio.to_thread(scene.servers.proxy.heal)
+    scene.faults += 1
+
+
 async def slow(scene: Scene) -> None:
     """Every answer takes from 0.2 to 0.8 s, then all goes through at 50 kB/s, then in small pieces."""
     scene.fleet.start(bootstrap=scene.proxied)
@@ -201,6 +218,7 @@ PLAYS: dict[str, Play] = {
     "pause-in-flush": Play(pause_in_flush),
     "broker-restart": Play(broker_restart),
     "cut": Play(cut),
+    "deaf": Play(deaf),
     "slow": Play(slow),
     "refused": Play(refused),
     "throttled": Play(throttled),
