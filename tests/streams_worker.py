@@ -23,7 +23,7 @@ from contracts.codecs import encode
 from settings import Settings
 from tests.unit.streams.shop import COHORTS, PRODUCTS
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
 
 

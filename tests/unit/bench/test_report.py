@@ -84,7 +84,8 @@ def test_a_cell_holds_the_median_and_the_range():
 
 MACHINE = {
     "cpu": "a processor", "cores": 2, "memory_gb": 23.5, "kernel": "6", "python": "3.11", "java": "17", "kafka": "4.3",
-    "kafka-streams": "4.3", "quix": "3", "faust": "0.15", "confluent": "2", "commit": "abc", "command": "python x",
+    "kafka-streams": "4.3", "quix": "3", "faust": "0.15", "confluent": "2", "commit": "abc",
+    "command": "python bench/__main__.py core --rounds 1",
 }  # fmt: skip
 
 
@@ -102,6 +103,7 @@ def test_the_page_is_written_from_the_files_of_a_folder(tmp_path):
     assert "| full | 5 | 0.05 | 1 |" in text
     assert "at a commit interval of about 2.7 s" in text
     assert "a processor, 2 cores" in text
+    assert "    python -m bench core --rounds 1\n" in text
 
 
 def test_a_quick_look_meets_no_target():
