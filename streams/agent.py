@@ -1,17 +1,19 @@
 """What happens to a batch of events: folded by the core; the ledger writes what follows from it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from msgspec.structs import replace
 
+from contracts.deadletters import DeadLetter
+from contracts.errors import InvalidRecord
 from contracts.inputs import Source
 from streams.affinity import Catalogue, UserState
-from streams.batch import Outcome, Rules, fold_batch
+from streams.batch import Outcome, Rules, fold_batch, letter_of
 from streams.batch import RawRecord as ReadRecord
-from streams.batching import Batch, Partition, RawRecord
+from streams.batching import Batch, Partition
 from streams.metrics import StreamsMetrics
 from streams.repartition import Origin, source_of
 
@@ -41,8 +43,10 @@ class Folder:
             if source is not None:
                 outcome = self._fold(source, batch, batch.records, states)
             else:
-                outcome = Outcome()
-                for role, records in _by_role(batch.records):
+                copies, foreign = _told_apart(batch)
+                outcome = Outcome(dead_letters=foreign)
+                for role, stretch in groupby(copies, key=lambda each: each.origin.source):
+                    records = list(stretch)
                     outcome.add(_as_the_shop_knows_them(self._fold(role, batch, records, states), records))
         if batch.records:
             self._metrics.event_lag.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
@@ -72,15 +76,18 @@ class _Copy:
     origin: Origin
 
 
-def _by_role(records: Sequence[RawRecord]) -> Iterator[tuple[Source, list[_Copy]]]:
-    """Yield stretches of records of one role, in order."""
-    copies = (
-        _Copy(each.offset, origin.timestamp, each.key, each.value, origin)
-        for each in records
-        for origin in (source_of(each.headers),)
-    )
-    for role, stretch in groupby(copies, key=lambda each: each.origin.source):
-        yield role, list(stretch)
+def _told_apart(batch: Batch) -> tuple[list[_Copy], list[DeadLetter]]:
+    """Return the copies in the repartitioned topic, in order, and dead letters of what others wrote there."""
+    copies: list[_Copy] = []
+    foreign: list[DeadLetter] = []
+    for each in batch.records:
+        try:
+            origin = source_of(each.headers)
+        except InvalidRecord as error:
+            foreign.append(letter_of(each, *batch.tp, error, time.time_ns() // 1_000_000))
+        else:
+            copies.append(_Copy(each.offset, origin.timestamp, each.key, each.value, origin))
+    return copies, foreign
 
 
 def _as_the_shop_knows_them(outcome: Outcome, records: Sequence[_Copy]) -> Outcome:

@@ -19,7 +19,7 @@ from contracts.errors import InvalidRecord
 from contracts.keys import UserKeys
 from contracts.messages import Erasure
 from streams.affinity import UserState, seen_at_of
-from streams.batch import Outcome
+from streams.batch import Outcome, letter_of
 from streams.batching import Batch, BatchApp, Conclusion, Partition
 from streams.errors import BrokenState
 from streams.metrics import StreamsMetrics
@@ -62,18 +62,7 @@ class Eraser:
             try:
                 user_id = decode(record.value or b"", Erasure).user_id
             except InvalidRecord as error:
-                letters.append(
-                    DeadLetter.of(
-                        key=record.key,
-                        value=record.value,
-                        topic=batch.tp.topic,
-                        partition=batch.tp.partition,
-                        offset=record.offset,
-                        code=error.code,
-                        reason=str(error),
-                        now=now,
-                    )
-                )
+                letters.append(letter_of(record, *batch.tp, error, now))
                 continue
             key = self._user_keys[user_id]
             if key not in asked and self._bury(key, states):

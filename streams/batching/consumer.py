@@ -54,22 +54,18 @@ class BatchConsumer(driver.Consumer):
     def accept(self, batch: Batch) -> Batch | None:
         """Return what of this batch is to be processed, or None; a batch that leaps ahead is fetched again.
 
-        What is accepted must end in `positions.apply`, or in `give_back`.
+        What is accepted must end in `positions.apply`, or in `give_up`.
         """
         if self.positions.leaps(batch):
             self._read_again(batch.tp)
         return self.positions.accept(batch)
 
-    def give_back(self) -> None:
-        """Say that everything that is not in the changelog was dropped; it is fetched again."""
-        wanted = {tp: self.positions.wanted(tp) for tp in self.positions.applied()}
-        self.positions.give_back()
-        for tp, before in wanted.items():
-            if self.positions.wanted(tp) != before:
-                self._read_again(tp)
+    def give_up(self) -> None:
+        """Say that everything that is not in the changelog was dropped: nothing is taken or committed any more."""
+        self.positions.forget(self.positions.applied())
 
     def rejoin(self) -> None:
-        """Have the group give us our partitions anew; until then nothing may be written."""
+        """Have the group give us our partitions anew, read from the last commit; until then nothing is written."""
         self._thread.doubt()
 
     def is_member(self) -> bool:
@@ -142,7 +138,6 @@ class BatchConsumer(driver.Consumer):
                 await self.app.ledger.flush()
             except Abandoned:
                 return False
-            self.positions.flushed(offsets)
             committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         self.app.ledger.committed(self._committed_offset)
         return committed

@@ -50,8 +50,8 @@ class ConsumerOfBatches(Protocol):
         """The `positions.Positions`."""
         ...
 
-    def give_back(self) -> None:
-        """Read again what was accepted and not applied."""
+    def give_up(self) -> None:
+        """Take and commit nothing any more, until the partitions are assigned anew."""
         ...
 
     def rejoin(self) -> None:
@@ -311,14 +311,14 @@ class Ledger(Service, Generic[E]):
         return {number: changes for number, changes in encoded.items() if changes}
 
     def _give_up(self, reason: Abandoned) -> None:
-        """Forget what is not acknowledged, and have it read again."""
+        """Forget what is not acknowledged: whoever has the partitions next folds it again."""
         self.log.info("gave up what was not written; it is folded again: %s", reason)
         self._entries.clear()
         self._deferred.clear()
         self._written = self._entered
         self._room.set()
         self._partitions.roll_back()
-        self._consumer().give_back()
+        self._consumer().give_up()
         while self._flushes:
             done = self._flushes.popleft().done
             if not done.done():

@@ -1,6 +1,6 @@
-"""Where each partition stands: what was accepted, what is applied and may be committed, what is flushed. No I/O."""
+"""Where each partition stands: what was accepted, what is applied and may be committed. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from faust.types import TP
 
@@ -17,19 +17,18 @@ class Positions:
     def __init__(self) -> None:
         self._applied: dict[TP, int] = {}
         self._accepted: dict[TP, int] = {}
-        self._flushed: dict[TP, int] = {}
         self._delivered: dict[TP, int] = {}
 
     def begin(self, offsets: dict[TP, int]) -> None:
         """Expect each partition at its offset, whatever was before."""
         for tp, offset in offsets.items():
-            self._flushed[tp] = self._applied[tp] = self._accepted[tp] = offset
+            self._applied[tp] = self._accepted[tp] = offset
             self._delivered.pop(tp, None)
 
     def forget(self, tps: Iterable[TP]) -> None:
         """Expect nothing of these partitions any more."""
         for tp in tps:
-            for offsets in (self._flushed, self._applied, self._accepted, self._delivered):
+            for offsets in (self._applied, self._accepted, self._delivered):
                 offsets.pop(tp, None)
 
     def deliver(self, batch: Batch) -> None:
@@ -43,7 +42,7 @@ class Positions:
     def accept(self, batch: Batch) -> Batch | None:
         """Return what of this batch continues what was accepted; None if that is nothing.
 
-        Whoever accepts ends with `apply`, or with `give_back`.
+        Whoever accepts ends with `apply`, or with `forget`.
         """
         wanted = self._accepted.get(batch.tp)
         if wanted is None or not batch.begin <= wanted < batch.end:
@@ -69,20 +68,6 @@ class Positions:
     def committable(self, tp: TP) -> int | None:
         """Return the offset to commit: None where there is none, or nothing."""
         return self._applied.get(tp) or None
-
-    def flushed(self, offsets: Mapping[TP, int]) -> None:
-        """Say that every state before these offsets is in the changelog."""
-        for tp, offset in offsets.items():
-            if tp in self._flushed:
-                self._flushed[tp] = max(offset, self._flushed[tp])
-
-    def give_back(self) -> None:
-        """Say that all states that are not in the changelog were dropped: what was folded into them has to come again.
-
-        That is more than what was not applied: applied batches may have left states that no flush has written yet.
-        """
-        self._applied.update(self._flushed)
-        self._accepted.update(self._flushed)
 
     def applied(self) -> dict[TP, int]:
         """Return what is applied of each partition."""

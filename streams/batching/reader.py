@@ -59,17 +59,19 @@ class ChangelogReader:
         consumer.assign(tps)
         begins: dict[Any, int] = await consumer.beginning_offsets(tps)
         ends: dict[Any, int] = await consumer.end_offsets(tps)
-        behind = set()
+        behind, here = set(), {}
         for tp in tps:
             start = self._start(tp.partition, begins[tp], ends[tp])
             consumer.seek(tp, start)
+            here[tp.partition] = self._partitions.find(tp.partition)
             if start < ends[tp]:
                 behind.add(tp)
         while behind or follow:
             for tp, batch in (await fetch_batches(consumer, None, FETCH_TIMEOUT_S)).items():
-                self._partitions.apply(
-                    tp.partition, [(each.key or b"", each.value) for each in batch.records], batch.end
-                )
+                # One that was taken away meanwhile would be made anew, and begin in the middle of its changelog.
+                if self._partitions.find(tp.partition) is here[tp.partition]:
+                    changes = [(each.key or b"", each.value) for each in batch.records]
+                    self._partitions.apply(tp.partition, changes, batch.end)
                 if batch.end >= ends[TopicPartition(*tp)]:
                     behind.discard(TopicPartition(*tp))
             await asyncio.sleep(0)

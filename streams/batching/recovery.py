@@ -8,7 +8,6 @@ several workers that lost records, and once it waited for ever for a changelog r
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -58,6 +57,7 @@ class BatchRecovery(Recovery):
         )  # fmt: skip
         if standbys := self.standby_tps - actives:
             self._following = asyncio.create_task(reader.follow(set(standbys)))
+            self._following.add_done_callback(_tell_failure)
         await self.on_recovery_completed(generation_id)
 
     @replaces("faust.tables.recovery:Recovery.on_recovery_completed", "895e7c415a4d")
@@ -92,8 +92,7 @@ class BatchRecovery(Recovery):
         following, self._following = self._following, None
         if following is not None:
             following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            await asyncio.wait({following})
 
     @Service.task
     @replaces("faust.tables.recovery:Recovery._slurp_changelogs", "7e3120dad754")
@@ -117,6 +116,11 @@ class BatchRecovery(Recovery):
         """Note a standby changelog partition."""
         self.standby_tps.add(tp)
         self.standbys_for_table[table].add(tp)
+
+
+def _tell_failure(following: "asyncio.Task[None]") -> None:
+    if not following.cancelled() and (error := following.exception()) is not None:
+        _log.error("standbys are not kept up any more, until the next rebalance: %r", error)
 
 
 class BatchTableManager(TableManager):

@@ -6,12 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import aiokafka
+from aiokafka.errors import NoError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.batching.fetching import FETCH_WAIT_MS, fetch_batches
 from streams.batching.pins import replaces
 from streams.batching.records import Batch
+
+_SESSION_GOES_ON = {NoError.errno, RebalanceInProgressError.errno}
+"""Answers of a group that knows us; while it rebalances it waits for us to join again."""
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -26,14 +31,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self._sought: dict[TP, int] = {}
         """Where partitions were sought back to, until the first batch from there."""
         self._heard_at = 0.0
-        """When the last heartbeat was sent that the group answered, by the monotonic clock."""
+        """When the last heartbeat, or wish to have partitions, was sent that the group granted; monotonic clock."""
         self._doubted = False
         """A write was given up since the partitions were given to us."""
         await super().on_start()
         consumer: Any = self._consumer
         self.app.on_connected(consumer)
-        self._note_heartbeats(consumer._coordinator)  # noqa: SLF001
+        self._note_answers(consumer._coordinator)  # noqa: SLF001
 
+    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group", "7bc230e3f4dc")
     async def on_thread_stop(self) -> None:
         """Leave the group, also as a static member: others take over at once instead of after the session timeout.
 
@@ -53,35 +59,38 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return not self._doubted and time.monotonic() - self._heard_at < session_timeout
 
     def joined(self) -> None:
-        """Note that the group has just given us partitions."""
-        self._heard_at = time.monotonic()
+        """Note that the group has given us partitions. When it did so, its answer has told."""
         self._doubted = False
 
     def doubt(self) -> None:
         """Join the group anew, although it may never have noticed that we were away: a broker that restarts has not.
 
-        A write that was given up may have arrived. Joining has the changelogs read before anything is folded on.
+        A write that was given up may have arrived. Joining has the changelogs read before anything is folded on. A
+        worker that is stopping leaves instead: nothing is written any more.
         """
         if not self._doubted:
             self._doubted = True
-            self.thread_loop.call_soon_threadsafe(self._request_rejoin)
+            if not self.app.should_stop:
+                self.thread_loop.call_soon_threadsafe(self._request_rejoin)
 
+    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator.request_rejoin", "961f77b4398b")
     def _request_rejoin(self) -> None:
         if self._consumer is not None:
             self._consumer._coordinator.request_rejoin()  # noqa: SLF001
 
-    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat", "5628cb32b3d2")
-    def _note_heartbeats(self, coordinator: Any) -> None:
-        beat = coordinator._do_heartbeat  # noqa: SLF001
+    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._send_req", "ca4ba17474e1")
+    def _note_answers(self, coordinator: Any) -> None:
+        """Have `_heard_at` set by each answer with which the group prolongs our session."""
+        send = coordinator._send_req  # noqa: SLF001
 
-        async def noted() -> bool:
+        async def noted(request: Any) -> Any:
             sent_at = time.monotonic()
-            heard: bool = await beat()
-            if heard:
+            answer = await send(request)
+            if isinstance(request, SyncGroupRequest | HeartbeatRequest) and answer.error_code in _SESSION_GOES_ON:
                 self._heard_at = sent_at
-            return heard
+            return answer
 
-        coordinator._do_heartbeat = noted  # noqa: SLF001
+        coordinator._send_req = noted  # noqa: SLF001
 
     def seek_back(self, tp: TP, offset: int) -> None:
         """Seek, and let the first batch from there begin at `offset`: what lies between is a hole in the log.

@@ -131,7 +131,7 @@ async def deaf(scene: Scene) -> None:
     So the worker gives up writes that are in the changelog, and the group does not notice: a broker that starts lets
     every member's session begin anew.
     """
-    scene.fleet.start(bootstrap=scene.proxied)
+    worker = scene.fleet.start(bootstrap=scene.proxied)
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
     await asyncio.to_thread(scene.servers.proxy.add, "timeout", "downstream", timeout=0)
@@ -139,6 +139,11 @@ async def deaf(scene: Scene) -> None:
     await asyncio.to_thread(scene.servers.kafka.stop)
     await asyncio.to_thread(scene.servers.start_kafka_again)
     await asyncio.to_thread(scene.servers.proxy.heal)
+
+    async def gave_up() -> bool:
+        return worker.gave_up()
+
+    await until(gave_up, "the worker gives up what it could not write")
     scene.faults += 1
 
 
@@ -186,7 +191,10 @@ async def throttled(scene: Scene) -> None:
 
 
 async def join_in_recovery(scene: Scene) -> None:
-    """A worker joins while another, on a slow network, restores a changelog of 200,000 records."""
+    """A worker joins while another, on a slow network, restores a changelog of 200,000 records; later it leaves.
+
+    So the first has partitions taken away while it reads them, and gets them back.
+    """
     await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=2_000)
     scene.fleet.start(bootstrap=scene.proxied)
 
@@ -194,11 +202,14 @@ async def join_in_recovery(scene: Scene) -> None:
         return await members(scene.settings) == count
 
     await until(lambda: knows(1), "the first is a member")
-    scene.fleet.start()
+    second = scene.fleet.start()
     await until(lambda: knows(2), "the second is a member")
     committed, _ = await progress(scene.settings)
     scene.faults += committed == 0  # else the first had restored all by then
     await asyncio.to_thread(scene.servers.proxy.heal)
+    await scene.fleet.folding()
+    await scene.load.reached(_moments(scene.random, 1)[0])
+    await scene.fleet.leave(second)
 
 
 async def earlier_version(scene: Scene) -> None:

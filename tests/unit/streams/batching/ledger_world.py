@@ -54,8 +54,8 @@ class Consumer:
     def apply(self, batch: Batch) -> None:
         self.journal.append(("applied", batch.tp.partition, batch.end))
 
-    def give_back(self) -> None:
-        self.journal.append(("given back",))
+    def give_up(self) -> None:
+        self.journal.append(("given up",))
 
     def rejoin(self) -> None:
         self.journal.append(("joins anew",))

@@ -153,22 +153,15 @@ async def test_batches_of_another_position_are_refused_and_the_partition_is_soug
     assert consumer.accept(batch(5, 9)) is not None
 
 
-async def test_what_was_given_back_is_read_again_from_the_last_flush(consumer):
+async def test_after_giving_up_nothing_is_taken_or_committed_until_the_partitions_are_assigned_anew(consumer):
     await begin(consumer, 5)
-    consumer.accept(batch(5, 7))
-    consumer.positions.apply(batch(5, 7))
-    await consumer.commit()
-    consumer.accept(batch(7, 9))
-    consumer.positions.apply(batch(7, 9))
-    consumer.give_back()
-    assert consumer._thread.sought == [7]
-    assert consumer.accept(batch(7, 9)) is not None
-
-
-async def test_nothing_is_sought_when_there_is_nothing_to_give_back(consumer):
+    consumer.positions.apply(consumer.accept(batch(5, 7)))
+    consumer.give_up()
+    assert consumer.accept(batch(7, 9)) is None
+    assert not await consumer.commit()
+    assert (consumer._thread.commits, consumer._thread.sought) == ([], [])
     await begin(consumer, 5)
-    consumer.give_back()
-    assert consumer._thread.sought == []
+    assert consumer.accept(batch(5, 9)) is not None
 
 
 async def test_what_streams_dropped_does_not_make_faust_ignore_what_comes_again(consumer):

@@ -169,7 +169,7 @@ async def test_giving_up_forgets_all_that_is_not_acknowledged_and_applies_nothin
     world.brokers.open.set()
     with pytest.raises(Abandoned):
         await within_deadline(flush)
-    assert world.journal == [("given back",), ("joins anew",)]
+    assert world.journal == [("given up",), ("joins anew",)]
     assert world.partitions[0].dirty() == []
     assert (world.partitions[0].get(b"ada"), world.partitions[0].get(b"bob")) == (b"old", None)
     assert world.defects == []
@@ -179,20 +179,20 @@ async def test_writing_goes_on_after_it_was_given_up(world):
     world.brokers.may_write = False
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="")
-    await world.until(lambda: ("given back",) in world.journal)
+    await world.until(lambda: ("given up",) in world.journal)
     world.brokers.may_write = True
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="again")
     await world.until(lambda: ("applied", 0, 5) in world.journal)
-    assert world.kinds() == ["given back", "joins anew", "state", "effects", "applied"]
+    assert world.kinds() == ["given up", "joins anew", "state", "effects", "applied"]
 
 
 async def test_states_that_were_acknowledged_stay_when_their_effects_are_given_up(world):
     world.publish_fails = Abandoned("a test says so")
     world.fold(0, ada=b"1")
     world.ledger.enter(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
-    await world.until(lambda: ("given back",) in world.journal)
-    assert world.kinds() == ["state", "given back", "joins anew"]
+    await world.until(lambda: ("given up",) in world.journal)
+    assert world.kinds() == ["state", "given up", "joins anew"]
     assert world.partitions[0].at_rest.get(b"ada") == b"1"
 
 
@@ -245,7 +245,7 @@ async def test_folding_goes_on_when_what_waited_was_given_up(world):
     world.brokers.may_write = False
     world.brokers.open.set()
     await within_deadline(waiting)
-    assert world.journal[0] == ("given back",)
+    assert world.journal[0] == ("given up",)
 
 
 async def test_stopping_leaves_nobody_waiting(world):

@@ -45,9 +45,9 @@ async def test_a_deferred_batch_is_forgotten_where_it_will_be_read_again(world):
     world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
     world.brokers.may_write = False
     world.ledger.enter(batch(1, 0, 5), effects="")
-    await world.until(lambda: ("given back",) in world.journal)
+    await world.until(lambda: ("given up",) in world.journal)
     world.ledger.committed({clicks: 7})
-    assert world.journal == [("given back",), ("joins anew",)]
+    assert world.journal == [("given up",), ("joins anew",)]
 
 
 async def test_what_is_deferred_waits_until_all_that_was_entered_before_is_written(world):
@@ -66,7 +66,7 @@ async def test_what_is_deferred_does_not_wait_for_what_was_given_up(world):
     clicks = TP("clicks", 0)
     world.brokers.may_write = False
     world.ledger.enter(batch(1, 0, 5), urgent=[b"ada"])
-    await world.until(lambda: ("given back",) in world.journal)
+    await world.until(lambda: ("given up",) in world.journal)
     world.ledger.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
     world.ledger.committed({clicks: 7})
     assert world.journal[-1] == ("applied", 0, 5)

@@ -113,27 +113,6 @@ def test_beginning_anew_forgets_what_was_delivered_before(positions):
     assert positions.skipped() == {}
 
 
-def test_what_was_given_back_comes_again_from_where_every_state_is_written(positions):
-    """What is applied only may have states that were not flushed yet: they are gone, so it has to be folded again."""
-    positions.accept(batch(5, 7))
-    positions.accept(batch(7, 9))
-    positions.apply(batch(5, 7))
-    positions.flushed({CLICKS: 6})
-    positions.give_back()
-    assert positions.wanted(CLICKS) == 6
-    assert positions.committable(CLICKS) == 6
-    assert positions.leaps(batch(7, 9))
-    assert offsets(positions.accept(batch(6, 9))) == [6, 7, 8]
-
-
-def test_what_a_flush_covered_of_a_partition_that_is_gone_is_ignored(positions):
-    positions.forget([CLICKS])
-    positions.flushed({CLICKS: 9})
-    assert positions.applied() == {}
-    positions.give_back()
-    assert positions.wanted(CLICKS) is None
-
-
 class OneWorker(RuleBasedStateMachine):
     """One partition of 30 offsets, and whatever order of events. `folded` is what the states in memory have seen."""
 
@@ -144,7 +123,7 @@ class OneWorker(RuleBasedStateMachine):
         self.folded: list[int] = []
         self.under_way: list[Batch] = []
         self.dropped = False
-        self.applied = self.flushed = self.committed = 0
+        self.applied = self.committed = 0
 
     @rule(begin=st.integers(0, 29), length=st.integers(1, 12))
     def deliver(self, begin: int, length: int) -> None:
@@ -179,16 +158,8 @@ class OneWorker(RuleBasedStateMachine):
     def commit(self, taken: bool) -> None:
         """Flush what may be committed, then commit; the brokers may refuse the latter."""
         offset = self.positions.committable(CLICKS)
-        if offset is not None:
-            self.flushed = offset
-            self.positions.flushed({CLICKS: offset})
-            if taken:
-                self.committed = offset
-
-    @rule()
-    def give_up(self) -> None:
-        self.positions.give_back()
-        self._keep(self.flushed)
+        if offset is not None and taken:
+            self.committed = offset
 
     @rule()
     def rebalance(self) -> None:
@@ -201,7 +172,7 @@ class OneWorker(RuleBasedStateMachine):
         self.folded = list(range(end))
         self.under_way = []
         self.dropped = False
-        self.applied = self.flushed = end
+        self.applied = end
 
     @invariant()
     def nothing_is_folded_twice_or_passed_over(self) -> None:

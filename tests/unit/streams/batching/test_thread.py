@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.types import TP
 
 from streams.batching import thread as module
@@ -76,48 +77,93 @@ async def test_nothing_is_fetched_while_flow_is_suspended(thread, fetches):
     assert await stretches(thread) == [(0, 1)]
 
 
-@pytest.mark.parametrize("answered", [True, False])
-async def test_a_member_is_one_for_a_session_after_the_heartbeat_that_was_answered(thread, monkeypatch, answered):
-    now = 100.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+class Coordinator:
+    """The group's side: answers each request after two seconds; notes who wants to join anew."""
 
-    async def beat() -> bool:
-        nonlocal now
-        now += 2  # the answer takes a while; the group counts from when it was asked
-        return answered
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+        self.error_code = 0
+        self.rejoins = 0
 
-    coordinator = SimpleNamespace(_do_heartbeat=beat)
-    thread._note_heartbeats(coordinator)
-    thread.joined()
-    now += 9.9
+    async def _send_req(self, _: Any) -> Any:
+        self._clock.now += 2
+        return SimpleNamespace(error_code=self.error_code)
+
+    def request_rejoin(self) -> None:
+        self.rejoins += 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module.time, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def coordinator(thread, clock) -> Coordinator:
+    coordinator = Coordinator(clock)
+    thread._consumer = SimpleNamespace(_coordinator=coordinator)
+    thread._note_answers(coordinator)
+    return coordinator
+
+
+SYNC = SyncGroupRequest("group", 1, "me", None, [])
+BEAT = HeartbeatRequest("group", 1, "me")
+
+
+@pytest.mark.parametrize(("error_code", "heard"), [(0, True), (27, True), (25, False)])
+async def test_a_member_is_one_for_a_session_after_what_the_group_granted_was_asked(
+    thread, clock, coordinator, error_code, heard
+):
+    await coordinator._send_req(SYNC)
+    clock.now += 7.9
     assert thread.is_member()
-    assert await coordinator._do_heartbeat() is answered
-    assert thread.is_member() is answered
-    now += 7.9
-    assert thread.is_member() is answered
-    now += 0.2
+    coordinator.error_code = error_code
+    await coordinator._send_req(BEAT)  # the answer takes a while; the group counts from when it was asked
+    assert thread.is_member() is heard
+    clock.now += 7.9
+    assert thread.is_member() is heard
+    clock.now += 0.2
     assert not thread.is_member()
 
 
-async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whatever_is_heard(thread):
-    requests = []
-    coordinator = SimpleNamespace(request_rejoin=lambda: requests.append("rejoin"), _do_heartbeat=_answered)
-    thread._consumer = SimpleNamespace(_coordinator=coordinator)
+async def test_who_sleeps_between_being_given_partitions_and_hearing_of_it_is_no_member(thread, clock, coordinator):
+    await coordinator._send_req(SYNC)
+    clock.now += 10
+    thread.joined()
+    assert not thread.is_member()
+
+
+async def test_other_answers_say_nothing_of_the_session(thread, clock, coordinator):
+    await coordinator._send_req(SimpleNamespace())
+    assert not thread.is_member()
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whatever_is_heard(
+    thread, coordinator, stopping
+):
     thread.thread_loop = asyncio.get_running_loop()
-    thread._note_heartbeats(coordinator)
+    thread.app.should_stop = stopping
+    await coordinator._send_req(SYNC)
     thread.joined()
     thread.doubt()
     thread.doubt()
-    await coordinator._do_heartbeat()
+    await coordinator._send_req(BEAT)
     await asyncio.sleep(0)
     assert not thread.is_member()
-    assert requests == ["rejoin"]
+    assert coordinator.rejoins == (0 if stopping else 1)
     thread.joined()
     assert thread.is_member()
-
-
-async def _answered() -> bool:
-    return True
 
 
 def test_partitions_are_handed_over_one_after_the_other():

@@ -1,0 +1,38 @@
+"""What becomes of a batch of the repartitioned topic, in which records say themselves what they are."""
+
+import json
+import time
+from types import SimpleNamespace
+
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from contracts.keys import user_key
+from streams.affinity import UserState, pack, unpack
+from streams.agent import Folder
+from streams.batching import Batch, Codec, InMemory, Partition
+from streams.metrics import StreamsMetrics
+from streams.repartition import Origin
+from tests.unit.streams.test_batch import CATALOGUE, RULES, SECRET
+
+ROUTED = TP("routed", 3)
+
+
+def copied(offset: int, *headers: tuple[str, bytes]) -> SimpleNamespace:
+    event = {"event_id": f"e-{offset}", "user_id": "ada", "product_id": "mug", "time": round(time.time() * 1000)}
+    return SimpleNamespace(
+        offset=offset, timestamp=event["time"], key=b"ada", value=json.dumps(event).encode(), headers=headers
+    )
+
+
+def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothing():
+    folder = Folder({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
+    states: Partition[UserState] = Partition(Codec(pack, unpack), InMemory())
+    origin = Origin("clicks", "shop.clicks", 0, 7, round(time.time() * 1000)).header()
+    outcome = folder.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
+    (letter,) = outcome.dead_letters
+    assert (letter.code, letter.topic, letter.partition, letter.offset) == ("malformed", *ROUTED, 1)
+    state = states.get(user_key("ada", SECRET).encode())
+    assert state is not None
+    assert state.offsets == {"routed": 2}
+    assert sum(state.scores.values()) > 3.9  # two clicks
