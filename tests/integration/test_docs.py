@@ -31,6 +31,7 @@ NOT_RUN = {
     ".venv/bin/bannerstream train": "hours; tests/unit/generator/training runs a training of tiny networks",
     ".venv/bin/bannerstream evaluate starter": "minutes; tests/unit/generator/evaluation/test_starter.py runs a part",
     "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
+    "make faults": "an hour; tests/faults/test_streams_faults.py runs a part of it",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }
 """Commands that no test runs, by their beginning, and why."""
