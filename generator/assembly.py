@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from contracts.errors import ConfigurationError
 from contracts.sizes import SIZES, BannerSize
 from generator import layout
 from generator.composing import Composer
@@ -114,7 +115,7 @@ def build_composer(
     `models` and `safety` are those of these settings, where they are there already.
 
     Raises:
-        ConfigurationError: a model cannot be loaded, or the device is not there.
+        ConfigurationError: a model cannot be loaded, the device is not there, or the budget has no room for a banner.
         PaintingFailed: with `warm_up`, the model is loaded and cannot paint.
     """
     safety = safety or build_safety(settings)
@@ -130,6 +131,7 @@ def build_composer(
         if warm_up:
             server.warm_up(warm_up_wishes(sizes))
         painter = server
+    candidates = settings.personal_candidates if settings.personal and models.likeness is not None else 1
     describer = keep(lexicon if language is None else SupervisedDescriber(language))
     return Composer(
         # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
@@ -145,8 +147,26 @@ def build_composer(
         sizes=sizes,
         # A model is quicker in batches; the studio is not, and alone it leaves the other cores to what comes after it.
         painted_together=settings.batch_size if settings.painter != "studio" else 1,
-        budget=ImageBudget(per_minute=settings.images_per_minute, per_hour=settings.images_per_hour),
+        budget=_budget(settings, candidates * len(sizes)),
+        candidates=candidates,
     )
+
+
+def _budget(settings: GeneratorSettings, pictures_per_banner: int) -> ImageBudget | None:
+    """Return the model's budget; the studio, which paints what is over it, has none.
+
+    Raises:
+        ConfigurationError: it has no room for a single banner.
+    """
+    if settings.painter == "studio":
+        return None
+    for name in ("images_per_minute", "images_per_hour"):
+        if 0 < (limit := getattr(settings, name)) < pictures_per_banner:
+            raise ConfigurationError(
+                f"generator.{name} = {limit} leaves no room for one banner of {pictures_per_banner} pictures: raise "
+                'it, lower generator.personal_candidates, or set generator.painter = "studio"'
+            )
+    return ImageBudget(per_minute=settings.images_per_minute, per_hour=settings.images_per_hour)
 
 
 def build_safety(settings: GeneratorSettings) -> Safety:

@@ -38,13 +38,11 @@ from generator.ports import (
     Painting,
     ProductImage,
     SceneWish,
+    is_black,
 )
 from generator.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
-
-BLACK_BELOW = 8
-"""No channel of any pixel is brighter (of 255): what a safety checker or an overflow in half precision leaves."""
 
 _OWN_ATTEMPTS = 2
 """Attempts of the painter itself, before the understudy."""
@@ -145,6 +143,7 @@ class Composer:
     `executor` lays out, judges and encodes banners side by side. Where the painter fails or a gate does, it tries once
     more with another seed; then `understudy` paints, and its picture is taken whatever the gates say, for a banner
     always exists. Where the painter is not to be had (over `budget`, or its model hangs) the understudy paints at once.
+    `candidates`: how many pictures of each size the painter paints to choose from; the budget counts them all.
     """
 
     def __init__(
@@ -162,6 +161,7 @@ class Composer:
         sizes: Sequence[BannerSize] = SIZES,
         painted_together: int = 1,
         budget: Budget | None = None,
+        candidates: int = 1,
     ) -> None:
         self._describer = describer
         self._describer_understudy = describer_understudy
@@ -174,6 +174,7 @@ class Composer:
         self._sizes = tuple(sizes)
         self._painted_together = painted_together
         self._budget = budget
+        self._pictures = len(self._sizes) * candidates
 
     @property
     def painter(self) -> Painter:
@@ -278,7 +279,7 @@ class Composer:
             return draft.failure
         try:
             if self._budget is not None:
-                self._budget.spend(len(self._sizes))
+                self._budget.spend(self._pictures)
         except OverBudget as refusal:
             return refusal
         return None
@@ -308,7 +309,7 @@ class Composer:
     ) -> ComposedSet | Exception | None:
         """Return the banner, or what made it impossible, or None where another attempt is due."""
         last = attempt == len(self._painters) - 1
-        if isinstance(paintings, tuple) and any(_is_black(each) for each in paintings):
+        if isinstance(paintings, tuple) and any(is_black(each.pixels) for each in paintings):
             paintings = BlackPicture("the painter returned a black picture")
         if isinstance(paintings, PaintingFailed):
             draft.reject(paintings, attempt)
@@ -378,10 +379,6 @@ def _all_or_why_not(outcomes: Sequence[Painting | PaintingFailed]) -> tuple[Pain
     paintings = tuple(each for each in outcomes if isinstance(each, Painting))
     failed = [each for each in outcomes if isinstance(each, PaintingFailed)]
     return failed[0] if failed else paintings
-
-
-def _is_black(painting: Painting) -> bool:
-    return int(painting.pixels.max()) < BLACK_BELOW
 
 
 def _replaced(description: Description, reason: str) -> Description:

@@ -20,6 +20,9 @@ from generator.errors import PaintingFailed
 Image = NDArray[np.uint8]
 LightSide = Literal["left", "right", "above"]
 
+_BLACK_BELOW = 8
+"""Of 255."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -87,6 +90,11 @@ class Shadow:
     softness: float = 1.0
     """1 is a window's; below, a sun's or spotlight's."""
     strength: float = 1.0
+
+
+def is_black(pixels: Image) -> bool:
+    """Tell whether no channel of any pixel is bright: what a safety checker or an overflow in half precision leaves."""
+    return int(pixels.max()) < _BLACK_BELOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,12 @@ from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
 from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
-from generator.ports import Image, LightSide, Painting, SceneWish
+from generator.ports import Image, LightSide, Painting, SceneWish, is_black
 from settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
 
 _AS_IT_IS = DiffusionSettings()
-_BLACK_BELOW = 8
-"""No channel of any pixel is brighter (of 255)."""
 _EVEN_LIGHT = 6.0
 """Difference of mean luminance between the outer thirds (of 255) below which light has no side."""
 
@@ -82,21 +80,23 @@ class DiffusersPainter:
         self._pixels = native_pixels(self._pipeline)
         self._widest = widest_aspect(self._pipeline)
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one painting per wish, in order.
+    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
+        """Return one painting per wish, in order; `BlackPicture` in place of one that is black or not a number.
 
         Raises:
             OutOfMemory: there is not memory enough for so many pictures at once.
             PaintingFailed: the model raised.
-            BlackPicture: a picture is black or not a number.
         """
         batches: dict[BatchKey, list[int]] = defaultdict(list)
         for at, wish in enumerate(wishes):
             batches[self.batch_key(wish)].append(at)
-        painted: dict[int, Painting] = {}
+        painted: dict[int, Painting | PaintingFailed] = {}
         for key, places in batches.items():
-            for at, pixels in zip(places, self._batch([wishes[at] for at in places], key.shape), strict=True):
-                painted[at] = self._painting(wishes[at], pixels)
+            for at, picture in zip(places, self._batch([wishes[at] for at in places], key.shape), strict=True):
+                try:
+                    painted[at] = self._painting(wishes[at], _as_image(picture))
+                except BlackPicture as failure:
+                    painted[at] = failure
         return [painted[at] for at in range(len(wishes))]
 
     def batch_key(self, wish: SceneWish) -> BatchKey:
@@ -105,8 +105,8 @@ class DiffusersPainter:
         shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
         return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
 
-    def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
-        """Paint pictures of one shape together."""
+    def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
+        """Paint pictures of one shape together: height x width x 3, from 0 to 1."""
         import torch  # noqa: PLC0415
 
         try:
@@ -122,15 +122,17 @@ class DiffusersPainter:
             torch.cuda.empty_cache()
         raise OutOfMemory(f"out of memory for {len(wishes)} pictures of {shape.width}x{shape.height}: {told}")
 
-    def _run(self, wishes: Sequence[SceneWish], shape: Shape) -> list[Image]:
+    def _run(self, wishes: Sequence[SceneWish], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
         import torch  # noqa: PLC0415
 
         prompts = [self._prompt(wish) for wish in wishes]
         # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
         self._shelf.put_on(self._adapter(wishes[0]))
         with torch.inference_mode():
-            result = self._pipeline(**arguments(self._manner, wishes, shape, prompts))
-        return [_as_image(picture) for picture in result.images]
+            pictures: Sequence[NDArray[np.floating[Any]]] = self._pipeline(
+                **arguments(self._manner, wishes, shape, prompts)
+            ).images
+        return pictures
 
     def _adapter(self, wish: SceneWish) -> Adapter | None:
         return None if wish.brand is None else self._brands.get(brand_key(wish.brand))
@@ -174,7 +176,7 @@ def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
     if not np.isfinite(picture).all():
         raise BlackPicture("the model returned a picture that is not a number")
     pixels: Image = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
-    if int(pixels.max()) < _BLACK_BELOW:
+    if is_black(pixels):
         raise BlackPicture("the model returned a black picture")
     return pixels
 

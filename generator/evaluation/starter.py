@@ -15,9 +15,10 @@ from contracts.creative import Creative
 from contracts.manifest import Description
 from contracts.sizes import BILLBOARD, BannerSize
 from generator.diffusion import DiffusersPainter
+from generator.errors import PaintingFailed
 from generator.evaluation.reporting import Figure, Report
 from generator.evaluation.scene_judge import FIRST_TO_TEST, KINDS, SceneJudge, accuracy_of
-from generator.ports import Box, Composition, Image, SceneWish
+from generator.ports import Box, Composition, Image, Painting, SceneWish
 from generator.starter import GUIDANCE, MODEL, STEPS
 from generator.studio.light import LIGHTS
 from generator.studio.samples import PALETTES, SEASONED, SceneLabels
@@ -102,7 +103,13 @@ def evaluate_starter(
 
 
 def _painted(painter: DiffusersPainter, wishes: Sequence[SceneWish]) -> list[Image]:
-    return [painting.pixels for painting in painter.paint(wishes)]
+    return [_pixels(each) for each in painter.paint(wishes)]
+
+
+def _pixels(outcome: Painting | PaintingFailed) -> Image:
+    if isinstance(outcome, PaintingFailed):
+        raise outcome
+    return outcome.pixels
 
 
 def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:

@@ -147,12 +147,18 @@ class PaintServer:
 
 
 def warm(painter: BatchPainter, wishes: Sequence[SceneWish]) -> None:
-    """Paint the first wish of each kind."""
+    """Paint the first wish of each kind.
+
+    Raises:
+        PaintingFailed: the model cannot paint.
+    """
     seen: set[Hashable] = set()
     for wish in wishes:
         if (kind := painter.batch_key(wish)) not in seen:
             seen.add(kind)
-            painter.paint([wish])
+            for outcome in painter.paint([wish]):
+                if isinstance(outcome, PaintingFailed):
+                    raise outcome
 
 
 def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:

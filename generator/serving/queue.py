@@ -65,7 +65,9 @@ class RequestQueue:
         self._offsets.take(partition_of(record), record.offset)
         wanted = self._open.get(request.banner_key)
         if wanted is not None:
-            wanted.records.append(record)
+            held = {(partition_of(each), each.offset) for each in wanted.records}
+            if (partition_of(record), record.offset) not in held:  # else its partition was lost and given back
+                wanted.records.append(record)
             return
         self._open[request.banner_key] = wanted = Wanted(request, [record])
         self._enter(self._unseen if self._previews else self._waiting, wanted)

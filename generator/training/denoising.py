@@ -148,6 +148,7 @@ class DenoiserTraining:
         rng = Random(f"{self._plan.seed} {self.step}")
         choice = self._plan.shards_at(self.step)
         shards.prepare(choice.stop)
+        shards.drop_before(choice.start)
         shard: Shard = shards.shard(rng.choice(choice))
         chosen = rng.sample(range(len(shard.latents)), self._plan.pooled_batch if pooled else self._plan.batch)
         latents = shard.latents[chosen].float()

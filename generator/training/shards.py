@@ -100,6 +100,12 @@ class Shards:
             self._read[number] = read_shard(self._file(number))
         return self._read[number]
 
+    def drop_before(self, number: int) -> None:
+        """Let go of shards that are learnt from no longer, on disk too."""
+        for old in [each for each in self._read if each < number]:
+            del self._read[old]
+            self._file(old).unlink(missing_ok=True)
+
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:06}.safetensors"
 

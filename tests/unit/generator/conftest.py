@@ -46,6 +46,7 @@ class Fakes:
     screen: FakeScreen = field(default_factory=FakeScreen)
     painted_together: int = 8
     budget: ImageBudget | None = None
+    candidates: int = 1
 
     def composer(self) -> Composer:
         return Composer(
@@ -61,6 +62,7 @@ class Fakes:
             executor=self.executor,
             painted_together=self.painted_together,
             budget=self.budget,
+            candidates=self.candidates,
         )
 
     def sketcher(self) -> Composer:

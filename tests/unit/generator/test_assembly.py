@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from contracts.errors import ConfigurationError
 from contracts.sizes import LEADERBOARD, RECTANGLE, SIZES
 from generator.assembly import build_composer, build_pipeline
 from generator.fakes import FakeStore
@@ -67,6 +68,24 @@ def test_the_studio_announces_first_what_pages_show_and_all_of_it_after(request_
     assert {each.size for each in preview.manifest.renditions} == {RECTANGLE.name}
     assert {each.size for each in final.manifest.renditions} == {each.name for each in SIZES}
     assert set(preview.manifest.renditions) <= set(final.manifest.renditions), "the very same picture: nothing flickers"
+
+
+def test_a_budget_is_the_models_and_the_studio_paints_beyond_it(request_for: RequestFor) -> None:
+    requests = [request_for(f"p{number}") for number in range(3)]
+    made = build_pipeline(GeneratorSettings(images_per_minute=1), FakeStore()).make(requests)
+    assert all(isinstance(each, MadeBanner) for each in made)
+
+
+def test_previews_are_not_counted_against_the_models_budget(model: Path, request_for: RequestFor) -> None:
+    pipeline = build_pipeline(told(model, progressive=True, warm_up=False, images_per_minute=4), FakeStore())
+    previews = pipeline.preview([request_for(f"p{number}") for number in range(3)])
+    assert all(isinstance(each, MadeBanner) for each in previews)
+
+
+@pytest.mark.parametrize("name", ["images_per_minute", "images_per_hour"])
+def test_a_budget_without_room_for_one_banner_is_a_wrong_setting(model: Path, name: str) -> None:
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ConfigurationError, match=f"{name} = 3 leaves no room"):
+        build_composer(told(model, **{name: 3}), executor)
 
 
 def test_without_a_model_there_is_nothing_to_preview() -> None:

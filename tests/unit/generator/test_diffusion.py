@@ -11,6 +11,7 @@ from generator.diffusion.prompts import prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from generator.diffusion.showing import shown
 from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
+from generator.ports import Painting
 from tests.unit.generator.wishes import wish
 
 
@@ -124,17 +125,20 @@ class TestWithTorch:
         assert billboard == leaderboard != rectangle
 
     @pytest.mark.parametrize("level", [0.0, float("nan")])
-    def test_a_black_picture_is_a_failure(self, models: Path, monkeypatch, level: float):
+    def test_a_black_picture_is_a_failure_and_its_neighbour_is_none(self, models: Path, monkeypatch, level: float):
         from types import SimpleNamespace
 
         from generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
         monkeypatch.setattr(
-            painter, "_pipeline", lambda **_: SimpleNamespace(images=np.full((1, 64, 64, 3), level, np.float32))
+            painter,
+            "_pipeline",
+            lambda **_: SimpleNamespace(images=[np.full((64, 64, 3), each) for each in (level, 0.5)]),
         )
-        with pytest.raises(BlackPicture):
-            painter.paint([wish()])
+        black, grey = painter.paint([wish(), wish()])
+        assert isinstance(black, BlackPicture)
+        assert isinstance(grey, Painting)
 
     def test_what_the_model_raises_is_a_failed_painting(self, models: Path, monkeypatch):
         from generator.diffusion import DiffusersPainter

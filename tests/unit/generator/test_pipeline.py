@@ -175,6 +175,13 @@ def test_over_budget_the_painter_is_not_asked_and_what_was_within_is_painted(fak
     assert sum(map(len, fakes.painter.batches)) == 4
 
 
+def test_every_candidate_that_is_painted_to_choose_from_costs_budget(fakes: Fakes, request_for: RequestFor):
+    fakes.budget, fakes.candidates = ImageBudget(per_minute=11, clock=lambda: 0.0), 3
+    outcomes = fakes.pipeline().make([request_for(f"p{number}") for number in range(2)])
+    painters = [each.manifest.provenance.painter for each in outcomes if isinstance(each, MadeBanner)]
+    assert painters == ["fake", "understudy"]  # two sizes, three candidates each: six of eleven
+
+
 def test_another_try_costs_budget_too(fakes: Fakes, request_for: RequestFor):
     fakes.budget = ImageBudget(per_minute=2, clock=lambda: 0.0)
     fakes.painter.fault = raising(PaintingFailed("no"))

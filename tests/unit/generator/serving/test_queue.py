@@ -78,7 +78,9 @@ def test_a_record_that_comes_again_joins_the_banner_that_is_still_being_made(req
     queue.lose([P0])
     queue.put(record(0), request_for())  # the partition is ours again
     assert queue.waiting == 0
-    finish(queue, started)
+    answered = queue.close(started)
+    assert len(answered) == 1
+    queue.finish(answered)
     assert (queue.held, queue.positions()) == (0, {P0: 1})
 
 
