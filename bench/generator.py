@@ -24,6 +24,7 @@ from bench.arena.painting import Model
 from bench.arena.stage import Report, numbers, parser, reporting, tell
 from bench.arena.whole_worker import painter_alone, worker_rate
 from contracts.sizes import BannerSize
+from local.stack import why_unavailable
 
 _CAP = 1_000_000
 _SYSTEMS = {"painter": painting.painter, "diffusers": painting.plain}
@@ -76,7 +77,7 @@ def _measure_worker(model: Model, told: dict[str, object], options: argparse.Nam
     tell(f"{told['architecture']}, the whole worker on {options.banners} banners")
     for _ in range(options.rounds):
         alone = painter_alone(model, options.banners)
-        whole = asyncio.run(worker_rate(model, options.banners))
+        whole = asyncio.run(worker_rate(model, options.banners, kafka=options.kafka, s3=options.s3))
         common = {"bench": "generator", **told, "banners": options.banners}
         report({**common, "system": "painter-alone", "images_per_s": round(alone, 3)})
         report({**common, "system": "worker", "images_per_s": round(whole, 3), "of_painter": round(whole / alone, 3)})
@@ -106,7 +107,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     made.add_argument("--sizes", type=_sizes, default=_sizes("512x512,1024x256" if gpu else "256x256,512x128"))
     made.add_argument("--batches", type=numbers, default=(1, 2, 4, 8, 16))
     made.add_argument("--banners", type=int, default=64, help="for the whole worker; 0 leaves it out")
+    made.add_argument("--kafka", choices=("apache", "embedded"), default="apache", help="the worker's broker; apache")
+    made.add_argument("--s3", choices=("minio", "versitygw", "embedded"), default="minio", help="its store; minio")
     options = made.parse_args(arguments)
+    if options.banners and (missing := why_unavailable(options.kafka, options.s3)) is not None:
+        made.error(f"{missing}; or measure with --kafka embedded --s3 embedded, or without the worker: --banners 0")
     if options.quick:
         options.decoders, options.batches, options.rounds, options.banners = ["taesd"], (1, 2), 1, 4
     return options

@@ -1,14 +1,17 @@
 """The generator as a shop runs it, on a real broker and a real store, and the same pictures by its painter alone."""
 
 import asyncio
+import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
@@ -27,12 +30,16 @@ from contracts.sizes import SIZES
 from generator.assembly import build_composer, build_pipeline
 from generator.metrics import GeneratorMetrics
 from generator.worker import GeneratorWorker
-from local.stack import Stack
+from local.stack import KafkaKind, S3Kind, Stack
 from settings import GeneratorSettings, Settings
 from storage import S3BannerStore
 
-LONGEST_S = 3600.0
-"""A run that has not ended by then has failed."""
+BANNER_S = 60.0
+"""A banner that takes longer than this has failed the run: on a GPU it takes milliseconds, without one seconds."""
+
+
+class WorkFailed(Exception):
+    """The worker ended, refused a request, or does not come to an end."""
 
 
 def painter_alone(model: Model, banners: int) -> float:
@@ -46,15 +53,16 @@ def painter_alone(model: Model, banners: int) -> float:
         return len(asked) / (perf_counter() - started)
 
 
-async def worker_rate(model: Model, banners: int) -> float:
+async def worker_rate(model: Model, banners: int, *, kafka: KafkaKind, s3: S3Kind) -> float:
     """Return pictures per second of the whole worker: from the first request asked for to the last banner announced.
 
     Counts what the model painted: the gates turn some noise down, and then it paints once more.
 
     Raises:
-        TimeoutError: the banners did not come.
+        WorkFailed: the banners did not come.
+        ServerMissing: these servers cannot run here.
     """
-    with _servers() as overrides:
+    with _servers(kafka, s3) as overrides:
         settings = Settings(**overrides, generator=generator_settings(model))  # type: ignore[arg-type]
         await create_topics(settings.kafka)
         store = S3BannerStore(settings.storage)
@@ -64,16 +72,29 @@ async def worker_rate(model: Model, banners: int) -> float:
         stop = asyncio.Event()
         working = asyncio.create_task(worker.run(stop))
         try:
-            async with asyncio.timeout(LONGEST_S):
-                await _made(settings, _requests(1, revision="first"))  # it has joined its group, and everything is warm
+            async with _Customer(settings) as customer:
+                # Once it has joined its group, everything is warm.
+                await _or_its_end(customer.have_made(_requests(1, revision="first")), working, BANNER_S)
                 before, started = _painted(metrics), time.monotonic()
-                await _made(settings, _requests(banners, revision="measured"))
-                rate = (_painted(metrics) - before) / (time.monotonic() - started)
+                await _or_its_end(
+                    customer.have_made(_requests(banners, revision="measured")), working, BANNER_S * banners
+                )
+                return (_painted(metrics) - before) / (time.monotonic() - started)
         finally:
             stop.set()
-            await working
+            await asyncio.wait({working})
             store.close()
-    return rate
+
+
+async def _or_its_end(work: Coroutine[Any, Any, None], worker: "asyncio.Task[None]", limit_s: float) -> None:
+    """Wait for work, unless the worker that does it ends."""
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait({task, worker}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    if task not in done:
+        task.cancel()
+        await asyncio.wait({task})
+        raise WorkFailed("the worker ended" if worker in done else f"nothing came to an end within {limit_s:.0f} s")
+    await task
 
 
 def _painted(metrics: GeneratorMetrics) -> float:
@@ -93,40 +114,63 @@ def generator_settings(model: Model) -> GeneratorSettings:
         device=model.device,
         diffusion=diffusion,  # type: ignore[arg-type]  # pydantic validates the group
         step_timeout_s=600,
+        encode_workers=os.cpu_count() or 1,
         metrics_port=0,
     )
 
 
 @contextmanager
-def _servers() -> Iterator[dict[str, dict[str, object]]]:
+def _servers(kafka: KafkaKind, s3: S3Kind) -> Iterator[dict[str, dict[str, object]]]:
     with (
         tempfile.TemporaryDirectory(dir=CACHE, prefix="generator-") as scratch,
-        Stack("apache", "minio", data_dir=Path(scratch)) as stack,
+        Stack(kafka, s3, data_dir=Path(scratch)) as stack,
     ):
         yield stack.settings_overrides()
 
 
-async def _made(settings: Settings, requests: Sequence[BannerRequest]) -> None:
-    """Ask for banners and return when all are announced."""
-    topics = settings.kafka.topic_table()
-    consumer = AIOKafkaConsumer(
-        topics.ready.name, **client_options(settings.kafka), auto_offset_reset="earliest", group_id=None
-    )
-    await consumer.start()
-    missing = {request.banner_key for request in requests}
-    try:
-        async with Publisher(settings.kafka) as publisher:
-            await asyncio.gather(*(_ask(publisher, topics.requests.name, request) for request in requests))
+class _Customer:
+    """Asks for banners and waits until they are announced. Connected while the block runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = settings.kafka.topic_table()
+        self._consumer = AIOKafkaConsumer(
+            self._topics.ready.name,
+            self._topics.dead_letters.name,
+            **client_options(settings.kafka),
+            auto_offset_reset="earliest",
+            group_id=None,
+        )
+        self._publisher = Publisher(settings.kafka)
+
+    async def have_made(self, requests: Sequence[BannerRequest]) -> None:
+        """Return when all are announced.
+
+        Raises:
+            WorkFailed: one is a dead letter.
+        """
+        await asyncio.gather(*map(self._ask, requests))
+        missing = {request.banner_key for request in requests}
         while missing:
-            for records in (await consumer.getmany(timeout_ms=50)).values():
-                missing -= {decode(record.value, BannerReady).banner_key for record in records}
-    finally:
-        await consumer.stop()
+            for records in (await self._consumer.getmany(timeout_ms=50)).values():
+                for record in records:
+                    if record.topic == self._topics.dead_letters.name:
+                        raise WorkFailed(f"a request was refused: {record.headers}")
+                    missing.discard(decode(record.value, BannerReady).banner_key)
 
+    async def _ask(self, request: BannerRequest) -> None:
+        event = CloudEvent(id=request.banner_key, type="banner.requested", source="bench", time=request.requested_at)
+        await self._publisher.publish(self._topics.requests.name, request.banner_key, request, event)
 
-async def _ask(publisher: Publisher, topic: str, request: BannerRequest) -> None:
-    event = CloudEvent(id=request.banner_key, type="banner.requested", source="bench", time=request.requested_at)
-    await publisher.publish(topic, request.banner_key, request, event)
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        await self._publisher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._publisher.__aexit__(kind, error, at)
+        await self._consumer.stop()
 
 
 def _requests(count: int, *, revision: str) -> list[BannerRequest]:
