@@ -106,14 +106,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     made.add_argument("--compiled", type=_names, default=["eager", "compiled"] if gpu else ["eager"])
     made.add_argument("--sizes", type=_sizes, default=_sizes("512x512,1024x256" if gpu else "256x256,512x128"))
     made.add_argument("--batches", type=numbers, default=(1, 2, 4, 8, 16))
-    made.add_argument("--banners", type=int, default=64, help="for the whole worker; 0 leaves it out")
+    made.add_argument("--banners", type=int, default=2_000 if gpu else 8, help="for the whole worker; 0 leaves it out")
     made.add_argument("--kafka", choices=("apache", "embedded"), default="apache", help="the worker's broker; apache")
     made.add_argument("--s3", choices=("minio", "versitygw", "embedded"), default="minio", help="its store; minio")
     options = made.parse_args(arguments)
     if options.banners and (missing := why_unavailable(options.kafka, options.s3)) is not None:
         made.error(f"{missing}; or measure with --kafka embedded --s3 embedded, or without the worker: --banners 0")
     if options.quick:
-        options.decoders, options.batches, options.rounds, options.banners = ["taesd"], (1, 2), 1, 4
+        options.decoders, options.batches, options.rounds = ["taesd"], (1, 2), 1
+        options.banners = min(options.banners, 2)
     return options
 
 

@@ -34,7 +34,7 @@ from local.stack import KafkaKind, S3Kind, Stack
 from settings import GeneratorSettings, Settings
 from storage import S3BannerStore
 
-BANNER_S = 60.0
+BANNER_S = 120.0
 """A banner that takes longer than this has failed the run: on a GPU it takes milliseconds, without one seconds."""
 
 
