@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from broker.connection import client_options
 from broker.topics import changelog_name, create_topics
 from contracts.catalog import Cohort, Product
 from contracts.codecs import encode
 from settings import Settings
+from tests.consumer_group import progress
 from tests.unit.streams.shop import COHORTS, PRODUCTS
 
 PATIENCE_S = 120.0
@@ -37,6 +36,24 @@ async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
     while not await true():
         assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
         await asyncio.sleep(0.05)
+
+
+async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:
+    """Return every record that one of our own topics holds now."""
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, each) for each in range(settings.kafka.partitions)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        records: list[ConsumerRecord] = []
+        while any([await consumer.position(each) < ends[each] for each in partitions]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                records += batch
+        return records
+    finally:
+        await consumer.stop()
 
 
 class Worker:
@@ -148,20 +165,7 @@ class Shop:
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Return every record that the topic holds now."""
-        consumer = AIOKafkaConsumer(**self._options, group_id=None)
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(topic, each) for each in range(self.settings.kafka.partitions)]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            ends = await consumer.end_offsets(partitions)
-            records: list[ConsumerRecord] = []
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    records += batch
-            return records
-        finally:
-            await consumer.stop()
+        return await read_all(self.settings, topic)
 
     async def read_until(self, topic: str, enough: Callable[[Sequence[ConsumerRecord]], bool]) -> list[ConsumerRecord]:
         """Return the topic's records once there are enough."""
@@ -176,25 +180,8 @@ class Shop:
 
     async def behind(self) -> int:
         """Return how many records of clicks and purchases are not committed."""
-        admin = AIOKafkaAdminClient(**self._options)
-        consumer = AIOKafkaConsumer(**self._options, group_id=None)
-        await admin.start()
-        await consumer.start()
-        try:
-            partitions = [
-                TopicPartition(topic.name, number)
-                for topic in (self.topics.clicks, self.topics.purchases)
-                for number in range(self.settings.kafka.partitions)
-            ]
-            ends = await consumer.end_offsets(partitions)
-            try:
-                committed = await admin.list_consumer_group_offsets(self.settings.streams.app_id)
-            except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
-                committed = {}
-            return sum(end - max(0, committed[each].offset if each in committed else 0) for each, end in ends.items())
-        finally:
-            await consumer.stop()
-            await admin.close()
+        committed, end = await progress(self.settings)
+        return end - committed
 
     async def caught_up(self) -> None:
         """Return once every record of clicks and purchases is committed."""

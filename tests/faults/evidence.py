@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from broker.connection import client_options
 from broker.topics import changelog_name
 from settings import Settings
-from tests.faults.group import offsets
+from tests.consumer_group import offsets
+from tests.streams_worker import read_all
 
 Memory = Mapping[int, Mapping[str, bytes]]
 """One worker's packed states by partition and user key."""
@@ -51,30 +51,13 @@ async def gather(
     topics = settings.kafka.topic_table()
     committed, ends = await offsets(settings)
     return Evidence(
-        assignments=await _read(settings, topics.assignments.name),
-        requests=await _read(settings, topics.requests.name),
-        dead_letters=await _read(settings, topics.dead_letters.name),
-        changelog=await _read(settings, changelog_name(settings.streams.app_id)),
-        inputs=[*await _read(settings, topics.clicks.name), *await _read(settings, topics.purchases.name)],
+        assignments=await read_all(settings, topics.assignments.name),
+        requests=await read_all(settings, topics.requests.name),
+        dead_letters=await read_all(settings, topics.dead_letters.name),
+        changelog=await read_all(settings, changelog_name(settings.streams.app_id)),
+        inputs=[*await read_all(settings, topics.clicks.name), *await read_all(settings, topics.purchases.name)],
         committed=committed,
         ends=ends,
         memories=memories,
         earlier=earlier or {},
     )
-
-
-async def _read(settings: Settings, topic: str) -> list[ConsumerRecord]:
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, each) for each in range(settings.kafka.partitions)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        records: list[ConsumerRecord] = []
-        while any([await consumer.position(each) < ends[each] for each in partitions]):
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                records += batch
-        return records
-    finally:
-        await consumer.stop()

@@ -15,10 +15,10 @@ from broker.topics import create_topics
 from contracts.topics import Topics
 from local.stack import environment_of
 from settings import Settings
+from tests.consumer_group import progress
 from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
 from tests.faults.fleet import PATIENCE_S, Fleet
-from tests.faults.group import progress
 from tests.faults.load import Load, Traffic
 from tests.faults.servers import Servers
 from tests.streams_worker import Shop

@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.consumer_group import members, offsets, progress
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import PATIENCE_S, POLL_S, Strike, Worker
-from tests.faults.group import members, offsets, progress
 from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
 from tests.streams_worker import until
 
