@@ -194,3 +194,36 @@ def test_two_scripts_share_one_stream(page: Page, visit: Visiting) -> None:
     page.goto(f"{visit().origin}/page")
     until(page, "window.shown.length === 2")
     assert edge.tokens == ["first"]
+
+
+WATCH = """
+window.gaps = window.frames_seen = window.covered = 0;
+addEventListener("bannerstream:shown", ({ target }) => {
+  const look = () => {
+    const opaque = [...target.shadowRoot.querySelectorAll("img")]
+      .some((image) => image.complete && image.naturalWidth && getComputedStyle(image).opacity === "1");
+    window.covered ||= opaque;
+    window.frames_seen += 1;
+    window.gaps += window.covered && !opaque;
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}, { once: true });
+"""
+"""Counts the frames in which no picture covers the place, from when the first has faded in."""
+
+
+def test_a_painted_banner_replaces_its_preview_without_flicker(page: Page, visit: Visiting) -> None:
+    """The same epoch, another picture: what `generator.progressive` announces second."""
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    page.add_init_script(WATCH)
+    begin(page, edge, visit().origin)
+    until(page, "window.covered === true")
+    edge.streams.append((200, events(banner(1, SHADES[1]))))
+    until(page, "window.shown.length === 2")
+    until(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
+    picture = page.evaluate("document.querySelector('banner-stream').shadowRoot.querySelector('img').src")
+    assert SHADES[1] in picture
+    assert page.evaluate("window.frames_seen") > 10
+    assert page.evaluate("window.gaps") == 0
