@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from broker.compacted import CompactedView
 from broker.publishing import Publisher
 from contracts.errors import ConfigurationError, ServiceUnavailable
-from edge.feedback import FeedbackTokens, OnceOnly
+from edge.feedback import FeedbackTokens, OnceOnly, feedback_rate
 from edge.identity import Identity
 from edge.intake import Records, check_formats
 from edge.limits import RateLimit
@@ -57,7 +57,12 @@ class Edge:
         self.shard = Shard.of(edge.shard)
         self.tokens = VisitorTokens(settings)
         self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
-        self.records = Records(settings, self.feedback_tokens, OnceOnly())
+        self.records = Records(
+            settings,
+            self.feedback_tokens,
+            OnceOnly(),
+            feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
+        )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
         self.identity = Identity(
             self.tokens, self.shard, RateLimit(edge.rate_per_visitor, edge.burst_per_visitor), edge.cors_origins

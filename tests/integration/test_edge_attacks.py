@@ -183,6 +183,8 @@ async def test_replayed_feedback_is_refused_and_counted(node: EdgeProcess) -> No
     assert sorted(each.status_code for each in answers) == [202, *[409] * 19]
     assert await node.metric("bannerstream_edge_refused_total", reason="replayed") == 19
     assert await node.metric("bannerstream_edge_feedback_total", kind="click") == 1
+    for size in ("728x90", "971x250"):  # of this banner there is none
+        assert (await node.client.post("/v1/feedback", json={**body, "size": size})).status_code == 422
     changed = token[:30] + ("A" if token[30] != "A" else "B") + token[31:]
     assert (await node.client.post("/v1/feedback", json={**body, "token": changed})).status_code == 403
 
