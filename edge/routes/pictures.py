@@ -9,7 +9,6 @@ from edge.errors import NothingThere
 from edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
 from edge.state import Edge
 
-_ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -25,10 +24,8 @@ def picture_routes(edge: Edge) -> APIRouter:
         if NAME.fullmatch(name) is None:
             raise NothingThere("there is no such picture")
         if cdn is not None and not edge.pictures.is_own(name):
-            return Response(
-                status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE, **_ANY_PAGE}
-            )
-        headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes", **_ANY_PAGE}
+            return Response(status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE})
+        headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
         if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         content = await edge.pictures.get(name)
