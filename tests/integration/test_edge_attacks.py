@@ -161,6 +161,8 @@ async def test_no_header_and_no_event_is_injected(node: EdgeProcess, streams: Wr
         f"/{evil}",
         f"/v1/banner?token={evil}",
         f"/v1/stream?token={evil}%0adata:x",
+        f"/v1/banner?{'a=1&' * 500}",
+        f"/v1/stream?token=x{'&token=x' * 500}",
     ):
         answer = await node.client.get(path)
         assert answer.status_code in {401, 404, 422}

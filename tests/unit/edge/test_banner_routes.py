@@ -112,6 +112,12 @@ async def test_the_token_is_taken_from_header_cookie_or_address(node: Node) -> N
         assert answer.json()["epoch"] == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/banner", "/v1/stream"])
+async def test_an_address_of_very_many_fields_is_refused(node: Node, path: str) -> None:
+    answer = await node.client.get(f"{path}?{'&'.join(f'f{number}=1' for number in range(30))}")
+    assert (answer.status_code, answer.json()["error"]) == (401, "token")
+
+
 async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
     from edge.showing import Card
 
