@@ -74,14 +74,15 @@ class BannerTable:
         self._packed[number] = pack(banner)
         return number, True
 
-    def withdraw(self, banner_key: str) -> int | None:
-        """Note that a banner is gone; return its number, or None if it was not ready."""
-        number = self._numbers.get(bytes.fromhex(banner_key))
-        if number is None or self._packed[number] is None:
+    def withdraw(self, banner_key: str) -> tuple[int, str | None] | None:
+        """Note that a banner is gone; return its number and its cohort, or None if it was not ready."""
+        number = self._numbers.get(bytes.fromhex(banner_key), NONE)
+        banner = self.banner(number)
+        if banner is None:
             return None
         self._packed[number] = None
         self.ready_count -= 1
-        return number
+        return number, banner.cohort
 
 
 class VisitorTable:
