@@ -221,6 +221,26 @@ def woken(node: Node, *users: str) -> dict[str, Connection]:
     return {user: node.edge.hub.open(node.key(user)) for user in users}
 
 
+async def test_a_first_decision_whose_banner_is_being_painted_changes_the_default(node: Node) -> None:
+    """An open page shows what a page that is loaded then would."""
+    node.announce("a", cohort="cooks")
+    node.announce("b", cohort="bakers")
+    key = node.key()
+
+    async with stream(node) as (client, _):
+        await until(lambda: len(client.events) == 1)
+
+        async def decided(epoch: int, cohort: str) -> tuple[str, str]:
+            """Return what the open page is told, and a page that is loaded, once a banner is asked for."""
+            await node.read("assignments", (key.encode(), encode(assignment(key, epoch, "c", cohort))))
+            await until(lambda: len(client.events) == epoch + 1)
+            answer = await node.client.get("/v1/banner", headers=node.headers())
+            return client.events[-1][2]["banner_key"], answer.json()["banner_key"]
+
+        assert await decided(1, "cooks") == ("a" * 64, "a" * 64)
+        assert await decided(2, "bakers") == ("b" * 64, "b" * 64)
+
+
 async def test_of_a_change_only_whoever_may_see_it_is_woken() -> None:
     async with running_node(default_cohort="walkers") as node:
         node.announce("a", cohort="cooks")
