@@ -139,7 +139,6 @@ class View:
                 del behind[partition]
         if not behind:
             self.caught_up.set()
-            self._metrics.caught_up.set(1)
             self._count()
             _log.info("view_caught_up", visitors=len(self._visitors), banners=self._banners.ready_count)
 

@@ -202,6 +202,9 @@ async def test_it_is_ready_once_the_view_has_caught_up(node: Node) -> None:
     assert (await node.client.get("/readyz")).status_code == 503
     node.edge.view.caught_up.set()
     assert (await node.client.get("/readyz")).status_code == 200
+    node.edge.broken = True
+    answer = await node.client.get("/readyz")
+    assert (answer.status_code, "task_ended" in answer.text) == (503, True)
 
 
 async def test_metrics_name_no_visitor(node: Node) -> None:
