@@ -26,7 +26,10 @@ def picture_routes(edge: Edge) -> APIRouter:
         if cdn is not None and not edge.pictures.is_own(name):
             return Response(status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE})
         headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
-        if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        known = request.headers.get("if-none-match", "").strip()
+        if known == "*":  # whatever there is: but is there anything?
+            await edge.pictures.get(name)
+        if _matches(known, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         content = await edge.pictures.get(name)
         media_type = MEDIA_TYPES[name.rpartition(".")[2]]
@@ -49,4 +52,4 @@ def picture_routes(edge: Edge) -> APIRouter:
 
 def _matches(header: str, etag: str) -> bool:
     """Tell whether `If-None-Match` names the picture (weak comparison, RFC 9110 §13.1.2)."""
-    return header.strip() == "*" or etag in (each.strip().removeprefix("W/") for each in header.split(","))
+    return header == "*" or etag in (each.strip().removeprefix("W/") for each in header.split(","))
