@@ -40,7 +40,8 @@ class Place:
     """One place where a visitor may be found."""
 
     place: str
-    erased: bool
+    erased: bool | None
+    """None: nobody looked."""
     found: str
 
 

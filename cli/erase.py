@@ -28,18 +28,21 @@ def erase(
     """Ask streams to forget a visitor: state, history and assignment; then edge nodes forget, and end live streams.
 
     With --wait it ends with 0 only when nothing is left, with 4 when no worker runs or it took too long, with 5 when a
-    place still holds the visitor. What it does not reach is in docs/privacy.md.
+    place still holds the visitor. Edge nodes are asked where `edge.urls` names them; a place that nobody looked at is
+    shown as such. What it does not reach is in docs/privacy.md.
     """
     settings = settings_of(ctx)
     key = user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
     asked = asyncio.run(ask(settings.kafka, user, key, time.time_ns() // 1_000_000))
     topic = settings.kafka.topic_table().erasures.name
     places = asyncio.run(_checked(settings, key, asked, timeout)) if wait else []
+    left = [each for each in places if each.erased is False]
     if as_json:
-        erased = all(each.erased for each in places) if wait else None
+        erased = not left if wait else None
         print_json({"user_key": key, "asked": asked, "erased": erased, "places": [asdict(each) for each in places]})
     elif wait:
-        rows = [{"place": each.place, "erased": "yes" if each.erased else "NO", "found": each.found} for each in places]
+        words = {True: "yes", False: "NO", None: "?"}
+        rows = [{"place": each.place, "erased": words[each.erased], "found": each.found} for each in places]
         show_rows(rows, as_json=False, title=f"Visitor {key}", empty="")
     else:
         stdout.print(
@@ -48,7 +51,7 @@ def erase(
             highlight=False,
             soft_wrap=True,
         )
-    if not all(each.erased for each in places):
+    if left:
         stderr.print(
             "an event of this visitor was read after the erasure: one that came since, or that was still waiting. "
             "Stop sending events of this visitor, wait until streams has no lag, and run this again",

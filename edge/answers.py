@@ -42,7 +42,6 @@ def pointer_headers(user_key: str, answer: Answer, max_age_s: int) -> dict[str, 
     tags = cache_tags(user_key, answer)
     return {
         "Cache-Control": f"public, max-age=0, s-maxage={max_age_s}",
-        "Access-Control-Allow-Origin": "*",
         "Surrogate-Key": " ".join(tags),
         "Cache-Tag": ",".join(tags),
         "xkey": " ".join(tags),

@@ -1,4 +1,4 @@
-"""The application of a node: routes, and around them CORS and the guard."""
+"""The application of a node: routes, around them the guard, and around that CORS."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,6 +52,7 @@ def create_app(edge: Edge) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Cors, origins=settings.cors_origins),
             Middleware(
                 Guard,
                 metrics=edge.metrics,
@@ -59,7 +60,6 @@ def create_app(edge: Edge) -> FastAPI:
                 max_body_bytes=settings.max_body_bytes,
                 request_timeout_s=settings.request_timeout_s,
             ),
-            Middleware(Cors, origins=settings.cors_origins),
             Middleware(Straight, routes={each.path: each for each in banners.routes if isinstance(each, APIRoute)}),
         ],
     )

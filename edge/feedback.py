@@ -1,7 +1,7 @@
 """Feedback that cannot be made up: what a page reports is signed by the banner that was delivered to it.
 
 The token is not secret from its visitor; it is a statement of ours about what we delivered, with a number that no other
-delivery has. It is taken once for an impression and once for a click of each size.
+delivery has. It is taken once for an impression and once for a click of each size that was delivered.
 """
 
 import base64
@@ -16,17 +16,27 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from edge.banners import Banner, Tier
+from contracts.sizes import SIZES
+from edge.banners import Banner, Picture, Tier
 from edge.errors import NotAllowed, Stale
+from edge.limits import RateLimit
 
 REMEMBERED = 500_000
 """Reports that are remembered until their tokens expire: about 60 MB. Past that the oldest tokens are refused."""
+
+ONE_VISITORS_SHARE = 50
+"""Of what is remembered, no visitor has more than a fiftieth: 10,000 reports while one of their tokens lives, which is
+one every 0.4 s in the hour of `edge.feedback_life_s`, and none too many of a person. Without it, one visitor could have
+everybody's tokens refused."""
 
 _MAC_BYTES = 16
 """Of keyed BLAKE2b (RFC 7693 §2.9): 128 bits, as much as anybody could ever try. It is made for every banner that is
 told, and takes 2 µs where HMAC-SHA-256 takes 10."""
 
 _MINUTE = 60
+
+_BITS = {(size.width, size.height): 1 << number for number, size in enumerate(SIZES)}
+_BITS_BY_NAME = {size.name: _BITS[size.width, size.height] for size in SIZES}
 
 Kind = Literal["impression", "click"]
 
@@ -44,6 +54,13 @@ class Delivery(Struct, frozen=True, array_like=True):
     cohort: str
     variant: str
     tier: Tier
+    sizes: int = sum(_BITS.values())
+    """Which of `SIZES` the banner had, a bit each: names would make the token a third longer. A token of a version that
+    did not say it stands for all of them."""
+
+    def has(self, size: str) -> bool:
+        """Tell whether a picture of this size was delivered."""
+        return bool(self.sizes & _BITS_BY_NAME.get(size, 0))
 
     def event_id(self, kind: Kind, size: str) -> str:
         """Return the id of this report: the same however often and wherever it is sent."""
@@ -78,6 +95,7 @@ class FeedbackTokens:
                 cohort=banner.cohort or "",
                 variant=banner.variant,
                 tier=banner.tier,
+                sizes=_sizes(banner.pictures),
             )
         )
         return base64.urlsafe_b64encode(self._mac(statement) + statement).decode().rstrip("=")
@@ -105,6 +123,18 @@ class FeedbackTokens:
         mac = self._keyed.copy()
         mac.update(statement)
         return mac.digest()
+
+
+def _sizes(pictures: tuple[Picture, ...]) -> int:
+    bits = 0
+    for each in pictures:
+        bits |= _BITS.get((each.width, each.height), 0)
+    return bits
+
+
+def feedback_rate(per_s: float, burst: int, life_s: float) -> RateLimit:
+    """Return the limit of one visitor's reports: `per_s`, or less where that would be more than their share."""
+    return RateLimit(min(per_s, REMEMBERED / ONE_VISITORS_SHARE / life_s), burst)
 
 
 class OnceOnly:

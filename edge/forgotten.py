@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from broker.erasing import Place
 
+WHERE = "edge view and streams"
+
 _POLL_S = 0.2
 _ANSWER_S = 5.0
 _MISDIRECTED = 421
@@ -28,7 +30,10 @@ async def look(urls: Sequence[str], user_key: str, timeout_s: float) -> list[Pla
     """Return, of each node, whether it holds a visitor; a node that does is asked again until `timeout_s` has passed.
 
     A node reads the deletion within milliseconds, but after it was written. One that does not answer counts as holding.
+    Without `urls` the one place that is returned says that no node was asked.
     """
+    if not urls:
+        return [Place(WHERE, erased=None, found="not asked: edge.urls names no node")]
     deadline = time.monotonic() + timeout_s
     return list(await asyncio.gather(*(_look(url, user_key, deadline) for url in urls)))
 
@@ -42,7 +47,7 @@ async def _look(url: str, user_key: str, deadline: float) -> Place:
 
 
 def _ask(url: str, user_key: str) -> Place:
-    where = f"edge view and streams ({url})"
+    where = f"{WHERE} ({url})"
     try:
         with urlopen(f"{url.rstrip('/')}/v1/visitors/{user_key}", timeout=_ANSWER_S) as answer:  # noqa: S310  (a setting)
             told = msgspec.json.decode(answer.read(), type=Held)

@@ -12,6 +12,8 @@ from edge.sharding import Shard
 from edge.tokens import Visitor, VisitorTokens
 
 COOKIE = "bs_visitor"
+MAX_FIELDS = 20
+"""Of an address. Reading them takes time, and no page of a shop sends as many."""
 PARAMETER = "token"
 """Of GET requests only: `EventSource` and `<img>` send no headers. Addresses end up in logs, hence the short life."""
 
@@ -74,7 +76,10 @@ def _token_of(request: Request) -> tuple[str | None, bool]:
             cookie = request.cookies.get(COOKIE)
     query: bytes = scope["query_string"]
     if query and request.method == "GET":
-        named = parse_qs(query.decode("latin-1"), max_num_fields=20).get(PARAMETER)
+        try:
+            named = parse_qs(query.decode("latin-1"), max_num_fields=MAX_FIELDS).get(PARAMETER)
+        except ValueError as error:
+            raise NotWhoTheySay("the address has too many fields to look for a token in") from error
         if named:
             return named[0], False
     return cookie, cookie is not None

@@ -1,5 +1,6 @@
 """What pages report, turned into records: visitors' events in the native format of `contracts.inputs`, and feedback."""
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from contracts.interactions import InteractionKind
 from contracts.messages import Feedback
 from contracts.scalars import EventId, ProductId, SizeName, Timestamp
 from contracts.times import MAX_EPOCH_MS, epoch_ms
-from edge.errors import Invalid, TooLarge
+from edge.errors import Invalid, TooLarge, TooMany
 from edge.feedback import FeedbackTokens, OnceOnly
+from edge.limits import RateLimit
 from settings import Settings
 
 SOURCE = "bannerstream/edge"
@@ -104,12 +106,14 @@ class Records:
         settings: Settings,
         tokens: FeedbackTokens,
         once: OnceOnly,
+        rate: RateLimit,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
         self._tokens = tokens
         self._once = once
+        self._rate = rate
         self._now = now
 
     def of_events(self, user_id: str, events: Sequence[PageEvent]) -> tuple[list[Outgoing], list[str]]:
@@ -128,8 +132,14 @@ class Records:
         Raises:
             NotAllowed: the token is not ours.
             Stale: the token has expired, or this was reported before.
+            TooMany: too many reports with this visitor's tokens.
+            Invalid: the banner was not delivered in this size.
         """
         delivery = self._tokens.read(feedback.token)
+        if wait := self._rate.wait_s(delivery.user_key.hex()):
+            raise TooMany("too much feedback of this visitor", retry_after_s=math.ceil(wait))
+        if not delivery.has(feedback.size):
+            raise Invalid(f"the banner was not delivered in {feedback.size} - at `$.size`")
         event_id = delivery.event_id(feedback.kind, feedback.size)
         self._once.take(event_id, delivery.expires_at)
         now = int(self._now() * 1000)

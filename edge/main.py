@@ -77,7 +77,11 @@ def _config(edge: Edge, app: FastAPI) -> uvicorn.Config:
     settings = edge.settings.edge
     return uvicorn.Config(
         app,
-        http=type("EdgeProtocol", (PatientProtocol,), {"head_timeout_s": settings.request_timeout_s}),
+        http=type(
+            "EdgeProtocol",
+            (PatientProtocol,),
+            {"head_timeout_s": settings.request_timeout_s, "send_timeout_s": settings.send_timeout_s},
+        ),
         ws="none",
         log_config=None,
         access_log=False,  # addresses may hold tokens

@@ -56,7 +56,9 @@ class EdgeMetrics:
         self.view_restarts = Counter(
             "bannerstream_edge_view_restarts", "Times that following the topics failed", registry=registry
         )
-        self.caught_up = Gauge("bannerstream_edge_caught_up", "1 once the view has caught up", registry=registry)
+        self.caught_up = Gauge(
+            "bannerstream_edge_caught_up", "1 once the view has caught up, unless a task has ended", registry=registry
+        )
         self.pictures = Counter(
             "bannerstream_edge_pictures", "Pictures asked for, by where they were found", ["found"], registry=registry
         )

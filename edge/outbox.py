@@ -14,7 +14,7 @@ from typing import Protocol, Self
 import structlog
 
 from broker.publishing import Outgoing
-from contracts.errors import BannerstreamError
+from contracts.errors import BannerstreamError, ServiceUnavailable
 from edge.errors import Overloaded, TooMany
 from edge.metrics import EdgeMetrics
 
@@ -106,24 +106,19 @@ class Outbox:
             taken.append(self._waiting.popleft())
             records += taken[-1][0]
         begun = time.perf_counter()
-        failure: BannerstreamError | None = None
+        failure: BannerstreamError | None = ServiceUnavailable("the round did not come to its end")
         try:
             if self._sink is None:
                 self._sink = await self._make_sink().__aenter__()
             await self._sink.publish_all(records)
+            failure = None
         except BannerstreamError as error:
             failure = error
             _log.warning("events_not_written", records=len(records), error=str(error))
-        finally:
+        finally:  # whatever happened: nobody is left to wait
             self._change(-len(records))
-        self._metrics.ack.observe(time.perf_counter() - begun)
-        for _, acknowledged in taken:
-            if acknowledged.done():  # whoever waited has given up
-                continue
-            if failure is None:
-                acknowledged.set_result(None)
-            else:
-                acknowledged.set_exception(failure)
+            self._metrics.ack.observe(time.perf_counter() - begun)
+            _settle([acknowledged for _, acknowledged in taken], failure)
 
     def _change(self, by: int) -> None:
         self._count += by
@@ -132,3 +127,13 @@ class Outbox:
             self._idle.clear()
         else:
             self._idle.set()
+
+
+def _settle(acknowledgements: Iterable[asyncio.Future[None]], failure: BannerstreamError | None) -> None:
+    for each in acknowledgements:
+        if each.done():  # whoever waited has given up
+            continue
+        if failure is None:
+            each.set_result(None)
+        else:
+            each.set_exception(failure)

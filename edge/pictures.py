@@ -24,6 +24,9 @@ MEDIA_TYPES = {
 FETCHES = 16
 """Fetched from the bucket at once: more would wait for each other's bandwidth, and hold threads."""
 
+MAX_FETCHING = 256
+"""Pictures that are fetched, or wait for it: more than a shop shows at a time. Anybody can make names up."""
+
 FETCH_TIMEOUT_S = 20.0
 """After this long a browser has given the picture up."""
 
@@ -58,7 +61,7 @@ class Pictures:
 
         Raises:
             NothingThere: there is none of this name.
-            Overloaded: the bucket does not answer.
+            Overloaded: the bucket does not answer, or too many pictures are being fetched.
         """
         content = self._own.get(name) or self._cached.get(name)
         if content is not None:
@@ -68,6 +71,8 @@ class Pictures:
             return content
         fetch = self._fetching.get(name)
         if fetch is None:
+            if len(self._fetching) >= MAX_FETCHING:
+                raise Overloaded("too many pictures are being fetched", retry_after_s=5)
             fetch = self._fetching[name] = asyncio.create_task(self._fetch(name))
             fetch.add_done_callback(lambda _: self._fetching.pop(name, None))
         try:

@@ -2,6 +2,8 @@
 
 uvicorn has no limit on the size of a request's head, none on the time that it may take to arrive, and closes a
 connection politely, which waits for a client that never reads. Checked against uvicorn 0.54.
+
+A live stream looks itself whether it is read (`edge.stream`); every other answer is looked after here.
 """
 
 import asyncio
@@ -23,15 +25,18 @@ _SPARE = "bannerstream.spare"
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Gives a request's head `head_timeout_s` and `MAX_HEAD_BYTES`."""
+    """Gives a request's head `head_timeout_s` and `MAX_HEAD_BYTES`, and a client `send_timeout_s` to take something."""
 
     head_timeout_s: ClassVar[float] = 10.0
+    send_timeout_s: ClassVar[float] = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_bytes: int | None = 0  # None once the head is in
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._streaming = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head: a connection that says nothing is closed, too."""
@@ -42,6 +47,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting."""
         self._head_is_in()
         self._body_is_in()
+        self._all_is_taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -72,7 +78,37 @@ class PatientProtocol(HttpToolsProtocol):
         self._body_is_in()
         self._head_bytes = 0
 
+    def pause_writing(self) -> None:
+        """Have the application wait, and the client take what is there."""
+        super().pause_writing()
+        if not self._streaming:
+            self._expect_taking()
+
+    def resume_writing(self) -> None:
+        """Let the application go on. What is left of a connection that closes must still be taken."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._all_is_taken()
+
+    def on_response_complete(self) -> None:
+        """Have the client take the end of an answer after which the connection closes, or of a live stream."""
+        super().on_response_complete()
+        self._streaming = False
+        if self.transport.is_closing() or self.flow.write_paused:
+            self._expect_taking()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close, and have the client take what is left."""
+        super().timeout_keep_alive_handler()
+        self._expect_taking()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse, and have the client take that."""
+        super().send_400_response(msg)
+        self._expect_taking()
+
     def _hold_little(self) -> None:
+        self._streaming = True
         self.transport.set_write_buffer_limits(high=0)  # what the kernel does not take, the stream waits with
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
 
@@ -98,11 +134,30 @@ class PatientProtocol(HttpToolsProtocol):
             self._body_timer.cancel()
             self._body_timer = None
 
+    def _expect_taking(self) -> None:
+        """Give what is unread its time: a connection that closes waits for it, for ever if nobody looks."""
+        left = self.transport.get_write_buffer_size()
+        if left and self._unread_timer is None:
+            self._unread_timer = self.loop.call_later(self.send_timeout_s, self._look_whether_taken, left)
+
+    def _look_whether_taken(self, before: int) -> None:
+        self._unread_timer = None
+        if self.transport.get_write_buffer_size() < before:
+            self._expect_taking()
+        else:
+            self.transport.abort()
+
+    def _all_is_taken(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
     def _give_up(self, status: bytes) -> None:
         self._head_is_in()
         if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
             self.transport.close()
+            self._expect_taking()
 
 
 def cut_off(scope: Scope) -> None:

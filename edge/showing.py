@@ -1,6 +1,6 @@
 """What a visitor is told: the own banner, else the cohort's, else the shop's; as the bytes of the answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -117,6 +117,13 @@ class Showcase:
             if number is not None and (facts := self._facts_of(number)) is not None:
                 return Answer(0, *facts)
         return self._shop
+
+    def touches(self, user_key: str, numbers: Set[int], cohorts: Set[str | None]) -> bool:
+        """Tell whether what a visitor is shown is among these banners, or is the default of one of these cohorts."""
+        shown = self._visitors.shown(user_key)
+        if shown is not None:
+            return shown.number in numbers
+        return not cohorts.isdisjoint((self._visitors.cohort(user_key), self._settings.default_cohort))
 
     def changed(self, number: int) -> None:
         """Forget the answer of a banner that has changed."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from broker.compacted import CompactedView
 from broker.publishing import Publisher
 from contracts.errors import ConfigurationError, ServiceUnavailable
-from edge.feedback import FeedbackTokens, OnceOnly
+from edge.feedback import FeedbackTokens, OnceOnly, feedback_rate
 from edge.identity import Identity
 from edge.intake import Records, check_formats
 from edge.limits import RateLimit
@@ -57,7 +57,12 @@ class Edge:
         self.shard = Shard.of(edge.shard)
         self.tokens = VisitorTokens(settings)
         self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
-        self.records = Records(settings, self.feedback_tokens, OnceOnly())
+        self.records = Records(
+            settings,
+            self.feedback_tokens,
+            OnceOnly(),
+            feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
+        )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
         self.identity = Identity(
             self.tokens, self.shard, RateLimit(edge.rate_per_visitor, edge.burst_per_visitor), edge.cors_origins
@@ -83,6 +88,9 @@ class Edge:
             ack_timeout_s=edge.ack_timeout_s,
         )
         self._catalogue: Mapping[str, Card] = {}
+        self.broken = False
+        """Whether a task of the node has ended, which none does by itself: a defect. A restart repairs it."""
+        self.metrics.caught_up.set_function(lambda: float(self.ready))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -95,6 +103,8 @@ class Edge:
                 ("catalogue", self._follow_catalogue()),
             )
         ]
+        for task in tasks:
+            task.add_done_callback(self._ended)
         try:
             yield
         finally:
@@ -108,8 +118,15 @@ class Edge:
 
     @property
     def ready(self) -> bool:
-        """Tell whether the view has caught up: before, visitors would be shown less than is known."""
-        return self.view.caught_up.is_set()
+        """Tell whether the view has caught up (before, visitors would be shown too little) and nothing is broken."""
+        return self.view.caught_up.is_set() and not self.broken
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Have whoever asks `/readyz` take the node out, and browsers go to another: this one would fall behind."""
+        if not task.cancelled():
+            _log.error("task_ended", task=task.get_name(), exc_info=task.exception())
+            self.broken = True
+            self.hub.close_all()
 
     def _products(self) -> Mapping[str, Card]:
         return self._catalogue

@@ -74,14 +74,15 @@ class BannerTable:
         self._packed[number] = pack(banner)
         return number, True
 
-    def withdraw(self, banner_key: str) -> int | None:
-        """Note that a banner is gone; return its number, or None if it was not ready."""
-        number = self._numbers.get(bytes.fromhex(banner_key))
-        if number is None or self._packed[number] is None:
+    def withdraw(self, banner_key: str) -> tuple[int, str | None] | None:
+        """Note that a banner is gone; return its number and its cohort, or None if it was not ready."""
+        number = self._numbers.get(bytes.fromhex(banner_key), NONE)
+        banner = self.banner(number)
+        if banner is None:
             return None
         self._packed[number] = None
         self.ready_count -= 1
-        return number
+        return number, banner.cohort
 
 
 class VisitorTable:
@@ -123,8 +124,13 @@ class VisitorTable:
         return None if slot is None else self._cohort_names[self._cohort[slot]]
 
     def assign(self, user_key: str, assignment: Assignment) -> bool:
-        """Take an assignment in; tell whether that changes what the visitor sees."""
+        """Take an assignment in; tell whether that may change what the visitor sees.
+
+        It does at once where its banner is ready. Where it is not, and nothing else is shown, the visitor sees the
+        default of the new cohort meanwhile.
+        """
         key = int(user_key, 16)
+        before = self.cohort(user_key)
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = self._new_slot()
@@ -137,7 +143,7 @@ class VisitorTable:
         self._cohort[slot] = self._cohort_number(assignment.cohort_id)
         if not self._banners.is_ready(number):
             self._waiting.setdefault(number, set()).add(key)
-            return False
+            return not self._banners.is_ready(self._shown[slot]) and assignment.cohort_id != before
         self._show(slot)
         return True
 

@@ -104,12 +104,6 @@ class VisitorTokens:
             raise NotWhoTheySay("the token has expired")
         return known
 
-    def forget(self, user_key: str) -> None:
-        """Remember no token of a visitor who was erased; the tokens themselves stay valid until they expire."""
-        for kept in (self._young, self._old):
-            for token in [each for each, visitor in kept.items() if visitor.key == user_key]:
-                del kept[token]
-
     def _verified(self, token: str, now: float) -> Visitor:
         if len(token) > MAX_TOKEN_CHARS:
             raise NotWhoTheySay("the token is too long")

@@ -71,6 +71,8 @@ class View:
         self._hub = hub
         self._metrics = metrics
         self._next: dict[TopicPartition, int] = {}
+        self._changed_banners: set[int] = set()
+        self._changed_cohorts: set[str | None] = set()
         self.caught_up = asyncio.Event()
         """Set once everything is in that the topics held at the start."""
 
@@ -137,7 +139,6 @@ class View:
                 del behind[partition]
         if not behind:
             self.caught_up.set()
-            self._metrics.caught_up.set(1)
             self._count()
             _log.info("view_caught_up", visitors=len(self._visitors), banners=self._banners.ready_count)
 
@@ -149,6 +150,7 @@ class View:
                     apply(record.key or b"", record.value)
                 except (InvalidRecord, OverflowError) as error:
                     self._skip(record, error)
+            self._tell_watchers()
             await asyncio.sleep(0)
         self._next[partition] = records[-1].offset + 1
         if self.caught_up.is_set():
@@ -169,22 +171,38 @@ class View:
     def _apply_ready(self, key: bytes, value: bytes | None) -> None:
         banner_key = _named(key, _BANNER_KEY)
         if value is None:
-            number = self._banners.withdraw(banner_key)
-            changed = number is not None
-        else:
-            number, changed = self._banners.announce(decode(value, BannerReady))
-            for user_key in self._visitors.settle(number):
-                self._hub.tell(user_key)
-        if number is not None and changed:
-            self._showcase.changed(number)
-            self._tell_watchers(number)
+            if (withdrawn := self._banners.withdraw(banner_key)) is not None:
+                number, cohort = withdrawn
+                self._note_change(number)
+                self._changed_cohorts.add(cohort)
+            return
+        ready = decode(value, BannerReady)
+        default = self._banners.default_of(ready.cohort_id)
+        number, changed = self._banners.announce(ready)
+        for user_key in self._visitors.settle(number):
+            self._hub.tell(user_key)
+        if changed:
+            self._note_change(number)
+        # A banner that is announced again, unchanged, is its cohort's default again.
+        if changed or self._banners.default_of(ready.cohort_id) != default:
+            self._changed_cohorts.add(ready.cohort_id)
 
-    def _tell_watchers(self, number: int) -> None:
-        """Wake the streams of everybody who is looking at a banner that has changed, as a default, too."""
+    def _note_change(self, number: int) -> None:
+        self._showcase.changed(number)
+        self._changed_banners.add(number)
+
+    def _tell_watchers(self) -> None:
+        """Wake the streams of everybody who is looking at a banner that has changed, as a default, too.
+
+        Once for a slice, not for each record: it looks at every visitor who is connected.
+        """
+        if not self._changed_banners and not self._changed_cohorts:
+            return
         for user_key in self._hub.visitors():
-            shown = self._visitors.shown(user_key)
-            if shown is None or shown.number == number:
+            if self._showcase.touches(user_key, self._changed_banners, self._changed_cohorts):
                 self._hub.tell(user_key)
+        self._changed_banners.clear()
+        self._changed_cohorts.clear()
 
     def _skip(self, record: Any, error: Exception) -> None:
         self._metrics.skipped.inc()

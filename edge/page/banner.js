@@ -1,43 +1,49 @@
 // Bannerstream: one picture on the shop's page that follows its visitor. docs/embed.md is the manual.
 (() => {
-  const script = document.currentScript, base = new URL(".", script.src).href, on = (target, name, run) => target.addEventListener(name, run);
-  const STORE = "bannerstream", BATCH = 50;
-  const pause = (ms) => new Promise((done) => setTimeout(done, ms * (0.75 + Math.random() / 2)));
-  const longer = (ms) => Math.min(ms * 2, 30000);
+  const page = document, script = page.currentScript, name = "banner-stream", base = new URL(".", script.src).href;
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms * (.75 + Math.random() / 2)));
+  const longer = (ms) => Math.min(ms * 2, 3e4);
 
   // What every banner of the page shares: the visitor's token, the stream, and events that the edge does not have yet.
   function connect({ token, tokenUrl }) {
-    const elements = new Set();
-    let newest, source, patience = 500, sending, most = BATCH, queue = [];
+    const tags = new Set();
+    // `most`: events in a request; one alone, while one of them is refused.
+    let newest, source, delay = 500, sending, most = 50, queue = [];
     // Where storage is blocked, memory has to do.
-    try { queue = JSON.parse(sessionStorage[STORE]); } catch {}
-    const keep = () => { try { sessionStorage[STORE] = JSON.stringify(queue); } catch {} };
+    try { queue = JSON.parse(sessionStorage.bannerstream); } catch {}
+    // The visitor's id, out of the token.
+    const who = () => { try { return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub; } catch {} };
+    // What somebody left behind who was here before a login is not told in the name of who came after.
+    const keep = () => {
+      queue = queue.filter(({ by }) => by === who());
+      try { sessionStorage.bannerstream = JSON.stringify(queue); } catch {}
+      return queue.length;
+    };
     const renew = async () => {
       const answer = tokenUrl && await fetch(tokenUrl, { cache: "no-store" }).catch(() => 0);
       if (answer?.ok) token = (await answer.text()).trim();
     };
     const post = (path, body) => fetch(base + path, {
       method: "POST",
-      keepalive: true,
+      keepalive: 1,
       body: JSON.stringify(body),
       headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
-    }).catch(() => ({}));
+    }).catch(() => 0);
 
     // An event leaves the queue when the edge has it, or will never take it. Its id makes a repeat harmless.
     async function flush() {
       if (sending) return;
-      sending = true;
-      for (let wait = 500; queue.length;) {
+      sending = 1;
+      for (let wait = 500; keep();) {
         const batch = queue.slice(0, most);
         // An age, not a time: a visitor's clock may be wrong by years.
-        const aged = batch.map(({ time, ...event }) => ({ ...event, age_ms: Math.max(0, Date.now() - time) }));
+        const aged = batch.map(({ time, by, ...event }) => ({ ...event, age_ms: Math.max(0, Date.now() - time) }));
         const { ok, status, headers } = await post("v1/events", aged);
-        const refused = [400, 403, 413, 422].includes(status);
-        if (ok || (refused && !batch[1])) {
-          queue = queue.slice(batch.length);
-          keep();
+        const refused = /400|403|413|422/.test(status);
+        if (ok || refused && !batch[1]) {
+          queue = queue.filter((each) => !batch.includes(each));
           wait = 500;
-          if (ok) most = BATCH;
+          if (ok) most = 50;
         } else if (refused) most = 1;
         else {
           await pause(headers?.get("Retry-After") * 1000 || wait);
@@ -45,25 +51,25 @@
           if (status === 401) await renew();
         }
       }
-      sending = false;
+      sending = 0;
     }
 
     // The browser reconnects by itself, unless the answer was an error: then it gives up, and we do not.
     function listen() {
       source?.close();
       const own = source = new EventSource(`${base}v1/stream?token=${token}`);
-      on(own, "banner", ({ data }) => {
+      own.addEventListener("banner", ({ data }) => {
         const banner = JSON.parse(data);
-        patience = 500;
+        delay = 500;
         if (newest?.epoch > banner.epoch) return;
         newest = banner;
-        elements.forEach((each) => each.show(banner));
+        tags.forEach((each) => each.show(banner));
       });
-      on(own, "erased", () => { newest = 0; queue = []; keep(); });
+      own.addEventListener("erased", () => { newest = 0; queue = []; keep(); });
       own.onerror = async () => {
         if (own.readyState < 2) return;
-        await pause(patience);
-        patience = longer(patience);
+        await pause(delay);
+        delay = longer(delay);
         await renew();
         if (own === source) listen();
       };
@@ -73,16 +79,16 @@
     flush();
     return {
       sentAt: 0,
-      elements,
+      tags,
       post,
       send(type, product_id) {
         this.sentAt = performance.now();
-        queue.push({ type, product_id, event_id: crypto.getRandomValues(new Uint32Array(4)).join("-"), time: Date.now() });
+        queue.push({ by: who(), type, product_id, event_id: crypto.getRandomValues(new Uint32Array(4)).join("-"), time: Date.now() });
         keep();
         return flush();
       },
       get banner() { return newest; },
-      set token(other) { token = other; newest = 0; listen(); },
+      set token(other) { token = other; newest = 0; listen(); flush(); },
     };
   }
 
@@ -90,44 +96,44 @@
 
   class BannerStream extends HTMLElement {
     connectedCallback() {
-      client.elements.add(this);
+      client.tags.add(this);
       if (this.link) return;
       const { size = "970x250", small = "300x250" } = this.dataset, ratio = (name) => `{aspect-ratio:${name.replace("x", "/")}}`;
       const sheet = new CSSStyleSheet(), root = this.attachShadow({ mode: "open" }), narrow = "(max-width:600px)";
       sheet.replaceSync(`:host{display:block;position:relative;overflow:hidden}:host${ratio(size)}@media${narrow}{:host${ratio(small)}}
         a,img{position:absolute;inset:0;width:100%;height:100%;object-fit:cover}a:focus-visible{outline:3px solid;outline-offset:-3px}`);
       root.adoptedStyleSheets = [sheet];
-      root.append(this.link = document.createElement("a"));
-      on(this.link, "click", () => this.tell("click"));
+      root.append(this.link = page.createElement("a"));
+      this.link.onclick = () => this.tell("click");
       const wide = matchMedia(narrow);
       this.wish = () => wide.matches ? small : size;
-      on(wide, "change", () => this.banner && this.show(this.banner));
-      new IntersectionObserver(([{ isIntersecting }]) => { this.inView = isIntersecting; this.count(); }, { threshold: 0.5 }).observe(this);
-      on(document, "visibilitychange", () => this.count());
+      wide.onchange = () => this.banner && this.show(this.banner);
+      new IntersectionObserver(([each]) => { this.inView = each.isIntersecting; this.count(); }, { threshold: .5 }).observe(this);
+      page.addEventListener("visibilitychange", () => this.count());
       if (client.banner) this.show(client.banner);
     }
 
     disconnectedCallback() {
-      client.elements.delete(this);
+      client.tags.delete(this);
     }
 
     async show(banner, wait = 500, any = !this.image) {
       this.wanted = banner;
-      if (document.hidden) client.sentAt = 0;
+      if (page.hidden) client.sentAt = 0;
       const { images, alt, link } = banner, fits = images.find((each) => each.size === this.wish()), picture = fits || images[0];
       const later = (ms) => pause(ms).then(() => this.wanted === banner && this.show(banner, longer(wait), 1));
       // The size may still be painted: what is there stays meanwhile, unless it does not come.
       if (!fits && !any) return later(2000);
-      const image = new Image(), src = new URL(picture.url, base).href, former = this.image, other = former?.src !== src;
+      const image = new Image(), src = new URL(picture.url, base).href, old = this.image, other = old?.src !== src;
       if (other) {
         Object.assign(image, { alt, src });
         try { await image.decode(); } catch { return later(wait); }
         if (this.wanted !== banner) return;
         this.link.append(this.image = image);
-        if (former) former.alt = "";
-        image.animate({ opacity: [0.3, 1] }, matchMedia("(prefers-reduced-motion)").matches ? 0 : 300).finished.then(() => former?.remove());
+        if (old) old.alt = "";
+        image.animate({ opacity: [.3, 1] }, matchMedia("(prefers-reduced-motion)").matches ? 0 : 300).finished.then(() => old?.remove());
       }
-      if (link) this.link.href = link; else this.link.removeAttribute("href");
+      link ? this.link.href = link : this.link.removeAttribute("href");
       const again = !other && this.banner?.epoch === banner.epoch;
       this.banner = banner;
       if (again) return;
@@ -140,28 +146,27 @@
       const { sentAt } = client, ms = Math.round(performance.now() - sentAt), { banner } = this;
       client.sentAt = 0;
       // Past a minute nobody waited for it.
-      if (sentAt && ms < 60000) this.ms = ms;
-      this.dispatchEvent(new CustomEvent("bannerstream:shown", { bubbles: true, detail: { banner, ms: this.ms } }));
+      if (sentAt && ms < 6e4) this.ms = ms;
+      this.dispatchEvent(new CustomEvent("bannerstream:shown", { bubbles: 1, detail: { banner, ms: this.ms } }));
     }
 
     // Viewable as the MRC counts it: half of its pixels, for a second.
     count() {
       clearTimeout(this.timer);
-      if (this.inView && !document.hidden && this.banner && !this.seen) this.timer = setTimeout(() => this.tell("impression"), 1000);
+      if (this.inView && !page.hidden && this.banner && !this.seen) this.timer = setTimeout(() => {
+        this.seen = 1;
+        this.tell("impression", this.ms || undefined);
+      }, 1000);
     }
 
-    tell(kind) {
-      const { banner, size, ms } = this, report = { token: banner.feedback, kind, size };
-      if (kind === "impression") {
-        this.seen = 1;
-        if (ms) report.click_to_visible_ms = ms;
-      }
-      if (report.token) client.post("v1/feedback", report);
+    tell(kind, click_to_visible_ms) {
+      const { banner, size } = this, token = banner.feedback;
+      if (token) client.post("v1/feedback", { token, kind, size, click_to_visible_ms });
     }
   }
 
-  if (!customElements.get("banner-stream")) customElements.define("banner-stream", BannerStream);
-  const element = document.createElement("banner-stream"), place = document.getElementById(script.dataset.slot);
+  customElements.get(name) || customElements.define(name, BannerStream);
+  const element = page.createElement(name), place = page.getElementById(script.dataset.slot);
   Object.assign(element.dataset, script.dataset, { token: "" });
-  if (place) place.replaceChildren(element); else script.before(element);
+  place ? place.replaceChildren(element) : script.before(element);
 })();

@@ -15,9 +15,13 @@ def node_routes(edge: Edge) -> APIRouter:
         """Return 200: the process answers."""
         return _plain("ok")
 
-    @router.get("/readyz", response_class=Response, responses={503: {"description": "Still reading the topics"}})
+    @router.get(
+        "/readyz", response_class=Response, responses={503: {"description": "Still reading the topics, or broken"}}
+    )
     async def readyz() -> Response:
-        """Return 200 once every assignment and banner is in."""
+        """Return 200 once every assignment and banner is in, and for as long as the node's own tasks run."""
+        if edge.broken:
+            return _plain("broken: see task_ended in the log", 503)
         return _plain("ready") if edge.ready else _plain("catching up", 503)
 
     @router.get("/metrics", response_class=Response, include_in_schema=False)

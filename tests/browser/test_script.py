@@ -1,5 +1,6 @@
 """banner.js against an edge that says what a test wants: what a network does to it, and what it reports."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,12 @@ def events(*banners: dict[str, Any], name: str = "banner") -> str:
     return "retry: 50\n\n" + "".join(told)
 
 
+def token(sub: str, exp: int = 1) -> str:
+    """Return what a page sees of a visitor's token."""
+    claims = json.dumps({"exp": exp, "sub": sub}, ensure_ascii=False).encode()
+    return f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.mac"
+
+
 class Edge:
     """Answers in the order in which a test gives them; the last one is given for ever."""
 
@@ -35,6 +42,7 @@ class Edge:
         self.streams: list[tuple[int, str]] = []
         self.intake: list[int] = [202]
         self.events: list[list[dict[str, Any]]] = []
+        self.senders: list[str] = []
         self.feedback: list[dict[str, Any]] = []
         self.tokens: list[str] = []
         self.lost_pictures = 0
@@ -55,6 +63,7 @@ class Edge:
         status = self.intake.pop(0) if len(self.intake) > 1 else self.intake[0]
         if status < 300:
             self.events.append(json.loads(str(route.request.post_data)))
+            self.senders.append(route.request.headers["authorization"].removeprefix("Bearer "))
         route.fulfill(status=status, body="{}")
 
     def _note(self, route: Route, request: Request) -> None:
@@ -77,8 +86,8 @@ def page(visit: Visiting) -> Page:
     return visit().context.new_page()
 
 
-def begin(page: Page, edge: Edge, origin: str, attributes: str = "") -> None:
-    script = f'<script src="/banner.js" data-slot="hero" data-token="first" {attributes}></script>'
+def begin(page: Page, edge: Edge, origin: str, attributes: str = "", token: str = "first") -> None:
+    script = f'<script src="/banner.js" data-slot="hero" data-token="{token}" {attributes}></script>'
     edge.html = f'<!doctype html><div id="hero"></div>{script}'
     page.goto(f"{origin}/page")
 
@@ -141,6 +150,42 @@ def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(pa
     until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     assert [each["product_id"] for batch in edge.events for each in batch] == ["two", "three"]
     assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
+
+
+def test_after_a_login_nothing_is_sent_that_somebody_else_did(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.intake = [503]
+    zoe, again = (token("zoë???~~~", exp) for exp in (1, 2))
+    assert {"-", "_"} <= set(zoe), "not plain base64"
+    begin(page, edge, visit().origin, token=token("ada"))
+    until(page, "window.shown.length === 1")
+    page.evaluate("void bannerstream.send('click', 'one')")
+    page.evaluate(f"bannerstream.token = '{zoe}'; void bannerstream.send('click', 'two')")
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
+    page.evaluate("void bannerstream.send('click', 'three')")
+    begin(page, edge, visit().origin, token=again)
+    edge.intake = [202]
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    (sent,) = edge.events
+    assert [each["product_id"] for each in sent] == ["two", "three"]
+    assert all("by" not in each for each in sent)
+    assert edge.senders == [again]
+
+
+def test_a_page_of_somebody_else_drops_what_waited(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.intake = [503]
+    begin(page, edge, visit().origin, token=token("ada"))
+    until(page, "window.shown.length === 1")
+    page.evaluate("void bannerstream.send('click', 'one')")
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
+    begin(page, edge, visit().origin, token=token("zoe"))
+    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    edge.intake = [202]
+    page.evaluate("bannerstream.send('click', 'two')")
+    assert [each["product_id"] for batch in edge.events for each in batch] == ["two"]
 
 
 def test_a_wrong_clock_does_not_matter(page: Page, visit: Visiting) -> None:

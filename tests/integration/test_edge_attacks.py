@@ -14,6 +14,7 @@ import pytest
 
 from local.ports import LOOPBACK
 from settings import Settings
+from storage import S3BannerStore
 from tests.edge_node import PATIENCE_S, EdgeProcess, Writer, live, writer
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded")]
@@ -23,6 +24,10 @@ SLOW = 100
 
 UNREAD, TOO_MANY = 500, 50
 """Live streams that nobody reads, and how many more are asked for: CI's descriptors may end at 1,024."""
+
+UNREAD_PICTURES = 20
+PICTURE_BYTES = 8 << 20
+"""More than the two kernels hold of a connection that nobody reads."""
 
 LIMITS: dict[str, Any] = {
     "request_timeout_s": 1.0,
@@ -161,6 +166,8 @@ async def test_no_header_and_no_event_is_injected(node: EdgeProcess, streams: Wr
         f"/{evil}",
         f"/v1/banner?token={evil}",
         f"/v1/stream?token={evil}%0adata:x",
+        f"/v1/banner?{'a=1&' * 500}",
+        f"/v1/stream?token=x{'&token=x' * 500}",
     ):
         answer = await node.client.get(path)
         assert answer.status_code in {401, 404, 422}
@@ -183,6 +190,8 @@ async def test_replayed_feedback_is_refused_and_counted(node: EdgeProcess) -> No
     assert sorted(each.status_code for each in answers) == [202, *[409] * 19]
     assert await node.metric("bannerstream_edge_refused_total", reason="replayed") == 19
     assert await node.metric("bannerstream_edge_feedback_total", kind="click") == 1
+    for size in ("728x90", "971x250"):  # of this banner there is none
+        assert (await node.client.post("/v1/feedback", json={**body, "size": size})).status_code == 422
     changed = token[:30] + ("A" if token[30] != "A" else "B") + token[31:]
     assert (await node.client.post("/v1/feedback", json={**body, "token": changed})).status_code == 403
 
@@ -236,7 +245,8 @@ async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
     limits = {**LIMITS, "max_streams": UNREAD, "default_cohort": "cooks", "send_timeout_s": 1.0}
     async with EdgeProcess(settings, environment, tmp_path / "edge.log", **limits) as node:
         before = resident_mb(node)
-        unread = await asyncio.to_thread(open_streams, node, UNREAD + TOO_MANY)
+        paths = [f"/v1/stream?token={node.token(f'slow-{number}')}" for number in range(UNREAD + TOO_MANY)]
+        unread = await asyncio.to_thread(ask_and_read_nothing, node, paths)
         try:
 
             async def answered() -> bool:
@@ -258,15 +268,44 @@ async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
                 each.close()
 
 
-def open_streams(node: EdgeProcess, count: int) -> list[socket.socket]:
-    """Return so many live streams of as many visitors, whose kernel takes in as little as it may."""
+async def test_whoever_never_reads_a_picture_is_let_go(
+    streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    store = S3BannerStore(settings.storage)
+    store.ensure_bucket()
+    path = "/b/" + store.put_blob(b"x" * PICTURE_BYTES, "image/webp").rpartition("/")[2]
+    store.close()
+    async with EdgeProcess(settings, environment, tmp_path / "edge.log", **LIMITS, send_timeout_s=1.0) as node:
+        assert len((await node.client.get(path)).content) == PICTURE_BYTES
+        before = descriptors(node)
+        unread = await asyncio.to_thread(ask_and_read_nothing, node, [path] * UNREAD_PICTURES)
+        try:
+
+            async def answered() -> bool:
+                found = await node.metric("bannerstream_edge_pictures_total", found="memory")
+                return found == UNREAD_PICTURES
+
+            await node.until(answered)
+
+            async def let_go() -> bool:
+                assert await node.epoch("ada") == 10, "others are answered all the while"
+                return descriptors(node) <= before
+
+            await node.until(let_go)
+        finally:
+            for each in unread:
+                each.close()
+
+
+def ask_and_read_nothing(node: EdgeProcess, paths: list[str]) -> list[socket.socket]:
+    """Return a connection for each path, whose kernel takes in as little as it may of the answer."""
     opened = []
-    for number in range(count):
+    for path in paths:
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         connection.settimeout(PATIENCE_S)
         connection.connect((LOOPBACK, node.port))
-        connection.sendall(f"GET /v1/stream?token={node.token(f'slow-{number}')} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
         opened.append(connection)
     return opened
 
@@ -274,6 +313,10 @@ def open_streams(node: EdgeProcess, count: int) -> list[socket.socket]:
 def resident_mb(node: EdgeProcess) -> float:
     status = Path(f"/proc/{node.process.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def descriptors(node: EdgeProcess) -> int:
+    return len(list(Path(f"/proc/{node.process.pid}/fd").iterdir()))
 
 
 async def test_no_answer_shows_how_the_node_is_built(node: EdgeProcess) -> None:

@@ -133,7 +133,13 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
     told, _ = await erase("ada", "--wait")
     assert told["user_key"] == key_of("ada", settings)
     assert told["erased"] is True
-    assert {each["place"] for each in told["places"]} == {"affinity (memory)", "changelog", "assignment"}
+    assert [(each["place"], each["erased"]) for each in told["places"]] == [
+        ("affinity (memory)", True),
+        ("changelog", True),
+        ("assignment", True),
+        ("edge view and streams", None),
+    ]
+    assert "edge.urls" in told["places"][3]["found"], "it says that no node was asked"
     assert "tombstone" in told["places"][1]["found"]
     assert (await state_of("ada", shop), await assignment_of("ada", shop)) == (None, None)
     assert await assignment_of("bob", shop) is not None

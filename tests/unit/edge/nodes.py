@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from contracts.keys import blob_object_key
@@ -79,6 +80,16 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @dataclass
+class Fetched:
+    """What the view looks at of a consumer's record."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+    timestamp: int = 1
+
+
+@dataclass
 class Node:
     """A node, who asks it, and what it wrote."""
 
@@ -106,6 +117,12 @@ class Node:
         self.edge.showcase.changed(number)
         for user_key in self.edge.visitors.settle(number):
             self.edge.hub.tell(user_key)
+
+    async def read(self, topic: str, *records: tuple[bytes, bytes | None]) -> None:
+        """Have the view apply records, (key, value), as it has fetched them of a topic: `assignments` or `ready`."""
+        name = getattr(self.edge.settings.kafka.topic_table(), topic).name
+        fetched = [Fetched(offset, key, value) for offset, (key, value) in enumerate(records)]
+        await self.edge.view._apply(TopicPartition(name, 0), fetched)
 
     def metric(self, name: str, **labels: str) -> float:
         """Return a metric's value."""

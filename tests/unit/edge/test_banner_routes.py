@@ -112,6 +112,12 @@ async def test_the_token_is_taken_from_header_cookie_or_address(node: Node) -> N
         assert answer.json()["epoch"] == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/banner", "/v1/stream"])
+async def test_an_address_of_very_many_fields_is_refused(node: Node, path: str) -> None:
+    answer = await node.client.get(f"{path}?{'&'.join(f'f{number}=1' for number in range(30))}")
+    assert (answer.status_code, answer.json()["error"]) == (401, "token")
+
+
 async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
     from edge.showing import Card
 
@@ -196,6 +202,9 @@ async def test_it_is_ready_once_the_view_has_caught_up(node: Node) -> None:
     assert (await node.client.get("/readyz")).status_code == 503
     node.edge.view.caught_up.set()
     assert (await node.client.get("/readyz")).status_code == 200
+    node.edge.broken = True
+    answer = await node.client.get("/readyz")
+    assert (answer.status_code, "task_ended" in answer.text) == (503, True)
 
 
 async def test_metrics_name_no_visitor(node: Node) -> None:

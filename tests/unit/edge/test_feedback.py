@@ -1,11 +1,13 @@
 """Feedback is taken once, and only of what was delivered."""
 
+import msgspec
 import pytest
 
+from contracts.sizes import SIZES
 from edge.banners import banner_of
 from edge.defaults import default_banner
 from edge.errors import NotAllowed, Stale
-from edge.feedback import FeedbackTokens, OnceOnly
+from edge.feedback import REMEMBERED, Delivery, FeedbackTokens, OnceOnly, feedback_rate
 from tests.unit.edge.nodes import ready
 
 USER = "0f" * 16
@@ -32,6 +34,26 @@ def test_a_token_says_what_was_delivered() -> None:
         "a",
         "studio",
     )
+
+
+def test_a_token_says_which_sizes_were_delivered() -> None:
+    delivery = tokens().read(tokens().sign(USER, 7, banner_of(ready("a"))))
+    sizes = ("970x250", "300x250", "728x90", "1080x1080", "971x250")
+    assert [size for size in sizes if delivery.has(size)] == ["970x250", "300x250"]
+
+
+def test_a_token_of_before_sizes_were_said_is_good_for_every_size_there_is() -> None:
+    statement = msgspec.msgpack.encode([b"n" * 9, 9, b"u" * 16, 7, b"b" * 32, "mug", "cooks", "a", "studio"])
+    delivery = msgspec.msgpack.decode(statement, type=Delivery)
+    assert all(delivery.has(size.name) for size in SIZES)
+    assert not delivery.has("971x250")
+
+
+@pytest.mark.parametrize("life_s", [60, 3600, 86_400])
+def test_no_visitor_can_fill_what_is_remembered(life_s: float) -> None:
+    rate = feedback_rate(20, 60, life_s)
+    rate.wait_s(USER, 59)
+    assert life_s / rate.wait_s(USER, 2) < REMEMBERED / 49, "reports in the life of a token"
 
 
 def test_of_the_shops_default_there_is_nothing_to_report() -> None:

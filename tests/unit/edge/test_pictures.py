@@ -7,6 +7,7 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
+from edge import pictures as pictures_module
 from edge.errors import NothingThere, Overloaded
 from edge.metrics import EdgeMetrics
 from edge.pictures import Pictures, byte_range
@@ -98,6 +99,28 @@ class SlowStore(MemoryBannerStore):
         self.fetches += 1
         assert self.gate.wait(10)
         return super().get_blob(key)
+
+
+async def test_of_a_picture_that_is_not_there_nobody_has_anything(node: Node) -> None:
+    answer = await node.client.get(f"/b/{'0' * 64}.webp", headers={"If-None-Match": "*"})
+    assert answer.status_code == 404
+
+
+async def test_names_that_are_made_up_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_module, "MAX_FETCHING", 3)
+    store = SlowStore()
+    pictures = Pictures(store, EdgeMetrics(CollectorRegistry()), cache_bytes=10_000)
+    name = store.put_blob(CONTENT, "image/webp").rpartition("/")[2]
+    asking = [asyncio.create_task(pictures.get(each)) for each in (name, "0" * 64 + ".webp", "1" * 64 + ".webp")]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match="too many"):
+        await pictures.get("2" * 64 + ".webp")
+    same = asyncio.create_task(pictures.get(name))
+    store.gate.set()
+    assert await same == await asking[0] == CONTENT, "who asks for what is on its way is served"
+    await asyncio.gather(*asking, return_exceptions=True)
+    with pytest.raises(NothingThere):
+        await pictures.get("2" * 64 + ".webp")
 
 
 async def test_many_who_ask_at_once_share_one_fetch_and_the_rest_comes_from_memory() -> None:

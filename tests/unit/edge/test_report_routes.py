@@ -235,9 +235,27 @@ async def test_replayed_and_made_up_feedback_is_refused_and_counted(node: Node) 
     for made_up in ("x", token[:-4] + "AAAA", token[::-1]):
         assert (await node.client.post("/v1/feedback", json={**body, "token": made_up})).status_code == 403
     assert (await node.client.post("/v1/feedback", json={**body, "banner_key": "b" * 64})).status_code == 422
+    for not_delivered in ("728x90", "971x250", "10x10"):
+        answer = await node.client.post("/v1/feedback", json={**body, "size": not_delivered})
+        assert (answer.status_code, not_delivered in answer.json()["message"]) == (422, True)
     assert len(node.sink.records) == 1
+    assert (await node.client.post("/v1/feedback", json={**body, "size": "300x250"})).status_code == 202
     assert node.metric("bannerstream_edge_refused_total", reason="replayed") == 2
     assert node.metric("bannerstream_edge_refused_total", reason="not_allowed") == 3
+
+
+async def test_one_visitors_feedback_has_its_rate_and_takes_nothing_from_others() -> None:
+    async with running_node(rate_per_visitor=0.01, burst_per_visitor=3) as node:
+        node.announce("a")
+        bodies = []
+        for user in ("ada", "bob"):
+            node.assign(7, "a", user)
+            token = (await node.client.get("/v1/banner", headers=node.headers(user))).json()["feedback"]
+            bodies.append({"token": token, "kind": "click", "size": "970x250"})
+        answers = [await node.client.post("/v1/feedback", json=bodies[0]) for _ in range(4)]
+        assert [each.status_code for each in answers] == [202, 409, 409, 429]
+        assert int(answers[-1].headers["retry-after"]) > 60
+        assert (await node.client.post("/v1/feedback", json=bodies[1])).status_code == 202
 
 
 async def test_feedback_that_kafka_did_not_take_may_come_again(node: Node) -> None:

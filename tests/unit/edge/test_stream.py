@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from contracts.codecs import encode
+from edge.live import Connection
 from edge.stream import EventStream
-from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, running_node, until
+from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, ready, running_node, until
 
 
 class Client:
@@ -196,24 +198,81 @@ async def test_without_a_token_there_is_no_stream(node: Node) -> None:
 
 
 async def test_the_view_wakes_whoever_sees_a_banner_that_changed(node: Node) -> None:
-    """By the records themselves, as the view applies them."""
-    from contracts.codecs import encode
-    from tests.unit.edge.nodes import ready
-
-    view, key = node.edge.view, node.key()
-    view._apply_assignment(key.encode(), encode(assignment(key, 1, "a")))
+    key = node.key()
+    await node.read("assignments", (key.encode(), encode(assignment(key, 1, "a"))))
     async with stream(node) as (client, task):
         await until(lambda: len(client.events) == 1)
         assert client.events[0][2]["tier"] == "default"
-        view._apply_ready(b"a" * 64, encode(ready("a")))
+        await node.read("ready", (b"a" * 64, encode(ready("a"))))
         await until(lambda: len(client.events) == 2)
-        view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
+        await node.read("ready", (b"a" * 64, encode(ready("a", revision=2))))
         await until(lambda: len(client.events) == 3)
-        view._apply_ready(b"a" * 64, encode(ready("a", revision=2)))
-        view._apply_ready(b"a" * 64, None)
+        await node.read("ready", (b"a" * 64, encode(ready("a", revision=2))), (b"a" * 64, None))
         await until(lambda: len(client.events) == 4)
-        view._apply_assignment(key.encode(), None)
+        await node.read("assignments", (key.encode(), None))
         async with asyncio.timeout(PATIENCE_S):
             await task
         assert [event for event, *_ in client.events] == ["banner"] * 4 + ["erased"]
         assert [data["tier"] for _, _, data in client.events[:4]] == ["default", "studio", "studio", "default"]
+
+
+def woken(node: Node, *users: str) -> dict[str, Connection]:
+    """Return a connection of each visitor: whether its `wake` is set, a stream would notice, and then look."""
+    return {user: node.edge.hub.open(node.key(user)) for user in users}
+
+
+async def test_a_first_decision_whose_banner_is_being_painted_changes_the_default(node: Node) -> None:
+    """An open page shows what a page that is loaded then would."""
+    node.announce("a", cohort="cooks")
+    node.announce("b", cohort="bakers")
+    key = node.key()
+
+    async with stream(node) as (client, _):
+        await until(lambda: len(client.events) == 1)
+
+        async def decided(epoch: int, cohort: str) -> tuple[str, str]:
+            """Return what the open page is told, and a page that is loaded, once a banner is asked for."""
+            await node.read("assignments", (key.encode(), encode(assignment(key, epoch, "c", cohort))))
+            await until(lambda: len(client.events) == epoch + 1)
+            answer = await node.client.get("/v1/banner", headers=node.headers())
+            return client.events[-1][2]["banner_key"], answer.json()["banner_key"]
+
+        assert await decided(1, "cooks") == ("a" * 64, "a" * 64)
+        assert await decided(2, "bakers") == ("b" * 64, "b" * 64)
+
+
+async def test_of_a_change_only_whoever_may_see_it_is_woken() -> None:
+    async with running_node(default_cohort="walkers") as node:
+        node.announce("a", cohort="cooks")
+        node.announce("b", cohort="bakers")
+        node.assign(1, "a", "owner")
+        node.assign(1, "c", "cook", cohort="cooks")
+        node.assign(1, "d", "baker", cohort="bakers")
+        watching = woken(node, "owner", "cook", "baker", "stranger")
+
+        async def told_of(*records: tuple[bytes, bytes | None]) -> set[str]:
+            for each in watching.values():
+                each.wake.clear()
+            await node.read("ready", *records)
+            return {user for user, each in watching.items() if each.wake.is_set()}
+
+        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"owner", "cook"}
+        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == set(), "nothing changed"
+        assert await told_of((b"e" * 64, encode(ready("e", cohort="cooks")))) == {"cook"}, "a newer default"
+        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"cook"}, "and the older"
+        assert await told_of((b"b" * 64, None)) == {"baker"}
+        assert await told_of((b"f" * 64, encode(ready("f", cohort="walkers")))) == {"cook", "baker", "stranger"}
+
+
+async def test_many_changes_are_looked_for_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at everybody who is connected, for each record, would hold the loop for minutes while topics are read."""
+    looks = []
+    everybody = node.edge.hub.visitors
+    monkeypatch.setattr(node.edge.hub, "visitors", lambda: looks.append(1) or everybody())
+    (connection,) = woken(node, "ada").values()
+    records = [(b"a" * 64, encode(ready("a", revision=revision))) for revision in range(1, 1001)]
+    node.assign(1, "a")
+    connection.wake.clear()
+    await node.read("ready", *records)
+    assert connection.wake.is_set()
+    assert len(looks) == 1

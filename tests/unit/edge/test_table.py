@@ -109,8 +109,9 @@ def test_the_previous_banner_stays_until_the_next_is_ready() -> None:
     user, other = USERS[:2]
     banners.announce(ready("a"))
     visitors.assign(user, assignment(user, 1, "a"))
-    assert not visitors.assign(user, assignment(user, 2, "b"))
-    assert not visitors.assign(other, assignment(other, 1, "b"))
+    assert not visitors.assign(user, assignment(user, 2, "b", "bakers")), "what was shown before stays"
+    assert visitors.assign(other, assignment(other, 1, "c")), "the default is now that of a cohort"
+    assert not visitors.assign(other, assignment(other, 2, "b")), "of the same one, still"
     shown = visitors.shown(user)
     assert shown is not None
     assert shown.epoch == 1
@@ -141,5 +142,5 @@ def test_slots_of_the_erased_are_used_again_and_say_nothing_of_them() -> None:
         assert visitors.shown(user) is not None
         visitors.erase(user)
     fresh = USERS[3]
-    assert not visitors.assign(fresh, assignment(fresh, 1, "b"))
+    assert visitors.assign(fresh, assignment(fresh, 1, "b")), "not even their cohort"
     assert visitors.shown(fresh) is None

@@ -1,0 +1,91 @@
+"""A node whose own tasks end is taken out, and says why."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from broker.publishing import Outgoing
+from contracts.errors import ServiceUnavailable
+from edge.errors import Overloaded
+from edge.fakes import MemorySink
+from edge.metrics import EdgeMetrics
+from edge.outbox import Outbox
+from edge.state import Edge
+from settings import Settings
+from storage.fakes import MemoryBannerStore
+from tests.unit.edge.nodes import PATIENCE_S, until
+
+RECORD = Outgoing("clicks", b"ada", b"{}", [])
+
+
+class BrokenSink(MemorySink):
+    """Has a defect: it raises what no broker does."""
+
+    async def publish_all(self, records: Iterable[Outgoing]) -> None:
+        raise ZeroDivisionError("a defect")
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_whoever_waits_for_a_round_is_told_of_every_failure() -> None:
+    outbox = Outbox(BrokenSink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    running = asyncio.create_task(outbox.run())
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(Overloaded):
+            await outbox.write([RECORD])
+        with pytest.raises(ZeroDivisionError):
+            await running
+        await outbox.drain()
+
+
+async def test_whoever_waits_for_a_round_that_is_cancelled_is_told() -> None:
+    sink = MemorySink()
+    sink.open.clear()
+    outbox = Outbox(lambda: sink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    running = asyncio.create_task(outbox.run())
+    writing = asyncio.create_task(outbox.write([RECORD]))
+    await until(lambda: not outbox._waiting and not outbox._idle.is_set())
+    running.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(Overloaded) as raised:
+            await writing
+    assert isinstance(raised.value.__cause__, ServiceUnavailable)
+
+
+@pytest.mark.parametrize("broken", ["view", "outbox", "catalogue"])
+async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    defect = asyncio.Event()
+
+    async def broken_task() -> None:
+        await defect.wait()
+        raise ZeroDivisionError("a defect")
+
+    registry = CollectorRegistry()
+    edge = Edge(Settings(), MemoryBannerStore(), registry, MemorySink)
+    tasks = {"view": (edge.view, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge, "_follow_catalogue")}
+    for name, (owner, method) in tasks.items():
+        monkeypatch.setattr(owner, method, broken_task if name == broken else for_ever)
+    edge.view.caught_up.set()
+    stream = edge.hub.open("0" * 32)
+    async with edge.running():
+        await asyncio.sleep(0)
+        assert edge.ready
+        assert registry.get_sample_value("bannerstream_edge_caught_up") == 1
+        defect.set()
+        await until(lambda: not edge.ready)
+        assert edge.broken
+        assert registry.get_sample_value("bannerstream_edge_caught_up") == 0
+        assert stream.closing is not None, "its browser goes to another node"
+
+
+async def test_a_node_that_stops_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    edge = Edge(Settings(), MemoryBannerStore(), CollectorRegistry(), MemorySink)
+    for owner, method in ((edge.view, "run"), (edge.outbox, "run"), (edge, "_follow_catalogue")):
+        monkeypatch.setattr(owner, method, for_ever)
+    async with edge.running():
+        await asyncio.sleep(0)
+    assert not edge.broken
