@@ -1,8 +1,8 @@
 """Which of the workers on this machine this one is: the same again after a restart.
 
-A worker with a name of its own (a static member, KIP-345) that was killed gets its partitions back at once when it comes
-back, instead of after the session timeout. Two workers under one name would throw each other out, so the name belongs
-to a slot of the data folder that only one living process holds.
+A worker with a name of its own (a static member, KIP-345) that was killed gets its partitions back at once when it
+comes back, instead of after the session timeout. Two workers under one name would throw each other out, so the name
+belongs to a slot of the data folder that only one living process holds.
 """
 
 import fcntl
