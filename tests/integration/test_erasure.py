@@ -212,7 +212,9 @@ async def test_without_waiting_it_says_what_was_asked(
 
 async def test_somebody_who_was_never_here_is_erased_too(shop: Shop, worker: Worker, erase: Erase) -> None:
     told, _ = await erase("nobody", "--wait")
-    assert [each["found"].startswith("no record in") for each in told["places"][1:]] == [True, True]
+    _, changelog, assignment, edge = (each["found"] for each in told["places"])
+    assert [each.startswith("no record in") for each in (changelog, assignment)] == [True, True]
+    assert edge == "not asked: edge.urls names no node"
 
 
 async def test_where_no_worker_runs_it_says_so_and_the_erasure_is_done_later(
