@@ -11,7 +11,7 @@ a preview is asked for, and as not made when the banner is: what dies between th
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,7 +130,7 @@ class Pipeline:
         final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
         to_make = [(request, found) for request, found in looked if found is None or found.provisional]
         composed = self._compose(self.composer, [request for request, _ in to_make])
-        return [*final, *self._executor.map(self._store_one, composed, [preview for _, preview in to_make])]
+        return [*final, *self._store_all(self._store_one, composed, [preview for _, preview in to_make])]
 
     def _sketch_new(self, looked: _Looked) -> list[_Outcome]:
         """Return what is there, final or not, and sketch what is not."""
@@ -138,7 +138,7 @@ class Pipeline:
             raise ValueError("this pipeline has no sketcher")
         there = [_reused(request, found) for request, found in looked if found is not None]
         composed = self._compose(self.sketcher, [request for request, found in looked if found is None])
-        return [*there, *self._executor.map(self._store_preview, composed)]
+        return [*there, *self._store_all(self._store_preview, composed)]
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
         """Compose what may be composed: of a product whose picture is blocked, the block takes the banner's place."""
@@ -190,6 +190,12 @@ class Pipeline:
             return None
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
+
+    def _store_all(self, store: Callable[..., _Outcome], *of_each: Sequence[object]) -> list[_Outcome]:
+        """Store several at once. One fails: the others end first, or the next try would make them a second time."""
+        storing = [self._executor.submit(store, *one) for one in zip(*of_each, strict=True)]
+        wait(storing)
+        return [each.result() for each in storing]
 
     def _store_one(
         self,

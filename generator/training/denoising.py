@@ -40,7 +40,7 @@ class Plan:
     rate: float = 1e-3
     shards_first: int = 4
     """There before the first step."""
-    steps_per_shard: int = 75
+    steps_per_shard: int = 150
     """After so many, another one comes."""
     shards_kept: int = 48
     """Of more than these, the oldest are learnt from no longer."""

