@@ -58,6 +58,35 @@ def save_image_text_model(folder: Path) -> Path:
     return folder
 
 
+def save_siglip(folder: Path, *, second: bool = False) -> Path:
+    """Save a SigLIP of two layers a tower, with its processor; `second`: SigLIP 2 for pictures of any proportions.
+
+    As with theirs, a text comes without a mask, and the tokenizer knows no longest text.
+    """
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    specials = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
+    words = {word: at for at, word in enumerate([*specials, "▁", *"abcdefghijklmnopqrstuvwxyz"])}
+    tower = {"hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
+    text = {"vocab_size": len(words), "max_position_embeddings": 16, "projection_size": 32, **tower}
+    text |= {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
+    tokenizer = transformers.Siglip2Tokenizer(vocab=words, padding_side="right", model_input_names=["input_ids"])
+    if second:
+        vision = {"patch_size": 16, "num_patches": 256, **tower}
+        model = transformers.Siglip2Model(transformers.Siglip2Config(text_config=text, vision_config=vision))
+        processor = transformers.Siglip2Processor(transformers.Siglip2ImageProcessor(), tokenizer)
+    else:
+        vision = {"image_size": 32, "patch_size": 8, **tower}
+        model = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision))
+        pictures = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
+        processor = transformers.SiglipProcessor(pictures, tokenizer)
+    model.save_pretrained(folder, safe_serialization=True)
+    processor.save_pretrained(folder)
+    return folder
+
+
 def save_image_classifier(folder: Path, labels: tuple[str, ...]) -> Path:
     """Save a vision transformer of two layers that tells these labels apart, at random."""
     import torch

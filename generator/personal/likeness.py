@@ -41,11 +41,24 @@ class ClipLikeness:
 
         with torch.inference_mode():
             seen = self._processor(images=list(pictures), return_tensors="pt").to(self._device)
-            read = self._processor(text=list(texts), return_tensors="pt", padding=True, truncation=True)
-            of_pictures = _embedding(self._model.get_image_features(pixel_values=seen["pixel_values"]))
+            read = self._processor(
+                text=list(texts), return_tensors="pt", truncation=True, **_padding(self._model.config)
+            )
+            of_pictures = _embedding(self._model.get_image_features(**seen))
             of_texts = _embedding(self._model.get_text_features(**read.to(self._device)))
             cosines = _normed(of_pictures) @ _normed(of_texts).T
         return np.asarray(cosines.float().cpu().numpy(), np.float32)
+
+
+def _padding(config: Any) -> dict[str, Any]:
+    """Return how a model's texts are padded.
+
+    SigLIP and SigLIP 2 were trained on texts padded to all that they can read, as their model cards say: the padding is
+    in the embedding. A tokenizer's own limit may be infinite, so the model's is taken.
+    """
+    if config.model_type.startswith("siglip"):
+        return {"padding": "max_length", "max_length": config.text_config.max_position_embeddings}
+    return {"padding": True}
 
 
 def _embedding(output: Any) -> Any:

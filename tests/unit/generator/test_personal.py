@@ -161,6 +161,20 @@ class TestModels:
         assert np.abs(cosines).max() <= 1 + 1e-6
         assert len(np.unique(cosines)) == 6
 
+    @pytest.mark.parametrize("second", [False, True])
+    def test_siglip_reads_a_text_alike_whatever_texts_stand_beside_it(self, tmp_path: Path, second: bool):
+        pytest.importorskip("torch", reason="needs `make setup-gpu`")
+        from generator.personal.likeness import ClipLikeness
+        from tests.tiny_models import save_siglip
+
+        likeness = ClipLikeness(str(save_siglip(tmp_path / "tiny-siglip", second=second)), "cpu")
+        noise = list(np.random.default_rng(0).integers(0, 255, (2, 250, 300, 3), np.uint8))
+        alone, beside = (likeness.similarities(noise, ["mug", *others]) for others in ([], ["rattan " * 100]))
+        assert beside.shape == (2, 2)
+        assert np.abs(beside).max() <= 1 + 1e-6
+        assert alone[:, 0] == pytest.approx(beside[:, 0], abs=1e-5)
+        assert np.abs(beside[:, 0] - beside[:, 1]).min() > 1e-3
+
     def test_a_language_model_chooses_among_styles_whatever_shops_write(self, tmp_path: Path):
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
         from generator.describers.language_model import LanguageModel
