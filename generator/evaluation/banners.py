@@ -19,6 +19,7 @@ from generator.evaluation.likeness_of_product import fidelity, on, placed, ssim_
 from generator.evaluation.quality import Lpips, Naturalness
 from generator.evaluation.reading import Reader, readable, share_read
 from generator.evaluation.reporting import Figure, Report
+from generator.personal.choice import agreement, compared_with
 from generator.personal.likeness import Likeness
 from generator.ports import Image, ProductImage
 
@@ -119,16 +120,23 @@ def _read(headline: str, pixels: Image, reader: Reader | None) -> float | None:
 
 
 def _likeness_figures(manifest: Manifest, pixels: Image, cohort: Cohort | None, likeness: Likeness | None) -> Row:
-    """CLIP score of the picture with its description; d_p with what the cohort likes; d_t with the product."""
+    """CLIP score of the picture with its description; d_p and d_t with preference and target.
+
+    Of a banner in personal style these are the keywords that it was painted by; else what the cohort likes, the product.
+    """
     if likeness is None:
         return {"clip_score": None, "d_p": None, "d_t": None}
-    description = manifest.description
-    texts = [caption(description), target(description), preference(cohort) if cohort is not None else ""]
-    whole, product, liked = (float(each) for each in likeness.similarities([pixels], texts)[0])
+    description, style = manifest.description, manifest.provenance.personal
+    if style is not None:
+        liked, shown = compared_with(style.preference, style.target)
+    else:
+        liked, shown = preference(cohort) if cohort is not None else "", target(description)
+    texts = [caption(description), liked, shown]
+    of_caption, of_liked, of_shown = (float(each) for each in likeness.similarities([pixels], texts)[0])
     return {
-        "clip_score": _CLIP_SCALE * max(0.0, whole),
-        "d_p": _agreement(liked) if cohort is not None else None,
-        "d_t": _agreement(product),
+        "clip_score": _CLIP_SCALE * max(0.0, of_caption),
+        "d_p": agreement(of_liked) if liked else None,
+        "d_t": agreement(of_shown),
     }
 
 
@@ -145,11 +153,6 @@ def target(description: Description) -> str:
 def preference(cohort: Cohort) -> str:
     """Return what a cohort likes as words."""
     return f"a {', '.join(cohort.mood)} scene in {cohort.light} light"
-
-
-def _agreement(cosine: float) -> float:
-    """Return a cosine on PMG's scale, 0 to 1."""
-    return (1 + cosine) / 2
 
 
 def _by_size(rows: Sequence[Row]) -> list[Row]:

@@ -27,6 +27,11 @@ def tries(seed: int, alpha: float, count: int) -> list[Candidate]:
     ]
 
 
+def compared_with(preference: Sequence[str], target: Sequence[str]) -> list[str]:
+    """Return the two texts that a picture is compared with, for d_p and for d_t."""
+    return [f"a photo in the style: {', '.join(preference)}", f"a photo of {', '.join(target)}"]
+
+
 def agreement(similarity: float) -> float:
     """Return a cosine similarity as a number in (0, 1] whose logarithm exists."""
     return min(1.0, max(1e-6, (1 + similarity) / 2))

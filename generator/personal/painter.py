@@ -10,7 +10,7 @@ import numpy as np
 from contracts.manifest import PersonalStyle
 from generator.errors import PaintingFailed
 from generator.personal.behaviour import Behaviour
-from generator.personal.choice import Candidate, agreement, best, merit, tries
+from generator.personal.choice import Candidate, agreement, best, compared_with, merit, tries
 from generator.personal.likeness import Likeness
 from generator.personal.styles import KeywordWriter, target_keywords
 from generator.personal.weights import Weighted, weighted
@@ -121,8 +121,7 @@ class PersonalPainter:
         """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes."""
         assert self._likeness is not None
         pictures = [each.pixels for row in paintings for each in row]
-        texts = [f"a photo in the style: {', '.join(liked)}", f"a photo of {', '.join(target)}"]
-        cosines = self._likeness.similarities(pictures, texts).reshape(len(paintings), -1, 2)
+        cosines = self._likeness.similarities(pictures, compared_with(liked, target)).reshape(len(paintings), -1, 2)
         means = np.asarray(cosines, np.float64).mean(axis=1)
         return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
 

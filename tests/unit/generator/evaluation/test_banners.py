@@ -1,15 +1,19 @@
 """Judges of finished banners, on a banner that the studio makes of the example's own catalogue."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from msgspec import structs
+from numpy.typing import NDArray
 
 from catalog.files import read_catalogue
 from contracts.codecs import encode
 from contracts.errors import ConfigurationError
 from contracts.keys import manifest_object_key
+from contracts.manifest import PersonalStyle
 from contracts.messages import Rendition
 from contracts.sizes import RECTANGLE
 from demo.example import CATALOGUE
@@ -108,6 +112,55 @@ def test_a_product_without_a_picture_is_told(folder: Path, shop: Shop) -> None:
     report = evaluate_banners(read_exported(folder), Shop({}, shop.cohorts), Judges(), each=True)
     assert report.rows[0]["fidelity"] is None
     assert PRODUCT in report.notes["fidelity"]
+
+
+class Reads:
+    """Stands in for CLIP: a text that has one of these words is wholly alike, any other not at all."""
+
+    name = "reads"
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return 1 or 0 per text, the same for every picture."""
+        return np.array(
+            [[float(any(word in text for word in self._words)) for text in texts]] * len(pictures), np.float32
+        )
+
+
+def in_style(banner: ExportedBanner, style: PersonalStyle) -> ExportedBanner:
+    provenance = structs.replace(banner.manifest.provenance, personal=style)
+    return ExportedBanner(structs.replace(banner.manifest, provenance=provenance), banner.folder)
+
+
+@pytest.mark.parametrize(("word", "figure"), [("rattan", "d_p"), ("driftwood", "d_t")])
+def test_a_personal_banner_is_compared_with_the_keywords_that_it_was_painted_by(
+    folder: Path, word: str, figure: str
+) -> None:
+    (banner,) = read_exported(folder)
+    style = PersonalStyle(
+        alpha=0.5,
+        preference=("rattan", "airy"),
+        target=("driftwood",),
+        preference_repeats=1,
+        target_repeats=1,
+        guidance=1.0,
+        candidates=1,
+    )
+    row = evaluate_banners([in_style(banner, style)], Shop({}, {}), Judges(likeness=Reads(word))).rows[0]
+    assert row == row | {"d_p": 0.5, "d_t": 0.5, "clip_score": 0.0} | {figure: 1.0}
+
+
+def test_another_banner_is_compared_with_its_cohort_and_its_product(folder: Path, shop: Shop) -> None:
+    (banner,) = read_exported(folder)
+    cohort = shop.cohorts[banner.manifest.cohort_id]
+    liked = evaluate_banners([banner], shop, Judges(likeness=Reads(cohort.light))).rows[0]
+    assert liked == liked | {"d_p": 1.0, "d_t": 0.5}
+    shown = evaluate_banners([banner], Shop({}, {}), Judges(likeness=Reads(banner.manifest.description.subject))).rows[
+        0
+    ]
+    assert shown == shown | {"d_p": None, "d_t": 1.0, "clip_score": 2.5}
 
 
 def test_brisque_finds_a_blurred_noisy_picture_worse(folder: Path) -> None:
