@@ -72,6 +72,7 @@ class PaintedOnce:
             "provenance": msgspec.to_builtins(composed.provenance),
             "gates": msgspec.to_builtins(self.picture.gates),
             "stage_ms": composed.stage_ms,
+            "rejected": msgspec.to_builtins(composed.rejected),
         }
 
     def summary(self) -> str:

@@ -122,7 +122,7 @@ def _read(headline: str, pixels: Image, reader: Reader | None) -> float | None:
 def _likeness_figures(manifest: Manifest, pixels: Image, cohort: Cohort | None, likeness: Likeness | None) -> Row:
     """CLIP score of the picture with its description; d_p and d_t with preference and target.
 
-    Of a banner in personal style these are the keywords that it was painted by; else what the cohort likes, the product.
+    Of a banner in personal style, they are the keywords that it was painted by; else cohort and product as words.
     """
     if likeness is None:
         return {"clip_score": None, "d_p": None, "d_t": None}

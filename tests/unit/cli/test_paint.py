@@ -12,6 +12,16 @@ from cli.main import run_command
 
 PRODUCT, COHORT = "mug-stoneware-terracotta", "calm-home"
 
+BROKEN_PAINTER = """
+from generator.errors import PaintingFailed
+
+class Broken:
+    def __init__(self, settings):
+        pass
+    def paint(self, wishes):
+        raise PaintingFailed("out of paint")
+"""
+
 quiet_libraries = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 Paint = Callable[..., int]
 
@@ -61,6 +71,18 @@ def test_json_says_how_the_banner_came_about(paint: Paint, capsys: pytest.Captur
     told = json.loads(capsys.readouterr().out)
     assert (told["size"], told["provenance"]["engine"]) == ("300x250", "studio")
     assert told["description"]["subject"] == "mug"
+
+
+def test_json_tells_attempts_that_were_thrown_away(
+    paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken_painter.py").write_text(BROKEN_PAINTER)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert paint("--painter", "broken_painter:Broken", "--json", "--size", "300x250") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["provenance"]["engine"] == "studio"
+    assert [each["reason"] for each in told["rejected"]] == ["out of paint"] * 2
+    assert len({each["seed"] for each in told["rejected"]}) == 2
 
 
 @pytest.mark.parametrize(
