@@ -36,10 +36,10 @@ bench: $(VENV)/.dev ## Measure, side by side (ARGS="--help").
 
 setup: $(VENV)/.dev ## Install what development needs.
 
-setup-gpu: $(VENV)/.gpu ## Install language and diffusion models' libraries too (torch: about 4.7 GB).
+setup-gpu: $(VENV)/.gpu $(VENV)/.evaluate ## Install models' libraries and judges of banners, too (torch: about 4.7 GB).
 
 requirements: $(VENV)/.uv ## Pin every dependency anew from pyproject.toml.
-	for extra in base demo dev gpu; do \
+	for extra in base demo dev gpu evaluate; do \
 	    $(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 	        --custom-compile-command "make requirements" $$([ $$extra = base ] || echo "--extra $$extra") \
 	        $$([ $$extra = base ] || echo "-c requirements/base.txt") pyproject.toml -o requirements/$$extra.txt || exit 1; \

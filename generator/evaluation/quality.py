@@ -60,7 +60,7 @@ class Lpips:
             import torch  # noqa: PLC0415
             from safetensors.torch import load_file  # noqa: PLC0415
         except ImportError as error:
-            raise ConfigurationError(f"LPIPS needs pip install lpips torchvision ({error})") from error
+            raise ConfigurationError(f"LPIPS needs pip install 'bannerstream[lpips]' ({error})") from error
         try:
             if network.suffix == ".safetensors":
                 weights = load_file(network)

@@ -1,18 +1,20 @@
 """docs/dependencies.md says why each package is there, and names no other."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 PAGE = (ROOT / "docs/dependencies.md").read_text()
 
 
 def declared(extra: str | None) -> set[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    lines = PROJECT["dependencies"] if extra is None else EXTRAS[extra]
     names = {re.split(r"[\[<>=!~ ]", line, maxsplit=1)[0] for line in lines}
     return names - {"bannerstream"}
 
@@ -23,6 +25,33 @@ def documented(extra: str | None) -> set[str]:
     return set(re.findall(r"(?m)^\| `([^`]+)` \| \S", section))
 
 
-@pytest.mark.parametrize("extra", [None, "demo", "gpu", "dev"])
+@pytest.mark.parametrize("extra", [None, *EXTRAS])
 def test_each_dependency_has_its_reason(extra: str | None) -> None:
     assert documented(extra) == declared(extra)
+
+
+def pins(file: Path) -> dict[str, set[str]]:
+    """Return the versions of each package, with the machines that each is for."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"(?m)^([\w.-]+)==(.+?) *\\?$", file.read_text()):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def test_setup_gpu_alone_installs_models_and_judges() -> None:
+    dry = ["make", "--dry-run", "--always-make", "VENV=nowhere", "setup-gpu"]
+    told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    installed = {name for file in re.findall(r"-r (requirements/\S+)", told) for name in pins(ROOT / file)}
+    assert installed >= declared(None) | declared("gpu") | declared("evaluate")
+
+
+def test_files_that_go_into_one_environment_agree() -> None:
+    every = [pins(file) for file in sorted((ROOT / "requirements").glob("*.txt"))]
+    names = {name for each in every for name in each}
+    assert {name for name in names if len({frozenset(each[name]) for each in every if name in each}) > 1} == set()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda file: file.name)
+def test_pins_name_no_registry_and_nothing_that_is_compiled_for_minutes(file: Path) -> None:
+    assert "://" not in file.read_text()
+    assert all("sys_platform == 'never'" in each for each in pins(file).get("llama-cpp-python", ()))
