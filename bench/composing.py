@@ -6,8 +6,6 @@ of `Composer.compose_all`. Rounds repeat the same banners after one that is not 
 as they are in a worker that has run for a while. CPU time counts every thread.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -16,11 +14,12 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, TypeVar
 
+from bench.arena.stage import parser, reporting
 from catalog.files import read_catalogue
 from contracts.catalog import Cohort, Product, with_rev
 from contracts.keys import banner_key
 from contracts.messages import BannerRequest
-from contracts.sizes import BannerSize
+from contracts.sizes import SIZES, BannerSize
 from demo.example import CATALOGUE
 from generator import layout
 from generator.composing import Composer, Job
@@ -150,10 +149,12 @@ def measure(jobs: Sequence[Job]) -> Clock:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench composing", description=__doc__.splitlines()[0])
-    parser.add_argument("--banners", type=int, default=16, help="products of the catalogue, from the first")
-    parser.add_argument("--rounds", type=int, default=3, help="after one that is not counted")
-    options = parser.parse_args(arguments)
+    made = parser("composing", __doc__ or "")
+    made.add_argument("--banners", type=int, default=16, help="products of the catalogue, from the first; 16")
+    options = made.parse_args(arguments)
+    if options.quick:
+        options.banners, options.rounds = 2, 1
+    report = reporting(options.out)
     jobs = example_jobs(options.banners)
     _, *rounds = [measure(jobs) for _ in range(options.rounds + 1)]
     for stage in rounds[0].cpu:
@@ -161,8 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             median(each[stage] for each in clocks) * 1000 / len(jobs)
             for clocks in ([one.cpu for one in rounds], [one.wall for one in rounds])
         )
-        line = {"bench": "composing", "stage": stage, "banners": len(jobs)}
-        print(json.dumps(line | {"cpu_ms": round(cpu, 1), "wall_ms": round(wall, 1)}))
+        common = {"bench": "composing", "stage": stage, "banners": len(jobs), "sizes": len(SIZES)}
+        report({**common, "cpu_ms": round(cpu, 1), "wall_ms": round(wall, 1)})
 
 
 if __name__ == "__main__":

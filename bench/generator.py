@@ -75,10 +75,10 @@ def _measure_painters(model: Model, told: dict[str, object], options: argparse.N
 
 def _measure_worker(model: Model, told: dict[str, object], options: argparse.Namespace, report: Report) -> None:
     tell(f"{told['architecture']}, the whole worker on {options.banners} banners")
-    for _ in range(options.rounds):
+    for number in range(1, options.rounds + 1):
         alone = painter_alone(model, options.banners)
         whole = asyncio.run(worker_rate(model, options.banners, kafka=options.kafka, s3=options.s3))
-        common = {"bench": "generator", **told, "banners": options.banners}
+        common = {"bench": "generator", **told, "banners": options.banners, "round": number}
         report({**common, "system": "painter-alone", "images_per_s": round(alone, 3)})
         report({**common, "system": "worker", "images_per_s": round(whole, 3), "of_painter": round(whole / alone, 3)})
 

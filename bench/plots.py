@@ -55,9 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read(folder: Path) -> list[Line]:
-    """Return the lines of every file in a folder, by name; none if there is no such folder."""
-    files = sorted(folder.glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
+    """Return the lines of every file in a folder, by name; none if there is no such folder.
+
+    What a run says once, holds for all its lines: the device, and whether it was a quick look.
+    """
+    lines: list[Line] = []
+    for file in sorted(folder.glob("*.jsonl")):
+        said: Line = {}
+        for line in map(json.loads, filter(None, file.read_text(encoding="utf-8").splitlines())):
+            if line.get("bench") == "machine":
+                said = {"quick": True} if "--quick" in str(line.get("command")).split() else {}
+            elif "device" in line:
+                said |= {"device": line["device"]}
+            lines.append(said | line)
+    return lines
 
 
 def throughput(lines: Sequence[Line]) -> Figure | None:

@@ -93,6 +93,20 @@ TABLES = {
         },
         {"ms": "median ms"},
     ),
+    "generator": Table(
+        {
+            "device": "device",
+            "architecture": "architecture",
+            "decoder": "decoder",
+            "system": "system",
+            "size": "banner",
+            "painted": "painted",
+            "batch": "batch",
+            "compiled": "compiled",
+        },
+        {"images_per_s": "images/s", "latency_ms": "ms a batch", "of_painter": "share of the painter"},
+    ),
+    "composing": Table({"stage": "stage"}, {"cpu_ms": "processor ms", "wall_ms": "ms"}),
     "edge": Table(
         {"case": "case"},
         {
@@ -121,7 +135,8 @@ def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
     machines = [each for each in lines if each.get("bench") == "machine"]
-    measured = {name: [each for each in lines if each.get("bench") == name] for name in TABLES}
+    of_each = {name: [each for each in lines if each.get("bench") == name] for name in TABLES}
+    measured = {name: _without_quick(each) or each for name, each in of_each.items()}
     return environment.get_template("performance.md.j2").render(
         machine=machines[-1] if machines else None,
         commits=sorted({str(each.get("commit")) for each in machines}),
@@ -133,8 +148,13 @@ def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -
         striven_for=STRIVEN_FOR,
         intervals={work: interval_for(lines, STRIVEN_FOR, work) for work in ("common", "full")},
         disqualified=sum(not each.get("correct", True) for each in lines),
+        quick=any(each.get("quick") for each in lines),
         fell_behind=sum(bool(each.get("fell_behind")) for each in lines),
     )
+
+
+def _without_quick(lines: Sequence[Line]) -> list[Line]:
+    return [each for each in lines if not each.get("quick")]
 
 
 def _as_typed(command: str) -> str:
@@ -143,12 +163,14 @@ def _as_typed(command: str) -> str:
 
 
 def target_row(target: Target, lines: Sequence[Line]) -> dict[str, str]:
-    """Return a target as the page shows it."""
-    figure = target.figure(lines)
+    """Return a target as the page shows it. A quick look has a figure where there is no other, and meets nothing."""
+    figure = target.figure(_without_quick(lines))
     verdict = "not measured"
     if figure is not None:
         missed = target.missed_by(figure)
         verdict = f"**missed by {missed:.0%}**" if missed else "met"
+    elif (figure := target.figure(lines)) is not None:
+        verdict = "not measured but for a quick look"
     unit = f" {target.unit}" if target.unit not in {"", "×"} else target.unit
     return {
         "what": target.what,
@@ -163,7 +185,7 @@ def table(shape: Table, lines: Sequence[Line]) -> str:
     """Return a Markdown table: medians over rounds, in brackets the least and the most; without what is wrong."""
     rows: dict[tuple[object, ...], list[Line]] = {}
     for line in lines:
-        if line.get("correct", True):
+        if line.get("correct", True) and any(field in line for field in shape.values):
             rows.setdefault(tuple(line.get(field) for field in shape.by), []).append(line)
     shown = [field for field in shape.values if any(each.get(field) is not None for each in lines)]
     head = [*shape.by.values(), *(shape.values[field] for field in shown), "rounds"]
@@ -191,6 +213,8 @@ def number(value: float) -> str:
 
 
 def _named(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
         return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
     return str(value)

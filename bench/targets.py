@@ -136,7 +136,60 @@ def edge_figure(case: str, field: str, **wanted: object) -> Callable[[Sequence[L
     return lambda lines: median_of(lines, field, bench="edge", case=case, **wanted)
 
 
+def on(device: str, lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of a device whose name has this in it."""
+    return [each for each in lines if device in str(each.get("device"))]
+
+
+def painter_at_best(
+    field: str, best: Callable[[Iterable[float]], float], **wanted: object
+) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: a model of SD-Turbo's size paints 512x512 on an H200, at its best batch, compiled or not."""
+    place = {"bench": "generator", "system": "painter", "architecture": "sd-turbo", "size": "512x512"}
+
+    def figure(lines: Sequence[Line]) -> float | None:
+        found = chosen(on("H200", lines), **place, **wanted)
+        settings = {(each["batch"], each["compiled"]) for each in found}
+        medians = [median_of(found, field, batch=batch, compiled=compiled) for batch, compiled in settings]
+        known = [each for each in medians if each is not None]
+        return best(known) if known else None
+
+    return figure
+
+
+def worker_share(device: str, architecture: str) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: the whole worker's pictures per second as a share of what its painter makes alone."""
+    wanted = {"bench": "generator", "system": "worker", "architecture": architecture}
+    return lambda lines: median_of(on(device, lines), "of_painter", **wanted)
+
+
+def painter_beside_diffusers(lines: Sequence[Line]) -> float | None:
+    """Return the painter's rate on CPU over that of diffusers: the least of the settings in which both paint alike."""
+    by = ("decoder", "size", "batch", "compiled")
+    found = chosen(on("cpu", lines), bench="generator", architecture="reduced")
+    settings = {tuple(each[field] for field in by) for each in found if each.get("painted") == each.get("size", "")}
+    ratios = []
+    for setting in settings:
+        alike = dict(zip(by, setting, strict=True)) | {"painted": setting[1]}
+        ours, theirs = (median_of(found, "images_per_s", system=each, **alike) for each in ("painter", "diffusers"))
+        if ours is not None and theirs:
+            ratios.append(ours / theirs)
+    return min(ratios, default=None)
+
+
+def studio_banner(lines: Sequence[Line]) -> float | None:
+    """Return milliseconds of one core for a banner of the studio in every size."""
+    return median_of(lines, "cpu_ms", bench="composing", stage="all")
+
+
+def encoding(lines: Sequence[Line]) -> float | None:
+    """Return milliseconds of one core to encode a banner, the mean of its sizes."""
+    found = chosen(lines, bench="composing", stage="encode")
+    return median([each["cpu_ms"] / each["sizes"] for each in found]) if found else None
+
+
 _STREAMS = "python -m bench streams --work common,full --users 1000,200000 --events 5000000"
+_GENERATOR = "python -m bench generator"
 
 TARGETS = (
     Target(
@@ -200,5 +253,37 @@ TARGETS = (
     Target(
         "the same: memory, at most", 400.0, False, "MB",
         "python -m bench edge --case load", edge_figure("load", "peak_mb", visitors=1_000_000),
+    ),
+    Target(
+        "an H200, SD-Turbo's size, 512x512 in one step with TAESD", 250.0, True, "images/s", _GENERATOR,
+        painter_at_best("images_per_s", max, decoder="taesd"),
+    ),
+    Target(
+        "the same with the full VAE", 90.0, True, "images/s", _GENERATOR,
+        painter_at_best("images_per_s", max, decoder="vae"),
+    ),
+    Target(
+        "the same with TAESD, one picture alone", 12.0, False, "ms", _GENERATOR,
+        painter_at_best("latency_ms", min, decoder="taesd", batch=1),
+    ),
+    Target(
+        "the whole worker there, against its painter alone", 0.9, True, "×", _GENERATOR,
+        worker_share("H200", "sd-turbo"),
+    ),
+    Target(
+        "on CPU: painter against plain diffusers, the least of equal settings", 1.0, True, "×", _GENERATOR,
+        painter_beside_diffusers,
+    ),
+    Target(
+        "on CPU: the whole worker, against its painter alone", 0.9, True, "×", _GENERATOR,
+        worker_share("cpu", "reduced"),
+    ),
+    Target(
+        "encoding a banner as WebP and JPEG, the mean of its four sizes, one core", 8.0, False, "ms",
+        "python -m bench composing", encoding,
+    ),
+    Target(
+        "a banner of the studio in four sizes, one core", 250.0, False, "ms",
+        "python -m bench composing", studio_banner,
     ),
 )  # fmt: skip

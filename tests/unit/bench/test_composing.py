@@ -6,7 +6,8 @@ from contracts.sizes import SIZES
 
 def test_prints_one_line_per_stage_and_the_stages_make_up_the_whole(capsys):
     composing.main(["--banners", "1", "--rounds", "1"])
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    machine, *lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert machine["bench"] == "machine"
     stages = {line["stage"]: line for line in lines}
     assert set(stages) == {"plan", "paint", "lay_out", "encode", "judge", "all"}
     assert all(line["bench"] == "composing" and line["banners"] == 1 for line in lines)

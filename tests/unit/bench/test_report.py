@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bench import report
+from bench import plots, report
 from bench.targets import TARGETS, interval_for
 
 
@@ -112,3 +112,74 @@ def test_a_quick_look_meets_no_target():
     quick += [changelog(1.0, 0.01) | {"users": 1_000}]
     for words in ("memory at rest", "poison", "changelog records"):
         assert verdict(quick, words)[1] == "not measured"
+
+
+def painted(system, rate, **more):
+    line = {"bench": "generator", "device": "NVIDIA H200", "system": system, "architecture": "sd-turbo"}
+    line |= {"decoder": "taesd", "size": "512x512", "painted": "512x512", "batch": 1, "compiled": False}
+    return line | {"images_per_s": rate, "latency_ms": 1000 / rate} | more
+
+
+def on_cpu(system, rate, **more):
+    return painted(system, rate, device="cpu, 2 threads", architecture="reduced", **more)
+
+
+def test_on_a_gpu_the_painter_counts_at_its_best_setting_and_on_that_gpu_only():
+    lines = [painted("painter", 100.0), painted("painter", 260.0, batch=16), painted("painter", 200.0, compiled=True)]
+    lines += [
+        painted("painter", 80.0, decoder="vae"),
+        painted("diffusers", 900.0),
+        painted("painter", 900.0, size="8x8"),
+    ]
+    assert verdict(lines, "one step with TAESD") == ("260 images/s", "met")
+    assert verdict(lines, "full VAE") == ("80 images/s", "**missed by 11%**")
+    assert verdict(lines, "one picture alone") == ("5 ms", "met")
+    elsewhere = [each | {"device": "NVIDIA A100"} for each in lines]
+    assert verdict(elsewhere, "one step with TAESD") == ("", "not measured")
+
+
+def test_painter_and_diffusers_are_compared_where_they_paint_alike():
+    lines = [on_cpu("painter", 4.0), on_cpu("diffusers", 2.0)]
+    lines += [on_cpu("painter", 3.0, batch=2), on_cpu("diffusers", 2.0, batch=2), on_cpu("painter", 1.0, batch=4)]
+    wide = {"size": "512x128"}
+    lines += [on_cpu("painter", 1.0, painted="384x192", **wide), on_cpu("diffusers", 2.0, painted="512x128", **wide)]
+    assert verdict(lines, "plain diffusers") == ("1.50×", "met")
+    assert verdict(lines[-3:], "plain diffusers") == ("", "not measured")
+
+
+@pytest.mark.parametrize(("make", "words"), [(painted, "worker there"), (on_cpu, "CPU: the whole worker")])
+def test_a_worker_is_told_as_a_share_of_its_painter(make, words):
+    lines = [make("painter-alone", 10.0), make("worker", 8.0, of_painter=0.8), make("worker", 9.5, of_painter=0.95)]
+    assert verdict([*lines, make("worker", 9.2, of_painter=0.92)], words) == ("0.92×", "met")
+
+
+def test_a_studio_banner_and_its_encoding_are_told_by_processor_time():
+    line = {"bench": "composing", "banners": 16, "sizes": 4, "wall_ms": 1.0}
+    lines = [line | {"stage": "all", "cpu_ms": 300.0}, line | {"stage": "encode", "cpu_ms": 30.0}]
+    assert verdict(lines, "banner of the studio") == ("300 ms", "**missed by 20%**")
+    assert verdict(lines, "encoding") == ("7.50 ms", "met")
+    assert "| encode | 30 | 1 | 1 |" in report.render(lines)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [(" --quick", "not measured but for a quick look"), ("", "met")], ids=["quick", "whole"]
+)
+def test_what_a_run_says_once_holds_for_all_its_lines(tmp_path, option, said):
+    told = {"bench": "generator", "device": "cpu, 1 threads", "torch": "2"}
+    lines = [on_cpu("painter", 4.0), on_cpu("diffusers", 2.0)]
+    lines = [{name: value for name, value in each.items() if name != "device"} for each in lines]
+    lines = [{"bench": "machine"} | MACHINE | {"command": f"python -m bench generator{option}"}, told, *lines]
+    lines += [{"bench": "machine"} | MACHINE, LATENCY]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    read = plots.read(tmp_path)
+    assert verdict(read, "plain diffusers") == ("2×", said)
+    assert verdict(read, "10,000 events a second")[1] == "**missed by 20%**"
+    page = report.render(read)
+    assert "| cpu, 1 threads | reduced | taesd | painter | 512x512 | 512x512 | 1 | False | 4 | 250 | 1 |" in page
+    assert ("A quick look is" in page) == bool(option)
+
+
+def test_a_quick_look_is_in_a_table_only_where_nothing_else_is():
+    quick = on_cpu("painter", 7.0, quick=True)
+    assert "| 7 |" in report.render([quick])
+    assert "| 4 |" in report.render([quick, on_cpu("painter", 4.0)])
