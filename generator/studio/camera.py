@@ -67,7 +67,7 @@ def _backdrop(stops: Stops, width: int, height: int) -> Plane:
     return np.repeat(column.astype(np.float32)[:, None], width, axis=1)
 
 
-def _row(colour: Sequence[float], width: int) -> Plane:
+def _row(colour: Sequence[float] | NDArray[np.floating], width: int) -> Plane:
     """Return a row of one colour: numpy multiplies a picture by rows quickly, by a colour slowly (`colour.grey`)."""
     return np.tile(np.array(colour, np.float32), (width, 1))
 
@@ -196,7 +196,7 @@ def _develop(picture: Plane, darker: float) -> Plane:
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     vignette = 1 - np.float32(darker) * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
-    picture = np.asarray(picture * grey(vignette), np.float32)
+    picture = np.asarray(picture * grey(np.asarray(vignette, np.float32)), np.float32)
     # Where light overflows it bleaches, as film does: a golden window turns white, not yellow.
     peak: Plane = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
     bleach = np.clip((peak - 1.1) / 3.0, 0, 0.85)

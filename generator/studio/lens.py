@@ -46,7 +46,7 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
     alpha = opaque / np.float32(255)
     strength = alpha * np.float32(layer.gain)
     # A channel at a time, as in `colour.grey`.
-    light = [decode(channel) * strength for channel in (red, green, blue)]
+    light = [decode(np.asarray(channel, np.uint8)) * strength for channel in (red, green, blue)]
     return np.asarray(cv2.merge([*light, np.zeros_like(alpha) if layer.glows else alpha]), np.float32)
 
 
