@@ -177,7 +177,7 @@ def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[floa
 
 
 def _lab(pixels: Image) -> Colours:
-    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), dtype=np.float32)
+    return np.asarray(cv2.cvtColor(np.divide(pixels, 255, dtype=np.float32), cv2.COLOR_RGB2LAB), dtype=np.float32)
 
 
 def _median(colours: Colours) -> Colours:

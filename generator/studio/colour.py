@@ -41,21 +41,21 @@ def from_hex(colour: str) -> Oklch:
 
 def to_hex(colour: Oklch) -> str:
     """Return `#rrggbb`, the chroma reduced until the colour exists in sRGB."""
-    chroma = colour.chroma
-    rgb = _to_linear(Oklch(colour.lightness, chroma, colour.hue))
-    while chroma > 0.001 and not all(-0.001 <= channel <= 1.001 for channel in rgb):
+    lightness, chroma, hue = colour
+    turn = math.radians(hue)
+    across, down = math.cos(turn), math.sin(turn)
+    rgb = _to_linear(lightness, chroma * across, chroma * down)
+    while chroma > 0.001 and not (min(rgb) >= -0.001 and max(rgb) <= 1.001):
         chroma *= 0.92
-        rgb = _to_linear(Oklch(colour.lightness, chroma, colour.hue))
-    return "#" + "".join(f"{round(255 * _encode(min(max(channel, 0.0), 1.0))):02x}" for channel in rgb)
+        rgb = _to_linear(lightness, chroma * across, chroma * down)
+    red, green, blue = rgb
+    return f"#{_byte(red):02x}{_byte(green):02x}{_byte(blue):02x}"
 
 
 @lru_cache(4096)
 def mix(first: str, second: str, share: float) -> str:
     """Return the colour `share` of the way from first to second, straight through OKLab."""
-    one, two = from_hex(first), from_hex(second)
-    a = _blend(one.chroma * math.cos(math.radians(one.hue)), two.chroma * math.cos(math.radians(two.hue)), share)
-    b = _blend(one.chroma * math.sin(math.radians(one.hue)), two.chroma * math.sin(math.radians(two.hue)), share)
-    lightness = _blend(one.lightness, two.lightness, share)
+    lightness, a, b = (_blend(one, two, share) for one, two in zip(_oklab(first), _oklab(second), strict=True))
     return to_hex(Oklch(lightness, math.hypot(a, b), math.degrees(math.atan2(b, a)) % 360))
 
 
@@ -66,6 +66,12 @@ def shift(colour: str, lightness: float = 0.0, chroma: float = 1.0, hue: float =
     return to_hex(Oklch(min(max(base.lightness + lightness, 0.0), 1.0), base.chroma * chroma, (base.hue + hue) % 360))
 
 
+@lru_cache(4096)
+def _oklab(colour: str) -> tuple[float, float, float]:
+    lightness, chroma, hue = from_hex(colour)
+    return lightness, chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
+
+
 def linear(colour: str) -> Rgb:
     """Return the linear-light RGB of `#rrggbb`."""
     red, green, blue = (_decode(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
@@ -73,7 +79,7 @@ def linear(colour: str) -> Rgb:
 
 
 def decode(pixels: NDArray[np.uint8]) -> Plane:
-    """Return linear light of the colours of RGBA bytes, and their alpha as 0..1."""
+    """Return the linear light of bytes."""
     return np.asarray(cv2.LUT(pixels, _DECODE), np.float32)
 
 
@@ -83,21 +89,31 @@ def encode(light: Plane) -> Plane:
     return _ENCODE[steps]
 
 
+def grey(plane: Plane) -> Plane:
+    """Return a plane as a picture of three such channels.
+
+    Like shapes multiply five times as quickly as a picture and a plane: numpy would loop over every pixel's three.
+    """
+    return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)
+
+
 def _blend(first: float, second: float, share: float) -> float:
     return first * (1 - share) + second * share
 
 
-def _to_linear(colour: Oklch) -> Rgb:
-    a = colour.chroma * math.cos(math.radians(colour.hue))
-    b = colour.chroma * math.sin(math.radians(colour.hue))
-    cone_l = (colour.lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-    cone_m = (colour.lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    cone_s = (colour.lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+def _to_linear(lightness: float, a: float, b: float) -> Rgb:
+    cone_l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    cone_m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    cone_s = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
     return (
         4.0767416621 * cone_l - 3.3077115913 * cone_m + 0.2309699292 * cone_s,
         -1.2684380046 * cone_l + 2.6097574011 * cone_m - 0.3413193965 * cone_s,
         -0.0041960863 * cone_l - 0.7034186147 * cone_m + 1.7076147010 * cone_s,
     )
+
+
+def _byte(channel: float) -> int:
+    return round(255 * _encode(channel)) if 0.0 < channel < 1.0 else 255 * (channel >= 1.0)
 
 
 def _decode(value: float) -> float:
@@ -108,5 +124,5 @@ def _encode(value: float) -> float:
     return value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
 
 
-_DECODE = np.array([[(*[_decode(step / 255)] * 3, step / 255) for step in range(256)]], np.float32)
+_DECODE = np.array([_decode(step / 255) for step in range(256)], np.float32)
 _ENCODE = np.array([255 * _encode(step / _ENCODE_STEPS) for step in range(_ENCODE_STEPS + 1)], np.float32)

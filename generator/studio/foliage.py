@@ -13,8 +13,10 @@ def leaf(x: float, y: float, angle: float, length: float, width: float, colour: 
     end_x, end_y = x + math.cos(angle) * length, y + math.sin(angle) * length
     side_x, side_y = -math.sin(angle) * width, math.cos(angle) * width
     mid_x, mid_y = x + (end_x - x) * 0.42, y + (end_y - y) * 0.42
+    # Written out instead of through `d`: there are hundreds in a picture.
     return path(
-        d("M", x, y, "Q", mid_x + side_x, mid_y + side_y, end_x, end_y, "Q", mid_x - side_x, mid_y - side_y, x, y),
+        f"M {x:.1f} {y:.1f} Q {mid_x + side_x:.1f} {mid_y + side_y:.1f} {end_x:.1f} {end_y:.1f} "
+        f"Q {mid_x - side_x:.1f} {mid_y - side_y:.1f} {x:.1f} {y:.1f}",
         colour,
     )
 

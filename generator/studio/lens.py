@@ -42,11 +42,12 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
     )
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
     drawn = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), np.uint8)
-    light = decode(np.asarray(cv2.cvtColor(drawn, cv2.COLOR_BGRA2RGBA), np.uint8))
-    light[..., :3] *= light[..., 3:] * np.float32(layer.gain)
-    if layer.glows:
-        light[..., 3] = 0
-    return light
+    blue, green, red, opaque = cv2.split(drawn)
+    alpha = opaque / np.float32(255)
+    strength = alpha * np.float32(layer.gain)
+    # A channel at a time, as in `colour.grey`.
+    light = [decode(np.asarray(channel, np.uint8)) * strength for channel in (red, green, blue)]
+    return np.asarray(cv2.merge([*light, np.zeros_like(alpha) if layer.glows else alpha]), np.float32)
 
 
 def defocus(light: Plane, radius: float) -> Plane:
