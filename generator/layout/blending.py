@@ -36,11 +36,6 @@ def blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> N
     blend(pixels[y:bottom, x:right], mask[y - top : bottom - top, x - left : right - left], colour)
 
 
-def grey(plane: Floats) -> Floats:
-    """Return a plane as a picture of three such channels: numpy multiplies these quickly, a pixel's three slowly."""
-    return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)
-
-
 def round_rect(width: int, height: int, box: Box, radius: float) -> Floats:
     """Return the anti-aliased coverage of a rectangle with round corners, on a picture of width x height."""
     x = np.abs(np.arange(width, dtype=np.float32)[None, :] + 0.5 - box.x - box.width / 2) - (box.width / 2 - radius)

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.blending import grey, round_rect
+from generator.layout.blending import round_rect
+from generator.planes import grey
 from generator.ports import Box, Image, LightSide, ProductImage, Shadow
 
 Floats = NDArray[np.float32]

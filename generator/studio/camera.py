@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.planes import grey
 from generator.ports import Box, Image
 from generator.studio import surfaces
-from generator.studio.colour import Plane, encode, grey, linear
+from generator.studio.colour import Plane, encode, linear
 from generator.studio.lens import defocus, photograph, soften
 from generator.studio.light import Light
 from generator.studio.scene import Scene, Stage, Stops
@@ -68,7 +69,7 @@ def _backdrop(stops: Stops, width: int, height: int) -> Plane:
 
 
 def _row(colour: Sequence[float] | NDArray[np.floating], width: int) -> Plane:
-    """Return a row of one colour: numpy multiplies a picture by rows quickly, by a colour slowly (`colour.grey`)."""
+    """Return a row of one colour: numpy multiplies a picture by rows quickly, by a colour slowly (`planes.grey`)."""
     return np.tile(np.array(colour, np.float32), (width, 1))
 
 

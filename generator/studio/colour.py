@@ -89,14 +89,6 @@ def encode(light: Plane) -> Plane:
     return _ENCODE[steps]
 
 
-def grey(plane: Plane) -> Plane:
-    """Return a plane as a picture of three such channels.
-
-    Like shapes multiply five times as quickly as a picture and a plane: numpy would loop over every pixel's three.
-    """
-    return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)
-
-
 def _blend(first: float, second: float, share: float) -> float:
     return first * (1 - share) + second * share
 

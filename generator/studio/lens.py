@@ -45,7 +45,7 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
     blue, green, red, opaque = cv2.split(drawn)
     alpha = opaque / np.float32(255)
     strength = alpha * np.float32(layer.gain)
-    # A channel at a time, as in `colour.grey`.
+    # A channel at a time, as in `planes.grey`.
     light = [decode(np.asarray(channel, np.uint8)) * strength for channel in (red, green, blue)]
     return np.asarray(cv2.merge([*light, np.zeros_like(alpha) if layer.glows else alpha]), np.float32)
 
