@@ -1,8 +1,9 @@
 """Paints for many callers at once: what they wish for is painted together by shape and adapter, on one thread.
 
 Stands where a painter stands. Callers block in `paint` (each on a thread of its own); their wishes wait as tickets,
-a dispatcher forms batches of them, the supervised model paints one batch after the other. What a caller does with its
-pictures (laying out, judging, encoding, storing) happens on the caller's threads, while the next batch is painted.
+a dispatcher forms batches of them, the supervised model paints one batch after the other. A caller finishes its
+pictures itself (fitting them to the banner; then laying out, judging, encoding, storing), while the next batch is
+painted.
 """
 
 import threading
@@ -15,7 +16,7 @@ import structlog
 
 from generator.errors import OutOfMemory, PaintingFailed
 from generator.metrics import GeneratorMetrics
-from generator.ports import BatchPainter, Painting, SceneWish
+from generator.ports import BatchPainter, Painting, SceneWish, Unfinished
 from generator.serving.batching import Batches, Ticket
 from generator.serving.limits import BatchLimits
 from generator.serving.supervised import LOADING_S, SupervisedModel
@@ -28,7 +29,7 @@ Outcome = Painting | PaintingFailed
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     wish: SceneWish
-    outcome: "Future[Outcome]" = field(default_factory=Future)
+    outcome: "Future[Outcome | Unfinished]" = field(default_factory=Future)
 
 
 class PaintServer:
@@ -85,7 +86,7 @@ class PaintServer:
             self._callers += 1
             self._changed.notify()
         try:
-            return [each.outcome.result() for each in wanted]
+            return [_finished(each.outcome.result()) for each in wanted]
         finally:
             with self._changed:
                 self._callers -= 1
@@ -118,7 +119,7 @@ class PaintServer:
         kind, wishes = tickets[0].kind, [ticket.item.wish for ticket in tickets]
         self._metrics.images_together.observe(len(wishes))
         try:
-            paintings = self._model.run(lambda painter: painter.paint(wishes))
+            paintings = self._model.run(lambda painter: painter.paint_raw(wishes))
         except OutOfMemory as error:
             self._halve(tickets, kind, error)
             return
@@ -156,9 +157,18 @@ def warm(painter: BatchPainter, wishes: Sequence[SceneWish]) -> None:
     for wish in wishes:
         if (kind := painter.batch_key(wish)) not in seen:
             seen.add(kind)
-            for outcome in painter.paint([wish]):
+            for outcome in map(_finished, painter.paint_raw([wish])):
                 if isinstance(outcome, PaintingFailed):
                     raise outcome
+
+
+def _finished(outcome: Outcome | Unfinished) -> Outcome:
+    if isinstance(outcome, Painting | PaintingFailed):
+        return outcome
+    try:
+        return outcome()
+    except Exception as error:  # one that cannot be finished fails alone
+        return PaintingFailed(f"{type(error).__name__}: {error}")
 
 
 def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -113,8 +114,8 @@ def test_what_the_model_raises_reaches_the_callers_and_the_next_batch_is_painted
 
 def test_a_painter_that_returns_too_few_fails_its_batch() -> None:
     class Short(FakePainter):
-        def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-            return super().paint(wishes)[1:]
+        def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+            return super().paint_raw(wishes)[1:]
 
     (outcome,) = server(Short()).paint([wish()])
     assert isinstance(outcome, PaintingFailed)
@@ -157,3 +158,44 @@ def test_pictures_are_finished_while_the_next_are_painted() -> None:
         assert paintings(first.result())
         first_is_back.set()
         assert paintings(second.result())
+
+
+class Raw(FakePainter):
+    """Leaves its pictures unfinished, as a model does; `finish` is called on the thread that finishes one."""
+
+    def __init__(self, finish: Callable[[SceneWish], None]) -> None:
+        super().__init__()
+        self._finish = finish
+
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Callable[[], Painting]]:
+        return [partial(self._finished, *pair) for pair in zip(wishes, self.paint(wishes), strict=True)]
+
+    def _finished(self, wish: SceneWish, painting: Painting) -> Painting:
+        self._finish(wish)
+        return painting
+
+
+def test_a_caller_finishes_its_pictures_while_the_model_paints_for_another() -> None:
+    second_is_back = threading.Event()
+
+    def finish(wish: SceneWish) -> None:
+        if wish.seed == 1:
+            assert second_is_back.wait(30), "the model waited until the first caller had finished"
+
+    serving = server(Raw(finish), together=1)
+    with at_once(1) as threads:
+        first = threads.submit(serving.paint, [wish(seed=1)])
+        assert paintings(serving.paint([wish(seed=2)]))
+        second_is_back.set()
+        assert paintings(first.result())
+
+
+def test_a_picture_that_cannot_be_finished_fails_alone() -> None:
+    def finish(wish: SceneWish) -> None:
+        if wish.seed == 1:
+            raise ZeroDivisionError("no colours")
+
+    broken, whole = server(Raw(finish)).paint([wish(seed=1), wish(seed=2)])
+    assert isinstance(broken, PaintingFailed)
+    assert "ZeroDivisionError: no colours" in str(broken)
+    assert paintings([whole])
