@@ -29,6 +29,7 @@ from generator.safety.words import BlockedWords
 from generator.serving.budget import ImageBudget
 from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
 from generator.serving.health import Health
+from generator.serving.looking import SupervisedLikeness, SupervisedNudity
 from generator.serving.painting import PaintServer, warm
 from generator.serving.supervised import Model, SupervisedModel
 from generator.serving.warming import warm_up_wishes
@@ -65,7 +66,8 @@ def load_models(settings: GeneratorSettings) -> Models:
     """
     describer = None if _describer_model(settings) is None else _load_describer(settings)
     painter = None if _painter_model(settings) is None else _load_painter(settings)
-    return Models(describer, painter, _likeness(settings))
+    likeness = None if settings.personal_model is None else _load_likeness(settings)
+    return Models(describer, painter, likeness)
 
 
 def build_pipeline(
@@ -77,15 +79,21 @@ def build_pipeline(
         ConfigurationError: a model cannot be loaded, or the device is not there.
         PaintingFailed: the model is loaded and cannot paint.
     """
-    health = Health()
+    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), Health())
     executor = ThreadPoolExecutor(settings.encode_workers, thread_name_prefix="finish")
-    safety = build_safety(settings)
+    safety = _safety(watch)
 
     def keep(describer: Describer) -> Describer:
         return KeptDescriber(describer, store, executor)
 
     composer = build_composer(
-        settings, executor, keep=keep, safety=safety, metrics=metrics, health=health, warm_up=settings.warm_up
+        settings,
+        executor,
+        keep=keep,
+        safety=safety,
+        metrics=watch.metrics,
+        health=watch.health,
+        warm_up=settings.warm_up,
     )
     return Pipeline(
         composer,
@@ -93,7 +101,7 @@ def build_pipeline(
         executor,
         now=lambda: time.time_ns() // 1_000_000,
         sketcher=_sketcher(settings, executor, safety),
-        health=health,
+        health=watch.health,
         screen=safety.screen,
     )
 
@@ -118,10 +126,10 @@ def build_composer(
         ConfigurationError: a model cannot be loaded, the device is not there, or the budget has no room for a banner.
         PaintingFailed: with `warm_up`, the model is loaded and cannot paint.
     """
-    safety = safety or build_safety(settings)
+    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
+    safety = safety or _safety(watch)
     lexicon, studio = LexiconDescriber(), StudioPainter()
     models = models or load_models(settings)
-    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
     language = None if models.describer is None else watch.over("describer", models.describer, _load_describer)
     painter: Painter = studio
     if ":" in settings.painter:
@@ -131,14 +139,17 @@ def build_composer(
         if warm_up:
             server.warm_up(warm_up_wishes(sizes))
         painter = server
-    candidates = settings.personal_candidates if settings.personal and models.likeness is not None else 1
+    likeness = None
+    if models.likeness is not None:
+        likeness = SupervisedLikeness(watch.over("likeness", models.likeness, _load_likeness))
+    candidates = settings.personal_candidates if settings.personal and likeness is not None else 1
     describer = keep(lexicon if language is None else SupervisedDescriber(language))
     return Composer(
         # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
         describer=describer if language is None else ScreenedDescriber(describer, lexicon, safety.words),
         describer_understudy=lexicon,
         copy_writer=TemplateCopyWriter(),
-        painter=_personal(settings, painter, language, models.likeness) if settings.personal else painter,
+        painter=_personal(settings, painter, language, likeness) if settings.personal else painter,
         understudy=studio if settings.painter != "studio" else None,
         layout=layout,
         judge=safety.judge,
@@ -169,15 +180,17 @@ def _budget(settings: GeneratorSettings, pictures_per_banner: int) -> ImageBudge
     return ImageBudget(per_minute=settings.images_per_minute, per_hour=settings.images_per_hour)
 
 
-def build_safety(settings: GeneratorSettings) -> Safety:
+def _safety(watch: "_Watch") -> Safety:
     """Return the gates of these settings.
 
     Raises:
         ConfigurationError: the list of words cannot be read, or the classifier cannot be loaded.
     """
-    gates = settings.gates
+    gates = watch.settings.gates
     words = BlockedWords.read(gates.blocked_words) if gates.blocked_words is not None else BlockedWords(())
-    nudity = _nudity_classifier(gates.nudity_model, settings.device)
+    nudity: NudityClassifier | None = None
+    if gates.nudity_model is not None:
+        nudity = SupervisedNudity(watch.over("classifier", _load_classifier(watch.settings), _load_classifier))
     return Safety(
         words,
         ProductScreen(words, nudity, threshold=gates.nudity_threshold),
@@ -185,12 +198,11 @@ def build_safety(settings: GeneratorSettings) -> Safety:
     )
 
 
-def _nudity_classifier(model: str | None, device: str) -> NudityClassifier | None:
-    if model is None:
-        return None
+def _load_classifier(settings: GeneratorSettings) -> NudityClassifier:
     from generator.safety.nudity import TransformersNudity  # noqa: PLC0415  (torch: only where asked for)
 
-    return TransformersNudity(model, device=device)
+    assert settings.gates.nudity_model is not None  # whoever calls has looked
+    return TransformersNudity(settings.gates.nudity_model, device=settings.device)
 
 
 def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
@@ -255,12 +267,10 @@ def _personal(
     )
 
 
-def _likeness(settings: GeneratorSettings) -> Likeness | None:
-    """Return the image-text model that was asked for, if one was."""
-    if settings.personal_model is None:
-        return None
+def _load_likeness(settings: GeneratorSettings) -> Likeness:
     from generator.personal.likeness import ClipLikeness  # noqa: PLC0415  (torch: only where asked for)
 
+    assert settings.personal_model is not None  # whoever calls has looked
     return ClipLikeness(settings.personal_model, device=settings.device)
 
 

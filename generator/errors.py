@@ -7,6 +7,7 @@ BannerstreamError
 │   └── PainterUnavailable  the model was not asked, or will not answer: another try is in vain now
 │       ├── OverBudget      as many pictures as were paid for are painted
 │       └── ModelHung       a step did not end in time; the model is being loaded anew, or the process ends
+├── NotScreened             a product's picture could not be looked at; its requests wait, as for a store
 ├── ModelLost               a model hung and loading it anew did not help: the process ends for its supervisor
 ├── NoFontForScript         no installed font has the letters of a text
 ├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
@@ -15,7 +16,7 @@ BannerstreamError
     └── BlockedProduct      no banner may be made of this revision of the product
 """
 
-from contracts.errors import BannerstreamError, InvalidRecord
+from contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
 
 
 class PaintingFailed(BannerstreamError):
@@ -65,6 +66,14 @@ class ModelHung(PainterUnavailable):
     Operator action: look at the device (`nvidia-smi`, the kernel's log); where steps are long, raise
     `generator.step_timeout_s`.
     Retryable: when the model is loaded again.
+    """
+
+
+class NotScreened(ServiceUnavailable):
+    """The nudity classifier hangs, and a product's picture that it has not seen is shown to nobody.
+
+    Operator action: none at once, it is loaded anew or the process ends; look at the device where it happens often.
+    Retryable: yes; requests wait until the classifier is back.
     """
 
 

@@ -228,7 +228,11 @@ class NudityClassifier(Protocol):
     """Looks for nudity in a picture. `generator.safety.nudity.TransformersNudity` is one."""
 
     def probability(self, pixels: Image) -> float:
-        """Return how likely an RGB picture shows nudity, 0 to 1."""
+        """Return how likely an RGB picture shows nudity, 0 to 1. May be called from several threads.
+
+        Raises:
+            PainterUnavailable: the model hangs.
+        """
         ...
 
 
@@ -240,7 +244,11 @@ class Screen(Protocol):
         ...
 
     def by_picture(self, image: ProductImage) -> str | None:
-        """Return why the product's picture blocks it, or None."""
+        """Return why the product's picture blocks it, or None.
+
+        Raises:
+            NotScreened: it cannot be looked at now.
+        """
         ...
 
 
