@@ -22,7 +22,7 @@ from generator.diffusion.geometry import native_pixels, side_multiple, widest_as
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
-from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
+from generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
 from generator.ports import Image, LightSide, Painting, SceneWish, Unfinished, is_black
 from settings import DiffusionSettings
 
@@ -87,7 +87,7 @@ class DiffusersPainter:
 
         Raises:
             OutOfMemory: there is not memory enough for so many pictures at once.
-            PaintingFailed: the model raised.
+            ModelFailed: the model raised.
         """
         return [finish() for finish in self.paint_raw(wishes)]
 
@@ -119,7 +119,7 @@ class DiffusersPainter:
         except PaintingFailed:
             raise
         except Exception as error:
-            raise PaintingFailed(f"{self._kind}: {type(error).__name__}: {error}") from error
+            raise ModelFailed(f"{self._kind}: {type(error).__name__}: {error}") from error
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()

@@ -3,10 +3,10 @@
 import pytest
 
 from generator.describers.lexicon import LexiconDescriber
-from generator.errors import ModelHung
+from generator.errors import BlackPicture, ModelFailed, ModelHung, OutOfMemory, PainterUnavailable, PaintingFailed
 from generator.serving.describing import SupervisedDescriber
 from generator.serving.health import Health
-from generator.serving.supervised import AfterHang, SupervisedModel
+from generator.serving.supervised import FAILURES_RUNNING, AfterHang, SupervisedModel
 from tests.unit.generator.serving.conftest import Hanging, until
 
 SOON_S = 0.05
@@ -110,6 +110,57 @@ def test_where_it_is_asked_for_the_process_ends_at_the_first_hang(hanging: Hangi
     health.listen(lambda: told.append("late"))  # who comes later is told, too
     assert told == ["ended", "late"]
     assert loads.count == 1
+
+
+def fail(model: SupervisedModel[str], error: Exception, times: int) -> None:
+    def broken(_: str) -> None:
+        raise error
+
+    for _ in range(times):
+        with pytest.raises(type(error)):
+            model.run(broken, timeout_s=30)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: device-side assert"), ModelFailed("CUDA error")])
+def test_a_model_whose_every_step_fails_ends_the_process(error: Exception) -> None:
+    health = Health()
+    model = supervised(Loads(), health)
+    fail(model, error, FAILURES_RUNNING - 1)
+    assert health.reason is None
+    fail(model, error, 1)
+    assert "steps of the painter failed running" in str(health.reason)
+    assert "CUDA error" in str(health.reason)
+    for ask in (model.run, model.peek):
+        with pytest.raises(PainterUnavailable, match="CUDA error"):  # at once, so that the studio paints
+            ask(str)
+
+
+def test_a_step_that_succeeds_forgives_those_that_failed() -> None:
+    health = Health()
+    model = supervised(Loads(), health)
+    for _ in range(3):
+        fail(model, RuntimeError("CUDA error"), FAILURES_RUNNING - 1)
+        assert model.run(str, timeout_s=30) == "model-1"
+    assert health.reason is None
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch has it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemory("16 do not fit"),
+        OutOfMemoryError("2 GiB"),
+        BlackPicture("black"),
+        PaintingFailed("the service is away"),
+    ],
+)
+def test_want_of_memory_and_what_comes_of_the_wish_do_not_count(error: Exception) -> None:
+    health = Health()
+    fail(supervised(Loads(), health), error, 3 * FAILURES_RUNNING)
+    assert health.reason is None
 
 
 def test_hangs_are_counted(hanging: Hanging) -> None:
