@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -30,9 +31,9 @@ from generator.serving.budget import ImageBudget
 from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
 from generator.serving.health import Health
 from generator.serving.looking import SupervisedLikeness, SupervisedNudity
-from generator.serving.painting import PaintServer, warm
+from generator.serving.painting import PaintServer
 from generator.serving.supervised import Model, SupervisedModel
-from generator.serving.warming import warm_up_wishes
+from generator.serving.warming import warm, warm_up_wishes
 from generator.studio import StudioPainter
 from settings import GeneratorSettings
 
@@ -65,7 +66,7 @@ def load_models(settings: GeneratorSettings) -> Models:
         ConfigurationError: one cannot be loaded, or the device is not there.
     """
     describer = None if _describer_model(settings) is None else _load_describer(settings)
-    painter = None if _painter_model(settings) is None else _load_painter(settings)
+    painter = None if settings.painter == "studio" else _load_painter(settings)
     likeness = None if settings.personal_model is None else _load_likeness(settings)
     return Models(describer, painter, likeness)
 
@@ -132,13 +133,8 @@ def build_composer(
     models = models or load_models(settings)
     language = None if models.describer is None else watch.over("describer", models.describer, _load_describer)
     painter: Painter = studio
-    if ":" in settings.painter:
-        painter = _paint_server(watch, painter_of(settings), painter_of)
-    elif models.painter is not None:
-        server = _paint_server(watch, models.painter, _loading_warm(sizes))
-        if warm_up:
-            server.warm_up(warm_up_wishes(sizes))
-        painter = server
+    if models.painter is not None:
+        painter = _paint_server(watch, models.painter, sizes, warm_up=warm_up)
     likeness = None
     if models.likeness is not None:
         likeness = SupervisedLikeness(watch.over("likeness", models.likeness, _load_likeness))
@@ -274,11 +270,9 @@ def _load_likeness(settings: GeneratorSettings) -> Likeness:
     return ClipLikeness(settings.personal_model, device=settings.device)
 
 
-def _painter_model(settings: GeneratorSettings) -> str | None:
-    return settings.painter_model if settings.painter == "diffusers" else None
-
-
 def _load_painter(settings: GeneratorSettings) -> BatchPainter:
+    if ":" in settings.painter:
+        return painter_of(settings)
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
     from generator.postprocess import Finisher  # noqa: PLC0415
 
@@ -294,27 +288,38 @@ def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     )
 
 
-def _loading_warm(sizes: Sequence[BannerSize]) -> Callable[[GeneratorSettings], BatchPainter]:
-    """Return what loads the diffusion model again: warm, as it was the first time."""
+def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSize], *, warm_up: bool) -> PaintServer:
+    """Return a painter ready to paint for many at once, under watch; warm, and so it is when it is loaded again.
 
-    def load_warm(settings: GeneratorSettings) -> BatchPainter:
+    Raises:
+        PaintingFailed: with `warm_up`, it cannot paint.
+    """
+    settings = watch.settings
+    warming = partial(warm, wishes=warm_up_wishes(sizes), batches=_warm_batches(settings))
+
+    def load_again(settings: GeneratorSettings) -> BatchPainter:
         loaded = _load_painter(settings)
-        if settings.warm_up:
-            warm(loaded, warm_up_wishes(sizes))
+        if warm_up:
+            warming(loaded)
         return loaded
 
-    return load_warm
-
-
-def _paint_server(
-    watch: _Watch, painter: BatchPainter, load: Callable[[GeneratorSettings], BatchPainter]
-) -> PaintServer:
-    """Return a painter ready to paint for many at once, under watch; `load` brings it back after a hang."""
-    settings = watch.settings
-    return PaintServer(
-        watch.over("painter", painter, load),
+    server = PaintServer(
+        watch.over("painter", painter, load_again),
         together=settings.images_together,
         wait_s=settings.batch_wait_s,
         callers=settings.batches_in_flight,
         metrics=watch.metrics,
     )
+    if warm_up:
+        server.warm_up(warming)
+    return server
+
+
+def _warm_batches(settings: GeneratorSettings) -> tuple[int, ...]:
+    """Return how many pictures are painted together in warming up: one; and where the model is compiled, many, too.
+
+    `torch.compile` makes one program for one picture and, at the first batch of another size, a second for any number
+    from two on: after batches of 1 and 5 of three shapes, none of 2, 3 or 4 was compiled (torch 2.15, a tiny Stable
+    Diffusion). The largest batch is the one to make it of: what it assumes of sizes holds for smaller ones.
+    """
+    return (1, settings.images_together) if settings.diffusion.compile and settings.images_together > 1 else (1,)

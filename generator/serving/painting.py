@@ -19,7 +19,7 @@ from generator.metrics import GeneratorMetrics
 from generator.ports import BatchPainter, Painting, SceneWish, Unfinished
 from generator.serving.batching import Batches, Ticket
 from generator.serving.limits import BatchLimits
-from generator.serving.supervised import LOADING_S, SupervisedModel
+from generator.serving.supervised import SupervisedModel
 
 log = structlog.get_logger(__name__)
 
@@ -60,14 +60,13 @@ class PaintServer:
         self._changed = threading.Condition()
         self._dispatcher: threading.Thread | None = None
 
-    def warm_up(self, wishes: Sequence[SceneWish]) -> None:
-        """Paint wishes and throw the pictures away: kernels are chosen, compiled and loaded before anybody waits.
+    def warm_up(self, warm: Callable[[BatchPainter], None]) -> None:
+        """Have the model paint before anybody waits, on its own thread: some of what it learns is kept per thread.
 
-        Raises:
-            PaintingFailed: the model cannot paint.
+        It is not watched: compiling takes as long as it takes. Raises what `warm` raises.
         """
         started = self._clock()
-        self._model.run(lambda painter: warm(painter, wishes), timeout_s=LOADING_S)
+        self._model.run(warm, watched=False)
         log.info("painter_warm", seconds=round(self._clock() - started, 1))
 
     def paint(self, wishes: Sequence[SceneWish]) -> list[Outcome]:
@@ -86,7 +85,7 @@ class PaintServer:
             self._callers += 1
             self._changed.notify()
         try:
-            return [_finished(each.outcome.result()) for each in wanted]
+            return [finished(each.outcome.result()) for each in wanted]
         finally:
             with self._changed:
                 self._callers -= 1
@@ -147,22 +146,8 @@ class PaintServer:
             self._waiting.put_back(tickets)
 
 
-def warm(painter: BatchPainter, wishes: Sequence[SceneWish]) -> None:
-    """Paint the first wish of each kind.
-
-    Raises:
-        PaintingFailed: the model cannot paint.
-    """
-    seen: set[Hashable] = set()
-    for wish in wishes:
-        if (kind := painter.batch_key(wish)) not in seen:
-            seen.add(kind)
-            for outcome in map(_finished, painter.paint_raw([wish])):
-                if isinstance(outcome, PaintingFailed):
-                    raise outcome
-
-
-def _finished(outcome: Outcome | Unfinished) -> Outcome:
+def finished(outcome: Outcome | Unfinished) -> Outcome:
+    """Return the painting of a picture that a model left unfinished, or why there is none."""
     if isinstance(outcome, Painting | PaintingFailed):
         return outcome
     try:

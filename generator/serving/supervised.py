@@ -69,8 +69,10 @@ class SupervisedModel(Generic[Model]):
         self._lost: str | None = None
         """Why the model failed for good."""
 
-    def run(self, step: Callable[[Model], Result], *, timeout_s: float | None = None) -> Result:
+    def run(self, step: Callable[[Model], Result], *, watched: bool = True) -> Result:
         """Return what `step` makes of the model, and raise what it raises.
+
+        A step that is not `watched` may take as long as it likes: for what is done before anybody waits.
 
         Raises:
             ModelHung: the step did not end within `timeout_s`, or the model is being loaded anew.
@@ -80,15 +82,14 @@ class SupervisedModel(Generic[Model]):
             model = self._model
             if model is None:
                 raise self._away()
-            timeout_s = timeout_s or self._timeout_s
             future = self._thread.do(lambda: step(model))
             try:
-                result = future.result(timeout_s)
+                result = future.result(self._timeout_s if watched else None)
             except TimeoutError as error:
                 if future.done():  # the step's own
                     raise
-                self._give_up(timeout_s)
-                raise ModelHung(f"a step of the {self._name} did not end within {timeout_s:g} s") from error
+                self._give_up()
+                raise ModelHung(self._told()) from error
             except Exception as error:
                 self._proved = True
                 self._count(error)
@@ -120,13 +121,16 @@ class SupervisedModel(Generic[Model]):
             self._lost = f"{self._failures} steps of the {self._name} failed running, the last with {error!r}"
             self._health.lose(self._lost)
 
-    def _give_up(self, timeout_s: float) -> None:
-        log.error("model_hung", model=self._name, seconds=timeout_s, then=self._after_hang)
+    def _told(self) -> str:
+        return f"a step of the {self._name} did not end within {self._timeout_s:g} s"
+
+    def _give_up(self) -> None:
+        log.error("model_hung", model=self._name, seconds=self._timeout_s, then=self._after_hang)
         self._on_hang()
         self._model = None
         self._loading_since = time.monotonic()
         if self._after_hang == "exit":
-            self._health.lose(f"a step of the {self._name} did not end within {timeout_s:g} s")
+            self._health.lose(self._told())
         elif not self._proved:
             self._health.lose(f"the {self._name} hung again after it was loaded anew")
         else:

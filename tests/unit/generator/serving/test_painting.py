@@ -17,6 +17,7 @@ from generator.ports import Painting, SceneWish
 from generator.serving.health import Health
 from generator.serving.painting import PaintServer
 from generator.serving.supervised import SupervisedModel
+from generator.serving.warming import warm
 from tests.unit.generator.serving.conftest import Hanging, until, wish
 
 LONG_S = 60.0
@@ -131,16 +132,31 @@ def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Ha
     until(lambda: isinstance(serving.paint([wish()])[0], Painting))
 
 
+def test_warming_up_takes_as_long_as_it_takes() -> None:
+    compiled = threading.Event()
+    threading.Timer(0.2, compiled.set).start()
+    painter = FakePainter(fault=lambda _: compiled.wait(30) or None)
+    serving = server(painter, timeout_s=0.05)
+    serving.warm_up(lambda each: warm(each, [wish(RECTANGLE)]))
+    assert len(painter.batches) == 1
+
+
 def test_the_model_is_warmed_with_one_picture_of_each_kind() -> None:
     painter = FakePainter()
-    server(painter).warm_up([wish(RECTANGLE), wish(BILLBOARD), wish(RECTANGLE)])
+    warm(painter, [wish(RECTANGLE), wish(BILLBOARD), wish(RECTANGLE)])
     assert [len(batch) for batch in painter.batches] == [1, 1]
+
+
+def test_where_it_is_compiled_it_is_warmed_with_many_too_or_as_many_as_fit() -> None:
+    painter = FakePainter(fault=scarce(2))
+    warm(painter, [wish(RECTANGLE), wish(BILLBOARD)], batches=(1, 8))
+    assert [len(batch) for batch in painter.batches] == [1, 8, 4, 2] * 2
 
 
 def test_a_model_that_cannot_paint_does_not_get_ready() -> None:
     painter = FakePainter(fault=scarce(0))
     with pytest.raises(OutOfMemory):
-        server(painter).warm_up([wish()])
+        server(painter).warm_up(lambda each: warm(each, [wish()], batches=(1, 8)))
 
 
 def test_pictures_are_finished_while_the_next_are_painted() -> None:

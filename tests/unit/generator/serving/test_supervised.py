@@ -1,5 +1,7 @@
 """A model whose step hangs: the step is given up, the model loaded anew or the process ended."""
 
+import threading
+
 import pytest
 
 from generator.describers.lexicon import LexiconDescriber
@@ -33,14 +35,14 @@ def supervised(loads: Loads, health: Health, *, after_hang: AfterHang = "rebuild
 
 def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
     model = supervised(Loads(), Health())
-    assert model.run(lambda name: name.upper(), timeout_s=30) == "MODEL-1"
+    assert model.run(lambda name: name.upper(), watched=False) == "MODEL-1"
 
     def broken(_: str) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        model.run(broken, timeout_s=30)
-    assert model.run(len, timeout_s=30) == 7
+        model.run(broken, watched=False)
+    assert model.run(len, watched=False) == 7
 
 
 def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
@@ -50,8 +52,16 @@ def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> 
         model.run(hanging)
     until(lambda: loads.count == 2)
     until(lambda: _answers(model))
-    assert model.run(str, timeout_s=30) == "model-2"
+    assert model.run(str, watched=False) == "model-2"
     assert health.reason is None
+
+
+def test_a_step_that_is_not_watched_may_take_as_long_as_it_likes() -> None:
+    late = threading.Event()
+    threading.Timer(4 * SOON_S, late.set).start()
+    model = supervised(Loads(), Health())
+    assert model.run(lambda _: late.wait(30), watched=False)
+    assert model.run(str, watched=False) == "model-1", "it was not given up"
 
 
 def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> None:
@@ -118,7 +128,7 @@ def fail(model: SupervisedModel[str], error: Exception, times: int) -> None:
 
     for _ in range(times):
         with pytest.raises(type(error)):
-            model.run(broken, timeout_s=30)
+            model.run(broken, watched=False)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: device-side assert"), ModelFailed("CUDA error")])
@@ -140,7 +150,7 @@ def test_a_step_that_succeeds_forgives_those_that_failed() -> None:
     model = supervised(Loads(), health)
     for _ in range(3):
         fail(model, RuntimeError("CUDA error"), FAILURES_RUNNING - 1)
-        assert model.run(str, timeout_s=30) == "model-1"
+        assert model.run(str, watched=False) == "model-1"
     assert health.reason is None
 
 
@@ -201,7 +211,7 @@ def _there(model: SupervisedModel) -> bool:
 
 def _answers(model: SupervisedModel) -> bool:
     try:
-        model.run(lambda _: None, timeout_s=30)
+        model.run(lambda _: None, watched=False)
     except ModelHung:
         return False
     return True
