@@ -52,7 +52,7 @@ class PersonalStyle(Struct, frozen=True, kw_only=True):
     candidates: int
     """Pictures that it was chosen from."""
     judged_by: str | None = None
-    """The image-text model that chose."""
+    """The image-text model that chose; None where the first was taken."""
     d_p: float | None = None
     """Agreement with the preference, 0..1."""
     d_t: float | None = None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -29,9 +30,10 @@ from generator.safety.words import BlockedWords
 from generator.serving.budget import ImageBudget
 from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
 from generator.serving.health import Health
-from generator.serving.painting import PaintServer, warm
+from generator.serving.looking import SupervisedLikeness, SupervisedNudity
+from generator.serving.painting import PaintServer
 from generator.serving.supervised import Model, SupervisedModel
-from generator.serving.warming import warm_up_wishes
+from generator.serving.warming import warm, warm_up_wishes
 from generator.studio import StudioPainter
 from settings import GeneratorSettings
 
@@ -64,8 +66,9 @@ def load_models(settings: GeneratorSettings) -> Models:
         ConfigurationError: one cannot be loaded, or the device is not there.
     """
     describer = None if _describer_model(settings) is None else _load_describer(settings)
-    painter = None if _painter_model(settings) is None else _load_painter(settings)
-    return Models(describer, painter, _likeness(settings))
+    painter = None if settings.painter == "studio" else _load_painter(settings)
+    likeness = None if settings.personal_model is None else _load_likeness(settings)
+    return Models(describer, painter, likeness)
 
 
 def build_pipeline(
@@ -77,15 +80,21 @@ def build_pipeline(
         ConfigurationError: a model cannot be loaded, or the device is not there.
         PaintingFailed: the model is loaded and cannot paint.
     """
-    health = Health()
+    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), Health())
     executor = ThreadPoolExecutor(settings.encode_workers, thread_name_prefix="finish")
-    safety = build_safety(settings)
+    safety = _safety(watch)
 
     def keep(describer: Describer) -> Describer:
         return KeptDescriber(describer, store, executor)
 
     composer = build_composer(
-        settings, executor, keep=keep, safety=safety, metrics=metrics, health=health, warm_up=settings.warm_up
+        settings,
+        executor,
+        keep=keep,
+        safety=safety,
+        metrics=watch.metrics,
+        health=watch.health,
+        warm_up=settings.warm_up,
     )
     return Pipeline(
         composer,
@@ -93,7 +102,7 @@ def build_pipeline(
         executor,
         now=lambda: time.time_ns() // 1_000_000,
         sketcher=_sketcher(settings, executor, safety),
-        health=health,
+        health=watch.health,
         screen=safety.screen,
     )
 
@@ -118,27 +127,25 @@ def build_composer(
         ConfigurationError: a model cannot be loaded, the device is not there, or the budget has no room for a banner.
         PaintingFailed: with `warm_up`, the model is loaded and cannot paint.
     """
-    safety = safety or build_safety(settings)
+    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
+    safety = safety or _safety(watch)
     lexicon, studio = LexiconDescriber(), StudioPainter()
     models = models or load_models(settings)
-    watch = _Watch(settings, metrics or GeneratorMetrics(CollectorRegistry()), health or Health())
     language = None if models.describer is None else watch.over("describer", models.describer, _load_describer)
     painter: Painter = studio
-    if ":" in settings.painter:
-        painter = _paint_server(watch, painter_of(settings), painter_of)
-    elif models.painter is not None:
-        server = _paint_server(watch, models.painter, _loading_warm(sizes))
-        if warm_up:
-            server.warm_up(warm_up_wishes(sizes))
-        painter = server
-    candidates = settings.personal_candidates if settings.personal and models.likeness is not None else 1
+    if models.painter is not None:
+        painter = _paint_server(watch, models.painter, sizes, warm_up=warm_up)
+    likeness = None
+    if models.likeness is not None:
+        likeness = SupervisedLikeness(watch.over("likeness", models.likeness, _load_likeness))
+    candidates = settings.personal_candidates if settings.personal and likeness is not None else 1
     describer = keep(lexicon if language is None else SupervisedDescriber(language))
     return Composer(
         # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
         describer=describer if language is None else ScreenedDescriber(describer, lexicon, safety.words),
         describer_understudy=lexicon,
         copy_writer=TemplateCopyWriter(),
-        painter=_personal(settings, painter, language, models.likeness) if settings.personal else painter,
+        painter=_personal(settings, painter, language, likeness) if settings.personal else painter,
         understudy=studio if settings.painter != "studio" else None,
         layout=layout,
         judge=safety.judge,
@@ -169,15 +176,17 @@ def _budget(settings: GeneratorSettings, pictures_per_banner: int) -> ImageBudge
     return ImageBudget(per_minute=settings.images_per_minute, per_hour=settings.images_per_hour)
 
 
-def build_safety(settings: GeneratorSettings) -> Safety:
+def _safety(watch: "_Watch") -> Safety:
     """Return the gates of these settings.
 
     Raises:
         ConfigurationError: the list of words cannot be read, or the classifier cannot be loaded.
     """
-    gates = settings.gates
+    gates = watch.settings.gates
     words = BlockedWords.read(gates.blocked_words) if gates.blocked_words is not None else BlockedWords(())
-    nudity = _nudity_classifier(gates.nudity_model, settings.device)
+    nudity: NudityClassifier | None = None
+    if gates.nudity_model is not None:
+        nudity = SupervisedNudity(watch.over("classifier", _load_classifier(watch.settings), _load_classifier))
     return Safety(
         words,
         ProductScreen(words, nudity, threshold=gates.nudity_threshold),
@@ -185,12 +194,11 @@ def build_safety(settings: GeneratorSettings) -> Safety:
     )
 
 
-def _nudity_classifier(model: str | None, device: str) -> NudityClassifier | None:
-    if model is None:
-        return None
+def _load_classifier(settings: GeneratorSettings) -> NudityClassifier:
     from generator.safety.nudity import TransformersNudity  # noqa: PLC0415  (torch: only where asked for)
 
-    return TransformersNudity(model, device=device)
+    assert settings.gates.nudity_model is not None  # whoever calls has looked
+    return TransformersNudity(settings.gates.nudity_model, device=settings.device)
 
 
 def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
@@ -255,20 +263,16 @@ def _personal(
     )
 
 
-def _likeness(settings: GeneratorSettings) -> Likeness | None:
-    """Return the image-text model that was asked for, if one was."""
-    if settings.personal_model is None:
-        return None
+def _load_likeness(settings: GeneratorSettings) -> Likeness:
     from generator.personal.likeness import ClipLikeness  # noqa: PLC0415  (torch: only where asked for)
 
+    assert settings.personal_model is not None  # whoever calls has looked
     return ClipLikeness(settings.personal_model, device=settings.device)
 
 
-def _painter_model(settings: GeneratorSettings) -> str | None:
-    return settings.painter_model if settings.painter == "diffusers" else None
-
-
 def _load_painter(settings: GeneratorSettings) -> BatchPainter:
+    if ":" in settings.painter:
+        return painter_of(settings)
     from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
     from generator.postprocess import Finisher  # noqa: PLC0415
 
@@ -284,27 +288,38 @@ def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     )
 
 
-def _loading_warm(sizes: Sequence[BannerSize]) -> Callable[[GeneratorSettings], BatchPainter]:
-    """Return what loads the diffusion model again: warm, as it was the first time."""
+def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSize], *, warm_up: bool) -> PaintServer:
+    """Return a painter ready to paint for many at once, under watch; warm, and so it is when it is loaded again.
 
-    def load_warm(settings: GeneratorSettings) -> BatchPainter:
+    Raises:
+        PaintingFailed: with `warm_up`, it cannot paint.
+    """
+    settings = watch.settings
+    warming = partial(warm, wishes=warm_up_wishes(sizes), batches=_warm_batches(settings))
+
+    def load_again(settings: GeneratorSettings) -> BatchPainter:
         loaded = _load_painter(settings)
-        if settings.warm_up:
-            warm(loaded, warm_up_wishes(sizes))
+        if warm_up:
+            warming(loaded)
         return loaded
 
-    return load_warm
-
-
-def _paint_server(
-    watch: _Watch, painter: BatchPainter, load: Callable[[GeneratorSettings], BatchPainter]
-) -> PaintServer:
-    """Return a painter ready to paint for many at once, under watch; `load` brings it back after a hang."""
-    settings = watch.settings
-    return PaintServer(
-        watch.over("painter", painter, load),
+    server = PaintServer(
+        watch.over("painter", painter, load_again),
         together=settings.images_together,
         wait_s=settings.batch_wait_s,
         callers=settings.batches_in_flight,
         metrics=watch.metrics,
     )
+    if warm_up:
+        server.warm_up(warming)
+    return server
+
+
+def _warm_batches(settings: GeneratorSettings) -> tuple[int, ...]:
+    """Return how many pictures are painted together in warming up: one; and where the model is compiled, many, too.
+
+    `torch.compile` makes one program for one picture and, at the first batch of another size, a second for any number
+    from two on: after batches of 1 and 5 of three shapes, none of 2, 3 or 4 was compiled (torch 2.15, a tiny Stable
+    Diffusion). The largest batch is the one to make it of: what it assumes of sizes holds for smaller ones.
+    """
+    return (1, settings.images_together) if settings.diffusion.compile and settings.images_together > 1 else (1,)

@@ -318,6 +318,10 @@ class Composer:
             pictures = tuple(map(self._picture, repeat(draft), draft.compositions, paintings))
         except NoFontForScript as error:  # no other painting would have it
             return error
+        except PaintingFailed as failure:  # a gate's model hangs: what it has not seen does not pass
+            log.warning("judging_failed", error=str(failure), attempt=attempt)
+            draft.reject(failure, attempt)
+            return failure if last else None
         except Exception as error:  # another painting may do better: noise may be over the byte cap
             log.warning("finishing_failed", error=repr(error), attempt=attempt)
             draft.reject(PaintingFailed(f"{type(error).__name__}: {error}"), attempt)

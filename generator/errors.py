@@ -4,10 +4,12 @@ BannerstreamError
 ├── PaintingFailed          the painter could not paint; the studio paints instead
 │   ├── BlackPicture        it painted, but the picture is black
 │   ├── OutOfMemory         this many pictures do not fit; fewer may
+│   ├── ModelFailed         the model raised what it should not: a broken device does so at every call
 │   └── PainterUnavailable  the model was not asked, or will not answer: another try is in vain now
 │       ├── OverBudget      as many pictures as were paid for are painted
 │       └── ModelHung       a step did not end in time; the model is being loaded anew, or the process ends
-├── ModelLost               a model hung and loading it anew did not help: the process ends for its supervisor
+├── NotScreened             a product's picture could not be looked at; its requests wait, as for a store
+├── ModelLost               a model hung or failed for good: the process ends for its supervisor
 ├── NoFontForScript         no installed font has the letters of a text
 ├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
 └── InvalidRecord
@@ -15,7 +17,7 @@ BannerstreamError
     └── BlockedProduct      no banner may be made of this revision of the product
 """
 
-from contracts.errors import BannerstreamError, InvalidRecord
+from contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
 
 
 class PaintingFailed(BannerstreamError):
@@ -40,6 +42,15 @@ class OutOfMemory(PaintingFailed):
     Operator action: none, half of them are painted at a time and that is remembered; lower `generator.images_together`
     to what the log names.
     Retryable: with fewer pictures.
+    """
+
+
+class ModelFailed(PaintingFailed):
+    """The model raised an error that nobody expected of it; what was asked for may be the cause, or its device.
+
+    Operator action: read the cause in the log. After several such calls running the process ends, for an error of CUDA
+    holds for all that it does.
+    Retryable: with another seed.
     """
 
 
@@ -68,8 +79,16 @@ class ModelHung(PainterUnavailable):
     """
 
 
+class NotScreened(ServiceUnavailable):
+    """The nudity classifier hangs, and a product's picture that it has not seen is shown to nobody.
+
+    Operator action: none at once, it is loaded anew or the process ends; look at the device where it happens often.
+    Retryable: yes; requests wait until the classifier is back.
+    """
+
+
 class ModelLost(BannerstreamError):
-    """A model hung, and it was not loaded anew: the process ends, so that its supervisor starts a fresh one.
+    """A model hung and was not loaded anew, or failed again and again: the process ends, for its supervisor.
 
     Operator action: let a supervisor restart the generator; where it happens again and again, look at the device.
     Retryable: by a new process.

@@ -77,6 +77,10 @@ class FakePainter:
         """Return the size: only wishes of one are painted together, where a server forms the batches."""
         return wish.composition.size.name
 
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+        """Return finished pictures: there is no model that would wait."""
+        return self.paint(wishes)
+
     def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
         """Return flat pictures of the sizes asked for."""
         self.batches.append([wish.seed for wish in wishes])

@@ -23,7 +23,7 @@ def run(settings: Settings) -> None:
     Raises:
         ConfigurationError: the bucket is missing or refuses us, a model cannot be loaded, or the metrics port is taken.
         PaintingFailed: the model is loaded and cannot paint.
-        ModelLost: a model hung and does not come back.
+        ModelLost: a model hangs or fails for good.
     """
     registry = CollectorRegistry()
     store = S3BannerStore(settings.storage, metrics=StorageMetrics(registry))

@@ -2,32 +2,33 @@
 
 import importlib
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import ConfigurationError
 from generator.errors import PaintingFailed
-from generator.ports import BatchPainter, Painter, Painting, SceneWish
+from generator.ports import Painter, Painting, SceneWish
 from settings import GeneratorSettings
 
 
 @dataclass(frozen=True, slots=True)
-class OneSizeAtATime:
-    """A painter that does not say what it can paint together: pictures of one size."""
+class OwnPainter:
+    """A painter of the shop's own as the server wants it: its pictures come finished."""
 
     painter: Painter
+    key: Callable[[SceneWish], Hashable]
 
-    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+    def batch_key(self, wish: SceneWish) -> Hashable:
+        """Return what it says can be painted together."""
+        return self.key(wish)
+
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
         """Paint as the painter does."""
         return self.painter.paint(wishes)
 
-    def batch_key(self, wish: SceneWish) -> Hashable:
-        """Return the size's name."""
-        return wish.composition.size.name
 
-
-def painter_of(settings: GeneratorSettings) -> BatchPainter:
+def painter_of(settings: GeneratorSettings) -> OwnPainter:
     """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
 
     Where it has no `batch_key` of its own, pictures of one size are painted together.
@@ -41,7 +42,7 @@ def painter_of(settings: GeneratorSettings) -> BatchPainter:
         sys.path.insert(0, here)
     setting = f'generator.painter = "{settings.painter}"'
     try:
-        painter: BatchPainter = getattr(importlib.import_module(module_name), class_name)(settings)
+        painter: Painter = getattr(importlib.import_module(module_name), class_name)(settings)
     except ConfigurationError:
         raise
     except Exception as error:  # whatever another's module does when it is imported or made
@@ -51,4 +52,8 @@ def painter_of(settings: GeneratorSettings) -> BatchPainter:
         ) from error
     if not callable(getattr(painter, "paint", None)):
         raise ConfigurationError(f"{setting} has no method paint(wishes); docs/painters.md shows one")
-    return painter if callable(getattr(painter, "batch_key", None)) else OneSizeAtATime(painter)
+    return OwnPainter(painter, getattr(painter, "batch_key", _size))
+
+
+def _size(wish: SceneWish) -> str:
+    return wish.composition.size.name

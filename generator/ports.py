@@ -4,7 +4,7 @@ Coordinates are pixels of the banner, origin top left, unless a name ends in `_f
 uint8, height x width x 3 (RGB) or 4 (RGBA, straight alpha), sRGB.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -144,6 +144,10 @@ class Painter(Protocol):
         ...
 
 
+Unfinished = Callable[[], Painting | PaintingFailed]
+"""A picture as a model left it. Called once, on any thread, it returns the painting made of it, or why it is none."""
+
+
 class BatchPainter(Protocol):
     """A painter whose model is quicker in batches: `generator.serving.PaintServer` forms them. One thread calls it."""
 
@@ -151,8 +155,10 @@ class BatchPainter(Protocol):
         """Return what wishes must have in common to be painted in one call of the model: shape, adapter. Pure."""
         ...
 
-    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
-        """Return one painting per wish, in order, all of one batch key; in place of one that failed alone, why.
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> Sequence[Unfinished | Painting | PaintingFailed]:
+        """Return one picture per wish, in order, all of one batch key; in place of one that failed alone, why.
+
+        What needs no model is left unfinished: the model waits for nobody who asked.
 
         Raises:
             OutOfMemory: there are too many for the memory; half of them are tried next.
@@ -222,7 +228,11 @@ class NudityClassifier(Protocol):
     """Looks for nudity in a picture. `generator.safety.nudity.TransformersNudity` is one."""
 
     def probability(self, pixels: Image) -> float:
-        """Return how likely an RGB picture shows nudity, 0 to 1."""
+        """Return how likely an RGB picture shows nudity, 0 to 1. May be called from several threads.
+
+        Raises:
+            PainterUnavailable: the model hangs.
+        """
         ...
 
 
@@ -234,7 +244,11 @@ class Screen(Protocol):
         ...
 
     def by_picture(self, image: ProductImage) -> str | None:
-        """Return why the product's picture blocks it, or None."""
+        """Return why the product's picture blocks it, or None.
+
+        Raises:
+            NotScreened: it cannot be looked at now.
+        """
         ...
 
 

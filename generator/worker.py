@@ -68,7 +68,7 @@ class GeneratorWorker:
         Outages of brokers and store are waited out, and so are refusals: credentials may just be changing.
 
         Raises:
-            ModelLost: a model hangs and does not come back; what was in flight is made by the studio and committed.
+            ModelLost: a model hangs or fails for good; what was in flight is made by the studio and committed.
         """
         loop = asyncio.get_running_loop()
         self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._ending.set))

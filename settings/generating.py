@@ -182,7 +182,11 @@ class GeneratorSettings(Group):
         description="When a step hung: `rebuild` loads the model anew while the studio paints, and ends the process if "
         "that hangs too; `exit` ends it at once, for its supervisor to start another.",
     )
-    warm_up: bool = Field(True, description="Paint one picture of each shape before the first request is taken.")
+    warm_up: bool = Field(
+        True,
+        description="Paint one picture of each shape before the first request is taken; a compiled model also paints "
+        "as many as it may at once.",
+    )
     progressive: bool = Field(
         False,
         description="Announce a studio banner at once and replace it by the model's when that is ready. Of no effect "

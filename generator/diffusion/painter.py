@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ from generator.diffusion.geometry import native_pixels, side_multiple, widest_as
 from generator.diffusion.loading import load_pipeline, revision_of
 from generator.diffusion.prompts import Mode, Prompt, prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for
-from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
-from generator.ports import Image, LightSide, Painting, SceneWish, is_black
+from generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
+from generator.ports import Image, LightSide, Painting, SceneWish, Unfinished, is_black
 from settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,7 @@ class DiffusersPainter:
 
     Mode `scene` paints the scene alone, and the product is laid over later. Mode `whole` paints the product too, as the
     paper does. `diffusion` says what the model starts from, what steers it and what it saves on. `fit` makes a banner's
-    scene of a painted picture (`generator.postprocess.Finisher` does it with more care).
+    scene of a painted picture, on any thread (`generator.postprocess.Finisher` does it with more care).
 
     Raises:
         ConfigurationError: the model or an adapter cannot be loaded, or cannot do what is asked for.
@@ -85,18 +87,19 @@ class DiffusersPainter:
 
         Raises:
             OutOfMemory: there is not memory enough for so many pictures at once.
-            PaintingFailed: the model raised.
+            ModelFailed: the model raised.
         """
+        return [finish() for finish in self.paint_raw(wishes)]
+
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Unfinished]:
+        """Return one picture per wish, in order, still to be fitted to its banner; raises what `paint` does."""
         batches: dict[BatchKey, list[int]] = defaultdict(list)
         for at, wish in enumerate(wishes):
             batches[self.batch_key(wish)].append(at)
-        painted: dict[int, Painting | PaintingFailed] = {}
+        painted: dict[int, Unfinished] = {}
         for key, places in batches.items():
             for at, picture in zip(places, self._batch([wishes[at] for at in places], key.shape), strict=True):
-                try:
-                    painted[at] = self._painting(wishes[at], _as_image(picture))
-                except BlackPicture as failure:
-                    painted[at] = failure
+                painted[at] = partial(self._finished, wishes[at], picture)
         return [painted[at] for at in range(len(wishes))]
 
     def batch_key(self, wish: SceneWish) -> BatchKey:
@@ -116,7 +119,7 @@ class DiffusersPainter:
         except PaintingFailed:
             raise
         except Exception as error:
-            raise PaintingFailed(f"{self._kind}: {type(error).__name__}: {error}") from error
+            raise ModelFailed(f"{self._kind}: {type(error).__name__}: {error}") from error
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
@@ -145,6 +148,12 @@ class DiffusersPainter:
             trigger="" if adapter is None else adapter.trigger,
             outlined=self._manner.choice.controlnet is not None and wish.product_image is not None,
         )
+
+    def _finished(self, wish: SceneWish, picture: NDArray[np.floating[Any]]) -> Painting | BlackPicture:
+        try:
+            return self._painting(wish, _as_image(picture))
+        except BlackPicture as failure:
+            return failure
 
     def _painting(self, wish: SceneWish, pixels: Image) -> Painting:
         prompt, adapter = self._prompt(wish), self._adapter(wish)
@@ -183,9 +192,8 @@ def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
 
 def _light_side(pixels: Image) -> LightSide:
     """Return which side is brighter: there the light comes from."""
-    luminance = pixels.astype(np.float32).mean(axis=2)
-    third = max(1, luminance.shape[1] // 3)
-    left, right = float(luminance[:, :third].mean()), float(luminance[:, -third:].mean())
+    thirds = cv2.resize(pixels, (3, 1), interpolation=cv2.INTER_AREA)
+    left, right = float(thirds[0, 0].mean()), float(thirds[0, 2].mean())
     if abs(left - right) < _EVEN_LIGHT:
         return "above"
     return "left" if left > right else "right"

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import msgspec
 import numpy as np
+import structlog
 
 from contracts.manifest import PersonalStyle
 from generator.errors import PaintingFailed
@@ -15,6 +16,8 @@ from generator.personal.likeness import Likeness
 from generator.personal.styles import KeywordWriter, target_keywords
 from generator.personal.weights import Weighted, weighted
 from generator.ports import Painter, Painting, SceneWish
+
+log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
 """Cohorts whose keywords are kept; a shop has tens."""
@@ -31,7 +34,8 @@ class _Try:
 class PersonalPainter:
     """Paints each banner `candidates` times around weight `alpha` and keeps what fits cohort and product best.
 
-    All sizes of a banner are of one candidate. Without a `likeness` there is nothing to choose by, and one is painted.
+    All sizes of a banner are of one candidate. Without a `likeness` there is nothing to choose by, and one is painted;
+    where it fails, the first is kept, which is nearest to what was asked for.
     `whole` says whether the painter paints the product, too.
     """
 
@@ -95,9 +99,8 @@ class PersonalPainter:
         self, tried: Sequence[_Try], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
     ) -> list[Painting]:
         target = target_keywords(tried[0].wishes[0].description, whole=self._whole)
-        scores = [(None, None)] * len(tried) if self._likeness is None else self._scores(paintings, liked, target)
-        merits = [0.0 if p is None or t is None else merit(p, t, self._alpha) for p, t in scores]
-        chosen = best(merits)
+        scores = self._scores(paintings, liked, target)
+        chosen = 0 if scores is None else best([merit(p, t, self._alpha) for p, t in scores])
         style = PersonalStyle(
             alpha=self._alpha,
             preference=liked,
@@ -106,9 +109,9 @@ class PersonalPainter:
             target_repeats=tried[chosen].weights.target_repeats,
             guidance=tried[chosen].weights.guidance,
             candidates=len(tried),
-            judged_by=self._likeness.name if self._likeness else None,
-            d_p=scores[chosen][0],
-            d_t=scores[chosen][1],
+            judged_by=None if self._likeness is None or scores is None else self._likeness.name,
+            d_p=None if scores is None else scores[chosen][0],
+            d_t=None if scores is None else scores[chosen][1],
         )
         return [
             replace(each, provenance=msgspec.structs.replace(each.provenance, personal=style))
@@ -117,11 +120,19 @@ class PersonalPainter:
 
     def _scores(
         self, paintings: Sequence[Sequence[Painting]], liked: Sequence[str], target: Sequence[str]
-    ) -> list[tuple[float, float]]:
-        """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes."""
-        assert self._likeness is not None
+    ) -> list[tuple[float, float]] | None:
+        """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes.
+
+        None where nothing compared them.
+        """
+        if self._likeness is None:
+            return None
         pictures = [each.pixels for row in paintings for each in row]
-        cosines = self._likeness.similarities(pictures, compared_with(liked, target)).reshape(len(paintings), -1, 2)
+        try:
+            cosines = self._likeness.similarities(pictures, compared_with(liked, target)).reshape(len(paintings), -1, 2)
+        except Exception as error:  # a model may raise anything, and pictures are there
+            log.warning("likeness_failed", error=repr(error), candidates=len(paintings))
+            return None
         means = np.asarray(cosines, np.float64).mean(axis=1)
         return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
 

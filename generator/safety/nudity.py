@@ -1,6 +1,5 @@
 """A nudity classifier: any image classifier of transformers, by path, in safetensors only."""
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +47,13 @@ class TransformersNudity:
                 f"{_SETTING} {model!r} has the labels {', '.join(map(str, labels.values()))}; one of them must be "
                 f"among {', '.join(_NUDE)}"
             )
-        self._lock = threading.Lock()
 
     def probability(self, pixels: Image) -> float:
-        """Return how likely an RGB picture shows nudity, 0 to 1."""
+        """Return how likely an RGB picture shows nudity, 0 to 1. One thread at a time may ask."""
         import torch  # noqa: PLC0415
 
         seen = torch.from_numpy(self._sight.of(pixels)).to(self._device)
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             probabilities = self._model(pixel_values=seen).logits.float().softmax(dim=-1)[0]
         return float(probabilities[self._nude].sum())
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from contracts.catalog import Product
 from contracts.manifest import Description
+from generator.errors import NotScreened, PainterUnavailable
 from generator.ports import Describer, Image, NudityClassifier, ProductImage
 from generator.safety.words import BlockedWords
 
@@ -54,10 +55,17 @@ class ProductScreen:
         return f"its record holds the blocked word {found!r}" if found else None
 
     def by_picture(self, image: ProductImage) -> str | None:
-        """Return why the product's picture blocks it, or None."""
+        """Return why the product's picture blocks it, or None.
+
+        Raises:
+            NotScreened: the classifier is not to be had, and has not seen this picture before.
+        """
         if self._nudity is None:
             return None
-        probability = self._probability(on_white(image.pixels), self._nudity.probability)
+        try:
+            probability = self._probability(on_white(image.pixels), self._nudity.probability)
+        except PainterUnavailable as error:
+            raise NotScreened(f"a product's picture cannot be looked at: {error}") from error
         if probability < self._threshold:
             return None
         return f"its picture shows nudity by the classifier ({probability:.2f}, from {self._threshold:g} on)"

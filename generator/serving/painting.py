@@ -1,8 +1,9 @@
 """Paints for many callers at once: what they wish for is painted together by shape and adapter, on one thread.
 
 Stands where a painter stands. Callers block in `paint` (each on a thread of its own); their wishes wait as tickets,
-a dispatcher forms batches of them, the supervised model paints one batch after the other. What a caller does with its
-pictures (laying out, judging, encoding, storing) happens on the caller's threads, while the next batch is painted.
+a dispatcher forms batches of them, the supervised model paints one batch after the other. A caller finishes its
+pictures itself (fitting them to the banner; then laying out, judging, encoding, storing), while the next batch is
+painted.
 """
 
 import threading
@@ -15,10 +16,10 @@ import structlog
 
 from generator.errors import OutOfMemory, PaintingFailed
 from generator.metrics import GeneratorMetrics
-from generator.ports import BatchPainter, Painting, SceneWish
+from generator.ports import BatchPainter, Painting, SceneWish, Unfinished
 from generator.serving.batching import Batches, Ticket
 from generator.serving.limits import BatchLimits
-from generator.serving.supervised import LOADING_S, SupervisedModel
+from generator.serving.supervised import SupervisedModel
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ Outcome = Painting | PaintingFailed
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     wish: SceneWish
-    outcome: "Future[Outcome]" = field(default_factory=Future)
+    outcome: "Future[Outcome | Unfinished]" = field(default_factory=Future)
 
 
 class PaintServer:
@@ -59,14 +60,13 @@ class PaintServer:
         self._changed = threading.Condition()
         self._dispatcher: threading.Thread | None = None
 
-    def warm_up(self, wishes: Sequence[SceneWish]) -> None:
-        """Paint wishes and throw the pictures away: kernels are chosen, compiled and loaded before anybody waits.
+    def warm_up(self, warm: Callable[[BatchPainter], None]) -> None:
+        """Have the model paint before anybody waits, on its own thread: some of what it learns is kept per thread.
 
-        Raises:
-            PaintingFailed: the model cannot paint.
+        It is not watched: compiling takes as long as it takes. Raises what `warm` raises.
         """
         started = self._clock()
-        self._model.run(lambda painter: warm(painter, wishes), timeout_s=LOADING_S)
+        self._model.run(warm, watched=False)
         log.info("painter_warm", seconds=round(self._clock() - started, 1))
 
     def paint(self, wishes: Sequence[SceneWish]) -> list[Outcome]:
@@ -85,7 +85,7 @@ class PaintServer:
             self._callers += 1
             self._changed.notify()
         try:
-            return [each.outcome.result() for each in wanted]
+            return [finished(each.outcome.result()) for each in wanted]
         finally:
             with self._changed:
                 self._callers -= 1
@@ -118,7 +118,7 @@ class PaintServer:
         kind, wishes = tickets[0].kind, [ticket.item.wish for ticket in tickets]
         self._metrics.images_together.observe(len(wishes))
         try:
-            paintings = self._model.run(lambda painter: painter.paint(wishes))
+            paintings = self._model.run(lambda painter: painter.paint_raw(wishes))
         except OutOfMemory as error:
             self._halve(tickets, kind, error)
             return
@@ -146,19 +146,14 @@ class PaintServer:
             self._waiting.put_back(tickets)
 
 
-def warm(painter: BatchPainter, wishes: Sequence[SceneWish]) -> None:
-    """Paint the first wish of each kind.
-
-    Raises:
-        PaintingFailed: the model cannot paint.
-    """
-    seen: set[Hashable] = set()
-    for wish in wishes:
-        if (kind := painter.batch_key(wish)) not in seen:
-            seen.add(kind)
-            for outcome in painter.paint([wish]):
-                if isinstance(outcome, PaintingFailed):
-                    raise outcome
+def finished(outcome: Outcome | Unfinished) -> Outcome:
+    """Return the painting of a picture that a model left unfinished, or why there is none."""
+    if isinstance(outcome, Painting | PaintingFailed):
+        return outcome
+    try:
+        return outcome()
+    except Exception as error:  # one that cannot be finished fails alone
+        return PaintingFailed(f"{type(error).__name__}: {error}")
 
 
 def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:

@@ -2,7 +2,8 @@
 
 A thread cannot be stopped from outside, and a kernel that never returns holds its thread for good. So the thread is
 left behind (it is a daemon and dies with the process) and the model is loaded anew on another one. Where that does not
-help, or is not wanted, the process ends: its supervisor starts one whose device is fresh.
+help, or is not wanted, the process ends: its supervisor starts one whose device is fresh. So it does when step after
+step fails: an error of CUDA ("device-side assert", "unspecified launch failure") holds for all that the process does.
 """
 
 import queue
@@ -14,13 +15,20 @@ from typing import Generic, Literal, TypeVar
 
 import structlog
 
-from generator.errors import ModelHung
+from generator.errors import ModelFailed, ModelHung, PainterUnavailable, PaintingFailed
 from generator.serving.health import Health
 
 log = structlog.get_logger(__name__)
 
 LOADING_S = 900.0
 """A model that is not there after this long will not come: the largest loads in minutes, compiling included."""
+
+FAILURES_RUNNING = 8
+"""Steps that fail one after the other, and then the model is lost. A banner's pictures are of up to three shapes, and
+are asked for twice: six failed steps may be what one banner asks for, eight are not."""
+
+_OUT_OF_MEMORY = ("OutOfMemory", "OutOfMemoryError", "MemoryError")
+"""Ours, torch's (by its name: not every process has torch) and Python's."""
 
 AfterHang = Literal["rebuild", "exit"]
 Model = TypeVar("Model")
@@ -56,30 +64,37 @@ class SupervisedModel(Generic[Model]):
         self._proved = True
         """A step has ended since the model was loaded. A model that hangs twice running is not loaded a third time."""
         self._loading_since = 0.0
+        self._failures = 0
+        """Steps that failed since the last that did not."""
+        self._lost: str | None = None
+        """Why the model failed for good."""
 
-    def run(self, step: Callable[[Model], Result], *, timeout_s: float | None = None) -> Result:
+    def run(self, step: Callable[[Model], Result], *, watched: bool = True) -> Result:
         """Return what `step` makes of the model, and raise what it raises.
+
+        A step that is not `watched` may take as long as it likes: for what is done before anybody waits.
 
         Raises:
             ModelHung: the step did not end within `timeout_s`, or the model is being loaded anew.
+            PainterUnavailable: the model is lost.
         """
         with self._turn:
             model = self._model
             if model is None:
-                raise ModelHung(self._away())
-            timeout_s = timeout_s or self._timeout_s
+                raise self._away()
             future = self._thread.do(lambda: step(model))
             try:
-                result = future.result(timeout_s)
+                result = future.result(self._timeout_s if watched else None)
             except TimeoutError as error:
                 if future.done():  # the step's own
                     raise
-                self._give_up(timeout_s)
-                raise ModelHung(f"a step of the {self._name} did not end within {timeout_s:g} s") from error
-            except BaseException:
+                self._give_up()
+                raise ModelHung(self._told()) from error
+            except Exception as error:
                 self._proved = True
+                self._count(error)
                 raise
-            self._proved = True
+            self._proved, self._failures = True, 0
             return result
 
     def peek(self, look: Callable[[Model], Result]) -> Result:
@@ -87,18 +102,35 @@ class SupervisedModel(Generic[Model]):
 
         Raises:
             ModelHung: the model is being loaded anew.
+            PainterUnavailable: the model is lost.
         """
         if (model := self._model) is None:
-            raise ModelHung(self._away())
+            raise self._away()
         return look(model)
 
-    def _give_up(self, timeout_s: float) -> None:
-        log.error("model_hung", model=self._name, seconds=timeout_s, then=self._after_hang)
+    def _count(self, error: Exception) -> None:
+        """Count a failed step, unless it says of itself that it does not come of a broken model."""
+        if type(error).__name__ in _OUT_OF_MEMORY:
+            return
+        if isinstance(error, PaintingFailed) and not isinstance(error, ModelFailed):
+            return
+        self._failures += 1
+        if self._failures >= FAILURES_RUNNING:
+            log.error("model_failing", model=self._name, steps=self._failures, error=repr(error))
+            self._model = None
+            self._lost = f"{self._failures} steps of the {self._name} failed running, the last with {error!r}"
+            self._health.lose(self._lost)
+
+    def _told(self) -> str:
+        return f"a step of the {self._name} did not end within {self._timeout_s:g} s"
+
+    def _give_up(self) -> None:
+        log.error("model_hung", model=self._name, seconds=self._timeout_s, then=self._after_hang)
         self._on_hang()
         self._model = None
         self._loading_since = time.monotonic()
         if self._after_hang == "exit":
-            self._health.lose(f"a step of the {self._name} did not end within {timeout_s:g} s")
+            self._health.lose(self._told())
         elif not self._proved:
             self._health.lose(f"the {self._name} hung again after it was loaded anew")
         else:
@@ -115,12 +147,14 @@ class SupervisedModel(Generic[Model]):
             return
         log.info("model_loaded_again", model=self._name, seconds=round(time.monotonic() - self._loading_since, 1))
 
-    def _away(self) -> str:
+    def _away(self) -> PainterUnavailable:
         """Return why there is no model now; end the process where loading hangs too."""
+        if self._lost is not None:
+            return PainterUnavailable(self._lost)
         waited = time.monotonic() - self._loading_since
         if waited > LOADING_S:
             self._health.lose(f"the {self._name} hung, and so does loading it anew")
-        return f"the {self._name} hung {waited:.0f} s ago and is not back yet"
+        return ModelHung(f"the {self._name} hung {waited:.0f} s ago and is not back yet")
 
 
 class _ModelThread:

@@ -1,15 +1,47 @@
-"""What a model paints before anybody waits for it: one empty scene of each size."""
+"""What a model paints before anybody waits for it: an empty scene of each size. What is slow only once is done then."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from contracts.catalog import Cohort
 from contracts.manifest import Description
 from contracts.sizes import BannerSize
-from generator.ports import Box, Composition, SceneWish
+from generator.errors import OutOfMemory, PaintingFailed
+from generator.ports import BatchPainter, Box, Composition, SceneWish
+from generator.serving.painting import finished
+
+
+def warm(painter: BatchPainter, wishes: Sequence[SceneWish], batches: Sequence[int] = (1,)) -> None:
+    """Paint the first wish of each kind in batches of so many, and throw the pictures away.
+
+    A batch that memory does not hold is halved, as it will be when it is wanted.
+
+    Raises:
+        PaintingFailed: the model cannot paint.
+    """
+    first: dict[Hashable, SceneWish] = {}
+    for wish in wishes:
+        first.setdefault(painter.batch_key(wish), wish)
+    for wish in first.values():
+        for pictures in batches:
+            _paint(painter, wish, pictures)
+
+
+def _paint(painter: BatchPainter, wish: SceneWish, pictures: int) -> None:
+    while True:
+        try:
+            painted = painter.paint_raw([wish] * pictures)
+            break
+        except OutOfMemory:
+            if pictures == 1:
+                raise
+        pictures //= 2
+    for outcome in map(finished, painted):
+        if isinstance(outcome, PaintingFailed):
+            raise outcome
 
 
 def warm_up_wishes(sizes: Sequence[BannerSize]) -> list[SceneWish]:
-    """Return a wish per size, like those that will come: what is slow only once is done with them."""
+    """Return a wish per size, like those that will come."""
     description = Description(subject="cup", attributes=(), setting="studio", describer="warm-up")
     cohort = Cohort(cohort_id="warm-up", name="Warm-up", mood=(), palette=("#ffffff", "#dddddd", "#888888"))
     return [SceneWish(description, cohort, _composition(size), seed=0, product_image=None) for size in sizes]

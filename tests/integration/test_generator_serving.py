@@ -21,7 +21,7 @@ from broker.connection import client_options
 from broker.topics import create_topics
 from contracts.errors import ServiceUnavailable
 from contracts.messages import BannerReady, BannerRequest
-from generator.errors import ModelLost, OutOfMemory
+from generator.errors import ModelLost, OutOfMemory, PaintingFailed
 from generator.fakes import FakePainter
 from generator.metrics import GeneratorMetrics
 from generator.pipeline import Pipeline
@@ -162,7 +162,7 @@ def requests_of(name: str, count: int = 12) -> list[BannerRequest]:
 
 
 def raises(_: Sequence[SceneWish]) -> None:
-    raise RuntimeError("CUDA error: device-side assert")
+    raise PaintingFailed("no picture of that")
 
 
 def no_memory(_: Sequence[SceneWish]) -> None:
@@ -171,7 +171,7 @@ def no_memory(_: Sequence[SceneWish]) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [(raises, "RuntimeError: CUDA error: device-side assert"), (no_memory, "out of memory for a picture")],
+    [(raises, "no picture of that"), (no_memory, "out of memory for a picture")],
     ids=["raises", "out-of-memory"],
 )
 async def test_while_the_model_fails_the_studio_paints_and_says_why(

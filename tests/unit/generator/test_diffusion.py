@@ -1,5 +1,6 @@
 """The diffusers painter on real pipelines with random weights."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from contracts.errors import ConfigurationError
 from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
+from generator.diffusion.painter import _light_side
 from generator.diffusion.prompts import prompt_of
 from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from generator.diffusion.showing import shown
@@ -47,6 +49,16 @@ def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it(
     window = window_of(shape, BILLBOARD)
     assert (mask[: window.top] == 255).all()
     assert (shown(wish(BILLBOARD, image=None), shape)[1] == 255).all()
+
+
+@pytest.mark.parametrize(("left", "right", "side"), [(200, 60, "left"), (60, 200, "right"), (120, 122, "above")])
+def test_light_comes_from_the_brighter_side_and_looking_is_cheap(left: int, right: int, side: str):
+    slope = np.linspace(left, right, 1080).astype(np.uint8)
+    pixels = np.ascontiguousarray(np.broadcast_to(slope[None, :, None], (1080, 1080, 3)))
+    tracemalloc.start()
+    assert _light_side(pixels) == side
+    assert tracemalloc.get_traced_memory()[1] < pixels.nbytes / 10, "it is shrunk before it is looked at"
+    tracemalloc.stop()
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +151,18 @@ class TestWithTorch:
         black, grey = painter.paint([wish(), wish()])
         assert isinstance(black, BlackPicture)
         assert isinstance(grey, Painting)
+
+    def test_a_picture_is_fitted_when_it_is_finished_and_not_before(self, models: Path):
+        from generator.diffusion import DiffusersPainter
+
+        fits = []
+        painter = DiffusersPainter(
+            str(models / "t2i"), steps=1, device="cpu", fit=lambda *asked: fits.append(asked) or fitted(*asked)
+        )
+        first, second = painter.paint_raw([wish(RECTANGLE), wish(BILLBOARD)])
+        assert not fits
+        assert [finish().pixels.shape[:2] for finish in (second, first)] == [(250, 970), (250, 300)]
+        assert len(fits) == 2
 
     def test_what_the_model_raises_is_a_failed_painting(self, models: Path, monkeypatch):
         from generator.diffusion import DiffusersPainter

@@ -10,7 +10,8 @@ from contracts.sizes import BILLBOARD, RECTANGLE
 from generator.assembly import build_composer
 from generator.errors import ModelHung
 from generator.ports import Painting, SceneWish
-from settings import GeneratorSettings
+from settings import DiffusionSettings, GeneratorSettings
+from tests.unit.generator.serving.conftest import until
 from tests.unit.generator.wishes import wish
 
 SHOP_PAINTERS = '''
@@ -37,6 +38,18 @@ class BySeed(Plain):
 class Hangs(Plain):
     def paint(self, wishes):
         threading.Event().wait()
+
+class HangsOnce(Plain):
+    """Hangs where a request is painted, the first time."""
+    made = 0
+    def __init__(self, settings):
+        super().__init__(settings)
+        HangsOnce.made += 1
+        self.number = HangsOnce.made
+    def paint(self, wishes):
+        if self.number == 1 and wishes[0].seed == 7:
+            threading.Event().wait()
+        return super().paint(wishes)
 '''
 
 
@@ -73,3 +86,25 @@ def test_a_batch_key_of_its_own_is_kept(shop: str) -> None:
 def test_one_that_never_returns_is_given_up(shop: str) -> None:
     (outcome,) = painted(f"{shop}:Hangs", wish(), step_timeout_s=1)
     assert isinstance(outcome, ModelHung)
+
+
+@pytest.mark.parametrize(("compiled", "batches"), [(False, [1]), (True, [1, 4, 2])])
+def test_it_paints_each_size_before_anybody_waits_and_many_at_once_where_it_is_compiled(
+    shop: str, compiled: bool, batches: list[int]
+) -> None:
+    settings = GeneratorSettings(
+        painter=f"{shop}:Plain", images_together=4, diffusion=DiffusionSettings(compile=compiled)
+    )
+    with ThreadPoolExecutor(1) as executor:
+        build_composer(settings, executor, (RECTANGLE, BILLBOARD), warm_up=True)
+    assert list(map(len, sys.modules[shop].CALLS)) == batches * 2
+
+
+def test_loaded_again_it_is_warm_again(shop: str) -> None:
+    settings = GeneratorSettings(painter=f"{shop}:HangsOnce", step_timeout_s=2)
+    with ThreadPoolExecutor(1) as executor:
+        painter = build_composer(settings, executor, (RECTANGLE,), warm_up=True).painter
+    assert len(sys.modules[shop].CALLS) == 1
+    (outcome,) = painter.paint([wish(seed=7)])
+    assert isinstance(outcome, ModelHung)
+    until(lambda: len(sys.modules[shop].CALLS) == 2)

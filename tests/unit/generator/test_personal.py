@@ -14,6 +14,7 @@ from contracts.codecs import decode, encode
 from contracts.manifest import Description, PersonalStyle
 from contracts.sizes import RECTANGLE, SQUARE
 from generator.diffusion.prompts import prompt_of
+from generator.errors import ModelHung
 from generator.fakes import FakePainter
 from generator.personal import PersonalPainter
 from generator.personal.behaviour import Behaviour
@@ -127,6 +128,17 @@ def test_without_a_model_that_compares_one_picture_is_painted_and_the_style_is_t
     assert (style.candidates, style.judged_by, style.d_p) == (1, None, None)
     assert style.preference == ("rattan", "quiet", "natural")
     assert decode(encode(style), PersonalStyle) == style
+
+
+def test_where_the_model_that_compares_fails_the_first_picture_is_kept():
+    class Hung(Prefers):
+        def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> np.ndarray:
+            raise ModelHung("the likeness hung")
+
+    inner, paintings = painted(1.0, likeness=Hung())
+    assert [int(each.pixels[0, 0, 0]) for each in paintings] == [64 + inner.batches[0][0] % 128] * 2
+    style = paintings[0].provenance.personal
+    assert (style.candidates, style.judged_by, style.d_p, style.d_t) == (4, None, None, None)
 
 
 @pytest.mark.parametrize(("alpha", "chosen"), [(1.0, max), (0.0, min)])

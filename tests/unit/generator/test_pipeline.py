@@ -167,6 +167,21 @@ def test_a_painter_that_is_not_to_be_had_is_not_asked_twice(
     assert len(fakes.painter.batches) == 1
 
 
+def test_a_picture_that_a_gate_could_not_look_at_does_not_pass_and_no_other_is_painted(
+    fakes: Fakes, request_for: RequestFor
+):
+    def passes(_banner: object, painting: Painting) -> bool:
+        if painting.provenance.painter == "fake":
+            raise ModelHung("the classifier hung")
+        return True
+
+    fakes.judge.passes = passes
+    made = the_one(fakes.pipeline().make([request_for()]))
+    assert made.manifest.provenance.painter == "understudy"
+    assert made.fallbacks == (Fallback("painter", "hung"),)
+    assert len(fakes.painter.batches) == 1
+
+
 def test_over_budget_the_painter_is_not_asked_and_what_was_within_is_painted(fakes: Fakes, request_for: RequestFor):
     fakes.budget = ImageBudget(per_minute=5, clock=lambda: 0.0)  # two banners of two sizes each
     outcomes = fakes.pipeline().make([request_for(f"p{number}") for number in range(3)])

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from contracts.catalog import Product
+from contracts.errors import ServiceUnavailable
 from contracts.manifest import Description
+from generator.errors import ModelHung, NotScreened
 from generator.fakes import FakeDescriber
 from generator.ports import Image, ProductImage
 from generator.safety.screening import OpenScreen, ProductScreen, ScreenedDescriber
@@ -56,6 +59,25 @@ def test_a_picture_is_classified_once_and_on_white() -> None:
         assert screen.by_picture(picture((200, 0, 0))) is not None
         assert screen.by_picture(picture((200, 0, 0), alpha=0)) is None  # nothing of it is to be seen
     assert classifier.asked == 2
+
+
+def test_a_picture_that_was_not_looked_at_waits_and_one_that_was_does_not() -> None:
+    class Hangs(Classifier):
+        hung = False
+
+        def probability(self, pixels: Image) -> float:
+            if self.hung:
+                raise ModelHung("the classifier hung")
+            return super().probability(pixels)
+
+    classifier = Hangs()
+    screen = ProductScreen(nudity=classifier)
+    assert screen.by_picture(picture((0, 0, 200))) is None
+    classifier.hung = True
+    assert screen.by_picture(picture((0, 0, 200))) is None
+    with pytest.raises(NotScreened, match="the classifier hung"):
+        screen.by_picture(picture((0, 200, 0)))
+    assert issubclass(NotScreened, ServiceUnavailable), "the worker waits, and buries no request"
 
 
 def test_without_words_or_a_classifier_nothing_is_blocked() -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from generator.ports import Painting, SceneWish
 from generator.serving.health import Health
 from generator.serving.painting import PaintServer
 from generator.serving.supervised import SupervisedModel
+from generator.serving.warming import warm
 from tests.unit.generator.serving.conftest import Hanging, until, wish
 
 LONG_S = 60.0
@@ -113,8 +115,8 @@ def test_what_the_model_raises_reaches_the_callers_and_the_next_batch_is_painted
 
 def test_a_painter_that_returns_too_few_fails_its_batch() -> None:
     class Short(FakePainter):
-        def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-            return super().paint(wishes)[1:]
+        def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+            return super().paint_raw(wishes)[1:]
 
     (outcome,) = server(Short()).paint([wish()])
     assert isinstance(outcome, PaintingFailed)
@@ -130,16 +132,31 @@ def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Ha
     until(lambda: isinstance(serving.paint([wish()])[0], Painting))
 
 
+def test_warming_up_takes_as_long_as_it_takes() -> None:
+    compiled = threading.Event()
+    threading.Timer(0.2, compiled.set).start()
+    painter = FakePainter(fault=lambda _: compiled.wait(30) or None)
+    serving = server(painter, timeout_s=0.05)
+    serving.warm_up(lambda each: warm(each, [wish(RECTANGLE)]))
+    assert len(painter.batches) == 1
+
+
 def test_the_model_is_warmed_with_one_picture_of_each_kind() -> None:
     painter = FakePainter()
-    server(painter).warm_up([wish(RECTANGLE), wish(BILLBOARD), wish(RECTANGLE)])
+    warm(painter, [wish(RECTANGLE), wish(BILLBOARD), wish(RECTANGLE)])
     assert [len(batch) for batch in painter.batches] == [1, 1]
+
+
+def test_where_it_is_compiled_it_is_warmed_with_many_too_or_as_many_as_fit() -> None:
+    painter = FakePainter(fault=scarce(2))
+    warm(painter, [wish(RECTANGLE), wish(BILLBOARD)], batches=(1, 8))
+    assert [len(batch) for batch in painter.batches] == [1, 8, 4, 2] * 2
 
 
 def test_a_model_that_cannot_paint_does_not_get_ready() -> None:
     painter = FakePainter(fault=scarce(0))
     with pytest.raises(OutOfMemory):
-        server(painter).warm_up([wish()])
+        server(painter).warm_up(lambda each: warm(each, [wish()], batches=(1, 8)))
 
 
 def test_pictures_are_finished_while_the_next_are_painted() -> None:
@@ -157,3 +174,44 @@ def test_pictures_are_finished_while_the_next_are_painted() -> None:
         assert paintings(first.result())
         first_is_back.set()
         assert paintings(second.result())
+
+
+class Raw(FakePainter):
+    """Leaves its pictures unfinished, as a model does; `finish` is called on the thread that finishes one."""
+
+    def __init__(self, finish: Callable[[SceneWish], None]) -> None:
+        super().__init__()
+        self._finish = finish
+
+    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Callable[[], Painting]]:
+        return [partial(self._finished, *pair) for pair in zip(wishes, self.paint(wishes), strict=True)]
+
+    def _finished(self, wish: SceneWish, painting: Painting) -> Painting:
+        self._finish(wish)
+        return painting
+
+
+def test_a_caller_finishes_its_pictures_while_the_model_paints_for_another() -> None:
+    second_is_back = threading.Event()
+
+    def finish(wish: SceneWish) -> None:
+        if wish.seed == 1:
+            assert second_is_back.wait(30), "the model waited until the first caller had finished"
+
+    serving = server(Raw(finish), together=1)
+    with at_once(1) as threads:
+        first = threads.submit(serving.paint, [wish(seed=1)])
+        assert paintings(serving.paint([wish(seed=2)]))
+        second_is_back.set()
+        assert paintings(first.result())
+
+
+def test_a_picture_that_cannot_be_finished_fails_alone() -> None:
+    def finish(wish: SceneWish) -> None:
+        if wish.seed == 1:
+            raise ZeroDivisionError("no colours")
+
+    broken, whole = server(Raw(finish)).paint([wish(seed=1), wish(seed=2)])
+    assert isinstance(broken, PaintingFailed)
+    assert "ZeroDivisionError: no colours" in str(broken)
+    assert paintings([whole])

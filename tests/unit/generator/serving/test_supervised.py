@@ -1,12 +1,14 @@
 """A model whose step hangs: the step is given up, the model loaded anew or the process ended."""
 
+import threading
+
 import pytest
 
 from generator.describers.lexicon import LexiconDescriber
-from generator.errors import ModelHung
+from generator.errors import BlackPicture, ModelFailed, ModelHung, OutOfMemory, PainterUnavailable, PaintingFailed
 from generator.serving.describing import SupervisedDescriber
 from generator.serving.health import Health
-from generator.serving.supervised import AfterHang, SupervisedModel
+from generator.serving.supervised import FAILURES_RUNNING, AfterHang, SupervisedModel
 from tests.unit.generator.serving.conftest import Hanging, until
 
 SOON_S = 0.05
@@ -33,14 +35,14 @@ def supervised(loads: Loads, health: Health, *, after_hang: AfterHang = "rebuild
 
 def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
     model = supervised(Loads(), Health())
-    assert model.run(lambda name: name.upper(), timeout_s=30) == "MODEL-1"
+    assert model.run(lambda name: name.upper(), watched=False) == "MODEL-1"
 
     def broken(_: str) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        model.run(broken, timeout_s=30)
-    assert model.run(len, timeout_s=30) == 7
+        model.run(broken, watched=False)
+    assert model.run(len, watched=False) == 7
 
 
 def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
@@ -50,8 +52,16 @@ def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> 
         model.run(hanging)
     until(lambda: loads.count == 2)
     until(lambda: _answers(model))
-    assert model.run(str, timeout_s=30) == "model-2"
+    assert model.run(str, watched=False) == "model-2"
     assert health.reason is None
+
+
+def test_a_step_that_is_not_watched_may_take_as_long_as_it_likes() -> None:
+    late = threading.Event()
+    threading.Timer(4 * SOON_S, late.set).start()
+    model = supervised(Loads(), Health())
+    assert model.run(lambda _: late.wait(30), watched=False)
+    assert model.run(str, watched=False) == "model-1", "it was not given up"
 
 
 def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> None:
@@ -112,6 +122,57 @@ def test_where_it_is_asked_for_the_process_ends_at_the_first_hang(hanging: Hangi
     assert loads.count == 1
 
 
+def fail(model: SupervisedModel[str], error: Exception, times: int) -> None:
+    def broken(_: str) -> None:
+        raise error
+
+    for _ in range(times):
+        with pytest.raises(type(error)):
+            model.run(broken, watched=False)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: device-side assert"), ModelFailed("CUDA error")])
+def test_a_model_whose_every_step_fails_ends_the_process(error: Exception) -> None:
+    health = Health()
+    model = supervised(Loads(), health)
+    fail(model, error, FAILURES_RUNNING - 1)
+    assert health.reason is None
+    fail(model, error, 1)
+    assert "steps of the painter failed running" in str(health.reason)
+    assert "CUDA error" in str(health.reason)
+    for ask in (model.run, model.peek):
+        with pytest.raises(PainterUnavailable, match="CUDA error"):  # at once, so that the studio paints
+            ask(str)
+
+
+def test_a_step_that_succeeds_forgives_those_that_failed() -> None:
+    health = Health()
+    model = supervised(Loads(), health)
+    for _ in range(3):
+        fail(model, RuntimeError("CUDA error"), FAILURES_RUNNING - 1)
+        assert model.run(str, watched=False) == "model-1"
+    assert health.reason is None
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch has it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemory("16 do not fit"),
+        OutOfMemoryError("2 GiB"),
+        BlackPicture("black"),
+        PaintingFailed("the service is away"),
+    ],
+)
+def test_want_of_memory_and_what_comes_of_the_wish_do_not_count(error: Exception) -> None:
+    health = Health()
+    fail(supervised(Loads(), health), error, 3 * FAILURES_RUNNING)
+    assert health.reason is None
+
+
 def test_hangs_are_counted(hanging: Hanging) -> None:
     hangs: list[str] = []
     model = SupervisedModel(
@@ -150,7 +211,7 @@ def _there(model: SupervisedModel) -> bool:
 
 def _answers(model: SupervisedModel) -> bool:
     try:
-        model.run(lambda _: None, timeout_s=30)
+        model.run(lambda _: None, watched=False)
     except ModelHung:
         return False
     return True

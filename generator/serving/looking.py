@@ -1,0 +1,45 @@
+"""Models that look at pictures, under watch: one call at a time, and one that hangs is given up."""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.personal.likeness import Likeness
+from generator.ports import Image, NudityClassifier
+from generator.serving.supervised import SupervisedModel
+
+L = TypeVar("L", bound=Likeness)
+N = TypeVar("N", bound=NudityClassifier)
+
+
+class SupervisedLikeness(Generic[L]):
+    """A likeness whose calls end: in numbers, or in `ModelHung`, and then the first picture is kept."""
+
+    def __init__(self, model: SupervisedModel[L]) -> None:
+        self._model = model
+        self.name = model.peek(lambda likeness: likeness.name)
+
+    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the cosine of every picture with every text.
+
+        Raises:
+            ModelHung: the model did not answer in time, or is being loaded anew.
+        """
+        return self._model.run(lambda likeness: likeness.similarities(pictures, texts))
+
+
+class SupervisedNudity(Generic[N]):
+    """A classifier whose calls end: in a probability, or in `ModelHung`, and then its picture is not shown."""
+
+    def __init__(self, model: SupervisedModel[N]) -> None:
+        self._model = model
+
+    def probability(self, pixels: Image) -> float:
+        """Return how likely an RGB picture shows nudity, 0 to 1.
+
+        Raises:
+            ModelHung: the model did not answer in time, or is being loaded anew.
+        """
+        return self._model.run(lambda classifier: classifier.probability(pixels))
