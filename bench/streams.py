@@ -7,7 +7,7 @@ error.
 
     python -m bench streams --systems kafka-streams,confluent --users 200000 --events 3000000
     python -m bench streams --systems bannerstream --work full
-    python -m bench streams --settings memory-2t --rounds 1 --events 200000      (one setting, a quick look)
+    python -m bench streams --quick      (every system and setting, once)
 """
 
 import argparse
@@ -25,7 +25,7 @@ from bench.arena.environments import BuildFailed
 from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
 from bench.arena.offline import Expected, expected_states
 from bench.arena.shop import write_table
-from bench.arena.stage import Result, Stage, numbers, reporting, staged, tell
+from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
 from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
 from local.process import ChildProcess
 
@@ -149,31 +149,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench streams", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    made = parser("streams", __doc__ or "")
+    made.add_argument(
         "--systems", type=_several(SYSTEMS), default=SYSTEMS, metavar="A,B", help=f"of {', '.join(SYSTEMS)}; all"
     )
-    parser.add_argument(
+    made.add_argument(
         "--settings", type=_several(SETTINGS), default=(), metavar="A,B", help=f"of {', '.join(SETTINGS)}; all"
     )
-    parser.add_argument(
-        "--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full"
-    )
-    parser.add_argument("--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
-    parser.add_argument(
+    made.add_argument("--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full")
+    made.add_argument("--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
+    made.add_argument(
         "--distribution",
         type=_several(DISTRIBUTIONS),
         default=("uniform",),
         metavar="A,B",
         help="uniform (default), zipf",
     )
-    parser.add_argument("--events", type=int, default=3_000_000, help=f"3000000; stock Faust gets {FEW_EVENTS} at most")
-    parser.add_argument("--rounds", type=int, default=3, help="3")
-    parser.add_argument("--limit-s", type=float, default=600.0, help="after this, a run has failed; 600")
-    parser.add_argument("--out", type=Path, help="a file to append to: bench/results/<date>-streams.jsonl")
-    return parser.parse_args(arguments)
+    made.add_argument("--events", type=int, default=3_000_000, help=f"3000000; stock Faust gets {FEW_EVENTS} at most")
+    made.add_argument("--limit-s", type=float, default=600.0, help="after this, a run has failed; 600")
+    options = made.parse_args(arguments)
+    if options.quick:
+        options.users, options.events, options.rounds = (1000,), FEW_EVENTS, 1
+    return options
 
 
 def _several(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
