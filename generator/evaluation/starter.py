@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 from contracts.catalog import Cohort
 from contracts.creative import Creative
@@ -40,7 +41,7 @@ class Asked:
     seeds: int = 3
     size: BannerSize = BILLBOARD
     every: int = 1
-    """Only every so many combinations of labels."""
+    """Only one of so many combinations of labels."""
     device: str = "auto"
     drawn: int = 384
     """Drawn scenes that show how far the judge itself is to be believed."""
@@ -53,6 +54,13 @@ def every_scene() -> Iterator[SceneLabels]:
             for light in LIGHTS:
                 for season in SEASONS if setting in SEASONED else SEASONS[1:2]:
                     yield SceneLabels(setting, palette, light, season)
+
+
+def some_scenes(every: int) -> list[SceneLabels]:
+    """Return one of so many combinations, drawn by a fixed seed: equal steps through them meet some labels only."""
+    scenes = list(every_scene())
+    Random(0).shuffle(scenes)
+    return scenes[::every]
 
 
 def wish_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneWish:
@@ -79,7 +87,7 @@ def evaluate_starter(
         ConfigurationError: the model cannot be loaded.
     """
     painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
-    labels = list(islice(every_scene(), 0, None, asked.every)) * asked.seeds
+    labels = some_scenes(asked.every) * asked.seeds
     wishes = [wish_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
     told: list[tuple[str, str, str]] = []
     for at in range(0, len(wishes), _TOGETHER):

@@ -6,7 +6,9 @@ import pytest
 
 from contracts.errors import ConfigurationError
 from generator.evaluation.scene_judge import SceneJudge, accuracy_of
-from generator.studio.samples import SceneLabels
+from generator.evaluation.starter import some_scenes
+from generator.studio.light import LIGHTS
+from generator.studio.samples import PALETTES, SceneLabels
 
 
 def test_accuracy_counts_each_label_for_itself():
@@ -14,6 +16,14 @@ def test_accuracy_counts_each_label_for_itself():
     told = [("kitchen", "sage", "evening"), ("snow", "cream", "day")]
     found = accuracy_of(told, scenes)
     assert (found.setting, found.palette, found.light, found.scenes) == (1.0, 0.5, 0.0, 2)
+
+
+@pytest.mark.parametrize("every", [4, 16])
+def test_a_part_of_the_scenes_has_every_label(every: int):
+    scenes = some_scenes(every)
+    assert len(scenes) == 576 // every
+    assert {scene.light for scene in scenes} == set(LIGHTS)
+    assert {scene.palette for scene in scenes} == set(PALETTES)
 
 
 def test_a_judge_that_is_not_there_says_how_to_make_one(tmp_path: Path):
