@@ -11,11 +11,10 @@ import typer
 
 from cli.console import AsJson, print_json, show_rows, stderr, stdout
 from cli.context import settings_of
-from contracts.codecs import encode
-from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.keys import manifest_object_key
+from contracts.errors import InvalidRecord
 from contracts.manifest import Manifest
 from storage import S3BannerStore
+from storage.exporting import export_banners
 
 app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
 
@@ -68,19 +67,7 @@ def export(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many banners.")] = 1000,
 ) -> None:
     """Copy banners with their manifests to a folder, for `bannerstream evaluate banners`."""
-    store = S3BannerStore(settings_of(ctx).storage)
-    count = 0
-    for key in store.manifest_keys():
-        manifest = store.manifest(key)
-        if manifest is None:
-            continue
-        # Pictures first, as in the bucket: what a manifest names is there.
-        for rendition in manifest.renditions:
-            _write(folder / rendition.blob_key, store.get_blob(rendition.blob_key))
-        _write(folder / manifest_object_key(key), encode(manifest))
-        count += 1
-        if count == limit:
-            break
+    count = export_banners(S3BannerStore(settings_of(ctx).storage), folder, limit)
     stderr.print(f"{count} banners are in {folder}", highlight=False, markup=False)
 
 
@@ -98,14 +85,6 @@ def blocked(ctx: typer.Context, as_json: AsJson = False) -> None:
         for block in S3BannerStore(settings_of(ctx).storage).blocks()
     ]
     show_rows(rows, as_json=as_json, title="Blocked products", empty="no product is blocked")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error}") from error
 
 
 def _time(milliseconds: int) -> str:

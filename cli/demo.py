@@ -46,6 +46,10 @@ def demo(
         DemoPainter,
         typer.Option("--painter", help="The studio, or SmolLM2 and the starter model (needs the gpu extra; minutes)."),
     ] = DemoPainter.STUDIO,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Keep manifests and files in OUT/bucket, for `bannerstream evaluate banners`."),
+    ] = False,
     shop: Annotated[
         bool, typer.Option("--serve", help="Instead: open a shop whose banner follows you, until Ctrl-C.")
     ] = False,
@@ -75,7 +79,7 @@ def demo(
             open_,
         )
         return
-    options = DemoOptions(out, session, catalogue, rate, kafka.value, s3.value, painter.value)
+    options = DemoOptions(out, session, catalogue, rate, kafka.value, s3.value, painter.value, keep)
     with _bar() as bar:
         task = bar.add_task("starting", total=sum(1 for _ in read_lines(session)), figures="")
         summary = run_demo(options, lambda progress: _show(bar, task, progress))

@@ -23,9 +23,10 @@ from demo.workers import Workers, start_workers
 from local.stack import KafkaKind, S3Kind, Stack
 from settings import Settings, load_settings
 from storage import S3BannerStore
+from storage.exporting import export_banners
 
 _LOOK_S = 0.25
-_WRITTEN = frozenset({"index.html", "banners", "run"})
+_WRITTEN = frozenset({"index.html", "banners", "bucket", "run"})
 """What a demo leaves in its folder."""
 
 
@@ -41,6 +42,8 @@ class DemoOptions:
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
     painter: PainterKind = "studio"
+    keep: bool = False
+    """Keep the banners with their manifests, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         share = share_by_model(manifests)
         on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready), by_model=share))
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
+        if options.keep:
+            export_banners(store, options.out / "bucket")
     shutil.rmtree(work)
     return summary
 

@@ -1,7 +1,7 @@
 """Banners in a folder, laid out as in the bucket: `manifests/<banner key>.json` and the blobs that they name.
 
-`bannerstream banners export` writes such a folder, and so is every bucket of `make demo` (under `demo-out`) and any
-copy of a bucket: the folder that is named, or one below it, holds `manifests/`.
+`bannerstream banners export` writes such a folder, `bannerstream demo --keep` one below its own, and any copy of a
+bucket is one: the folder that is named, or one below it, holds `manifests/`.
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def read_exported(folder: Path, limit: int | None = None) -> list[ExportedBanner
     if not paths:
         raise ConfigurationError(
             f"{folder} holds no manifests/*.json; fill one with `bannerstream banners export {folder}`, or name the "
-            "folder of `bannerstream demo`"
+            "folder of `bannerstream demo --keep`"
         )
     return [ExportedBanner(_read(path), path.parent.parent) for path in paths[:limit]]
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from demo.example import SESSION
+from generator.evaluation.exported import read_exported
 from local.stack import why_unavailable
 from tests.main_job import GOODS, write_catalogue
 
@@ -119,7 +120,7 @@ def wait_for_services(running: subprocess.Popen[str]) -> dict[int, str]:
 
 def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_path: Path) -> None:
     session = short_session(tmp_path)
-    with demo(tmp_path, "--session", session, "--rate", "500") as running:
+    with demo(tmp_path, "--session", session, "--rate", "500", "--keep") as running:
         started = wait_for_services(running)
         told, _ = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0, (tmp_path / "stderr.txt").read_text()
@@ -150,6 +151,9 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     assert len(pictures) >= summary["banners"]
     assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
     assert not (tmp_path / "out/run").exists(), "servers' data and logs go with success"
+    kept = read_exported(tmp_path / "out")
+    assert len(kept) == summary["banners"]
+    assert all(list(each.pictures()) for each in kept)
 
 
 def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
