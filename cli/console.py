@@ -31,6 +31,10 @@ CHECK_FAILED = 5
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
+_UNBOUNDED = 10_000
+"""Columns of a console in which every table has room."""
+
+
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, empty: str) -> None:
     """Print rows as one JSON array, or as a table with the keys of the first row as its columns."""
     if as_json:
@@ -43,13 +47,24 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str, e
 
 
 def show_table(console: Console, rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
-    """Print rows as a table with the keys of the first row as its columns."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for column in rows[0]:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else plain(value) for value in row.values()))
+    """Print rows as a table with the keys of the first row as its columns; a few that are too wide, on their side."""
+    names = [name.replace("_", " ") for name in rows[0]]
+    cells = [["" if value is None else plain(value) for value in row.values()] for row in rows]
+    table = _table(title, names, cells)
+    unbounded = console.options.update(width=_UNBOUNDED)
+    if len(rows) < len(names) and console.measure(table, options=unbounded).maximum > console.width:
+        first, *others = zip(*cells, strict=True)
+        table = _table(title, [names[0], *first], [[name, *row] for name, row in zip(names[1:], others, strict=True)])
     console.print(table)
+
+
+def _table(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    return table
 
 
 def print_json(value: object) -> None:

@@ -27,6 +27,16 @@ def test_a_table_shows_markup_and_escape_sequences_as_text(monkeypatch: pytest.M
     assert "[red]x[/red]" in shown
 
 
+def test_a_table_that_is_too_wide_lies_on_its_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = on_screen(monkeypatch, "stdout")
+    rows = [{"size": size, **{f"measure_{number:02}": number for number in range(20)}} for size in ("970x250", "all")]
+    show_rows(rows, as_json=False, title="Banners", empty="")
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in screen.getvalue().splitlines()]
+    assert ["measure 07", "7", "7"] in lines
+    assert "970x250" in screen.getvalue()
+    assert max(map(len, screen.getvalue().splitlines())) <= 200
+
+
 def test_an_error_keeps_its_lines_and_nothing_else_that_moves_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: list[str]) -> None:
         raise ConfigurationError(HOSTILE)
