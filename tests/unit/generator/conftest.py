@@ -23,11 +23,24 @@ from generator.fakes import (
     FakeStore,
     fake_encode,
 )
-from generator.pipeline import Pipeline
+from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
 from generator.serving.budget import ImageBudget
 
 NOW = 1_760_000_000_000
 RequestFor = Callable[..., BannerRequest]
+
+
+def raising(error: Exception):
+    def fault(*_: object) -> None:
+        raise error
+
+    return fault
+
+
+def the_one(outcomes: list[MadeBanner | UnmakeableBanner]) -> MadeBanner:
+    (outcome,) = outcomes
+    assert isinstance(outcome, MadeBanner)
+    return outcome
 
 
 @dataclass
