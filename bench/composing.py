@@ -6,13 +6,18 @@ of `Composer.compose_all`. Rounds repeat the same banners after one that is not 
 as they are in a worker that has run for a while. CPU time counts every thread.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any, TypeVar
+
+if __name__ == "__main__":  # `python bench/composing.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena.stage import parser, reporting
 from catalog.files import read_catalogue

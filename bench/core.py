@@ -17,11 +17,16 @@ import gc
 import json
 import pstats
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 from time import process_time
+
+if __name__ == "__main__":  # `python bench/core.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from catalog.files import read_catalogue
 from contracts.catalog import with_rev

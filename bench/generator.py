@@ -12,11 +12,15 @@ architecture is `reduced`, and worker and model share the cores.
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+
+if __name__ == "__main__":  # `python bench/generator.py` puts bench/ first on the path, not the repository
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena import architectures, painting
 from bench.arena.environments import CACHE
