@@ -98,7 +98,7 @@ def autoencoder(
 @app.command()
 def judge(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("judge.safetensors"),
-    scenes: Annotated[int, typer.Option("--scenes", min=3 * 48, help="Drawn scenes to learn from.")] = 6_000,
+    scenes: Annotated[int, typer.Option("--scenes", min=3 * 48, help="Drawn scenes to learn from.")] = 9_000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
 ) -> None:
     """Train the classifier that `evaluate starter` judges with."""

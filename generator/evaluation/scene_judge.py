@@ -122,7 +122,7 @@ def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None
             loss.backward()
             optimiser.step()
             schedule.step()
-        on_progress(f"epoch {epoch + 1} of {_EPOCHS}: loss {float(loss):.3f}")
+        on_progress(f"epoch {epoch + 1} of {_EPOCHS}: loss {float(loss.detach()):.3f}")
     return SceneJudge(network)
 
 

@@ -96,6 +96,23 @@ def bush(x: float, y: float, wide: float, tall: float, tones: Tones, rng: Random
     return marks
 
 
+def blossoms(x: float, y: float, wide: float, tall: float, colour: str, rng: Random) -> str:
+    """Return the blossom of a bush of that size: clusters all over its upper part, as hydrangeas carry them."""
+    marks = ""
+    for _ in range(22):
+        across, up = rng.gauss(0, 0.32), rng.uniform(0.25, 1.05)
+        radius = wide * rng.uniform(0.04, 0.09)
+        marks += disc(
+            x + across * wide * (1.1 - 0.5 * up),
+            y - up * tall,
+            radius,
+            shift(colour, rng.uniform(-0.06, 0.10)),
+            0.9,
+            rng.uniform(0.7, 1.0),
+        )
+    return marks
+
+
 def flower(x: float, y: float, radius: float, colour: str, heart: str, rng: Random) -> str:
     """Return an open flower seen from the front."""
     turn, petals = rng.uniform(0, 6.28), rng.choice((5, 6, 8))

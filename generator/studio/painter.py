@@ -14,7 +14,7 @@ from generator.studio.scenes import SCENES
 from generator.studio.season import season_of
 from generator.studio.view import view_of
 
-REVISION = "studio@3"
+REVISION = "studio@4"
 
 
 class StudioPainter:

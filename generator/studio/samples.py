@@ -20,8 +20,8 @@ from generator.studio.season import SEASONS, Season
 PALETTES: dict[str, tuple[str, ...]] = {
     "honey": ("#fbe9c3", "#f0c878", "#b4572a", "#e39b1f"),
     "blue": ("#dcebf7", "#a4c8e6", "#6fb7d6", "#3b82c4"),
-    "sage": ("#e6eedd", "#b9cda6", "#a8b35a", "#6d9460"),
-    "blush": ("#fde6e6", "#f6bfc4", "#f3a58f", "#e5798a"),
+    "sage": ("#e6eedd", "#b9cda6", "#8fb37a", "#6d9460"),
+    "blush": ("#fde6e6", "#f6bfc4", "#ee9db0", "#e5798a"),
     "terracotta": ("#f6dcc9", "#e2a07c", "#8f3f2a", "#c2552d"),
     "lavender": ("#ece4f8", "#c7b2e6", "#b58ad0", "#8b62c4"),
     "cream": ("#fbf7ec", "#ece2cd", "#bba88a", "#d2bd97"),

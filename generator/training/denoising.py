@@ -4,8 +4,9 @@ Step n draws everything random from (seed, n), and the learning rate depends on 
 goes on exactly as one that was not.
 
 First on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well as anywhere,
-then on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), AdamW, a constant rate that falls to
-zero at the end (so that a finished training can be taken further from before it fell), a moving average of the weights.
+then on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), more of them in much noise, where
+colour, light and place are decided; AdamW, a constant rate that falls to zero at the end (so that a finished training
+can be taken further from before it fell), a moving average of the weights.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from generator.training.shards import Shard, Shards
 from generator.training.words import TOKENS, caption, tokenizer
 
 _TIME_STEPS = 1000
+_TOWARDS_NOISE = 0.6
+"""Power of an even share of the time steps: below 1, more of them lie where there is much noise."""
 _WARM_UP = 100
 """Steps in which the rate rises."""
 _AVERAGE = 0.998
@@ -169,7 +172,8 @@ class DenoiserTraining:
 
         count = len(latents)
         first = torch.rand(1, generator=noise_source)
-        times = ((first + torch.arange(count) / count) % 1 * _TIME_STEPS).long().to(self._device)
+        shares = ((first + torch.arange(count) / count) % 1) ** _TOWARDS_NOISE
+        times = (shares * _TIME_STEPS).long().clamp(max=_TIME_STEPS - 1).to(self._device)
         noise = torch.randn(latents.shape, generator=noise_source).to(self._device)
         latents = latents.to(self._device)
         signal = self._signal[times].view(-1, 1, 1, 1)

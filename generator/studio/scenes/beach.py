@@ -15,7 +15,7 @@ def draw(stage: Stage) -> Scene:
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, shore = view.unit, view.horizon
     waterline = shore - 0.26 * unit
-    sky = [tones.natural(colour, 0.10) for colour in light.sky]
+    sky = [tones.natural(colour, 0.28) for colour in light.sky]
     backdrop = (
         (0.0, sky[0]),
         (0.4 * waterline / view.height, sky[1]),
@@ -38,7 +38,7 @@ def draw(stage: Stage) -> Scene:
     behind.append(Layer(_sea(stage, waterline, shore, sea, sky[2]), 0.016))
     behind.append(Layer(_glitter(stage, waterline, shore), 0.010, 3.0 if light.name != "day" else 1.4))
     behind.append(Layer(_parasol(stage), 0.02))
-    sand = tones.natural("#e2c7a0", 0.10)
+    sand = tones.natural("#e2c7a0", 0.32)
     surface = surfaces.Surface(
         shift(sand, -0.03), shift(sand, 0.02), surfaces.sand, 0.26, 0.10, fade=0.07, warmth=(0.8, 1.0, 1.2)
     )

@@ -1,4 +1,4 @@
-"""A garden: sunlit foliage, flowers at the edges, a weathered table."""
+"""A garden: sunlit foliage, shrubs in blossom, flowers at the edges, a painted table."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ from generator.studio import surfaces
 from generator.studio.bokeh import bokeh
 from generator.studio.colour import mix, shift
 from generator.studio.drift import drift
-from generator.studio.foliage import bush, stems
+from generator.studio.foliage import blossoms, bush, stems
 from generator.studio.scene import Layer, Scene, Stage
 from generator.studio.shapes import disc
 
 
 def draw(stage: Stage) -> Scene:
-    """Return a garden seen over a wooden table."""
+    """Return a garden seen over a table painted in the palette's accent."""
     stage = replace(stage, tones=stage.tones.outdoors(stage.season))
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
@@ -24,11 +24,15 @@ def draw(stage: Stage) -> Scene:
         (edge, tones.leaf(0.15)),
     )
     back = []
+    blossom = 0.0 if stage.season == "winter" else 0.55
     far, x = "", -0.1 * unit
     while x < view.width + 0.3 * unit:
         wide = unit * rng.uniform(0.5, 0.9)
         near_light = 1 - min(abs(x - view.light_x) / view.width, 1)
-        far += bush(x, floor + 0.02 * unit, wide, unit * rng.uniform(0.35, 0.75), tones, rng, 0.62 - 0.4 * near_light)
+        tall = unit * rng.uniform(0.35, 0.75)
+        far += bush(x, floor + 0.02 * unit, wide, tall, tones, rng, 0.62 - 0.4 * near_light)
+        if rng.random() < blossom:
+            far += blossoms(x, floor + 0.02 * unit, wide, tall, rng.choice((tones.accent, *tones.accents)), rng)
         x += wide * 0.55
     back.append(Layer(far, 0.05))
     # Sun through the leaves: small bright gaps, which the lens turns into discs.
@@ -48,7 +52,7 @@ def draw(stage: Stage) -> Scene:
             at, floor + 0.04 * unit, unit * rng.uniform(0.26, 0.5), rng.choice((*tones.accents, tones.pale)), tones, rng
         )
     back.append(Layer(flowers, 0.017))
-    wood = mix(tones.wood(rng.uniform(0.3, 0.7)), "#a59a8c", 0.35)
+    wood = mix(mix(tones.wood(rng.uniform(0.3, 0.7)), "#a59a8c", 0.35), tones.accent, rng.uniform(0.5, 0.75))
     surface = surfaces.Surface(
         shift(wood, -0.05), shift(wood, 0.08), surfaces.planks(rng.choice((3, 4))), 0.32, 0.22, 0.2
     )

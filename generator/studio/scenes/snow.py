@@ -12,14 +12,15 @@ def draw(stage: Stage) -> Scene:
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
     sky = [
-        tones.natural(mix(colour, "#dfe8f0", 0.35 if light.name != "evening" else 0.0), 0.10) for colour in light.sky
+        tones.natural(mix(colour, "#dfe8f0", 0.35 if light.name != "evening" else 0.0), 0.38) for colour in light.sky
     ]
-    snow = mix(tones.natural("#eef3f9", 0.05), sky[1], 0.18)
+    snow = mix(tones.natural("#eef3f9", 0.22), sky[1], 0.18)
+    distance = tones.natural(snow, 0.42)
     edge = floor / view.height
-    fir = tones.natural("#3f5a56", 0.15)
+    fir = tones.natural("#3f5a56", 0.3)
     behind = [
-        Layer(_hills(stage, mix(snow, sky[0], 0.38), 0.34), 0.03),
-        Layer(_wood(stage, 16, 0.42, mix(mix(snow, sky[0], 0.4), fir, 0.22)), 0.032),
+        Layer(_hills(stage, distance, 0.34), 0.03),
+        Layer(_wood(stage, 16, 0.42, mix(distance, fir, 0.22)), 0.032),
         Layer(_wood(stage, 8, 0.66, mix(mix(snow, sky[0], 0.3), fir, 0.52)), 0.022),
     ]
     trees = "".join(

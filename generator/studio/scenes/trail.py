@@ -16,9 +16,9 @@ def draw(stage: Stage) -> Scene:
     stage = replace(stage, tones=stage.tones.outdoors(stage.season))
     view, tones, light, rng = stage.view, stage.tones, stage.light, stage.rng
     unit, floor = view.unit, view.horizon
-    sky = [tones.natural(colour, 0.12) for colour in light.sky]
+    sky = [mix(tones.natural(colour, 0.12), tones.wall_deep, 0.3) for colour in light.sky]
     edge = floor / view.height
-    far, fir = tones.natural("#6488b4", 0.1), tones.natural("#33583f", 0.08)
+    far, fir = tones.natural("#6488b4", 0.7), tones.natural("#33583f", 0.08)
     behind: list[Layer] = []
     if light.name in {"golden", "evening", "morning"}:
         sun = disc(view.light_x + view.away * 0.12 * unit, floor - 0.62 * unit, 0.06 * unit, "#fff0cc")
@@ -31,7 +31,9 @@ def draw(stage: Stage) -> Scene:
         share = step / 3
         colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), slope, 0.75 * share**1.6)
         behind.append(Layer(_ridge(stage, colour, 0.62 - 0.42 * share, 0.22 - 0.13 * share), 0.03 - 0.006 * step))
-    meadow = tones.natural(mix(tones.grass, tones.leaf(0.0), rng.uniform(0.1, 0.5)), 0.08)
+    # Heather, lavender, poppies: what covers the meadow has the palette's colour, but for winter.
+    grass = mix(tones.grass, tones.leaf(0.0), rng.uniform(0.1, 0.5))
+    meadow = tones.natural(grass, 0.25 if stage.season == "winter" else 0.6)
     behind.append(Layer(_ridge(stage, meadow, 0.13, 0.05), 0.014))
     behind.append(Layer(_flowers(stage), 0.01))
     wood = "".join(
@@ -52,7 +54,7 @@ def draw(stage: Stage) -> Scene:
         for x in view.spots(rng, 4, 0.4, 0.9)
     )
     behind.append(Layer(trees, 0.015))
-    soil = tones.natural(rng.choice(("#b3936b", "#a99a80")), 0.12)
+    soil = tones.natural(rng.choice(("#b3936b", "#a99a80")), 0.5)
     texture = surfaces.earth if rng.random() < 0.6 else surfaces.terrazzo
     surface = surfaces.Surface(
         shift(soil, -0.03), shift(soil, 0.05), texture, 0.34, fade=0.05, warmth=(0.95, 1.0, 1.05)

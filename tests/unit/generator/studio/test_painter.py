@@ -148,7 +148,7 @@ def test_words_that_run_around_the_product_leave_room_beside_it() -> None:
 
 def test_provenance_names_the_studio() -> None:
     provenance = paint("on a sunny kitchen counter").provenance
-    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@3", "studio", "kitchen")
+    assert (provenance.painter, provenance.engine, provenance.scene) == ("studio@4", "studio", "kitchen")
     assert provenance.model is None
 
 

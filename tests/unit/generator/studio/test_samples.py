@@ -49,6 +49,16 @@ def test_a_setting_finds_itself(setting: str) -> None:
     assert choose(setting, (), tuple(SCENES)) == setting
 
 
+@pytest.mark.parametrize("setting", SCENES)
+def test_a_palette_shows_in_every_setting_even_in_winter(setting: str) -> None:
+    """Mean difference of two palettes, of 255: 8 to 12 where nature kept its own colours."""
+    blue, terracotta = (
+        draw_scene(SceneLabels(setting, palette, "day", "winter"), 192, 96, seed=5).astype(float)
+        for palette in ("blue", "terracotta")
+    )
+    assert np.abs(blue - terracotta).mean() > 15
+
+
 def test_random_labels_cover_everything() -> None:
     rng = Random(3)
     drawn = [random_labels(rng) for _ in range(600)]
