@@ -8,4 +8,4 @@ from pathlib import Path
 
 MODEL = Path(__file__).with_name("model")
 STEPS = 16
-GUIDANCE = 2.0
+GUIDANCE = 1.5
