@@ -28,8 +28,8 @@ SHAPES = ((384, 96), (224, 160), (192, 192))
 _CHANNELS = (24, 48, 96, 128)
 _EPOCHS, _BATCH, _RATE = 8, 48, 3e-3
 _TINT = 0.03
-"""Standard deviation of the tints, per channel, of pictures from -1 to 1: 4 of 255. Without them a judge told cream from
-sage by a shade of 1 in 255, which an autoencoder does not keep."""
+"""Standard deviation of the tints, per channel, of pictures from -1 to 1: 4 of 255. Without them a judge told cream
+from sage by a shade of 1 in 255, which an autoencoder does not keep."""
 _NAMES = (tuple(SCENES), tuple(PALETTES), tuple(LIGHTS))
 
 
