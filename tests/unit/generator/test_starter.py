@@ -9,7 +9,6 @@ from generator.evaluation.starter import every_scene, wish_for
 from generator.starter import GUIDANCE, MODEL, STEPS
 
 pytestmark = [
-    pytest.mark.skipif(not MODEL.is_dir(), reason="no starter model is packaged yet: docs/starter.md"),
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
 MOST_BYTES = 25_000_000
