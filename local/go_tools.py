@@ -1,7 +1,6 @@
 """Programs that `go install` builds once: found on PATH or where Go puts them, built when they are nowhere."""
 
 import functools
-import os
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import ServerFailed, ServerMissing
+from local.fetching import run_to_its_end
 from local.servers import Progress
 
 _BUILD_TIMEOUT_S = 900  # MinIO takes about 150 s on two cores
@@ -40,20 +40,18 @@ class GoTool:
         folder = Path(_go_bin())
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            done = subprocess.run(
+            run_to_its_end(
                 ["go", "install", f"{self.package}@{self.version}"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_BUILD_TIMEOUT_S,
-                env={**os.environ, "GOBIN": scratch},
+                f"Go could not build {self.name}",
+                timeout_s=_BUILD_TIMEOUT_S,
+                environment={"GOBIN": scratch},
             )
             for built in Path(scratch).iterdir():
                 # Go names a program for its folder, which may be as general as "server".
                 built.replace(folder / self.name)
         found = self._found()
-        if done.returncode != 0 or found is None:
-            raise ServerFailed(f"Go could not build {self.name}:\n{done.stderr[-2000:]}")
+        if found is None:
+            raise ServerFailed(f"Go built {self.name}, and it is not there: {folder}")
         return found
 
     def _found(self) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from local.errors import ServerFailed, ServerMissing
+from local.fetching import run_to_its_end
 from local.ports import LOOPBACK, free_port
 from local.probes import kafka_answers
 from local.process import ChildProcess
@@ -72,6 +73,11 @@ class ApacheKafka:
         if not _jars_folder().is_dir() and shutil.which("mvn") is None:
             return "Maven, which fetches Kafka, is not installed: apt-get install maven"
         return None
+
+    @staticmethod
+    def prepare(on_progress: Progress) -> None:
+        """Fetch the jars where that was not done yet."""
+        _fetched_jars(on_progress)
 
     def start(self) -> None:
         """Fetch the jars and format the storage where that was not done yet, start, and return when it answers."""
@@ -173,9 +179,7 @@ def _fetched_jars(on_progress: Progress) -> Path:
     with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
         fetched = Path(scratch) / "jars"
         command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_TIMEOUT_S)
-        if done.returncode != 0:
-            raise ServerFailed(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr)[-2000:]}")
+        run_to_its_end(command, "Maven could not fetch Apache Kafka", timeout_s=_FETCH_TIMEOUT_S)
         try:
             fetched.rename(jars)
         except OSError:

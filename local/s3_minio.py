@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from local.go_tools import GoTool
 from local.s3_server import S3Server
+from local.servers import Progress
 
 _TOOL = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", takes="two to three minutes")
 
@@ -17,6 +18,11 @@ class MinioS3(S3Server):
     def why_unavailable() -> str | None:
         """Return what is missing, or None."""
         return _TOOL.why_unavailable()
+
+    @staticmethod
+    def prepare(on_progress: Progress) -> None:
+        """Build it where that was not done yet."""
+        _TOOL.program(on_progress)
 
     def start(self) -> None:
         """Build it where that was not done yet, start it, and return when it answers."""

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from local.go_tools import GoTool
 from local.s3_server import S3Server
+from local.servers import Progress
 
 _TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", takes="about a minute")
 
@@ -20,6 +21,11 @@ class VersityS3(S3Server):
     def why_unavailable() -> str | None:
         """Return what is missing, or None."""
         return _TOOL.why_unavailable()
+
+    @staticmethod
+    def prepare(on_progress: Progress) -> None:
+        """Build it where that was not done yet."""
+        _TOOL.program(on_progress)
 
     def start(self) -> None:
         """Build it where that was not done yet, start it, and return when it answers."""

@@ -38,6 +38,11 @@ class Toxiproxy:
         """Return what is missing, or None."""
         return _TOOL.why_unavailable()
 
+    @staticmethod
+    def prepare(on_progress: Progress) -> None:
+        """Build it where that was not done yet."""
+        _TOOL.program(on_progress)
+
     def start(self, upstream: str) -> None:
         """Build it where that was not done yet, start it, and let its port lead to `upstream` (host:port).
 

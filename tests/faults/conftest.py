@@ -6,9 +6,17 @@ is started after a SIGKILL gets no requests there until the broker restarts. Str
 
 import pytest
 
-from tests.integration.conftest import PAIRS, environment, overrides, settings, stack, started_stack
+from tests.integration.conftest import (
+    PAIRS,
+    environment,
+    overrides,
+    pytest_collection_finish,
+    settings,
+    stack,
+    started_stack,
+)
 
-__all__ = ["environment", "overrides", "settings", "stack", "started_stack"]
+__all__ = ["environment", "overrides", "pytest_collection_finish", "settings", "stack", "started_stack"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

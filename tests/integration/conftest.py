@@ -1,12 +1,14 @@
 """Servers for integration tests: each pair is started once a session, and each test gets names of its own on it.
 
+What real servers run is fetched and built before the first test: a compiler takes longer than a test may.
+
 A test that asks for `stack`, `settings` or `environment` runs once for each pair, or for those that its mark
 `pairs("embedded", …)` names: what does not look at the store need not run on every store. Where the pair is reached by
 `request.getfixturevalue` only, pytest cannot know that in time, and the embedded pair serves.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,12 @@ from typing import Any
 import pytest
 
 from contracts.topics import Topics
+from local.errors import ServerFailed
+from local.kafka_apache import ApacheKafka
+from local.s3_minio import MinioS3
+from local.s3_versitygw import VersityS3
 from local.stack import KafkaKind, S3Kind, Stack, environment_of, why_unavailable
+from local.toxiproxy import Toxiproxy
 from settings.model import Settings
 
 Pair = tuple[KafkaKind, S3Kind]
@@ -28,6 +35,17 @@ PAIRS = [
 ]
 BY_NAME = [pytest.param(("apache", "embedded"), id="apache", marks=pytest.mark.real)]
 """Only for tests that name it: those that are about Kafka alone, and need no store to be built."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch and build what real servers run, where a test asks for them and it was not done yet."""
+    if session.config.option.collectonly or not any(each.get_closest_marker("real") for each in session.items):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    for server in (ApacheKafka, MinioS3, VersityS3, Toxiproxy):
+        if server.why_unavailable() is None:
+            with suppress(ServerFailed):  # the tests that need it will say so
+                server.prepare(reporter.write_line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

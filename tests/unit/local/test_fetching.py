@@ -66,6 +66,13 @@ def test_a_failed_build_shows_the_compilers_words(install: Install) -> None:
         TOOL.program(lambda _: None)
 
 
+def test_a_build_that_does_not_end_is_given_up(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("go", '[ "$1" = env ] && { echo; echo "$HOME/gopath"; exit; }; exec sleep 60')
+    monkeypatch.setattr(go_tools, "_BUILD_TIMEOUT_S", 0.2)
+    with pytest.raises(ServerFailed, match="could not build banner-tool within"):
+        TOOL.program(lambda _: None)
+
+
 MAVEN = """
 echo run >> "$HOME/asked"
 for each in "$@"; do case $each in -DoutputDirectory=*) folder=${each#*=} ;; esac; done
