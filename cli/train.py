@@ -77,9 +77,12 @@ def autoencoder(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
     scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
     device: Device = "auto",
+    begin: Annotated[
+        Path | None, typer.Option("--begin", help="A pipeline whose autoencoder is taken further.", exists=True)
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
 ) -> None:
-    """Train the starter's autoencoder anew. What was encoded with another one is of no use: begin with no shards."""
+    """Train the starter's autoencoder. What was encoded with another one is of no use: begin with no shards."""
     from generator.training.autoencoding import train_autoencoder
 
     if (folder / "shards").exists():
@@ -90,7 +93,7 @@ def autoencoder(
             stderr.print(f"step {step} of {steps}: loss {loss:.4f}", highlight=False)
 
     decibels = train_autoencoder(
-        folder / "autoencoder", steps=steps, scenes=scenes, device=device, seed=seed, on_progress=show
+        folder / "autoencoder", steps=steps, scenes=scenes, device=device, seed=seed, begin=begin, on_progress=show
     )
     stderr.print(f"[green]saved[/]: {plain(folder / 'autoencoder')}, {decibels:.1f} dB", highlight=False)
 

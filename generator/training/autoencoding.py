@@ -1,7 +1,10 @@
 """Trains the autoencoder on crops of drawn scenes.
 
-L1, squared error and the error of gradients (edges would blur without); latents are pushed to mean 0 and spread 1, so
-that no scaling factor is needed, and made noisy before they are decoded, since a denoiser never lands on them exactly.
+L1, squared error and the error of gradients (edges would blur without), and of what is left when a crop is shrunk to
+four by four: a tint over a whole picture is a small error everywhere, and tells one palette from another. Latents are
+made noisy before they are decoded, since a denoiser never lands on them exactly. They are pushed to mean 0 and spread
+1, so that no scaling factor is needed; or, where the training begins from another autoencoder, held near that one's, so
+that a denoiser of those latents goes on with these.
 """
 
 import math
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.errors import ConfigurationError
 from generator.devices import device_of
 from generator.ports import Image
 from generator.training.parts import new_autoencoder
@@ -20,9 +24,11 @@ from generator.training.shards import SHAPES, as_tensor, drawn
 FIRST_SCENE = 3_000_000
 """Numbers of scenes: the denoiser's count from 0, the judge's from one million on."""
 
-_CROP, _BATCH, _RATE, _WARM_UP = 64, 16, 3e-3, 60
+_CROP, _BATCH, _WARM_UP = 64, 16, 60
+_RATE, _RATE_BEGUN = 3e-3, 1e-3
 _NOISE = 0.08
-_OF_SPREAD = 0.02
+_OF_TINT = 3.0
+_OF_SPREAD, _OF_LATENTS = 0.02, 0.2
 _TESTED = 48
 
 
@@ -33,20 +39,26 @@ def train_autoencoder(
     scenes: int,
     device: str = "auto",
     seed: int = 0,
+    begin: Path | None = None,
     on_progress: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> float:
     """Train an autoencoder, save it as a folder of diffusers; return its PSNR in dB on scenes that it has not seen.
 
+    `begin` is the folder of a pipeline whose autoencoder is taken further.
+
     Raises:
-        ConfigurationError: the device is not there.
+        ConfigurationError: the device is not there, or `begin` has no autoencoder.
     """
     import torch  # noqa: PLC0415
 
     where = device_of(device)
     torch.manual_seed(seed)
     rng = Random(seed)
-    autoencoder = new_autoencoder().to(where, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=_RATE, betas=(0.9, 0.98), weight_decay=1e-4)
+    before = None if begin is None else _autoencoder_of(begin).to(where, memory_format=torch.channels_last)
+    autoencoder = new_autoencoder() if begin is None else _autoencoder_of(begin)
+    autoencoder.to(where, memory_format=torch.channels_last).train()
+    rate = _RATE if begin is None else _RATE_BEGUN
+    optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=1e-4)
     pictures = [
         picture
         for at, shape in enumerate(SHAPES)
@@ -55,9 +67,9 @@ def train_autoencoder(
     for step in range(steps):
         for group in optimiser.param_groups:
             falling = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps))
-            group["lr"] = _RATE * min(1.0, (step + 1) / _WARM_UP) * falling
+            group["lr"] = rate * min(1.0, (step + 1) / _WARM_UP) * falling
         batch = as_tensor(np.stack([_crop(rng.choice(pictures), rng) for _ in range(_BATCH)])).to(where)
-        loss = _loss(autoencoder, batch)
+        loss = _loss(autoencoder, batch, before)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
@@ -78,16 +90,37 @@ def peak_signal_to_noise(autoencoder: Any, first: int, count: int, shape: tuple[
     return -10 * math.log10(float(((back - scenes) / 2).square().mean()))
 
 
-def _loss(autoencoder: Any, pictures: Any) -> Any:
+def _autoencoder_of(pipeline: Path) -> Any:
+    """Return the autoencoder of a saved pipeline, in single precision.
+
+    Raises:
+        ConfigurationError: the folder has none.
+    """
     import torch  # noqa: PLC0415
+    from diffusers import AutoencoderTiny  # noqa: PLC0415
+
+    if not (pipeline / "vae" / "config.json").is_file():
+        raise ConfigurationError(f"there is no {pipeline / 'vae'}: name the folder of a Stable Diffusion pipeline")
+    return AutoencoderTiny.from_pretrained(pipeline / "vae", torch_dtype=torch.float32)
+
+
+def _loss(autoencoder: Any, pictures: Any, before: Any | None) -> Any:
+    import torch  # noqa: PLC0415
+    from torch.nn.functional import avg_pool2d  # noqa: PLC0415
 
     latents = autoencoder.encoder(pictures)
     back = autoencoder.decoder(latents + _NOISE * torch.randn_like(latents))
     wrong = back - pictures
     edges = sum(difference.abs().mean() for difference in (wrong.diff(dim=2), wrong.diff(dim=3)))
-    mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    apart = mean.square().mean() + (spread - 1).square().mean()
-    return wrong.abs().mean() + 2 * wrong.square().mean() + edges + _OF_SPREAD * apart
+    tint = avg_pool2d(wrong, _CROP // 4).abs().mean()
+    if before is None:
+        mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+        apart = _OF_SPREAD * (mean.square().mean() + (spread - 1).square().mean())
+    else:
+        with torch.no_grad():
+            apart = before.encoder(pictures)
+        apart = _OF_LATENTS * (latents - apart).square().mean()
+    return wrong.abs().mean() + 2 * wrong.square().mean() + edges + _OF_TINT * tint + apart
 
 
 def _crop(picture: Image, rng: Random) -> Image:

@@ -5,8 +5,9 @@ goes on exactly as one that was not.
 
 First on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well as anywhere,
 then on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), more of them in much noise, where
-colour, light and place are decided; AdamW, a constant rate that falls to zero at the end (so that a finished training
-can be taken further from before it fell), a moving average of the weights.
+colour, light and place are decided; the error at two scales (Hoogeboom et al., arXiv 2301.11093); AdamW, a constant
+rate that falls to zero at the end (so that a finished training can be taken further from before it fell), a moving
+average of the weights.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ _WARM_UP = 100
 _AVERAGE = 0.998
 """Decay of the moving average: about the last 500 steps."""
 _LARGEST_GRADIENT = 1.0
+_PARTS, _OF_TINT = (3, 3), 2.0
+"""What is wrong over whole parts of the picture counts once more: by its tint a palette is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class DenoiserTraining:
 
     def _train(self, latents: Any, tokens: Any, noise_source: Any, rate: float) -> float:
         import torch  # noqa: PLC0415
+        from torch.nn.functional import adaptive_avg_pool2d  # noqa: PLC0415
 
         count = len(latents)
         first = torch.rand(1, generator=noise_source)
@@ -181,7 +185,8 @@ class DenoiserTraining:
         velocity = signal.sqrt() * noise - (1 - signal).sqrt() * latents
         words = self._text(tokens.to(self._device))[0]
         found = self._unet(noisy.contiguous(memory_format=torch.channels_last), times, words, return_dict=False)[0]
-        loss = (found - velocity).square().mean()
+        wrong = found - velocity
+        loss = wrong.square().mean() + _OF_TINT * adaptive_avg_pool2d(wrong, _PARTS).square().mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
