@@ -12,6 +12,7 @@ from generator.errors import NoFontForScript
 from generator.gates import GateJudge, text_contrast
 from generator.layout import fonts, lay_out, plan, template_names
 from generator.layout.colours import rgb
+from generator.layout.geometry import WITH_PRODUCT
 from generator.layout.planning import shape_of
 from generator.ports import ComposedBanner, ProductImage
 
@@ -163,6 +164,16 @@ def test_no_two_roles_lie_over_each_other(size: BannerSize) -> None:
             for number, one in enumerate(texts):
                 for other in texts[number + 1 :]:
                     assert one.role == other.role or not _overlap(one.box, other.box), (one, other)
+
+
+def test_words_beside_the_product_do_not_touch_it() -> None:
+    # Mirrored, words begin where their box does: a bright product right there is what they are read against.
+    beside = {"column", "row", "flank"}
+    for each in WITH_PRODUCT:
+        if each.product is None or each.arrangement not in beside or each.shape == "square":
+            continue  # a square's words stand over or under its product
+        (left, _, width, _), (start, _, breadth, _) = each.text, each.product
+        assert max(start - left - width, left - start - breadth) >= 0.015 - 1e-9, (each.look, each.shape)
 
 
 def test_boxes_hold_the_ink_and_nothing_is_drawn_outside_of_them() -> None:
