@@ -118,8 +118,8 @@ def _loss(autoencoder: Any, pictures: Any, before: Any | None) -> Any:
         apart = _OF_SPREAD * (mean.square().mean() + (spread - 1).square().mean())
     else:
         with torch.no_grad():
-            apart = before.encoder(pictures)
-        apart = _OF_LATENTS * (latents - apart).square().mean()
+            known = before.encoder(pictures)
+        apart = _OF_LATENTS * (latents - known).square().mean()
     return wrong.abs().mean() + 2 * wrong.square().mean() + edges + _OF_TINT * tint + apart
 
 
