@@ -19,23 +19,23 @@ from typing import Any, TypeVar
 if __name__ == "__main__":  # `python bench/composing.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator import layout
+from bannerstream.generator.copywriting import TemplateCopyWriter
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.gates.judge import GateJudge
+from bannerstream.generator.pipeline.composer import Composer, Job
+from bannerstream.generator.pipeline.encoder import encode
+from bannerstream.generator.pipeline.ports import ComposedBanner, Composition, Painting, ProductImage
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.pictures import decode_picture
 from bench.arena.stage import parser, reporting
-from catalog.files import read_catalogue
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.keys import banner_key
-from contracts.messages import BannerRequest
-from contracts.sizes import SIZES, BannerSize
-from demo.example import CATALOGUE
-from generator import layout
-from generator.composing import Composer, Job
-from generator.copywriting import TemplateCopyWriter
-from generator.describers.lexicon import LexiconDescriber
-from generator.encoding import encode
-from generator.gates import GateJudge
-from generator.ports import ComposedBanner, Composition, Painting, ProductImage
-from generator.studio import StudioPainter
-from storage.intake import take_in
-from storage.pictures import decode_picture
 
 Result = TypeVar("Result")
 

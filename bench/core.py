@@ -28,14 +28,14 @@ from time import process_time
 if __name__ == "__main__":  # `python bench/core.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from catalog.files import read_catalogue
-from contracts.catalog import with_rev
-from contracts.inputs import decode_events
-from contracts.keys import UserKeys
-from demo.example import CATALOGUE
-from settings import Settings
-from streams.affinity import Catalogue, Policy, UserState, pack, unpack
-from streams.batch import Rules, fold_batch
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.catalog import with_rev
+from bannerstream.contracts.inputs import decode_events
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import Catalogue, Policy, UserState, pack, unpack
+from bannerstream.streams.batch import Rules, fold_batch
 
 BATCH = 2_000
 FLUSH = 300_000

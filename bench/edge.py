@@ -26,6 +26,13 @@ from tempfile import TemporaryDirectory
 if __name__ == "__main__":  # `python bench/edge.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.messages import Assignment
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.edge.visitor_table import BannerTable, VisitorTable
+from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.settings import KafkaSettings, Settings
 from bench.arena.node import (
     BANNERS,
     Node,
@@ -39,13 +46,6 @@ from bench.arena.node import (
     write_ready,
 )
 from bench.arena.stage import Result, parser, reporting, staged, tell
-from broker.topics import create_topics
-from contracts.messages import Assignment
-from edge.table import BannerTable, VisitorTable
-from edge.tokens import VisitorTokens
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from settings import KafkaSettings, Settings
 
 CASES = ("rate", "streams", "memory", "load", "slow")
 ON_KAFKA = {"rate", "load", "slow"}

@@ -22,13 +22,13 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/generator.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.devservers.stack import why_unavailable
 from bench.arena import architectures, painting
 from bench.arena.environments import CACHE
 from bench.arena.painting import Model
 from bench.arena.stage import Report, numbers, parser, reporting, tell
 from bench.arena.whole_worker import painter_alone, worker_rate
-from contracts.sizes import BannerSize
-from local.stack import why_unavailable
 
 _CAP = 1_000_000
 _SYSTEMS = {"painter": painting.painter, "diffusers": painting.plain}

@@ -25,16 +25,16 @@ if __name__ == "__main__":  # `python bench/loop.py` puts bench/ first on the pa
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bannerstream.catalog.folder import PRODUCTS_FILE
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.demo.serve import ServeOptions, Serving, serve
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.stack import why_unavailable
+from bannerstream.storage import S3BannerStore
 from bench.arena.environments import CACHE
 from bench.arena.journey import Shown, Trails, journeys, medians
 from bench.arena.probes import percentile
 from bench.arena.stage import Result, numbers, parser, reporting, tell
-from catalog.files import PRODUCTS_FILE
-from demo.example import CATALOGUE
-from demo.serving import ServeOptions, Serving, serve
-from local.process import ChildProcess
-from local.stack import why_unavailable
-from storage import S3BannerStore
 
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

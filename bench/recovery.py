@@ -23,6 +23,7 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/recovery.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bannerstream.devservers.child_process import ChildProcess
 from bench.arena import probes
 from bench.arena.deployment import CLICKS, FOLDS, Deployment
 from bench.arena.environments import PEERS, python_environment
@@ -32,7 +33,6 @@ from bench.arena.resting import changelog, common_changelog
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
 from bench.arena.systems import Place
-from local.process import ChildProcess
 
 LIMIT_S = 300.0
 LOADED_S = 5.0

@@ -20,6 +20,7 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bannerstream.devservers.child_process import ChildProcess
 from bench.arena.clock import RunFailed, time_run
 from bench.arena.environments import BuildFailed
 from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
@@ -27,7 +28,6 @@ from bench.arena.offline import Expected, expected_states
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
 from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
-from local.process import ChildProcess
 
 WORKS = ("common", "full")
 

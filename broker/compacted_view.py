@@ -13,15 +13,15 @@ from typing import Any, Generic, Self, TypeVar
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMissing
-from broker.pacing import pace
-from broker.topics import describe_topics
-from contracts.errors import BannerstreamError, InvalidRecord
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.topics import describe_topics
+from bannerstream.contracts.errors import BannerstreamError, InvalidRecord
+from bannerstream.settings.model import KafkaSettings
 
 _T = TypeVar("_T")
-_log = structlog.get_logger("broker.compacted")
+_log = structlog.get_logger("bannerstream.broker.compacted_view")
 
 _POLL_MS = 200
 """How long one fetch waits when nothing comes: bounds how long closing a view takes."""

@@ -18,9 +18,9 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from broker.errors import MessageTooLarge
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from settings.model import KafkaSettings
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.settings.model import KafkaSettings
 
 
 def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") -> dict[str, Any]:

@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMissing
-from broker.pacing import pace
-from broker.publishing import Outgoing, Publisher
-from broker.topics import describe_topics
-from contracts.deadletters import DeadLetter
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.broker.topics import describe_topics
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.settings.model import KafkaSettings
 
 REPLAY_GROUP = "bannerstream-dlq-replay"
 """Consumer group under which replays remember how far they came."""
@@ -25,7 +25,7 @@ REPLAY_BATCH = 100
 """Letters sent back between two commits: what a crash in between repeats at most."""
 
 _POLL_MS = 500
-_log = structlog.get_logger("broker.deadletters")
+_log = structlog.get_logger("bannerstream.broker.dead_letters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMissing
-from broker.pacing import pace
-from broker.publishing import Outgoing, Publisher
-from broker.topics import changelog_name, describe_topics
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import decode, encode
-from contracts.errors import ServiceUnavailable
-from contracts.messages import Erasure
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.broker.topics import changelog_name, describe_topics
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.contracts.messages import Erasure
+from bannerstream.settings.model import KafkaSettings
 
 NO_WORKER_S = 10.0
 """How long the group may be without a member before the wait is given up: a restart takes less."""

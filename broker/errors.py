@@ -8,7 +8,7 @@ BannerstreamError
 └── ServiceUnavailable      (contracts.errors) no broker answers
 """
 
-from contracts.errors import BannerstreamError, ConfigurationError
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 
 
 class TopicMissing(ConfigurationError):

@@ -9,12 +9,12 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from broker.connection import broker_errors, client_options
-from broker.errors import MessageTooLarge
-from contracts.cloudevents import CloudEvent, Headers
-from contracts.codecs import encode
-from contracts.errors import BannerstreamError
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.contracts.cloudevents import CloudEvent, Headers
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.errors import BannerstreamError
+from bannerstream.settings.model import KafkaSettings
 
 MAX_REQUEST_BYTES = 1_310_720
 """Largest message this client sends: a dead letter with the largest value and key that it keeps, and its headers."""

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from contracts.errors import IgnoredEvent, InvalidRecord
-from contracts.inputs import InputForm, Source, decode_event
+from bannerstream.contracts.errors import IgnoredEvent, InvalidRecord
+from bannerstream.contracts.inputs import InputForm, Source, decode_event
 
 EXCERPT_CHARACTERS = 160
 

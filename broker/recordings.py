@@ -24,10 +24,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from contracts.errors import ConfigurationError, InvalidRecord
-from contracts.inputs import InputFormat, Source, decode_event
-from contracts.interactions import InteractionKind
-from contracts.times import MAX_EPOCH_MS, epoch_ms, rfc3339
+from bannerstream.contracts.errors import ConfigurationError, InvalidRecord
+from bannerstream.contracts.inputs import InputFormat, Source, decode_event
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms, rfc3339
 
 
 class RecordedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

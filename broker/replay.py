@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from broker.connection import broker_errors
-from broker.publishing import Outgoing, Publisher
-from broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
-from contracts.errors import ConfigurationError
-from contracts.inputs import InputFormat, Source
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import InputFormat, Source
+from bannerstream.settings.model import KafkaSettings
 
 _LINES_AT_A_TIME = 500
 """Read in a thread in one go: hides the cost of changing threads, and keeps the event loop free."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMissing
-from broker.pacing import pace
-from broker.topics import describe_topics
-from contracts.errors import ServiceUnavailable
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.topics import describe_topics
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.settings.model import KafkaSettings
 
 TIMEOUT_S = 60.0
 """How long reading a sample may take."""

@@ -21,11 +21,11 @@ from aiokafka.errors import (
     for_code,
 )
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMismatch, TopicMissing
-from contracts.errors import ConfigurationError
-from contracts.topics import Topic
-from settings.model import KafkaSettings, StreamsSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.errors import TopicMismatch, TopicMissing
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.topics import Topic
+from bannerstream.settings.model import KafkaSettings, StreamsSettings
 
 _DAY_MS = 86_400_000
 

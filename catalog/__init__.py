@@ -4,10 +4,10 @@
 Imports storage, broker, settings and contracts.
 """
 
-from catalog.errors import CatalogueInvalid, Problem
-from catalog.files import Catalogue, read_catalogue
-from catalog.loading import LoadReport, load
-from catalog.pictures import CheckedPicture, check
+from bannerstream.catalog.errors import CatalogueInvalid, Problem
+from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.catalog.loader import LoadReport, load
+from bannerstream.catalog.pictures import CheckedPicture, check
 
 __all__ = [
     "Catalogue",

@@ -8,7 +8,7 @@ BannerstreamError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from catalog.errors import CatalogueInvalid, Problem
-from contracts.catalog import Cohort, Product
+from bannerstream.catalog.errors import CatalogueInvalid, Problem
+from bannerstream.contracts.catalog import Cohort, Product
 
 COHORTS_FILE = "cohorts.toml"
 PRODUCTS_FILE = "products.jsonl"

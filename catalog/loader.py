@@ -11,15 +11,15 @@ from typing import TypeVar
 
 import msgspec
 
-from broker.compacted import read_compacted
-from broker.publishing import Outgoing, Publisher, outgoing
-from catalog.files import Catalogue
-from catalog.pictures import OnProgress, Stage, store_pictures
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import decode
-from settings.model import Settings
-from storage import S3BannerStore
+from bannerstream.broker.compacted_view import read_compacted
+from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
+from bannerstream.catalog.folder import Catalogue
+from bannerstream.catalog.pictures import OnProgress, Stage, store_pictures
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import decode
+from bannerstream.settings.model import Settings
+from bannerstream.storage import S3BannerStore
 
 _SOURCE = "/catalog"
 _BATCH = 500

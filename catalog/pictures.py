@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from catalog.errors import CatalogueInvalid, Problem
-from catalog.files import Catalogue
-from storage.errors import BrokenImage
-from storage.intake import Treatment, image_key, take_in
-from storage.intake.decoding import MAX_BYTES
+from bannerstream.catalog.errors import CatalogueInvalid, Problem
+from bannerstream.catalog.folder import Catalogue
+from bannerstream.storage.errors import BrokenImage
+from bannerstream.storage.image_ingest import Treatment, image_key, take_in
+from bannerstream.storage.image_ingest.decoding import MAX_BYTES
 
 Stage = Literal["pictures", "cohorts", "products"]
 OnProgress = Callable[[Stage, int, int], None]

@@ -9,12 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cli.console import AsJson, print_json, show_rows, stderr, stdout
-from cli.context import settings_of
-from contracts.errors import InvalidRecord
-from contracts.manifest import Manifest
-from storage import S3BannerStore
-from storage.exporting import export_banners
+from bannerstream.cli.console import AsJson, print_json, show_rows, stderr, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.storage import S3BannerStore
+from bannerstream.storage.export import export_banners
 
 app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
 

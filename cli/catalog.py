@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from broker.compacted import read_compacted
-from catalog import check as check_pictures
-from catalog import load, read_catalogue
-from cli.console import CHECK_FAILED, AsJson, progress_bar, show_rows, stdout
-from cli.context import settings_of
-from contracts.catalog import Product
-from contracts.codecs import decode
+from bannerstream.broker.compacted_view import read_compacted
+from bannerstream.catalog import check as check_pictures
+from bannerstream.catalog import load, read_catalogue
+from bannerstream.cli.console import CHECK_FAILED, AsJson, progress_bar, show_rows, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.codecs import decode
 
 app = typer.Typer(help="Load, list and check the catalogue.", no_args_is_help=True)
 

@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-from cli.console import CHECK_FAILED, AsJson, print_json, show_rows, stdout
-from cli.context import settings_of
+from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, show_rows, stdout
+from bannerstream.cli.context import settings_of
 
 app = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
 
@@ -27,10 +27,10 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Read the settings, then try the broker and the store; exit 5 if something does not work."""
     import asyncio
 
-    from broker.topics import check_topics, internal_topics
-    from contracts.errors import BannerstreamError
-    from settings import input_forms
-    from storage import S3BannerStore
+    from bannerstream.broker.topics import check_topics, internal_topics
+    from bannerstream.contracts.errors import BannerstreamError
+    from bannerstream.settings import input_forms
+    from bannerstream.storage import S3BannerStore
 
     settings = settings_of(ctx)
     input_forms(settings.input)  # a wrong connect.toml stops here, as it stops the start
@@ -60,7 +60,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def reference() -> None:
     """Print docs/settings.md as it should be."""
-    from settings.reference import settings_reference
+    from bannerstream.settings.reference import settings_reference
 
     sys.stdout.write(settings_reference())
 
@@ -68,7 +68,7 @@ def reference() -> None:
 @app.command()
 def commands(ctx: typer.Context) -> None:
     """Print docs/commands.md as it should be."""
-    from cli.reference import commands_reference
+    from bannerstream.cli.reference import commands_reference
 
     sys.stdout.write(commands_reference(ctx.find_root().command))
 

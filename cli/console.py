@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord, ServiceUnavailable
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord, ServiceUnavailable
 
 stdout = Console(soft_wrap=False)
 stderr = Console(stderr=True)

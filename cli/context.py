@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from settings import Settings, load_settings
-from settings.logs import configure_logging
-from settings.sources import FILE_VARIABLE
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import Settings, load_settings
+from bannerstream.settings.sources import FILE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from cli.console import print_json
-from cli.context import settings_of
-from contracts.asyncapi import asyncapi_document
-from contracts.schema import json_schemas
+from bannerstream.cli.console import print_json
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.asyncapi import asyncapi_document
+from bannerstream.contracts.schema import json_schemas
 
 
 def schema(

@@ -13,14 +13,14 @@ import typer
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from broker.recordings import read_lines
-from cli.console import plain, stderr, stdout
-from cli.context import settings_of
-from cli.servers import S3, Kafka, KafkaServer, S3Server
-from demo.example import CATALOGUE, SESSION
-from demo.painters import painted_by
-from demo.serving import ServeOptions, serve
-from demo.session import DemoOptions, Progress, run_demo
+from bannerstream.broker.recordings import read_lines
+from bannerstream.cli.console import plain, stderr, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.cli.servers import S3, Kafka, KafkaServer, S3Server
+from bannerstream.demo.example_shop import CATALOGUE, SESSION
+from bannerstream.demo.painters import painted_by
+from bannerstream.demo.serve import ServeOptions, serve
+from bannerstream.demo.session import DemoOptions, Progress, run_demo
 
 _LOOK_S = 0.5
 

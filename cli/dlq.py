@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from broker import deadletters
-from broker.deadletters import Replayed, StoredLetter
-from broker.publishing import Publisher
-from cli.console import AsJson, progress_bar, show_rows, stdout
-from cli.context import settings_of
-from settings import KafkaSettings
+from bannerstream.broker import dead_letters
+from bannerstream.broker.dead_letters import Replayed, StoredLetter
+from bannerstream.broker.publisher import Publisher
+from bannerstream.cli.console import AsJson, progress_bar, show_rows, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.settings import KafkaSettings
 
 app = typer.Typer(help="List and replay dead letters.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def replay(
         with progress_bar() as progress:
             task = progress.add_task("sending", total=None)
             async with Publisher(kafka, client_id="bannerstream-dlq") as publisher:
-                return await deadletters.replay(
+                return await dead_letters.replay(
                     kafka,
                     publisher,
                     code=code,
@@ -67,7 +67,7 @@ def replay(
 
 
 async def _letters(kafka: KafkaSettings, code: str | None, topic: str | None, limit: int) -> list[StoredLetter]:
-    async with aclosing(deadletters.read(kafka, code=code, topic=topic, limit=limit)) as letters:
+    async with aclosing(dead_letters.read(kafka, code=code, topic=topic, limit=limit)) as letters:
         return [each async for each in letters]
 
 

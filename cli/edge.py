@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.console import AsJson, print_json, stdout
-from cli.context import settings_of
+from bannerstream.cli.console import AsJson, print_json, stdout
+from bannerstream.cli.context import settings_of
 
 app = typer.Typer(help="Try the edge out.", no_args_is_help=True)
 
@@ -20,8 +20,8 @@ def token(
 
     Who has it is this visitor to the edge, until it expires (edge.token_life_s).
     """
-    from contracts.keys import user_key
-    from edge.tokens import VisitorTokens
+    from bannerstream.contracts.keys import user_key
+    from bannerstream.edge.visitor_tokens import VisitorTokens
 
     settings = settings_of(ctx)
     minted = VisitorTokens(settings).mint(user)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from broker.erasing import Offsets, Place, ask, look
-from broker.erasing import wait as until_committed
-from cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
-from cli.context import settings_of
-from contracts.keys import user_key
-from edge.forgotten import look as look_at_edges
-from settings import Settings
+from bannerstream.broker.erasure import Offsets, Place, ask, look
+from bannerstream.broker.erasure import wait as until_committed
+from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.keys import user_key
+from bannerstream.edge.erasure_check import look as look_at_edges
+from bannerstream.settings import Settings
 
 
 def erase(

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from catalog.files import read_catalogue
-from cli.console import AsJson, print_json, show_table, stderr, stdout
-from contracts.sizes import SIZES
-from demo.example import CATALOGUE
-from generator.evaluation.reporting import Figure, Report
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.cli.console import AsJson, print_json, show_table, stderr, stdout
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.lab.evaluation.report import Figure, Report
 
 app = typer.Typer(help="Measure how good the parts of the generator are.", no_args_is_help=True)
 
@@ -44,8 +44,8 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Measure how well describers read shop titles: the lexicon, SmolLM2 choosing and writing, a random model."""
-    from generator.evaluation.describers import evaluate_describers
-    from generator.evaluation.titles import PARTS
+    from bannerstream.lab.evaluation.describers import evaluate_describers
+    from bannerstream.lab.evaluation.titles import PARTS
 
     asked = {each.value for each in part or [TitlePart.UNSEEN]}
     with stderr.status("describing"):
@@ -67,7 +67,7 @@ def bandit(
     as_json: AsJson = False,
 ) -> None:
     """Measure what choosing variants costs on simulated visitors: regret beside uniform, LinUCB and the oracle."""
-    from streams.experiments.evaluating import evaluate
+    from bannerstream.lab.bandit.evaluation import evaluate
 
     with stderr.status("simulating") as status:
         found = evaluate(
@@ -90,7 +90,7 @@ def bandit(
     ]
     notes = {"regret": f"clicks short of the best choice after {impressions} visits, the mean of {worlds} worlds"}
     if plot is not None:
-        from cli.plots import plot_regret
+        from bannerstream.cli.plots import plot_regret
 
         with _writable(plot):
             plot_regret(found, plot)
@@ -107,9 +107,9 @@ def postprocess(
     as_json: AsJson = False,
 ) -> None:
     """Measure what each step of post-processing is worth, on drawn scenes that were spoilt in a known way."""
-    from generator.evaluation.before_after import write_sheet
-    from generator.evaluation.postprocessing import evaluate_postprocessing
-    from generator.once import product_image
+    from bannerstream.generator.pipeline.paint_once import product_image
+    from bannerstream.lab.evaluation.before_after import write_sheet
+    from bannerstream.lab.evaluation.postprocessing import evaluate_postprocessing
 
     shop = read_catalogue(catalogue)
     with stderr.status("drawing and measuring"):
@@ -139,10 +139,10 @@ def banners(
     as_json: AsJson = False,
 ) -> None:
     """Judge finished banners: fidelity of the product, legibility, contrast, naturalness, fit to words."""
-    from generator.evaluation.banners import Shop, evaluate_banners
-    from generator.evaluation.exported import read_exported
-    from generator.evaluation.judges import judges_at_hand
-    from generator.once import product_image
+    from bannerstream.generator.pipeline.paint_once import product_image
+    from bannerstream.lab.evaluation.banners import Shop, evaluate_banners
+    from bannerstream.lab.evaluation.exported import read_exported
+    from bannerstream.lab.evaluation.judges import judges_at_hand
 
     found = read_exported(folder, limit)
     shop = read_catalogue(catalogue)
@@ -179,10 +179,10 @@ def starter(
     as_json: AsJson = False,
 ) -> None:
     """Judge whether the starter model paints the place, the palette and the light that it is asked for."""
-    from generator import starter as packaged
-    from generator.devices import device_of
-    from generator.evaluation.scene_judge import JUDGE, SceneJudge
-    from generator.evaluation.starter import Asked, evaluate_starter
+    from bannerstream.generator import starter as packaged
+    from bannerstream.generator.devices import device_of
+    from bannerstream.lab.evaluation.scene_judge import JUDGE, SceneJudge
+    from bannerstream.lab.evaluation.starter import Asked, evaluate_starter
 
     shape = next((each for each in SIZES if each.name == size), None)
     if shape is None:

@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from broker.checking import Check, check_records
-from broker.replay import Sent
-from broker.replay import replay as send_recording
-from broker.sampling import Sample, sample_topic
-from broker.topics import describe_topics
-from cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
-from cli.context import settings_of
-from contracts.errors import ConfigurationError
-from contracts.inputs import InputForm, InputFormat, Source
-from settings import Settings, input_forms, read_mappings
+from bannerstream.broker.record_check import Check, check_records
+from bannerstream.broker.replay import Sent
+from bannerstream.broker.replay import replay as send_recording
+from bannerstream.broker.topic_sample import Sample, sample_topic
+from bannerstream.broker.topics import describe_topics
+from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import InputForm, InputFormat, Source
+from bannerstream.settings import Settings, input_forms, read_mappings
 
 app = typer.Typer(help="Replay recorded events; check those of a topic.", no_args_is_help=True)
 

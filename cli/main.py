@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import (
+from bannerstream.cli import (
     banners,
     catalog,
     config,
@@ -25,9 +25,9 @@ from cli import (
     topics,
     train,
 )
-from cli.console import ERRORS, plain, stderr
-from cli.context import Context
-from contracts.errors import BannerstreamError
+from bannerstream.cli.console import ERRORS, plain, stderr
+from bannerstream.cli.context import Context
+from bannerstream.contracts.errors import BannerstreamError
 
 app = typer.Typer(
     name="bannerstream",

@@ -7,14 +7,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from catalog.files import read_catalogue
-from cli.console import AsJson, plain, print_json, stderr
-from cli.context import settings_of
-from contracts.sizes import SIZES
-from demo.example import CATALOGUE
-from generator.once import paint_once
-from generator.personal.sweeping import save_sheet, sweep_personal
-from streams.affinity import FAVOURITES, Catalogue
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.cli.console import AsJson, plain, print_json, stderr
+from bannerstream.cli.context import settings_of
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator.pipeline.paint_once import paint_once
+from bannerstream.lab.evaluation.personal_sweep import save_sheet, sweep_personal
+from bannerstream.streams.affinity import FAVOURITES, Catalogue
 
 _T = TypeVar("_T")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from streams.experiments.evaluating import Evaluation
+from bannerstream.lab.bandit.evaluation import Evaluation
 
 
 def plot_regret(evaluations: Sequence[Evaluation], path: Path) -> None:

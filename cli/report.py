@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.console import AsJson, show_rows
-from cli.context import settings_of
+from bannerstream.cli.console import AsJson, show_rows
+from bannerstream.cli.context import settings_of
 
 
 class ReportBy(StrEnum):
@@ -28,8 +28,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Show impressions, clicks and click rates with their 95 % confidence intervals."""
-    from streams.experiments import report as reporting
-    from streams.experiments.results import read_results
+    from bannerstream.streams.experiments import report as reporting
+    from bannerstream.streams.experiments.results import read_results
 
     results = asyncio.run(read_results(settings_of(ctx)))
     rows = [

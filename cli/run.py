@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.context import settings_of
+from bannerstream.cli.context import settings_of
 
 app = typer.Typer(help="Run a service until SIGTERM or Ctrl-C.", no_args_is_help=True)
 
@@ -10,7 +10,7 @@ app = typer.Typer(help="Run a service until SIGTERM or Ctrl-C.", no_args_is_help
 @app.command()
 def streams(ctx: typer.Context) -> None:
     """Fold clicks and purchases into affinities; emit assignments and banner requests."""
-    from streams.main import run
+    from bannerstream.streams.main import run
 
     run(settings_of(ctx))
 
@@ -18,7 +18,7 @@ def streams(ctx: typer.Context) -> None:
 @app.command()
 def experiments(ctx: typer.Context) -> None:
     """Count what visitors saw and clicked, for the choice of variants and for `bannerstream report`."""
-    from streams.experiments.service import run
+    from bannerstream.streams.experiments.service import run
 
     run(settings_of(ctx))
 
@@ -26,7 +26,7 @@ def experiments(ctx: typer.Context) -> None:
 @app.command()
 def generator(ctx: typer.Context) -> None:
     """Make the banners that are asked for."""
-    from generator.main import run
+    from bannerstream.generator.main import run
 
     run(settings_of(ctx))
 
@@ -34,7 +34,7 @@ def generator(ctx: typer.Context) -> None:
 @app.command()
 def edge(ctx: typer.Context) -> None:
     """Show visitors their banners, live; take in what pages report."""
-    from edge.main import run
+    from bannerstream.edge.main import run
 
     run(settings_of(ctx))
 
@@ -42,6 +42,6 @@ def edge(ctx: typer.Context) -> None:
 @app.command()
 def purger(ctx: typer.Context) -> None:
     """Tell the CDN which pointers became stale."""
-    from edge.cdn.main import run
+    from bannerstream.purger.main import run
 
     run(settings_of(ctx))

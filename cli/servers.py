@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.console import stderr, stdout
-from local.stack import Stack
+from bannerstream.cli.console import stderr, stdout
+from bannerstream.devservers.stack import Stack
 
 
 class KafkaServer(StrEnum):

@@ -4,9 +4,9 @@ import sys
 
 import typer
 
-from cli.console import stdout
-from cli.context import settings_of
-from storage import S3BannerStore, least_privilege_policy
+from bannerstream.cli.console import stdout
+from bannerstream.cli.context import settings_of
+from bannerstream.storage import S3BannerStore, least_privilege_policy
 
 app = typer.Typer(help="Create the bucket, check it, print the rights it needs.", no_args_is_help=True)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from broker.topics import check_topics, create_topics, internal_topics
-from cli.console import CHECK_FAILED, AsJson, plain, show_rows, stderr
-from cli.context import settings_of
+from bannerstream.broker.topics import check_topics, create_topics, internal_topics
+from bannerstream.cli.console import CHECK_FAILED, AsJson, plain, show_rows, stderr
+from bannerstream.cli.context import settings_of
 
 app = typer.Typer(help="Create and check the topics.", no_args_is_help=True)
 

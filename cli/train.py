@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import plain, stderr
+from bannerstream.cli.console import plain, stderr
 
 app = typer.Typer(help="Train the starter model on scenes that the studio draws.", no_args_is_help=True)
 
@@ -41,8 +41,8 @@ def starter(
     seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
 ) -> None:
     """Train the starter's denoiser and text encoder. Ctrl-C stops after a checkpoint; the same command goes on."""
-    from generator.training.denoising import Plan, Progress
-    from generator.training.starter import Options, train_starter
+    from bannerstream.lab.training.denoiser import Plan, Progress
+    from bannerstream.lab.training.starter import Options, train_starter
 
     plan = Plan(steps, pooled_steps, cool_down, batch, 3 * batch, rate, seed=seed)
     stop, told = Event(), [time.monotonic(), 0.0, 0.0]
@@ -83,7 +83,7 @@ def autoencoder(
     seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
 ) -> None:
     """Train the starter's autoencoder. What was encoded with another one is of no use: begin with no shards."""
-    from generator.training.autoencoding import train_autoencoder
+    from bannerstream.lab.training.autoencoder import train_autoencoder
 
     if (folder / "shards").exists():
         raise typer.BadParameter(f"{folder} holds scenes encoded by another autoencoder; name a new folder")
@@ -105,8 +105,8 @@ def judge(
     seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
 ) -> None:
     """Train the classifier that `evaluate starter` judges with."""
-    from generator.devices import device_of
-    from generator.evaluation.scene_judge import train_judge
+    from bannerstream.generator.devices import device_of
+    from bannerstream.lab.evaluation.scene_judge import train_judge
 
     device_of("cpu")  # says what to install where nothing is
     train_judge(scenes=scenes, seed=seed, on_progress=lambda told: stderr.print(told, highlight=False)).save(out)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Literal
 
-from contracts import schema
-from contracts.cloudevents import TYPE_PREFIX
-from contracts.topics import Topic, Topics
+from bannerstream.contracts import schema
+from bannerstream.contracts.cloudevents import TYPE_PREFIX
+from bannerstream.contracts.topics import Topic, Topics
 
 _BINDING = "0.5.0"
 _REF = "#/components/schemas/{name}"

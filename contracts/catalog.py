@@ -6,8 +6,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from contracts.codecs import canonical_json
-from contracts.scalars import (
+from bannerstream.contracts.codecs import canonical_json
+from bannerstream.contracts.scalars import (
     Category,
     CohortId,
     HexColour,

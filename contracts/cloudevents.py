@@ -5,7 +5,7 @@ Source: CloudEvents Kafka Protocol Binding 1.0.2, §3.2.
 
 from msgspec import Struct
 
-from contracts.times import rfc3339
+from bannerstream.contracts.times import rfc3339
 
 TYPE_PREFIX = "io.bannerstream."
 

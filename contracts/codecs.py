@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from contracts.errors import MalformedRecord
+from bannerstream.contracts.errors import MalformedRecord
 
 _T = TypeVar("_T")
 _canonical = msgspec.json.Encoder(order="sorted")

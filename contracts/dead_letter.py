@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from contracts.cloudevents import CloudEvent, Headers
+from bannerstream.contracts.cloudevents import CloudEvent, Headers
 
 MAX_REASON_BYTES = 1000
 MAX_KEPT_BYTES = 900_000

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from contracts.scalars import EventId, ProductId, Timestamp, UserId
+from bannerstream.contracts.scalars import EventId, ProductId, Timestamp, UserId
 
 
 class InteractionKind(StrEnum):

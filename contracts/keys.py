@@ -4,9 +4,9 @@ import hashlib
 from binascii import hexlify
 from collections.abc import Sequence
 
-from contracts.catalog import Cohort, Favourite, Product
-from contracts.codecs import canonical_json
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.catalog import Cohort, Favourite, Product
+from bannerstream.contracts.codecs import canonical_json
+from bannerstream.contracts.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 16
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.messages import EngineTier, Rendition
-from contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
+from bannerstream.contracts.messages import EngineTier, Rendition
+from bannerstream.contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
 
 
 class Description(Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.catalog import Cohort, Favourite, Product
-from contracts.scalars import (
+from bannerstream.contracts.catalog import Cohort, Favourite, Product
+from bannerstream.contracts.scalars import (
     BannerKey,
     CohortId,
     EventId,

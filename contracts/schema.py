@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from contracts.catalog import Cohort, Product
-from contracts.inputs import ga4, segment
-from contracts.inputs.native import NativeEvent
-from contracts.manifest import Manifest
-from contracts.messages import Assignment, BannerReady, BannerRequest, Erasure, Feedback
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.inputs import ga4, segment
+from bannerstream.contracts.inputs.native import NativeEvent
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest, Erasure, Feedback
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -5,7 +5,7 @@ BannerstreamError
 └── WorkerDied          a worker ended before its time
 """
 
-from contracts.errors import BannerstreamError
+from bannerstream.contracts.errors import BannerstreamError
 
 
 class DemoIncomplete(BannerstreamError):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import jinja2
 
-from contracts.catalog import Cohort, Product
-from contracts.manifest import Manifest
-from contracts.messages import Assignment
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Assignment
 
 LEAD_SIZE = "970x250"
 VISITORS_SHOWN = 24
@@ -43,7 +43,9 @@ def write_page(content: PageContent, folder: Path, read_blob: Callable[[str], by
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["duration"] = _duration
-    template = environment.from_string(files("demo").joinpath("templates/index.html.j2").read_text("utf-8"))
+    template = environment.from_string(
+        files("bannerstream.demo").joinpath("templates/index.html.j2").read_text("utf-8")
+    )
     by_cohort: dict[str, list[Manifest]] = {}
     for manifest in sorted(content.manifests.values(), key=lambda each: (each.cohort_id, each.product_id)):
         by_cohort.setdefault(manifest.cohort_id, []).append(manifest)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Literal
 
-from contracts.errors import ConfigurationError
-from contracts.manifest import Manifest
-from demo.workers import START_TIMEOUT_S
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.demo.workers import START_TIMEOUT_S
 
 PainterKind = Literal["studio", "starter"]
 
@@ -30,8 +30,8 @@ def painted_by(kind: PainterKind) -> PaintedBy:
     """
     if kind == "studio":
         return PaintedBy()
-    from generator import starter  # noqa: PLC0415  (what follows needs the extra)
-    from generator.evaluation.describers import packaged_smollm2  # noqa: PLC0415
+    from bannerstream.generator import starter  # noqa: PLC0415  (what follows needs the extra)
+    from bannerstream.generator.describers.smollm2 import packaged_smollm2  # noqa: PLC0415
 
     language_model = packaged_smollm2()
     if find_spec("torch") is None or find_spec("diffusers") is None or language_model is None:

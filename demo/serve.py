@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
-from broker.topics import changelog_name, create_topics
-from catalog.files import read_catalogue
-from catalog.loading import load
-from contracts.sizes import BILLBOARD
-from demo.workers import Workers, check_running, start_workers
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from local.stack import KafkaKind, S3Kind, Stack
-from settings import Settings, load_settings
-from storage import S3BannerStore
+from bannerstream.broker.topics import changelog_name, create_topics
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.catalog.loader import load
+from bannerstream.contracts.sizes import BILLBOARD
+from bannerstream.demo.workers import Workers, check_running, start_workers
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack
+from bannerstream.settings import Settings, load_settings
+from bannerstream.storage import S3BannerStore
 
 START_TIMEOUT_S = 60.0
 
@@ -133,7 +133,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
 def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, port: int) -> ChildProcess:
     own = {"BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)}
     process = ChildProcess(
-        [sys.executable, "-m", "demo.shop", catalogue],
+        [sys.executable, "-P", "-m", "bannerstream.demo.shop", catalogue],
         name="edge",
         log_file=work / "edge.log",
         environment={**environment, **own},

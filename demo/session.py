@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from broker.replay import Sent, replay
-from broker.topics import changelog_name, create_topics
-from catalog.files import Catalogue, read_catalogue
-from catalog.loading import load
-from contracts.errors import ConfigurationError
-from contracts.manifest import Manifest
-from demo.errors import DemoIncomplete
-from demo.page import PageContent, write_page
-from demo.painters import PainterKind, painted_by, share_by_model
-from demo.summary import percentile, summarise
-from demo.watching import Observed, Watcher, watch
-from demo.workers import Workers, start_workers
-from local.stack import KafkaKind, S3Kind, Stack
-from settings import Settings, load_settings
-from storage import S3BannerStore
-from storage.exporting import export_banners
+from bannerstream.broker.replay import Sent, replay
+from bannerstream.broker.topics import changelog_name, create_topics
+from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.catalog.loader import load
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.demo.errors import DemoIncomplete
+from bannerstream.demo.page import PageContent, write_page
+from bannerstream.demo.painters import PainterKind, painted_by, share_by_model
+from bannerstream.demo.summary import percentile, summarise
+from bannerstream.demo.watcher import Observed, Watcher, watch
+from bannerstream.demo.workers import Workers, start_workers
+from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack
+from bannerstream.settings import Settings, load_settings
+from bannerstream.storage import S3BannerStore
+from bannerstream.storage.export import export_banners
 
 _LOOK_S = 0.25
 _WRITTEN = frozenset({"index.html", "banners", "bucket", "run"})

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from demo.errors import DemoIncomplete
-from demo.watching import Observed
+from bannerstream.demo.errors import DemoIncomplete
+from bannerstream.demo.watcher import Observed
 
 
 def summarise(

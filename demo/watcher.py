@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.pacing import pace
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.messages import Assignment, BannerReady, BannerRequest
-from contracts.topics import Topics
-from settings import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings import KafkaSettings
 
 _LOOK_S = 0.05
 

@@ -9,9 +9,9 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.errors import WorkerDied
-from local.ports import LOOPBACK, free_ports
-from local.process import ChildProcess
+from bannerstream.demo.errors import WorkerDied
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_ports
 
 START_TIMEOUT_S = 60.0
 
@@ -72,7 +72,10 @@ def start_workers(environment: Mapping[str, str], folder: Path) -> Iterator[Work
 def _service(name: str, environment: Mapping[str, str], folder: Path) -> ChildProcess:
     own = {"BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "faust")}
     return ChildProcess(
-        [sys.executable, "-m", name], name=name, log_file=folder / f"{name}.log", environment={**environment, **own}
+        [sys.executable, "-P", "-m", f"bannerstream.{name}"],
+        name=name,
+        log_file=folder / f"{name}.log",
+        environment={**environment, **own},
     )
 
 

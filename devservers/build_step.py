@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from local.errors import ServerFailed
+from bannerstream.devservers.errors import ServerFailed
 
 _SHOWN = 2000
 

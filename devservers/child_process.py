@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.errors import ServerFailed
+from bannerstream.devservers.errors import ServerFailed
 
 _POLL_S = 0.05
-_TETHER = Path(__file__).with_name("tether.py")
+_TETHER = Path(__file__).with_name("die_with_parent.py")
 
 
 class ChildProcess:

@@ -5,7 +5,7 @@ BannerstreamError
 └── ServerFailed     it was started and died, or never became ready
 """
 
-from contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 
 
 class ServerMissing(ConfigurationError):

@@ -7,11 +7,11 @@ from pathlib import Path
 from string import Template
 from typing import Self
 
-from local.errors import ServerMissing
-from local.ports import LOOPBACK, free_port
-from local.probes import accepts_connections
-from local.process import ChildProcess
-from local.servers import log_path
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.errors import ServerMissing
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.probes import accepts_connections
+from bannerstream.devservers.server import log_path
 
 _DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 

@@ -7,9 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.errors import ServerFailed, ServerMissing
-from local.fetching import run_to_its_end
-from local.servers import Progress
+from bannerstream.devservers.build_step import run_to_its_end
+from bannerstream.devservers.errors import ServerFailed, ServerMissing
+from bannerstream.devservers.server import Progress
 
 _BUILD_TIMEOUT_S = 900  # MinIO takes about 150 s on two cores
 

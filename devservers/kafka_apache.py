@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from local.errors import ServerFailed, ServerMissing
-from local.fetching import run_to_its_end
-from local.ports import LOOPBACK, free_port
-from local.probes import kafka_answers
-from local.process import ChildProcess
-from local.servers import Progress, log_path, no_progress
+from bannerstream.devservers.build_step import run_to_its_end
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.errors import ServerFailed, ServerMissing
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.probes import kafka_answers
+from bannerstream.devservers.server import Progress, log_path, no_progress
 
 _POM = Path(__file__).resolve().parent.parent / "deploy" / "kafka" / "pom.xml"
 _JAVA = 17  # the oldest that a Kafka 4 broker runs on

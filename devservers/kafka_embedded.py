@@ -24,11 +24,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from local.errors import ServerMissing
-from local.ports import LOOPBACK, free_port
-from local.probes import kafka_answers
-from local.process import ChildProcess
-from local.servers import Progress, log_path, no_progress
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.errors import ServerMissing
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.probes import kafka_answers
+from bannerstream.devservers.server import Progress, log_path, no_progress
 
 
 class EmbeddedKafka:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.fronts import Front, Program
+from bannerstream.devservers.fronts import Front, Program
 
 # What Debian has around conf.d/, as far as a server needs it that owns nothing outside its folder.
 _AROUND = """{user}

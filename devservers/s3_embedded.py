@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from local.errors import ServerMissing
-from local.s3_server import S3Server
+from bannerstream.devservers.errors import ServerMissing
+from bannerstream.devservers.s3_server import S3Server
 
 
 class EmbeddedS3(S3Server):

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from local.go_tools import GoTool
-from local.s3_server import S3Server
-from local.servers import Progress
+from bannerstream.devservers.go_tools import GoTool
+from bannerstream.devservers.s3_server import S3Server
+from bannerstream.devservers.server import Progress
 
 _TOOL = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", takes="two to three minutes")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from local.ports import LOOPBACK, free_port
-from local.probes import http_answers
-from local.process import ChildProcess
-from local.servers import Progress, log_path, no_progress
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.probes import http_answers
+from bannerstream.devservers.server import Progress, log_path, no_progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from local.go_tools import GoTool
-from local.s3_server import S3Server
-from local.servers import Progress
+from bannerstream.devservers.go_tools import GoTool
+from bannerstream.devservers.s3_server import S3Server
+from bannerstream.devservers.server import Progress
 
 _TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", takes="about a minute")
 

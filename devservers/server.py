@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from local.process import ChildProcess
+from bannerstream.devservers.child_process import ChildProcess
 
 Progress = Callable[[str], None]
 """Told, in a few words, what takes long: a download, a build."""

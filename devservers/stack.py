@@ -7,15 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from local.errors import ServerMissing
-from local.kafka_apache import ApacheKafka
-from local.kafka_embedded import EmbeddedKafka
-from local.s3_embedded import EmbeddedS3
-from local.s3_minio import MinioS3
-from local.s3_server import Credentials
-from local.s3_versitygw import VersityS3
-from local.servers import KafkaServer, Progress, S3Server, no_progress
-from settings.model import StorageSettings
+from bannerstream.devservers.errors import ServerMissing
+from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.kafka_embedded import EmbeddedKafka
+from bannerstream.devservers.s3_embedded import EmbeddedS3
+from bannerstream.devservers.s3_minio import MinioS3
+from bannerstream.devservers.s3_server import Credentials
+from bannerstream.devservers.s3_versitygw import VersityS3
+from bannerstream.devservers.server import KafkaServer, Progress, S3Server, no_progress
+from bannerstream.settings.model import StorageSettings
 
 KafkaKind = Literal["embedded", "apache"]
 S3Kind = Literal["embedded", "minio", "versitygw"]

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from local.errors import ServerFailed
-from local.go_tools import GoTool
-from local.ports import LOOPBACK, free_ports
-from local.probes import http_answers
-from local.process import ChildProcess
-from local.servers import Progress, log_path, no_progress
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.errors import ServerFailed
+from bannerstream.devservers.go_tools import GoTool
+from bannerstream.devservers.ports import LOOPBACK, free_ports
+from bannerstream.devservers.probes import http_answers
+from bannerstream.devservers.server import Progress, log_path, no_progress
 
 # The newest version that the Go module proxy has under this module path.
 _TOOL = GoTool("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", takes="half a minute")

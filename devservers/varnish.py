@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.fronts import Front, Program
+from bannerstream.devservers.fronts import Front, Program
 
 _XKEY = "varnish/vmods/libvmod_xkey.so"
 

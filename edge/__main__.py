@@ -1,8 +1,8 @@
-"""`python -m edge`: the node with settings from the usual places, without the command line."""
+"""`python -m bannerstream.edge`: the node with settings from the usual places, without the command line."""
 
-from edge.main import run
-from settings import load_settings
-from settings.logs import configure_logging
+from bannerstream.edge.main import run
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings()

@@ -14,18 +14,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from edge import openapi
-from edge.cors import Cors
-from edge.errors import Refused
-from edge.guard import Guard
-from edge.page import router as page_router
-from edge.routes.banners import banner_routes
-from edge.routes.node import node_routes
-from edge.routes.pictures import picture_routes
-from edge.routes.pointers import pointer_routes
-from edge.routes.reports import report_routes
-from edge.state import Edge
-from edge.straight import Straight
+from bannerstream.edge import openapi
+from bannerstream.edge.cors import Cors
+from bannerstream.edge.errors import Refused
+from bannerstream.edge.fast_routes import Straight
+from bannerstream.edge.limits_middleware import Guard
+from bannerstream.edge.page import router as page_router
+from bannerstream.edge.routes.banners import banner_routes
+from bannerstream.edge.routes.node import node_routes
+from bannerstream.edge.routes.pictures import picture_routes
+from bannerstream.edge.routes.pointers import pointer_routes
+from bannerstream.edge.routes.reports import report_routes
+from bannerstream.edge.state import Edge
 
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "

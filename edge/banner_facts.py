@@ -6,9 +6,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from contracts.errors import MalformedRecord
-from contracts.keys import blob_object_key
-from contracts.messages import BannerReady
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.keys import blob_object_key
+from bannerstream.contracts.messages import BannerReady
 
 Tier = Literal["studio", "diffusers", "default"]
 

@@ -7,7 +7,7 @@ misses what lies between and never holds more than one message.
 import asyncio
 from collections.abc import Iterable
 
-from edge.metrics import EdgeMetrics
+from bannerstream.edge.metrics import EdgeMetrics
 
 
 class Connection:

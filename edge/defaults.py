@@ -2,8 +2,8 @@
 
 import hashlib
 
-from contracts.sizes import SIZES, BannerSize
-from edge.banners import Banner, Picture
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.edge.banner_facts import Banner, Picture
 
 MEDIA_TYPE = "image/svg+xml"
 

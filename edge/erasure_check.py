@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import msgspec
 from msgspec import Struct
 
-from broker.erasing import Place
+from bannerstream.broker.erasure import Place
 
 WHERE = "edge view and streams"
 

@@ -15,7 +15,7 @@ BannerstreamError
 
 from typing import ClassVar
 
-from contracts.errors import BannerstreamError
+from bannerstream.contracts.errors import BannerstreamError
 
 
 class Refused(BannerstreamError):

@@ -7,9 +7,9 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from edge.live import Connection, Hub
-from edge.metrics import EdgeMetrics
-from edge.protocol import cut_off, hold_little
+from bannerstream.edge.connections import Connection, Hub
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.protocol import cut_off, hold_little
 
 RETRY_MS = 2000
 """How long browsers wait before they come back."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from broker.publishing import Outgoing
-from contracts.errors import ServiceUnavailable
+from bannerstream.broker.publisher import Outgoing
+from bannerstream.contracts.errors import ServiceUnavailable
 
 
 class MemorySink:

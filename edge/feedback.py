@@ -16,10 +16,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from contracts.sizes import SIZES
-from edge.banners import Banner, Picture, Tier
-from edge.errors import NotAllowed, Stale
-from edge.limits import RateLimit
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.edge.banner_facts import Banner, Picture, Tier
+from bannerstream.edge.errors import NotAllowed, Stale
+from bannerstream.edge.rate_limit import RateLimit
 
 REMEMBERED = 500_000
 """Reports that are remembered until their tokens expire: about 60 MB. Past that the oldest tokens are refused."""

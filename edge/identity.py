@@ -6,10 +6,10 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.types import Scope
 
-from edge.errors import NotAllowed, NotWhoTheySay, TooMany
-from edge.limits import RateLimit
-from edge.sharding import Shard
-from edge.tokens import Visitor, VisitorTokens
+from bannerstream.edge.errors import NotAllowed, NotWhoTheySay, TooMany
+from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.edge.sharding import Shard
+from bannerstream.edge.visitor_tokens import Visitor, VisitorTokens
 
 COOKIE = "bs_visitor"
 MAX_FIELDS = 20

@@ -9,19 +9,19 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from broker.publishing import Outgoing, outgoing
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import encode
-from contracts.errors import ConfigurationError
-from contracts.inputs.native import NativeEvent
-from contracts.interactions import InteractionKind
-from contracts.messages import Feedback
-from contracts.scalars import EventId, ProductId, SizeName, Timestamp
-from contracts.times import MAX_EPOCH_MS, epoch_ms
-from edge.errors import Invalid, TooLarge, TooMany
-from edge.feedback import FeedbackTokens, OnceOnly
-from edge.limits import RateLimit
-from settings import Settings
+from bannerstream.broker.publisher import Outgoing, outgoing
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs.native import NativeEvent
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.contracts.messages import Feedback
+from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timestamp
+from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
+from bannerstream.edge.errors import Invalid, TooLarge, TooMany
+from bannerstream.edge.feedback import FeedbackTokens, OnceOnly
+from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.settings import Settings
 
 SOURCE = "bannerstream/edge"
 """CloudEvents source of what is written here."""

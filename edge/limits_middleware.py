@@ -16,9 +16,9 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.errors import Invalid, Refused, TooLarge, TooMany
-from edge.limits import RateLimit, address_of
-from edge.metrics import EdgeMetrics
+from bannerstream.edge.errors import Invalid, Refused, TooLarge, TooMany
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.rate_limit import RateLimit, address_of
 
 _log = structlog.get_logger(__name__)
 

@@ -10,12 +10,12 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from contracts.errors import ConfigurationError
-from edge.app import create_app
-from edge.protocol import PatientProtocol
-from edge.state import Edge
-from settings import EdgeSettings, Settings
-from storage import S3BannerStore, StorageMetrics
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.edge.app import create_app
+from bannerstream.edge.protocol import PatientProtocol
+from bannerstream.edge.state import Edge
+from bannerstream.settings import EdgeSettings, Settings
+from bannerstream.storage import S3BannerStore, StorageMetrics
 
 _log = structlog.get_logger(__name__)
 

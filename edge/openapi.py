@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from edge.banners import BannerFacts, Image
-from edge.intake import PageEvent, PageFeedback
+from bannerstream.edge.banner_facts import BannerFacts, Image
+from bannerstream.edge.intake import PageEvent, PageFeedback
 
 TITLE = "Bannerstream edge"
 DESCRIPTION = (

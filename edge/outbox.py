@@ -13,10 +13,10 @@ from typing import Protocol, Self
 
 import structlog
 
-from broker.publishing import Outgoing
-from contracts.errors import BannerstreamError, ServiceUnavailable
-from edge.errors import Overloaded, TooMany
-from edge.metrics import EdgeMetrics
+from bannerstream.broker.publisher import Outgoing
+from bannerstream.contracts.errors import BannerstreamError, ServiceUnavailable
+from bannerstream.edge.errors import Overloaded, TooMany
+from bannerstream.edge.metrics import EdgeMetrics
 
 _log = structlog.get_logger(__name__)
 

@@ -5,11 +5,11 @@ import re
 from collections import OrderedDict
 from typing import Protocol
 
-from edge.banners import object_key
-from edge.defaults import MEDIA_TYPE, default_pictures
-from edge.errors import NothingThere, Overloaded
-from edge.metrics import EdgeMetrics
-from storage.errors import ObjectMissing, StorageError
+from bannerstream.edge.banner_facts import object_key
+from bannerstream.edge.defaults import MEDIA_TYPE, default_pictures
+from bannerstream.edge.errors import NothingThere, Overloaded
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.storage.errors import ObjectMissing, StorageError
 
 NAME = re.compile(r"[0-9a-f]{64}\.(webp|jpg|png|avif|svg)")
 

@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from contracts.catalog import Product
-from contracts.codecs import decode
-from edge.banners import Banner, picture_url, told
-from edge.defaults import default_banner
-from edge.table import BannerTable, VisitorTable
-from settings import EdgeSettings
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.codecs import decode
+from bannerstream.edge.banner_facts import Banner, picture_url, told
+from bannerstream.edge.defaults import default_banner
+from bannerstream.edge.visitor_table import BannerTable, VisitorTable
+from bannerstream.settings import EdgeSettings
 
 Kind = Literal["own", "cohort", "shop"]
 """The visitor's own banner; the default of their cohort, or of `edge.default_cohort`; the built-in one."""

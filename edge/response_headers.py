@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from edge.showing import Answer
+from bannerstream.edge.resolver import Answer
 
 PRIVATE = "private, no-store"
 IMMUTABLE = "public, max-age=31536000, immutable"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from edge.errors import Misdirected
+from bannerstream.edge.errors import Misdirected
 
 HEADER = "Bannerstream-Shard"
 """Of an answer 421: the number of the shard that has the visitor, for a load balancer to ask there."""

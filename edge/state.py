@@ -7,23 +7,23 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import structlog
 from prometheus_client import CollectorRegistry
 
-from broker.compacted import CompactedView
-from broker.publishing import Publisher
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from edge.feedback import FeedbackTokens, OnceOnly, feedback_rate
-from edge.identity import Identity
-from edge.intake import Records, check_formats
-from edge.limits import RateLimit
-from edge.live import Hub
-from edge.metrics import EdgeMetrics
-from edge.outbox import Outbox, Sink
-from edge.pictures import Bucket, Pictures
-from edge.sharding import Shard
-from edge.showing import Card, Showcase, card_of
-from edge.table import BannerTable, VisitorTable
-from edge.tokens import VisitorTokens
-from edge.view import View
-from settings import Settings
+from bannerstream.broker.compacted_view import CompactedView
+from bannerstream.broker.publisher import Publisher
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.edge.connections import Hub
+from bannerstream.edge.feedback import FeedbackTokens, OnceOnly, feedback_rate
+from bannerstream.edge.identity import Identity
+from bannerstream.edge.intake import Records, check_formats
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.outbox import Outbox, Sink
+from bannerstream.edge.pictures import Bucket, Pictures
+from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.edge.resolver import Card, Showcase, card_of
+from bannerstream.edge.sharding import Shard
+from bannerstream.edge.topic_view import View
+from bannerstream.edge.visitor_table import BannerTable, VisitorTable
+from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.settings import Settings
 
 _log = structlog.get_logger(__name__)
 

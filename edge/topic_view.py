@@ -13,19 +13,19 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.errors import TopicMissing
-from broker.pacing import pace
-from broker.topics import describe_topics
-from contracts.codecs import decode
-from contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
-from contracts.messages import Assignment, BannerReady
-from edge.live import Hub
-from edge.metrics import EdgeMetrics
-from edge.sharding import Shard
-from edge.showing import Showcase
-from edge.table import BannerTable, VisitorTable
-from settings import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.topics import describe_topics
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
+from bannerstream.contracts.messages import Assignment, BannerReady
+from bannerstream.edge.connections import Hub
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.resolver import Showcase
+from bannerstream.edge.sharding import Shard
+from bannerstream.edge.visitor_table import BannerTable, VisitorTable
+from bannerstream.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 

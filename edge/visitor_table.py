@@ -8,8 +8,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contracts.messages import Assignment, BannerReady
-from edge.banners import Banner, banner_of, pack, unpack
+from bannerstream.contracts.messages import Assignment, BannerReady
+from bannerstream.edge.banner_facts import Banner, banner_of, pack, unpack
 
 NONE = 0xFFFF_FFFF
 """In place of a banner's number: there is none."""

@@ -14,11 +14,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from contracts.errors import ConfigurationError
-from contracts.keys import UserKeys
-from contracts.scalars import UserId
-from edge.errors import NotWhoTheySay
-from settings import Settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.contracts.scalars import UserId
+from bannerstream.edge.errors import NotWhoTheySay
+from bannerstream.settings import Settings
 
 LEEWAY_S = 5.0
 """Clocks of the shop's servers and of the edge may differ by this much."""

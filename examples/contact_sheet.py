@@ -14,14 +14,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from catalog.files import Catalogue, read_catalogue
-from contracts.creative import HEADLINES, SCENE_STYLES, TEMPLATES, Creative
-from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SQUARE, BannerSize
+from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SQUARE, BannerSize
+from bannerstream.contracts.variants import HEADLINES, SCENE_STYLES, TEMPLATES, Creative
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator.pipeline.paint_once import paint_once
+from bannerstream.settings import GeneratorSettings
 from examples.hanging import hang
-from generator.once import paint_once
-from settings import GeneratorSettings
 
-CATALOGUE = Path(__file__).parent / "catalogue"
 FOLDER = Path("docs/images")
 
 

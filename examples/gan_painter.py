@@ -6,10 +6,10 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from contracts.manifest import Provenance
-from generator.diffusion.shapes import fitted
-from generator.ports import Painting, SceneWish
-from settings import GeneratorSettings
+from bannerstream.contracts.manifest import Provenance
+from bannerstream.generator.diffusion.shapes import fitted
+from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.settings import GeneratorSettings
 
 
 class GanPainter:

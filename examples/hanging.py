@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from contracts.sizes import BannerSize
+from bannerstream.contracts.sizes import BannerSize
 
 MARGIN, GAP = 40, 24
 _GROUND = "#efece6"

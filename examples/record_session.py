@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent
-RECORDING = FOLDER / "session.jsonl.gz"
+from bannerstream.demo.example_shop import CATALOGUE, SESSION
 
 RECORDED_AT = 1_773_000_000_000
 """When the recording ends (2026-03-08T20:00:00Z); `events replay --retime` moves it to now."""
@@ -221,8 +220,8 @@ def _rfc3339(at: int) -> str:
 
 def main() -> None:
     """Write the recording."""
-    content = "\n".join(record(Shop.from_catalogue(FOLDER / "catalogue"))).encode() + b"\n"
-    RECORDING.write_bytes(gzip.compress(content, mtime=0))
+    content = "\n".join(record(Shop.from_catalogue(CATALOGUE))).encode() + b"\n"
+    SESSION.write_bytes(gzip.compress(content, mtime=0))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import resvg_py
 from numpy.typing import NDArray
 from PIL import Image
 
-FOLDER = Path(__file__).parent
-ARTWORK = FOLDER / "artwork"
-IMAGES = FOLDER / "catalogue" / "images"
+from bannerstream.demo.example_shop import CATALOGUE
+
+ARTWORK = Path(__file__).parent / "artwork"
+IMAGES = CATALOGUE / "images"
 
 _SHADES = 64
 """Levels kept per colour channel. Below 48 the soft gradients band; above 64 the files double for no visible gain."""

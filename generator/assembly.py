@@ -9,36 +9,44 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import SIZES, BannerSize
-from generator import layout
-from generator.composing import Composer
-from generator.copywriting import TemplateCopyWriter
-from generator.describers.keeping import KeptDescriber
-from generator.describers.lexicon import LexiconDescriber
-from generator.encoding import encode
-from generator.gates import GateJudge
-from generator.metrics import GeneratorMetrics
-from generator.own_painters import painter_of
-from generator.personal import PersonalPainter
-from generator.personal.likeness import Likeness
-from generator.personal.styles import KeywordWriter, ListedKeywords
-from generator.pipeline import Pipeline
-from generator.ports import BannerStore, BatchPainter, Describer, Judge, NudityClassifier, Painter, Screen
-from generator.safety.screening import ProductScreen, ScreenedDescriber
-from generator.safety.words import BlockedWords
-from generator.serving.budget import ImageBudget
-from generator.serving.describing import SupervisedDescriber, SupervisedKeywords
-from generator.serving.health import Health
-from generator.serving.looking import SupervisedLikeness, SupervisedNudity
-from generator.serving.painting import PaintServer
-from generator.serving.supervised import Model, SupervisedModel
-from generator.serving.warming import warm, warm_up_wishes
-from generator.studio import StudioPainter
-from settings import GeneratorSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.generator import layout
+from bannerstream.generator.copywriting import TemplateCopyWriter
+from bannerstream.generator.describers.kept_describer import KeptDescriber
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.gates.judge import GateJudge
+from bannerstream.generator.gates.screening import ProductScreen, ScreenedDescriber
+from bannerstream.generator.gates.words import BlockedWords
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.painters.custom import painter_of
+from bannerstream.generator.personal import PersonalPainter
+from bannerstream.generator.personal.likeness import Likeness
+from bannerstream.generator.personal.styles import KeywordWriter, ListedKeywords
+from bannerstream.generator.pipeline.composer import Composer
+from bannerstream.generator.pipeline.encoder import encode
+from bannerstream.generator.pipeline.pipeline import Pipeline
+from bannerstream.generator.pipeline.ports import (
+    BannerStore,
+    BatchPainter,
+    Describer,
+    Judge,
+    NudityClassifier,
+    Painter,
+    Screen,
+)
+from bannerstream.generator.serving.budget import ImageBudget
+from bannerstream.generator.serving.paint_server import PaintServer
+from bannerstream.generator.serving.supervised import Model, SupervisedModel
+from bannerstream.generator.serving.supervised_text import SupervisedDescriber, SupervisedKeywords
+from bannerstream.generator.serving.supervised_vision import SupervisedLikeness, SupervisedNudity
+from bannerstream.generator.serving.warm_up import warm, warm_up_wishes
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.service.health import Health
+from bannerstream.settings import GeneratorSettings
 
 if TYPE_CHECKING:
-    from generator.describers.transformers import TransformersDescriber
+    from bannerstream.generator.describers.transformers import TransformersDescriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,7 @@ def _safety(watch: "_Watch") -> Safety:
 
 
 def _load_classifier(settings: GeneratorSettings) -> NudityClassifier:
-    from generator.safety.nudity import TransformersNudity  # noqa: PLC0415  (torch: only where asked for)
+    from bannerstream.generator.gates.nudity import TransformersNudity  # noqa: PLC0415  (torch: only where asked for)
 
     assert settings.gates.nudity_model is not None  # whoever calls has looked
     return TransformersNudity(settings.gates.nudity_model, device=settings.device)
@@ -239,7 +247,7 @@ def _describer_model(settings: GeneratorSettings) -> str | None:
 
 
 def _load_describer(settings: GeneratorSettings) -> "TransformersDescriber":
-    from generator.describers.transformers import TransformersDescriber  # noqa: PLC0415  (torch: only where asked for)
+    from bannerstream.generator.describers.transformers import TransformersDescriber  # noqa: PLC0415  (torch: only where asked for)
 
     assert settings.describer_model is not None  # whoever calls has looked
     return TransformersDescriber(settings.describer_model, device=settings.device, mode=settings.describer_mode)
@@ -264,7 +272,7 @@ def _personal(
 
 
 def _load_likeness(settings: GeneratorSettings) -> Likeness:
-    from generator.personal.likeness import ClipLikeness  # noqa: PLC0415  (torch: only where asked for)
+    from bannerstream.generator.personal.likeness import ClipLikeness  # noqa: PLC0415  (torch: only where asked for)
 
     assert settings.personal_model is not None  # whoever calls has looked
     return ClipLikeness(settings.personal_model, device=settings.device)
@@ -273,8 +281,8 @@ def _load_likeness(settings: GeneratorSettings) -> Likeness:
 def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     if ":" in settings.painter:
         return painter_of(settings)
-    from generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
-    from generator.postprocess import Finisher  # noqa: PLC0415
+    from bannerstream.generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
+    from bannerstream.generator.postprocess import Finisher  # noqa: PLC0415
 
     assert settings.painter_model is not None  # whoever calls has looked
     return DiffusersPainter(

@@ -4,7 +4,7 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import ConfigurationError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt`, as malloc.h numbers them."""

@@ -17,7 +17,7 @@ BannerstreamError
     └── BlockedProduct      no banner may be made of this revision of the product
 """
 
-from contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
+from bannerstream.contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
 
 
 class PaintingFailed(BannerstreamError):

@@ -6,13 +6,13 @@ import signal
 import structlog
 from prometheus_client import CollectorRegistry
 
-from contracts.errors import ServiceUnavailable
-from generator.assembly import build_pipeline
-from generator.metrics import GeneratorMetrics
-from generator.worker import GeneratorWorker
-from settings import Settings
-from settings.metrics import served_metrics
-from storage import S3BannerStore, StorageMetrics
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.generator.assembly import build_pipeline
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.worker.worker import GeneratorWorker
+from bannerstream.service.metrics_server import served_metrics
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore, StorageMetrics
 
 _log = structlog.get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from generator.pipeline import MadeBanner
+from bannerstream.generator.pipeline.pipeline import MadeBanner
 
 _STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """From the writing of words (under a millisecond) to a diffusion batch on a CPU (tens of seconds)."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 

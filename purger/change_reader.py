@@ -14,14 +14,14 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.pacing import pace
-from contracts.codecs import decode
-from contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
-from contracts.messages import Assignment, BannerReady
-from edge.cdn.staleness import Origin, Stale, Staleness
-from edge.cdn.standby import OldestTakesAll
-from settings import Settings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
+from bannerstream.contracts.messages import Assignment, BannerReady
+from bannerstream.purger.assignor import OldestTakesAll
+from bannerstream.purger.staleness import Origin, Stale, Staleness
+from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
 

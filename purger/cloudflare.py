@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from edge.cdn.ports import Accepted, Answer, Call, Limits, Refused, TryAgain, Verdict, batched, by_status
-from edge.cdn.staleness import Stale, tags
+from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Refused, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.staleness import Stale, tags
 
 API_URL = "https://api.cloudflare.com/client/v4"
 

@@ -20,9 +20,9 @@ from http import HTTPStatus
 from typing import ClassVar, Literal
 from xml.etree import ElementTree as ET
 
-from edge.cdn.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
-from edge.cdn.sigv4 import AwsKeys, signature_headers
-from edge.cdn.staleness import POINTERS, Stale, paths, tags
+from bannerstream.purger.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.sigv4 import AwsKeys, signature_headers
+from bannerstream.purger.staleness import POINTERS, Stale, paths, tags
 
 API_URL = "https://cloudfront.amazonaws.com"
 

@@ -7,7 +7,7 @@ BannerstreamError
 
 from typing import ClassVar
 
-from contracts.errors import BannerstreamError
+from bannerstream.contracts.errors import BannerstreamError
 
 
 class Stopped(BannerstreamError):

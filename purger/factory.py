@@ -5,16 +5,16 @@ from collections.abc import Callable
 from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
 from pydantic import SecretStr
 
-from contracts.errors import ConfigurationError
-from edge.cdn import cloudflare, cloudfront, fastly
-from edge.cdn.cloudflare import Cloudflare
-from edge.cdn.cloudfront import Budget, CloudFront
-from edge.cdn.fastly import Fastly
-from edge.cdn.nginx import Nginx
-from edge.cdn.ports import Purger
-from edge.cdn.sigv4 import AwsKeys
-from edge.cdn.varnish import Varnish
-from settings import CdnSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.purger import cloudflare, cloudfront, fastly
+from bannerstream.purger.cloudflare import Cloudflare
+from bannerstream.purger.cloudfront import Budget, CloudFront
+from bannerstream.purger.fastly import Fastly
+from bannerstream.purger.nginx import Nginx
+from bannerstream.purger.ports import Purger
+from bannerstream.purger.sigv4 import AwsKeys
+from bannerstream.purger.varnish import Varnish
+from bannerstream.settings import CdnSettings
 
 
 def purger_of(settings: CdnSettings) -> Purger:

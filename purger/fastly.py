@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import msgspec
 
-from edge.cdn.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
-from edge.cdn.staleness import Stale, tags
+from bannerstream.purger.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.staleness import Stale, tags
 
 API_URL = "https://api.fastly.com"
 

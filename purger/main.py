@@ -5,11 +5,11 @@ import signal
 
 from prometheus_client import CollectorRegistry
 
-from edge.cdn.choosing import purger_of
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.worker import PurgeWorker
-from settings import Settings
-from settings.metrics import served_metrics
+from bannerstream.purger.factory import purger_of
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.worker import PurgeWorker
+from bannerstream.service.metrics_server import served_metrics
+from bannerstream.settings import Settings
 
 
 def run(settings: Settings) -> None:

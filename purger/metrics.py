@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from contracts.errors import MalformedRecord
-from edge.cdn.errors import PurgeRefused
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.purger.errors import PurgeRefused
 
 _LAG_S = (0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 1800)
 """From a purge that waited for its window only to one that waited out an outage."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from edge.cdn.ports import Accepted, Answer, Call, Limits, Misconfigured, TryAgain, Verdict
-from edge.cdn.staleness import Stale, paths
+from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Misconfigured, TryAgain, Verdict
+from bannerstream.purger.staleness import Stale, paths
 
 _SETTINGS = "cdn.nodes and cdn.purge_token, and deploy/cdn/nginx.conf"
 

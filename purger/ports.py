@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import ClassVar, Protocol, TypeVar
 
-from edge.cdn.staleness import Stale
+from bannerstream.purger.staleness import Stale
 
 _T = TypeVar("_T")
 

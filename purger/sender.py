@@ -13,10 +13,10 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from contracts.errors import ConfigurationError
-from edge.cdn.errors import PurgeRefused, Stopped
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.ports import Accepted, Answer, Call, Limits, Misconfigured, Purger, Refused, TryAgain, Verdict
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.purger.errors import PurgeRefused, Stopped
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Misconfigured, Purger, Refused, TryAgain, Verdict
 
 log = structlog.get_logger(__name__)
 

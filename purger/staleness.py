@@ -9,8 +9,8 @@ shows a default, which depends on the cohort assigned.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts.messages import Assignment, BannerReady
-from edge.cdn.visitors import NOBODYS, Visitor, Visitors
+from bannerstream.contracts.messages import Assignment, BannerReady
+from bannerstream.purger.visitors import NOBODYS, Visitor, Visitors
 
 
 @dataclass(frozen=True, slots=True)

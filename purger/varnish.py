@@ -7,8 +7,8 @@ remaining life to nothing; they stay for grace. varnishd(1): a header line has a
 from collections.abc import Mapping
 from typing import ClassVar
 
-from edge.cdn.ports import Answer, Call, Limits, Verdict, batched, by_status
-from edge.cdn.staleness import Stale, tags
+from bannerstream.purger.ports import Answer, Call, Limits, Verdict, batched, by_status
+from bannerstream.purger.staleness import Stale, tags
 
 TAGS_PER_CALL = 100
 """Of 71 characters at most: 7,200 bytes a header line."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contracts.errors import MalformedRecord
+from bannerstream.contracts.errors import MalformedRecord
 
 NOBODYS = 0
 """The banner number that stands for no banner."""

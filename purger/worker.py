@@ -13,16 +13,16 @@ from typing import TypeVar
 
 import structlog
 
-from broker.publishing import Outgoing, Publisher
-from contracts.deadletters import DeadLetter
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from edge.cdn.errors import Stopped
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.ports import Purger
-from edge.cdn.reading import Reader, Window
-from edge.cdn.sending import Sender
-from edge.cdn.staleness import Origin
-from settings import Settings
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.purger.change_reader import Reader, Window
+from bannerstream.purger.errors import Stopped
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.ports import Purger
+from bannerstream.purger.sender import Sender
+from bannerstream.purger.staleness import Origin
+from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
 

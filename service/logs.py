@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from settings.model import Settings
+from bannerstream.settings.model import Settings
 
 
 def configure_logging(settings: Settings) -> None:
@@ -50,5 +50,4 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(level, logging.WARNING))
-    for ours in ("broker", "catalog", "cli", "demo", "edge", "generator", "local", "storage", "streams"):
-        logging.getLogger(ours).setLevel(level)
+    logging.getLogger("bannerstream").setLevel(level)

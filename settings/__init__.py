@@ -4,11 +4,18 @@ Read from `bannerstream.toml`, then from `BANNERSTREAM_…` environment variable
 docs/settings.md is generated from here, and a test fails when it is behind.
 """
 
-from settings.forms import input_forms, read_mappings
-from settings.generating import DiffusionSettings, GeneratorSettings
-from settings.model import InputSettings, KafkaSettings, PrivacySettings, Settings, StorageSettings, StreamsSettings
-from settings.showing import CdnSettings, EdgeSettings
-from settings.sources import load_settings
+from bannerstream.settings.edge import CdnSettings, EdgeSettings
+from bannerstream.settings.generator import DiffusionSettings, GeneratorSettings
+from bannerstream.settings.input_forms import input_forms, read_mappings
+from bannerstream.settings.model import (
+    InputSettings,
+    KafkaSettings,
+    PrivacySettings,
+    Settings,
+    StorageSettings,
+    StreamsSettings,
+)
+from bannerstream.settings.sources import load_settings
 
 __all__ = [
     "CdnSettings",

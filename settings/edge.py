@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from contracts.sizes import SIZES
-from settings.groups import Group, Seconds
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.settings.groups import Group, Seconds
 
 DEMO_EDGE_SECRET = "for-trying-out-only-change-me-before-production"  # noqa: S105  (refused in production; 32 bytes)
 

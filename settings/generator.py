@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from contracts.sizes import SIZES
-from settings.groups import Group, Seconds
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.settings.groups import Group, Seconds
 
 
 class GateSettings(Group):

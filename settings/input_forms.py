@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from contracts.errors import ConfigurationError
-from contracts.inputs import EventMapping, InputForm, InputFormat, Source, read_connect
-from settings.model import InputSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import EventMapping, InputForm, InputFormat, Source, read_connect
+from bannerstream.settings.model import InputSettings
 
 
 def input_forms(settings: InputSettings) -> dict[Source, InputForm]:

@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.keys import MIN_SECRET_BYTES
-from contracts.topics import Topics
-from settings.generating import GeneratorSettings
-from settings.groups import Days, Group, Seconds
-from settings.showing import CdnSettings, EdgeSettings
+from bannerstream.contracts.keys import MIN_SECRET_BYTES
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.edge import CdnSettings, EdgeSettings
+from bannerstream.settings.generator import GeneratorSettings
+from bannerstream.settings.groups import Days, Group, Seconds
 
 _DEMO_SECRET = "for-trying-out-only-change-me"  # noqa: S105  (refused in production)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from settings.model import Settings
+from bannerstream.settings.model import Settings
 
 _HEAD = """# Settings
 

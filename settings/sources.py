@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
 
-from contracts.errors import ConfigurationError
-from settings.model import Settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.settings.model import Settings
 
 DEFAULT_FILE = Path("bannerstream.toml")
 FILE_VARIABLE = "BANNERSTREAM_CONFIG"

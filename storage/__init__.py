@@ -4,8 +4,8 @@
 holds the store that tests use. Imports settings and contracts; nothing else of ours.
 """
 
-from storage.metrics import StorageMetrics
-from storage.policy import least_privilege_policy
-from storage.store import S3BannerStore
+from bannerstream.storage.metrics import StorageMetrics
+from bannerstream.storage.policy import least_privilege_policy
+from bannerstream.storage.store import S3BannerStore
 
 __all__ = ["S3BannerStore", "StorageMetrics", "least_privilege_policy"]

@@ -12,7 +12,7 @@ BannerstreamError
 └── BrokenImage                 one picture cannot be used
 """
 
-from contracts.errors import BannerstreamError, ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, ServiceUnavailable
 
 
 class StorageError(BannerstreamError):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from contracts.codecs import encode
-from contracts.errors import ConfigurationError
-from contracts.keys import manifest_object_key
-from storage.store import S3BannerStore
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.keys import manifest_object_key
+from bannerstream.storage.store import S3BannerStore
 
 
 def export_banners(store: S3BannerStore, folder: Path, limit: int | None = None) -> int:

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Iterator
 from typing import TypeVar
 
-from contracts.codecs import decode, encode
-from contracts.errors import MalformedRecord
-from contracts.keys import block_object_key, description_object_key, manifest_object_key
-from contracts.manifest import Block, Description, Manifest
-from storage.errors import BrokenImage, ObjectMissing, StorageError, StoreUnavailable
-from storage.pictures import Pixels, decode_picture
-from storage.store import CATALOGUE_PREFIX, blob_key
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.keys import block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.manifest import Block, Description, Manifest
+from bannerstream.storage.errors import BrokenImage, ObjectMissing, StorageError, StoreUnavailable
+from bannerstream.storage.pictures import Pixels, decode_picture
+from bannerstream.storage.store import CATALOGUE_PREFIX, blob_key
 
 _T = TypeVar("_T")
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from storage.errors import BrokenImage
+from bannerstream.storage.errors import BrokenImage
 
 Pixels = NDArray[np.uint8]
 

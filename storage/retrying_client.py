@@ -12,8 +12,8 @@ import structlog
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
-from settings.model import StorageSettings
-from storage.errors import (
+from bannerstream.settings.model import StorageSettings
+from bannerstream.storage.errors import (
     AccessRefused,
     BucketMissing,
     ClockSkewed,
@@ -23,7 +23,7 @@ from storage.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from storage.metrics import StorageMetrics
+from bannerstream.storage.metrics import StorageMetrics
 
 BACKOFF_BASE_S = 0.1
 BACKOFF_CAP_S = 5.0

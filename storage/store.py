@@ -14,15 +14,15 @@ from minio.error import MinioException
 from minio.helpers import check_bucket_name
 from prometheus_client import CollectorRegistry
 
-from contracts.codecs import decode, encode
-from contracts.errors import ConfigurationError, MalformedRecord
-from contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
-from contracts.manifest import Block, Description, Manifest
-from settings.model import StorageSettings
-from storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
-from storage.metrics import StorageMetrics
-from storage.pictures import Pixels, decode_picture
-from storage.requesting import Requester, code_of
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
+from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.manifest import Block, Description, Manifest
+from bannerstream.settings.model import StorageSettings
+from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
+from bannerstream.storage.metrics import StorageMetrics
+from bannerstream.storage.pictures import Pixels, decode_picture
+from bannerstream.storage.retrying_client import Requester, code_of
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A year, the longest that RFC 9111 caches honour; the name is the content's hash, so it never changes (RFC 8246)."""

@@ -1,8 +1,8 @@
-"""`python -m streams`: the worker with settings from the usual places, without the command line."""
+"""`python -m bannerstream.streams`: the worker with settings from the usual places, without the command line."""
 
-from settings import load_settings
-from settings.logs import configure_logging
-from streams.main import run
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import load_settings
+from bannerstream.streams.main import run
 
 if __name__ == "__main__":
     settings = load_settings()

@@ -7,25 +7,25 @@ from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
-from broker.pacing import pace
-from broker.topics import internal_topics
-from contracts.errors import ConfigurationError
-from contracts.inputs import Source
-from settings import Settings, input_forms
-from streams.affinity import FAVOURITES, Policy, pack, unpack
-from streams.affinity.deciding import Draw
-from streams.agent import Folder
-from streams.batch import Rules
-from streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
-from streams.catalogue_view import CatalogueView
-from streams.connecting import connected_producer, connected_reader, faust_options
-from streams.experiments.results import drawing
-from streams.forgetting import Eraser, IdleSweep
-from streams.instance import Instance
-from streams.metrics import StreamsMetrics
-from streams.outbox import Outbox
-from streams.repartition import Repartitioner
-from streams.topics import prepare_topics
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.topics import internal_topics
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import Source
+from bannerstream.settings import Settings, input_forms
+from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
+from bannerstream.streams.affinity.decision import Draw
+from bannerstream.streams.batch import Rules
+from bannerstream.streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
+from bannerstream.streams.catalogue_view import CatalogueView
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.erasure import Eraser, IdleSweep
+from bannerstream.streams.event_processor import Folder
+from bannerstream.streams.experiments.results import drawing
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.repartition import Repartitioner
+from bannerstream.streams.topics import prepare_topics
+from bannerstream.streams.worker_identity import Instance
 
 TABLE = "affinity"
 

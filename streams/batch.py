@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from contracts.deadletters import DeadLetter
-from contracts.errors import ConfigurationError, IgnoredEvent, InvalidRecord
-from contracts.inputs import Decoded, InputForm, PlainEvent, Source, decode_events
-from contracts.interactions import Interaction
-from contracts.keys import UserKeys
-from contracts.messages import Assignment, BannerRequest
-from streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
-from streams.affinity.deciding import Draw, only_variant
-from streams.affinity.folding import Effect
-from streams.errors import WrongKey
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import ConfigurationError, IgnoredEvent, InvalidRecord
+from bannerstream.contracts.inputs import Decoded, InputForm, PlainEvent, Source, decode_events
+from bannerstream.contracts.interactions import Interaction
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
+from bannerstream.streams.affinity.decision import Draw, only_variant
+from bannerstream.streams.affinity.folding import Effect
+from bannerstream.streams.errors import WrongKey
 
 Fate = Literal[Effect, "ignored", "dead_letter"]
 

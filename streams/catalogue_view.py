@@ -4,11 +4,11 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from broker.compacted import CompactedView
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.codecs import decode
-from settings import KafkaSettings
-from streams.affinity import Catalogue
+from bannerstream.broker.compacted_view import CompactedView
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.codecs import decode
+from bannerstream.settings import KafkaSettings
+from bannerstream.streams.affinity import Catalogue
 
 
 def _product(payload: bytes) -> Product:

@@ -5,11 +5,11 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from broker.connection import client_options, ssl_context
-from broker.pacing import pace
-from broker.publishing import MAX_REQUEST_BYTES
-from settings import KafkaSettings, Settings
-from streams.instance import Instance
+from bannerstream.broker.connection import client_options, ssl_context
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.publisher import MAX_REQUEST_BYTES
+from bannerstream.settings import KafkaSettings, Settings
+from bannerstream.streams.worker_identity import Instance
 
 CHANGELOG_BATCH_BYTES = 900_000
 """Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""

@@ -13,16 +13,16 @@ from collections.abc import Collection, Iterator, Mapping
 import structlog
 from faust.types import TP
 
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.errors import InvalidRecord
-from contracts.keys import UserKeys
-from contracts.messages import Erasure
-from streams.affinity import UserState, seen_at_of
-from streams.batch import Outcome, letter_of
-from streams.batching import Batch, BatchApp, Conclusion, Partition
-from streams.errors import BrokenState
-from streams.metrics import StreamsMetrics
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.contracts.messages import Erasure
+from bannerstream.streams.affinity import UserState, seen_at_of
+from bannerstream.streams.batch import Outcome, letter_of
+from bannerstream.streams.batching import Batch, BatchApp, Conclusion, Partition
+from bannerstream.streams.errors import BrokenState
+from bannerstream.streams.metrics import StreamsMetrics
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -10,7 +10,7 @@ InvalidRecord
 └── WrongKey              the record's Kafka key is not its visitor's id
 """
 
-from contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord
 
 
 class UnknownStateVersion(ConfigurationError):

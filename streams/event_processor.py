@@ -7,15 +7,15 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from contracts.deadletters import DeadLetter
-from contracts.errors import InvalidRecord
-from contracts.inputs import Source
-from streams.affinity import Catalogue, UserState
-from streams.batch import Outcome, Rules, fold_batch, letter_of
-from streams.batch import RawRecord as ReadRecord
-from streams.batching import Batch, Partition
-from streams.metrics import StreamsMetrics
-from streams.repartition import Origin, source_of
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.inputs import Source
+from bannerstream.streams.affinity import Catalogue, UserState
+from bannerstream.streams.batch import Outcome, Rules, fold_batch, letter_of
+from bannerstream.streams.batch import RawRecord as ReadRecord
+from bannerstream.streams.batching import Batch, Partition
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.repartition import Origin, source_of
 
 
 class Folder:

@@ -12,11 +12,11 @@ from typing import NoReturn
 import structlog
 from prometheus_client import CollectorRegistry
 
-from settings import Settings
-from settings.metrics import served_metrics
-from streams.app import create_app
-from streams.batching import BatchApp
-from streams.instance import Instance, claimed
+from bannerstream.service.metrics_server import served_metrics
+from bannerstream.settings import Settings
+from bannerstream.streams.app import create_app
+from bannerstream.streams.batching import BatchApp
+from bannerstream.streams.worker_identity import Instance, claimed
 
 Creates = Callable[[Settings, Instance, CollectorRegistry], BatchApp]
 _log = structlog.stdlib.get_logger(__name__)

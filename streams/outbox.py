@@ -5,16 +5,16 @@ from itertools import groupby
 
 import structlog
 
-from contracts.cloudevents import Envelopes
-from contracts.codecs import encode
-from contracts.deadletters import DeadLetter
-from contracts.messages import Assignment
-from contracts.topics import Topics
-from streams.batch import Ask, Outcome
-from streams.batching import BulkProducer, Record, Write
-from streams.metrics import OutboxMetrics
-from streams.partitioning import partitions_of
-from streams.recent import RecentKeys
+from bannerstream.contracts.cloudevents import Envelopes
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.messages import Assignment
+from bannerstream.contracts.topics import Topics
+from bannerstream.streams.batch import Ask, Outcome
+from bannerstream.streams.batching import BulkProducer, Record, Write
+from bannerstream.streams.metrics import OutboxMetrics
+from bannerstream.streams.partitioning import partitions_of
+from bannerstream.streams.recent_keys import RecentKeys
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import replace
 
-from broker.topics import Checked, check_topics, create_topics, describe_topics
-from contracts.errors import ServiceUnavailable
-from settings import KafkaSettings
+from bannerstream.broker.topics import Checked, check_topics, create_topics, describe_topics
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.settings import KafkaSettings
 
 VISIBLE_TIMEOUT_S = 15.0
 """How long a new topic may take from the controller, which made it, to the brokers, which are asked for it."""

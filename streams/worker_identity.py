@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import ConfigurationError
 
 MAX_SLOTS = 64
 """Workers that share one data folder: more than any machine has cores for."""

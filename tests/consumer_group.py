@@ -4,8 +4,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from broker.connection import client_options
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.settings import Settings
 
 Offsets = dict[TopicPartition, int]
 

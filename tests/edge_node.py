@@ -15,22 +15,22 @@ from typing import Any, Self
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from broker.publishing import Outgoing, Publisher, outgoing
-from broker.topics import create_topics
-from contracts.cloudevents import CloudEvent
-from contracts.keys import user_key
-from contracts.messages import Assignment
-from edge.tokens import VisitorTokens
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from settings import Settings
+from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.settings import Settings
 from tests.unit.edge.nodes import assignment, ready
 
 PATIENCE_S = 60.0
 
 
 class EdgeProcess:
-    """`python -m edge` as a child process, with its client."""
+    """`python -m bannerstream.edge` as a child process, with its client."""
 
     def __init__(self, settings: Settings, environment: dict[str, str], log: Path, **edge: Any) -> None:
         self.port = free_port()
@@ -42,7 +42,10 @@ class EdgeProcess:
         self.settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.process = ChildProcess(
-            [sys.executable, "-m", "edge"], name="edge", log_file=log, environment={**environment, **variables}
+            [sys.executable, "-P", "-m", "bannerstream.edge"],
+            name="edge",
+            log_file=log,
+            environment={**environment, **variables},
         )
         self.client = httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S)
         self._tokens = VisitorTokens(settings)

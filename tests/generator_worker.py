@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
 
-from broker.connection import client_options
-from broker.publishing import Publisher
-from broker.topics import create_topics
-from contracts.catalog import Cohort, Price, Product, with_rev
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import decode
-from contracts.keys import banner_key
-from contracts.messages import BannerReady, BannerRequest
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.publisher import Publisher
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.catalog import Cohort, Price, Product, with_rev
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 
 PATIENCE_S = 90.0
 """Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""

@@ -14,17 +14,17 @@ from typing import Any, Self
 from aiokafka import ConsumerRecord
 from minio import Minio
 
-from broker.topics import changelog_name, create_topics
-from catalog.files import COHORTS_FILE, PRODUCTS_FILE, read_catalogue
-from catalog.loading import load
-from contracts.codecs import decode
-from contracts.keys import user_key
-from contracts.messages import Assignment, BannerReady, BannerRequest
-from contracts.times import rfc3339
-from demo.example import CATALOGUE
-from demo.workers import Workers, start_workers
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.broker.topics import changelog_name, create_topics
+from bannerstream.catalog.folder import COHORTS_FILE, PRODUCTS_FILE, read_catalogue
+from bannerstream.catalog.loader import load
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest
+from bannerstream.contracts.times import rfc3339
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.demo.workers import Workers, start_workers
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.streams_worker import Shop, until
 
 GOODS = ("mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football")

@@ -14,11 +14,11 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from broker.connection import client_options
-from broker.topics import changelog_name, create_topics
-from contracts.catalog import Cohort, Product
-from contracts.codecs import encode
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import changelog_name, create_topics
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.codecs import encode
+from bannerstream.settings import Settings
 from tests.consumer_group import progress
 from tests.unit.streams.shop import COHORTS, PRODUCTS
 
@@ -57,9 +57,11 @@ async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:
 
 
 class Worker:
-    """`python -m streams`, or another of its modules, as a child process."""
+    """`python -m bannerstream.streams`, or another of its modules, as a child process."""
 
-    def __init__(self, settings: Settings, environment: dict[str, str], log: Path, module: str = "streams") -> None:
+    def __init__(
+        self, settings: Settings, environment: dict[str, str], log: Path, module: str = "bannerstream.streams"
+    ) -> None:
         self._module = module
         folder = {"BANNERSTREAM_STREAMS__DATA_DIR": str(settings.streams.data_dir)}
         self._environment = {**os.environ, **environment, **folder}
@@ -68,7 +70,9 @@ class Worker:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", self._module], env=self._environment, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", self._module], env=self._environment, stderr=log
+            )
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no commit."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bannerstream.devservers.child_process import ChildProcess
 from bench.arena.topics import Committed
-from local.process import ChildProcess
 
 _POLL_S = 0.05
 """How finely the end is seen. One small request each time: below 1 % of a core."""

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaProducer
 
-from broker.connection import client_options
-from catalog.files import read_catalogue
-from contracts.codecs import encode
-from contracts.inputs.native import NativeEvent
-from demo.example import CATALOGUE
-from edge.tokens import VisitorTokens
-from settings import Settings, load_settings
+from bannerstream.broker.connection import client_options
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.inputs.native import NativeEvent
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.settings import Settings, load_settings
 
 VISITORS = 1000
 """Who click in the background."""

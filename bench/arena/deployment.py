@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bannerstream.broker.topics import changelog_name
+from bannerstream.contracts.catalog import Product
+from bannerstream.devservers.child_process import ChildProcess
 from bench.arena import worker
 from bench.arena.environments import REPOSITORY
 from bench.arena.events import PARTITIONS
 from bench.arena.stage import Stage
-from broker.topics import changelog_name
-from contracts.catalog import Product
-from local.process import ChildProcess
 
 CLICKS = "clicks"
 """A state holds this name, so it must be as long as a shop's."""
@@ -46,14 +46,14 @@ class Said:
 
 
 class Worker:
-    """`python -m streams`; `restart` kills it and starts it anew, on the same log."""
+    """`python -m bannerstream.streams`; `restart` kills it and starts it anew, on the same log."""
 
     def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
         self._log = stage.folder / "logs" / f"{name}.log"
         self._seen = self._log.stat().st_size if self._log.exists() else 0
         self.started_at = time.time()
         self.process = ChildProcess(
-            [sys.executable, "-m", "streams"],
+            [sys.executable, "-m", "bannerstream.streams"],
             name=name,
             log_file=self._log,
             environment=dict(environment),

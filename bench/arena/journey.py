@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
+from bannerstream.broker.topics import changelog_name
+from bannerstream.contracts.keys import user_key
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from bench.arena.topics import CLIENT
-from broker.topics import changelog_name
-from contracts.keys import user_key
-from settings import Settings
-from storage import S3BannerStore
 
 READ_S = 20.0
 """Of the records of one case; past that those that are not in are given up."""

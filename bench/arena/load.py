@@ -17,12 +17,12 @@ from typing import Self
 import numpy as np
 from confluent_kafka import Producer
 
+from bannerstream.devservers.child_process import ChildProcess
 from bench.arena.deployment import CLICKS
 from bench.arena.environments import REPOSITORY
 from bench.arena.events import Entry, Workload, draw, records
 from bench.arena.stage import Stage
 from bench.arena.topics import CLIENT
-from local.process import ChildProcess
 
 TICK_S = 0.002
 LINGER_MS = 5

@@ -11,12 +11,12 @@ from urllib.request import Request, urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.settings import KafkaSettings
 from bench.arena.events import write
-from contracts.codecs import encode
-from contracts.messages import Assignment, BannerReady, Rendition
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from settings import KafkaSettings
 
 BANNERS = 5_000
 COHORTS = 30
@@ -96,7 +96,7 @@ class Node:
         self.port = free_port()
         self.begun = time.monotonic()
         self.process = ChildProcess(
-            [sys.executable, "-m", "edge"],
+            [sys.executable, "-m", "bannerstream.edge"],
             name="edge",
             log_file=folder / "edge.log",
             environment={

@@ -7,11 +7,11 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from contracts.sizes import BannerSize
-from generator.diffusion import DiffusersPainter
-from generator.ports import SceneWish
-from generator.serving.warming import warm_up_wishes
-from settings import DiffusionSettings
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.diffusion import DiffusersPainter
+from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.serving.warm_up import warm_up_wishes
+from bannerstream.settings import DiffusionSettings
 
 STEPS = 1
 """What turbo models were distilled for."""

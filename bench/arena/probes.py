@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from bannerstream.contracts.catalog import Product, with_rev
 from bench.arena.deployment import CLICKS, Deployment
 from bench.arena.events import PARTITIONS
 from bench.arena.shop import COHORTS
 from bench.arena.topics import CLIENT
-from contracts.catalog import Product, with_rev
 
 _SEED = 11
 _LONGEST_POLL_S = 0.01

@@ -16,17 +16,17 @@ from typing import Literal
 
 import numpy as np
 
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import Catalogue, UserState, fold, pack, settle
+from bannerstream.streams.batching import InMemory
 from bench.arena import shop
 from bench.arena.audit import NUMBERS
 from bench.arena.deployment import CLICKS
 from bench.arena.events import PARTITIONS, Entry, Workload, draw, partition_of
 from bench.arena.offline import PRODUCTS_KEPT
 from bench.core import rules
-from contracts.interactions import Interaction, InteractionKind
-from contracts.keys import UserKeys
-from settings import Settings
-from streams.affinity import Catalogue, UserState, fold, pack, settle
-from streams.batching import InMemory
 
 Kind = Literal["common", "full"]
 

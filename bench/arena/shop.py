@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.interactions import InteractionKind
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.interactions import InteractionKind
 
 COHORTS = tuple(f"cohort-{number:02}" for number in range(12))
 PRODUCTS = 5_000

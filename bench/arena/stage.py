@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bannerstream.devservers.kafka_apache import ApacheKafka
 from bench.arena.environments import CACHE
 from bench.arena.machine import machine
 from bench.arena.topics import Topics
-from local.kafka_apache import ApacheKafka
 
 BROKER_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 """As Kafka's own start script has it: the broker shares the machine with what is measured."""

@@ -16,23 +16,23 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
 
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.publisher import Publisher
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack
+from bannerstream.generator.assembly import build_composer, build_pipeline
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.worker.worker import GeneratorWorker
+from bannerstream.settings import GeneratorSettings, Settings
+from bannerstream.storage import S3BannerStore
 from bench.arena.environments import CACHE
 from bench.arena.painting import STEPS, Model, wishes
-from broker.connection import client_options
-from broker.publishing import Publisher
-from broker.topics import create_topics
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import decode
-from contracts.keys import banner_key
-from contracts.messages import BannerReady, BannerRequest
-from contracts.sizes import SIZES
-from generator.assembly import build_composer, build_pipeline
-from generator.metrics import GeneratorMetrics
-from generator.worker import GeneratorWorker
-from local.stack import KafkaKind, S3Kind, Stack
-from settings import GeneratorSettings, Settings
-from storage import S3BannerStore
 
 BANNER_S = 120.0
 """A banner that takes longer than this has failed the run: on a GPU it takes milliseconds, without one seconds."""

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
+from bannerstream.broker.topics import changelog_name, create_topics
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.keys import user_key
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import unpack
+from bannerstream.streams.affinity.scores import decayed
 from bench.arena import shop
 from bench.arena.audit import how_offsets_differ, how_scores_differ, latest_states, which_users_differ
 from bench.arena.events import PARTITIONS
 from bench.arena.offline import Expected
 from bench.arena.topics import Topics
-from broker.topics import changelog_name, create_topics
-from contracts.catalog import Product
-from contracts.codecs import encode
-from contracts.keys import user_key
-from settings import Settings
-from streams.affinity import unpack
-from streams.affinity.scores import decayed
 
 _ROLES = (
     "purchases",

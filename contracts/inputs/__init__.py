@@ -6,11 +6,11 @@ as the shop's `connect.toml` says (`mapped`). One file per format.
 Whatever the bytes are, the outcome is an `Interaction` or an `InvalidRecord` that names the field, never another error.
 """
 
-from contracts.inputs.bulk import Decoded, PlainEvent, decode_events
-from contracts.inputs.connect import read_connect
-from contracts.inputs.decoding import InputForm, InputFormat, Source, decode_event
-from contracts.inputs.mapped import EventMapping
-from contracts.inputs.native import default_kind
+from bannerstream.contracts.inputs.bulk import Decoded, PlainEvent, decode_events
+from bannerstream.contracts.inputs.connect import read_connect
+from bannerstream.contracts.inputs.decoding import InputForm, InputFormat, Source, decode_event
+from bannerstream.contracts.inputs.mapped import EventMapping
+from bannerstream.contracts.inputs.native import default_kind
 
 __all__ = [
     "Decoded",

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from contracts.inputs.decoding import InputForm, Source, decode_event
-from contracts.inputs.native import NAME, default_kind
-from contracts.inputs.strict import product_ids
-from contracts.interactions import Interaction, InteractionKind
-from contracts.scalars import MAX_EVENT_BYTES, Timestamp
-from contracts.times import epoch_ms
+from bannerstream.contracts.inputs.decoding import InputForm, Source, decode_event
+from bannerstream.contracts.inputs.native import NAME, default_kind
+from bannerstream.contracts.inputs.strict import product_ids
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES, Timestamp
+from bannerstream.contracts.times import epoch_ms
 
 _BLOCK = 16
 """Records proved together once a whole batch cannot be: with 1 % odd ones, one block in seven is then taken apart."""

@@ -17,10 +17,10 @@ import tomllib
 from collections.abc import Mapping
 from typing import Literal, NoReturn, get_args
 
-from contracts.errors import ConfigurationError
-from contracts.inputs.jsonpath import JsonPath
-from contracts.inputs.mapped import EventMapping, Paths, TimeUnit
-from contracts.interactions import InteractionKind
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs.jsonpath import JsonPath
+from bannerstream.contracts.inputs.mapped import EventMapping, Paths, TimeUnit
+from bannerstream.contracts.interactions import InteractionKind
 
 Source = Literal["clicks", "purchases"]
 

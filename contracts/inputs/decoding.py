@@ -5,14 +5,14 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from contracts.errors import ImplausibleTime, MalformedRecord, OversizedRecord
-from contracts.inputs.ga4 import read_ga4
-from contracts.inputs.mapped import EventMapping, read_mapped
-from contracts.inputs.native import read_native
-from contracts.inputs.segment import read_segment
-from contracts.inputs.strict import strictly
-from contracts.interactions import Interaction
-from contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.contracts.errors import ImplausibleTime, MalformedRecord, OversizedRecord
+from bannerstream.contracts.inputs.ga4 import read_ga4
+from bannerstream.contracts.inputs.mapped import EventMapping, read_mapped
+from bannerstream.contracts.inputs.native import read_native
+from bannerstream.contracts.inputs.segment import read_segment
+from bannerstream.contracts.inputs.strict import strictly
+from bannerstream.contracts.interactions import Interaction
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 
 Source = Literal["clicks", "purchases"]
 InputFormat = Literal["auto", "native", "segment", "ga4"]

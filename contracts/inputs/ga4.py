@@ -21,8 +21,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from contracts.errors import MalformedRecord, UnsupportedEvent
-from contracts.inputs.strict import (
+from bannerstream.contracts.errors import MalformedRecord, UnsupportedEvent
+from bannerstream.contracts.inputs.strict import (
     ForeignProductId,
     ForeignUserId,
     product_ids,
@@ -30,7 +30,7 @@ from contracts.inputs.strict import (
     strictly,
     time_at,
 )
-from contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.interactions import Interaction, InteractionKind
 
 _NAME = "ga4"
 

@@ -14,11 +14,11 @@ from typing import Literal
 
 import msgspec
 
-from contracts.errors import IgnoredEvent, MalformedRecord, UnsupportedEvent
-from contracts.inputs.jsonpath import JsonPath
-from contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
-from contracts.interactions import Interaction, InteractionKind
-from contracts.scalars import EventId, ProductId, UserId
+from bannerstream.contracts.errors import IgnoredEvent, MalformedRecord, UnsupportedEvent
+from bannerstream.contracts.inputs.jsonpath import JsonPath
+from bannerstream.contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.scalars import EventId, ProductId, UserId
 
 _NAME = "mapped"
 

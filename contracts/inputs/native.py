@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from contracts.errors import MalformedRecord
-from contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
-from contracts.interactions import Interaction, InteractionKind
-from contracts.scalars import EventId, ProductId, Timestamp, UserId
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.scalars import EventId, ProductId, Timestamp, UserId
 
 NAME = "native"
 

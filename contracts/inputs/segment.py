@@ -15,8 +15,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from contracts.errors import MalformedRecord, UnsupportedEvent
-from contracts.inputs.strict import (
+from bannerstream.contracts.errors import MalformedRecord, UnsupportedEvent
+from bannerstream.contracts.inputs.strict import (
     ForeignProductId,
     ForeignUserId,
     product_ids,
@@ -24,8 +24,8 @@ from contracts.inputs.strict import (
     strictly,
     time_at,
 )
-from contracts.interactions import Interaction, InteractionKind
-from contracts.scalars import EventId
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.scalars import EventId
 
 _NAME = "segment"
 

@@ -7,9 +7,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from contracts.errors import MalformedRecord
-from contracts.scalars import ProductId
-from contracts.times import epoch_ms
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.scalars import ProductId
+from bannerstream.contracts.times import epoch_ms
 
 _T = TypeVar("_T")
 

@@ -1,4 +1,4 @@
-"""`python -m demo.shop CATALOGUE`: an edge node with the shop on it, with settings from the usual places."""
+"""`python -m bannerstream.demo.shop CATALOGUE`: an edge node with the demonstration shop on it."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from catalog.files import read_catalogue
-from demo.shop.goods import Goods
-from demo.shop.pages import file_routes, page_routes, visitor_routes
-from demo.shop.visitors import Visitors
-from edge.main import run
-from edge.state import Edge
-from settings import load_settings
-from settings.logs import configure_logging
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.demo.shop.goods import Goods
+from bannerstream.demo.shop.pages import file_routes, page_routes, visitor_routes
+from bannerstream.demo.shop.visitors import Visitors
+from bannerstream.edge.main import run
+from bannerstream.edge.state import Edge
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import load_settings
 
 
 def open_shop(goods: Goods, app: FastAPI, edge: Edge) -> None:

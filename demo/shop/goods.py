@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from catalog.files import Catalogue
-from contracts.catalog import Cohort, Product
+from bannerstream.catalog.folder import Catalogue
+from bannerstream.contracts.catalog import Cohort, Product
 
 PICTURE_PX = 640
 """Longest side of a product's picture: sharp on the product's page of a phone of twice the density."""

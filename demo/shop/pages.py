@@ -10,15 +10,15 @@ import msgspec
 from fastapi import APIRouter, Cookie, HTTPException, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
-from contracts.keys import user_key
-from demo.shop.goods import Good, Goods, picture_webp
-from demo.shop.visitors import Visitors
+from bannerstream.contracts.keys import user_key
+from bannerstream.demo.shop.goods import Good, Goods, picture_webp
+from bannerstream.demo.shop.visitors import Visitors
 
 COOKIE = "shop_visitor"
 """Names the visitor to the shop: a random id, since nobody logs in here."""
 
 _YEAR_S = 365 * 86_400
-_FOLDER = files("demo.shop")
+_FOLDER = files("bannerstream.demo.shop")
 _STATIC = {
     "shop.css": "text/css",
     "shop.js": "text/javascript",

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from contracts.messages import Assignment
-from demo.shop.goods import Goods
-from streams.affinity.state import UserState
+from bannerstream.contracts.messages import Assignment
+from bannerstream.demo.shop.goods import Goods
+from bannerstream.streams.affinity.state import UserState
 
 
 def shares(state: UserState) -> dict[str, float]:

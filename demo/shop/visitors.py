@@ -8,16 +8,16 @@ from typing import Self
 
 import msgspec
 
-from broker.compacted import CompactedView
-from broker.topics import changelog_name
-from contracts.codecs import decode
-from contracts.manifest import Manifest
-from contracts.messages import Assignment
-from demo.shop.goods import Goods
-from demo.shop.reasons import shares, why
-from settings import Settings
-from storage import S3BannerStore
-from streams.affinity.state import UserState, unpack
+from bannerstream.broker.compacted_view import CompactedView
+from bannerstream.broker.topics import changelog_name
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Assignment
+from bannerstream.demo.shop.goods import Goods
+from bannerstream.demo.shop.reasons import shares, why
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
+from bannerstream.streams.affinity.state import UserState, unpack
 
 DECISIONS_SHOWN = 5
 

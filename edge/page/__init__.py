@@ -3,6 +3,6 @@
 docs/embed.md is its manual.
 """
 
-from edge.page.serving import router
+from bannerstream.edge.page.script import router
 
 __all__ = ["router"]

@@ -32,6 +32,6 @@ def banner_script(request: Request) -> Response:
 @cache
 def served_script() -> bytes:
     """Return banner.js as it is sent: every line's indentation and every line that is a comment left out."""
-    source = files("edge.page").joinpath("banner.js").read_text("utf-8")
+    source = files("bannerstream.edge.page").joinpath("banner.js").read_text("utf-8")
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//")).encode()

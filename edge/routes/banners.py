@@ -5,12 +5,12 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
-from edge import openapi
-from edge.answers import PrivateJson
-from edge.errors import Overloaded
-from edge.showing import KINDS, Answer
-from edge.state import Edge
-from edge.stream import EventStream
+from bannerstream.edge import openapi
+from bannerstream.edge.errors import Overloaded
+from bannerstream.edge.event_stream import EventStream
+from bannerstream.edge.resolver import KINDS, Answer
+from bannerstream.edge.response_headers import PrivateJson
+from bannerstream.edge.state import Edge
 
 _EVENT_ID = re.compile(r"[0-9a-f.-]{1,80}")
 

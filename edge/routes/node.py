@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from edge.state import Edge
+from bannerstream.edge.state import Edge
 
 
 def node_routes(edge: Edge) -> APIRouter:

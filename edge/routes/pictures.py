@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from edge import openapi
-from edge.answers import IMMUTABLE
-from edge.banners import picture_url
-from edge.errors import NothingThere
-from edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
-from edge.state import Edge
+from bannerstream.edge import openapi
+from bannerstream.edge.banner_facts import picture_url
+from bannerstream.edge.errors import NothingThere
+from bannerstream.edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
+from bannerstream.edge.response_headers import IMMUTABLE
+from bannerstream.edge.state import Edge
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 

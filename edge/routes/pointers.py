@@ -7,10 +7,10 @@ import re
 
 from fastapi import APIRouter, Response
 
-from edge import openapi
-from edge.answers import PRIVATE, pointer_headers
-from edge.errors import NothingThere
-from edge.state import Edge
+from bannerstream.edge import openapi
+from bannerstream.edge.errors import NothingThere
+from bannerstream.edge.response_headers import PRIVATE, pointer_headers
+from bannerstream.edge.state import Edge
 
 _USER_KEY = re.compile(r"[0-9a-f]{32}")
 _SIZE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")

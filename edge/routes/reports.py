@@ -3,10 +3,10 @@
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from edge import openapi
-from edge.errors import Overloaded, TooMany
-from edge.intake import read_events, read_feedback
-from edge.state import Edge
+from bannerstream.edge import openapi
+from bannerstream.edge.errors import Overloaded, TooMany
+from bannerstream.edge.intake import read_events, read_feedback
+from bannerstream.edge.state import Edge
 
 
 def report_routes(edge: Edge) -> APIRouter:

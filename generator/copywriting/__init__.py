@@ -4,6 +4,6 @@ Pure. A banner may state only what the product record states; mood lines state n
 contracts and generator.ports.
 """
 
-from generator.copywriting.templates import TemplateCopyWriter
+from bannerstream.generator.copywriting.template_copy_writer import TemplateCopyWriter
 
 __all__ = ["TemplateCopyWriter"]

@@ -2,7 +2,7 @@
 
 from decimal import ROUND_DOWN, Decimal
 
-from contracts.catalog import Price
+from bannerstream.contracts.catalog import Price
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CNY": "¥", "KRW": "₩", "INR": "₹", "ILS": "₪", "PLN": "zł"}
 _NATIVE_SYMBOLS = {

@@ -8,11 +8,11 @@ product and cohort: the same banner always says the same, and two cohorts seldom
 import hashlib
 from collections.abc import Sequence
 
-from contracts.catalog import Cohort, Product
-from contracts.manifest import BannerCopy
-from generator.copywriting.phrases import Phrases, phrases_for
-from generator.copywriting.prices import former, percent_off, written
-from generator.copywriting.titles import columns, core_name, shortened, with_curly_quotes
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.manifest import BannerCopy
+from bannerstream.generator.copywriting.phrases import Phrases, phrases_for
+from bannerstream.generator.copywriting.prices import former, percent_off, written
+from bannerstream.generator.copywriting.titles import columns, core_name, shortened, with_curly_quotes
 
 _HEADLINE_CHARS = 36
 _LINE_CHARS = 72

@@ -7,11 +7,11 @@ can come out that is not in here: goods of the lexicon, and words that stand in 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers import vocabulary
-from generator.describers.lexicon import LexiconDescriber, goods_of, head_of, named
-from generator.describers.titles import GAP, Segment, segments
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers import vocabulary
+from bannerstream.generator.describers.lexicon import LexiconDescriber, goods_of, head_of, named
+from bannerstream.generator.describers.titles import GAP, Segment, segments
 
 _LONGEST_NAME = 3
 """Words of a name that is taken from the title itself."""

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers import vocabulary
-from generator.describers.candidates import Candidates, candidates_of
-from generator.describers.language_model import LanguageModel
-from generator.describers.prompts import prompt_of
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers import vocabulary
+from bannerstream.generator.describers.candidates import Candidates, candidates_of
+from bannerstream.generator.describers.language_model import LanguageModel
+from bannerstream.generator.describers.prompts import prompt_of
 
 _GOODS_PER_HABIT = 3
 """Of each setting: 36 goods, read once at the start."""

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
-from contracts.catalog import Product, content_rev
-from contracts.codecs import canonical_json
-from contracts.manifest import Description
-from generator.ports import BannerStore, Describer
+from bannerstream.contracts.catalog import Product, content_rev
+from bannerstream.contracts.codecs import canonical_json
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.pipeline.ports import BannerStore, Describer
 
 
 class KeptDescriber:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from contracts.errors import ConfigurationError
-from generator.devices import check_exists, device_of
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import check_exists, device_of
 
 _ROWS = 32
 """Sequences that are read together: what a model keeps of them must fit into memory (SmolLM2-135M: 7 MB each)."""

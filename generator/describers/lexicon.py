@@ -7,10 +7,10 @@ is at home. Words that the lists do not know change nothing, so that a title can
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers import vocabulary
-from generator.describers.titles import GAP, Segment, clean, segments
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers import vocabulary
+from bannerstream.generator.describers.titles import GAP, Segment, clean, segments
 
 REVISION = "lexicon@2"
 """Raise it when rules or lists change what comes out: kept descriptions are then written anew."""

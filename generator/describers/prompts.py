@@ -1,7 +1,7 @@
 """What a language model is shown of a product. Raise the revision when any of it changes."""
 
-from contracts.catalog import Product
-from generator.describers.titles import clean
+from bannerstream.contracts.catalog import Product
+from bannerstream.generator.describers.titles import clean
 
 PROMPT_REVISION = "3"
 """Raise it when prompt, grammar or checks change: kept descriptions are then written anew."""

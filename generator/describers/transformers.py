@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers.choosing import ChoosingDescriber
-from generator.describers.language_model import LanguageModel
-from generator.describers.prompts import OPENING, PROMPT_REVISION
-from generator.describers.writing import WritingDescriber
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers.choosing_describer import ChoosingDescriber
+from bannerstream.generator.describers.language_model import LanguageModel
+from bannerstream.generator.describers.prompts import OPENING, PROMPT_REVISION
+from bannerstream.generator.describers.writing_describer import WritingDescriber
 
 DescriberMode = Literal["auto", "choose", "write"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-_WORDS = files("generator.describers") / "words"
+_WORDS = files("bannerstream.generator.describers") / "words"
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers import vocabulary
-from generator.describers.choosing import SettingChooser
-from generator.describers.language_model import LanguageModel
-from generator.describers.lexicon import MAX_ATTRIBUTES, LexiconDescriber
-from generator.describers.prompts import prompt_of
-from generator.describers.titles import clean
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers import vocabulary
+from bannerstream.generator.describers.choosing_describer import SettingChooser
+from bannerstream.generator.describers.language_model import LanguageModel
+from bannerstream.generator.describers.lexicon import MAX_ATTRIBUTES, LexiconDescriber
+from bannerstream.generator.describers.prompts import prompt_of
+from bannerstream.generator.describers.titles import clean
 
 _WORD = "[a-z]{2,20}"
 _SUBJECT = f"{_WORD}([ '-]{_WORD}){{0,3}}"

@@ -3,6 +3,6 @@
 Light to import: torch and diffusers load when a painter is made.
 """
 
-from generator.diffusion.painter import DiffusersPainter
+from bannerstream.generator.diffusion.painter import DiffusersPainter
 
 __all__ = ["DiffusersPainter"]

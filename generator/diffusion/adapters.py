@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from contracts.errors import ConfigurationError
-from generator.diffusion.brands import Adapter
-from generator.diffusion.families import Family
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.diffusion.brands import Adapter
+from bannerstream.generator.diffusion.families import Family
 
 log = structlog.get_logger(__name__)
 

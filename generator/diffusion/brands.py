@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import ConfigurationError
 
 _VALID = '[Lindqvist]\nadapter = "lindqvist.safetensors"\nweight = 0.8\ntrigger = "lindqvist style"'
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from PIL import Image as Pictures
 
-from generator.diffusion.choosing import Choice
-from generator.diffusion.conditioning import steering
-from generator.diffusion.prompts import Mode, Prompt
-from generator.diffusion.shapes import Shape
-from generator.diffusion.showing import drawn, shown
-from generator.ports import SceneWish
-from generator.studio import StudioPainter
-from settings import DiffusionSettings
+from bannerstream.generator.diffusion.conditioning import steering
+from bannerstream.generator.diffusion.init_images import drawn, shown
+from bannerstream.generator.diffusion.pipeline_choice import Choice
+from bannerstream.generator.diffusion.prompts import Mode, Prompt
+from bannerstream.generator.diffusion.shapes import Shape
+from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.settings import DiffusionSettings
 
 _STEPS_WITH_A_MIDDLE = 2
 """SANA-Sprint has a time of its own for the step between, and raises where there is none or more than one."""

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from generator.studio.colour import Oklch, from_hex
-from generator.studio.samples import PALETTES
+from bannerstream.generator.studio.colour import Oklch, from_hex
+from bannerstream.generator.studio.samples import PALETTES
 
 _WORDS = {
     "honey": "honey yellow",

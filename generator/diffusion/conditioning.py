@@ -5,9 +5,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from generator.diffusion.shapes import Shape, window_of
-from generator.diffusion.showing import shown
-from generator.ports import Image, SceneWish
+from bannerstream.generator.diffusion.init_images import shown
+from bannerstream.generator.diffusion.shapes import Shape, window_of
+from bannerstream.generator.pipeline.ports import Image, SceneWish
 
 Reading = Literal["edges", "depth"]
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from generator.diffusion.shapes import WIDEST
+from bannerstream.generator.diffusion.shapes import WIDEST
 
 _PIPELINES_ASK_FOR, _SANA_ASKS_FOR = 8, 32
 """Every pipeline refuses sides that these do not divide, whatever its VAE."""

@@ -6,9 +6,9 @@ For inpainting, the product where it will stand and a mask of everything else; f
 import cv2
 import numpy as np
 
-from contracts.sizes import BannerSize
-from generator.diffusion.shapes import Shape, window_of
-from generator.ports import Box, Image, SceneWish
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.diffusion.shapes import Shape, window_of
+from bannerstream.generator.pipeline.ports import Box, Image, SceneWish
 
 
 def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:

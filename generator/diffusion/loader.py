@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import ConfigurationError
-from generator.devices import check_exists
-from generator.diffusion.choosing import Choice, choose
-from generator.diffusion.economy import economise
-from generator.diffusion.geometry import denoiser_of
-from generator.diffusion.prompts import Mode
-from generator.diffusion.schedulers import set_scheduler
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import check_exists
+from bannerstream.generator.diffusion.geometry import denoiser_of
+from bannerstream.generator.diffusion.memory_savers import economise
+from bannerstream.generator.diffusion.pipeline_choice import Choice, choose
+from bannerstream.generator.diffusion.prompts import Mode
+from bannerstream.generator.diffusion.schedulers import set_scheduler
+from bannerstream.settings import DiffusionSettings
 
 _UNSAFE = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.pkl")
 """Weights as pickles: loading one runs whatever code its author put in."""

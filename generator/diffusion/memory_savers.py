@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from contracts.errors import ConfigurationError
-from generator.diffusion.geometry import denoiser_of
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.diffusion.geometry import denoiser_of
+from bannerstream.settings import DiffusionSettings
 
 _FLOAT8_FROM = (8, 9)
 """CUDA capability of the first GPUs with 8-bit floats (Ada, Hopper)."""

@@ -11,20 +11,20 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from contracts.manifest import Provenance
-from contracts.sizes import BannerSize
-from generator.devices import device_of
-from generator.diffusion.adapters import AdapterShelf
-from generator.diffusion.asking import Manner, accepted_by, arguments
-from generator.diffusion.brands import Adapter, brand_key, read_brands
-from generator.diffusion.choosing import check_together
-from generator.diffusion.geometry import native_pixels, side_multiple, widest_aspect
-from generator.diffusion.loading import load_pipeline, revision_of
-from generator.diffusion.prompts import Mode, Prompt, prompt_of
-from generator.diffusion.shapes import Shape, fitted, shape_for
-from generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
-from generator.ports import Image, LightSide, Painting, SceneWish, Unfinished, is_black
-from settings import DiffusionSettings
+from bannerstream.contracts.manifest import Provenance
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.devices import device_of
+from bannerstream.generator.diffusion.adapters import AdapterShelf
+from bannerstream.generator.diffusion.brands import Adapter, brand_key, read_brands
+from bannerstream.generator.diffusion.call_args import Manner, accepted_by, arguments
+from bannerstream.generator.diffusion.geometry import native_pixels, side_multiple, widest_aspect
+from bannerstream.generator.diffusion.loader import load_pipeline, revision_of
+from bannerstream.generator.diffusion.pipeline_choice import check_together
+from bannerstream.generator.diffusion.prompts import Mode, Prompt, prompt_of
+from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for
+from bannerstream.generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
+from bannerstream.generator.pipeline.ports import Image, LightSide, Painting, SceneWish, Unfinished, is_black
+from bannerstream.settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
 

@@ -6,11 +6,11 @@ What does not go together is refused here, before gigabytes are loaded.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from contracts.errors import ConfigurationError
-from generator.diffusion.brands import Adapter
-from generator.diffusion.families import Family, Task, family_of, task_of
-from generator.diffusion.prompts import Mode
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.diffusion.brands import Adapter
+from bannerstream.generator.diffusion.families import Family, Task, family_of, task_of
+from bannerstream.generator.diffusion.prompts import Mode
+from bannerstream.settings import DiffusionSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ of the cohort come last, since what stands first weighs most in CLIP's text enco
 from dataclasses import dataclass
 from typing import Literal
 
-from generator.diffusion.colours import palette_words
-from generator.ports import SceneWish
+from bannerstream.generator.diffusion.colours import palette_words
+from bannerstream.generator.pipeline.ports import SceneWish
 
 Mode = Literal["scene", "whole"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import ConfigurationError
 
 SchedulerName = Literal["as-saved", "trailing", "lcm", "euler", "euler-ancestral", "dpm++"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from contracts.sizes import BannerSize
-from generator.ports import Image
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.pipeline.ports import Image
 
 WIDEST = 2.0
 """Wider than 2:1, models trained on squares repeat their subject side by side: such banners are cut from 2:1."""

@@ -18,10 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.manifest import GateScore
-from generator.layout.colours import NORMAL_TEXT_CONTRAST, contrast, luminance, luminances, required_contrast, rgb
-from generator.ports import Box, ComposedBanner, Image, NudityClassifier, Painting, PlacedText
-from generator.safety.skin import skin_share
+from bannerstream.contracts.manifest import GateScore
+from bannerstream.generator.gates.skin import skin_share
+from bannerstream.generator.layout.colours import (
+    NORMAL_TEXT_CONTRAST,
+    contrast,
+    luminance,
+    luminances,
+    required_contrast,
+    rgb,
+)
+from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, NudityClassifier, Painting, PlacedText
 
 _PICTURE_SPREAD = 2.0
 """Standard deviation (of 255) of the channel that varies most, seen from afar: a picture of one colour has 0; the

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import ConfigurationError
-from generator.devices import check_exists, device_of
-from generator.ports import Image
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import check_exists, device_of
+from bannerstream.generator.pipeline.ports import Image
 
 _SETTING = "generator.gates.nudity_model"
 _NUDE = ("nsfw", "nude", "nudity", "porn", "explicit", "hentai", "sexy", "unsafe")

@@ -9,11 +9,11 @@ import numpy as np
 import structlog
 from msgspec.structs import replace
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.errors import NotScreened, PainterUnavailable
-from generator.ports import Describer, Image, NudityClassifier, ProductImage
-from generator.safety.words import BlockedWords
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.errors import NotScreened, PainterUnavailable
+from bannerstream.generator.gates.words import BlockedWords
+from bannerstream.generator.pipeline.ports import Describer, Image, NudityClassifier, ProductImage
 
 log = structlog.get_logger(__name__)
 

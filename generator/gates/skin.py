@@ -8,7 +8,7 @@ Pure.
 import cv2
 import numpy as np
 
-from generator.ports import Image
+from bannerstream.generator.pipeline.ports import Image
 
 _CR, _CB = (133, 173), (77, 127)
 

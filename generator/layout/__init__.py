@@ -4,7 +4,7 @@ Pure: takes and returns arrays; reads nothing but fonts and its own templates. M
 generator.ports; knows nothing of painters, stores or topics.
 """
 
-from generator.layout.composing import lay_out
-from generator.layout.planning import plan, template_names
+from bannerstream.generator.layout.planner import plan, template_names
+from bannerstream.generator.layout.render import lay_out
 
 __all__ = ["lay_out", "plan", "template_names"]

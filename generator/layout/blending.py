@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.colours import Rgb
-from generator.ports import Box, Image
+from bannerstream.generator.layout.colours import Rgb
+from bannerstream.generator.pipeline.ports import Box, Image
 
 Floats = NDArray[np.float32]
 

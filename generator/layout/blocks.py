@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.layout.fonts import Typeface
-from generator.layout.lines import SetLine
-from generator.ports import Box
+from bannerstream.generator.layout.fonts import Typeface
+from bannerstream.generator.layout.lines import SetLine
+from bannerstream.generator.pipeline.ports import Box
 
 Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
 

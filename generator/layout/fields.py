@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.blending import blend
-from generator.layout.colours import Rgb
-from generator.layout.geometry import Edge
-from generator.ports import Box, Image
+from bannerstream.generator.layout.blending import blend
+from bannerstream.generator.layout.colours import Rgb
+from bannerstream.generator.layout.geometry import Edge
+from bannerstream.generator.pipeline.ports import Box, Image
 
 Floats = NDArray[np.float32]
 

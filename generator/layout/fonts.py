@@ -20,8 +20,8 @@ from fontTools import unicodedata as scripts
 from fontTools.pens.basePen import BasePen
 from numpy.typing import NDArray
 
-from generator.errors import NoFontForScript
-from generator.layout.text import JOINERS
+from bannerstream.generator.errors import NoFontForScript
+from bannerstream.generator.layout.text import JOINERS
 
 _CHORDS = 7
 """Per curve: on a letter 120 pixels high, a chord strays from its curve by less than a tenth of a pixel."""

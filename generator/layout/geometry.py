@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contracts.creative import Template as Look
+from bannerstream.contracts.variants import Template as Look
 
 Shape = Literal["strip", "wide", "compact", "square"]
 """A family of proportions."""

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.blending import blend_at, round_rect
-from generator.layout.blocks import Block, Placed, Role
-from generator.layout.colours import Rgb
-from generator.layout.fonts import Outline, Shaped, outline
-from generator.layout.lines import advance
-from generator.ports import Box, Image
+from bannerstream.generator.layout.blending import blend_at, round_rect
+from bannerstream.generator.layout.blocks import Block, Placed, Role
+from bannerstream.generator.layout.colours import Rgb
+from bannerstream.generator.layout.fonts import Outline, Shaped, outline
+from bannerstream.generator.layout.lines import advance
+from bannerstream.generator.pipeline.ports import Box, Image
 
 Points = NDArray[Any]
 """x and y, in the sampler's fixed-point coordinates."""

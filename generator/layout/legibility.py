@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.catalog import Cohort
-from generator.layout.blending import blend, blend_at, round_rect
-from generator.layout.blocks import Block, Placed, Role
-from generator.layout.colours import (
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.generator.layout.blending import blend, blend_at, round_rect
+from bannerstream.generator.layout.blocks import Block, Placed, Role
+from bannerstream.generator.layout.colours import (
     WHITE,
     Rgb,
     accent_of,
@@ -30,11 +30,11 @@ from generator.layout.colours import (
     rgb,
     toward,
 )
-from generator.layout.drawing import Inks
-from generator.layout.fields import lay_field
-from generator.layout.planning import ground_box, is_mirrored, template_of
-from generator.layout.products import blurred
-from generator.ports import Box, Composition, Image
+from bannerstream.generator.layout.fields import lay_field
+from bannerstream.generator.layout.ink import Inks
+from bannerstream.generator.layout.planner import ground_box, is_mirrored, template_of
+from bannerstream.generator.layout.products import blurred
+from bannerstream.generator.pipeline.ports import Box, Composition, Image
 
 Floats = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from fontTools import unicodedata as scripts
 
-from generator.layout.fonts import Shaped, Typeface, cap_height, is_right_to_left, shape
+from bannerstream.generator.layout.fonts import Shaped, Typeface, cap_height, is_right_to_left, shape
 
 _NOT_AT_START = frozenset(
     "、。，．・：；？！ー）］｝」』】〕〉》”’…‥々ゝゞぁぃぅぇぉっゃゅょァィゥェォッャュョ,.:;?!)]}%"

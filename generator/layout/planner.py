@@ -6,10 +6,10 @@ template over all its sizes where that exists there, so that a visitor who meets
 
 import hashlib
 
-from contracts.creative import HEADLINES, TEMPLATES, Creative, SceneStyle, creative_of
-from contracts.sizes import BannerSize
-from generator.layout.geometry import WITH_PRODUCT, WORDS_ONLY, Fractions, Shape, Template
-from generator.ports import Box, Composition
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.contracts.variants import HEADLINES, TEMPLATES, Creative, SceneStyle, creative_of
+from bannerstream.generator.layout.geometry import WITH_PRODUCT, WORDS_ONLY, Fractions, Shape, Template
+from bannerstream.generator.pipeline.ports import Box, Composition
 
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "sd", "ug", "dv", "ckb"})
 _DRAWN_SCENE_STYLES: tuple[SceneStyle, ...] = ("natural", "natural", "airy", "dramatic")

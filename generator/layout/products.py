@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.layout.blending import round_rect
-from generator.planes import grey
-from generator.ports import Box, Image, LightSide, ProductImage, Shadow
+from bannerstream.generator.layout.blending import round_rect
+from bannerstream.generator.pipeline.ports import Box, Image, LightSide, ProductImage, Shadow
+from bannerstream.generator.planes import grey
 
 Floats = NDArray[np.float32]
 

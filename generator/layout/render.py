@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import BannerCopy
-from generator.layout.arranging import arrange
-from generator.layout.blocks import Block
-from generator.layout.colours import as_hex, colour_of
-from generator.layout.drawing import Inks, draw_words
-from generator.layout.legibility import make_readable
-from generator.layout.products import place_product
-from generator.ports import ComposedBanner, Composition, Painting, PlacedText, ProductImage
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import BannerCopy
+from bannerstream.generator.layout.blocks import Block
+from bannerstream.generator.layout.colours import as_hex, colour_of
+from bannerstream.generator.layout.ink import Inks, draw_words
+from bannerstream.generator.layout.legibility import make_readable
+from bannerstream.generator.layout.products import place_product
+from bannerstream.generator.layout.typesetter import arrange
+from bannerstream.generator.pipeline.ports import ComposedBanner, Composition, Painting, PlacedText, ProductImage
 
 
 def lay_out(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from contracts.creative import Headline
-from generator.layout.geometry import Shape
+from bannerstream.contracts.variants import Headline
+from bannerstream.generator.layout.geometry import Shape
 
 
 @dataclass(frozen=True, slots=True)

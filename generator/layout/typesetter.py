@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from contracts.catalog import Cohort
-from contracts.manifest import BannerCopy
-from generator.layout.blocks import Block, Piece, Placed, Role
-from generator.layout.fonts import Typeface, drawable
-from generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
-from generator.layout.planning import is_mirrored, template_of
-from generator.layout.scales import scale_of
-from generator.layout.text import printable
-from generator.ports import Box, Composition
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import BannerCopy
+from bannerstream.generator.layout.blocks import Block, Piece, Placed, Role
+from bannerstream.generator.layout.fonts import Typeface, drawable
+from bannerstream.generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
+from bannerstream.generator.layout.planner import is_mirrored, template_of
+from bannerstream.generator.layout.scales import scale_of
+from bannerstream.generator.layout.text import printable
+from bannerstream.generator.pipeline.ports import Box, Composition
 
 Align = Literal["left", "centre", "right"]
 

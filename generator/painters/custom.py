@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
-from generator.errors import PaintingFailed
-from generator.ports import Painter, Painting, SceneWish
-from settings import GeneratorSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.errors import PaintingFailed
+from bannerstream.generator.pipeline.ports import Painter, Painting, SceneWish
+from bannerstream.settings import GeneratorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def painter_of(settings: GeneratorSettings) -> OwnPainter:
     module_name, _, class_name = settings.painter.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     setting = f'generator.painter = "{settings.painter}"'
     try:
         painter: Painter = getattr(importlib.import_module(module_name), class_name)(settings)

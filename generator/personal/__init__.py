@@ -10,7 +10,7 @@ alpha · log d_p + (1 - alpha) · log d_t.
     painter                              the wrapper around any painter that puts these together
 """
 
-from generator.personal.painter import PersonalPainter
+from bannerstream.generator.personal.painter import PersonalPainter
 
 __all__ = ["PersonalPainter"]
 """How it is used: `generator.assembly` wraps the painter where `generator.personal` is above 0."""

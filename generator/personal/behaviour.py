@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.catalog import Cohort, Favourite
-from generator.describers.titles import clean
+from bannerstream.contracts.catalog import Cohort, Favourite
+from bannerstream.generator.describers.titles import clean
 
 _TOLD = 6
 """Products that are named: more push the question out of a small model's sight."""

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import ConfigurationError
-from generator.devices import check_exists, device_of
-from generator.ports import Image
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import check_exists, device_of
+from bannerstream.generator.pipeline.ports import Image
 
 
 class Likeness(Protocol):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from generator.describers.language_model import LanguageModel
-from generator.personal.behaviour import Behaviour
-from generator.personal.styles import MOST_KEYWORDS, STYLES, common_attributes
+from bannerstream.generator.describers.language_model import LanguageModel
+from bannerstream.generator.personal.behaviour import Behaviour
+from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, common_attributes
 
 _EXAMPLES = """\
 Customers: They like what is quiet, wooden. They looked at Oak Side Table, Wool Blanket, mostly living room.

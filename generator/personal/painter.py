@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 import structlog
 
-from contracts.manifest import PersonalStyle
-from generator.errors import PaintingFailed
-from generator.personal.behaviour import Behaviour
-from generator.personal.choice import Candidate, agreement, best, compared_with, merit, tries
-from generator.personal.likeness import Likeness
-from generator.personal.styles import KeywordWriter, target_keywords
-from generator.personal.weights import Weighted, weighted
-from generator.ports import Painter, Painting, SceneWish
+from bannerstream.contracts.manifest import PersonalStyle
+from bannerstream.generator.errors import PaintingFailed
+from bannerstream.generator.personal.behaviour import Behaviour
+from bannerstream.generator.personal.choice import Candidate, agreement, best, compared_with, merit, tries
+from bannerstream.generator.personal.likeness import Likeness
+from bannerstream.generator.personal.styles import KeywordWriter, target_keywords
+from bannerstream.generator.personal.weights import Weighted, weighted
+from bannerstream.generator.pipeline.ports import Painter, Painting, SceneWish
 
 log = structlog.get_logger(__name__)
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.describers.lexicon import LexiconDescriber
-from generator.personal.behaviour import Behaviour
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.personal.behaviour import Behaviour
 
 STYLES = (
     *("rustic", "minimalist", "scandinavian", "cosy", "elegant", "luxurious", "vintage", "retro", "industrial"),

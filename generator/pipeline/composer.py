@@ -13,19 +13,19 @@ from typing import Protocol
 import structlog
 from msgspec.structs import replace
 
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from contracts.manifest import BannerCopy, Description, GateScore, Provenance, Rejected
-from contracts.messages import BannerRequest
-from contracts.sizes import SIZES, BannerSize
-from generator.errors import (
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.manifest import BannerCopy, Description, GateScore, Provenance, Rejected
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.generator.errors import (
     BlackPicture,
     NoFontForScript,
     OverBudget,
     PainterUnavailable,
     PaintingFailed,
 )
-from generator.fallbacks import Fallback, GatesFailed, cause_of, reason_of
-from generator.ports import (
+from bannerstream.generator.pipeline.fallbacks import Fallback, GatesFailed, cause_of, reason_of
+from bannerstream.generator.pipeline.ports import (
     Box,
     Composition,
     CopyWriter,
@@ -40,7 +40,7 @@ from generator.ports import (
     SceneWish,
     is_black,
 )
-from generator.stopwatch import Stopwatch
+from bannerstream.generator.pipeline.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 

@@ -15,9 +15,9 @@ from typing import Literal
 import cv2
 from PIL import Image as Pictures
 
-from contracts.sizes import BannerSize
-from generator.errors import OverByteCap
-from generator.ports import Image
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.errors import OverByteCap
+from bannerstream.generator.pipeline.ports import Image
 
 MediaType = Literal["image/webp", "image/jpeg"]
 

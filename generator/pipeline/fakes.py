@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from contracts.catalog import Cohort, Product
-from contracts.keys import blob_object_key, manifest_object_key
-from contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
-from contracts.sizes import BannerSize
-from generator.ports import (
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.keys import blob_object_key, manifest_object_key
+from bannerstream.contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.pipeline.ports import (
     Box,
     ComposedBanner,
     Composition,

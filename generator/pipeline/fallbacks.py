@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from generator.errors import BlackPicture, ModelHung, OutOfMemory, OverBudget, PaintingFailed
+from bannerstream.generator.errors import BlackPicture, ModelHung, OutOfMemory, OverBudget, PaintingFailed
 
 MAX_REASON = 300
 """Length that the manifest allows a reason."""

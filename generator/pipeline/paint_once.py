@@ -11,18 +11,18 @@ from typing import Any
 import msgspec
 from PIL import Image as Pictures
 
-from contracts.catalog import Cohort, Favourite, Product, with_rev
-from contracts.errors import ConfigurationError
-from contracts.keys import banner_key
-from contracts.manifest import Description
-from contracts.messages import BannerRequest
-from contracts.sizes import SIZES, BannerSize
-from generator.assembly import Models, build_composer
-from generator.composing import ComposedSet, Picture
-from generator.ports import Describer, ProductImage
-from settings import GeneratorSettings
-from storage.intake import take_in
-from storage.pictures import decode_picture
+from bannerstream.contracts.catalog import Cohort, Favourite, Product, with_rev
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.generator.assembly import Models, build_composer
+from bannerstream.generator.pipeline.composer import ComposedSet, Picture
+from bannerstream.generator.pipeline.ports import Describer, ProductImage
+from bannerstream.settings import GeneratorSettings
+from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.pictures import decode_picture
 
 _MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 

@@ -18,19 +18,19 @@ from typing import Literal
 import msgspec
 import structlog
 
-from contracts.catalog import content_rev
-from contracts.errors import InvalidRecord
-from contracts.keys import manifest_object_key
-from contracts.manifest import Area, Block, Manifest
-from contracts.messages import BannerRequest, Rendition
-from contracts.sizes import BannerSize
-from generator.composing import ComposedSet, Composer, Job
-from generator.errors import BlockedProduct
-from generator.fallbacks import MAX_REASON, Fallback
-from generator.ports import BannerStore, EncodedImage, ProductImage, Screen
-from generator.safety.screening import OpenScreen
-from generator.serving.health import Health
-from generator.stopwatch import Stopwatch
+from bannerstream.contracts.catalog import content_rev
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.keys import manifest_object_key
+from bannerstream.contracts.manifest import Area, Block, Manifest
+from bannerstream.contracts.messages import BannerRequest, Rendition
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.errors import BlockedProduct
+from bannerstream.generator.gates.screening import OpenScreen
+from bannerstream.generator.pipeline.composer import ComposedSet, Composer, Job
+from bannerstream.generator.pipeline.fallbacks import MAX_REASON, Fallback
+from bannerstream.generator.pipeline.ports import BannerStore, EncodedImage, ProductImage, Screen
+from bannerstream.generator.pipeline.stopwatch import Stopwatch
+from bannerstream.service.health import Health
 
 log = structlog.get_logger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.catalog import Cohort, Favourite, Product
-from contracts.creative import Creative
-from contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
-from contracts.sizes import BannerSize
-from generator.errors import PaintingFailed
+from bannerstream.contracts.catalog import Cohort, Favourite, Product
+from bannerstream.contracts.manifest import BannerCopy, Block, Description, GateScore, Manifest, Provenance
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.contracts.variants import Creative
+from bannerstream.generator.errors import PaintingFailed
 
 Image = NDArray[np.uint8]
 LightSide = Literal["left", "right", "above"]

@@ -5,6 +5,6 @@ whose answer is known (docs/evaluation.md), `generator.evaluation.before_after` 
 shadow is `generator.layout.products`.
 """
 
-from generator.postprocess.finishing import Finisher
+from bannerstream.generator.postprocess.finishing import Finisher
 
 __all__ = ["Finisher"]

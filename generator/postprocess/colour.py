@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.ports import Image
+from bannerstream.generator.pipeline.ports import Image
 
 KEPT_WARM, KEPT_OTHER = 18.0, 8.0
 """Degrees between the light and neutral that are left alone. Warm (more red than green than blue) is evening and

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.diffusion.shapes import Window
-from generator.ports import Image
+from bannerstream.generator.diffusion.shapes import Window
+from bannerstream.generator.pipeline.ports import Image
 
 _SIDE = 64
 """The scale at which the paper looks: objects, not texture."""

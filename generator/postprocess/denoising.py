@@ -9,7 +9,7 @@ import math
 import cv2
 import numpy as np
 
-from generator.ports import Image
+from bannerstream.generator.pipeline.ports import Image
 
 CLEAN_BELOW = 1.6
 """Standard deviation (of 255) that is left alone: camera-like grain of a good model, and what rounding makes."""

@@ -3,15 +3,15 @@
 import cv2
 import numpy as np
 
-from contracts.sizes import BannerSize
-from generator.diffusion.prompts import Mode
-from generator.diffusion.shapes import Shape, Window, window_of
-from generator.ports import Image
-from generator.postprocess.colour import matched
-from generator.postprocess.cropping import salient_window
-from generator.postprocess.denoising import denoised
-from generator.postprocess.upscaling import enlarged
-from settings.generating import PostprocessSettings
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.diffusion.prompts import Mode
+from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.postprocess.colour import matched
+from bannerstream.generator.postprocess.cropping import salient_window
+from bannerstream.generator.postprocess.denoising import denoised
+from bannerstream.generator.postprocess.upscaling import enlarged
+from bannerstream.settings.generator import PostprocessSettings
 
 
 class Finisher:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.ports import Image
+from bannerstream.generator.pipeline.ports import Image
 
 Floats = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from generator.errors import OverBudget
+from bannerstream.generator.errors import OverBudget
 
 
 @dataclass(slots=True)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from generator.errors import OutOfMemory, PaintingFailed
-from generator.metrics import GeneratorMetrics
-from generator.ports import BatchPainter, Painting, SceneWish, Unfinished
-from generator.serving.batching import Batches, Ticket
-from generator.serving.limits import BatchLimits
-from generator.serving.supervised import SupervisedModel
+from bannerstream.generator.errors import OutOfMemory, PaintingFailed
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.pipeline.ports import BatchPainter, Painting, SceneWish, Unfinished
+from bannerstream.generator.serving.batching import Batches, Ticket
+from bannerstream.generator.serving.limits import BatchLimits
+from bannerstream.generator.serving.supervised import SupervisedModel
 
 log = structlog.get_logger(__name__)
 

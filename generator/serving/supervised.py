@@ -15,8 +15,8 @@ from typing import Generic, Literal, TypeVar
 
 import structlog
 
-from generator.errors import ModelFailed, ModelHung, PainterUnavailable, PaintingFailed
-from generator.serving.health import Health
+from bannerstream.generator.errors import ModelFailed, ModelHung, PainterUnavailable, PaintingFailed
+from bannerstream.service.health import Health
 
 log = structlog.get_logger(__name__)
 

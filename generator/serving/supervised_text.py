@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from contracts.catalog import Product
-from contracts.manifest import Description
-from generator.personal.behaviour import Behaviour
-from generator.ports import Describer
-from generator.serving.supervised import SupervisedModel
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.personal.behaviour import Behaviour
+from bannerstream.generator.pipeline.ports import Describer
+from bannerstream.generator.serving.supervised import SupervisedModel
 
 if TYPE_CHECKING:
-    from generator.describers.transformers import TransformersDescriber
-    from generator.personal.model_keywords import ModelKeywords
+    from bannerstream.generator.describers.transformers import TransformersDescriber
+    from bannerstream.generator.personal.model_keywords import ModelKeywords
 
 D = TypeVar("D", bound=Describer)
 
@@ -53,7 +53,7 @@ class SupervisedKeywords:
         return self._model.run(lambda describer: self._writer(describer).keywords(behaviours))
 
     def _writer(self, describer: "TransformersDescriber") -> "ModelKeywords":
-        from generator.personal.model_keywords import ModelKeywords  # noqa: PLC0415  (torch: only where asked for)
+        from bannerstream.generator.personal.model_keywords import ModelKeywords  # noqa: PLC0415  (torch: only where asked for)
 
         if self._known is None or self._known[0] is not describer:  # the first time, and after it was loaded anew
             self._known = (describer, ModelKeywords(describer.model))

@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.personal.likeness import Likeness
-from generator.ports import Image, NudityClassifier
-from generator.serving.supervised import SupervisedModel
+from bannerstream.generator.personal.likeness import Likeness
+from bannerstream.generator.pipeline.ports import Image, NudityClassifier
+from bannerstream.generator.serving.supervised import SupervisedModel
 
 L = TypeVar("L", bound=Likeness)
 N = TypeVar("N", bound=NudityClassifier)

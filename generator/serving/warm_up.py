@@ -2,12 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 
-from contracts.catalog import Cohort
-from contracts.manifest import Description
-from contracts.sizes import BannerSize
-from generator.errors import OutOfMemory, PaintingFailed
-from generator.ports import BatchPainter, Box, Composition, SceneWish
-from generator.serving.painting import finished
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.errors import OutOfMemory, PaintingFailed
+from bannerstream.generator.pipeline.ports import BatchPainter, Box, Composition, SceneWish
+from bannerstream.generator.serving.paint_server import finished
 
 
 def warm(painter: BatchPainter, wishes: Sequence[SceneWish], batches: Sequence[int] = (1,)) -> None:

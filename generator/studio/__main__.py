@@ -1,4 +1,4 @@
-"""`python -m generator.studio sheet.png`: a contact sheet of every set in every light, to judge by eye.
+"""`python -m bannerstream.generator.studio sheet.png`: a contact sheet of every set in every light, to judge by eye.
 
 Each row is a set, each column one of six palettes with a light; `--size 728x90` shows another size, `--scene`
 one set only, `--stand-in` puts a plain mug where the product goes, `--words` outlines the text box.
@@ -12,12 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import Description
-from contracts.sizes import BannerSize
-from generator.ports import Box, Composition, Image, SceneWish
-from generator.studio.painter import StudioPainter
-from generator.studio.scenes import SCENES
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
+from bannerstream.generator.studio.painter import StudioPainter
+from bannerstream.generator.studio.scenes import SCENES
 
 _COHORTS = (
     ("hearth", ("#f4e3cf", "#dcbf9f", "#c98f57", "#c8553d"), "morning"),
@@ -48,7 +48,7 @@ def _box(fractions: tuple[float, float, float, float], size: BannerSize) -> Box:
 
 def main() -> int:
     """Write the sheet and print how long one picture took."""
-    arguments = argparse.ArgumentParser(prog="python -m generator.studio", description=__doc__)
+    arguments = argparse.ArgumentParser(prog="python -m bannerstream.generator.studio", description=__doc__)
     arguments.add_argument("sheet", type=Path)
     arguments.add_argument("--size", default="970x250")
     arguments.add_argument("--scene", action="append", choices=list(SCENES))

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from generator.studio.scene import Layer
-from generator.studio.shapes import disc
-from generator.studio.view import View
+from bannerstream.generator.studio.scene import Layer
+from bannerstream.generator.studio.shapes import disc
+from bannerstream.generator.studio.view import View
 
 
 def bokeh(

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.planes import grey
-from generator.ports import Box, Image
-from generator.studio import surfaces
-from generator.studio.colour import Plane, encode, linear
-from generator.studio.lens import defocus, photograph, soften
-from generator.studio.light import Light
-from generator.studio.scene import Scene, Stage, Stops
-from generator.studio.view import View
+from bannerstream.generator.pipeline.ports import Box, Image
+from bannerstream.generator.planes import grey
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.colour import Plane, encode, linear
+from bannerstream.generator.studio.lens import defocus, photograph, soften
+from bannerstream.generator.studio.light import Light
+from bannerstream.generator.studio.scene import Scene, Stage, Stops
+from bannerstream.generator.studio.view import View
 
 WORKING_PIXELS = 36_000
 """Working size: the largest softly focused edge is then about 6 pixels wide on 1080 x 1080, as a lens would draw it."""

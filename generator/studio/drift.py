@@ -2,10 +2,10 @@
 
 import math
 
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import leaf
-from generator.studio.scene import Layer, Stage
-from generator.studio.shapes import disc
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import leaf
+from bannerstream.generator.studio.scene import Layer, Stage
+from bannerstream.generator.studio.shapes import disc
 
 _COUNT = {"spring": 16, "autumn": 14, "winter": 40}
 """Per unit of width: a hint, not a storm."""

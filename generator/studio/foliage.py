@@ -3,9 +3,9 @@
 import math
 from random import Random
 
-from generator.studio.colour import mix, shift
-from generator.studio.palette import Tones
-from generator.studio.shapes import d, disc, line, lit, lit_disc, path
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.palette import Tones
+from bannerstream.generator.studio.shapes import d, disc, line, lit, lit_disc, path
 
 
 def leaf(x: float, y: float, angle: float, length: float, width: float, colour: str) -> str:

@@ -2,11 +2,11 @@
 
 import math
 
-from generator.studio import vessels
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import leaf, potted
-from generator.studio.scene import Layer, Stage, Stops
-from generator.studio.shapes import d, disc, line, lit, lit_rect, rect
+from bannerstream.generator.studio import vessels
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import leaf, potted
+from bannerstream.generator.studio.scene import Layer, Stage, Stops
+from bannerstream.generator.studio.shapes import d, disc, line, lit, lit_rect, rect
 
 
 def wall(stage: Stage, top: str, foot: str) -> Stops:

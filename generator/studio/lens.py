@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import resvg_py
 
-from generator.studio.colour import Plane, decode
-from generator.studio.scene import Layer
-from generator.studio.view import View
+from bannerstream.generator.studio.colour import Plane, decode
+from bannerstream.generator.studio.scene import Layer
+from bannerstream.generator.studio.view import View
 
 
 def photograph(layer: Layer, view: View, width: int, height: int) -> Plane:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from contracts.creative import SceneStyle
-from generator.ports import Shadow
-from generator.studio.colour import Rgb
+from bannerstream.contracts.variants import SceneStyle
+from bannerstream.generator.pipeline.ports import Shadow
+from bannerstream.generator.studio.colour import Rgb
 
 
 @dataclass(frozen=True, slots=True)

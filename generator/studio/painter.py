@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from random import Random
 
-from contracts.manifest import Provenance
-from generator.ports import Painting, SceneWish
-from generator.studio.camera import take
-from generator.studio.choice import choose
-from generator.studio.light import LIGHTS, exposed
-from generator.studio.palette import at_dusk, tones
-from generator.studio.scene import Stage
-from generator.studio.scenes import SCENES
-from generator.studio.season import season_of
-from generator.studio.view import view_of
+from bannerstream.contracts.manifest import Provenance
+from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.generator.studio.camera import take
+from bannerstream.generator.studio.choice import choose
+from bannerstream.generator.studio.light import LIGHTS, exposed
+from bannerstream.generator.studio.palette import at_dusk, tones
+from bannerstream.generator.studio.scene import Stage
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.generator.studio.season import season_of
+from bannerstream.generator.studio.view import view_of
 
 REVISION = "studio@4"
 

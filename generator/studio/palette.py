@@ -8,8 +8,8 @@ grade would do, so that every picture holds together.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from generator.studio.colour import Oklch, from_hex, mix, to_hex
-from generator.studio.season import Season
+from bannerstream.generator.studio.colour import Oklch, from_hex, mix, to_hex
+from bannerstream.generator.studio.season import Season
 
 FOLIAGE: dict[Season, tuple[str, str]] = {
     "spring": ("#c6dc86", "#4b7d46"),

@@ -7,15 +7,15 @@ evenly. No product, no words: the place where a product would stand is kept as c
 from dataclasses import dataclass
 from random import Random
 
-from contracts.catalog import Cohort
-from contracts.creative import Creative, SceneStyle
-from contracts.manifest import Description
-from contracts.sizes import BannerSize
-from generator.ports import Box, Composition, Image, SceneWish
-from generator.studio.light import LIGHTS
-from generator.studio.painter import StudioPainter
-from generator.studio.scenes import SCENES
-from generator.studio.season import SEASONS, Season
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.contracts.variants import Creative, SceneStyle
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.painter import StudioPainter
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.generator.studio.season import SEASONS, Season
 
 PALETTES: dict[str, tuple[str, ...]] = {
     "honey": ("#fbe9c3", "#f0c878", "#b4572a", "#e39b1f"),

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from generator.studio.light import Light
-from generator.studio.palette import Tones
-from generator.studio.season import Season
-from generator.studio.surfaces import Surface
-from generator.studio.view import View
+from bannerstream.generator.studio.light import Light
+from bannerstream.generator.studio.palette import Tones
+from bannerstream.generator.studio.season import Season
+from bannerstream.generator.studio.surfaces import Surface
+from bannerstream.generator.studio.view import View
 
 
 @dataclass(frozen=True, slots=True)

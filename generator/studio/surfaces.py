@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 import cv2
 import numpy as np
 
-from generator.studio.colour import Plane
+from bannerstream.generator.studio.colour import Plane
 
 Texture = Callable[[np.random.Generator, int, int], Plane]
 

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from generator.studio.colour import mix, shift
-from generator.studio.palette import Tones
-from generator.studio.shapes import d, disc, line, lit, lit_disc, lit_rect, rect
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.palette import Tones
+from bannerstream.generator.studio.shapes import d, disc, line, lit, lit_disc, lit_rect, rect
 
 
 def jar(x: float, y: float, tall: float, colour: str, lid: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from generator.ports import Box, LightSide, ProductImage, SceneWish
+from bannerstream.generator.pipeline.ports import Box, LightSide, ProductImage, SceneWish
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from broker.errors import MessageTooLarge
-from broker.publishing import Outgoing, Publisher, outgoing
-from contracts.cloudevents import CloudEvent
-from contracts.deadletters import DeadLetter
-from contracts.messages import BannerReady
-from contracts.topics import Topics
-from generator.pipeline import MadeBanner
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.messages import BannerReady
+from bannerstream.contracts.topics import Topics
+from bannerstream.generator.pipeline.pipeline import MadeBanner
 
 log = structlog.get_logger(__name__)
 

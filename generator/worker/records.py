@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.keys import banner_key
-from contracts.messages import BannerRequest
-from generator.errors import MismatchedKey
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.generator.errors import MismatchedKey
 
 
 class Record(Protocol):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
-from contracts.messages import BannerRequest
-from generator.records import Record
-from generator.serving.offsets import Offsets
-from generator.serving.scheduling import FairQueue
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.generator.worker.fair_queue import FairQueue
+from bannerstream.generator.worker.offsets import Offsets
+from bannerstream.generator.worker.records import Record
 
 
 @dataclass(slots=True, eq=False)

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.pacing import pace
-from contracts.errors import ConfigurationError, InvalidRecord, ServiceUnavailable
-from generator.metrics import GeneratorMetrics
-from generator.records import Record, read_request
-from generator.serving.queue import RequestQueue
-from settings import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, ServiceUnavailable
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.worker.records import Record, read_request
+from bannerstream.generator.worker.request_queue import RequestQueue
+from bannerstream.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 

@@ -15,18 +15,18 @@ from contextlib import suppress
 
 import structlog
 
-from broker.publishing import Publisher
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from contracts.messages import BannerRequest
-from generator.announcing import announce, bury
-from generator.errors import ModelLost
-from generator.metrics import GeneratorMetrics
-from generator.patience import Stopped, patiently
-from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
-from generator.records import Record, dead_letters
-from generator.serving.consuming import Refused, RequestSource
-from generator.serving.queue import RequestQueue, Wanted
-from settings import Settings
+from bannerstream.broker.publisher import Publisher
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.generator.errors import ModelLost
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.patience import Stopped, patiently
+from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
+from bannerstream.generator.worker.announcer import announce, bury
+from bannerstream.generator.worker.records import Record, dead_letters
+from bannerstream.generator.worker.request_queue import RequestQueue, Wanted
+from bannerstream.generator.worker.request_source import Refused, RequestSource
+from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.experiments.simulation import POLICIES, regret, world
+from bannerstream.lab.bandit.simulation import POLICIES, regret, world
 
 CURVE_POINTS = 100
 

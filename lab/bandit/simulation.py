@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.creative import CREATIVES, creative_of
-from streams.experiments.beliefs import Beliefs, Guard
+from bannerstream.contracts.variants import CREATIVES, creative_of
+from bannerstream.streams.experiments.posterior import Beliefs, Guard
 
 BASE_RATE = 0.02
 """Clicks per impression of display banners in a shop's own pages; advertising elsewhere has a tenth of it."""

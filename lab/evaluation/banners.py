@@ -11,17 +11,17 @@ from statistics import fmean
 
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import Area, Description, Manifest
-from contracts.messages import Rendition
-from generator.evaluation.exported import ExportedBanner
-from generator.evaluation.likeness_of_product import fidelity, on, placed, ssim_map, window_of
-from generator.evaluation.quality import Lpips, Naturalness
-from generator.evaluation.reading import Reader, readable, share_read
-from generator.evaluation.reporting import Figure, Report
-from generator.personal.choice import agreement, compared_with
-from generator.personal.likeness import Likeness
-from generator.ports import Image, ProductImage
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Area, Description, Manifest
+from bannerstream.contracts.messages import Rendition
+from bannerstream.generator.personal.choice import agreement, compared_with
+from bannerstream.generator.personal.likeness import Likeness
+from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.lab.evaluation.exported import ExportedBanner
+from bannerstream.lab.evaluation.product_fidelity import fidelity, on, placed, ssim_map, window_of
+from bannerstream.lab.evaluation.quality import Lpips, Naturalness
+from bannerstream.lab.evaluation.reader import Reader, readable, share_read
+from bannerstream.lab.evaluation.report import Figure, Report
 
 FAITHFUL = 0.98
 """SSIM of the product's pixels from which a banner shows the shop's product and no likeness of it."""

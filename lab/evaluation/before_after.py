@@ -8,19 +8,19 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from contracts.catalog import Cohort
-from contracts.errors import ConfigurationError
-from contracts.sizes import BILLBOARD
-from generator.diffusion.shapes import Shape, Window, window_of
-from generator.evaluation.degrading import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
-from generator.evaluation.postprocessing import LIGHTS
-from generator.layout.fonts import Typeface, shape
-from generator.ports import Image, ProductImage
-from generator.postprocess.colour import matched
-from generator.postprocess.cropping import salient_window
-from generator.postprocess.denoising import denoised
-from generator.postprocess.upscaling import enlarged
-from settings.generating import PostprocessSettings
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BILLBOARD
+from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
+from bannerstream.generator.layout.fonts import Typeface, shape
+from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.postprocess.colour import matched
+from bannerstream.generator.postprocess.cropping import salient_window
+from bannerstream.generator.postprocess.denoising import denoised
+from bannerstream.generator.postprocess.upscaling import enlarged
+from bannerstream.lab.evaluation.degradations import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
+from bannerstream.lab.evaluation.postprocessing import LIGHTS
+from bannerstream.settings.generator import PostprocessSettings
 
 _PANEL = 720
 _MARGIN, _GAP, _CAPTION = 36, 20, 30

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import Description
-from contracts.sizes import BannerSize
-from generator.layout.products import place_product
-from generator.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish, Shadow
-from generator.studio import StudioPainter
-from generator.studio.scenes import SCENES
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.layout.products import place_product
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish, Shadow
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.generator.studio.scenes import SCENES
 
 SIZE = BannerSize(1024, 512, 500_000)
 """As wide as a diffusion model's pictures get."""

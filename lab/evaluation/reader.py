@@ -7,8 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
-from contracts.errors import ConfigurationError
-from generator.ports import Image
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.pipeline.ports import Image
 
 _UNREAD = ("ARABIC", "HEBREW", "DEVANAGARI", "THAI", "BENGALI", "TAMIL", "HANGUL", "GREEK")
 """Scripts that the packaged models were not trained on, as their letters' names begin."""

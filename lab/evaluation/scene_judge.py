@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from contracts.errors import ConfigurationError
-from generator.ports import Image
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES, SceneLabels
-from generator.studio.scenes import SCENES
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES, SceneLabels
+from bannerstream.generator.studio.scenes import SCENES
 
 JUDGE = Path(__file__).parent.parent / "starter" / "judge.safetensors"
 """The trained judge that evaluations use."""
@@ -163,7 +163,7 @@ def seen(pictures: Sequence[Image]) -> Any:
 def _drawn(first: int, count: int, shape: tuple[int, int]) -> tuple[Any, Any]:
     import torch  # noqa: PLC0415
 
-    from generator.training.shards import drawn  # noqa: PLC0415
+    from bannerstream.lab.training.shards import drawn  # noqa: PLC0415
 
     labels, pictures = drawn(range(first, first + count), shape)
     numbers = [[names.index(getattr(each, kind)) for names, kind in zip(_NAMES, KINDS, strict=True)] for each in labels]

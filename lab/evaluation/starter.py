@@ -11,21 +11,21 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from contracts.catalog import Cohort
-from contracts.creative import Creative
-from contracts.manifest import Description
-from contracts.sizes import BILLBOARD, BannerSize
-from generator.diffusion import DiffusersPainter
-from generator.errors import PaintingFailed
-from generator.evaluation.reporting import Figure, Report
-from generator.evaluation.scene_judge import FIRST_TO_TEST, KINDS, SceneJudge, accuracy_of
-from generator.ports import Box, Composition, Image, Painting, SceneWish
-from generator.starter import GUIDANCE, MODEL, STEPS
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES, SEASONED, SceneLabels
-from generator.studio.scenes import SCENES
-from generator.studio.season import SEASONS
-from generator.training.shards import drawn
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import BILLBOARD, BannerSize
+from bannerstream.contracts.variants import Creative
+from bannerstream.generator.diffusion import DiffusersPainter
+from bannerstream.generator.errors import PaintingFailed
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneWish
+from bannerstream.generator.starter import GUIDANCE, MODEL, STEPS
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabels
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.generator.studio.season import SEASONS
+from bannerstream.lab.evaluation.report import Figure, Report
+from bannerstream.lab.evaluation.scene_judge import FIRST_TO_TEST, KINDS, SceneJudge, accuracy_of
+from bannerstream.lab.training.shards import drawn
 
 _TOGETHER = 16
 _TIMED = 5

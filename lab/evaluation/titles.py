@@ -11,8 +11,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from contracts.catalog import Product
-from contracts.scalars import Category, Locale
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.scalars import Category, Locale
 
 Part = Literal["words", "rules", "unseen"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -49,6 +49,6 @@ class LabelledTitle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 def labelled_titles(*parts: Part) -> list[LabelledTitle]:
     """Return the titles of these parts, in the file's order; of all parts when none is named."""
-    lines = (files("generator.evaluation") / "titles.jsonl").read_bytes()
+    lines = (files("bannerstream.lab.evaluation") / "titles.jsonl").read_bytes()
     titles = msgspec.json.Decoder(LabelledTitle).decode_lines(lines)
     return [each for each in titles if not parts or each.part in parts]

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from contracts.errors import ConfigurationError
-from generator.devices import device_of
-from generator.ports import Image
-from generator.training.parts import new_autoencoder
-from generator.training.shards import SHAPES, as_tensor, drawn
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import device_of
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.lab.training.parts import new_autoencoder
+from bannerstream.lab.training.shards import SHAPES, as_tensor, drawn
 
 FIRST_SCENE = 3_000_000
 """Numbers of scenes: the denoiser's count from 0, the judge's from one million on."""

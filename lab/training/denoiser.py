@@ -16,9 +16,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from generator.training.parts import STARTER_SIZE, Size, begin_from, new_denoiser, new_scheduler, new_text_encoder
-from generator.training.shards import Shard, Shards
-from generator.training.words import TOKENS, caption, tokenizer
+from bannerstream.lab.training.parts import (
+    STARTER_SIZE,
+    Size,
+    begin_from,
+    new_denoiser,
+    new_scheduler,
+    new_text_encoder,
+)
+from bannerstream.lab.training.shards import Shard, Shards
+from bannerstream.lab.training.words import TOKENS, caption, tokenizer
 
 _TIME_STEPS = 1000
 _TOWARDS_NOISE = 0.6

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import ConfigurationError
-from generator.training.words import BOS, EOS, PAD, TOKENS, tokenizer, vocabulary_size
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.lab.training.words import BOS, EOS, PAD, TOKENS, tokenizer, vocabulary_size
 
 LARGEST = [12, 48]
 """Height and width of the latents of the widest pictures learnt: told as the U-Net's sample size, from which the

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from generator.ports import Image
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES, SceneLabels, draw_scene, random_labels
-from generator.studio.scenes import SCENES
-from generator.studio.season import SEASONS
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES, SceneLabels, draw_scene, random_labels
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.generator.studio.season import SEASONS
 
 SHAPES = ((384, 96), (224, 160), (384, 96), (192, 192))
 """Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard, of the rectangle, of

@@ -6,10 +6,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from generator.ports import Image
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES
-from generator.studio.scenes import SCENES
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES
+from bannerstream.generator.studio.scenes import SCENES
 
 _GAP = 4
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import structlog
 
-from contracts.errors import ConfigurationError
-from generator.devices import device_of
-from generator.starter import GUIDANCE, STEPS
-from generator.studio.scenes import SCENES
-from generator.training.denoising import DenoiserTraining, Plan, Progress
-from generator.training.parts import save_pipeline
-from generator.training.shards import Shards
-from generator.training.sheets import write_sample_sheet
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.devices import device_of
+from bannerstream.generator.starter import GUIDANCE, STEPS
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.lab.training.denoiser import DenoiserTraining, Plan, Progress
+from bannerstream.lab.training.parts import save_pipeline
+from bannerstream.lab.training.shards import Shards
+from bannerstream.lab.training.sheets import write_sample_sheet
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from generator.studio.samples import PALETTES, SEASONED, SceneLabels
-from generator.studio.season import SEASONS
+from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabels
+from bannerstream.generator.studio.season import SEASONS
 
 TOKENS = 16
 """Longest prompt, begin and end included: setting, palette, light and season, said up to three times."""

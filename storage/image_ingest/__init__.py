@@ -8,12 +8,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.errors import BrokenImage
-from storage.intake.cutting import CutRefused, cut_out
-from storage.intake.decoding import decode_upright
-from storage.intake.margins import cropped_to_alpha, has_real_transparency, opaque
-from storage.pictures import encode_picture
-from storage.store import CATALOGUE_PREFIX
+from bannerstream.storage.errors import BrokenImage
+from bannerstream.storage.image_ingest.cutout import CutRefused, cut_out
+from bannerstream.storage.image_ingest.decoding import decode_upright
+from bannerstream.storage.image_ingest.margins import cropped_to_alpha, has_real_transparency, opaque
+from bannerstream.storage.pictures import encode_picture
+from bannerstream.storage.store import CATALOGUE_PREFIX
 
 __all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "take_in"]
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import BannerstreamError
-from storage.pictures import Pixels
+from bannerstream.contracts.errors import BannerstreamError
+from bannerstream.storage.pictures import Pixels
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

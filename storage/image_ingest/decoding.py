@@ -5,8 +5,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from storage.errors import BrokenImage
-from storage.pictures import Pixels
+from bannerstream.storage.errors import BrokenImage
+from bannerstream.storage.pictures import Pixels
 
 MAX_BYTES = 32 * 1024 * 1024
 """A 50-megapixel JPEG at full quality has about 25 MB."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from storage.errors import BrokenImage
-from storage.pictures import Pixels
+from bannerstream.storage.errors import BrokenImage
+from bannerstream.storage.pictures import Pixels
 
 _CLEAR_SHARE = 0.01
 """Less than this share of clear pixels is a rounded corner or dust, not a product that was cut out."""

@@ -3,12 +3,12 @@
 May import contracts and `streams.errors`; nothing else of ours.
 """
 
-from streams.affinity.catalogue import FAVOURITES, Catalogue
-from streams.affinity.deciding import decide, settle
-from streams.affinity.folding import KIND_WEIGHTS, fold
-from streams.affinity.policy import Policy
-from streams.affinity.quick import quick_fold
-from streams.affinity.state import Decision, UserState, pack, seen_at_of, unpack
+from bannerstream.streams.affinity.catalogue import FAVOURITES, Catalogue
+from bannerstream.streams.affinity.decision import decide, settle
+from bannerstream.streams.affinity.fast_path import quick_fold
+from bannerstream.streams.affinity.folding import KIND_WEIGHTS, fold
+from bannerstream.streams.affinity.policy import Policy
+from bannerstream.streams.affinity.state import Decision, UserState, pack, seen_at_of, unpack
 
 __all__ = [
     "FAVOURITES",

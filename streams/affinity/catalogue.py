@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from contracts.catalog import Cohort, Favourite, Product
-from contracts.keys import banner_key
-from streams.affinity.state import MARK_BYTES, ONLY_VARIANT
+from bannerstream.contracts.catalog import Cohort, Favourite, Product
+from bannerstream.contracts.keys import banner_key
+from bannerstream.streams.affinity.state import MARK_BYTES, ONLY_VARIANT
 
 FAVOURITES = 6
 """Products that tell what a cohort likes: PMG's prompts name about as many, and more make requests longer."""

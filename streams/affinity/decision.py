@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from streams.affinity.catalogue import Catalogue
-from streams.affinity.policy import Policy
-from streams.affinity.scores import beats
-from streams.affinity.state import ONLY_VARIANT, Decision, UserState
+from bannerstream.streams.affinity.catalogue import Catalogue
+from bannerstream.streams.affinity.policy import Policy
+from bannerstream.streams.affinity.scores import beats
+from bannerstream.streams.affinity.state import ONLY_VARIANT, Decision, UserState
 
 Draw = Callable[[str, str, bytes, int], str]
 """From (product, cohort, user key, epoch) to the variant that this decision shows: the same for the same arguments, as

@@ -12,15 +12,15 @@ from math import exp2
 from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_digest
 
-from contracts.inputs import PlainEvent, Source, default_kind
-from contracts.interactions import InteractionKind
-from streams.affinity.catalogue import Catalogue
-from streams.affinity.deciding import Draw, only_variant
-from streams.affinity.duplicates import remembering, seed_of
-from streams.affinity.folding import KIND_WEIGHTS, forget_weakest, touch
-from streams.affinity.policy import Policy
-from streams.affinity.scores import MAX_HALVINGS
-from streams.affinity.state import MARK_BYTES, Decision, UserState
+from bannerstream.contracts.inputs import PlainEvent, Source, default_kind
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.streams.affinity.catalogue import Catalogue
+from bannerstream.streams.affinity.decision import Draw, only_variant
+from bannerstream.streams.affinity.fingerprints import remembering, seed_of
+from bannerstream.streams.affinity.folding import KIND_WEIGHTS, forget_weakest, touch
+from bannerstream.streams.affinity.policy import Policy
+from bannerstream.streams.affinity.scores import MAX_HALVINGS
+from bannerstream.streams.affinity.state import MARK_BYTES, Decision, UserState
 
 QuickFold = Callable[[UserState, PlainEvent, int, int, bytes], bool]
 

@@ -2,7 +2,7 @@
 
 from xxhash import xxh3_64_digest, xxh64_intdigest
 
-from streams.affinity.state import MARK_BYTES
+from bannerstream.streams.affinity.state import MARK_BYTES
 
 
 def seed_of(topic: str) -> int:

@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from contracts.errors import UnknownProduct
-from contracts.interactions import Interaction, InteractionKind
-from streams.affinity.catalogue import Catalogue
-from streams.affinity.duplicates import mark_of, remembering, remembers, seed_of
-from streams.affinity.policy import MAX_PURCHASES, Policy
-from streams.affinity.scores import MAX_HALVINGS, decayed
-from streams.affinity.state import UserState
+from bannerstream.contracts.errors import UnknownProduct
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.streams.affinity.catalogue import Catalogue
+from bannerstream.streams.affinity.fingerprints import mark_of, remembering, remembers, seed_of
+from bannerstream.streams.affinity.policy import MAX_PURCHASES, Policy
+from bannerstream.streams.affinity.scores import MAX_HALVINGS, decayed
+from bannerstream.streams.affinity.state import UserState
 
 Effect = Literal["folded", "replayed", "duplicate"]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from contracts.errors import ConfigurationError
-from streams.affinity.state import MARK_BYTES
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.streams.affinity.state import MARK_BYTES
 
 MAX_PURCHASES = 256
 """Bought products remembered per visitor: an order names up to 100, so the last two are always covered whole."""

@@ -5,8 +5,8 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from streams.affinity import version1
-from streams.errors import BrokenState, UnknownStateVersion
+from bannerstream.streams.affinity import version1
+from bannerstream.streams.errors import BrokenState, UnknownStateVersion
 
 STATE_VERSION = 2
 """First byte of a packed state. Raise it when a field changes its place or meaning; `version1` shows how to go on

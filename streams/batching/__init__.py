@@ -16,13 +16,13 @@ A file each: `records` and `fetching` (batches out of fetches), `thread` and `co
 Knows nothing of banners: imports Faust, aiokafka and mode, and nothing of ours. See docs/batching.md.
 """
 
-from streams.batching.app import BatchApp
-from streams.batching.errors import Abandoned
-from streams.batching.ledger import Conclusion, Ledger, Round
-from streams.batching.producing import BulkProducer, Record, Write
-from streams.batching.records import Batch, RawRecord
-from streams.batching.rocks import OnDisk
-from streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
+from bannerstream.streams.batching.app import BatchApp
+from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
+from bannerstream.streams.batching.checkpointer import Conclusion, Ledger, Round
+from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.records import Batch, RawRecord
+from bannerstream.streams.batching.rocks import OnDisk
+from bannerstream.streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
 
 __all__ = [
     "Abandoned",

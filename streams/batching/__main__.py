@@ -1,10 +1,10 @@
-"""`python -m streams.batching`: print what is replaced of Faust and aiokafka, as the table of docs/batching.md."""
+"""`python -m bannerstream.streams.batching`: print the table of overrides for docs/batching.md."""
 
 import sys
 
-import streams.batching.app
-import streams.batching.reader  # noqa: F401  (each module declares what it replaces)
-from streams.batching.pins import REPLACED, TESTED
+import bannerstream.streams.batching.app
+import bannerstream.streams.batching.changelog_reader  # noqa: F401  (each module declares what it replaces)
+from bannerstream.streams.batching.compat import REPLACED, TESTED
 
 
 def replaced_table() -> str:
@@ -14,7 +14,7 @@ def replaced_table() -> str:
         library = each.target.partition(".")[0]
         package = {"faust": "faust-streaming"}.get(library, library)
         of = f"{package} {TESTED[package]}"
-        by = each.by.removeprefix("streams.batching.").replace(":", ".py: ")
+        by = each.by.removeprefix("bannerstream.streams.batching.").replace(":", ".py: ")
         lines.append(f"| {of} | `{each.target.partition('.')[2]}` | `{by}` |")
     return "\n".join(lines) + "\n"
 

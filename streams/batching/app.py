@@ -7,17 +7,17 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from streams.batching.consumer import BatchConsumer, BatchTransport
-from streams.batching.ledger import Ledger, Round
-from streams.batching.pins import check_versions, replaces
-from streams.batching.producing import BulkProducer
-from streams.batching.reader import ChangelogReader
-from streams.batching.records import Batch
-from streams.batching.recovery import BatchTableManager
-from streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partition
-from streams.batching.table import WriteBehindTable
-from streams.batching.thread import BatchScheduler
-from streams.batching.topic import BatchTopic
+from bannerstream.streams.batching.bulk_producer import BulkProducer
+from bannerstream.streams.batching.changelog_reader import ChangelogReader
+from bannerstream.streams.batching.checkpointer import Ledger, Round
+from bannerstream.streams.batching.compat import check_versions, replaces
+from bannerstream.streams.batching.consumer import BatchConsumer, BatchTransport
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.recovery import BatchTableManager
+from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partition
+from bannerstream.streams.batching.table import WriteBehindTable
+from bannerstream.streams.batching.thread import BatchScheduler
+from bannerstream.streams.batching.topic import BatchTopic
 
 QUEUED_BATCHES = 8
 """Batches per stream that are fetched ahead."""

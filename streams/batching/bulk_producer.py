@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 
-from streams.batching.errors import Abandoned
-from streams.batching.pins import replaces
+from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.errors import Abandoned
 
-_log = logging.getLogger("streams.batching")
+_log = logging.getLogger("bannerstream.streams.batching")
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0

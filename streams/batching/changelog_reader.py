@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.batching.fetching import fetch_batches
-from streams.batching.store import Partitions
+from bannerstream.streams.batching.fetch import fetch_batches
+from bannerstream.streams.batching.store import Partitions
 
-_log = logging.getLogger("streams.batching")
+_log = logging.getLogger("bannerstream.streams.batching")
 
 FETCH_TIMEOUT_S = 0.2
 """How long one look for new records lasts; it bounds how long a change of partitions takes."""

@@ -28,10 +28,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from faust.types import TP
 from mode import Service
 
-from streams.batching.errors import Abandoned
-from streams.batching.producing import BulkProducer, Write
-from streams.batching.records import Batch
-from streams.batching.store import Partitions
+from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
+from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.store import Partitions
 
 E = TypeVar("E")
 
@@ -112,7 +112,7 @@ class Ledger(Service, Generic[E]):
     the state: that a record was refused.
     """
 
-    logger = logging.getLogger("streams.batching")
+    logger = logging.getLogger("bannerstream.streams.batching")
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_log = logging.getLogger("streams.batching")
+_log = logging.getLogger("bannerstream.streams.batching")
 
 TESTED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 """The versions that every test, fault and benchmark ran on."""

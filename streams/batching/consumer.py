@@ -15,11 +15,11 @@ from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 from mode.utils.futures import notify
 
-from streams.batching.errors import Abandoned
-from streams.batching.pins import replaces
-from streams.batching.positions import Positions
-from streams.batching.records import Batch
-from streams.batching.thread import BatchThread
+from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.positions import Positions
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.thread import BatchThread
 
 SKIPPED_CHECK_S = 1.0
 """How often it is looked for batches that Faust skipped: they wait for up to twice this long."""

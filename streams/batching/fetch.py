@@ -9,8 +9,8 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 
-from streams.batching.pins import replaces
-from streams.batching.records import Batch, take
+from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.records import Batch, take
 
 FETCH_WAIT_MS = 50
 """How long a broker may park a fetch that finds nothing.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from faust.types import TP
 
-from streams.batching.records import Batch
+from bannerstream.streams.batching.records import Batch
 
 
 class Positions:

@@ -8,7 +8,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
-from streams.batching.pins import replaces
+from bannerstream.streams.batching.compat import replaces
 
 MAX_BATCH = 5_000
 """Records handed over at once. A fetch of 1 MiB may hold far more when it is compressed, and folding them holds the

@@ -15,10 +15,10 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from streams.batching.pins import replaces
-from streams.batching.reader import ChangelogReader
+from bannerstream.streams.batching.changelog_reader import ChangelogReader
+from bannerstream.streams.batching.compat import replaces
 
-_log = logging.getLogger("streams.batching")
+_log = logging.getLogger("bannerstream.streams.batching")
 
 
 class BatchRecovery(Recovery):

@@ -8,8 +8,8 @@ from faust.stores.base import Store
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
-from streams.batching.pins import replaces
-from streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partitions
+from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partitions
 
 NOT_A_MAPPING = "states are read and written through table.partitions[number], by the agent that folds that partition"
 

@@ -11,9 +11,9 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.batching.fetching import FETCH_WAIT_MS, fetch_batches
-from streams.batching.pins import replaces
-from streams.batching.records import Batch
+from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.fetch import FETCH_WAIT_MS, fetch_batches
+from bannerstream.streams.batching.records import Batch
 
 _SESSION_GOES_ON = {NoError.errno, RebalanceInProgressError.errno}
 """Answers of a group that knows us; while it rebalances it waits for us to join again."""

@@ -5,7 +5,7 @@ from typing import Any
 import faust
 from faust.types import Message
 
-from streams.batching.pins import replaces
+from bannerstream.streams.batching.compat import replaces
 
 
 class BatchTopic(faust.Topic):

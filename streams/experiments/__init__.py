@@ -6,8 +6,8 @@
 `tally`, `beliefs` and `simulation` are pure: no I/O. The rest reads and writes topics.
 """
 
-from streams.experiments.beliefs import Beliefs, Guard, believe
-from streams.experiments.intervals import Interval, wilson
-from streams.experiments.tally import Place, Tally, count
+from bannerstream.streams.experiments.intervals import Interval, wilson
+from bannerstream.streams.experiments.posterior import Beliefs, Guard, believe
+from bannerstream.streams.experiments.tally import Place, Tally, count
 
 __all__ = ["Beliefs", "Guard", "Interval", "Place", "Tally", "believe", "count", "wilson"]

@@ -1,8 +1,8 @@
-"""`python -m streams.experiments`: the worker with settings from the usual places, without the command line."""
+"""`python -m bannerstream.streams.experiments`: the worker, without the command line."""
 
-from settings import load_settings
-from settings.logs import configure_logging
-from streams.experiments.service import run
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import load_settings
+from bannerstream.streams.experiments.service import run
 
 if __name__ == "__main__":
     settings = load_settings()

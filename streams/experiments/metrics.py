@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter
 
-from contracts.messages import Feedback
+from bannerstream.contracts.messages import Feedback
 
 OTHER = "other"
 """Of feedback on a variant that is not tried any more: anybody may have named it, and each name would be a series."""

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from contracts.creative import creative_of
-from streams.experiments.tally import Place, Tally
+from bannerstream.contracts.variants import creative_of
+from bannerstream.streams.experiments.tally import Place, Tally
 
 SLOTS = 1024
 """Draws of each cohort: shares are exact to 0.1 %."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from contracts.creative import creative_of
-from streams.experiments.intervals import Interval, wilson
-from streams.experiments.tally import Place, Tally
+from bannerstream.contracts.variants import creative_of
+from bannerstream.streams.experiments.intervals import Interval, wilson
+from bannerstream.streams.experiments.tally import Place, Tally
 
 By = Literal["variant", "cohort", "product", "template", "headline", "scene"]
 BYS: tuple[By, ...] = get_args(By)

@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
-from broker.compacted import CompactedView, by_partition_and_key, read_compacted
-from broker.errors import TopicMissing
-from broker.topics import create_changelog, tallies_name
-from settings import Settings
-from streams.affinity import Catalogue
-from streams.affinity.deciding import Draw, only_variant
-from streams.experiments.beliefs import Beliefs, Guard, believe
-from streams.experiments.metrics import DrawMetrics
-from streams.experiments.tally import Place, Tally, unpack
+from bannerstream.broker.compacted_view import CompactedView, by_partition_and_key, read_compacted
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.topics import create_changelog, tallies_name
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import Catalogue
+from bannerstream.streams.affinity.decision import Draw, only_variant
+from bannerstream.streams.experiments.metrics import DrawMetrics
+from bannerstream.streams.experiments.posterior import Beliefs, Guard, believe
+from bannerstream.streams.experiments.tally import Place, Tally, unpack
 
 
 async def read_results(settings: Settings) -> dict[Place, Tally]:

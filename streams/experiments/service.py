@@ -7,22 +7,22 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from broker.pacing import pace
-from broker.topics import create_changelog, tallies_name
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.errors import InvalidRecord
-from contracts.messages import Feedback
-from settings import Settings
-from streams.batch import Fate, Outcome, letter_of
-from streams.batching import Batch, BatchApp, Codec, Partition
-from streams.connecting import connected_producer, connected_reader, faust_options
-from streams.experiments.metrics import ExperimentMetrics
-from streams.experiments.tally import Place, Tally, count, pack, unpack
-from streams.instance import Instance
-from streams.main import serve
-from streams.metrics import OutboxMetrics
-from streams.outbox import Outbox
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.topics import create_changelog, tallies_name
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.messages import Feedback
+from bannerstream.settings import Settings
+from bannerstream.streams.batch import Fate, Outcome, letter_of
+from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.experiments.metrics import ExperimentMetrics
+from bannerstream.streams.experiments.tally import Place, Tally, count, pack, unpack
+from bannerstream.streams.main import serve
+from bannerstream.streams.metrics import OutboxMetrics
+from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.worker_identity import Instance
 
 TABLE = "tallies"
 

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 from xxhash import xxh3_64_digest
 
-from contracts.errors import MalformedRecord
-from contracts.messages import Feedback
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.messages import Feedback
 
 TALLY_VERSION = 1
 """First byte of a packed tally. Raise it when a field changes its place or meaning."""

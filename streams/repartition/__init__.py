@@ -5,7 +5,7 @@ isolation_level="read_committed": it is written in transactions. Its records are
 shop's bytes, and `source_of` tells of which record each is a copy, and so its role.
 """
 
-from streams.repartition.origin import Origin, source_of
-from streams.repartition.service import Repartitioner
+from bannerstream.streams.repartition.origin import Origin, source_of
+from bannerstream.streams.repartition.repartitioner import Repartitioner
 
 __all__ = ["Origin", "Repartitioner", "source_of"]

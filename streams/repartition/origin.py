@@ -7,8 +7,8 @@ looks for an event need the record that the shop wrote.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from contracts.errors import MalformedRecord
-from contracts.inputs import Source
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.inputs import Source
 
 HEADER = "bannerstream_source"
 

@@ -9,12 +9,12 @@ from typing import Any
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ProducerFenced
 
-from broker.connection import broker_errors
-from contracts.cloudevents import Headers
-from contracts.inputs import Source
-from settings import KafkaSettings
-from streams.errors import Fenced
-from streams.repartition.sorting import Reading, Sorted, sort_out
+from bannerstream.broker.connection import broker_errors
+from bannerstream.contracts.cloudevents import Headers
+from bannerstream.contracts.inputs import Source
+from bannerstream.settings import KafkaSettings
+from bannerstream.streams.errors import Fenced
+from bannerstream.streams.repartition.routing import Reading, Sorted, sort_out
 
 _Outgoing = tuple[bytes | None, bytes | None, Headers]
 

@@ -15,16 +15,16 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
-from broker.connection import broker_errors, client_options
-from broker.errors import MessageTooLarge
-from broker.pacing import pace
-from broker.publishing import MAX_REQUEST_BYTES
-from broker.topics import describe_topics, repartitioned_name
-from contracts.errors import ServiceUnavailable
-from settings import Settings, input_forms
-from streams.metrics import StreamsMetrics
-from streams.repartition.lane import Lane, Route
-from streams.repartition.sorting import Reading, Sorted
+from bannerstream.broker.connection import broker_errors, client_options
+from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import MAX_REQUEST_BYTES
+from bannerstream.broker.topics import describe_topics, repartitioned_name
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.settings import Settings, input_forms
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.repartition.partition_copier import Lane, Route
+from bannerstream.streams.repartition.routing import Reading, Sorted
 
 _log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
-from contracts.deadletters import DeadLetter
-from contracts.errors import IgnoredEvent, InvalidRecord
-from contracts.inputs import InputForm, Source, decode_event
-from streams.repartition.origin import Origin
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import IgnoredEvent, InvalidRecord
+from bannerstream.contracts.inputs import InputForm, Source, decode_event
+from bannerstream.streams.repartition.origin import Origin
 
 _AT_A_TIME = 250
 """Records sorted before others may use the event loop: a few milliseconds."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from demo.serving import ServeOptions, Serving, serve
-from local.stack import why_unavailable
+from bannerstream.demo.serve import ServeOptions, Serving, serve
+from bannerstream.devservers.stack import why_unavailable
 from tests.main_job import write_catalogue
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from demo.serving import Serving
-from edge.page.serving import MAX_BYTES, served_script
+from bannerstream.demo.serve import Serving
+from bannerstream.edge.page.script import MAX_BYTES, served_script
 from tests.browser.conftest import DESKTOP, PHONE, Visit, look_at, product_shown, until, until_shown
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]

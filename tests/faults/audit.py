@@ -14,11 +14,11 @@ from typing import Literal, get_args
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from contracts.codecs import decode
-from contracts.keys import user_key
-from contracts.messages import Assignment, BannerRequest
-from settings import Settings
-from streams.affinity import KIND_WEIGHTS
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import KIND_WEIGHTS
 from tests.faults.evidence import Earlier, Evidence
 from tests.faults.load import BAD, REPEAT
 from tests.faults.states import Seen, read_state

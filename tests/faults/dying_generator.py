@@ -13,14 +13,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from contracts.manifest import Manifest
-from generator.assembly import build_pipeline
-from generator.main import serve
-from generator.metrics import GeneratorMetrics
-from generator.worker import GeneratorWorker
-from settings import load_settings
-from settings.logs import configure_logging
-from storage import S3BannerStore
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.generator.assembly import build_pipeline
+from bannerstream.generator.main import serve
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.worker.worker import GeneratorWorker
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import load_settings
+from bannerstream.storage import S3BannerStore
 
 DIES_AT = 2
 """Which manifest kills: the one before it shows that work was under way."""

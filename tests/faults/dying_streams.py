@@ -23,12 +23,12 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-import streams.main
-from broker.topics import changelog_name
-from settings import Settings, load_settings
-from settings.logs import configure_logging
-from streams.affinity import pack
-from streams.app import StreamsApp, create_app
+import bannerstream.streams.main
+from bannerstream.broker.topics import changelog_name
+from bannerstream.service.logs import configure_logging
+from bannerstream.settings import Settings, load_settings
+from bannerstream.streams.affinity import pack
+from bannerstream.streams.app import StreamsApp, create_app
 
 When = Literal["before-flush", "after-flush", "before-publish", "before-commit", "after-commit"]
 
@@ -87,8 +87,8 @@ def main(memory: Path, when: When | None = None, nth: int = 0, name: str = "KILL
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_memory, app, memory)
         return app
 
-    streams.main.create_app = telling
-    streams.main.run(settings)
+    bannerstream.streams.main.create_app = telling
+    bannerstream.streams.main.run(settings)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import time
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from broker.connection import client_options
-from contracts.keys import user_key
+from bannerstream.broker.connection import client_options
+from bannerstream.contracts.keys import user_key
 from tests.faults.evidence import Earlier
 from tests.faults.run import Scene
 from tests.faults.states import version_1

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from broker.topics import changelog_name
-from settings import Settings
+from bannerstream.broker.topics import changelog_name
+from bannerstream.settings import Settings
 from tests.consumer_group import offsets
 from tests.streams_worker import read_all
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from local.process import ChildProcess
+from bannerstream.devservers.child_process import ChildProcess
 from tests.faults.audit import Findings
 from tests.faults.evidence import Memory
 from tests.streams_worker import until
@@ -38,7 +38,7 @@ class Strike:
 
 
 class Worker:
-    """`python -m streams` with a strike in it, if any; its memory can be asked for."""
+    """`python -m bannerstream.streams` with a strike in it, if any; its memory can be asked for."""
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str], strike: Strike | None) -> None:
         self._memory = folder / f"{name}.memory.json"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
-from broker.connection import client_options
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.settings import Settings
 from tests.unit.streams.shop import DAY, PRODUCTS
 
 TICK_S = 0.02

@@ -12,11 +12,11 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from broker.connection import client_options
-from broker.topics import create_topics
-from contracts.topics import Topics
-from local.stack import environment_of
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.topics import Topics
+from bannerstream.devservers.stack import environment_of
+from bannerstream.settings import Settings
 from tests.consumer_group import progress
 from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather

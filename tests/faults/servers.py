@@ -4,9 +4,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.errors import ServerFailed
-from local.kafka_apache import ApacheKafka
-from local.toxiproxy import Toxiproxy
+from bannerstream.devservers.errors import ServerFailed
+from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.toxiproxy import Toxiproxy
 
 # One broker's clock stamps everything: what was appended first is known across topics, to the millisecond.
 _PROPERTIES = {"log.message.timestamp.type": "LogAppendTime"}

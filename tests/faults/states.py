@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import msgspec
 
-from contracts.keys import banner_key
-from streams.affinity import unpack
+from bannerstream.contracts.keys import banner_key
+from bannerstream.streams.affinity import unpack
 from tests.unit.streams.shop import COHORTS, PRODUCTS
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.process import ChildProcess
-from settings import Settings
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 
 pytestmark = pytest.mark.timeout(300)

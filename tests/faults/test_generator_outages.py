@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.messages import BannerReady, BannerRequest
-from local.process import ChildProcess
-from local.stack import Stack, why_unavailable
-from settings import Settings
+from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.stack import Stack, why_unavailable
+from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 
 pytestmark = pytest.mark.timeout(300)

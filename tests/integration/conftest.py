@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from contracts.topics import Topics
-from local.errors import ServerFailed
-from local.kafka_apache import ApacheKafka
-from local.s3_minio import MinioS3
-from local.s3_versitygw import VersityS3
-from local.stack import KafkaKind, S3Kind, Stack, environment_of, why_unavailable
-from local.toxiproxy import Toxiproxy
-from settings.model import Settings
+from bannerstream.contracts.topics import Topics
+from bannerstream.devservers.errors import ServerFailed
+from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.s3_minio import MinioS3
+from bannerstream.devservers.s3_versitygw import VersityS3
+from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack, environment_of, why_unavailable
+from bannerstream.devservers.toxiproxy import Toxiproxy
+from bannerstream.settings.model import Settings
 
 Pair = tuple[KafkaKind, S3Kind]
 StartedStack = Callable[[Pair], Stack]

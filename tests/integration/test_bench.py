@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from local.kafka_apache import ApacheKafka
+from bannerstream.devservers.kafka_apache import ApacheKafka
 
 
 @pytest.mark.real

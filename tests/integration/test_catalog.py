@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from broker.compacted import read_compacted
-from broker.topics import create_topics
-from catalog import CatalogueInvalid, load, read_catalogue
-from contracts.catalog import Cohort, Product, content_rev
-from contracts.codecs import decode
-from settings.model import Settings
-from storage import S3BannerStore
+from bannerstream.broker.compacted_view import read_compacted
+from bannerstream.broker.topics import create_topics
+from bannerstream.catalog import CatalogueInvalid, load, read_catalogue
+from bannerstream.contracts.catalog import Cohort, Product, content_rev
+from bannerstream.contracts.codecs import decode
+from bannerstream.settings.model import Settings
+from bannerstream.storage import S3BannerStore
 from tests.unit.catalog.folders import COHORTS, product, write_folder
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cli.main import run_command
-from contracts.sizes import SIZES
-from demo.example import CATALOGUE
-from demo.workers import start_workers
-from local.stack import Stack
+from bannerstream.cli.main import run_command
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.demo.workers import start_workers
+from bannerstream.devservers.stack import Stack
 from tests.main_job import GOODS, ga4, now_ms, segment, write_catalogue
 from tests.streams_worker import PATIENCE_S
 

@@ -13,11 +13,11 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from broker.connection import client_options
-from broker.sampling import sample_topic
-from broker.topics import describe_topics
-from local.kafka_apache import _jars_folder
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topic_sample import sample_topic
+from bannerstream.broker.topics import describe_topics
+from bannerstream.devservers.kafka_apache import _jars_folder
+from bannerstream.settings import Settings
 from tests.streams_worker import PATIENCE_S, until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache")]

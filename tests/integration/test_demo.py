@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo.example import SESSION
-from generator.evaluation.exported import read_exported
-from local.stack import why_unavailable
+from bannerstream.demo.example_shop import SESSION
+from bannerstream.devservers.stack import why_unavailable
+from bannerstream.lab.evaluation.exported import read_exported
 from tests.main_job import GOODS, write_catalogue
 
 pytestmark = pytest.mark.timeout(300)
@@ -110,7 +110,7 @@ def wait_for_services(running: subprocess.Popen[str]) -> dict[int, str]:
     while True:
         started = descendants(running.pid)
         lines = " ".join(still_running(started).values())
-        if "-m streams" in lines and "-m generator" in lines:
+        if "-m bannerstream.streams" in lines and "-m bannerstream.generator" in lines:
             assert len(started) >= 4, lines
             return started
         assert running.poll() is None, "it ended before its services were there"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from demo.example import SESSION
-from demo.session import DemoOptions, Progress, run_demo
-from generator.evaluation.describers import packaged_smollm2
-from local.stack import why_unavailable
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.demo.example_shop import SESSION
+from bannerstream.demo.session import DemoOptions, Progress, run_demo
+from bannerstream.devservers.stack import why_unavailable
+from bannerstream.generator.describers.smollm2 import packaged_smollm2
 from tests.main_job import GOODS, write_catalogue
 
 pytestmark = [
@@ -43,7 +43,7 @@ def test_a_session_on_models_balances_and_they_painted_it(
 ) -> None:
     from tests.tiny_models import save_text_to_image
 
-    monkeypatch.setattr("generator.starter.MODEL", save_text_to_image(tmp_path / "model"))
+    monkeypatch.setattr("bannerstream.generator.starter.MODEL", save_text_to_image(tmp_path / "model"))
     told: list[Progress] = []
     summary = run_demo(options, told.append)
     assert summary["banners"] == summary["ready"] == summary["requests"]
@@ -57,6 +57,6 @@ def test_a_session_on_models_balances_and_they_painted_it(
 def test_where_there_is_no_starter_it_says_how_to_come_by_one(
     options: DemoOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.starter.MODEL", tmp_path / "none")
+    monkeypatch.setattr("bannerstream.generator.starter.MODEL", tmp_path / "none")
     with pytest.raises(ConfigurationError, match="train one"):
         run_demo(options, lambda _: None)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.workers import START_TIMEOUT_S
-from local.process import ChildProcess
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.demo.workers import START_TIMEOUT_S
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded")]
 
@@ -28,8 +28,8 @@ NOT_RUN = {
     "bannerstream paint --painter diffusers": "tests/unit/cli/test_paint.py runs it on tiny models",
     "bannerstream paint --painter examples.gan_painter": "tests/unit/examples/test_gan_painter.py runs a tiny GAN",
     "bannerstream paint --describer transformers": "tests/unit/generator/test_transformers.py runs a tiny model",
-    ".venv/bin/bannerstream train": "hours; tests/unit/generator/training runs a training of tiny networks",
-    ".venv/bin/bannerstream evaluate starter": "minutes; tests/unit/generator/evaluation/test_starter.py runs a part",
+    ".venv/bin/bannerstream train": "hours; tests/unit/lab/training runs a training of tiny networks",
+    ".venv/bin/bannerstream evaluate starter": "minutes; tests/unit/lab/evaluation/test_starter.py runs a part",
     "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
     "make faults": "an hour; tests/faults/test_streams_faults.py runs a part of it",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
@@ -57,8 +57,9 @@ def runnable(page: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder that looks like a checkout: the examples, and the environment's commands."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    """Return a folder that looks like a checkout: the example shop, and the environment's commands."""
+    for data in ("examples", "demo"):
+        (tmp_path / data).symlink_to(ROOT / data)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
     return tmp_path

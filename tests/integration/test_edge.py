@@ -9,9 +9,9 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from broker.connection import client_options
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.broker.connection import client_options
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.edge_node import EdgeProcess, Writer, live, writer
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded", "apache")]

@@ -12,9 +12,9 @@ from typing import Any
 import jwt
 import pytest
 
-from local.ports import LOOPBACK
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.edge_node import PATIENCE_S, EdgeProcess, Writer, live, writer
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded")]

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.fronts import Front
-from local.nginx import nginx_shards
-from local.ports import LOOPBACK
-from settings import Settings
-from storage import S3BannerStore
+from bannerstream.devservers.fronts import Front
+from bannerstream.devservers.nginx import nginx_shards
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.edge_node import PATIENCE_S, EdgeProcess, Events, Writer, writer
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.real, pytest.mark.pairs("embedded")]

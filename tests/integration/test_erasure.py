@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from broker.erasing import Place, ask, look
-from broker.topics import create_topics, internal_topics
-from contracts.codecs import decode, encode
-from contracts.deadletters import DeadLetter
-from contracts.keys import user_key
-from contracts.messages import Assignment
-from settings import Settings
-from streams.affinity import UserState, unpack
-from streams.forgetting import is_grave
+from bannerstream.broker.erasure import Place, ask, look
+from bannerstream.broker.topics import create_topics, internal_topics
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import UserState, unpack
+from bannerstream.streams.erasure import is_grave
 from tests.edge_node import EdgeProcess, live, writer
 from tests.faults.fleet import Strike
 from tests.faults.fleet import Worker as DyingWorker

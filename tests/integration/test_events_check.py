@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from broker.connection import client_options
-from broker.topics import create_topics
-from cli.main import run_command
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import create_topics
+from bannerstream.cli.main import run_command
+from bannerstream.settings import Settings
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache")]
 

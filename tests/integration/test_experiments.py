@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from broker.topics import create_topics, internal_topics
-from contracts.codecs import decode, encode
-from contracts.messages import Assignment, BannerRequest, Feedback
-from settings import Settings
-from streams.experiments import Place
-from streams.experiments.results import read_results
+from bannerstream.broker.topics import create_topics, internal_topics
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.messages import Assignment, BannerRequest, Feedback
+from bannerstream.settings import Settings
+from bannerstream.streams.experiments import Place
+from bannerstream.streams.experiments.results import read_results
 from tests.streams_worker import Shop, Worker, until
 from tests.unit.streams.experiments import reports
 from tests.unit.streams.experiments.reports import Kind
@@ -64,7 +64,9 @@ async def test_what_visitors_click_is_what_others_are_shown(
     seen = [feedback(number, "impression", variant) for number in range(3_000) for variant in (PLAIN, AIRY)]
     clicks = [feedback(number, "click", AIRY) for number in range(900)]
     async with Shop(settings) as shop:
-        with Worker(settings, environment, tmp_path / "experiments.log", "streams.experiments") as counting:
+        with Worker(
+            settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"
+        ) as counting:
             await tell(shop, [*seen, *clicks[:400]])
 
             async def counts_something() -> bool:
@@ -109,7 +111,7 @@ async def test_the_report_shows_rates_with_their_intervals(
 ) -> None:
     await create_topics(settings.kafka, **internal_topics(settings.streams))
     async with Shop(settings) as shop:
-        with Worker(settings, environment, tmp_path / "experiments.log", "streams.experiments"):
+        with Worker(settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"):
             await tell(shop, [feedback(number, "impression", AIRY) for number in range(100)])
             await tell(shop, [feedback(number, "click", AIRY) for number in range(10)])
 

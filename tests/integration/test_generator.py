@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from broker import deadletters
-from broker.publishing import Publisher
-from contracts.codecs import encode
-from local.process import ChildProcess
-from settings import Settings
+from bannerstream.broker import dead_letters
+from bannerstream.broker.publisher import Publisher
+from bannerstream.contracts.codecs import encode
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 
 pytestmark = pytest.mark.timeout(240)
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(240)
 
 def generator(environment: dict[str, str], folder: Path) -> ChildProcess:
     return ChildProcess(
-        [sys.executable, "-m", "generator"],
+        [sys.executable, "-P", "-m", "bannerstream.generator"],
         name="generator",
         log_file=folder / "generator.log",
         environment=environment | {"BANNERSTREAM_KAFKA__SESSION_TIMEOUT_S": "6"},
@@ -46,7 +46,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         assert all(each.engine == "studio" for each in events)
         assert {(each.size, each.media_type) for each in events[0].renditions} >= {("970x250", "image/webp")}
 
-        letters = [stored.letter async for stored in deadletters.read(settings.kafka)]
+        letters = [stored.letter async for stored in dead_letters.read(settings.kafka)]
         key = requests[0].banner_key.encode()
         assert sorted((each.code, each.key, each.value, each.topic) for each in letters) == [
             ("malformed", key, b"\xff not json", topic),

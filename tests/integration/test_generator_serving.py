@@ -17,20 +17,20 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
-from broker.connection import client_options
-from broker.topics import create_topics
-from contracts.errors import ServiceUnavailable
-from contracts.messages import BannerReady, BannerRequest
-from generator.errors import ModelLost, OutOfMemory, PaintingFailed
-from generator.fakes import FakePainter
-from generator.metrics import GeneratorMetrics
-from generator.pipeline import Pipeline
-from generator.ports import SceneWish
-from generator.serving.health import Health
-from generator.serving.painting import PaintServer
-from generator.serving.supervised import SupervisedModel
-from generator.worker import GeneratorWorker
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.generator.errors import ModelLost, OutOfMemory, PaintingFailed
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.pipeline.fakes import FakePainter
+from bannerstream.generator.pipeline.pipeline import Pipeline
+from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.serving.paint_server import PaintServer
+from bannerstream.generator.serving.supervised import SupervisedModel
+from bannerstream.generator.worker.worker import GeneratorWorker
+from bannerstream.service.health import Health
+from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, ready_events, request_for
 from tests.unit.generator.conftest import Fakes
 
@@ -296,7 +296,7 @@ async def test_while_the_model_is_busy_requests_wait_in_kafka_and_the_queue_stay
 
 
 async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None:
-    from generator.serving.budget import ImageBudget
+    from bannerstream.generator.serving.budget import ImageBudget
 
     here = await shop()
     here.fakes.budget = ImageBudget(per_hour=8)  # four banners of two sizes

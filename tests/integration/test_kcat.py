@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiokafka import ConsumerRecord
 
-from contracts.deadletters import DeadLetter
-from settings import Settings
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.settings import Settings
 from tests.main_job import MainJob, ga4, now_ms, segment
 
 pytestmark = [

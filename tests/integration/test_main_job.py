@@ -12,13 +12,13 @@ from aiokafka import ConsumerRecord
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from contracts.codecs import decode
-from contracts.manifest import Manifest
-from contracts.messages import BannerReady
-from contracts.schema import json_schemas
-from contracts.sizes import SIZES
-from settings import Settings
-from storage.store import IMMUTABLE
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import BannerReady
+from bannerstream.contracts.schema import json_schemas
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.settings import Settings
+from bannerstream.storage.store import IMMUTABLE
 from tests.main_job import MainJob, StoredObject, ga4, segment
 
 pytestmark = pytest.mark.timeout(300)

@@ -18,14 +18,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
-from broker.connection import client_options
-from broker.topics import check_topics, create_topics, describe_topics, internal_topics, repartitioned_name
-from contracts.deadletters import DeadLetter
-from settings import Settings
-from streams.errors import Fenced
-from streams.metrics import StreamsMetrics
-from streams.repartition import Repartitioner, source_of
-from streams.topics import prepare_topics
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import check_topics, create_topics, describe_topics, internal_topics, repartitioned_name
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.settings import Settings
+from bannerstream.streams.errors import Fenced
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.repartition import Repartitioner, source_of
+from bannerstream.streams.topics import prepare_topics
 from tests.streams_worker import PATIENCE_S, until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
@@ -267,9 +267,9 @@ STUCK = """
 import asyncio
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
-from settings import load_settings
-from streams.metrics import StreamsMetrics
-from streams.repartition import Repartitioner
+from bannerstream.settings import load_settings
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.repartition import Repartitioner
 
 async def never(producer, offsets, group):
     await asyncio.Event().wait()

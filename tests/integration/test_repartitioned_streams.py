@@ -13,14 +13,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from broker.connection import client_options
-from broker.topics import describe_topics, repartitioned_name
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.keys import user_key
-from contracts.messages import Assignment
-from settings import Settings
-from streams.affinity import unpack
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.topics import describe_topics, repartitioned_name
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import unpack
 from tests.streams_worker import Shop, Worker, until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]

@@ -1,4 +1,4 @@
-"""What Bannerstream asks of any Kafka and any S3, asked of each server that local/ starts."""
+"""What Bannerstream asks of any Kafka and any S3, asked of each server that devservers/ starts."""
 
 import io
 import os
@@ -15,10 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error
 
-from local import Stack, why_unavailable
-from local.kafka_apache import ApacheKafka
-from local.stack import KafkaKind, S3Kind
-from settings.model import Settings
+from bannerstream.devservers import Stack, why_unavailable
+from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.stack import KafkaKind, S3Kind
+from bannerstream.settings.model import Settings
 
 DEADLINE_S = 20
 
@@ -152,9 +152,9 @@ async def test_data_outlives_a_restart_and_a_stop_leaves_nothing(kafka: KafkaKin
 
 PARENT = """
 import pathlib, signal, sys
-from local import Stack, why_unavailable
-from local.kafka_apache import ApacheKafka
-from local.stack import KafkaKind, S3Kind
+from bannerstream.devservers import Stack, why_unavailable
+from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.stack import KafkaKind, S3Kind
 stack = Stack("embedded", "embedded", data_dir=pathlib.Path(sys.argv[1]))
 stack.start()
 print(stack.kafka.process.pid, stack.s3.process.pid, flush=True)
@@ -180,7 +180,9 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
 def test_kafka_takes_a_cluster_id_that_looks_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if (reason := ApacheKafka.why_unavailable()) is not None:
         pytest.skip(reason)
-    monkeypatch.setattr("local.kafka_apache.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(range(15))))
+    monkeypatch.setattr(
+        "bannerstream.devservers.kafka_apache.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(range(15)))
+    )
     broker = ApacheKafka(tmp_path)
     try:
         broker.start()

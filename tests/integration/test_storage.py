@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
-from contracts.messages import Rendition
-from settings.model import Settings
-from storage import S3BannerStore
-from storage.errors import BucketMissing, ObjectMissing, WrongCredentials
-from storage.fakes import MemoryBannerStore
-from storage.pictures import encode_picture
+from bannerstream.contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
+from bannerstream.contracts.messages import Rendition
+from bannerstream.settings.model import Settings
+from bannerstream.storage import S3BannerStore
+from bannerstream.storage.errors import BucketMissing, ObjectMissing, WrongCredentials
+from bannerstream.storage.fakes import MemoryBannerStore
+from bannerstream.storage.pictures import encode_picture
 
 Store = S3BannerStore | MemoryBannerStore
 
@@ -175,7 +175,7 @@ def test_nothing_is_public(bucket: S3BannerStore, settings: Settings) -> None:
 
 
 def test_more_manifests_than_one_page_are_all_listed(bucket: S3BannerStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.store.PAGE", 3)
+    monkeypatch.setattr("bannerstream.storage.store.PAGE", 3)
     keys = [f"{n:064x}" for n in range(8)]
     for key in keys:
         bucket.put_manifest(manifest(key))

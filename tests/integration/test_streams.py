@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from broker.connection import client_options
-from broker.errors import TopicMismatch
-from broker.topics import create_topics, describe_topics
-from contracts.codecs import decode
-from contracts.deadletters import DeadLetter
-from contracts.keys import user_key
-from contracts.messages import Assignment, BannerRequest
-from settings import Settings
-from streams.affinity import unpack
-from streams.topics import prepare_topics
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.errors import TopicMismatch
+from bannerstream.broker.topics import create_topics, describe_topics
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import unpack
+from bannerstream.streams.topics import prepare_topics
 from tests.streams_worker import Shop, Worker, until
 from tests.unit.streams.shop import product
 

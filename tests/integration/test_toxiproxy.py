@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import ServerFailed
-from local.ports import LOOPBACK
-from local.toxiproxy import Toxiproxy
+from bannerstream.devservers.errors import ServerFailed
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.devservers.toxiproxy import Toxiproxy
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 

@@ -25,7 +25,7 @@ from work import (
     tell_first_record,
 )
 
-from streams.batching import Batch, BatchApp, Codec, InMemory, OnDisk, Partition
+from bannerstream.streams.batching import Batch, BatchApp, Codec, InMemory, OnDisk, Partition
 
 State = list[Any]
 """The offset, the scores, and in the last place the list of products."""

@@ -1,7 +1,7 @@
 """The sets of the studio, one file each. `SCENES` names them; a scene is a function from a `Stage` to a `Scene`."""
 
-from generator.studio.scene import Draw
-from generator.studio.scenes import (
+from bannerstream.generator.studio.scene import Draw
+from bannerstream.generator.studio.scenes import (
     bathroom,
     beach,
     desk,

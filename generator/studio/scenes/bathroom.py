@@ -2,12 +2,12 @@
 
 import math
 
-from generator.studio import surfaces, vessels
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import branch
-from generator.studio.interiors import leaf_shade, tiles, wall
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import disc, lit_rect
+from bannerstream.generator.studio import surfaces, vessels
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import branch
+from bannerstream.generator.studio.interiors import leaf_shade, tiles, wall
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import disc, lit_rect
 
 
 def draw(stage: Stage) -> Scene:

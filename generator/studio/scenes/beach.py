@@ -2,12 +2,12 @@
 
 import math
 
-from generator.studio import surfaces
-from generator.studio.bokeh import bokeh
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import palm
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, line, lit, path, rect
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.bokeh import bokeh
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import palm
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, line, lit, path, rect
 
 
 def draw(stage: Stage) -> Scene:

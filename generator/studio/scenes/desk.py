@@ -1,11 +1,11 @@
 """A desk by the wall: prints, books, a lamp, a plant, patches of window light."""
 
-from generator.studio import surfaces, vessels
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import potted
-from generator.studio.interiors import frame, table_lamp, wall, window, window_shade
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import lit_rect
+from bannerstream.generator.studio import surfaces, vessels
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import potted
+from bannerstream.generator.studio.interiors import frame, table_lamp, wall, window, window_shade
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import lit_rect
 
 
 def draw(stage: Stage) -> Scene:

@@ -2,13 +2,13 @@
 
 import math
 
-from generator.studio import surfaces, vessels
-from generator.studio.bokeh import bokeh
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import leaf, pine
-from generator.studio.interiors import wall
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, line, lit_disc
+from bannerstream.generator.studio import surfaces, vessels
+from bannerstream.generator.studio.bokeh import bokeh
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import leaf, pine
+from bannerstream.generator.studio.interiors import wall
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, line, lit_disc
 
 
 def draw(stage: Stage) -> Scene:

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from generator.studio import surfaces
-from generator.studio.bokeh import bokeh
-from generator.studio.colour import mix, shift
-from generator.studio.drift import drift
-from generator.studio.foliage import blossoms, bush, stems
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import disc
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.bokeh import bokeh
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.drift import drift
+from bannerstream.generator.studio.foliage import blossoms, bush, stems
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import disc
 
 
 def draw(stage: Stage) -> Scene:

@@ -1,10 +1,10 @@
 """A kitchen: glazed tiles, a shelf of stoneware, a counter of oak or marble."""
 
-from generator.studio import surfaces, vessels
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import potted
-from generator.studio.interiors import pendant, shelf, tiles, wall, window
-from generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio import surfaces, vessels
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import potted
+from bannerstream.generator.studio.interiors import pendant, shelf, tiles, wall, window
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
 
 
 def draw(stage: Stage) -> Scene:

@@ -1,10 +1,10 @@
 """Winter: firs under snow, hills in the haze, drifts in front, flakes in the air."""
 
-from generator.studio import surfaces
-from generator.studio.colour import mix, shift
-from generator.studio.foliage import pine
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, path
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.foliage import pine
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, path
 
 
 def draw(stage: Stage) -> Scene:

@@ -1,10 +1,10 @@
 """A stadium: floodlights, stands full of people far away, turf or track in front."""
 
-from generator.studio import surfaces
-from generator.studio.colour import mix, shift
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, line, path, rect
-from generator.studio.view import View
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, line, path, rect
+from bannerstream.generator.studio.view import View
 
 
 def draw(stage: Stage) -> Scene:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from generator.studio import surfaces
-from generator.studio.colour import mix, shift
-from generator.studio.drift import drift
-from generator.studio.foliage import leaf, pine
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, path
+from bannerstream.generator.studio import surfaces
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.drift import drift
+from bannerstream.generator.studio.foliage import leaf, pine
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, path
 
 
 def draw(stage: Stage) -> Scene:

@@ -1,11 +1,11 @@
 """A workshop: brick or boards, tools on the wall, filament bulbs, a worn bench."""
 
-from generator.studio import surfaces, vessels
-from generator.studio.colour import mix, shift
-from generator.studio.interiors import pendant, tiles, wall, window
-from generator.studio.palette import Tones
-from generator.studio.scene import Layer, Scene, Stage
-from generator.studio.shapes import d, disc, line, lit_rect, rect
+from bannerstream.generator.studio import surfaces, vessels
+from bannerstream.generator.studio.colour import mix, shift
+from bannerstream.generator.studio.interiors import pendant, tiles, wall, window
+from bannerstream.generator.studio.palette import Tones
+from bannerstream.generator.studio.scene import Layer, Scene, Stage
+from bannerstream.generator.studio.shapes import d, disc, line, lit_rect, rect
 
 
 def draw(stage: Stage) -> Scene:

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from broker.publishing import Publisher
-from broker.topics import create_topics
-from contracts.topics import Topics
-from settings.model import KafkaSettings, Settings
+from bannerstream.broker.publisher import Publisher
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.model import KafkaSettings, Settings
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from broker.compacted import CompactedView, read_compacted
-from broker.errors import MessageTooLarge, TopicMissing
-from broker.publishing import Outgoing, Publisher
-from contracts.cloudevents import CloudEvent
-from contracts.codecs import decode
-from contracts.messages import Assignment
-from contracts.topics import Topics
-from settings.model import KafkaSettings
+from bannerstream.broker.compacted_view import CompactedView, read_compacted
+from bannerstream.broker.errors import MessageTooLarge, TopicMissing
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.messages import Assignment
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.model import KafkaSettings
 
 
 def assignment(epoch: int, user: str = "ab" * 16) -> Assignment:

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from broker.deadletters import REPLAY_BATCH, Replayed, publish, read, replay
-from broker.errors import TopicMissing
-from broker.publishing import Publisher
-from contracts.deadletters import DeadLetter
-from contracts.topics import Topics
-from settings.model import KafkaSettings
+from bannerstream.broker.dead_letters import REPLAY_BATCH, Replayed, publish, read, replay
+from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.publisher import Publisher
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.model import KafkaSettings
 
 
 def letter(number: int, topic: str, code: str = "malformed", value: bytes | None = None) -> DeadLetter:

@@ -5,10 +5,10 @@ import os
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from broker.connection import client_options
-from broker.errors import MessageTooLarge
-from broker.publishing import Publisher
-from settings import Settings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import Publisher
+from bannerstream.settings import Settings
 
 
 async def test_after_a_message_that_is_too_large_the_next_is_taken(settings: Settings, fresh_name: str) -> None:

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from broker.replay import Sent, replay
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from contracts.topics import Topics
-from settings.model import KafkaSettings
+from bannerstream.broker.replay import Sent, replay
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.model import KafkaSettings
 
 
 async def values(kafka: KafkaSettings, topic: str, count: int) -> list[tuple[bytes | None, bytes]]:

@@ -3,11 +3,11 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from broker.connection import client_options
-from broker.errors import TopicMismatch, TopicMissing
-from broker.topics import changelog_name, check_topics, create_topics, describe_topics
-from contracts.errors import ConfigurationError
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.errors import TopicMismatch, TopicMissing
+from bannerstream.broker.topics import changelog_name, check_topics, create_topics, describe_topics
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.settings.model import KafkaSettings
 
 
 async def make(kafka: KafkaSettings, name: str, partitions: int, cleanup: str) -> None:

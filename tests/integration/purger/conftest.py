@@ -9,13 +9,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from edge.cdn.nginx import Nginx as NginxPurger
-from edge.cdn.ports import Purger
-from edge.cdn.varnish import Varnish as VarnishPurger
-from local.fronts import Front
-from local.nginx import nginx_cache
-from local.varnish import varnish_cache
-from tests.integration.cdn.origin import Origin, origin
+from bannerstream.devservers.fronts import Front
+from bannerstream.devservers.nginx import nginx_cache
+from bannerstream.devservers.varnish import varnish_cache
+from bannerstream.purger.nginx import Nginx as NginxPurger
+from bannerstream.purger.ports import Purger
+from bannerstream.purger.varnish import Varnish as VarnishPurger
+from tests.integration.purger.origin import Origin, origin
 
 TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
 SIZE = "970x250"

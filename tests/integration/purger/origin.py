@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from local.ports import LOOPBACK
+from bannerstream.devservers.ports import LOOPBACK
 
 MAX_AGE = "public, s-maxage=600"
 IMMUTABLE = "public, max-age=31536000, immutable"

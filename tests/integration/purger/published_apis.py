@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from local.ports import LOOPBACK
+from bannerstream.devservers.ports import LOOPBACK
 
 TOKEN = "a-token-with-the-right-to-purge"
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

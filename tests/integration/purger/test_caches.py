@@ -6,15 +6,15 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.nginx import Nginx as NginxPurger
-from edge.cdn.ports import Call, Misconfigured, Purger
-from edge.cdn.sending import Sender
-from edge.cdn.staleness import Origin as Record
-from edge.cdn.staleness import Stale
-from edge.cdn.varnish import Varnish as VarnishPurger
-from tests.integration.cdn.conftest import PATIENCE_S, SIZE, Cache, until
-from tests.integration.cdn.origin import Origin
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.nginx import Nginx as NginxPurger
+from bannerstream.purger.ports import Call, Misconfigured, Purger
+from bannerstream.purger.sender import Sender
+from bannerstream.purger.staleness import Origin as Record
+from bannerstream.purger.staleness import Stale
+from bannerstream.purger.varnish import Varnish as VarnishPurger
+from tests.integration.purger.conftest import PATIENCE_S, SIZE, Cache, until
+from tests.integration.purger.origin import Origin
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 

@@ -12,18 +12,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from broker.publishing import Outgoing, Publisher
-from broker.topics import create_topics
-from local.fronts import Front
-from local.nginx import nginx_cache
-from local.ports import LOOPBACK, free_port
-from local.process import ChildProcess
-from local.stack import environment_of
-from local.varnish import varnish_cache
-from settings import Settings
-from storage import S3BannerStore
-from tests.integration.cdn.conftest import PATIENCE_S, TOKEN, until
-from tests.integration.cdn.test_purger import ANNA, BEN, LAMP, MUG, announcement, assignment
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.broker.topics import create_topics
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.fronts import Front
+from bannerstream.devservers.nginx import nginx_cache
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.stack import environment_of
+from bannerstream.devservers.varnish import varnish_cache
+from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
+from tests.integration.purger.conftest import PATIENCE_S, TOKEN, until
+from tests.integration.purger.test_purger import ANNA, BEN, LAMP, MUG, announcement, assignment
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.pairs("embedded")]
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge.cdn.choosing import purger_of
-from edge.cdn.errors import Stopped
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.ports import Purger
-from edge.cdn.sending import Sender
-from edge.cdn.staleness import Origin, Stale, tags
-from settings import CdnSettings
-from tests.integration.cdn.conftest import until
-from tests.integration.cdn.published_apis import (
+from bannerstream.purger.errors import Stopped
+from bannerstream.purger.factory import purger_of
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.ports import Purger
+from bannerstream.purger.sender import Sender
+from bannerstream.purger.staleness import Origin, Stale, tags
+from bannerstream.settings import CdnSettings
+from tests.integration.purger.conftest import until
+from tests.integration.purger.published_apis import (
     ACCESS_KEY,
     DISTRIBUTION,
     SECRET_KEY,

@@ -10,18 +10,18 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
-from broker import deadletters
-from broker.connection import client_options
-from broker.publishing import Outgoing, Publisher
-from broker.topics import create_topics
-from contracts.codecs import encode
-from edge.cdn.choosing import purger_of
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.worker import PurgeWorker
-from settings import CdnSettings, Settings
-from tests.integration.cdn.conftest import until
-from tests.integration.cdn.published_apis import SERVICE, TOKEN, PublishedApi, fastly, served
-from tests.unit.edge.cdn import messages
+from bannerstream.broker import dead_letters
+from bannerstream.broker.connection import client_options
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.broker.topics import create_topics
+from bannerstream.contracts.codecs import encode
+from bannerstream.purger.factory import purger_of
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.worker import PurgeWorker
+from bannerstream.settings import CdnSettings, Settings
+from tests.integration.purger.conftest import until
+from tests.integration.purger.published_apis import SERVICE, TOKEN, PublishedApi, fastly, served
+from tests.unit.purger import messages
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache")]
 
@@ -191,7 +191,7 @@ async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letter
             return purger.registry.get_sample_value("bannerstream_cdn_refused_total", {"code": code}) or 0
 
         await until(lambda: (letters_of("malformed"), letters_of("purge_refused")) == (2, 1))
-    letters = [stored.letter async for stored in deadletters.read(shop.settings.kafka)]
+    letters = [stored.letter async for stored in dead_letters.read(shop.settings.kafka)]
     assert sorted((each.code, each.topic, each.key, each.value) for each in letters) == [
         ("malformed", table.assignments.name, ANNA.encode(), None),
         ("malformed", table.ready.name, b"not a banner key", None),
@@ -199,7 +199,7 @@ async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letter
     ]
     (refusal,) = (each for each in letters if each.code == "purge_refused")
     assert "no such tag" in refusal.reason
-    replayed = await deadletters.replay(shop.settings.kafka, shop.publisher)
+    replayed = await dead_letters.replay(shop.settings.kafka, shop.publisher)
     assert (replayed.replayed, replayed.truncated) == (0, 3), "an old assignment must not come behind newer ones"
 
 

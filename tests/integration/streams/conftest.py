@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from local.kafka_apache import ApacheKafka
+from bannerstream.devservers.kafka_apache import ApacheKafka
 
 MakeTopic = Callable[..., Awaitable[str]]
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.batching.producing import BulkProducer, Record, Write
+from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
 from tests.integration.streams.conftest import records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]

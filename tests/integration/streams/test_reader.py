@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
-from streams.batching.reader import ChangelogReader
-from streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.changelog_reader import ChangelogReader
+from bannerstream.streams.batching.store import Codec, InMemory, Partitions
 from tests.integration.streams.conftest import PATIENCE_S, records_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]

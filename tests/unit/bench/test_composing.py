@@ -1,7 +1,7 @@
 import json
 
+from bannerstream.contracts.sizes import SIZES
 from bench import composing
-from contracts.sizes import SIZES
 
 
 def test_prints_one_line_per_stage_and_the_stages_make_up_the_whole(capsys):

@@ -2,13 +2,13 @@ from statistics import fmean
 
 import pytest
 
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.keys import user_key
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import unpack
 from bench.arena import resting
 from bench.arena.events import PARTITIONS, Workload, draw, partition_of, poisoned, records
-from contracts.errors import InvalidRecord
-from contracts.inputs import decode_event
-from contracts.keys import user_key
-from settings import Settings
-from streams.affinity import unpack
 
 NOW = 1_790_000_000_000
 

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.streams.affinity import KIND_WEIGHTS
 from bench import streams
 from bench.arena import shop, systems
 from bench.arena.audit import latest_states, what_differs
 from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, draw, records
 from bench.arena.offline import expected_states
-from contracts.inputs import decode_event
-from streams.affinity import KIND_WEIGHTS
 
 START_MS = 1_790_000_000_000
 EVENTS = 4_000

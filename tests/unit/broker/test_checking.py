@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.checking import EXCERPT_CHARACTERS, Check, check_records, excerpt
-from broker.sampling import codecs_of
-from contracts.inputs import read_connect
+from bannerstream.broker.record_check import EXCERPT_CHARACTERS, Check, check_records, excerpt
+from bannerstream.broker.topic_sample import codecs_of
+from bannerstream.contracts.inputs import read_connect
 
 NOW = 1_769_860_800_000
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import IncompatibleBrokerVersion, UnsupportedVersionError
 
-from broker import topics
-from settings.model import KafkaSettings
+from bannerstream.broker import topics
+from bannerstream.settings.model import KafkaSettings
 
 
 class Admin:

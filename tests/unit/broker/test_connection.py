@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from broker.connection import broker_errors, client_options, ssl_context
-from broker.errors import MessageTooLarge
-from broker.publishing import Publisher
-from broker.topics import check_topics
-from contracts.errors import BannerstreamError, ConfigurationError, ServiceUnavailable
-from settings.model import KafkaSettings
+from bannerstream.broker.connection import broker_errors, client_options, ssl_context
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import Publisher
+from bannerstream.broker.topics import check_topics
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, ServiceUnavailable
+from bannerstream.settings.model import KafkaSettings
 
 
 def tls(**more: Any) -> KafkaSettings:

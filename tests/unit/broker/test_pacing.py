@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker.pacing import PAUSE_S, QUICK_S, pace
+from bannerstream.broker.empty_fetches import PAUSE_S, QUICK_S, pace
 
 
 class Fetcher:
@@ -44,13 +44,13 @@ async def test_an_empty_answer_at_once_is_followed_by_a_pause() -> None:
 async def test_records_and_parked_answers_are_passed_on_without_a_pause(
     takes_s: float, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.pacing.PAUSE_S", 3600)
+    monkeypatch.setattr("bannerstream.broker.empty_fetches.PAUSE_S", 3600)
     async with asyncio.timeout(30):
         await paused_s(Fetcher(takes_s, found=found))
 
 
 async def test_closing_in_a_pause_ends_the_fetch_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broker.pacing.PAUSE_S", 3600)
+    monkeypatch.setattr("bannerstream.broker.empty_fetches.PAUSE_S", 3600)
     fetcher = Fetcher(0, found=False)
     pace(Consumer(fetcher))  # type: ignore[arg-type]  # only its fetcher matters
     fetching = asyncio.create_task(fetcher._proc_fetch_request("assignment", 0, "request"))

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from broker.errors import MessageTooLarge
-from broker.publishing import Outgoing, Publisher
-from contracts.errors import ServiceUnavailable
-from settings import Settings
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.settings import Settings
 
 
 class Producer:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
-from contracts.errors import ConfigurationError
-from contracts.inputs import decode_event
+from bannerstream.broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import decode_event
 
 NOW = 1_800_000_000_000
 

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.loading import changes
-from contracts.catalog import Product, with_rev
+from bannerstream.catalog.loader import changes
+from bannerstream.contracts.catalog import Product, with_rev
 
 
 def product(name: str, title: str) -> Product:

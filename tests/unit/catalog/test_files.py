@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import CatalogueInvalid, read_catalogue
+from bannerstream.catalog import CatalogueInvalid, read_catalogue
 from tests.unit.catalog.folders import COHORTS, product, write_folder
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog import CatalogueInvalid, check, read_catalogue
-from catalog.pictures import store_pictures
-from storage.errors import StoreUnavailable
-from storage.fakes import MemoryBannerStore
+from bannerstream.catalog import CatalogueInvalid, check, read_catalogue
+from bannerstream.catalog.pictures import store_pictures
+from bannerstream.storage.errors import StoreUnavailable
+from bannerstream.storage.fakes import MemoryBannerStore
 from tests.unit.catalog.folders import product, write_folder
 from tests.unit.storage.photographs import photograph
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run_command
-from contracts.codecs import decode
-from contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
-from contracts.messages import Rendition
-from storage.fakes import MemoryBannerStore
+from bannerstream.cli.main import run_command
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
+from bannerstream.contracts.messages import Rendition
+from bannerstream.storage.fakes import MemoryBannerStore
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryBannerStore:
     monkeypatch.chdir(tmp_path)
     memory = MemoryBannerStore()
-    monkeypatch.setattr("cli.banners.S3BannerStore", lambda _: memory)
+    monkeypatch.setattr("bannerstream.cli.banners.S3BannerStore", lambda _: memory)
     return memory
 
 

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from cli import console, main
-from cli.console import plain, show_rows
-from contracts.errors import ConfigurationError
+from bannerstream.cli import console, main
+from bannerstream.cli.console import plain, show_rows
+from bannerstream.contracts.errors import ConfigurationError
 
 HOSTILE = "a \x1b]0;owned\x07 `call` [red]x[/red]\r\nnext"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run_command
+from bannerstream.cli.main import run_command
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run_command
+from bannerstream.cli.main import run_command
 
 NOBODY = "127.0.0.1:1"
 """Port 1 (tcpmux): nothing listens there."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli.main import run_command
+from bannerstream.cli.main import run_command
 
 PRODUCT, COHORT = "mug-stoneware-terracotta", "calm-home"
 
 BROKEN_PAINTER = """
-from generator.errors import PaintingFailed
+from bannerstream.generator.errors import PaintingFailed
 
 class Broken:
     def __init__(self, settings):

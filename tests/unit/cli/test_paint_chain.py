@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cli.main import run_command
+from bannerstream.cli.main import run_command
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -43,7 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_describer() -> Iterator[None]:
     """Load SmolLM2 once for every command: it is the same model, and half a minute's reading."""
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.describers import transformers
+    from bannerstream.generator.describers import transformers
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transformers, "TransformersDescriber", functools.cache(transformers.TransformersDescriber))

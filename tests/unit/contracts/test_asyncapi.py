@@ -7,10 +7,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contracts.asyncapi import asyncapi_document
-from contracts.cloudevents import CloudEvent
-from contracts.deadletters import DeadLetter
-from contracts.topics import Topics
+from bannerstream.contracts.asyncapi import asyncapi_document
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.topics import Topics
 
 OFFICIAL = json.loads(gzip.decompress((Path(__file__).parent / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
 TOPICS = Topics().renamed({"clicks": "shop.clicks"})

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import InvalidRecord
-from contracts.inputs import PlainEvent, Source, bulk, decode_event, decode_events
-from contracts.interactions import Interaction
-from contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.inputs import PlainEvent, Source, bulk, decode_event, decode_events
+from bannerstream.contracts.interactions import Interaction
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 
 NOW = 1_769_860_800_000
 LIMITS = {"max_future_ms": 300_000, "max_age_ms": 400 * 86_400_000}

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.cloudevents import CloudEvent, Envelopes
-from contracts.times import MAX_EPOCH_MS, epoch_ms
-from contracts.topics import Topics
+from bannerstream.contracts.cloudevents import CloudEvent, Envelopes
+from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
+from bannerstream.contracts.topics import Topics
 
 
 def test_headers_are_those_of_the_binary_mode() -> None:

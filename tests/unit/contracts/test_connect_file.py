@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from contracts.inputs import connect as module
-from contracts.inputs import read_connect
-from contracts.interactions import InteractionKind
-from settings import InputSettings, input_forms
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import connect as module
+from bannerstream.contracts.inputs import read_connect
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.settings import InputSettings, input_forms
 
 WHOLE = """
 [clicks]

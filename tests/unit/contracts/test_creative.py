@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from contracts.creative import CREATIVES, HEADLINES, SCENE_STYLES, TEMPLATES, Creative, creative_of
-from contracts.scalars import Variant
+from bannerstream.contracts.scalars import Variant
+from bannerstream.contracts.variants import CREATIVES, HEADLINES, SCENE_STYLES, TEMPLATES, Creative, creative_of
 
 
 def test_every_choice_has_its_own_name_that_a_message_may_carry() -> None:

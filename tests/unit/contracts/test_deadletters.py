@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.deadletters import MAX_KEPT_BYTES, MAX_KEPT_KEY_BYTES, MAX_REASON_BYTES, DeadLetter
+from bannerstream.contracts.dead_letter import MAX_KEPT_BYTES, MAX_KEPT_KEY_BYTES, MAX_REASON_BYTES, DeadLetter
 
 _lengths = st.sampled_from([0, 1, MAX_KEPT_KEY_BYTES, MAX_KEPT_KEY_BYTES + 1, MAX_KEPT_BYTES, MAX_KEPT_BYTES + 1])
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import MalformedRecord, UnsupportedEvent
-from contracts.inputs import InputFormat, Source, decode_event
-from contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.errors import MalformedRecord, UnsupportedEvent
+from bannerstream.contracts.inputs import InputFormat, Source, decode_event
+from bannerstream.contracts.interactions import Interaction, InteractionKind
 
 NOW = 1_769_860_800_000
 

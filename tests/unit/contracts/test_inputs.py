@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts.errors import ImplausibleTime, InvalidRecord, MalformedRecord, OversizedRecord
-from contracts.inputs import InputFormat, Source, decode_event
-from contracts.interactions import Interaction, InteractionKind
-from contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.contracts.errors import ImplausibleTime, InvalidRecord, MalformedRecord, OversizedRecord
+from bannerstream.contracts.inputs import InputFormat, Source, decode_event
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 
 NOW = 1_769_860_800_000
 DAY_MS = 86_400_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.inputs.jsonpath import JsonPath
+from bannerstream.contracts.inputs.jsonpath import JsonPath
 
 STORE = {
     "store": {"book": [{"author": "Rees"}, {"author": "Waugh"}, {"title": "no author"}], "bicycle": {"color": "red"}},

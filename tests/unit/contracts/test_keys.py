@@ -6,12 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalog import Cohort, Favourite, Price, Product, content_rev, with_rev
-from contracts.codecs import canonical_json, decode
-from contracts.errors import ConfigurationError, MalformedRecord
-from contracts.keys import banner_key, blob_object_key, description_object_key, manifest_object_key, user_key
-from contracts.messages import Assignment
-from contracts.scalars import BannerKey, ObjectKey, UserKey
+from bannerstream.contracts.catalog import Cohort, Favourite, Price, Product, content_rev, with_rev
+from bannerstream.contracts.codecs import canonical_json, decode
+from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
+from bannerstream.contracts.keys import (
+    banner_key,
+    blob_object_key,
+    description_object_key,
+    manifest_object_key,
+    user_key,
+)
+from bannerstream.contracts.messages import Assignment
+from bannerstream.contracts.scalars import BannerKey, ObjectKey, UserKey
 
 PRODUCT = with_rev(Product(product_id="mug-3", title="A mug", category="mugs", cohorts={"calm": 1.0, "bold": 0.5}))
 COHORT = with_rev(Cohort(cohort_id="calm", name="Calm", mood=("quiet",), palette=("#ffffff", "#888888", "#000000")))

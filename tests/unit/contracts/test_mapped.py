@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import IgnoredEvent, ImplausibleTime, InvalidRecord, MalformedRecord, UnsupportedEvent
-from contracts.inputs import EventMapping, Source, decode_event, read_connect
-from contracts.interactions import Interaction, InteractionKind
+from bannerstream.contracts.errors import (
+    IgnoredEvent,
+    ImplausibleTime,
+    InvalidRecord,
+    MalformedRecord,
+    UnsupportedEvent,
+)
+from bannerstream.contracts.inputs import EventMapping, Source, decode_event, read_connect
+from bannerstream.contracts.interactions import Interaction, InteractionKind
 
 NOW = 1_769_860_800_000
 CONNECT = """

@@ -3,8 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts import catalog, scalars
-from contracts.inputs import strict
+from bannerstream.contracts import catalog, scalars
+from bannerstream.contracts.inputs import strict
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.codecs import decode
-from contracts.errors import InvalidRecord, MalformedRecord
-from contracts.inputs import decode_event
-from contracts.schema import MESSAGES, json_schemas
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.errors import InvalidRecord, MalformedRecord
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.schema import MESSAGES, json_schemas
 from tests.unit.contracts.strategies import messages
 from tests.unit.contracts.test_inputs import EXPORTED, GA4, NATIVE, SEGMENT
 

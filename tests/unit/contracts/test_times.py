@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.times import MAX_EPOCH_MS, epoch_ms
+from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from demo.example import CATALOGUE, SESSION
-from demo.session import DemoOptions, run_demo
-from local.stack import Stack
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.demo.example_shop import CATALOGUE, SESSION
+from bannerstream.demo.session import DemoOptions, run_demo
+from bannerstream.devservers.stack import Stack
 
 
 class Reached(Exception):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.catalog import Cohort, Product
-from contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
-from contracts.messages import Assignment, Rendition
-from demo.page import PageContent, write_page
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.manifest import BannerCopy, Description, GateScore, Manifest, Provenance
+from bannerstream.contracts.messages import Assignment, Rendition
+from bannerstream.demo.page import PageContent, write_page
 
 KEY = "ab" * 32
 NASTY = "<script>alert('mug')</script>"

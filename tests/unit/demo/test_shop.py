@@ -2,12 +2,12 @@
 
 import pytest
 
-from catalog.files import read_catalogue
-from contracts.messages import Assignment
-from demo.example import CATALOGUE
-from demo.shop.goods import Goods, money, picture_webp, short_title
-from demo.shop.reasons import shares, why
-from streams.affinity.state import UserState
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.messages import Assignment
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.demo.shop.goods import Goods, money, picture_webp, short_title
+from bannerstream.demo.shop.reasons import shares, why
+from bannerstream.streams.affinity.state import UserState
 
 GOODS = Goods(read_catalogue(CATALOGUE))
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalog import Cohort, Product
-from contracts.messages import BannerReady, BannerRequest
-from demo.errors import DemoIncomplete
-from demo.summary import percentile, summarise
-from demo.watching import Observed
+from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.demo.errors import DemoIncomplete
+from bannerstream.demo.summary import percentile, summarise
+from bannerstream.demo.watcher import Observed
 
 PRODUCT = Product(product_id="mug", title="Mug", category="kitchen", cohorts={"home": 1.0})
 COHORT = Cohort(cohort_id="home", name="Home", mood=("calm",), palette=("#ffffff", "#cccccc", "#884422"))

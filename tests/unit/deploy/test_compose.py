@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-import cli.run
-from settings.model import Settings
+import bannerstream.cli.run
+from bannerstream.settings.model import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -117,7 +117,9 @@ def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> S
 
 def test_each_service_runs_the_command_of_its_name() -> None:
     assert {name: SERVICES[name]["command"] for name in RUNNING} == {name: ["run", name] for name in RUNNING}
-    assert {*RUNNING} == {each.callback.__name__ for each in cli.run.app.registered_commands if each.callback}
+    assert {*RUNNING} == {
+        each.callback.__name__ for each in bannerstream.cli.run.app.registered_commands if each.callback
+    }
 
 
 @pytest.mark.parametrize("name", OURS)

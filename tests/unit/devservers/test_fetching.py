@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local import go_tools, kafka_apache
-from local.errors import ServerFailed, ServerMissing
-from local.go_tools import GoTool
+from bannerstream.devservers import go_tools, kafka_apache
+from bannerstream.devservers.errors import ServerFailed, ServerMissing
+from bannerstream.devservers.go_tools import GoTool
 
 TOOL = GoTool("banner-tool", "example.org/banner-tool", "v1.2.3", takes="a moment")
 Install = Callable[[str, str], None]

@@ -1,6 +1,6 @@
 import socket
 
-from local.ports import LOOPBACK, free_ports
+from bannerstream.devservers.ports import LOOPBACK, free_ports
 
 
 def test_free_ports_differ_and_can_be_listened_on() -> None:

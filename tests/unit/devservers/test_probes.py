@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from local.ports import LOOPBACK, free_port
-from local.probes import http_answers, kafka_answers
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.probes import http_answers, kafka_answers
 
 
 @contextmanager

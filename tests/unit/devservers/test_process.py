@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import ServerFailed
-from local.process import ChildProcess
+from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.devservers.errors import ServerFailed
 
 
 def python(script: str, tmp_path: Path, **options: object) -> ChildProcess:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from local import ServerMissing, Stack, environment_of
-from local.kafka_embedded import EmbeddedKafka
-from settings.sources import load_settings
+from bannerstream.devservers import ServerMissing, Stack, environment_of
+from bannerstream.devservers.kafka_embedded import EmbeddedKafka
+from bannerstream.settings.sources import load_settings
 
 
 def test_the_environment_and_the_overrides_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from streams.batching.__main__ import replaced_table
-from streams.batching.app import QUEUED_BATCHES
-from streams.batching.ledger import FLUSH_SLICE, MAX_WAITING
-from streams.batching.pins import REPLACED, TESTED
-from streams.batching.records import MAX_BATCH
-from streams.batching.store import MAX_WARM
+from bannerstream.streams.batching.__main__ import replaced_table
+from bannerstream.streams.batching.app import QUEUED_BATCHES
+from bannerstream.streams.batching.checkpointer import FLUSH_SLICE, MAX_WAITING
+from bannerstream.streams.batching.compat import REPLACED, TESTED
+from bannerstream.streams.batching.records import MAX_BATCH
+from bannerstream.streams.batching.store import MAX_WARM
 
 PAGE = (Path(__file__).parents[3] / "docs/batching.md").read_text()
 
@@ -16,7 +16,9 @@ PAGE = (Path(__file__).parents[3] / "docs/batching.md").read_text()
 def test_the_table_of_replaced_methods_is_up_to_date() -> None:
     table = replaced_table()
     assert len(table.splitlines()) == len(REPLACED) + 2
-    assert table in PAGE, f"run: .venv/bin/python -m streams.batching, and put what it prints into the page:\n{table}"
+    assert table in PAGE, (
+        f"run: .venv/bin/python -m bannerstream.streams.batching, and put what it prints into the page:\n{table}"
+    )
 
 
 def test_the_page_names_the_tested_versions() -> None:

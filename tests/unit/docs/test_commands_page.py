@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.main import app
-from cli.reference import commands_reference, leaves
+from bannerstream.cli.main import app
+from bannerstream.cli.reference import commands_reference, leaves
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = {path for path, _ in leaves("bannerstream", typer.main.get_command(app))}

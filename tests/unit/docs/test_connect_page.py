@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.files import read_catalogue
-from contracts.inputs import decode_event, read_connect
-from demo.example import CATALOGUE
-from settings import load_settings
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.inputs import decode_event, read_connect
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.settings import load_settings
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/connect.md").read_text()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from settings.reference import settings_reference
+from bannerstream.settings.reference import settings_reference
 
 PAGE = Path(__file__).parents[3] / "docs/settings.md"
 

@@ -10,13 +10,13 @@ import httpx
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from contracts.keys import blob_object_key
-from contracts.messages import Assignment, BannerReady, Rendition
-from edge.app import create_app
-from edge.fakes import MemorySink
-from edge.state import Edge
-from settings import Settings
-from storage.fakes import MemoryBannerStore
+from bannerstream.contracts.keys import blob_object_key
+from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
+from bannerstream.edge.app import create_app
+from bannerstream.edge.fakes import MemorySink
+from bannerstream.edge.state import Edge
+from bannerstream.settings import Settings
+from bannerstream.storage.fakes import MemoryBannerStore
 
 ORIGIN = "http://edge.test"
 WEBP = "image/webp"

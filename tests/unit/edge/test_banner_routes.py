@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.state import Edge
+from bannerstream.edge.state import Edge
 from tests.unit.edge.nodes import Node, running_node
 
 
@@ -31,8 +31,8 @@ async def test_a_visitor_sees_their_banner(node: Node) -> None:
 
 
 async def test_sizes_of_one_aspect_share_a_srcset(node: Node) -> None:
-    from contracts.keys import blob_object_key
-    from contracts.messages import Rendition
+    from bannerstream.contracts.keys import blob_object_key
+    from bannerstream.contracts.messages import Rendition
 
     renditions = tuple(
         Rendition(
@@ -119,7 +119,7 @@ async def test_an_address_of_very_many_fields_is_refused(node: Node, path: str) 
 
 
 async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
-    from edge.showing import Card
+    from bannerstream.edge.resolver import Card
 
     node.announce("a")
     node.assign(1, "a")

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from contracts.sizes import SIZES
-from edge.banners import banner_of
-from edge.defaults import default_banner
-from edge.errors import NotAllowed, Stale
-from edge.feedback import REMEMBERED, Delivery, FeedbackTokens, OnceOnly, feedback_rate
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.edge.banner_facts import banner_of
+from bannerstream.edge.defaults import default_banner
+from bannerstream.edge.errors import NotAllowed, Stale
+from bannerstream.edge.feedback import REMEMBERED, Delivery, FeedbackTokens, OnceOnly, feedback_rate
 from tests.unit.edge.nodes import ready
 
 USER = "0f" * 16

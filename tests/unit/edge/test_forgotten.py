@@ -1,6 +1,6 @@
 """What `erase --wait` says of edge nodes."""
 
-from edge.forgotten import look
+from bannerstream.edge.erasure_check import look
 
 
 async def test_where_no_node_is_named_the_report_says_that_none_was_asked() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge import limits
-from edge.limits import RateLimit, address_of
+from bannerstream.edge import rate_limit
+from bannerstream.edge.rate_limit import RateLimit, address_of
 
 
 class Clock:
@@ -33,7 +33,7 @@ def test_a_refused_request_takes_nothing() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "REMEMBERED", 10)
+    monkeypatch.setattr(rate_limit, "REMEMBERED", 10)
     limit = RateLimit(1, 1, now=Clock())
     for number in range(1000):
         limit.wait_s(f"{number}")

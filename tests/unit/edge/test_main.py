@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from edge.main import listening
-from local.ports import LOOPBACK
-from settings import EdgeSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.edge.main import listening
+from bannerstream.settings import EdgeSettings
 
 
 def test_answers_are_sent_at_once_whichever_event_loop_runs() -> None:

@@ -7,11 +7,11 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge import pictures as pictures_module
-from edge.errors import NothingThere, Overloaded
-from edge.metrics import EdgeMetrics
-from edge.pictures import Pictures, byte_range
-from storage.fakes import MemoryBannerStore
+from bannerstream.edge import pictures as pictures_module
+from bannerstream.edge.errors import NothingThere, Overloaded
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.pictures import Pictures, byte_range
+from bannerstream.storage.fakes import MemoryBannerStore
 from tests.unit.edge.nodes import Node
 
 CONTENT = bytes(range(256)) * 4

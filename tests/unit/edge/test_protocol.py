@@ -11,8 +11,8 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from edge.protocol import PatientProtocol
-from local.ports import LOOPBACK
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.edge.protocol import PatientProtocol
 from tests.unit.edge.nodes import PATIENCE_S, until
 
 LARGE = 8 << 20

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from contracts.codecs import decode
-from contracts.errors import ConfigurationError
-from contracts.inputs import decode_event
-from contracts.interactions import InteractionKind
-from contracts.messages import Feedback
-from contracts.times import rfc3339
-from edge.intake import check_formats
-from settings import Settings
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.contracts.messages import Feedback
+from bannerstream.contracts.times import rfc3339
+from bannerstream.edge.intake import check_formats
+from bannerstream.settings import Settings
 from tests.unit.edge.nodes import Node, running_node, until
 
 

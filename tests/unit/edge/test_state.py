@@ -6,15 +6,15 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from broker.publishing import Outgoing
-from contracts.errors import ServiceUnavailable
-from edge.errors import Overloaded
-from edge.fakes import MemorySink
-from edge.metrics import EdgeMetrics
-from edge.outbox import Outbox
-from edge.state import Edge
-from settings import Settings
-from storage.fakes import MemoryBannerStore
+from bannerstream.broker.publisher import Outgoing
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.edge.errors import Overloaded
+from bannerstream.edge.fakes import MemorySink
+from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.outbox import Outbox
+from bannerstream.edge.state import Edge
+from bannerstream.settings import Settings
+from bannerstream.storage.fakes import MemoryBannerStore
 from tests.unit.edge.nodes import PATIENCE_S, until
 
 RECORD = Outgoing("clicks", b"ada", b"{}", [])

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from contracts.codecs import encode
-from edge.live import Connection
-from edge.stream import EventStream
+from bannerstream.contracts.codecs import encode
+from bannerstream.edge.connections import Connection
+from bannerstream.edge.event_stream import EventStream
 from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, ready, running_node, until
 
 

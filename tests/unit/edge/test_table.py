@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.table import BannerTable, VisitorTable
+from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from tests.unit.edge.nodes import assignment, ready
 
 USERS = [f"{number:032x}" for number in (0, 1, 2**127, 2**128 - 1)]

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from contracts.errors import ConfigurationError
-from contracts.keys import user_key
-from edge.errors import NotWhoTheySay
-from edge.tokens import LEEWAY_S, VisitorTokens
-from settings import Settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.keys import user_key
+from bannerstream.edge.errors import NotWhoTheySay
+from bannerstream.edge.visitor_tokens import LEEWAY_S, VisitorTokens
+from bannerstream.settings import Settings
 
 NOW = 1_795_000_000.0
 OLD, NEW = "an old secret of at least 32 bytes", "a new secret of at least 32 bytes"

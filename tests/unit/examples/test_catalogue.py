@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.files import read_catalogue
-from examples.record_session import FOLDER
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.demo.example_shop import CATALOGUE
 from examples.render import ARTWORK, IMAGES, draw
 
-CATALOGUE = FOLDER / "catalogue"
 SHOP = read_catalogue(CATALOGUE)
 PRODUCTS, COHORTS = SHOP.products, SHOP.cohorts
 LONG_SIDE = 700

@@ -1,15 +1,18 @@
 """The sheets of the README and docs: justified rows of banners that the example shop has."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
-from catalog.files import read_catalogue
-from contracts.creative import HEADLINES, SCENE_STYLES, TEMPLATES, creative_of
-from contracts.sizes import SIZES
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.contracts.variants import HEADLINES, SCENE_STYLES, TEMPLATES, creative_of
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator.studio.choice import choose
+from bannerstream.generator.studio.scenes import SCENES
 from examples import hanging
-from examples.contact_sheet import CATALOGUE, FOLDER, Shown, sheets
-from generator.studio.choice import choose
-from generator.studio.scenes import SCENES
+from examples.contact_sheet import FOLDER, Shown, sheets
 
 SHEETS = sheets(read_catalogue(CATALOGUE))
 by_sheet = pytest.mark.parametrize("name", SHEETS)
@@ -65,7 +68,7 @@ def test_rows_are_justified_and_nothing_overlaps(name: str, monkeypatch: pytest.
 
 @by_sheet
 def test_the_sheets_in_the_docs_are_light_enough_for_a_page(name: str) -> None:
-    path = CATALOGUE.parents[1] / FOLDER / f"{name}.webp"
+    path = Path(__file__).parents[3] / FOLDER / f"{name}.webp"
     assert path.stat().st_size <= (400_000 if name == "banners" else 1_500_000)
     with Image.open(path) as opened:
         assert opened.width == SHEETS[name].width

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli.main import run_command
+from bannerstream.cli.main import run_command
 
 ROOT = Path(__file__).parents[3]
 PAINTER = "examples.gan_painter:GanPainter"

@@ -4,17 +4,18 @@ import gzip
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 import examples.record_session as recording
-from broker.recordings import Recorded, parse_line, read_lines, retimed
-from contracts.errors import InvalidRecord
-from contracts.inputs import decode_event
-from contracts.interactions import Interaction
-from settings.model import InputSettings
+from bannerstream.broker.recordings import Recorded, parse_line, read_lines, retimed
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.interactions import Interaction
+from bannerstream.demo.example_shop import CATALOGUE, SESSION
+from bannerstream.settings.model import InputSettings
 
-CATALOGUE = recording.FOLDER / "catalogue"
 KNOWN = {json.loads(line)["product_id"] for line in (CATALOGUE / "products.jsonl").read_text().splitlines()}
 LIMITS = InputSettings()
 NOW = recording.RECORDED_AT + 1000 * recording.DAY
@@ -24,12 +25,12 @@ LATE = 5 * recording.MINUTE
 
 @pytest.fixture(scope="module")
 def records() -> list[Recorded]:
-    lines = enumerate(read_lines(recording.RECORDING), start=1)
+    lines = enumerate(read_lines(SESSION), start=1)
     return retimed([parse_line(line, number) for number, line in lines], NOW)
 
 
 def test_the_script_makes_the_recording_that_is_kept() -> None:
-    kept = gzip.decompress(recording.RECORDING.read_bytes()).decode().splitlines()
+    kept = gzip.decompress(SESSION.read_bytes()).decode().splitlines()
     shop = recording.Shop.from_catalogue(CATALOGUE)
     assert recording.record(shop) == kept
     assert recording.record(shop, seed=1) != kept
@@ -47,7 +48,7 @@ def test_readme_counts_are_true(records: list[Recorded]) -> None:
         "late": sum(record.at is not None and record.at - event.occurred_at > LATE for record, event in good),
         **Counter(event for _, event in read if isinstance(event, str)),
     }
-    assert counted == _stated((recording.FOLDER / "README.md").read_text())
+    assert counted == _stated((Path(__file__).parents[3] / "examples/README.md").read_text())
 
 
 def test_records_come_in_the_order_of_arrival_and_events_do_not(records: list[Recorded]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from contracts.codecs import encode
-from contracts.inputs import decode_event
-from contracts.keys import user_key
-from contracts.messages import Assignment, BannerRequest
-from settings import Settings
-from streams.affinity import UserState, fold, pack, unpack
-from streams.affinity.deciding import settle
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.settings import Settings
+from bannerstream.streams.affinity import UserState, fold, pack, unpack
+from bannerstream.streams.affinity.decision import settle
 from tests.faults.audit import Kind, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence
 from tests.faults.load import BAD, REPEAT

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from contracts.catalog import Cohort, Product, with_rev
-from contracts.keys import banner_key
-from contracts.messages import BannerRequest
-from contracts.sizes import RECTANGLE, SQUARE
-from generator.composing import Composer
-from generator.describers.keeping import KeptDescriber
-from generator.fakes import (
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.contracts.keys import banner_key
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.sizes import RECTANGLE, SQUARE
+from bannerstream.generator.describers.kept_describer import KeptDescriber
+from bannerstream.generator.pipeline.composer import Composer
+from bannerstream.generator.pipeline.fakes import (
     FakeCopyWriter,
     FakeDescriber,
     FakeJudge,
@@ -23,8 +23,8 @@ from generator.fakes import (
     FakeStore,
     fake_encode,
 )
-from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
-from generator.serving.budget import ImageBudget
+from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
+from bannerstream.generator.serving.budget import ImageBudget
 
 NOW = 1_760_000_000_000
 RequestFor = Callable[..., BannerRequest]

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import LEADERBOARD, RECTANGLE, SIZES
-from generator.assembly import build_composer, build_pipeline
-from generator.fakes import FakeStore
-from generator.metrics import GeneratorMetrics
-from generator.pipeline import MadeBanner
-from settings import GeneratorSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import LEADERBOARD, RECTANGLE, SIZES
+from bannerstream.generator.assembly import build_composer, build_pipeline
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.pipeline.fakes import FakeStore
+from bannerstream.generator.pipeline.pipeline import MadeBanner
+from bannerstream.settings import GeneratorSettings
 from tests.unit.generator.conftest import RequestFor
 
 pytestmark = [

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from contracts.manifest import Rejected
-from generator.composing import seed_of
-from generator.errors import BlackPicture, ModelHung, NoFontForScript, OverBudget, PaintingFailed
-from generator.fakes import FakeLayout, FakePainter
-from generator.fallbacks import Fallback
-from generator.pipeline import MadeBanner, UnmakeableBanner
-from generator.ports import Composition, Painting, SceneWish
-from generator.serving.budget import ImageBudget
+from bannerstream.contracts.manifest import Rejected
+from bannerstream.generator.errors import BlackPicture, ModelHung, NoFontForScript, OverBudget, PaintingFailed
+from bannerstream.generator.pipeline.composer import seed_of
+from bannerstream.generator.pipeline.fakes import FakeLayout, FakePainter
+from bannerstream.generator.pipeline.fallbacks import Fallback
+from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
+from bannerstream.generator.pipeline.ports import Composition, Painting, SceneWish
+from bannerstream.generator.serving.budget import ImageBudget
 from tests.unit.generator.conftest import Fakes, RequestFor, raising, the_one
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
-from generator.diffusion.painter import _light_side
-from generator.diffusion.prompts import prompt_of
-from generator.diffusion.shapes import Shape, fitted, shape_for, window_of
-from generator.diffusion.showing import shown
-from generator.errors import BlackPicture, OutOfMemory, PaintingFailed
-from generator.ports import Painting
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
+from bannerstream.generator.diffusion.init_images import shown
+from bannerstream.generator.diffusion.painter import _light_side
+from bannerstream.generator.diffusion.prompts import prompt_of
+from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for, window_of
+from bannerstream.generator.errors import BlackPicture, OutOfMemory, PaintingFailed
+from bannerstream.generator.pipeline.ports import Painting
 from tests.unit.generator.wishes import wish
 
 
@@ -79,7 +79,7 @@ class TestWithTorch:
 
     @pytest.mark.parametrize(("model", "kind"), [("t2i", "StableDiffusionPipeline"), ("inpaint", "Inpaint")])
     def test_scenes_come_in_every_size_and_say_what_painted_them(self, models: Path, model: str, kind: str):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / model), steps=1, device="cpu")
         paintings = painter.paint([wish(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
@@ -92,20 +92,20 @@ class TestWithTorch:
         assert not paintings[0].holds_product
 
     def test_whole_paints_the_product_and_says_so(self, models: Path):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", steps=1, device="cpu").paint([wish()])
         assert painting.holds_product
         assert "blue mug" in str(painting.provenance.prompt)
 
     def test_an_inpainting_model_cannot_paint_the_whole(self, models: Path):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         with pytest.raises(ConfigurationError, match="text-to-image"):
             DiffusersPainter(str(models / "inpaint"), mode="whole", device="cpu")
 
     def test_a_seed_means_the_same_picture_in_any_batch(self, models: Path):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
         alone = painter.paint([wish(seed=7)])[0].pixels.astype(int)
@@ -116,7 +116,7 @@ class TestWithTorch:
     def test_a_batch_that_memory_does_not_hold_says_how_large_it_was(self, models: Path, monkeypatch):
         import torch
 
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
 
@@ -128,7 +128,7 @@ class TestWithTorch:
             painter.paint([wish(seed=seed) for seed in range(3)])
 
     def test_sizes_of_one_shape_are_painted_together(self, models: Path):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
         billboard, leaderboard, rectangle = (
@@ -140,7 +140,7 @@ class TestWithTorch:
     def test_a_black_picture_is_a_failure_and_its_neighbour_is_none(self, models: Path, monkeypatch, level: float):
         from types import SimpleNamespace
 
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
         monkeypatch.setattr(
@@ -153,7 +153,7 @@ class TestWithTorch:
         assert isinstance(grey, Painting)
 
     def test_a_picture_is_fitted_when_it_is_finished_and_not_before(self, models: Path):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         fits = []
         painter = DiffusersPainter(
@@ -165,7 +165,7 @@ class TestWithTorch:
         assert len(fits) == 2
 
     def test_what_the_model_raises_is_a_failed_painting(self, models: Path, monkeypatch):
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
 
@@ -179,7 +179,7 @@ class TestWithTorch:
     def test_pickled_weights_are_refused(self, models: Path, tmp_path: Path):
         import shutil
 
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         shutil.copytree(models / "t2i", tmp_path / "pickled")
         for file in (tmp_path / "pickled").rglob("*.safetensors"):
@@ -189,7 +189,7 @@ class TestWithTorch:
 
     def test_a_folder_that_holds_no_pipeline_is_refused(self, tmp_path: Path):
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
-        from generator.diffusion import DiffusersPainter
+        from bannerstream.generator.diffusion import DiffusersPainter
 
         with pytest.raises(ConfigurationError, match="model_index"):
             DiffusersPainter(str(tmp_path), device="cpu")

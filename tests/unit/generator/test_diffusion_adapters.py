@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.settings import DiffusionSettings
 from tests.unit.generator.wishes import wish
 
 pytestmark = [
@@ -22,7 +22,7 @@ trigger = "ann style"
 
 
 def painter(folder: Path, family: str, brands: Path, *, loaded: int = 4):
-    from generator.diffusion import DiffusersPainter
+    from bannerstream.generator.diffusion import DiffusersPainter
 
     wanted = DiffusionSettings(brands=brands, adapters_loaded=loaded)
     return DiffusersPainter(str(folder / family), steps=1, device="cpu", diffusion=wanted)

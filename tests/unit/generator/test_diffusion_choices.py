@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import BILLBOARD, RECTANGLE
-from generator.diffusion.brands import brand_key, read_brands
-from generator.diffusion.choosing import check_together, choose
-from generator.diffusion.conditioning import steering
-from generator.diffusion.families import FAMILIES
-from generator.diffusion.prompts import Mode, prompt_of
-from generator.diffusion.shapes import Shape, window_of
-from generator.diffusion.showing import drawn
-from generator.studio import StudioPainter
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
+from bannerstream.generator.diffusion.brands import brand_key, read_brands
+from bannerstream.generator.diffusion.conditioning import steering
+from bannerstream.generator.diffusion.families import FAMILIES
+from bannerstream.generator.diffusion.init_images import drawn
+from bannerstream.generator.diffusion.pipeline_choice import check_together, choose
+from bannerstream.generator.diffusion.prompts import Mode, prompt_of
+from bannerstream.generator.diffusion.shapes import Shape, window_of
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.settings import DiffusionSettings
 from tests.unit.generator.wishes import wish
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import BILLBOARD, RECTANGLE
-from generator.ports import Image
-from settings import DiffusionSettings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.settings import DiffusionSettings
 from tests.unit.generator.wishes import wish
 
 pytestmark = [
@@ -20,7 +20,7 @@ ALL = ("sd", "sdxl", "sd3", "flux", "sana")
 
 
 def painter(folder: Path, family: str, *, steps: int = 1, guidance: float = 0.0, mode: str = "scene", **wanted: object):
-    from generator.diffusion import DiffusersPainter
+    from bannerstream.generator.diffusion import DiffusersPainter
 
     return DiffusersPainter(
         str(folder / family),
@@ -103,7 +103,7 @@ def test_another_family_s_controlnet_is_refused(families: Path):
 
 
 def test_the_strength_of_image_to_image_is_how_far_it_leaves_the_drawing(families: Path):
-    from generator.studio import StudioPainter
+    from bannerstream.generator.studio import StudioPainter
 
     drawing = StudioPainter().paint([wish()])[0].pixels.astype(int)
     near, far = (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from contracts.sizes import SIZES, BannerSize
-from generator.encoding import encode
-from generator.errors import OverByteCap
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.generator.errors import OverByteCap
+from bannerstream.generator.pipeline.encoder import encode
 
 NOISE = np.random.default_rng(3).integers(0, 256, (250, 300, 3), dtype=np.uint8)
 

@@ -6,10 +6,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
-from contracts.catalog import Product, with_rev
-from contracts.errors import ServiceUnavailable
-from generator.describers.keeping import KeptDescriber, description_key
-from generator.fakes import FakeDescriber, FakeStore
+from bannerstream.contracts.catalog import Product, with_rev
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.generator.describers.kept_describer import KeptDescriber, description_key
+from bannerstream.generator.pipeline.fakes import FakeDescriber, FakeStore
 
 MUG = with_rev(Product(product_id="mug", title="Blue Mug", category="kitchen", cohorts={"any": 1.0}))
 LAMP = with_rev(Product(product_id="lamp", title="Desk Lamp", category="desk", cohorts={"any": 1.0}))

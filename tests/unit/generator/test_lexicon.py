@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalog import Product
-from contracts.codecs import decode, encode
-from contracts.manifest import Description
-from generator.describers.lexicon import LexiconDescriber
-from generator.describers.vocabulary import SETTINGS
-from generator.evaluation.describing import evaluate_describer
-from generator.evaluation.titles import PARTS, Part, labelled_titles
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.describers.vocabulary import SETTINGS
+from bannerstream.lab.evaluation.describing_scores import evaluate_describer
+from bannerstream.lab.evaluation.titles import PARTS, Part, labelled_titles
 
 BOUNDS = {
     "words": {"subject": 0.95, "attribute_f1": 0.95, "setting": 0.95},

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.sizes import BILLBOARD, RECTANGLE
-from generator.assembly import build_composer
-from generator.errors import ModelHung
-from generator.ports import Painting, SceneWish
-from settings import DiffusionSettings, GeneratorSettings
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
+from bannerstream.generator.assembly import build_composer
+from bannerstream.generator.errors import ModelHung
+from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.settings import DiffusionSettings, GeneratorSettings
 from tests.unit.generator.serving.conftest import until
 from tests.unit.generator.wishes import wish
 
 SHOP_PAINTERS = '''
 import threading
-from generator.errors import OutOfMemory
-from generator.studio import StudioPainter
+from bannerstream.generator.errors import OutOfMemory
+from bannerstream.generator.studio import StudioPainter
 
 CALLS = []
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalog import Cohort, Favourite
-from contracts.codecs import decode, encode
-from contracts.manifest import Description, PersonalStyle
-from contracts.sizes import RECTANGLE, SQUARE
-from generator.diffusion.prompts import prompt_of
-from generator.errors import ModelHung
-from generator.fakes import FakePainter
-from generator.personal import PersonalPainter
-from generator.personal.behaviour import Behaviour
-from generator.personal.choice import agreement, best, merit, tries
-from generator.personal.styles import MOST_KEYWORDS, STYLES, ListedKeywords
-from generator.personal.weights import weighted
-from generator.ports import Box, Composition, Image, SceneWish
+from bannerstream.contracts.catalog import Cohort, Favourite
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.manifest import Description, PersonalStyle
+from bannerstream.contracts.sizes import RECTANGLE, SQUARE
+from bannerstream.generator.diffusion.prompts import prompt_of
+from bannerstream.generator.errors import ModelHung
+from bannerstream.generator.personal import PersonalPainter
+from bannerstream.generator.personal.behaviour import Behaviour
+from bannerstream.generator.personal.choice import agreement, best, merit, tries
+from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, ListedKeywords
+from bannerstream.generator.personal.weights import weighted
+from bannerstream.generator.pipeline.fakes import FakePainter
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
 
 COHORT = Cohort(cohort_id="calm", name="Calm", mood=("quiet", "natural"), palette=("#ffffff", "#ddccbb", "#884422"))
 FAVOURITES = (
@@ -165,7 +165,7 @@ class TestModels:
         return save_image_text_model(tmp_path_factory.mktemp("models") / "tiny-clip")
 
     def test_an_image_text_model_compares_every_picture_with_every_text(self, clip: Path):
-        from generator.personal.likeness import ClipLikeness
+        from bannerstream.generator.personal.likeness import ClipLikeness
 
         noise = np.random.default_rng(0).integers(0, 255, (3, 250, 300, 3), np.uint8)
         cosines = ClipLikeness(str(clip), "cpu").similarities(list(noise), ["a photo", "rattan " * 100])
@@ -176,7 +176,7 @@ class TestModels:
     @pytest.mark.parametrize("second", [False, True])
     def test_siglip_reads_a_text_alike_whatever_texts_stand_beside_it(self, tmp_path: Path, second: bool):
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
-        from generator.personal.likeness import ClipLikeness
+        from bannerstream.generator.personal.likeness import ClipLikeness
         from tests.tiny_models import save_siglip
 
         likeness = ClipLikeness(str(save_siglip(tmp_path / "tiny-siglip", second=second)), "cpu")
@@ -189,10 +189,10 @@ class TestModels:
 
     def test_a_language_model_chooses_among_styles_whatever_shops_write(self, tmp_path: Path):
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
-        from generator.describers.language_model import LanguageModel
-        from generator.describers.prompts import OPENING
-        from generator.evaluation.random_models import save_causal_lm
-        from generator.personal.model_keywords import ModelKeywords
+        from bannerstream.generator.describers.language_model import LanguageModel
+        from bannerstream.generator.describers.prompts import OPENING
+        from bannerstream.generator.personal.model_keywords import ModelKeywords
+        from bannerstream.lab.evaluation.random_models import save_causal_lm
 
         model = LanguageModel(str(save_causal_lm(tmp_path / "lm")), "cpu", opening=OPENING)
         writer = ModelKeywords(model)

@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.errors import ServiceUnavailable
-from contracts.manifest import Area
-from contracts.messages import BannerRequest
-from generator.composing import seed_of
-from generator.fakes import FakeDescriber
-from generator.fallbacks import Fallback
-from generator.pipeline import MadeBanner, UnmakeableBanner
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.contracts.manifest import Area
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.generator.pipeline.composer import seed_of
+from bannerstream.generator.pipeline.fakes import FakeDescriber
+from bannerstream.generator.pipeline.fallbacks import Fallback
+from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
 from tests.unit.generator.conftest import NOW, Fakes, RequestFor, raising, the_one
 
 

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from contracts.errors import ServiceUnavailable
-from contracts.manifest import Manifest
-from contracts.messages import BannerRequest
-from generator.errors import OverBudget
-from generator.fallbacks import Fallback
-from generator.pipeline import MadeBanner, Pipeline, UnmakeableBanner
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import BannerRequest
+from bannerstream.generator.errors import OverBudget
+from bannerstream.generator.pipeline.fallbacks import Fallback
+from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
 from tests.unit.generator.conftest import Fakes, RequestFor
 
 

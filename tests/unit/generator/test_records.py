@@ -4,15 +4,15 @@ import msgspec
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from broker.errors import MessageTooLarge
-from broker.publishing import Outgoing
-from contracts.codecs import encode
-from contracts.deadletters import DeadLetter
-from contracts.errors import MalformedRecord
-from contracts.topics import Topics
-from generator.announcing import bury
-from generator.errors import MismatchedKey
-from generator.records import dead_letters, read_request
+from bannerstream.broker.errors import MessageTooLarge
+from bannerstream.broker.publisher import Outgoing
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.topics import Topics
+from bannerstream.generator.errors import MismatchedKey
+from bannerstream.generator.worker.announcer import bury
+from bannerstream.generator.worker.records import dead_letters, read_request
 from tests.unit.generator.conftest import RequestFor
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from contracts.sizes import SIZES
-from generator.evaluation.scene_judge import JUDGE, SceneJudge
-from generator.evaluation.starter import every_scene, wish_for
-from generator.starter import GUIDANCE, MODEL, STEPS
+from bannerstream.contracts.sizes import SIZES
+from bannerstream.generator.starter import GUIDANCE, MODEL, STEPS
+from bannerstream.lab.evaluation.scene_judge import JUDGE, SceneJudge
+from bannerstream.lab.evaluation.starter import every_scene, wish_for
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
@@ -29,7 +29,7 @@ def test_the_ordinary_loader_takes_it():
 def test_it_paints_every_size_and_the_judge_sees_what_was_asked_for():
     """Two of three, of few pictures: `evaluate starter` measures with many."""
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
-    from generator.diffusion import DiffusersPainter
+    from bannerstream.generator.diffusion import DiffusersPainter
 
     painter = DiffusersPainter(str(MODEL), steps=STEPS, guidance=GUIDANCE, device="cpu")
     scenes = list(every_scene())[::72]

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from contracts.catalog import Product
-from contracts.codecs import decode, encode
-from contracts.errors import ConfigurationError
-from contracts.manifest import Description
-from generator.describers.candidates import candidates_of
-from generator.describers.language_model import LanguageModel
-from generator.describers.lexicon import LexiconDescriber
-from generator.describers.prompts import OPENING, prompt_of
-from generator.describers.transformers import TransformersDescriber
-from generator.describers.vocabulary import SETTINGS
-from generator.describers.writing import GRAMMAR
-from generator.evaluation.describers import packaged_smollm2
-from generator.evaluation.describing import evaluate_describer
-from generator.evaluation.titles import labelled_titles
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.codecs import decode, encode
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.describers.candidates import candidates_of
+from bannerstream.generator.describers.language_model import LanguageModel
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.describers.prompts import OPENING, prompt_of
+from bannerstream.generator.describers.smollm2 import packaged_smollm2
+from bannerstream.generator.describers.transformers import TransformersDescriber
+from bannerstream.generator.describers.vocabulary import SETTINGS
+from bannerstream.generator.describers.writing_describer import GRAMMAR
+from bannerstream.lab.evaluation.describing_scores import evaluate_describer
+from bannerstream.lab.evaluation.titles import labelled_titles
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -47,7 +47,7 @@ def products(count: int) -> list[Product]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.evaluation.random_models import save_causal_lm
+    from bannerstream.lab.evaluation.random_models import save_causal_lm
 
     folder = save_causal_lm(tmp_path_factory.mktemp("lm") / "tiny-llama")
     return LanguageModel(str(folder), "cpu", opening=OPENING)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import Description
-from contracts.sizes import RECTANGLE, BannerSize
-from generator.ports import Box, Composition, ProductImage, SceneWish
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import RECTANGLE, BannerSize
+from bannerstream.generator.pipeline.ports import Box, Composition, ProductImage, SceneWish
 
 COHORT = Cohort(
     cohort_id="cosy", name="Cosy", mood=("warm",), palette=("#ffeedd", "#ddccbb", "#884422"), light="golden"

@@ -1,6 +1,6 @@
 """What streams and generator write, as the purger's tests need it."""
 
-from contracts.messages import Assignment, BannerReady, Rendition
+from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
 
 
 def assignment(user: str, epoch: int, banner: str) -> Assignment:

@@ -6,20 +6,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from contracts.errors import ConfigurationError
-from edge.cdn.choosing import purger_of
-from edge.cdn.cloudfront import Budget
-from edge.cdn.errors import Stopped
-from edge.cdn.fastly import Fastly
-from edge.cdn.metrics import PurgerMetrics
-from edge.cdn.nginx import Nginx
-from edge.cdn.ports import Accepted, Answer, Limits, Misconfigured, Refused, TryAgain, by_status, retry_after
-from edge.cdn.sending import Sender, TokenBucket, nameless
-from edge.cdn.sigv4 import AwsKeys, signature_headers
-from edge.cdn.staleness import Origin, Stale
-from edge.cdn.varnish import Varnish
-from local.ports import LOOPBACK, free_port
-from settings import CdnSettings, load_settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.purger.cloudfront import Budget
+from bannerstream.purger.errors import Stopped
+from bannerstream.purger.factory import purger_of
+from bannerstream.purger.fastly import Fastly
+from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.purger.nginx import Nginx
+from bannerstream.purger.ports import Accepted, Answer, Limits, Misconfigured, Refused, TryAgain, by_status, retry_after
+from bannerstream.purger.sender import Sender, TokenBucket, nameless
+from bannerstream.purger.sigv4 import AwsKeys, signature_headers
+from bannerstream.purger.staleness import Origin, Stale
+from bannerstream.purger.varnish import Varnish
+from bannerstream.settings import CdnSettings, load_settings
 
 NOW = 1_440_938_160.0  # 20150830T123600Z, the time of AWS's examples
 HERE = Origin("banner.assignments", 0, 1, 1_000, b"key", 100)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cdn.staleness import Origin, Stale, Staleness, paths, tags
-from tests.unit.edge.cdn.messages import announcement, assignment
+from bannerstream.purger.staleness import Origin, Stale, Staleness, paths, tags
+from tests.unit.purger.messages import announcement, assignment
 
 USERS = [f"{number:032x}" for number in range(3)]
 BANNERS = [f"{number:064x}" for number in range(3)]

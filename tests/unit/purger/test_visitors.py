@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import MalformedRecord
-from edge.cdn.visitors import MAX_EPOCH, Visitor, Visitors
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.purger.visitors import MAX_EPOCH, Visitor, Visitors
 
 # Keys that begin their search at few places, so that they get into each other's way; some differ in one half only.
 KEYS = st.builds(

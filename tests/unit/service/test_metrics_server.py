@@ -7,9 +7,9 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from contracts.errors import ConfigurationError
-from local.ports import free_port
-from settings.metrics import served_metrics
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.devservers.ports import free_port
+from bannerstream.service.metrics_server import served_metrics
 
 
 def test_the_page_is_there_while_the_block_runs_and_its_port_is_free_after() -> None:

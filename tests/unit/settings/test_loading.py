@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from settings import load_settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from settings.model import StorageSettings
+from bannerstream.settings.model import StorageSettings
 from tests.unit.storage.scripted_server import ScriptedServer
 
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from storage.intake import take_in
-from storage.intake.cutting import CutRefused, cut_out
-from storage.pictures import decode_picture
+from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.image_ingest.cutout import CutRefused, cut_out
+from bannerstream.storage.pictures import decode_picture
 from tests.unit.storage.photographs import GROUNDS, PRODUCTS, SIDE, half_hidden, intersection_over_union, photograph
 
 

@@ -5,10 +5,10 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.errors import ConfigurationError, ServiceUnavailable
-from settings.model import StorageSettings
-from storage import S3BannerStore, StorageMetrics
-from storage.errors import (
+from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.settings.model import StorageSettings
+from bannerstream.storage import S3BannerStore, StorageMetrics
+from bannerstream.storage.errors import (
     AccessRefused,
     BucketMissing,
     ClockSkewed,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from storage.errors import BrokenImage
-from storage.intake import decoding, image_key, take_in
-from storage.intake.decoding import LONG_SIDE, decode_upright
+from bannerstream.storage.errors import BrokenImage
+from bannerstream.storage.image_ingest import decoding, image_key, take_in
+from bannerstream.storage.image_ingest.decoding import LONG_SIDE, decode_upright
 from tests.unit.storage.photographs import photograph
 
 PHOTOGRAPH = photograph("mug", "grey")
@@ -147,7 +147,7 @@ def test_a_key_names_content_and_revision(monkeypatch: pytest.MonkeyPatch) -> No
     first = image_key(b"one")
     assert first.startswith("catalogue/")
     assert image_key(b"one") == first != image_key(b"two")
-    monkeypatch.setattr("storage.intake.REVISION", "next")
+    monkeypatch.setattr("bannerstream.storage.image_ingest.REVISION", "next")
     assert image_key(b"one") != first
 
 

@@ -1,6 +1,6 @@
 import json
 
-from storage import least_privilege_policy
+from bannerstream.storage import least_privilege_policy
 
 
 def test_the_policy_grants_three_actions_on_one_bucket_and_no_more() -> None:

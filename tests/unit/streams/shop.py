@@ -1,7 +1,7 @@
 """A small catalogue for the tests of streams."""
 
-from contracts.catalog import Cohort, Product, with_rev
-from streams.affinity import Catalogue, Policy
+from bannerstream.contracts.catalog import Cohort, Product, with_rev
+from bannerstream.streams.affinity import Catalogue, Policy
 
 DAY = 86_400_000
 NOON = 1_800_000_000_000

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import UnknownProduct
-from streams.affinity import KIND_WEIGHTS, UserState, fold, pack
-from streams.affinity.duplicates import remembers
+from bannerstream.contracts.errors import UnknownProduct
+from bannerstream.streams.affinity import KIND_WEIGHTS, UserState, fold, pack
+from bannerstream.streams.affinity.fingerprints import remembers
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
 from tests.unit.streams.walking import (
     CART,

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from contracts.keys import user_key
-from streams.affinity import UserState, pack, unpack
-from streams.agent import Folder
-from streams.batching import Batch, Codec, InMemory, Partition
-from streams.metrics import StreamsMetrics
-from streams.repartition import Origin
+from bannerstream.contracts.keys import user_key
+from bannerstream.streams.affinity import UserState, pack, unpack
+from bannerstream.streams.batching import Batch, Codec, InMemory, Partition
+from bannerstream.streams.event_processor import Folder
+from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.repartition import Origin
 from tests.unit.streams.test_batch import CATALOGUE, RULES, SECRET
 
 ROUTED = TP("routed", 3)

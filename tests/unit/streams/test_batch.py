@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.keys import user_key
-from contracts.messages import Assignment, BannerRequest
-from contracts.scalars import MAX_EVENT_BYTES
-from streams.affinity import Catalogue, UserState, deciding, pack, unpack
-from streams.affinity.state import STATE_VERSION
-from streams.batch import Outcome, Rules, fold_batch
-from streams.errors import UnknownStateVersion
+from bannerstream.contracts.keys import user_key
+from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.streams.affinity import Catalogue, UserState, decision, pack, unpack
+from bannerstream.streams.affinity.state import STATE_VERSION
+from bannerstream.streams.batch import Outcome, Rules, fold_batch
+from bannerstream.streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
 from tests.unit.streams.test_state import OF_VERSION_1
 
@@ -289,7 +289,7 @@ def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_
         raise ZeroDivisionError("a defect")
 
     with monkeypatch.context() as patched:
-        patched.setattr(deciding, "_challenger", broken)
+        patched.setattr(decision, "_challenger", broken)
         outcome = table.run(late, record(2, "bob"))
     (letter,) = outcome.dead_letters
     assert (letter.code, letter.reason, letter.offset) == ("internal", "ZeroDivisionError: a defect", 1)

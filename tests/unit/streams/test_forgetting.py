@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from contracts.codecs import encode
-from contracts.keys import UserKeys
-from contracts.messages import Erasure
-from streams.affinity import UserState, pack, unpack
-from streams.affinity.state import STATE_VERSION
-from streams.batch import Outcome
-from streams.batching import Batch, Codec, Conclusion, InMemory, Partition
-from streams.batching.positions import Positions
-from streams.batching.store import Partitions
-from streams.forgetting import Eraser, IdleSweep, grave_of, is_grave
-from streams.metrics import StreamsMetrics
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.keys import UserKeys
+from bannerstream.contracts.messages import Erasure
+from bannerstream.streams.affinity import UserState, pack, unpack
+from bannerstream.streams.affinity.state import STATE_VERSION
+from bannerstream.streams.batch import Outcome
+from bannerstream.streams.batching import Batch, Codec, Conclusion, InMemory, Partition
+from bannerstream.streams.batching.positions import Positions
+from bannerstream.streams.batching.store import Partitions
+from bannerstream.streams.erasure import Eraser, IdleSweep, grave_of, is_grave
+from bannerstream.streams.metrics import StreamsMetrics
 from tests.unit.streams.shop import DAY, NOON
 from tests.unit.streams.test_batch import SECRET, Record, Table, at, record
 
@@ -287,7 +287,7 @@ async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
 
 async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monkeypatch):
     """A partition on disk is closed by then."""
-    monkeypatch.setattr("streams.forgetting.SWEEP_SLICE", 1)
+    monkeypatch.setattr("bannerstream.streams.erasure.SWEEP_SLICE", 1)
     for user in ("ada", "bob"):
         app.keep(user, state_of(record(0)))
     looked_at: list[bytes] = []

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from streams import instance
-from streams.instance import claimed
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.streams import worker_identity
+from bannerstream.streams.worker_identity import claimed
 
 HOLDER = """
 import sys
 from pathlib import Path
-from streams.instance import claimed
+from bannerstream.streams.worker_identity import claimed
 with claimed(Path(sys.argv[1])) as instance:
     print(instance.name, flush=True)
     sys.stdin.read()
@@ -82,7 +82,7 @@ def test_the_name_of_a_worker_that_failed_is_given_out_first_too(tmp_path):
 
 
 def test_a_folder_whose_slots_are_all_taken_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(instance, "MAX_SLOTS", 1)
+    monkeypatch.setattr(worker_identity, "MAX_SLOTS", 1)
     with claimed(tmp_path), pytest.raises(ConfigurationError, match=r"1 workers already"), claimed(tmp_path):
         pass
 

@@ -8,13 +8,14 @@ import pytest
 from msgspec import structs
 
 import examples.record_session as recording
-from broker.recordings import parse_line, read_lines
-from catalog.files import read_catalogue
-from contracts.errors import InvalidRecord
-from contracts.inputs import decode_event
-from contracts.interactions import Interaction, InteractionKind
-from streams.affinity import Catalogue, UserState, fold
-from streams.affinity.deciding import settle
+from bannerstream.broker.recordings import parse_line, read_lines
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.errors import InvalidRecord
+from bannerstream.contracts.inputs import decode_event
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.streams.affinity import Catalogue, UserState, fold
+from bannerstream.streams.affinity.decision import settle
 from tests.unit.streams.shop import DAY, POLICY
 
 RULES = replace(POLICY, min_interval_ms=0)
@@ -24,7 +25,7 @@ BUYS = 6
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    read = read_catalogue(recording.FOLDER / "catalogue")
+    read = read_catalogue(CATALOGUE)
     return Catalogue(read.products, read.cohorts, creative_revision="1")
 
 
@@ -32,7 +33,7 @@ def catalogue() -> Catalogue:
 def visitors(catalogue: Catalogue) -> list[list[Interaction]]:
     """Return each visitor's events, in the order in which they happened; of those who did enough to tell."""
     events: dict[str, dict[str, Interaction]] = defaultdict(dict)
-    for number, line in enumerate(read_lines(recording.RECORDING), start=1):
+    for number, line in enumerate(read_lines(recording.SESSION), start=1):
         record = parse_line(line, number)
         try:
             event = decode_event(

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.deadletters import DeadLetter
-from contracts.messages import Assignment
-from contracts.topics import Topics
-from streams.batch import Outcome
-from streams.batching import Record, Write
-from streams.metrics import OutboxMetrics
-from streams.outbox import Outbox
-from streams.partitioning import partitions_of
+from bannerstream.contracts.dead_letter import DeadLetter
+from bannerstream.contracts.messages import Assignment
+from bannerstream.contracts.topics import Topics
+from bannerstream.streams.batch import Outcome
+from bannerstream.streams.batching import Record, Write
+from bannerstream.streams.metrics import OutboxMetrics
+from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.partitioning import partitions_of
 
 ADA, BOB = b"a" * 32, b"b" * 32
 LETTER = DeadLetter(

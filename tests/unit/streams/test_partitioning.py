@@ -6,7 +6,7 @@ from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.partitioning import murmur2, partitions_of
+from bannerstream.streams.partitioning import murmur2, partitions_of
 
 KEYS = st.integers(0, 16).flatmap(lambda words: st.lists(st.binary(min_size=4 * words, max_size=4 * words), min_size=1))
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.errors import UnknownProduct
-from contracts.inputs import PlainEvent
-from contracts.interactions import InteractionKind
-from streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
+from bannerstream.contracts.errors import UnknownProduct
+from bannerstream.contracts.inputs import PlainEvent
+from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
 
 VIEW, CLICK, CART, PURCHASE = InteractionKind

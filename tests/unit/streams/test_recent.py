@@ -1,6 +1,6 @@
 """The bounded memory of banners that were asked for."""
 
-from streams.recent import RecentKeys
+from bannerstream.streams.recent_keys import RecentKeys
 
 
 class Clock:

@@ -9,10 +9,10 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import MalformedRecord
-from contracts.inputs import read_connect
-from streams.repartition import Origin, source_of
-from streams.repartition.sorting import Reading, Sorted, sort_out
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.contracts.inputs import read_connect
+from bannerstream.streams.repartition import Origin, source_of
+from bannerstream.streams.repartition.routing import Reading, Sorted, sort_out
 
 NOW = 1_769_860_800_000
 READING = Reading(forms={"clicks": "auto", "purchases": "auto"}, max_future_ms=0, max_age_ms=10**12)

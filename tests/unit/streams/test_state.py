@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import ConfigurationError
-from streams.affinity import Decision, UserState, pack, seen_at_of, unpack
-from streams.affinity.folding import touch
-from streams.affinity.policy import MAX_PURCHASES
-from streams.errors import BrokenState, UnknownStateVersion
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.streams.affinity import Decision, UserState, pack, seen_at_of, unpack
+from bannerstream.streams.affinity.folding import touch
+from bannerstream.streams.affinity.policy import MAX_PURCHASES
+from bannerstream.streams.errors import BrokenState, UnknownStateVersion
 from tests.unit.streams.shop import COHORTS, DAY, NOON, POLICY, catalogue, policy, product
 from tests.unit.streams.walking import PURCHASE, VIEW, event, new, sessions, shown, walk
 

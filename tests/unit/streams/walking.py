@@ -4,8 +4,8 @@ from itertools import count
 
 from hypothesis import strategies as st
 
-from contracts.interactions import Interaction, InteractionKind
-from streams.affinity import Policy, UserState, fold, settle
+from bannerstream.contracts.interactions import Interaction, InteractionKind
+from bannerstream.streams.affinity import Policy, UserState, fold, settle
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue
 
 CATALOGUE = catalogue()

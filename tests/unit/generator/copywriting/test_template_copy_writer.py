@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.catalog import Cohort, Price, Product
-from contracts.codecs import canonical_json
-from generator.copywriting import TemplateCopyWriter
-from generator.copywriting.phrases import Phrases, languages, phrases_for
-from generator.copywriting.titles import columns, core_name, shortened
+from bannerstream.contracts.catalog import Cohort, Price, Product
+from bannerstream.contracts.codecs import canonical_json
+from bannerstream.generator.copywriting import TemplateCopyWriter
+from bannerstream.generator.copywriting.phrases import Phrases, languages, phrases_for
+from bannerstream.generator.copywriting.titles import columns, core_name, shortened
 
 WRITER = TemplateCopyWriter()
 CLAIMS = re.compile(

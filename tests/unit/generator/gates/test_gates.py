@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.manifest import BannerCopy, Provenance
-from contracts.sizes import BILLBOARD, SIZES, BannerSize
-from generator.gates import GateJudge, line_contrast, text_contrast
-from generator.layout import lay_out, plan
-from generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
-from generator.ports import Box, ComposedBanner, Image, Painting, PlacedText
+from bannerstream.contracts.manifest import BannerCopy, Provenance
+from bannerstream.contracts.sizes import BILLBOARD, SIZES, BannerSize
+from bannerstream.generator.gates.judge import GateJudge, line_contrast, text_contrast
+from bannerstream.generator.layout import lay_out, plan
+from bannerstream.generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
+from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, Painting, PlacedText
 
 from .layout.scenery import COHORTS, WORDS, cut_out, scene
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import ConfigurationError
-from generator.safety.nudity import TransformersNudity, means_nudity
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.gates.nudity import TransformersNudity, means_nudity
 from tests.tiny_models import save_image_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # the libraries' own

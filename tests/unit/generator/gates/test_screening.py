@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from contracts.catalog import Product
-from contracts.errors import ServiceUnavailable
-from contracts.manifest import Description
-from generator.errors import ModelHung, NotScreened
-from generator.fakes import FakeDescriber
-from generator.ports import Image, ProductImage
-from generator.safety.screening import OpenScreen, ProductScreen, ScreenedDescriber
-from generator.safety.skin import skin_share
-from generator.safety.words import BlockedWords
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.contracts.manifest import Description
+from bannerstream.generator.errors import ModelHung, NotScreened
+from bannerstream.generator.gates.screening import OpenScreen, ProductScreen, ScreenedDescriber
+from bannerstream.generator.gates.skin import skin_share
+from bannerstream.generator.gates.words import BlockedWords
+from bannerstream.generator.pipeline.fakes import FakeDescriber
+from bannerstream.generator.pipeline.ports import Image, ProductImage
 
 WORDS = BlockedWords(["gun"])
 MUG = Product(product_id="p1", title="Stoneware Mug", category="kitchen", cohorts={"cosy": 1.0})

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import ConfigurationError
-from generator.safety.words import BlockedWords, normalised
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.gates.words import BlockedWords, normalised
 
 WORDS = BlockedWords(["ass", "Knife Fight", "ﬁre", "pístola", "銃", "बम"])
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from contracts.catalog import Cohort
-from contracts.manifest import BannerCopy, Provenance
-from contracts.sizes import BannerSize
-from generator.ports import Painting, ProductImage
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import BannerCopy, Provenance
+from bannerstream.contracts.sizes import BannerSize
+from bannerstream.generator.pipeline.ports import Painting, ProductImage
 
 COHORTS = (
     Cohort(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.layout.colours import Rgb, apart_from, colour_of
+from bannerstream.generator.layout.colours import Rgb, apart_from, colour_of
 
 RED, WINE, GREEN = (184, 31, 54), (95, 26, 38), (44, 90, 69)
 colours = st.tuples(*[st.integers(0, 255)] * 3)

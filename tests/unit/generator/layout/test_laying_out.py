@@ -6,15 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.creative import CREATIVES, HEADLINES, TEMPLATES, Creative, Template
-from contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, SQUARE, BannerSize
-from generator.errors import NoFontForScript
-from generator.gates import GateJudge, text_contrast
-from generator.layout import fonts, lay_out, plan, template_names
-from generator.layout.colours import rgb
-from generator.layout.geometry import WITH_PRODUCT
-from generator.layout.planning import shape_of
-from generator.ports import ComposedBanner, ProductImage
+from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, SQUARE, BannerSize
+from bannerstream.contracts.variants import CREATIVES, HEADLINES, TEMPLATES, Creative, Template
+from bannerstream.generator.errors import NoFontForScript
+from bannerstream.generator.gates.judge import GateJudge, text_contrast
+from bannerstream.generator.layout import fonts, lay_out, plan, template_names
+from bannerstream.generator.layout.colours import rgb
+from bannerstream.generator.layout.geometry import WITH_PRODUCT
+from bannerstream.generator.layout.planner import shape_of
+from bannerstream.generator.pipeline.ports import ComposedBanner, ProductImage
 
 from .scenery import COHORTS, WORDS, cut_out, photograph, scene
 

@@ -5,9 +5,9 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.layout.fonts import Typeface
-from generator.layout.lines import fewer_facts, fit, fit_or_shorten, set_line
-from generator.layout.text import printable
+from bannerstream.generator.layout.fonts import Typeface
+from bannerstream.generator.layout.lines import fewer_facts, fit, fit_or_shorten, set_line
+from bannerstream.generator.layout.text import printable
 
 FACE = Typeface("grotesk", 800)
 words = st.lists(st.text("abcdefghijklmnopqrstuvwxyzäöü", min_size=1, max_size=12), min_size=1, max_size=12).map(

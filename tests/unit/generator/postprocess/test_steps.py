@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.sizes import BILLBOARD, SIZES, BannerSize
-from generator.diffusion.shapes import fitted
-from generator.evaluation.degrading import halved, noisy, tinted
-from generator.evaluation.postprocessing import psnr
-from generator.ports import Image
-from generator.postprocess import Finisher
-from generator.postprocess.colour import KEPT_OTHER, KEPT_WARM, cast, matched
-from generator.postprocess.cropping import saliency, salient_window
-from generator.postprocess.denoising import denoised, noise_level
-from generator.postprocess.upscaling import enlarged
-from settings.generating import PostprocessSettings
+from bannerstream.contracts.sizes import BILLBOARD, SIZES, BannerSize
+from bannerstream.generator.diffusion.shapes import fitted
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.postprocess import Finisher
+from bannerstream.generator.postprocess.colour import KEPT_OTHER, KEPT_WARM, cast, matched
+from bannerstream.generator.postprocess.cropping import saliency, salient_window
+from bannerstream.generator.postprocess.denoising import denoised, noise_level
+from bannerstream.generator.postprocess.upscaling import enlarged
+from bannerstream.lab.evaluation.degradations import halved, noisy, tinted
+from bannerstream.lab.evaluation.postprocessing import psnr
+from bannerstream.settings.generator import PostprocessSettings
 
 
 def scene(width: int = 256, height: int = 128) -> Image:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from contracts.sizes import RECTANGLE, BannerSize
-from generator.ports import SceneWish
-from generator.serving.warming import warm_up_wishes
+from bannerstream.contracts.sizes import RECTANGLE, BannerSize
+from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.serving.warm_up import warm_up_wishes
 
 TOPIC = "banner.requests"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.serving.batching import Batches, Ticket
+from bannerstream.generator.serving.batching import Batches, Ticket
 
 TICKETS = st.lists(st.tuples(st.sampled_from("xyz"), st.floats(0, 10)), max_size=40)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.errors import OverBudget
-from generator.serving.budget import ImageBudget
+from bannerstream.generator.errors import OverBudget
+from bannerstream.generator.serving.budget import ImageBudget
 
 SPENDING = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 5)), max_size=60)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.serving.limits import TRY_MORE_AFTER, BatchLimits
+from bannerstream.generator.serving.limits import TRY_MORE_AFTER, BatchLimits
 
 
 def test_half_a_batch_is_tried_after_one_that_did_not_fit_and_only_of_its_kind() -> None:

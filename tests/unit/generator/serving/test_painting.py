@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.sizes import BILLBOARD, RECTANGLE
-from generator.errors import BlackPicture, ModelHung, OutOfMemory, PaintingFailed
-from generator.fakes import FakePainter
-from generator.metrics import GeneratorMetrics
-from generator.ports import Painting, SceneWish
-from generator.serving.health import Health
-from generator.serving.painting import PaintServer
-from generator.serving.supervised import SupervisedModel
-from generator.serving.warming import warm
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
+from bannerstream.generator.errors import BlackPicture, ModelHung, OutOfMemory, PaintingFailed
+from bannerstream.generator.metrics import GeneratorMetrics
+from bannerstream.generator.pipeline.fakes import FakePainter
+from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.generator.serving.paint_server import PaintServer
+from bannerstream.generator.serving.supervised import SupervisedModel
+from bannerstream.generator.serving.warm_up import warm
+from bannerstream.service.health import Health
 from tests.unit.generator.serving.conftest import Hanging, until, wish
 
 LONG_S = 60.0

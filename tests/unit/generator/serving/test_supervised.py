@@ -4,11 +4,18 @@ import threading
 
 import pytest
 
-from generator.describers.lexicon import LexiconDescriber
-from generator.errors import BlackPicture, ModelFailed, ModelHung, OutOfMemory, PainterUnavailable, PaintingFailed
-from generator.serving.describing import SupervisedDescriber
-from generator.serving.health import Health
-from generator.serving.supervised import FAILURES_RUNNING, AfterHang, SupervisedModel
+from bannerstream.generator.describers.lexicon import LexiconDescriber
+from bannerstream.generator.errors import (
+    BlackPicture,
+    ModelFailed,
+    ModelHung,
+    OutOfMemory,
+    PainterUnavailable,
+    PaintingFailed,
+)
+from bannerstream.generator.serving.supervised import FAILURES_RUNNING, AfterHang, SupervisedModel
+from bannerstream.generator.serving.supervised_text import SupervisedDescriber
+from bannerstream.service.health import Health
 from tests.unit.generator.serving.conftest import Hanging, until
 
 SOON_S = 0.05

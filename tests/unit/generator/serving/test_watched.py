@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from generator.assembly import build_composer, build_pipeline
-from generator.errors import NotScreened
-from generator.fakes import FakeStore
-from generator.ports import ProductImage
-from settings import GeneratorSettings
-from settings.generating import GateSettings
+from bannerstream.generator.assembly import build_composer, build_pipeline
+from bannerstream.generator.errors import NotScreened
+from bannerstream.generator.pipeline.fakes import FakeStore
+from bannerstream.generator.pipeline.ports import ProductImage
+from bannerstream.settings import GeneratorSettings
+from bannerstream.settings.generator import GateSettings
 from tests.unit.generator.conftest import RequestFor
 from tests.unit.generator.serving.conftest import Hanging
 
 SHOP_PAINTER = """
 import numpy as np
-from contracts.manifest import Provenance
-from generator.ports import Painting
+from bannerstream.contracts.manifest import Provenance
+from bannerstream.generator.pipeline.ports import Painting
 
 class AsAModel:
     def __init__(self, settings):
@@ -69,7 +69,7 @@ def painter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_scene_that_the_classifier_hangs_on_gives_way_to_the_studios(
     model: type, painter: str, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.safety.nudity.TransformersNudity", model)
+    monkeypatch.setattr("bannerstream.generator.gates.nudity.TransformersNudity", model)
     settings = GeneratorSettings(painter=painter, gates=GateSettings(nudity_model="x"), step_timeout_s=SOON_S)
     with ThreadPoolExecutor(1) as executor:
         composed = build_composer(settings, executor).compose(request_for(), MUG)
@@ -80,7 +80,7 @@ def test_a_scene_that_the_classifier_hangs_on_gives_way_to_the_studios(
 def test_a_request_waits_while_the_classifier_hangs_on_its_products_picture(
     model: type, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.safety.nudity.TransformersNudity", model)
+    monkeypatch.setattr("bannerstream.generator.gates.nudity.TransformersNudity", model)
     store = FakeStore()
     store.images["mug.png"] = (MUG.pixels, True)
     settings = GeneratorSettings(gates=GateSettings(nudity_model="x"), step_timeout_s=SOON_S)
@@ -93,7 +93,7 @@ def test_a_request_waits_while_the_classifier_hangs_on_its_products_picture(
 def test_a_likeness_that_hangs_leaves_the_first_picture(
     model: type, painter: str, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.personal.likeness.ClipLikeness", model)
+    monkeypatch.setattr("bannerstream.generator.personal.likeness.ClipLikeness", model)
     settings = GeneratorSettings(
         painter=painter, personal=0.5, personal_model="x", personal_candidates=2, step_timeout_s=SOON_S
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from generator.studio.choice import choose
-from generator.studio.scenes import SCENES
+from bannerstream.generator.studio.choice import choose
+from bannerstream.generator.studio.scenes import SCENES
 
 KNOWN = tuple(SCENES)
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.catalog import Cohort
-from contracts.creative import Creative, SceneStyle
-from contracts.manifest import Description
-from contracts.sizes import SIZES, BannerSize
-from generator.ports import Box, Composition, Image, Painting, SceneWish
-from generator.studio import StudioPainter
-from generator.studio.light import LIGHTS
-from generator.studio.scenes import SCENES
+from bannerstream.contracts.catalog import Cohort
+from bannerstream.contracts.manifest import Description
+from bannerstream.contracts.sizes import SIZES, BannerSize
+from bannerstream.contracts.variants import Creative, SceneStyle
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneWish
+from bannerstream.generator.studio import StudioPainter
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.scenes import SCENES
 
 WARM = ("#f4e3cf", "#dcbf9f", "#c98f57", "#c8553d")
 COOL = ("#e8f1f5", "#a9cbd9", "#2a6f97")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.studio.choice import choose
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES, SEASONED, SceneLabels, draw_scene, random_labels
-from generator.studio.scenes import SCENES
-from generator.studio.season import SEASONS, season_of
+from bannerstream.generator.studio.choice import choose
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabels, draw_scene, random_labels
+from bannerstream.generator.studio.scenes import SCENES
+from bannerstream.generator.studio.season import SEASONS, season_of
 
 labels = st.builds(
     SceneLabels,

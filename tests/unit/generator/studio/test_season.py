@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from generator.studio.season import SEASONS, season_of
+from bannerstream.generator.studio.season import SEASONS, season_of
 
 from .test_painter import difference, paint
 

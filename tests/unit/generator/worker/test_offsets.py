@@ -4,7 +4,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.serving.offsets import Offsets
+from bannerstream.generator.worker.offsets import Offsets
 
 P0, P1 = TopicPartition("banner.requests", 0), TopicPartition("banner.requests", 1)
 

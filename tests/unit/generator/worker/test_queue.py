@@ -5,7 +5,7 @@ from aiokafka import TopicPartition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator.serving.queue import RequestQueue, Wanted
+from bannerstream.generator.worker.request_queue import RequestQueue, Wanted
 from tests.unit.generator.conftest import RequestFor
 from tests.unit.generator.serving.conftest import TOPIC, record
 

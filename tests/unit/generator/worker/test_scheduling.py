@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.serving.scheduling import FairQueue
+from bannerstream.generator.worker.fair_queue import FairQueue
 
 Entry = tuple[str, int]
 ENTRIES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 20)), max_size=60)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from streams.experiments.evaluating import evaluate
-from streams.experiments.simulation import Oracle, Uniform, regret, world
+from bannerstream.lab.bandit.evaluation import evaluate
+from bannerstream.lab.bandit.simulation import Oracle, Uniform, regret, world
 
 
 def test_the_best_choice_costs_nothing_and_chance_costs_what_it_must():

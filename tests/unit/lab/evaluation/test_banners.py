@@ -9,22 +9,22 @@ import pytest
 from msgspec import structs
 from numpy.typing import NDArray
 
-from catalog.files import read_catalogue
-from contracts.codecs import encode
-from contracts.errors import ConfigurationError
-from contracts.keys import manifest_object_key
-from contracts.manifest import PersonalStyle
-from contracts.messages import Rendition
-from contracts.sizes import RECTANGLE
-from demo.example import CATALOGUE
-from generator.evaluation.banners import Judges, Shop, evaluate_banners
-from generator.evaluation.exported import ExportedBanner, read_exported
-from generator.evaluation.quality import Brisque
-from generator.once import paint_once, product_image
-from generator.pipeline import manifest_of
-from generator.ports import Image, ProductImage
-from settings import GeneratorSettings
-from storage.fakes import MemoryBannerStore
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.keys import manifest_object_key
+from bannerstream.contracts.manifest import PersonalStyle
+from bannerstream.contracts.messages import Rendition
+from bannerstream.contracts.sizes import RECTANGLE
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator.pipeline.paint_once import paint_once, product_image
+from bannerstream.generator.pipeline.pipeline import manifest_of
+from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.lab.evaluation.banners import Judges, Shop, evaluate_banners
+from bannerstream.lab.evaluation.exported import ExportedBanner, read_exported
+from bannerstream.lab.evaluation.quality import Brisque
+from bannerstream.settings import GeneratorSettings
+from bannerstream.storage.fakes import MemoryBannerStore
 
 PRODUCT = "mug-stoneware-terracotta"
 

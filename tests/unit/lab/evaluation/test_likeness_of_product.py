@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from catalog.files import read_catalogue
-from contracts.manifest import Area
-from contracts.sizes import BILLBOARD, RECTANGLE, BannerSize
-from demo.example import CATALOGUE
-from generator.evaluation.banners import FAITHFUL
-from generator.evaluation.likeness_of_product import fidelity, on, placed
-from generator.once import paint_once, product_image
-from generator.ports import Image
-from settings import GeneratorSettings
+from bannerstream.catalog.folder import read_catalogue
+from bannerstream.contracts.manifest import Area
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE, BannerSize
+from bannerstream.demo.example_shop import CATALOGUE
+from bannerstream.generator.pipeline.paint_once import paint_once, product_image
+from bannerstream.generator.pipeline.ports import Image
+from bannerstream.lab.evaluation.banners import FAITHFUL
+from bannerstream.lab.evaluation.product_fidelity import fidelity, on, placed
+from bannerstream.settings import GeneratorSettings
 
 AREA = Area(x=30, y=20, width=120, height=80)
 GROUND = np.random.default_rng(5).integers(0, 256, (140, 200, 3), dtype=np.uint8)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from generator.evaluation.scene_judge import SceneJudge, accuracy_of
-from generator.evaluation.starter import some_scenes
-from generator.studio.light import LIGHTS
-from generator.studio.samples import PALETTES, SceneLabels
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.studio.light import LIGHTS
+from bannerstream.generator.studio.samples import PALETTES, SceneLabels
+from bannerstream.lab.evaluation.scene_judge import SceneJudge, accuracy_of
+from bannerstream.lab.evaluation.starter import some_scenes
 
 
 def test_accuracy_counts_each_label_for_itself():
@@ -37,8 +37,8 @@ def test_a_saved_judge_tells_the_same_of_scenes_of_any_size(tmp_path: Path):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     import torch
 
-    from generator.evaluation.scene_judge import new_network
-    from generator.training.shards import drawn
+    from bannerstream.lab.evaluation.scene_judge import new_network
+    from bannerstream.lab.training.shards import drawn
 
     torch.manual_seed(0)
     network = new_network()
@@ -55,8 +55,8 @@ def test_a_saved_judge_tells_the_same_of_scenes_of_any_size(tmp_path: Path):
 def test_a_learning_judge_tells_drawn_scenes_apart(tmp_path: Path):
     """It would not with labels shuffled, nor with what it reads of a scene wrong."""
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.evaluation.scene_judge import FIRST_TO_LEARN, train_judge
-    from generator.training.shards import drawn
+    from bannerstream.lab.evaluation.scene_judge import FIRST_TO_LEARN, train_judge
+    from bannerstream.lab.training.shards import drawn
 
     judge = train_judge(scenes=3 * 48)
     labels, pictures = drawn(range(FIRST_TO_LEARN, FIRST_TO_LEARN + 48), (384, 96))
@@ -68,8 +68,8 @@ def test_a_learning_judge_tells_drawn_scenes_apart(tmp_path: Path):
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 def test_an_evaluation_has_a_row_for_what_was_painted_drawn_and_each_label(tmp_path: Path):
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
-    from generator.evaluation.scene_judge import new_network
-    from generator.evaluation.starter import Asked, evaluate_starter
+    from bannerstream.lab.evaluation.scene_judge import new_network
+    from bannerstream.lab.evaluation.starter import Asked, evaluate_starter
     from tests.tiny_models import save_text_to_image
 
     asked = Asked(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ConfigurationError
-from generator.starter import MODEL
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.generator.starter import MODEL
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -23,7 +23,7 @@ def torch():
 
 
 def test_one_from_nothing_learns(tmp_path: Path):
-    from generator.training.autoencoding import train_autoencoder
+    from bannerstream.lab.training.autoencoder import train_autoencoder
 
     told: list[tuple[int, float]] = []
     decibels = train_autoencoder(
@@ -38,8 +38,8 @@ def test_one_from_nothing_learns(tmp_path: Path):
 def test_the_packaged_one_taken_further_keeps_its_latents(tmp_path: Path, torch):
     from diffusers import AutoencoderTiny
 
-    from generator.training.autoencoding import train_autoencoder
-    from generator.training.shards import as_tensor, drawn
+    from bannerstream.lab.training.autoencoder import train_autoencoder
+    from bannerstream.lab.training.shards import as_tensor, drawn
 
     decibels = train_autoencoder(tmp_path, steps=4, scenes=SCENES, begin=MODEL)
     assert decibels > 25  # one from nothing is at about 6
@@ -53,7 +53,7 @@ def test_the_packaged_one_taken_further_keeps_its_latents(tmp_path: Path, torch)
 
 
 def test_a_folder_without_an_autoencoder_is_refused(tmp_path: Path):
-    from generator.training.autoencoding import train_autoencoder
+    from bannerstream.lab.training.autoencoder import train_autoencoder
 
     with pytest.raises(ConfigurationError, match="Stable Diffusion pipeline"):
         train_autoencoder(tmp_path / "out", steps=1, scenes=SCENES, begin=tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import ConfigurationError
-from contracts.sizes import BILLBOARD, RECTANGLE
-from generator.evaluation.starter import every_scene, wish_for
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
+from bannerstream.lab.evaluation.starter import every_scene, wish_for
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -22,8 +22,8 @@ SCENES = 8
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a training with an untrained autoencoder and three shards."""
     torch = pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.training.parts import new_autoencoder
-    from generator.training.shards import write_shard
+    from bannerstream.lab.training.parts import new_autoencoder
+    from bannerstream.lab.training.shards import write_shard
 
     torch.manual_seed(3)  # of other weights it may paint nothing but black, which the painter refuses
     folder = tmp_path_factory.mktemp("training")
@@ -37,8 +37,8 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan(steps: int, **more: int):
-    from generator.training.denoising import Plan
-    from generator.training.parts import Size
+    from bannerstream.lab.training.denoiser import Plan
+    from bannerstream.lab.training.parts import Size
 
     small = Size(text_width=32, channels=(16, 16, 16), norm_groups=4)
     return Plan(
@@ -47,8 +47,8 @@ def plan(steps: int, **more: int):
 
 
 def training(steps: int, begun: Path, *, go_on: Path | None = None):
-    from generator.training.denoising import DenoiserTraining
-    from generator.training.shards import Shards
+    from bannerstream.lab.training.denoiser import DenoiserTraining
+    from bannerstream.lab.training.shards import Shards
 
     made = DenoiserTraining(plan(steps, cool_down=0), "cpu")
     if go_on is not None:
@@ -74,7 +74,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_bit(begun: Path, tmp_path: P
 
 
 def test_another_seed_trains_otherwise_and_every_network_learns(begun: Path):
-    from generator.training.denoising import DenoiserTraining
+    from bannerstream.lab.training.denoiser import DenoiserTraining
 
     made, _ = training(3, begun)
     fresh = DenoiserTraining(plan(3, cool_down=0), "cpu")
@@ -89,7 +89,7 @@ def test_another_seed_trains_otherwise_and_every_network_learns(begun: Path):
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing():
-    from generator.training.denoising import Plan
+    from bannerstream.lab.training.denoiser import Plan
 
     course = Plan(1000, cool_down=200)
     assert course.rate_at(0) < course.rate_at(50) < course.rate_at(100) == course.rate_at(799) == course.rate
@@ -98,14 +98,14 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
 
 
 def test_new_shards_come_and_old_ones_go():
-    from generator.training.denoising import Plan
+    from bannerstream.lab.training.denoiser import Plan
 
     course = Plan(1000, shards_first=2, steps_per_shard=10, shards_kept=3)
     assert [course.shards_at(step) for step in (0, 10, 30)] == [range(2), range(3), range(2, 5)]
 
 
 def test_a_shard_holds_each_scene_as_drawn_and_mirrored(begun: Path):
-    from generator.training.shards import drawn, read_shard
+    from bannerstream.lab.training.shards import drawn, read_shard
 
     shard = read_shard(begun / "shards" / "000000.safetensors")
     labels, _ = drawn(range(SCENES), SHAPES[0])
@@ -114,8 +114,8 @@ def test_a_shard_holds_each_scene_as_drawn_and_mirrored(begun: Path):
 
 
 def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begun: Path):
-    from generator.diffusion import DiffusersPainter
-    from generator.training.starter import Options, train_starter
+    from bannerstream.generator.diffusion import DiffusersPainter
+    from bannerstream.lab.training.starter import Options, train_starter
 
     options = Options(begun, plan(4, cool_down=2), device="cpu", sheet=(1, 1))
     model = train_starter(options, lambda _: None, stopped=lambda: True)
@@ -134,8 +134,8 @@ def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begu
 
 
 def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
-    from generator.training.denoising import DenoiserTraining
-    from generator.training.parts import begin_from, new_denoiser, new_text_encoder, save_pipeline
+    from bannerstream.lab.training.denoiser import DenoiserTraining
+    from bannerstream.lab.training.parts import begin_from, new_denoiser, new_text_encoder, save_pipeline
 
     course = plan(1, cool_down=0)
     save_pipeline(tmp_path / "model", begun / "autoencoder", *DenoiserTraining(course, "cpu").averaged())
@@ -150,7 +150,7 @@ def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
 
 def test_a_folder_without_an_autoencoder_says_what_to_run(tmp_path: Path):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.training.starter import Options, train_starter
+    from bannerstream.lab.training.starter import Options, train_starter
 
     with pytest.raises(ConfigurationError, match="train autoencoder"):
         train_starter(Options(tmp_path, plan(1)), lambda _: None)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.sizes import BILLBOARD
-from generator.diffusion.colours import nearest_palette
-from generator.diffusion.prompts import prompt_of
-from generator.evaluation.starter import every_scene, wish_for
-from generator.studio.samples import PALETTES, SEASONED, random_labels
-from generator.training.words import TOKENS, caption, known_words
+from bannerstream.contracts.sizes import BILLBOARD
+from bannerstream.generator.diffusion.colours import nearest_palette
+from bannerstream.generator.diffusion.prompts import prompt_of
+from bannerstream.generator.studio.samples import PALETTES, SEASONED, random_labels
+from bannerstream.lab.evaluation.starter import every_scene, wish_for
+from bannerstream.lab.training.words import TOKENS, caption, known_words
 
 SCENES = list(every_scene())
 
@@ -73,7 +73,7 @@ def test_each_named_palette_is_nearest_to_itself(name: str):
 @pytest.mark.parametrize("scene", SCENES[::97], ids=lambda scene: scene.setting)
 def test_the_tokenizer_reads_what_known_words_says(scene):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from generator.training.words import tokenizer
+    from bannerstream.lab.training.words import tokenizer
 
     made = tokenizer()
     prompt = prompt_of(wish_for(scene, BILLBOARD, 1), "scene").positive

@@ -6,11 +6,11 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.batching.errors import Abandoned
-from streams.batching.ledger import Ledger, Round
-from streams.batching.producing import Write
-from streams.batching.records import Batch
-from streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.bulk_producer import Write
+from bannerstream.streams.batching.checkpointer import Ledger, Round
+from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.store import Codec, InMemory, Partitions
 
 DEADLINE_S = 10
 Journal = list[tuple[Any, ...]]

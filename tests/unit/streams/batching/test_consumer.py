@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from faust.types import TP, Message
 
-from streams.batching.app import BatchApp
-from streams.batching.consumer import BatchConsumer
-from streams.batching.errors import Abandoned
-from streams.batching.records import Batch
-from streams.batching.store import Codec
+from bannerstream.streams.batching.app import BatchApp
+from bannerstream.streams.batching.consumer import BatchConsumer
+from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.store import Codec
 
 CLICKS = TP("clicks", 0)
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from streams.batching import ledger as module
-from streams.batching.errors import Abandoned
-from streams.batching.ledger import MAX_WAITING
+from bannerstream.streams.batching import checkpointer as module
+from bannerstream.streams.batching.checkpointer import MAX_WAITING
+from bannerstream.streams.batching.errors import Abandoned
 from tests.unit.streams.batching.ledger_world import batch, within_deadline
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from faust.types import TP
 
-from streams.batching.ledger import MAX_WAITING, Conclusion
+from bannerstream.streams.batching.checkpointer import MAX_WAITING, Conclusion
 from tests.unit.streams.batching.ledger_world import World, batch
 
 

@@ -12,12 +12,12 @@ from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode import Service
 
-import streams.batching
-from streams.batching.consumer import BatchConsumer
-from streams.batching.pins import REPLACED, TESTED, Replaced, check_versions, digest
-from streams.batching.thread import BatchThread
+import bannerstream.streams.batching
+from bannerstream.streams.batching.compat import REPLACED, TESTED, Replaced, check_versions, digest
+from bannerstream.streams.batching.consumer import BatchConsumer
+from bannerstream.streams.batching.thread import BatchThread
 
-for _each in pkgutil.iter_modules(streams.batching.__path__, "streams.batching."):
+for _each in pkgutil.iter_modules(bannerstream.streams.batching.__path__, "bannerstream.streams.batching."):
     import_module(_each.name)  # each declares what it replaces
 
 
@@ -34,7 +34,7 @@ def test_a_replaced_method_has_not_changed(replaced: Replaced) -> None:
 def test_every_replacement_is_declared_once() -> None:
     targets = [each.target for each in REPLACED]
     assert len(targets) == len(set(targets))
-    sources = "".join(each.read_text() for each in Path(streams.batching.__path__[0]).glob("*.py"))
+    sources = "".join(each.read_text() for each in Path(bannerstream.streams.batching.__path__[0]).glob("*.py"))
     assert len(re.findall(r"^ *@replaces\(", sources, re.MULTILINE)) == len(targets)
 
 

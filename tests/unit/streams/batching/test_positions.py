@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.batching.positions import Positions
-from streams.batching.records import Batch
+from bannerstream.streams.batching.positions import Positions
+from bannerstream.streams.batching.records import Batch
 
 CLICKS = TP("clicks", 0)
 

@@ -18,9 +18,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.batching import producing
-from streams.batching.errors import Abandoned
-from streams.batching.producing import BulkProducer, Record, Write
+from bannerstream.streams.batching import bulk_producer
+from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
+from bannerstream.streams.batching.errors import Abandoned
 
 BATCH_BYTES = 200
 """Of a producer's batches here: a handful of records."""
@@ -104,8 +104,8 @@ def brokers() -> Brokers:
 
 @pytest.fixture
 async def producer(brokers, monkeypatch) -> BulkProducer:
-    monkeypatch.setattr(producing, "FIRST_RETRY_S", 0.0)
-    monkeypatch.setattr(producing, "LAST_RETRY_S", 0.0)
+    monkeypatch.setattr(bulk_producer, "FIRST_RETRY_S", 0.0)
+    monkeypatch.setattr(bulk_producer, "LAST_RETRY_S", 0.0)
     producer = BulkProducer(brokers.connect)
     await producer.start()
     return producer

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.batching import reader as module
-from streams.batching.reader import ChangelogReader
-from streams.batching.records import Batch
-from streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching import changelog_reader as module
+from bannerstream.streams.batching.changelog_reader import ChangelogReader
+from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.store import Codec, InMemory, Partitions
 
 CHANGELOG = TP("changelog", 2)
 RECORDS = 40

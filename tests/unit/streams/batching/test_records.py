@@ -16,7 +16,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.batching.records import Batch, take
+from bannerstream.streams.batching.records import Batch, take
 
 CLICKS = TP("clicks", 0)
 PRODUCER = 7

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.batching.rocks import MAX_AGE_S, OnDisk
-from streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
+from bannerstream.streams.batching.rocks import MAX_AGE_S, OnDisk
+from bannerstream.streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
 """A state is a list of one text: it can be changed where it stands, like a real one."""

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.types import TP
 
-from streams.batching import thread as module
-from streams.batching.records import MAX_BATCH, Batch
-from streams.batching.thread import BatchScheduler, BatchThread
+from bannerstream.streams.batching import thread as module
+from bannerstream.streams.batching.records import MAX_BATCH, Batch
+from bannerstream.streams.batching.thread import BatchScheduler, BatchThread
 
 CLICKS = TP("clicks", 0)
 

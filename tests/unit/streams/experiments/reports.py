@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from contracts.messages import EngineTier, Feedback
+from bannerstream.contracts.messages import EngineTier, Feedback
 
 Kind = Literal["impression", "click"]
 

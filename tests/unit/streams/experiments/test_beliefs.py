@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.creative import CREATIVES
-from streams.experiments import Beliefs, Guard, Place, Tally, believe
-from streams.experiments.beliefs import SLOTS
+from bannerstream.contracts.variants import CREATIVES
+from bannerstream.streams.experiments import Beliefs, Guard, Place, Tally, believe
+from bannerstream.streams.experiments.posterior import SLOTS
 
 NAMES = [each.variant for each in CREATIVES[:6]]
 counts = st.dictionaries(

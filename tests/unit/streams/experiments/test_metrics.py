@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from contracts.codecs import encode
-from contracts.messages import EngineTier
-from streams.batching import Batch, Codec, InMemory
-from streams.batching.store import Partition
-from streams.experiments.metrics import ExperimentMetrics
-from streams.experiments.service import Counted, fold_feedback
-from streams.experiments.tally import pack, unpack
+from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.messages import EngineTier
+from bannerstream.streams.batching import Batch, Codec, InMemory
+from bannerstream.streams.batching.store import Partition
+from bannerstream.streams.experiments.metrics import ExperimentMetrics
+from bannerstream.streams.experiments.service import Counted, fold_feedback
+from bannerstream.streams.experiments.tally import pack, unpack
 from tests.unit.streams.experiments.reports import Kind, feedback
 
 AIRY = "panel-light-airy"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.experiments import Place, Tally, wilson
-from streams.experiments.report import BYS, NO_PART, report
+from bannerstream.streams.experiments import Place, Tally, wilson
+from bannerstream.streams.experiments.report import BYS, NO_PART, report
 
 RESULTS = {
     Place("cosy", "open-bold-natural", "mug"): Tally(1_000, 40),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import MalformedRecord
-from streams.experiments import Place, Tally, count
-from streams.experiments.tally import REMEMBERED, pack, unpack
+from bannerstream.contracts.errors import MalformedRecord
+from bannerstream.streams.experiments import Place, Tally, count
+from bannerstream.streams.experiments.tally import REMEMBERED, pack, unpack
 from tests.unit.streams.experiments.reports import feedback
 
 KINDS = ("impression", "click")

@@ -1,0 +1,1 @@
+"""The aiokafka worker around the pipeline: takes requests, queues them fairly, announces banners, commits offsets."""

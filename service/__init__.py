@@ -1,0 +1,1 @@
+"""What every process needs: logging, the metrics server, health. Imports settings and contracts."""
