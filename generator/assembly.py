@@ -40,7 +40,7 @@ from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import Model, SupervisedModel
 from bannerstream.generator.serving.supervised_text import SupervisedDescriber, SupervisedKeywords
 from bannerstream.generator.serving.supervised_vision import SupervisedLikeness, SupervisedNudity
-from bannerstream.generator.serving.warm_up import warm, warm_up_wishes
+from bannerstream.generator.serving.warm_up import warm, warm_up_scenes
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.service.health import Health
 from bannerstream.settings import GeneratorSettings
@@ -303,7 +303,7 @@ def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSi
         PaintingFailed: with `warm_up`, it cannot paint.
     """
     settings = watch.settings
-    warming = partial(warm, wishes=warm_up_wishes(sizes), batches=_warm_batches(settings))
+    warming = partial(warm, scenes=warm_up_scenes(sizes), batches=_warm_batches(settings))
 
     def load_again(settings: GeneratorSettings) -> BatchPainter:
         loaded = _load_painter(settings)

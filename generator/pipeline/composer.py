@@ -37,7 +37,7 @@ from bannerstream.generator.pipeline.ports import (
     Painter,
     Painting,
     ProductImage,
-    SceneWish,
+    SceneRequest,
     is_black,
 )
 from bannerstream.generator.pipeline.stopwatch import Stopwatch
@@ -114,11 +114,11 @@ class _Draft:
             self.rejected.append(Rejected(seed=seed, reason=reason_of(failure)))
         self.failure = failure
 
-    def wishes(self, seed: int) -> list[SceneWish]:
-        """Return what to paint, one wish per size."""
+    def scenes(self, seed: int) -> list[SceneRequest]:
+        """Return what to paint, one scene per size."""
         request, image = self.job.request, self.job.product_image
         return [
-            SceneWish(
+            SceneRequest(
                 self.description,
                 request.cohort,
                 each,
@@ -285,14 +285,14 @@ class Composer:
         return None
 
     def _painted(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
-        wishes = [wish for draft in drafts for wish in draft.wishes(seed_of(draft.job.request.banner_key, attempt))]
-        if not wishes:
+        scenes = [scene for draft in drafts for scene in draft.scenes(seed_of(draft.job.request.banner_key, attempt))]
+        if not scenes:
             return []
         watch = Stopwatch()
         painted: list[tuple[Painting, ...] | PaintingFailed]
         try:
             with watch.stage("paint"):
-                outcomes = _checked(self._painters[attempt].paint(wishes), wishes)
+                outcomes = _checked(self._painters[attempt].paint(scenes), scenes)
             each = len(self._sizes)
             painted = [_all_or_why_not(outcomes[at : at + each]) for at in range(0, len(outcomes), each)]
         except Exception as error:  # a model may raise anything; a banner always exists
@@ -366,13 +366,13 @@ class Composer:
 
 
 def _checked(
-    outcomes: Sequence[Painting | PaintingFailed], wishes: Sequence[SceneWish]
+    outcomes: Sequence[Painting | PaintingFailed], scenes: Sequence[SceneRequest]
 ) -> Sequence[Painting | PaintingFailed]:
-    """Return the paintings if each is as large as it was wished for."""
-    if len(outcomes) != len(wishes):
-        raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(wishes)} wishes")
-    for outcome, wish in zip(outcomes, wishes, strict=True):
-        size = wish.composition.size
+    """Return the paintings if each is as large as its scene asks for."""
+    if len(outcomes) != len(scenes):
+        raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(scenes)} scenes")
+    for outcome, scene in zip(outcomes, scenes, strict=True):
+        size = scene.composition.size
         if isinstance(outcome, Painting) and outcome.pixels.shape != (size.height, size.width, 3):
             raise PaintingFailed(f"the painter returned {outcome.pixels.shape} for {size.name}")
     return outcomes

@@ -1,6 +1,6 @@
-"""Paints for many callers at once: what they wish for is painted together by shape and adapter, on one thread.
+"""Paints for many callers at once: their scenes are painted together by shape and adapter, on one thread.
 
-Stands where a painter stands. Callers block in `paint` (each on a thread of its own); their wishes wait as tickets,
+Stands where a painter stands. Callers block in `paint` (each on a thread of its own); each scene waits as a ticket,
 a dispatcher forms batches of them, the supervised model paints one batch after the other. A caller finishes its
 pictures itself (fitting them to the banner; then laying out, judging, encoding, storing), while the next batch is
 painted.
@@ -16,7 +16,7 @@ import structlog
 
 from bannerstream.generator.errors import OutOfMemory, PaintingFailed
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.pipeline.ports import BatchPainter, Painting, SceneWish, Unfinished
+from bannerstream.generator.pipeline.ports import BatchPainter, Painting, SceneRequest, Unfinished
 from bannerstream.generator.serving.batching import Batches, Ticket
 from bannerstream.generator.serving.limits import BatchLimits
 from bannerstream.generator.serving.supervised import SupervisedModel
@@ -28,7 +28,7 @@ Outcome = Painting | PaintingFailed
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    wish: SceneWish
+    scene: SceneRequest
     outcome: "Future[Outcome | Unfinished]" = field(default_factory=Future)
 
 
@@ -69,15 +69,15 @@ class PaintServer:
         self._model.run(warm, watched=False)
         log.info("painter_warm", seconds=round(self._clock() - started, 1))
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Outcome]:
-        """Return, per wish and in order, its painting or why it was not painted."""
-        if not wishes:
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Outcome]:
+        """Return, per scene and in order, its painting or why it was not painted."""
+        if not scenes:
             return []
         try:
-            kinds = self._model.peek(lambda painter: [painter.batch_key(wish) for wish in wishes])
+            kinds = self._model.peek(lambda painter: [painter.batch_key(scene) for scene in scenes])
         except PaintingFailed as error:
-            return [error] * len(wishes)
-        wanted = [_Wanted(wish) for wish in wishes]
+            return [error] * len(scenes)
+        wanted = [_Wanted(scene) for scene in scenes]
         with self._changed:
             self._start()
             now = self._clock()
@@ -115,10 +115,10 @@ class PaintServer:
                 self._changed.wait(self._waiting.due_in(now))
 
     def _paint_together(self, tickets: list[Ticket[_Wanted]]) -> None:
-        kind, wishes = tickets[0].kind, [ticket.item.wish for ticket in tickets]
-        self._metrics.images_together.observe(len(wishes))
+        kind, scenes = tickets[0].kind, [ticket.item.scene for ticket in tickets]
+        self._metrics.images_together.observe(len(scenes))
         try:
-            paintings = self._model.run(lambda painter: painter.paint_raw(wishes))
+            paintings = self._model.run(lambda painter: painter.paint_raw(scenes))
         except OutOfMemory as error:
             self._halve(tickets, kind, error)
             return
@@ -129,7 +129,7 @@ class PaintServer:
             _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
             return
         if len(paintings) != len(tickets):
-            _settle(tickets, PaintingFailed(f"{len(paintings)} paintings of {len(tickets)} wishes"))
+            _settle(tickets, PaintingFailed(f"{len(paintings)} paintings of {len(tickets)} scenes"))
             return
         self._limits.fitted(kind, len(tickets))
         for ticket, painting in zip(tickets, paintings, strict=True):

@@ -25,7 +25,7 @@ from bannerstream.generator.errors import ModelLost, OutOfMemory, PaintingFailed
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakePainter
 from bannerstream.generator.pipeline.pipeline import Pipeline
-from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.pipeline.ports import SceneRequest
 from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.worker.worker import GeneratorWorker
@@ -161,11 +161,11 @@ def requests_of(name: str, count: int = 12) -> list[BannerRequest]:
     return [request_for(f"{name}-{number}") for number in range(count)]
 
 
-def raises(_: Sequence[SceneWish]) -> None:
+def raises(_: Sequence[SceneRequest]) -> None:
     raise PaintingFailed("no picture of that")
 
 
-def no_memory(_: Sequence[SceneWish]) -> None:
+def no_memory(_: Sequence[SceneRequest]) -> None:
     raise OutOfMemory("out of memory for a picture")
 
 
@@ -175,7 +175,7 @@ def no_memory(_: Sequence[SceneWish]) -> None:
     ids=["raises", "out-of-memory"],
 )
 async def test_while_the_model_fails_the_studio_paints_and_says_why(
-    shop: MakeShop, fault: Callable[[Sequence[SceneWish]], None], reason: str
+    shop: MakeShop, fault: Callable[[Sequence[SceneRequest]], None], reason: str
 ) -> None:
     here = await shop()
     here.model.fault = fault
@@ -205,9 +205,9 @@ async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
 
 
 async def test_with_little_memory_the_model_paints_in_smaller_batches(shop: MakeShop) -> None:
-    def scarce(wishes: Sequence[SceneWish]) -> None:
-        if len(wishes) > 2:
-            raise OutOfMemory(f"out of memory for {len(wishes)} pictures")
+    def scarce(scenes: Sequence[SceneRequest]) -> None:
+        if len(scenes) > 2:
+            raise OutOfMemory(f"out of memory for {len(scenes)} pictures")
 
     here = await shop(batch_size=8)
     here.model.fault = scarce

@@ -11,7 +11,7 @@ from bannerstream.generator.pipeline.composer import seed_of
 from bannerstream.generator.pipeline.fakes import FakeLayout, FakePainter
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
-from bannerstream.generator.pipeline.ports import Composition, Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Composition, Painting, SceneRequest
 from bannerstream.generator.serving.budget import ImageBudget
 from tests.unit.generator.conftest import Fakes, RequestFor, raising, the_one
 
@@ -25,7 +25,7 @@ def test_a_banner_is_finished_while_the_next_is_painted(fakes: Fakes, request_fo
     """With one banner painted at a time, the second is not begun before the first may be laid out."""
     first_laid_out = threading.Event()
 
-    def paint(wishes: Sequence[SceneWish]) -> None:
+    def paint(scenes: Sequence[SceneRequest]) -> None:
         if len(fakes.painter.batches) > 1:
             assert first_laid_out.wait(10), "nothing was laid out while the painter was busy"
 
@@ -40,8 +40,8 @@ def test_a_banner_is_finished_while_the_next_is_painted(fakes: Fakes, request_fo
 def test_a_painter_that_fails_once_paints_again_with_another_seed(fakes: Fakes, request_for: RequestFor):
     request = request_for()
 
-    def fault(wishes: list[SceneWish]) -> None:
-        if wishes[0].seed == seed_of(request.banner_key):
+    def fault(scenes: list[SceneRequest]) -> None:
+        if scenes[0].seed == seed_of(request.banner_key):
             raise PaintingFailed("out of memory")
 
     fakes.painter.fault = fault
@@ -124,11 +124,11 @@ def test_a_picture_that_failed_alone_costs_no_other_banner_its_painter(fakes: Fa
     bad = request_for("bad")
 
     class Spoilt(FakePainter):
-        def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
+        def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
             spoilt = seed_of(bad.banner_key)
             return [
-                BlackPicture("black") if wish.seed == spoilt else painting
-                for wish, painting in zip(wishes, super().paint(wishes), strict=True)
+                BlackPicture("black") if scene.seed == spoilt else painting
+                for scene, painting in zip(scenes, super().paint(scenes), strict=True)
             ]
 
     fakes.painter = Spoilt()
@@ -139,7 +139,7 @@ def test_a_picture_that_failed_alone_costs_no_other_banner_its_painter(fakes: Fa
 
 
 def test_a_black_picture_counts_as_failed(fakes: Fakes, request_for: RequestFor):
-    fakes.painter.level = lambda _wish: 3
+    fakes.painter.level = lambda _scene: 3
     made = the_one(fakes.pipeline().make([request_for()]))
     assert made.manifest.provenance.painter == "understudy"
     assert made.fallbacks == (Fallback("painter", "black"),)
@@ -147,8 +147,8 @@ def test_a_black_picture_counts_as_failed(fakes: Fakes, request_for: RequestFor)
 
 def test_a_painting_of_the_wrong_size_counts_as_failed(fakes: Fakes, request_for: RequestFor):
     class Cropped(FakePainter):
-        def paint(self, wishes: list[SceneWish]) -> list[Painting]:
-            paintings = super().paint(wishes)
+        def paint(self, scenes: list[SceneRequest]) -> list[Painting]:
+            paintings = super().paint(scenes)
             return [*paintings[:-1], paintings[0]]
 
     fakes.painter = Cropped()
@@ -162,8 +162,8 @@ def test_one_banner_that_cannot_be_painted_does_not_cost_the_others_their_painte
 ):
     bad = request_for("bad", title="Bad Thing")
 
-    def fault(wishes: list[SceneWish]) -> None:
-        if any(wish.description.subject == "thing" for wish in wishes):
+    def fault(scenes: list[SceneRequest]) -> None:
+        if any(scene.description.subject == "thing" for scene in scenes):
             raise PaintingFailed("no")
 
     fakes.painter.fault = fault
