@@ -25,13 +25,13 @@ LONG_S = 60.0
 
 
 def server(
-    painter: FakePainter, *, together: int = 8, wait_s: float = 0.0, callers: int = 99, timeout_s: float = 30.0
+    painter: FakePainter, *, max_batch_size: int = 8, wait_s: float = 0.0, callers: int = 99, timeout_s: float = 30.0
 ) -> PaintServer:
     model = SupervisedModel(
         "painter", painter, lambda: painter, timeout_s=timeout_s, after_hang="rebuild", health=Health()
     )
     metrics = GeneratorMetrics(CollectorRegistry())
-    return PaintServer(model, together=together, wait_s=wait_s, callers=callers, metrics=metrics)
+    return PaintServer(model, max_batch_size=max_batch_size, wait_s=wait_s, callers=callers, metrics=metrics)
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def paintings(outcomes: Sequence[Painting | PaintingFailed]) -> list[tuple[int, 
 
 def test_each_caller_gets_its_own_pictures_in_order() -> None:
     painter = FakePainter()
-    serving = server(painter, together=3)
+    serving = server(painter, max_batch_size=3)
     scenes = [
         [scene_request(RECTANGLE, seed=n), scene_request(BILLBOARD, seed=n), scene_request(RECTANGLE, seed=n + 50)]
         for n in range(6)
@@ -71,12 +71,14 @@ def test_callers_are_painted_together_by_kind() -> None:
 
 def test_a_full_batch_waits_for_nobody() -> None:
     painter = FakePainter()
-    assert len(server(painter, together=2, wait_s=LONG_S).paint([scene_request(seed=1), scene_request(seed=2)])) == 2
+    assert (
+        len(server(painter, max_batch_size=2, wait_s=LONG_S).paint([scene_request(seed=1), scene_request(seed=2)])) == 2
+    )
 
 
 def test_a_batch_that_is_not_full_goes_when_it_has_waited() -> None:
     painter = FakePainter()
-    assert len(server(painter, together=8, wait_s=0.01).paint([scene_request()])) == 1
+    assert len(server(painter, max_batch_size=8, wait_s=0.01).paint([scene_request()])) == 1
 
 
 def scarce(memory: int) -> Callable[[Sequence[SceneRequest]], None]:
@@ -127,7 +129,7 @@ def test_a_painter_that_returns_too_few_fails_its_batch() -> None:
 
 def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Hanging) -> None:
     painter = FakePainter(fault=hanging)
-    serving = server(painter, together=2, timeout_s=0.5)
+    serving = server(painter, max_batch_size=2, timeout_s=0.5)
     with at_once(3) as threads:
         answers = list(threads.map(serving.paint, [[scene_request(seed=n)] for n in range(3)]))
     assert all(isinstance(outcome, ModelHung) for (outcome,) in answers)
@@ -170,7 +172,7 @@ def test_pictures_are_finished_while_the_next_are_painted() -> None:
         if scenes[0].seed == 2:
             assert first_is_back.wait(30), "the first caller waited for the second's pictures"
 
-    serving = server(FakePainter(fault=fault), together=1)
+    serving = server(FakePainter(fault=fault), max_batch_size=1)
     with at_once(2) as threads:
         first = threads.submit(serving.paint, [scene_request(seed=1)])
         second = threads.submit(serving.paint, [scene_request(seed=2)])
@@ -201,7 +203,7 @@ def test_a_caller_finishes_its_pictures_while_the_model_paints_for_another() -> 
         if scene.seed == 1:
             assert second_is_back.wait(30), "the model waited until the first caller had finished"
 
-    serving = server(Raw(finish), together=1)
+    serving = server(Raw(finish), max_batch_size=1)
     with at_once(1) as threads:
         first = threads.submit(serving.paint, [scene_request(seed=1)])
         assert paintings(serving.paint([scene_request(seed=2)]))
