@@ -14,6 +14,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.edge.app import create_app
 from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.protocol import LimitedHttpProtocol
+from bannerstream.service.compat import overrides_private
 from bannerstream.settings import EdgeSettings, Settings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 
@@ -57,11 +58,13 @@ class EdgeServer(uvicorn.Server):
         super().__init__(_config(edge, app))
         self._edge = edge
 
+    @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams first: uvicorn waits for every request to end, and these would not."""
         self._edge.hub.close_all()
         await super().shutdown(sockets)
 
+    @overrides_private("uvicorn:Server.capture_signals", "85d29b580603")
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at SIGTERM and SIGINT. uvicorn's own would raise the signal again when all is done: no clean exit."""

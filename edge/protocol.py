@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bannerstream.service.compat import overrides_private
+
 MAX_HEAD_BYTES = 32_768
 """Of one request: address and headers. Browsers and proxies stop at 8 to 16 kB."""
 
@@ -24,6 +26,7 @@ _ABORT = "bannerstream.abort"
 _LIMIT_SEND_BUFFER = "bannerstream.limit_send_buffer"
 
 
+@overrides_private("uvicorn.protocols.http.httptools_impl:HttpToolsProtocol", "18fdf324b11b")
 class LimitedHttpProtocol(HttpToolsProtocol):
     """Gives a request's head `head_timeout_s` and `MAX_HEAD_BYTES`, and a client `send_timeout_s` to take something."""
 

@@ -24,7 +24,7 @@ class Client:
         self.taking = asyncio.Event()
         self.taking.set()
         self._gone = asyncio.Event()
-        self.scope = {"extensions": {"bannerstream.abort": {"abort": self._abort}}}
+        self.scope = {"extensions": {"bannerstream.abort": {"call": self._abort}}}
 
     async def receive(self) -> dict[str, Any]:
         await self._gone.wait()
