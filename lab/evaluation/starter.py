@@ -86,7 +86,9 @@ def evaluate_starter(
     Raises:
         ConfigurationError: the model cannot be loaded.
     """
-    painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
+    painter = DiffusersPainter(
+        str(asked.model), num_inference_steps=asked.steps, guidance_scale=asked.guidance, device=asked.device
+    )
     labels = some_scenes(asked.every) * asked.seeds
     requests = [scene_request_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
     told: list[tuple[str, str, str]] = []

@@ -99,8 +99,8 @@ def _checkpoint(training: DenoiserTraining, options: Options, autoencoder: Path)
     write_sample_sheet(
         load_for_looking(folder / "model"),
         sheets / f"{training.step:07}.png",
-        steps=STEPS,
-        guidance=GUIDANCE,
+        num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE,
         rows=rows,
         columns=columns,
     )

@@ -124,7 +124,7 @@ def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begu
     assert (begun / "sheets" / "0000004.png").is_file()
     assert (begun / "before-cool-down.pt").is_file()
 
-    painter = DiffusersPainter(str(model), steps=2, guidance=2.0, device="cpu")
+    painter = DiffusersPainter(str(model), num_inference_steps=2, guidance_scale=2.0, device="cpu")
     scene = next(every_scene())
     wide, narrow = painter.paint([scene_request_for(scene, size, 1) for size in (BILLBOARD, RECTANGLE)])
     assert wide.pixels.shape == (250, 970, 3)
