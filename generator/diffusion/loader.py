@@ -32,7 +32,7 @@ def load_pipeline(
     """Return the pipeline of a folder or hub id on the device, and what it was chosen for.
 
     Raises:
-        ConfigurationError: no such model, pickled weights only, its own code, or the settings ask for what it cannot do.
+        ConfigurationError: no such model, pickled weights only, its own code, or it cannot do what is set.
     """
     import diffusers  # noqa: PLC0415  (seconds and gigabytes: only where a model paints)
 

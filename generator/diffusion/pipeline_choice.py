@@ -43,7 +43,7 @@ def choose_pipeline(
     if task == "image-to-image" and int(num_inference_steps * settings.strength) < 1:
         raise ConfigurationError(
             f"generator.painter_steps = {num_inference_steps} times generator.diffusion.strength = "
-            f"{settings.strength} leaves 0 steps: nothing would be painted; use at least {_least_steps(settings.strength)} steps"
+            f"{settings.strength} leaves no step to paint; use at least {_least_steps(settings.strength)} steps"
         )
     if family is None:
         if settings.controlnet is not None:
