@@ -13,7 +13,7 @@ from bannerstream.settings import GeneratorSettings
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPainter:
+class CustomPainter:
     """A painter of the shop's own as the server wants it: its pictures come finished."""
 
     painter: Painter
@@ -28,7 +28,7 @@ class OwnPainter:
         return self.painter.paint(scenes)
 
 
-def painter_of(settings: GeneratorSettings) -> OwnPainter:
+def load_custom_painter(settings: GeneratorSettings) -> CustomPainter:
     """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
 
     Where it has no `batch_key` of its own, pictures of one size are painted together.
@@ -52,7 +52,7 @@ def painter_of(settings: GeneratorSettings) -> OwnPainter:
         ) from error
     if not callable(getattr(painter, "paint", None)):
         raise ConfigurationError(f"{setting} has no method paint(scenes); docs/painters.md shows one")
-    return OwnPainter(painter, getattr(painter, "batch_key", _size))
+    return CustomPainter(painter, getattr(painter, "batch_key", _size))
 
 
 def _size(scene: SceneRequest) -> str:

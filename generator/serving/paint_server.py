@@ -23,13 +23,13 @@ from bannerstream.generator.serving.supervised import SupervisedModel
 
 log = structlog.get_logger(__name__)
 
-Outcome = Painting | PaintingFailed
+PaintResult = Painting | PaintingFailed
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _PendingPicture:
     scene: SceneRequest
-    outcome: "Future[Outcome | Unfinished]" = field(default_factory=Future)
+    outcome: "Future[PaintResult | Unfinished]" = field(default_factory=Future)
 
 
 class PaintServer:
@@ -44,15 +44,15 @@ class PaintServer:
         self,
         model: SupervisedModel[BatchPainter],
         *,
-        together: int,
+        max_batch_size: int,
         wait_s: float,
         callers: int,
         metrics: GeneratorMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._limits = BatchLimits(together)
-        self._waiting: Batches[_Wanted] = Batches(most=self._limits.of, wait_s=wait_s)
+        self._limits = BatchLimits(max_batch_size)
+        self._waiting: Batches[_PendingPicture] = Batches(max_size=self._limits.max_size, wait_s=wait_s)
         self._most_callers = callers
         self._metrics = metrics
         self._clock = clock
@@ -60,24 +60,15 @@ class PaintServer:
         self._changed = threading.Condition()
         self._dispatcher: threading.Thread | None = None
 
-    def warm_up(self, warm: Callable[[BatchPainter], None]) -> None:
-        """Have the model paint before anybody waits, on its own thread: some of what it learns is kept per thread.
-
-        It is not watched: compiling takes as long as it takes. Raises what `warm` raises.
-        """
-        started = self._clock()
-        self._model.run(warm, watched=False)
-        log.info("painter_warm", seconds=round(self._clock() - started, 1))
-
-    def paint(self, scenes: Sequence[SceneRequest]) -> list[Outcome]:
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[PaintResult]:
         """Return, per scene and in order, its painting or why it was not painted."""
         if not scenes:
             return []
         try:
-            kinds = self._model.peek(lambda painter: [painter.batch_key(scene) for scene in scenes])
+            kinds = self._model.inspect(lambda painter: [painter.batch_key(scene) for scene in scenes])
         except PaintingFailed as error:
             return [error] * len(scenes)
-        wanted = [_Wanted(scene) for scene in scenes]
+        wanted = [_PendingPicture(scene) for scene in scenes]
         with self._changed:
             self._start()
             now = self._clock()
@@ -104,7 +95,7 @@ class PaintServer:
                 log.exception("dispatch_failed")
                 _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
 
-    def _next_batch(self) -> list[Ticket[_Wanted]]:
+    def _next_batch(self) -> list[Ticket[_PendingPicture]]:
         """Wait until a batch is due and return it."""
         with self._changed:
             while True:
@@ -114,7 +105,7 @@ class PaintServer:
                     return tickets
                 self._changed.wait(self._waiting.due_in(now))
 
-    def _paint_together(self, tickets: list[Ticket[_Wanted]]) -> None:
+    def _paint_together(self, tickets: list[Ticket[_PendingPicture]]) -> None:
         kind, scenes = tickets[0].kind, [ticket.item.scene for ticket in tickets]
         self._metrics.images_together.observe(len(scenes))
         try:
@@ -135,18 +126,20 @@ class PaintServer:
         for ticket, painting in zip(tickets, paintings, strict=True):
             ticket.item.outcome.set_result(painting)
 
-    def _halve(self, tickets: list[Ticket[_Wanted]], kind: Hashable, error: OutOfMemory) -> None:
+    def _halve(self, tickets: list[Ticket[_PendingPicture]], kind: Hashable, error: OutOfMemory) -> None:
         self._metrics.out_of_memory.inc()
         if len(tickets) == 1:
             _settle(tickets, error)
             return
         self._limits.ran_out(kind, len(tickets))
-        log.warning("painter_out_of_memory", batch=len(tickets), kind=str(kind), now_together=self._limits.of(kind))
+        log.warning(
+            "painter_out_of_memory", batch=len(tickets), kind=str(kind), now_together=self._limits.max_size(kind)
+        )
         with self._changed:
             self._waiting.put_back(tickets)
 
 
-def finished(outcome: Outcome | Unfinished) -> Outcome:
+def finished(outcome: PaintResult | Unfinished) -> PaintResult:
     """Return the painting of a picture that a model left unfinished, or why there is none."""
     if isinstance(outcome, Painting | PaintingFailed):
         return outcome
@@ -156,7 +149,7 @@ def finished(outcome: Outcome | Unfinished) -> Outcome:
         return PaintingFailed(f"{type(error).__name__}: {error}")
 
 
-def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:
+def _settle(tickets: Sequence[Ticket[_PendingPicture]], error: PaintingFailed) -> None:
     for ticket in tickets:
         if not ticket.item.outcome.done():
             ticket.item.outcome.set_result(error)

@@ -59,14 +59,16 @@ class Shop:
         )
         self.fakes.painter = PaintServer(  # type: ignore[assignment]  # stands where the fake stands
             supervised,
-            together=generator.images_together,
+            max_batch_size=generator.images_together,
             wait_s=generator.batch_wait_s,
             callers=generator.batches_in_flight,
             metrics=self.metrics,
         )
-        sketcher = self.fakes.sketcher() if generator.progressive else None
+        preview_composer = self.fakes.preview_composer() if generator.progressive else None
         composer, executor = self.fakes.composer(), self.fakes.executor
-        return Pipeline(composer, self.fakes.store, executor, now=lambda: 1, sketcher=sketcher, health=health)
+        return Pipeline(
+            composer, self.fakes.store, executor, now=lambda: 1, preview_composer=preview_composer, health=health
+        )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator["Work"]:
@@ -183,7 +185,7 @@ async def test_while_the_model_fails_the_studio_paints_and_says_why(
     async with here.working():
         await ask(here.settings, during)
         await here.answered(during)
-        assert (here.painters(during), here.reasons(during)) == ({"understudy"}, {reason})
+        assert (here.painters(during), here.reasons(during)) == ({"fallback"}, {reason})
         here.model.fault = lambda _: None
         await ask(here.settings, after)
         await here.answered(after)
@@ -199,7 +201,7 @@ async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
     async with here.working():
         await ask(here.settings, requests)
         await here.answered(requests)
-    assert here.painters(requests) == {"understudy"}
+    assert here.painters(requests) == {"fallback"}
     assert here.reasons(requests) == {"the painter returned a black picture"}
     here.assert_each_was_made(requests)
 
@@ -305,7 +307,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
         await ask(here.settings, requests)
         await here.answered(requests)
     painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
-    assert painted == {"fake": 4, "understudy": 8}
+    assert painted == {"fake": 4, "fallback": 8}
     assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
 
 
@@ -318,7 +320,7 @@ async def test_previews_are_announced_while_the_model_is_busy_and_banners_take_t
     async with here.working():
         await ask(here.settings, requests)
         await here.answered(requests, revision=1)
-        assert here.painters(requests) == {"understudy"}
+        assert here.painters(requests) == {"fallback"}
         assert await here.committed() == 0  # a preview is not the end of a request
         held.go.set()
         await here.answered(requests, revision=2)

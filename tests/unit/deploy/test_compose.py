@@ -71,9 +71,9 @@ def test_ports_are_on_loopback_only(name: str) -> None:
 def test_every_variable_is_a_setting(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
         mentioned = [variable, *re.findall(r"\$\{(\w+)", str(value))]
-        for each in mentioned:
-            if each.startswith("BANNERSTREAM_"):
-                assert is_setting(each), each
+        for mention in mentioned:
+            if mention.startswith("BANNERSTREAM_"):
+                assert is_setting(mention), mention
 
 
 def is_setting(variable: str) -> bool:
@@ -118,7 +118,7 @@ def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> S
 def test_each_service_runs_the_command_of_its_name() -> None:
     assert {name: SERVICES[name]["command"] for name in RUNNING} == {name: ["run", name] for name in RUNNING}
     assert {*RUNNING} == {
-        each.callback.__name__ for each in bannerstream.cli.run.app.registered_commands if each.callback
+        command.callback.__name__ for command in bannerstream.cli.run.app.registered_commands if command.callback
     }
 
 
@@ -203,7 +203,7 @@ def test_kafka_and_versitygw_are_the_versions_that_tests_run_on() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version.group(1)}"
     built = re.search(r"ARG VERSION=(\S+)", (ROOT / "deploy" / "versitygw.Dockerfile").read_text(encoding="utf-8"))
     assert built is not None
-    assert f'"{built.group(1)}"' in (ROOT / "local" / "s3_versitygw.py").read_text(encoding="utf-8")
+    assert f'"{built.group(1)}"' in (ROOT / "devservers" / "s3_versitygw.py").read_text(encoding="utf-8")
 
 
 def test_the_image_installs_pinned_requirements_and_runs_as_nobody() -> None:

@@ -14,10 +14,12 @@ from bannerstream.generator.errors import BlackPicture, ModelHung, OutOfMemory, 
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakePainter
 from bannerstream.generator.pipeline.ports import Painting, SceneRequest
+from bannerstream.generator.serving.model_slot import ModelSlot
 from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.serving.warm_up import warm
 from bannerstream.service.health import Health
+from bannerstream.settings import GeneratorSettings
 from tests.unit.generator.serving.conftest import Hanging, scene_request, until
 
 LONG_S = 60.0
@@ -25,13 +27,18 @@ LONG_S = 60.0
 
 
 def server(
-    painter: FakePainter, *, together: int = 8, wait_s: float = 0.0, callers: int = 99, timeout_s: float = 30.0
+    painter: FakePainter, *, max_batch_size: int = 8, wait_s: float = 0.0, callers: int = 99, timeout_s: float = 30.0
 ) -> PaintServer:
     model = SupervisedModel(
         "painter", painter, lambda: painter, timeout_s=timeout_s, after_hang="rebuild", health=Health()
     )
     metrics = GeneratorMetrics(CollectorRegistry())
-    return PaintServer(model, together=together, wait_s=wait_s, callers=callers, metrics=metrics)
+    return PaintServer(model, max_batch_size=max_batch_size, wait_s=wait_s, callers=callers, metrics=metrics)
+
+
+def slot(painter: FakePainter, warming: Callable[[FakePainter], None]) -> SupervisedModel[FakePainter]:
+    settings, metrics = GeneratorSettings(step_timeout_s=0.05), GeneratorMetrics(CollectorRegistry())
+    return ModelSlot("painter", lambda: painter).supervised(settings, metrics, Health(), warm=warming)
 
 
 @contextmanager
@@ -47,7 +54,7 @@ def paintings(outcomes: Sequence[Painting | PaintingFailed]) -> list[tuple[int, 
 
 def test_each_caller_gets_its_own_pictures_in_order() -> None:
     painter = FakePainter()
-    serving = server(painter, together=3)
+    serving = server(painter, max_batch_size=3)
     scenes = [
         [scene_request(RECTANGLE, seed=n), scene_request(BILLBOARD, seed=n), scene_request(RECTANGLE, seed=n + 50)]
         for n in range(6)
@@ -71,12 +78,14 @@ def test_callers_are_painted_together_by_kind() -> None:
 
 def test_a_full_batch_waits_for_nobody() -> None:
     painter = FakePainter()
-    assert len(server(painter, together=2, wait_s=LONG_S).paint([scene_request(seed=1), scene_request(seed=2)])) == 2
+    assert (
+        len(server(painter, max_batch_size=2, wait_s=LONG_S).paint([scene_request(seed=1), scene_request(seed=2)])) == 2
+    )
 
 
 def test_a_batch_that_is_not_full_goes_when_it_has_waited() -> None:
     painter = FakePainter()
-    assert len(server(painter, together=8, wait_s=0.01).paint([scene_request()])) == 1
+    assert len(server(painter, max_batch_size=8, wait_s=0.01).paint([scene_request()])) == 1
 
 
 def scarce(memory: int) -> Callable[[Sequence[SceneRequest]], None]:
@@ -127,7 +136,7 @@ def test_a_painter_that_returns_too_few_fails_its_batch() -> None:
 
 def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Hanging) -> None:
     painter = FakePainter(fault=hanging)
-    serving = server(painter, together=2, timeout_s=0.5)
+    serving = server(painter, max_batch_size=2, timeout_s=0.5)
     with at_once(3) as threads:
         answers = list(threads.map(serving.paint, [[scene_request(seed=n)] for n in range(3)]))
     assert all(isinstance(outcome, ModelHung) for (outcome,) in answers)
@@ -139,8 +148,7 @@ def test_warming_up_takes_as_long_as_it_takes() -> None:
     compiled = threading.Event()
     threading.Timer(0.2, compiled.set).start()
     painter = FakePainter(fault=lambda _: compiled.wait(30) or None)
-    serving = server(painter, timeout_s=0.05)
-    serving.warm_up(lambda each: warm(each, [scene_request(RECTANGLE)]))
+    slot(painter, lambda model: warm(model, [scene_request(RECTANGLE)]))
     assert len(painter.batches) == 1
 
 
@@ -159,7 +167,7 @@ def test_where_it_is_compiled_it_is_warmed_with_many_too_or_as_many_as_fit() -> 
 def test_a_model_that_cannot_paint_does_not_get_ready() -> None:
     painter = FakePainter(fault=scarce(0))
     with pytest.raises(OutOfMemory):
-        server(painter).warm_up(lambda each: warm(each, [scene_request()], batches=(1, 8)))
+        slot(painter, lambda model: warm(model, [scene_request()], batches=(1, 8)))
 
 
 def test_pictures_are_finished_while_the_next_are_painted() -> None:
@@ -170,7 +178,7 @@ def test_pictures_are_finished_while_the_next_are_painted() -> None:
         if scenes[0].seed == 2:
             assert first_is_back.wait(30), "the first caller waited for the second's pictures"
 
-    serving = server(FakePainter(fault=fault), together=1)
+    serving = server(FakePainter(fault=fault), max_batch_size=1)
     with at_once(2) as threads:
         first = threads.submit(serving.paint, [scene_request(seed=1)])
         second = threads.submit(serving.paint, [scene_request(seed=2)])
@@ -201,7 +209,7 @@ def test_a_caller_finishes_its_pictures_while_the_model_paints_for_another() -> 
         if scene.seed == 1:
             assert second_is_back.wait(30), "the model waited until the first caller had finished"
 
-    serving = server(Raw(finish), together=1)
+    serving = server(Raw(finish), max_batch_size=1)
     with at_once(1) as threads:
         first = threads.submit(serving.paint, [scene_request(seed=1)])
         assert paintings(serving.paint([scene_request(seed=2)]))

@@ -132,9 +132,10 @@ def paint_once(
             settings,
             executor,
             sizes=(size,),
-            keep=lambda describer: describer if setting is None else _InSetting(describer, setting),
             models=models,
         )
+        if setting is not None:
+            composer.describer = _InSetting(composer.describer, setting)
         return PaintedOnce(request, composer.compose(request, product_image(picture) if picture is not None else None))
 
 
@@ -147,7 +148,10 @@ class _InSetting:
         self.revision = f"{describer.revision}+{setting}"
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        return [msgspec.structs.replace(each, setting=self._setting) for each in self._describer.describe(products)]
+        return [
+            msgspec.structs.replace(description, setting=self._setting)
+            for description in self._describer.describe(products)
+        ]
 
 
 def product_image(picture: Path) -> ProductImage:
