@@ -12,13 +12,13 @@ from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
 from bannerstream.streams.affinity.decision import Draw, only_variant
-from bannerstream.streams.affinity.folding import Effect
+from bannerstream.streams.affinity.folding import FoldResult
 from bannerstream.streams.errors import WrongKey
 
-Fate = Literal[Effect, "ignored", "dead_letter"]
+Disposition = Literal[FoldResult, "ignored", "dead_letter"]
 
 
-class RawRecord(Protocol):
+class InputRecord(Protocol):
     """One record as aiokafka parses it."""
 
     @property
@@ -76,7 +76,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CausedRequest:
     """A banner request and the decision that caused it: the two make its CloudEvents id."""
 
     request: BannerRequest
@@ -84,7 +84,7 @@ class Ask:
 
 
 @dataclass(slots=True)
-class Outcome:
+class BatchOutcome:
     """What a batch leads to, besides states.
 
     Those of `changed` must be in the changelog before anything here is told, and all before offsets are committed.
@@ -94,12 +94,12 @@ class Outcome:
     """Visitors, by user key, whose decision changed."""
     assignments: dict[bytes, Assignment] = field(default_factory=dict)
     """By user key, of visitors whose decision changed or who were in a replay: the latest of the batch."""
-    asks: dict[str, Ask] = field(default_factory=dict)
+    requests: dict[str, CausedRequest] = field(default_factory=dict)
     """By banner key."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     forgotten: list[bytes] = field(default_factory=list)
     """Visitors, by user key, whose assignments are to be deleted."""
-    fates: dict[Fate, int] = field(default_factory=dict)
+    counts: dict[Disposition, int] = field(default_factory=dict)
     """Records counted by what became of them."""
 
     @property
@@ -111,18 +111,18 @@ class Outcome:
         return self.changed.union(self.assignments)
 
     @property
-    def speaks(self) -> bool:
+    def has_effects(self) -> bool:
         """Tell whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)
 
-    def add(self, later: "Outcome") -> None:
+    def add(self, later: "BatchOutcome") -> None:
         """Take over what a later batch leads to: of a visitor only the latest assignment, of a banner one ask."""
         self.changed |= later.changed
         for key in later.forgotten:
             self.assignments.pop(key, None)
         self.assignments |= later.assignments
-        for banner_key, ask in later.asks.items():
-            self.asks.setdefault(banner_key, ask)
+        for banner_key, ask in later.requests.items():
+            self.requests.setdefault(banner_key, ask)
         self.dead_letters += later.dead_letters
         self.forgotten += later.forgotten
 
@@ -131,12 +131,12 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
     source: Source,
     topic: str,
     partition: int,
-    records: Sequence[RawRecord],
+    records: Sequence[InputRecord],
     states: States,
     catalogue: Catalogue,
     rules: Rules,
     now: int,
-) -> Outcome:
+) -> BatchOutcome:
     """Fold records of one partition, in the order given, into `states`, and return what is to be written beside them.
 
     No record stops another: whatever cannot be used becomes a dead letter and leaves its visitor's state as it was. A
@@ -147,7 +147,7 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
     Raises:
         UnknownStateVersion: a stored state was written by another version; no record is to blame.
     """
-    batch = _Batch(source, topic, partition, states, catalogue, rules, now)
+    batch = _BatchFold(source, topic, partition, states, catalogue, rules, now)
     events, times = decode_events(
         [each.value for each in records],
         [each.timestamp for each in records],
@@ -160,7 +160,7 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
     return batch.outcome(len(records))
 
 
-class _Batch:
+class _BatchFold:
     """A batch under way."""
 
     def __init__(  # noqa: PLR0917  (those of `fold_batch`)
@@ -185,13 +185,13 @@ class _Batch:
         self._quick = quick_fold(source, topic, catalogue, rules.policy, rules.draw)
         self._written: dict[bytes, UserState] = {}
         """States that were put."""
-        self._told: dict[bytes, int] = {}
+        self._to_announce: dict[bytes, int] = {}
         """Visitors whose decision is to be told, and when the record arrived that is the reason to."""
         self._changed: set[bytes] = set()
         self._letters: list[DeadLetter] = []
         self._replayed = self._duplicates = self._ignored = 0
 
-    def take(self, records: Sequence[RawRecord], events: Sequence[Decoded], times: Sequence[int]) -> None:
+    def take(self, records: Sequence[InputRecord], events: Sequence[Decoded], times: Sequence[int]) -> None:
         """Fold events into their visitors' states, and decide.
 
         All that an event of the common case needs is in this loop, under names of its own: looking it up anew, and a
@@ -202,7 +202,7 @@ class _Batch:
         """
         topic, half_life, user_keys, quick = self._topic, self._policy.half_life_ms, self._user_keys, self._quick
         get, put, written = self._states.get, self._states.put, self._written
-        changed, told = self._changed, self._told
+        changed, told = self._changed, self._to_announce
         for record, event, at in zip(records, events, times, strict=True):
             if isinstance(event, Exception):
                 self._refuse(record, event)
@@ -234,7 +234,7 @@ class _Batch:
                 put(key, state)
 
     def _fold_alone(
-        self, state: UserState, event: PlainEvent | Interaction, at: int, record: RawRecord, key: bytes
+        self, state: UserState, event: PlainEvent | Interaction, at: int, record: InputRecord, key: bytes
     ) -> None:
         """Fold by the specification, into a copy, which replaces the state if anything has changed."""
         interaction = event.interaction(self._source, at) if isinstance(event, PlainEvent) else event
@@ -258,7 +258,7 @@ class _Batch:
         if effect == "replayed":
             self._replayed += 1
         if decided or effect == "replayed":
-            self._told[key] = record.timestamp
+            self._to_announce[key] = record.timestamp
         if effect == "folded" or kept.decision is not state.decision:
             self._keep(key, kept)
 
@@ -266,17 +266,17 @@ class _Batch:
         self._written[key] = state
         self._states.put(key, state)
 
-    def _refuse(self, record: RawRecord, error: Exception) -> None:
+    def _refuse(self, record: InputRecord, error: Exception) -> None:
         if isinstance(error, IgnoredEvent):
             self._ignored += 1
         else:
             self._letters.append(letter_of(record, self._topic, self._partition, error, self._now))
 
-    def outcome(self, records: int) -> Outcome:
+    def outcome(self, records: int) -> BatchOutcome:
         """Return what the batch of so many records leads to."""
-        outcome = Outcome(changed=self._changed, dead_letters=self._letters)
-        assignments, asks, banner_key = outcome.assignments, outcome.asks, self._catalogue.banner_key
-        for key, appended_at in self._told.items():
+        outcome = BatchOutcome(changed=self._changed, dead_letters=self._letters)
+        assignments, requests, banner_key = outcome.assignments, outcome.requests, self._catalogue.banner_key
+        for key, appended_at in self._to_announce.items():
             state = self._written.get(key) or self._states.get(key)
             if state is None or (decision := state.decision) is None:
                 continue
@@ -290,20 +290,20 @@ class _Batch:
                 variant=decision.variant,
                 decided_at=state.landmark + decision.decided,
             )
-            if assignment.banner_key not in asks:
-                asks[assignment.banner_key] = self._ask(assignment, max(0, appended_at))
+            if assignment.banner_key not in requests:
+                requests[assignment.banner_key] = self._request(assignment, max(0, appended_at))
         told_apart = self._replayed + self._duplicates + self._ignored + len(self._letters)
-        fates: dict[Fate, int] = {
+        counts: dict[Disposition, int] = {
             "folded": records - told_apart,
             "replayed": self._replayed,
             "duplicate": self._duplicates,
             "ignored": self._ignored,
             "dead_letter": len(self._letters),
         }
-        outcome.fates = {fate: count for fate, count in fates.items() if count}
+        outcome.counts = {fate: count for fate, count in counts.items() if count}
         return outcome
 
-    def _ask(self, assignment: Assignment, appended_at: int) -> Ask:
+    def _request(self, assignment: Assignment, appended_at: int) -> CausedRequest:
         product = self._catalogue.products[assignment.product_id]
         request = BannerRequest(
             banner_key=assignment.banner_key,
@@ -316,10 +316,10 @@ class _Batch:
             event_appended_at=appended_at,
             favourites=self._catalogue.favourites(assignment.cohort_id),
         )
-        return Ask(request, f"{assignment.user_key}:{assignment.epoch}")
+        return CausedRequest(request, f"{assignment.user_key}:{assignment.epoch}")
 
 
-def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
+def _wrong_key(record: InputRecord, topic: str) -> WrongKey:
     found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
     return WrongKey(
         f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
@@ -327,7 +327,7 @@ def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
     )
 
 
-def letter_of(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
+def letter_of(record: InputRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
     """Return the dead letter of a record that `error` stands against; `now` in epoch milliseconds."""
     code, reason = "internal", f"{type(error).__name__}: {error}"
     if isinstance(error, InvalidRecord):

@@ -9,7 +9,7 @@ from bannerstream.broker.connection import client_options, ssl_context
 from bannerstream.broker.empty_fetches import pace
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
 from bannerstream.settings import KafkaSettings, Settings
-from bannerstream.streams.worker_identity import Instance
+from bannerstream.streams.worker_identity import WorkerIdentity
 
 CHANGELOG_BATCH_BYTES = 900_000
 """Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
@@ -65,7 +65,7 @@ async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
     return consumer
 
 
-def faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
+def faust_options(settings: Settings, identity: WorkerIdentity) -> dict[str, Any]:
     """Return what these settings are called in Faust.
 
     Raises:
@@ -78,8 +78,8 @@ def faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
         "broker_session_timeout": kafka.session_timeout_s,
         "broker_heartbeat_interval": min(3.0, kafka.session_timeout_s / 3),
         "broker_commit_interval": streams.commit_interval_s,
-        "consumer_group_instance_id": instance.name,
-        "datadir": instance.folder,
+        "consumer_group_instance_id": identity.name,
+        "datadir": identity.folder,
         "table_standby_replicas": streams.standbys,
         "topic_allow_declare": False,
         "logging_config": None,

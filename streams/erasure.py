@@ -1,4 +1,4 @@
-"""Forgetting visitors: those who asked for it, and those who have not come for long.
+"""Forgetting visitors: those who erased for it, and those who have not come for long.
 
 It takes two steps, because a tombstone takes the applied offsets with it: an event that may still be read again would
 then count anew, and bring its visitor back. So the state first becomes a grave, which holds offsets and nothing of the
@@ -19,7 +19,7 @@ from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Erasure
 from bannerstream.streams.affinity import UserState, seen_at_of
-from bannerstream.streams.batch import Outcome, letter_of
+from bannerstream.streams.batch import BatchOutcome, letter_of
 from bannerstream.streams.batching import Batch, BatchApp, Conclusion, Partition
 from bannerstream.streams.errors import BrokenState
 from bannerstream.streams.metrics import StreamsMetrics
@@ -32,20 +32,20 @@ SWEEP_SLICE = 5_000
 """States that a sweep looks at before it lets others run: about 3 ms."""
 
 FORGET_SLICE = 1_000
-"""Visitors who are buried in one round."""
+"""Visitors who are marked in one round."""
 
 
-def grave_of(state: UserState) -> UserState:
+def erasure_marker_of(state: UserState) -> UserState:
     """Return what is left of a state: which events are applied, and the epoch, which must not run backwards."""
     return UserState(state.half_life_ms, epoch=state.epoch, offsets=state.offsets)
 
 
-def is_grave(state: UserState) -> bool:
+def is_erasure_marker(state: UserState) -> bool:
     """Tell whether nothing came after the burial."""
     return not state.landmark and state.decision is None
 
 
-class Eraser:
+class ErasureProcessor:
     """Folds `users.erasures`."""
 
     def __init__(self, app: BatchApp, topic: str, user_keys: UserKeys, metrics: StreamsMetrics) -> None:
@@ -56,7 +56,7 @@ class Eraser:
 
     def fold(self, batch: Batch, states: Partition[UserState], now: int) -> None:
         """Bury everybody who is to be forgotten, and defer the rest. `now`: of the dead letters, epoch milliseconds."""
-        asked: dict[bytes, None] = {}
+        erased: dict[bytes, None] = {}
         letters: list[DeadLetter] = []
         for record in batch.records:
             try:
@@ -65,54 +65,54 @@ class Eraser:
                 letters.append(letter_of(record, *batch.tp, error, now))
                 continue
             key = self._user_keys[user_id]
-            if key not in asked and self._bury(key, states):
-                asked[key] = None
+            if key not in erased and self._mark_erased(key, states):
+                erased[key] = None
         self._user_keys.clear()  # they remember ids
-        ledger = self._app.ledger
-        if asked:
-            ledger.enter_between(batch.tp.partition, urgent=asked, effects=Outcome(forgotten=list(asked)))
-        ledger.defer(
+        checkpointer = self._app.checkpointer
+        if erased:
+            checkpointer.submit_change(batch.tp.partition, urgent=erased, effects=BatchOutcome(forgotten=list(erased)))
+        checkpointer.defer(
             batch,
             _read_so_far(self._app, batch.tp.partition, self._topic),
-            lambda: _conclude(asked, states, Outcome(dead_letters=letters) if letters else None),
+            lambda: _conclude(erased, states, BatchOutcome(dead_letters=letters) if letters else None),
         )
 
-    def _bury(self, key: bytes, states: Partition[UserState]) -> bool:
+    def _mark_erased(self, key: bytes, states: Partition[UserState]) -> bool:
         """Put a grave in a state's place; False if there is no state here, so that another partition may have it."""
-        state = _read(key, states)
+        state = _state_or_blank(key, states)
         if state is None:
             return False
-        if not is_grave(state):
+        if not is_erasure_marker(state):
             self._metrics.forgotten.labels("erased").inc()
-        states.put(key, grave_of(state))
+        states.put(key, erasure_marker_of(state))
         return True
 
 
-def _read(key: bytes, states: Partition[UserState]) -> UserState | None:
+def _state_or_blank(key: bytes, states: Partition[UserState]) -> UserState | None:
     try:
         return states.get(key)
     except BrokenState:
         return UserState(1)  # nothing in it can be kept, not even its offsets: its events may count again
 
 
-def _read_so_far(app: BatchApp, number: int, erasures: str) -> Mapping[TP, int]:
+def _read_so_far(app: BatchApp, partition: int, erasures: str) -> Mapping[TP, int]:
     """Return, of each topic of events, the offset before which everything of a partition has been folded."""
     positions = app.batch_consumer.positions
     return {
-        tp: wanted
+        tp: next_offset
         for tp in positions.applied()
-        if tp.partition == number and tp.topic != erasures and (wanted := positions.wanted(tp)) is not None
+        if tp.partition == partition and tp.topic != erasures and (next_offset := positions.next_offset(tp)) is not None
     }
 
 
 def _conclude(
-    buried: Collection[bytes], states: Partition[UserState], effects: Outcome | None = None
-) -> Conclusion[Outcome]:
-    """Remove the graves of everybody who has not come back meanwhile."""
-    graves = [key for key in buried if (state := states.get(key)) is not None and is_grave(state)]
-    for key in graves:
+    marked: Collection[bytes], states: Partition[UserState], effects: BatchOutcome | None = None
+) -> Conclusion[BatchOutcome]:
+    """Remove the markers of everybody who has not come back meanwhile."""
+    markers = [key for key in marked if (state := states.get(key)) is not None and is_erasure_marker(state)]
+    for key in markers:
         states.remove(key)
-    return Conclusion(urgent=graves, effects=effects)
+    return Conclusion(urgent=markers, effects=effects)
 
 
 class IdleSweep:
@@ -123,9 +123,9 @@ class IdleSweep:
         self._erasures = erasures
         self._forget_after_ms = forget_after_ms
         self._metrics = metrics
-        self._swept_at: dict[int, int] = {}
+        self._swept_at_ms: dict[int, int] = {}
 
-    def maybe(self, batch: Batch, states: Partition[UserState], now: int) -> None:
+    def sweep_if_due(self, batch: Batch, states: Partition[UserState], now: int) -> None:
         """Start a sweep of the batch's partition, if the last one is a day ago. `now`: epoch milliseconds.
 
         By the records' time, so that a backlog is not taken for idleness; never by a later time than `now`: one
@@ -134,61 +134,61 @@ class IdleSweep:
         if not batch.records:
             return
         now = min(now, batch.records[-1].timestamp)
-        number = batch.tp.partition
-        if now - self._swept_at.get(number, -_DAY_MS) >= _DAY_MS:
-            self._swept_at[number] = now
-            self._app.add_future(self._sweep(number, states, now - self._forget_after_ms))
+        partition = batch.tp.partition
+        if now - self._swept_at_ms.get(partition, -_DAY_MS) >= _DAY_MS:
+            self._swept_at_ms[partition] = now
+            self._app.add_future(self._sweep(partition, states, now - self._forget_after_ms))
 
-    async def _sweep(self, number: int, states: Partition[UserState], horizon: int) -> None:
-        if self._is_over(number, states):
+    async def _sweep(self, partition: int, states: Partition[UserState], horizon_ms: int) -> None:
+        if self._is_over(partition, states):
             return
         idle: list[bytes] = []
-        for count, (key, packed) in enumerate(states.at_rest.items()):
-            if _is_idle(packed, horizon):
+        for count, (key, packed) in enumerate(states.packed_store.items()):
+            if _is_idle(packed, horizon_ms):
                 idle.append(key)
             if count % SWEEP_SLICE == SWEEP_SLICE - 1:
                 await asyncio.sleep(0)
-                if self._is_over(number, states):
+                if self._is_over(partition, states):
                     return
         forgotten = 0
         for keys in _sliced(idle, FORGET_SLICE):
-            await self._app.ledger.room()
-            if self._is_over(number, states):
+            await self._app.checkpointer.wait_for_capacity()
+            if self._is_over(partition, states):
                 return
-            forgotten += self._bury(number, keys, states, horizon)
+            forgotten += self._mark_erased(partition, keys, states, horizon_ms)
         if forgotten:
             self._metrics.forgotten.labels("idle").inc(forgotten)
-            _log.info("forgot visitors who have not come for long", visitors=forgotten, partition=number)
+            _log.info("forgot visitors who have not come for long", visitors=forgotten, partition=partition)
 
-    def _is_over(self, number: int, states: Partition[UserState]) -> bool:
+    def _is_over(self, partition: int, states: Partition[UserState]) -> bool:
         """Tell whether the partition is, or may be, another worker's; whoever has it after this begins anew."""
-        if not self._app.rebalancing and self._app.written.partitions_here.find(number) is states:
+        if not self._app.rebalancing and self._app.written.partitions_here.find(partition) is states:
             return False
-        self._swept_at.pop(number, None)
+        self._swept_at_ms.pop(partition, None)
         return True
 
-    def _bury(self, number: int, keys: list[bytes], states: Partition[UserState], horizon: int) -> int:
+    def _mark_erased(self, partition: int, keys: list[bytes], states: Partition[UserState], horizon_ms: int) -> int:
         """Bury those of the visitors who are idle still, defer their tombstones, and return how many are new here."""
-        buried: list[bytes] = []
+        marked: list[bytes] = []
         new = 0
         for key in keys:
-            state = _read(key, states)
-            if state is None or state.seen_at >= horizon:
+            state = _state_or_blank(key, states)
+            if state is None or state.seen_at >= horizon_ms:
                 continue
-            new += not is_grave(state)
-            states.put(key, grave_of(state))
-            buried.append(key)
-        if buried:
-            ledger = self._app.ledger
-            ledger.enter_between(number, urgent=buried, effects=Outcome(forgotten=buried))
-            read = _read_so_far(self._app, number, self._erasures)
-            ledger.defer_between(number, read, lambda: _conclude(buried, states))
+            new += not is_erasure_marker(state)
+            states.put(key, erasure_marker_of(state))
+            marked.append(key)
+        if marked:
+            checkpointer = self._app.checkpointer
+            checkpointer.submit_change(partition, urgent=marked, effects=BatchOutcome(forgotten=marked))
+            read = _read_so_far(self._app, partition, self._erasures)
+            checkpointer.defer_change(partition, read, lambda: _conclude(marked, states))
         return new
 
 
-def _is_idle(packed: bytes, horizon: int) -> bool:
+def _is_idle(packed: bytes, horizon_ms: int) -> bool:
     try:
-        return seen_at_of(packed) < horizon
+        return seen_at_of(packed) < horizon_ms
     except BrokenState:
         return False  # its visitor's events tell of it; nobody knows how old it is
 

@@ -1,4 +1,4 @@
-"""What happens to a batch of events: folded by the core; the ledger writes what follows from it."""
+"""What happens to a batch of events: folded by the core; the checkpointer writes what follows from it."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,13 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.inputs import Source
 from bannerstream.streams.affinity import Catalogue, UserState
-from bannerstream.streams.batch import Outcome, Rules, fold_batch, letter_of
-from bannerstream.streams.batch import RawRecord as ReadRecord
+from bannerstream.streams.batch import BatchOutcome, InputRecord, Rules, fold_batch, letter_of
 from bannerstream.streams.batching import Batch, Partition
 from bannerstream.streams.metrics import StreamsMetrics
-from bannerstream.streams.repartition import Origin, source_of
+from bannerstream.streams.repartition import Origin, parse_origin
 
 
-class Folder:
+class EventProcessor:
     """Folds batches, one at a time. Holds nothing that would outlive a batch.
 
     `sources` says what a topic carries; a topic that is not in it is the repartitioned one, whose records say it.
@@ -36,7 +35,7 @@ class Folder:
         self._catalogue = catalogue
         self._metrics = metrics
 
-    def fold(self, batch: Batch, states: Partition[UserState]) -> Outcome:
+    def fold(self, batch: Batch, states: Partition[UserState]) -> BatchOutcome:
         """Fold a batch into the states of its partition, and return what is to be written besides them."""
         source = self._sources.get(batch.tp.topic)
         with self._metrics.fold.time():
@@ -44,7 +43,7 @@ class Folder:
                 outcome = self._fold(source, batch, batch.records, states)
             else:
                 copies, foreign = _told_apart(batch)
-                outcome = Outcome(dead_letters=foreign)
+                outcome = BatchOutcome(dead_letters=foreign)
                 for role, stretch in groupby(copies, key=lambda each: each.origin.source):
                     records = list(stretch)
                     outcome.add(_as_the_shop_knows_them(self._fold(role, batch, records, states), records))
@@ -53,13 +52,13 @@ class Folder:
         return outcome
 
     def _fold(
-        self, source: Source, batch: Batch, records: Sequence[ReadRecord], states: Partition[UserState]
-    ) -> Outcome:
+        self, source: Source, batch: Batch, records: Sequence[InputRecord], states: Partition[UserState]
+    ) -> BatchOutcome:
         catalogue = self._catalogue()
         now = time.time_ns() // 1_000_000
         topic, partition = batch.tp
         outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now)
-        for fate, count in outcome.fates.items():
+        for fate, count in outcome.counts.items():
             self._metrics.events.labels(source, fate).inc(count)
         self._metrics.catalog_products.set(len(catalogue.products))
         return outcome
@@ -82,7 +81,7 @@ def _told_apart(batch: Batch) -> tuple[list[_Copy], list[DeadLetter]]:
     foreign: list[DeadLetter] = []
     for each in batch.records:
         try:
-            origin = source_of(each.headers)
+            origin = parse_origin(each.headers)
         except InvalidRecord as error:
             foreign.append(letter_of(each, *batch.tp, error, time.time_ns() // 1_000_000))
         else:
@@ -90,7 +89,7 @@ def _told_apart(batch: Batch) -> tuple[list[_Copy], list[DeadLetter]]:
     return copies, foreign
 
 
-def _as_the_shop_knows_them(outcome: Outcome, records: Sequence[_Copy]) -> Outcome:
+def _as_the_shop_knows_them(outcome: BatchOutcome, records: Sequence[_Copy]) -> BatchOutcome:
     """Let dead letters name the shop's records instead of their copies."""
     if outcome.dead_letters:
         origins = {each.offset: each.origin for each in records}

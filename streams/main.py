@@ -16,9 +16,9 @@ from bannerstream.service.metrics_server import served_metrics
 from bannerstream.settings import Settings
 from bannerstream.streams.app import create_app
 from bannerstream.streams.batching import BatchApp
-from bannerstream.streams.worker_identity import Instance, claimed
+from bannerstream.streams.worker_identity import WorkerIdentity, claim_identity
 
-Creates = Callable[[Settings, Instance, CollectorRegistry], BatchApp]
+Creates = Callable[[Settings, WorkerIdentity, CollectorRegistry], BatchApp]
 _log = structlog.stdlib.get_logger(__name__)
 
 STOP_TIMEOUT_S = 8.0
@@ -57,10 +57,10 @@ async def _serve(settings: Settings, create: Creates, metrics_port: int, setting
         loop.add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     with (
-        claimed(settings.streams.data_dir) as instance,
+        claim_identity(settings.streams.data_dir) as identity,
         served_metrics(metrics_port, registry, setting=setting),
     ):
-        app = create(settings, instance, registry)
+        app = create(settings, identity, registry)
         gc.set_threshold(*GC_THRESHOLDS)
         await _run_until(app, stop)
 

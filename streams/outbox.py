@@ -10,8 +10,8 @@ from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.streams.batch import Ask, Outcome
-from bannerstream.streams.batching import BulkProducer, Record, Write
+from bannerstream.streams.batch import BatchOutcome, CausedRequest
+from bannerstream.streams.batching import BulkProducer, OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.partitioning import partitions_of
 from bannerstream.streams.recent_keys import RecentKeys
@@ -30,65 +30,67 @@ class Outbox:
         self._requests = Envelopes("banner.request", source)
         self._assignments = Envelopes("banner.assignment", source)
         self._metrics = metrics
-        self._asked = RecentKeys(ttl_s)
+        self._recently_requested = RecentKeys(ttl_s)
 
-    async def publish(self, outcomes: Sequence[Outcome]) -> None:
+    async def publish(self, outcomes: Sequence[BatchOutcome]) -> None:
         """Publish what these batches lead to; a banner that was asked for lately is not asked for again.
 
         Of one visitor only the latest assignment goes out: the others are past.
 
         Raises:
-            Abandoned: a try failed while the worker was stopping.
+            WriteAborted: a try failed while the worker was stopping.
         """
-        whole = Outcome()
+        whole = BatchOutcome()
         for outcome in outcomes:
             whole.add(outcome)
-        asks = {banner_key: ask for banner_key, ask in whole.asks.items() if banner_key not in self._asked}
+        requests = {
+            banner_key: ask for banner_key, ask in whole.requests.items() if banner_key not in self._recently_requested
+        }
         # Who was forgotten and came back with a decision in the same round is known by that decision.
         assignments: dict[bytes, Assignment | None] = dict.fromkeys(whole.forgotten)
         assignments |= whole.assignments
         await self._producer.deliver(
             [
-                *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in asks.values()]),
+                *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in requests.values()]),
                 *await self._keyed(self._topics.assignments.name, list(map(self._assignment, assignments.items()))),
             ]
         )
-        for banner_key in asks:
-            self._asked.add(banner_key)
-        self._metrics.requests.inc(len(asks))
+        for banner_key in requests:
+            self._recently_requested.add(banner_key)
+        self._metrics.requests.inc(len(requests))
         self._metrics.assignments.inc(len(assignments))
 
-    async def publish_letters(self, outcomes: Sequence[Outcome]) -> None:
+    async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> None:
         """Publish the dead letters of these batches: before their states are written.
 
         A replay takes a record below its visitor's applied offset for one that was applied. So when a state says so,
         the letter of a record that was not must be there.
 
         Raises:
-            Abandoned: a try failed while the worker was stopping.
+            WriteAborted: a try failed while the worker was stopping.
         """
         letters = [letter for outcome in outcomes for letter in outcome.dead_letters]
         await self._producer.deliver(await self._letters(letters))
         for letter in letters:
             self._metrics.dead_letters.labels(letter.code).inc()
 
-    async def _keyed(self, topic: str, records: list[Record]) -> list[Write]:
+    async def _keyed(self, topic: str, records: list[OutgoingRecord]) -> list[Write]:
         """Return writes of records whose keys all have one length, each to the partition of its key."""
         if not records:
             return []
         count = await self._producer.partitions_of(topic)
-        by_partition: dict[int, list[Record]] = {}
+        by_partition: dict[int, list[OutgoingRecord]] = {}
         for record, partition in zip(records, partitions_of([key or b"" for key, *_ in records], count), strict=True):
             by_partition.setdefault(partition, []).append(record)
         return [Write(topic, partition, each) for partition, each in by_partition.items()]
 
-    def _request(self, ask: Ask) -> Record:
+    def _request(self, ask: CausedRequest) -> OutgoingRecord:
         request = ask.request
         key = request.banner_key.encode()
         event_id = f"{request.banner_key}:{ask.cause}".encode()
         return key, encode(request), self._requests.headers(event_id, request.requested_at, key)
 
-    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> Record:
+    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> OutgoingRecord:
         key, assignment = keyed
         if assignment is None:
             return key, None, []
@@ -103,12 +105,17 @@ class Outbox:
         count = await self._producer.partitions_of(topic)
         by_partition = sorted(letters, key=lambda each: each.partition % count)
         return [
-            Write(topic, partition, [(each.key, each.value, each.headers()) for each in group], smaller=_smaller)
+            Write(
+                topic,
+                partition,
+                [(each.key, each.value, each.headers()) for each in group],
+                on_too_large=_without_original,
+            )
             for partition, group in groupby(by_partition, key=lambda each: each.partition % count)
         ]
 
 
-def _smaller(letter: Record) -> Record | None:
+def _without_original(letter: OutgoingRecord) -> OutgoingRecord | None:
     """Return a refused letter without its original; None where that was refused, too: the stream must go on."""
     key, value, headers = letter
     told = DeadLetter.from_record(key, value, headers)

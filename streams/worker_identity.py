@@ -23,7 +23,7 @@ _HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class WorkerIdentity:
     """A worker's name in its group, and the folder that is its own while it lives."""
 
     name: str
@@ -31,7 +31,7 @@ class Instance:
 
 
 @contextmanager
-def claimed(data_dir: Path) -> Iterator[Instance]:
+def claim_identity(data_dir: Path) -> Iterator[WorkerIdentity]:
     """Hold a slot of `data_dir` that is free; the system lets go of it when the process ends, however it ends.
 
     A slot whose worker did not end as it should goes first: the group still waits for that name, and for no other.
@@ -40,19 +40,19 @@ def claimed(data_dir: Path) -> Iterator[Instance]:
         ConfigurationError: the folder cannot be written, or all slots are taken.
     """
     try:
-        lock, instance = _claim(data_dir)
+        lock, identity = _claim(data_dir)
     except OSError as error:
         raise ConfigurationError(
             f"streams.data_dir = {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that can be written"
         ) from error
     try:
-        yield instance
-        (instance.folder / _HELD).unlink(missing_ok=True)
+        yield identity
+        (identity.folder / _HELD).unlink(missing_ok=True)
     finally:
         os.close(lock)
 
 
-def _claim(data_dir: Path) -> tuple[int, Instance]:
+def _claim(data_dir: Path) -> tuple[int, WorkerIdentity]:
     """Return the locked file of the slot that is ours now, and whom it makes us."""
     data_dir.mkdir(parents=True, exist_ok=True)
     chosen: tuple[int, Path] | None = None  # the first that is free, or a better one
@@ -78,7 +78,7 @@ def _claim(data_dir: Path) -> tuple[int, Instance]:
         )
     lock, folder = chosen
     (folder / _HELD).touch()
-    return lock, Instance(_name(lock), folder)
+    return lock, WorkerIdentity(_name(lock), folder)
 
 
 def _lock(folder: Path) -> int | None:

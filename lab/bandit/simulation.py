@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.contracts.variants import CREATIVES, creative_of
-from bannerstream.streams.experiments.posterior import Beliefs, Guard
+from bannerstream.streams.experiments.posterior import Guard, Posterior
 
 BASE_RATE = 0.02
 """Clicks per impression of display banners in a shop's own pages; advertising elsewhere has a tenth of it."""
@@ -143,7 +143,7 @@ class LinUcb:
 
 
 class Thompson:
-    """What the product does: `beliefs`."""
+    """What the product does: `posterior`."""
 
     def __init__(self, truth: World, seed: int, guard: Guard | None = None) -> None:
         self._truth = truth
@@ -151,11 +151,11 @@ class Thompson:
         self._numbers = {name: number for number, name in enumerate(truth.variants)}
         self._cohorts = truth.cohorts
         self._salt = b"%d-" % seed
-        self._beliefs = Beliefs(truth.variants, {}, self._guard)
+        self._posterior = Posterior(truth.variants, {}, self._guard)
 
     def choose(self, cohort: int, visitor: int) -> int:
         """See `Policy`."""
-        return self._numbers[self._beliefs.draw(self._cohorts[cohort], None, self._salt + b"%d" % visitor, 1)]
+        return self._numbers[self._posterior.draw(self._cohorts[cohort], None, self._salt + b"%d" % visitor, 1)]
 
     def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
         """See `Policy`."""
@@ -164,7 +164,7 @@ class Thompson:
             for row, cohort in enumerate(self._cohorts)
             for column, variant in enumerate(self._truth.variants)
         }
-        self._beliefs = Beliefs(self._truth.variants, counts, self._guard)
+        self._posterior = Posterior(self._truth.variants, counts, self._guard)
 
 
 POLICIES: Mapping[str, Callable[[World, int], Policy]] = {

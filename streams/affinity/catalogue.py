@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.keys import banner_key
-from bannerstream.streams.affinity.state import MARK_BYTES, ONLY_VARIANT
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES, ONLY_VARIANT
 
 FAVOURITES = 6
 """Products that tell what a cohort likes: PMG's prompts name about as many, and more make requests longer."""
@@ -43,10 +43,10 @@ class Catalogue:
         self._told = favourites
         self._favourites: dict[str, tuple[Favourite, ...]] = {}
         self._banner_keys: dict[tuple[str, str, str], str] = {}
-        self.banner_marks: dict[tuple[str, str, str], int] = {}
-        """Of (product, cohort, variant), those that `banner_mark` has returned."""
-        self.current_marks: set[int] = set()
-        """Marks that `banner_mark` has returned: a decision that carries one names its banner as it is now. Not those
+        self.banner_fingerprints: dict[tuple[str, str, str], int] = {}
+        """Of (product, cohort, variant), those that `banner_fingerprint` has returned."""
+        self.current_fingerprints: set[int] = set()
+        """Fingerprints that `banner_fingerprint` has returned: a decision that carries one names its banner as it is now. Not those
         of all banners, whose hashes would take minutes for a large shop."""
 
     def memberships(self, product_id: str) -> Mapping[str, float] | None:
@@ -94,15 +94,15 @@ class Catalogue:
             self._banner_keys[place] = key
         return key
 
-    def banner_mark(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> int:
+    def banner_fingerprint(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> int:
         """Return the first 64 bits of that key: what a decision keeps of it.
 
         Raises:
             KeyError: the catalogue lacks one of them.
         """
         place = (product_id, cohort_id, variant)
-        mark = self.banner_marks.get(place)
-        if mark is None:
-            mark = self.banner_marks[place] = int(self.banner_key(*place)[: 2 * MARK_BYTES], 16)
-            self.current_marks.add(mark)
-        return mark
+        fingerprint = self.banner_fingerprints.get(place)
+        if fingerprint is None:
+            fingerprint = self.banner_fingerprints[place] = int(self.banner_key(*place)[: 2 * FINGERPRINT_BYTES], 16)
+            self.current_fingerprints.add(fingerprint)
+        return fingerprint

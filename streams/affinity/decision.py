@@ -42,10 +42,10 @@ def decide(
             product_id, cohort_id = _best_product(state, challenger, catalogue) or product_id, challenger
             if (product_id, cohort_id) != (current.product_id, current.cohort_id):
                 variant = draw(product_id, cohort_id, key, state.epoch + 1)
-    banner_mark = catalogue.banner_mark(product_id, cohort_id, variant)
-    if banner_mark == current.banner_mark:
+    banner_fingerprint = catalogue.banner_fingerprint(product_id, cohort_id, variant)
+    if banner_fingerprint == current.banner_fingerprint:
         return current
-    return Decision(product_id, cohort_id, banner_mark, state.seen, variant)
+    return Decision(product_id, cohort_id, banner_fingerprint, state.seen, variant)
 
 
 def settle(state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b"") -> bool:
@@ -65,8 +65,8 @@ def _best(state: UserState, catalogue: Catalogue, draw: Draw, key: bytes) -> Dec
         product_id = _best_product(state, cohort_id, catalogue)
         if product_id is not None:
             variant = draw(product_id, cohort_id, key, state.epoch + 1)
-            mark = catalogue.banner_mark(product_id, cohort_id, variant)
-            return Decision(product_id, cohort_id, mark, state.seen, variant)
+            fingerprint = catalogue.banner_fingerprint(product_id, cohort_id, variant)
+            return Decision(product_id, cohort_id, fingerprint, state.seen, variant)
     return None
 
 

@@ -16,11 +16,11 @@ from bannerstream.contracts.inputs import PlainEvent, Source, default_kind
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.streams.affinity.catalogue import Catalogue
 from bannerstream.streams.affinity.decision import Draw, only_variant
-from bannerstream.streams.affinity.fingerprints import remembering, seed_of
+from bannerstream.streams.affinity.fingerprints import append_fingerprint, seed_of
 from bannerstream.streams.affinity.folding import KIND_WEIGHTS, forget_weakest, touch
 from bannerstream.streams.affinity.policy import Policy
 from bannerstream.streams.affinity.scores import MAX_HALVINGS
-from bannerstream.streams.affinity.state import MARK_BYTES, Decision, UserState
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES, Decision, UserState
 
 QuickFold = Callable[[UserState, PlainEvent, int, int, bytes], bool]
 
@@ -38,11 +38,15 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
         **{kind: kind for kind in InteractionKind},
     }
     weights = {told: KIND_WEIGHTS[kind] for told, kind in kinds.items() if kind is not InteractionKind.PURCHASE}
-    products, banner_marks, current_marks = catalogue.all_memberships, catalogue.banner_marks, catalogue.current_marks
+    products, banner_fingerprints, current_fingerprints = (
+        catalogue.all_memberships,
+        catalogue.banner_fingerprints,
+        catalogue.current_fingerprints,
+    )
     half_life, limit, min_interval = policy.half_life_ms, MAX_HALVINGS * policy.half_life_ms, policy.min_interval_ms
     max_cohorts, max_products, window = policy.max_cohorts, policy.products_per_user, policy.duplicate_window
     to_beat = 1 + policy.margin
-    full = window * MARK_BYTES
+    full = window * FINGERPRINT_BYTES
     seed = seed_of(topic)
 
     def apply(  # noqa: C901, PLR0911, PLR0912, PLR0915
@@ -67,17 +71,21 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
             return False
         recent = b""
         if window:
-            mark = xxh3_64_digest(event.event_id.encode(), seed)
+            fingerprint = xxh3_64_digest(event.event_id.encode(), seed)
             recent = state.recent
-            if recent.find(mark) >= 0:  # `in` takes twice as long
+            if recent.find(fingerprint) >= 0:  # `in` takes twice as long
                 return False
-            recent = recent[MARK_BYTES:] + mark if len(recent) == full else remembering(recent, mark, window)
+            recent = (
+                recent[FINGERPRINT_BYTES:] + fingerprint
+                if len(recent) == full
+                else append_fingerprint(recent, fingerprint, window)
+            )
 
         decision = state.decision
         stays = (
             decision is not None
             and seen - decision.decided < min_interval
-            and decision.banner_mark in current_marks
+            and decision.banner_fingerprint in current_fingerprints
             and decision.product_id not in purchased
         )
         scores = state.scores if stays else state.scores.copy()
@@ -97,7 +105,7 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
                 return False
             if decision is None or decision.product_id in purchased:
                 wish = None
-            elif decision.banner_mark in current_marks:
+            elif decision.banner_fingerprint in current_fingerprints:
                 wish = decision.cohort_id
             else:
                 return False
@@ -118,7 +126,7 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
             if decision is None or shown != decision.product_id or wish != decision.cohort_id:
                 variant = draw(shown, wish, key, state.epoch + 1)
                 try:
-                    decision = Decision(shown, wish, banner_marks[shown, wish, variant], seen, variant)
+                    decision = Decision(shown, wish, banner_fingerprints[shown, wish, variant], seen, variant)
                 except KeyError:
                     return False  # its first banner: whatever hashing it raises, the state must be as it was
                 state.decision = decision

@@ -1,8 +1,8 @@
-"""Which events a visitor's state remembers, so that what a producer sends again is not counted again."""
+"""Which events a visitor's state contains_fingerprint, so that what a producer sends again is not counted again."""
 
 from xxhash import xxh3_64_digest, xxh64_intdigest
 
-from bannerstream.streams.affinity.state import MARK_BYTES
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES
 
 
 def seed_of(topic: str) -> int:
@@ -10,7 +10,7 @@ def seed_of(topic: str) -> int:
     return xxh64_intdigest(topic.encode())
 
 
-def mark_of(event_id: str, seed: int) -> bytes:
+def fingerprint_of(event_id: str, seed: int) -> bytes:
     """Return the hash that stands for an event.
 
     64 bits: at 10^11 events a day and eight remembered per visitor, one new event in sixty thousand years is taken
@@ -20,14 +20,14 @@ def mark_of(event_id: str, seed: int) -> bytes:
     return xxh3_64_digest(event_id.encode(), seed)
 
 
-def remembers(recent: bytes, mark: bytes) -> bool:
-    """Return whether the mark is one of those in `recent`, and not merely made up of the ends of two."""
-    at = recent.find(mark)
-    while at % MARK_BYTES and at > 0:
-        at = recent.find(mark, at + 1)
+def contains_fingerprint(recent: bytes, fingerprint: bytes) -> bool:
+    """Return whether the fingerprint is one of those in `recent`, and not merely made up of the ends of two."""
+    at = recent.find(fingerprint)
+    while at % FINGERPRINT_BYTES and at > 0:
+        at = recent.find(fingerprint, at + 1)
     return at >= 0
 
 
-def remembering(recent: bytes, mark: bytes, window: int) -> bytes:
-    """Return the marks with one more at the end, the last `window` of them; at least one."""
-    return (recent + mark)[-window * MARK_BYTES :]
+def append_fingerprint(recent: bytes, fingerprint: bytes, window: int) -> bytes:
+    """Return the fingerprints with one more at the end, the last `window` of them; at least one."""
+    return (recent + fingerprint)[-window * FINGERPRINT_BYTES :]

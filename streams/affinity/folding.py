@@ -9,12 +9,12 @@ import msgspec
 from bannerstream.contracts.errors import UnknownProduct
 from bannerstream.contracts.interactions import Interaction, InteractionKind
 from bannerstream.streams.affinity.catalogue import Catalogue
-from bannerstream.streams.affinity.fingerprints import mark_of, remembering, remembers, seed_of
+from bannerstream.streams.affinity.fingerprints import append_fingerprint, contains_fingerprint, fingerprint_of, seed_of
 from bannerstream.streams.affinity.policy import MAX_PURCHASES, Policy
 from bannerstream.streams.affinity.scores import MAX_HALVINGS, decayed
 from bannerstream.streams.affinity.state import UserState
 
-Effect = Literal["folded", "replayed", "duplicate"]
+FoldResult = Literal["folded", "replayed", "duplicate"]
 
 KIND_WEIGHTS: Mapping[InteractionKind, float] = {
     # Only the ratios matter. A shop sees each step several times less often than the one before it, and each tells
@@ -29,7 +29,7 @@ KIND_WEIGHTS: Mapping[InteractionKind, float] = {
 
 def fold(
     state: UserState, interaction: Interaction, *, topic: str, offset: int, catalogue: Catalogue, policy: Policy
-) -> Effect:
+) -> FoldResult:
     """Apply the interaction at (topic, offset) to `state`, whole, and return "folded".
 
     "replayed": the offset was applied before; the state is unchanged. "duplicate": one of the last
@@ -44,8 +44,8 @@ def fold(
     """
     if offset <= state.offsets.get(topic, -1):
         return "replayed"
-    mark = mark_of(interaction.event_id, seed_of(topic))
-    if policy.duplicate_window and remembers(state.recent, mark):
+    fingerprint = fingerprint_of(interaction.event_id, seed_of(topic))
+    if policy.duplicate_window and contains_fingerprint(state.recent, fingerprint):
         state.offsets[topic] = offset
         return "duplicate"
     memberships = {each: _memberships(each, catalogue) for each in interaction.product_ids}
@@ -63,7 +63,9 @@ def fold(
         else:
             touch(state.touched, product_id, since, policy.products_per_user)
     _forget(state, policy)
-    state.recent = remembering(state.recent, mark, policy.duplicate_window) if policy.duplicate_window else b""
+    state.recent = (
+        append_fingerprint(state.recent, fingerprint, policy.duplicate_window) if policy.duplicate_window else b""
+    )
     return "folded"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.streams.affinity.state import MARK_BYTES
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES
 
 MAX_PURCHASES = 256
 """Bought products remembered per visitor: an order names up to 100, so the last two are always covered whole."""
@@ -50,6 +50,6 @@ class Policy:
         return (
             (self.products_per_user + MAX_PURCHASES) * _PRODUCT_BYTES
             + self.max_cohorts * _COHORT_BYTES
-            + self.duplicate_window * MARK_BYTES
+            + self.duplicate_window * FINGERPRINT_BYTES
             + _REST_BYTES
         )

@@ -15,7 +15,7 @@ reading the older one."""
 ONLY_VARIANT = "a"
 """The variant where no experiment runs (DESIGN.md §4)."""
 
-MARK_BYTES = 8
+FINGERPRINT_BYTES = 8
 """Of a hash that stands for an event id in `recent`, or for a banner key in a decision."""
 
 
@@ -24,7 +24,7 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
 
     product_id: str
     cohort_id: str
-    banner_mark: int
+    banner_fingerprint: int
     """The first 64 bits of the banner key. Product and cohort name the banner; this only tells when its facts changed,
     at a quarter of the key's bytes."""
     decided: int
@@ -59,7 +59,7 @@ class UserState(Struct, array_like=True, gc=False):
     purchased: dict[str, int] = {}
     """Bought products, each with the time until which it is not advertised."""
     recent: bytes = b""
-    """Hashes of the last events' ids, `MARK_BYTES` each, the latest last."""
+    """Hashes of the last events' ids, `FINGERPRINT_BYTES` each, the latest last."""
 
     @property
     def seen_at(self) -> int:
@@ -155,7 +155,7 @@ def _converted(old: version1.UserState) -> UserState:
         else Decision(
             decision.product_id,
             decision.cohort_id,
-            int(decision.banner_key[: 2 * MARK_BYTES], 16),
+            int(decision.banner_key[: 2 * FINGERPRINT_BYTES], 16),
             decision.decided_at - landmark,
         ),
         offsets=old.offsets,

@@ -3,14 +3,14 @@
 import sys
 
 import bannerstream.streams.batching.app
-import bannerstream.streams.batching.changelog_reader  # noqa: F401  (each module declares what it replaces)
-from bannerstream.streams.batching.compat import REPLACED, TESTED
+import bannerstream.streams.batching.changelog_reader  # noqa: F401  (each module declares what it overrides_private)
+from bannerstream.streams.batching.compat import PRIVATE_OVERRIDES, TESTED
 
 
-def replaced_table() -> str:
+def overrides_table() -> str:
     """Return a Markdown table: each method, and what stands in for it."""
     lines = ["| of | replaced | by |", "|---|---|---|"]
-    for each in sorted(REPLACED, key=lambda replaced: replaced.target):
+    for each in sorted(PRIVATE_OVERRIDES, key=lambda replaced: replaced.target):
         library = each.target.partition(".")[0]
         package = {"faust": "faust-streaming"}.get(library, library)
         of = f"{package} {TESTED[package]}"
@@ -20,4 +20,4 @@ def replaced_table() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(replaced_table())
+    sys.stdout.write(overrides_table())

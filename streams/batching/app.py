@@ -9,12 +9,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bannerstream.streams.batching.bulk_producer import BulkProducer
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.checkpointer import Ledger, Round
-from bannerstream.streams.batching.compat import check_versions, replaces
+from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
+from bannerstream.streams.batching.compat import check_versions, overrides_private
 from bannerstream.streams.batching.consumer import BatchConsumer, BatchTransport
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.recovery import BatchTableManager
-from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partition
+from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partition
 from bannerstream.streams.batching.table import WriteBehindTable
 from bannerstream.streams.batching.thread import BatchScheduler
 from bannerstream.streams.batching.topic import BatchTopic
@@ -46,7 +46,7 @@ class BatchApp(faust.App):
     """
 
     logger = logging.getLogger("faust.app")  # else Faust's own chatter would come under our name
-    ledger: Ledger[Any]
+    checkpointer: Checkpointer[Any]
     changelog_reader: ChangelogReader
 
     def __init__(
@@ -71,21 +71,21 @@ class BatchApp(faust.App):
         *,
         publish: Callable[[Sequence[Any]], Awaitable[None]],
         publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
-        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
-        max_warm: int = MAX_WARM,
-        on_round: Callable[[Round], None] = lambda _: None,
+        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
+        max_decoded: int = MAX_DECODED,
+        on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
     ) -> WriteBehindTable:
-        """Make the app's table, and the ledger that writes it.
+        """Make the app's table, and the checkpointer that writes it.
 
         `publish` sends the effects of several batches and returns once they are acknowledged; so does `publish_first`
-        before the states are written (see `Ledger`). `max_warm`: how many clean states stay unpacked (see `store`).
+        before the states are written (see `Checkpointer`). `max_decoded`: how many clean states stay unpacked (see `store`).
         """
         self.written = table = WriteBehindTable(
-            self, name=name, codec=codec, open_at_rest=open_at_rest, max_warm=max_warm
+            self, name=name, codec=codec, open_store=open_store, max_decoded=max_decoded
         )
         self.tables.add(table)
         self.changelog_reader = ChangelogReader(self._connect_reader, table.partitions_here)
-        self.ledger = Ledger(
+        self.checkpointer = Checkpointer(
             table.partitions_here,
             table.changelog_topic_name,
             self.bulk_producer,
@@ -93,7 +93,7 @@ class BatchApp(faust.App):
             lambda: self.batch_consumer,
             on_defect=self.crash,
             publish_first=publish_first,
-            on_round=on_round,
+            on_checkpoint=on_checkpoint,
             beacon=self.beacon,
         )
         return table
@@ -106,12 +106,12 @@ class BatchApp(faust.App):
         return consumer
 
     async def batches(self, stream: Any) -> Any:
-        """Yield what a stream brings as (batch, partition of the table): each to be folded, then entered in the ledger.
+        """Yield what a stream brings as (batch, partition of the table): each to be folded, then entered in the checkpointer.
 
-        Waits while the ledger is full. Nothing may be awaited between the yield and `ledger.enter`.
+        Waits while the checkpointer is full. Nothing may be awaited between the yield and `checkpointer.submit`.
         """
         async for event in stream.events():
-            await self.ledger.room()
+            await self.checkpointer.wait_for_capacity()
             batch: Batch | None = self.batch_consumer.accept(event.value)
             if batch is not None:
                 yield batch, self.partition(batch)
@@ -127,12 +127,12 @@ class BatchApp(faust.App):
         """Check the libraries, and connect what writes; then let Faust start."""
         check_versions()
         await self.bulk_producer.start()
-        await self.add_runtime_dependency(self.ledger)
+        await self.add_runtime_dependency(self.checkpointer)
         await super().on_start()
 
     async def on_stop(self) -> None:
         """Write and commit what is under way, unless the brokers do not take it; then leave the group."""
-        self.bulk_producer.abandon()
+        self.bulk_producer.stop_retrying()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
@@ -140,16 +140,16 @@ class BatchApp(faust.App):
         await super().on_shutdown()
         await self.bulk_producer.close()
 
-    @replaces("faust.app.base:App._on_agent_error", "85c4398d6373")
+    @overrides_private("faust.app.base:App._on_agent_error", "85c4398d6373")
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         """End the worker: stock Faust goes on with the next batch, behind what the agent dropped."""
         del agent
         await self.crash(exc)
 
-    @replaces("faust.app.base:App._create_directories", "11b6b0b79e31")
+    @overrides_private("faust.app.base:App._create_directories", "11b6b0b79e31")
     def _create_directories(self) -> None:
         self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # the stock method wants the parents to be there
 
-    @replaces("faust.app.base:App._new_transport", "11beddacb9fe")
+    @overrides_private("faust.app.base:App._new_transport", "11beddacb9fe")
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -12,28 +12,28 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 
-from bannerstream.streams.batching.compat import replaces
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.errors import WriteAborted
 
 _log = logging.getLogger("bannerstream.streams.batching")
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
-"""Tries go on at this pace for as long as an outage lasts."""
+"""Tries go on at this pace for as long as an backoff lasts."""
 
 CLOSE_TIMEOUT_S = 3.0
 """A clean goodbye to brokers that do not answer is given up after this long."""
 
-_NOT_HEARD_OF = "the group has not heard of this worker for a session timeout"
+_NOT_A_MEMBER = "the group has not heard of this worker for a session timeout"
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 Headers: TypeAlias = list[tuple[str, bytes]]
-Record: TypeAlias = tuple[bytes | None, bytes | None, Headers]
+OutgoingRecord: TypeAlias = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
 
 
-class _NotSent(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
+class _RequestBlocked(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
     """A request was held back. Not retriable, so that aiokafka gives its records up and `deliver` decides."""
 
 
@@ -43,8 +43,8 @@ class Write:
 
     topic: str
     partition: int
-    records: Sequence[Record]
-    smaller: Callable[[Record], Record | None] | None = None
+    records: Sequence[OutgoingRecord]
+    on_too_large: Callable[[OutgoingRecord], OutgoingRecord | None] | None = None
     """What to send instead of a record that the broker refuses for its size; None from it gives the record up. Without
     this, a record that is too large is tried until the broker takes it."""
 
@@ -54,7 +54,7 @@ class _Pending:
     """Records of one write that are not acknowledged yet, and where they ended once they are."""
 
     write: Write
-    records: Sequence[Record]
+    records: Sequence[OutgoingRecord]
     end: int | None = None
 
 
@@ -67,7 +67,7 @@ class _Attempt:
     """By the id of a pending batch: what to try instead of it."""
 
 
-class _Outage:
+class _Backoff:
     """Brokers that do not answer, or refuse: waited for at a slowing pace, told once and when it is over."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class _Outage:
         self._delay = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay))
         await asyncio.sleep(self._delay)
 
-    def ends(self) -> None:
+    def reset(self) -> None:
         """Note that a try went through."""
         if self._delay:
             _log.info("the brokers take records again")
@@ -106,9 +106,9 @@ class BulkProducer:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = await self._fenced()
+        self._producer = await self._connect_fenced()
 
-    def abandon(self) -> None:
+    def stop_retrying(self) -> None:
         """From now on, let a failing delivery fail: the worker is stopping."""
         self._stopping = True
 
@@ -121,30 +121,30 @@ class BulkProducer:
         """Return how many partitions a topic has, once the brokers tell.
 
         Raises:
-            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` says no, or a try failed while the worker was stopping.
         """
-        outage = _Outage()
+        backoff = _Backoff()
         while True:
             self._check_membership()
             try:
                 if self._producer is None:
-                    self._producer = await self._fenced()
+                    self._producer = await self._connect_fenced()
                 partitions = await self._producer.partitions_for(topic)
             except KafkaError as error:
-                self._check_going_on(error)
-                await outage.wait(error, topic)
+                self._raise_if_stopping(error)
+                await backoff.wait(error, topic)
                 continue
-            outage.ends()
+            backoff.reset()
             return len(partitions)
 
     async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
         """Send until every record is acknowledged; return the offset after the last one by topic and partition.
 
         Raises:
-            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` says no, or a try failed while the worker was stopping.
         """
         pending = [_Pending(write, write.records) for write in writes if write.records]
-        outage = _Outage()
+        backoff = _Backoff()
         ends: dict[tuple[str, int], int] = {}
         while pending:
             self._check_membership()
@@ -153,22 +153,22 @@ class BulkProducer:
                 if each.end is not None:
                     place = (each.write.topic, each.write.partition)
                     ends[place] = max(ends.get(place, 0), each.end)
-            pending = list(_still_to_do(pending, attempt))
+            pending = list(_unacknowledged(pending, attempt))
             if attempt.error is None:
                 continue
-            self._check_going_on(attempt.error)
+            self._raise_if_stopping(attempt.error)
             if not attempt.split:
-                await outage.wait(attempt.error, f"{sum(len(each.records) for each in pending)} records")
-        outage.ends()
+                await backoff.wait(attempt.error, f"{sum(len(each.records) for each in pending)} records")
+        backoff.reset()
         return ends
 
     def _check_membership(self) -> None:
         if not self._may_write():
-            raise Abandoned(_NOT_HEARD_OF)
+            raise WriteAborted(_NOT_A_MEMBER)
 
-    def _check_going_on(self, error: KafkaError) -> None:
+    def _raise_if_stopping(self, error: KafkaError) -> None:
         if self._stopping:
-            raise Abandoned(repr(error)) from error
+            raise WriteAborted(repr(error)) from error
 
     async def _try(self, pending: Sequence[_Pending]) -> _Attempt:
         attempt = _Attempt()
@@ -177,7 +177,7 @@ class BulkProducer:
             by_place[each.write.topic, each.write.partition].append(each)
         try:
             if self._producer is None:
-                self._producer = await self._fenced()
+                self._producer = await self._connect_fenced()
         except KafkaError as error:
             attempt.error = error
             return attempt
@@ -203,7 +203,7 @@ class BulkProducer:
         for each in pending:
             sent: list[tuple[asyncio.Future[Any], int]] = []
             try:
-                for builder in _filled(producer, each.records):
+                for builder in _fill_batches(producer, each.records):
                     sent.append(  # noqa: PERF401  (what was sent before an error must be waited for)
                         (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
                     )
@@ -212,13 +212,13 @@ class BulkProducer:
             for outcome, (_, count) in zip(landed, sent, strict=True):
                 if isinstance(outcome, BaseException):
                     each.end = None
-                    if isinstance(outcome, _TOO_LARGE) and each.write.smaller is not None:
+                    if isinstance(outcome, _TOO_LARGE) and each.write.on_too_large is not None:
                         attempt.split[id(each)] = _split(each)
                     raise outcome
                 each.end = outcome.offset + count
 
-    @replaces("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
-    async def _fenced(self) -> AIOKafkaProducer:
+    @overrides_private("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
+    async def _connect_fenced(self) -> AIOKafkaProducer:
         """Return a connected producer whose produce requests leave only while they may."""
         producer = await self._connect()
         client: Any = producer.client
@@ -228,12 +228,12 @@ class BulkProducer:
             if not isinstance(request, ProduceRequest):
                 return await send(node_id, request, **options)
             if not self._may_write():
-                raise _NotSent(_NOT_HEARD_OF)
+                raise _RequestBlocked(_NOT_A_MEMBER)
             try:
                 return await send(node_id, request, **options)
             except KafkaError as error:
                 if self._stopping:
-                    raise _NotSent(repr(error)) from error
+                    raise _RequestBlocked(repr(error)) from error
                 raise
 
         client.send = fenced
@@ -249,8 +249,8 @@ class BulkProducer:
             _log.debug("the producer did not close cleanly: %r", error)
 
 
-@replaces("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
-def _filled(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[Any]:
+@overrides_private("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
+def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> Iterator[Any]:
     """Yield batch builders that hold the records, each as full as the producer's batches may be.
 
     Appends to the Cython builder within aiokafka's: its wrapper costs more than the append.
@@ -272,7 +272,7 @@ def _filled(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[A
     yield builder
 
 
-def _still_to_do(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
+def _unacknowledged(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
     for each in pending:
         if id(each) in attempt.split:
             yield from attempt.split[id(each)]
@@ -284,6 +284,6 @@ def _split(refused: _Pending) -> list[_Pending]:
     """Return what to try instead of a batch that was refused for its size: its records alone, then smaller ones."""
     if len(refused.records) > 1:
         return [_Pending(refused.write, [record]) for record in refused.records]
-    assert refused.write.smaller is not None
-    record = refused.write.smaller(refused.records[0])
+    assert refused.write.on_too_large is not None
+    record = refused.write.on_too_large(refused.records[0])
     return [] if record is None else [_Pending(refused.write, [record])]

@@ -32,7 +32,7 @@ class ChangelogReader:
         self._partitions = partitions
 
     async def read_to_end(self, tps: Collection[TP]) -> None:
-        """Take over everything that these partitions of the changelog hold now. An outage is waited out.
+        """Take over everything that these partitions of the changelog hold now. An backoff is waited out.
 
         Cancelling it keeps what was taken over so far; the next call goes on from there.
         """
@@ -78,11 +78,11 @@ class ChangelogReader:
 
     def _start(self, number: int, begin: int, end: int) -> int:
         """Return the offset to read from. States that reach past the changelog's end are of another one, and go."""
-        reached = self._partitions[number].at_rest.reached()
+        reached = self._partitions[number].packed_store.reached()
         if reached is None:
             return begin
         if reached > end:
             _log.warning("the states of partition %d reach past the end of their changelog: read anew", number)
-            self._partitions[number].at_rest.clear()
+            self._partitions[number].packed_store.clear()
             return begin
         return max(reached, begin)

@@ -1,6 +1,6 @@
 """The writer: states, then what follows from them, then offsets. Nothing is committed that is not written before it.
 
-A worker folds batches faster than a broker acknowledges them, so the ledger gathers what batches lead to and writes it
+A worker folds batches faster than a broker acknowledges them, so the checkpointer gathers what batches lead to and writes it
 in rounds. One round is one acknowledged write of states, and after it one of effects:
 
     enter ─> [batch, urgent keys, effects] ─┐                          ┌─> positions.apply ─> committable
@@ -29,7 +29,7 @@ from faust.types import TP
 from mode import Service
 
 from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.store import Partitions
 
@@ -43,14 +43,14 @@ MAX_WAITING = 8
 
 
 class ConsumerOfBatches(Protocol):
-    """What the ledger needs of the consumer (`consumer.BatchConsumer`)."""
+    """What the checkpointer needs of the consumer (`consumer.BatchConsumer`)."""
 
     @property
     def positions(self) -> Any:
         """The `positions.Positions`."""
         ...
 
-    def give_up(self) -> None:
+    def discard_uncommitted(self) -> None:
         """Take and commit nothing any more, until the partitions are assigned anew."""
         ...
 
@@ -60,7 +60,7 @@ class ConsumerOfBatches(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Checkpoint:
     """What one round wrote, for whoever counts it. Seconds."""
 
     batches: int
@@ -91,7 +91,7 @@ class _Deferred(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Conclusion(Generic[E]):
-    """What a deferred change leads to: see `Ledger.enter`."""
+    """What a deferred change leads to: see `Checkpointer.submit`."""
 
     urgent: Collection[bytes] = ()
     effects: E | None = None
@@ -105,7 +105,7 @@ class _Flush:
     keys: dict[int, deque[bytes]] = field(default_factory=dict)
 
 
-class Ledger(Service, Generic[E]):
+class Checkpointer(Service, Generic[E]):
     """Writes what batches lead to. `publish` sends effects and returns once they are acknowledged.
 
     `publish_first` is given them before their states are written, for what a replay would not tell again once it finds
@@ -124,7 +124,7 @@ class Ledger(Service, Generic[E]):
         *,
         on_defect: Callable[[BaseException], Awaitable[None]],
         publish_first: Callable[[Sequence[E]], Awaitable[None]] | None = None,
-        on_round: Callable[[Round], None] = lambda _: None,
+        on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -135,25 +135,25 @@ class Ledger(Service, Generic[E]):
         self._publish_first = publish_first
         self._consumer = consumer
         self._on_defect = on_defect
-        self._on_round = on_round
+        self._on_checkpoint = on_checkpoint
         self._entries: deque[_Entry[E]] = deque()
         self._deferred: deque[_Deferred[E]] = deque()
         self._entered = self._written = 0
         self._flushes: deque[_Flush] = deque()
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._has_capacity = asyncio.Event()
+        self._has_capacity.set()
         self._busy = False
         self._ended = False
         """A defect ended the writing; the worker is about to follow."""
 
     # What the agent calls:
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Return once another batch may be folded."""
-        await self._room.wait()
+        await self._has_capacity.wait()
 
-    def enter(self, batch: Batch, *, urgent: Collection[bytes] = (), effects: E | None = None) -> None:
+    def submit(self, batch: Batch, *, urgent: Collection[bytes] = (), effects: E | None = None) -> None:
         """Take over what a folded batch leads to.
 
         `urgent` are keys of its partition whose states must be in the changelog before `effects` are published; other
@@ -164,7 +164,7 @@ class Ledger(Service, Generic[E]):
             return
         self._add(_Entry(batch.tp.partition, urgent, effects, batch))
 
-    def enter_between(self, number: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
+    def submit_change(self, number: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
         """Take over a change of partition `number` that comes from no batch."""
         self._add(_Entry(number, urgent, effects))
 
@@ -177,7 +177,7 @@ class Ledger(Service, Generic[E]):
         """
         self._deferred.append(_Deferred(batch.tp.partition, batch, until, self._entered, conclude))
 
-    def defer_between(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
+    def defer_change(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
         """Defer a change of partition `number` that comes from no batch: it is forgotten where a batch comes again."""
         self._deferred.append(_Deferred(number, None, until, self._entered, conclude))
 
@@ -187,7 +187,7 @@ class Ledger(Service, Generic[E]):
         self._entered += 1
         self._entries.append(entry)
         if len(self._entries) >= MAX_WAITING:
-            self._room.clear()
+            self._has_capacity.clear()
         self._wake.set()
 
     # What the consumer calls:
@@ -196,7 +196,7 @@ class Ledger(Service, Generic[E]):
         """Return once every state that is dirty now, and every batch that was entered, is written and acknowledged.
 
         Raises:
-            Abandoned: it was given up, and everything that was not acknowledged with it.
+            WriteAborted: it was given up, and everything that was not acknowledged with it.
         """
         flush = _Flush(asyncio.get_running_loop().create_future())
         for number in self._partitions:
@@ -205,7 +205,7 @@ class Ledger(Service, Generic[E]):
         if not flush.keys and not self._entries and not self._busy:
             return
         if self.should_stop or self._ended:
-            raise Abandoned("the worker is stopping")
+            raise WriteAborted("the worker is stopping")
         self._flushes.append(flush)
         self._wake.set()
         await flush.done
@@ -224,9 +224,9 @@ class Ledger(Service, Generic[E]):
             self._deferred.popleft()
             conclusion = first.conclude()
             if first.batch is not None:
-                self.enter(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
+                self.submit(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
             elif conclusion.urgent or conclusion.effects is not None:
-                self.enter_between(first.number, urgent=conclusion.urgent, effects=conclusion.effects)
+                self.submit_change(first.number, urgent=conclusion.urgent, effects=conclusion.effects)
 
     def forget_deferred(self) -> None:
         """Drop what was deferred: the partitions are assigned anew, and it is read again."""
@@ -242,13 +242,13 @@ class Ledger(Service, Generic[E]):
             while self._entries or self._flushes:
                 self._busy = True
                 try:
-                    await self._round()
-                except Abandoned as reason:
-                    self._give_up(reason)
+                    await self._write_checkpoint()
+                except WriteAborted as reason:
+                    self._discard_uncommitted(reason)
                     self._consumer().rejoin()
                 except Exception as error:  # a defect, or a broker that refuses for good: end, to be restarted
                     self._ended = True
-                    self._give_up(Abandoned(repr(error)))
+                    self._discard_uncommitted(WriteAborted(repr(error)))
                     await self._on_defect(error)
                     return
                 finally:
@@ -257,11 +257,11 @@ class Ledger(Service, Generic[E]):
     async def on_stop(self) -> None:
         """Leave nobody waiting."""
         if self._entries or self._flushes:
-            self._give_up(Abandoned("the worker is stopping"))
+            self._discard_uncommitted(WriteAborted("the worker is stopping"))
 
-    async def _round(self) -> None:
+    async def _write_checkpoint(self) -> None:
         entries = [self._entries.popleft() for _ in range(len(self._entries))]
-        self._room.set()
+        self._has_capacity.set()
         flush = self._flushes[0] if self._flushes else None
         consumer = self._consumer()
         started = time.perf_counter()
@@ -285,11 +285,11 @@ class Ledger(Service, Generic[E]):
                 consumer.positions.apply(entry.batch)
         if flush is not None and not flush.keys:
             self._flushes.popleft()
-            self._partitions.cool()
+            self._partitions.evict_clean()
             if not flush.done.done():
                 flush.done.set_result(None)
         written = sum(map(len, changes.values()))
-        self._on_round(Round(len(entries), written, stated - started, time.perf_counter() - stated))
+        self._on_checkpoint(Checkpoint(len(entries), written, stated - started, time.perf_counter() - stated))
 
     def _encode(
         self, entries: Sequence[_Entry[E]], flush: _Flush | None
@@ -310,15 +310,15 @@ class Ledger(Service, Generic[E]):
         encoded = {number: self._partitions[number].encode(each) for number, each in keys.items()}
         return {number: changes for number, changes in encoded.items() if changes}
 
-    def _give_up(self, reason: Abandoned) -> None:
+    def _discard_uncommitted(self, reason: WriteAborted) -> None:
         """Forget what is not acknowledged: whoever has the partitions next folds it again."""
         self.log.info("gave up what was not written; it is folded again: %s", reason)
         self._entries.clear()
         self._deferred.clear()
         self._written = self._entered
-        self._room.set()
+        self._has_capacity.set()
         self._partitions.roll_back()
-        self._consumer().give_up()
+        self._consumer().discard_uncommitted()
         while self._flushes:
             done = self._flushes.popleft().done
             if not done.done():

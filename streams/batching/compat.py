@@ -1,7 +1,7 @@
 """Which Faust and aiokafka this was made for, and what of them it replaces.
 
 Both libraries are subclassed below their public surface, so a new release of either can change what an override
-stands on. `@replaces` keeps, beside each override, the digest of the method that it replaces; a test compares them
+stands on. `@overrides_private` keeps, beside each override, the digest of the method that it replaces; a test compares them
 with what is installed, and `check_versions` warns at the start of a worker that runs on something else.
 """
 
@@ -24,7 +24,7 @@ TESTED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class PrivateOverride:
     """One method of a library that is overridden or relied upon, as it was when the override was written."""
 
     target: str
@@ -33,21 +33,21 @@ class Replaced:
     by: str
     """What stands in for it: `module:Class.method`."""
 
-    def found(self) -> str:
+    def installed_digest(self) -> str:
         """Return the digest of the method as it is installed now."""
         module, _, path = self.target.partition(":")
         return digest(reduce(getattr, path.split("."), import_module(module)))
 
 
-REPLACED: list[Replaced] = []
-"""Every `@replaces` of this package."""
+PRIVATE_OVERRIDES: list[PrivateOverride] = []
+"""Every `@overrides_private` of this package."""
 
 
-def replaces(target: str, digest: str) -> Callable[[_F], _F]:
+def overrides_private(target: str, digest: str) -> Callable[[_F], _F]:
     """Declare that the decorated function stands in for `target` ("module:Class.method"), known by its digest."""
 
     def declare(override: _F) -> _F:
-        REPLACED.append(Replaced(target, digest, f"{override.__module__}:{override.__qualname__}"))
+        PRIVATE_OVERRIDES.append(PrivateOverride(target, digest, f"{override.__module__}:{override.__qualname__}"))
         return override
 
     return declare

@@ -1,11 +1,11 @@
 """What can go wrong here, as a tree.
 
 Exception
-└── Abandoned     what is pending may not, or cannot, be written: whoever has the partitions then folds it again
+└── WriteAborted     what is pending may not, or cannot, be written: whoever has the partitions then folds it again
 """
 
 
-class Abandoned(Exception):
+class WriteAborted(Exception):
     """A write was given up: the group may have given our partitions away, or the worker is stopping.
 
     Operator action: none. Nothing of it was committed, so it is read again.

@@ -9,8 +9,8 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 
-from bannerstream.streams.batching.compat import replaces
-from bannerstream.streams.batching.records import Batch, take
+from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.records import Batch, take_batch
 
 FETCH_WAIT_MS = 50
 """How long a broker may park a fetch that finds nothing.
@@ -20,7 +20,7 @@ the next fetch asks only for the others, and a quiet one parks it, and with it e
 """
 
 
-@replaces("aiokafka.consumer.fetcher:Fetcher.fetched_records", "e20ce0c8117f")
+@overrides_private("aiokafka.consumer.fetcher:Fetcher.fetched_records", "e20ce0c8117f")
 async def fetch_batches(
     consumer: AIOKafkaConsumer,
     partitions: Collection[Any] | None,
@@ -28,7 +28,7 @@ async def fetch_batches(
 ) -> dict[TP, Batch]:
     """Return what was fetched of these partitions, or of all: one batch each, or nothing within `timeout` seconds.
 
-    The same steps as aiokafka's, with `records.take` in the place of `FetchResult.getall`.
+    The same steps as aiokafka's, with `records.take_batch` in the place of `FetchResult.getall`.
 
     Raises:
         ConsumerStoppedError: it was closed.
@@ -71,7 +71,7 @@ def _drain(fetcher: Any, partitions: Collection[Any] | None) -> dict[TP, Batch]:
             result.check_raise()
             continue
         tp = TP(fetched.topic, fetched.partition)
-        batch = take(result, tp)
+        batch = take_batch(result, tp)
         if batch is not None:
             batches[tp] = batch
     return batches

@@ -35,7 +35,7 @@ class Positions:
         """Note that a batch was handed over, whether or not it ever reaches `accept`."""
         self._delivered[batch.tp] = batch.end
 
-    def wanted(self, tp: TP) -> int | None:
+    def next_offset(self, tp: TP) -> int | None:
         """Return the offset at which the next batch must begin, or None when none is wanted."""
         return self._accepted.get(tp)
 
@@ -50,7 +50,7 @@ class Positions:
         self._accepted[batch.tp] = batch.end
         return batch.after(wanted)
 
-    def leaps(self, batch: Batch) -> bool:
+    def has_gap(self, batch: Batch) -> bool:
         """Tell whether a batch begins behind what is wanted: it must come again, after what it passed over."""
         wanted = self._accepted.get(batch.tp)
         return wanted is not None and batch.begin > wanted
@@ -73,10 +73,10 @@ class Positions:
         """Return what is applied of each partition."""
         return dict(self._applied)
 
-    def skipped(self) -> dict[TP, int]:
+    def undelivered(self) -> dict[TP, int]:
         """Return partitions of which batches were handed over that never came to `accept`, and where to read again.
 
-        The next batch would show it, as it leaps; but there may be none for long.
+        The next batch would show it, as it has_gap; but there may be none for long.
         """
         if self._accepted != self._applied:
             return {}  # something is under way: what was handed over is waiting behind it

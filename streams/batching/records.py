@@ -8,7 +8,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 
 MAX_BATCH = 5_000
 """Records handed over at once. A fetch of 1 MiB may hold far more when it is compressed, and folding them holds the
@@ -61,8 +61,8 @@ class Batch:
             yield self
 
 
-@replaces("aiokafka.consumer.fetcher:FetchResult.getall", "b638929de343")
-def take(result: FetchResult, tp: TP) -> Batch | None:
+@overrides_private("aiokafka.consumer.fetcher:FetchResult.getall", "b638929de343")
+def take_batch(result: FetchResult, tp: TP) -> Batch | None:
     """Return everything that one fetch brought for a partition, or None when the partition was sought away meanwhile.
 
     Does what `FetchResult.getall` does, a record batch at a time, and leaves out the `ConsumerRecord` that it makes of
@@ -92,7 +92,7 @@ def take(result: FetchResult, tp: TP) -> Batch | None:
     return Batch(tp, begin, end, records) if end > begin else None
 
 
-@replaces("aiokafka.consumer.fetcher:PartitionRecords._unpack_records", "047f7fc3f005")
+@overrides_private("aiokafka.consumer.fetcher:PartitionRecords._unpack_records", "047f7fc3f005")
 def _was_aborted(partition: Any, batch: Any) -> bool:
     """Tell whether a record batch belongs to a transaction that was aborted, and keep count of the markers."""
     if partition._isolation_level != READ_COMMITTED or batch.producer_id is None:  # noqa: SLF001

@@ -16,7 +16,7 @@ from faust.types import TP
 from mode import Service
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 
 _log = logging.getLogger("bannerstream.streams.batching")
 
@@ -29,7 +29,7 @@ class BatchRecovery(Recovery):
     _following: "asyncio.Task[None] | None" = None
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._restart_recovery", "f93138b040ef")
+    @overrides_private("faust.tables.recovery:Recovery._restart_recovery", "f93138b040ef")
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
             if await self.wait_for_stopped(self.signal_recovery_start.wait()):
@@ -57,10 +57,10 @@ class BatchRecovery(Recovery):
         )  # fmt: skip
         if standbys := self.standby_tps - actives:
             self._following = asyncio.create_task(reader.follow(set(standbys)))
-            self._following.add_done_callback(_tell_failure)
+            self._following.add_done_callback(_log_failure)
         await self.on_recovery_completed(generation_id)
 
-    @replaces("faust.tables.recovery:Recovery.on_recovery_completed", "895e7c415a4d")
+    @overrides_private("faust.tables.recovery:Recovery.on_recovery_completed", "895e7c415a4d")
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Seek the events to what is committed, and let them flow. The stock order lets them flow first."""
         app, consumer = self.app, self.app.consumer
@@ -95,12 +95,12 @@ class BatchRecovery(Recovery):
             await asyncio.wait({following})
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._slurp_changelogs", "7e3120dad754")
+    @overrides_private("faust.tables.recovery:Recovery._slurp_changelogs", "7e3120dad754")
     async def _slurp_changelogs(self) -> None:
         """Do nothing: changelogs do not come through the group's consumer."""
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._publish_stats", "099a124a57bf")
+    @overrides_private("faust.tables.recovery:Recovery._publish_stats", "099a124a57bf")
     async def _publish_stats(self) -> None:
         """Do nothing: it complains about changelog events that do not come."""
 
@@ -118,7 +118,7 @@ class BatchRecovery(Recovery):
         self.standbys_for_table[table].add(tp)
 
 
-def _tell_failure(following: "asyncio.Task[None]") -> None:
+def _log_failure(following: "asyncio.Task[None]") -> None:
     if not following.cancelled() and (error := following.exception()) is not None:
         _log.error("standbys are not kept up any more, until the next rebalance: %r", error)
 
@@ -130,14 +130,14 @@ class BatchTableManager(TableManager):
     _recovery: BatchRecovery | None = None
 
     @property
-    @replaces("faust.tables.manager:TableManager.recovery", "9e5e10447444")
+    @overrides_private("faust.tables.manager:TableManager.recovery", "9e5e10447444")
     def recovery(self) -> BatchRecovery:
         """The recovery service."""
         if self._recovery is None:
             self._recovery = BatchRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
-    @replaces("faust.tables.manager:TableManager.on_start", "b82e759be50c")
+    @overrides_private("faust.tables.manager:TableManager.on_start", "b82e759be50c")
     async def on_start(self) -> None:
         """Start at once: the stock method sleeps for a second first."""
         await self._update_channels()

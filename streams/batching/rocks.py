@@ -25,8 +25,8 @@ CACHE_BYTES = 16 << 20
 """Memory of one partition: two memtables and a block cache, 32 MB at most whatever the table's size."""
 
 
-class OnDisk:
-    """The packed states of one partition in a RocksDB of its own. See `store.AtRest`."""
+class RocksStore:
+    """The packed states of one partition in a RocksDB of its own. See `store.PackedStore`."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
@@ -44,7 +44,7 @@ class OnDisk:
         self.get = self._db.get
 
     def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """See `store.AtRest`: one atomic write."""
+        """See `store.PackedStore`: one atomic write."""
         from rocksdict import WriteBatch  # noqa: PLC0415
 
         batch = WriteBatch(raw_mode=True)
@@ -57,7 +57,7 @@ class OnDisk:
         self._db.write(batch)
 
     def reached(self) -> int | None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         stamp = self._stamp()
         return None if stamp is None else stamp[0]
 
@@ -66,7 +66,7 @@ class OnDisk:
         return None if packed is None else _STAMP.unpack(packed)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `store.AtRest`: as of the call, so that folding may go on meanwhile."""
+        """See `store.PackedStore`: as of the call, so that folding may go on meanwhile."""
         items: Iterator[tuple[Any, Any]] = iter(self._db.snapshot().items())
         return ((key, packed) for key, packed in items if key != REACHED)
 
@@ -75,13 +75,13 @@ class OnDisk:
         return max(0, (self._db.property_int_value("rocksdb.estimate-num-keys") or 0) - 1)
 
     def clear(self) -> None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         self.close()
         shutil.rmtree(self._folder)
         self._open()
 
     def close(self) -> None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         self._db.close()
 
 

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 S = TypeVar("S")
 
-MAX_WARM = 100_000
+MAX_DECODED = 100_000
 """Unpacked states that are kept over all partitions although nothing of them is to be written: users of small tables,
 and the busiest of large ones, then cost no unpacking. About 1 kB each."""
 
@@ -27,7 +27,7 @@ class Codec(Generic[S]):
     unpack: Callable[[bytes], S]
 
 
-class AtRest(Protocol):
+class PackedStore(Protocol):
     """The packed states of one partition, and how far they reach in the changelog."""
 
     def get(self, key: bytes, /) -> bytes | None:
@@ -57,7 +57,7 @@ class AtRest(Protocol):
         ...
 
 
-class InMemory:
+class MemoryStore:
     """Packed states in a dict: about 100 bytes beside key and value."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class InMemory:
         self.get = self._states.get
 
     def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         states = self._states
         for key, packed in changes:
             if packed is None:
@@ -76,34 +76,34 @@ class InMemory:
         self._reached = reached
 
     def reached(self) -> int | None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         return self._reached
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `AtRest`: of a copy, so that folding may go on meanwhile."""
+        """See `PackedStore`: of a copy, so that folding may go on meanwhile."""
         return iter(list(self._states.items()))
 
     def __len__(self) -> int:
         return len(self._states)
 
     def clear(self) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         self._states.clear()
         self._reached = None
 
     def close(self) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
 
 
 class Partition(Generic[S]):
     """The states of one partition. What `get` returns is live: change it, then `put` it."""
 
-    __slots__ = ("_codec", "_dirty", "_hot", "_removed", "at_rest")
+    __slots__ = ("_codec", "_decoded", "_dirty", "_removed", "packed_store")
 
-    def __init__(self, codec: Codec[S], at_rest: AtRest) -> None:
-        self.at_rest = at_rest
+    def __init__(self, codec: Codec[S], packed_store: PackedStore) -> None:
+        self.packed_store = packed_store
         self._codec = codec
-        self._hot: dict[bytes, S] = {}
+        self._decoded: dict[bytes, S] = {}
         self._dirty: dict[bytes, None] = {}  # an ordered set
         self._removed: set[bytes] = set()
 
@@ -113,23 +113,23 @@ class Partition(Generic[S]):
         Raises:
             Exception: whatever the codec raises for bytes that it cannot read.
         """
-        state = self._hot.get(key)
+        state = self._decoded.get(key)
         if state is None and key not in self._removed:
-            packed = self.at_rest.get(key)
+            packed = self.packed_store.get(key)
             if packed is not None:
-                state = self._hot[key] = self._codec.unpack(packed)
+                state = self._decoded[key] = self._codec.unpack(packed)
         return state
 
     def put(self, key: bytes, state: S) -> None:
         """Keep a state, and write it with the next flush."""
-        self._hot[key] = state
+        self._decoded[key] = state
         self._dirty[key] = None
         if self._removed:
             self._removed.discard(key)
 
     def remove(self, key: bytes) -> None:
         """Forget a key, and write a tombstone with the next flush."""
-        self._hot.pop(key, None)
+        self._decoded.pop(key, None)
         self._removed.add(key)
         self._dirty[key] = None
 
@@ -139,7 +139,7 @@ class Partition(Generic[S]):
 
     def encode(self, keys: Iterable[bytes]) -> list[tuple[bytes, bytes | None]]:
         """Return changelog records of these keys as they are now: those of them that are dirty. They are clean then."""
-        pack, hot, dirty = self._codec.pack, self._hot, self._dirty
+        pack, hot, dirty = self._codec.pack, self._decoded, self._dirty
         changes: list[tuple[bytes, bytes | None]] = []
         for key in keys:
             if key in dirty:
@@ -154,17 +154,17 @@ class Partition(Generic[S]):
         Where it does not join what was there, another worker has written in between (this one stood still and was given
         up): then the changelog is known no further than before, so that the next recovery reads the other's states.
         """
-        before = self.at_rest.reached() or 0
-        self.at_rest.update(changes, reached if reached - len(changes) == before else before)
+        before = self.packed_store.reached() or 0
+        self.packed_store.update(changes, reached if reached - len(changes) == before else before)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 
-    def cool(self, most: int) -> None:
+    def evict_clean(self, most: int) -> None:
         """Let go of unpacked states that are clean, the first that came first, until `most` are left.
 
         Not of all at once: unpacking into memory that the system has just taken back costs twice as much.
         """
-        hot, dirty = self._hot, self._dirty
+        hot, dirty = self._decoded, self._dirty
         too_many = len(hot) - most
         if too_many > 0:
             for key in [each for each in islice(hot, too_many + len(dirty)) if each not in dirty][:too_many]:
@@ -172,21 +172,23 @@ class Partition(Generic[S]):
 
     def roll_back(self) -> None:
         """Forget everything that is not acknowledged."""
-        self._hot.clear()
+        self._decoded.clear()
         self._dirty.clear()
         self._removed.clear()
 
     def __len__(self) -> int:
-        return len(self.at_rest)
+        return len(self.packed_store)
 
 
 class Partitions(Generic[S]):
     """The partitions of one table that are here, active or standby."""
 
-    def __init__(self, codec: Codec[S], open_at_rest: Callable[[int], AtRest], *, max_warm: int = MAX_WARM) -> None:
+    def __init__(
+        self, codec: Codec[S], open_store: Callable[[int], PackedStore], *, max_decoded: int = MAX_DECODED
+    ) -> None:
         self._codec = codec
-        self._open = open_at_rest
-        self._max_warm = max_warm
+        self._open = open_store
+        self._max_decoded = max_decoded
         self._partitions: MutableMapping[int, Partition[S]] = {}
 
     def __getitem__(self, number: int) -> Partition[S]:
@@ -205,25 +207,25 @@ class Partitions(Generic[S]):
 
     def apply(self, number: int, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
         """Take over records of the changelog, up to offset `reached` (exclusive)."""
-        self[number].at_rest.update(changes, reached)
+        self[number].packed_store.update(changes, reached)
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Let go of partitions that others write now."""
         for number in numbers:
             partition = self._partitions.pop(number, None)
             if partition is not None:
-                partition.at_rest.close()
+                partition.packed_store.close()
 
     def roll_back(self) -> None:
         """Forget, in every partition, what is not acknowledged."""
         for partition in self._partitions.values():
             partition.roll_back()
 
-    def cool(self) -> None:
-        """Keep at most `max_warm` clean states unpacked."""
-        share = self._max_warm // max(1, len(self._partitions))
+    def evict_clean(self) -> None:
+        """Keep at most `max_decoded` clean states unpacked."""
+        share = self._max_decoded // max(1, len(self._partitions))
         for partition in self._partitions.values():
-            partition.cool(share)
+            partition.evict_clean(share)
 
     def __len__(self) -> int:
         """Return how many states are at rest."""

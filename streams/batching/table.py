@@ -8,8 +8,8 @@ from faust.stores.base import Store
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
-from bannerstream.streams.batching.compat import replaces
-from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partitions
+from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partitions
 
 NOT_A_MAPPING = "states are read and written through table.partitions[number], by the agent that folds that partition"
 
@@ -21,13 +21,13 @@ class WriteBehindStore(Store[bytes, bytes]):
     app: Any  # a `BatchApp`
     table: "WriteBehindTable"
 
-    @replaces("faust.stores.base:Store.persisted_offset", "732e51549cb1")
+    @overrides_private("faust.stores.base:Store.persisted_offset", "732e51549cb1")
     def persisted_offset(self, tp: TP) -> int | None:
         """Return None: `recovery` asks the partitions themselves."""
         del tp
         return None
 
-    @replaces("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
+    @overrides_private("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
@@ -39,7 +39,7 @@ class WriteBehindStore(Store[bytes, bytes]):
         partitions.drop(number for number in partitions if number not in kept)
         # Nothing is folded in a rebalance. What was not flushed before it could not be written: it is folded again.
         partitions.roll_back()
-        self.app.ledger.forget_deferred()
+        self.app.checkpointer.forget_deferred()
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
         """Do nothing: `recovery` reads the changelog."""
@@ -83,18 +83,18 @@ class WriteBehindTable(Table[bytes, bytes]):
         app: Any,
         *,
         codec: Codec[Any],
-        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
-        max_warm: int = MAX_WARM,
+        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
+        max_decoded: int = MAX_DECODED,
         **kwargs: Any,
     ) -> None:
-        self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest, max_warm=max_warm)
+        self.partitions_here: Partitions[Any] = Partitions(codec, open_store, max_decoded=max_decoded)
         super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
 
-    @replaces("faust.tables.base:Collection._new_store", "0cad007da65f")
+    @overrides_private("faust.tables.base:Collection._new_store", "0cad007da65f")
     def _new_store(self) -> WriteBehindStore:
         return WriteBehindStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    @replaces("faust.tables.base:Collection.on_start", "818773d64c11")
+    @overrides_private("faust.tables.base:Collection.on_start", "818773d64c11")
     async def on_start(self) -> None:
         """Start the store. Whoever runs the app makes the changelog topic: Faust would make it with one replica."""
         await self.add_runtime_dependency(self.data)

@@ -11,7 +11,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 from bannerstream.streams.batching.fetch import FETCH_WAIT_MS, fetch_batches
 from bannerstream.streams.batching.records import Batch
 
@@ -30,16 +30,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """Connect, and listen to the heartbeats."""
         self._sought: dict[TP, int] = {}
         """Where partitions were sought back to, until the first batch from there."""
-        self._heard_at = 0.0
+        self._last_heartbeat_s = 0.0
         """When the last heartbeat, or wish to have partitions, was sent that the group granted; monotonic clock."""
-        self._doubted = False
+        self._membership_invalid = False
         """A write was given up since the partitions were given to us."""
         await super().on_start()
         consumer: Any = self._consumer
         self.app.on_connected(consumer)
-        self._note_answers(consumer._coordinator)  # noqa: SLF001
+        self._record_heartbeats(consumer._coordinator)  # noqa: SLF001
 
-    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group", "7bc230e3f4dc")
+    @overrides_private("aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group", "7bc230e3f4dc")
     async def on_thread_stop(self) -> None:
         """Leave the group, also as a static member: others take over at once instead of after the session timeout.
 
@@ -56,38 +56,38 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         A process that was paused, or starved, finds out here before it writes, and not from the brokers afterwards.
         """
         session_timeout: float = self.app.conf.broker_session_timeout
-        return not self._doubted and time.monotonic() - self._heard_at < session_timeout
+        return not self._membership_invalid and time.monotonic() - self._last_heartbeat_s < session_timeout
 
-    def joined(self) -> None:
+    def confirm_membership(self) -> None:
         """Note that the group has given us partitions. When it did so, its answer has told."""
-        self._doubted = False
+        self._membership_invalid = False
 
-    def doubt(self) -> None:
+    def invalidate_membership(self) -> None:
         """Join the group anew, although it may never have noticed that we were away: a broker that restarts has not.
 
         A write that was given up may have arrived. Joining has the changelogs read before anything is folded on. A
         worker that is stopping leaves instead: nothing is written any more.
         """
-        if not self._doubted:
-            self._doubted = True
+        if not self._membership_invalid:
+            self._membership_invalid = True
             if not self.app.should_stop:
                 self.thread_loop.call_soon_threadsafe(self._request_rejoin)
 
-    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator.request_rejoin", "961f77b4398b")
+    @overrides_private("aiokafka.consumer.group_coordinator:GroupCoordinator.request_rejoin", "961f77b4398b")
     def _request_rejoin(self) -> None:
         if self._consumer is not None:
             self._consumer._coordinator.request_rejoin()  # noqa: SLF001
 
-    @replaces("aiokafka.consumer.group_coordinator:GroupCoordinator._send_req", "ca4ba17474e1")
-    def _note_answers(self, coordinator: Any) -> None:
-        """Have `_heard_at` set by each answer with which the group prolongs our session."""
+    @overrides_private("aiokafka.consumer.group_coordinator:GroupCoordinator._send_req", "ca4ba17474e1")
+    def _record_heartbeats(self, coordinator: Any) -> None:
+        """Have `_last_heartbeat_s` set by each answer with which the group prolongs our session."""
         send = coordinator._send_req  # noqa: SLF001
 
         async def noted(request: Any) -> Any:
             sent_at = time.monotonic()
             answer = await send(request)
             if isinstance(request, SyncGroupRequest | HeartbeatRequest) and answer.error_code in _SESSION_GOES_ON:
-                self._heard_at = sent_at
+                self._last_heartbeat_s = sent_at
             return answer
 
         coordinator._send_req = noted  # noqa: SLF001
@@ -100,7 +100,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self.seek(tp, offset)
         self._sought[tp] = offset
 
-    @replaces("faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records", "9e7369fc572d")
+    @overrides_private("faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records", "9e7369fc572d")
     async def _fetch_records(
         self,
         consumer: aiokafka.AIOKafkaConsumer,
@@ -118,7 +118,9 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         begin = self._sought.pop(batch.tp, batch.begin)
         return batch if begin >= batch.begin else Batch(batch.tp, begin, batch.end, batch.records)
 
-    @replaces("faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer", "c179c0bdb975")
+    @overrides_private(
+        "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer", "c179c0bdb975"
+    )
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001  (set before start; the fetcher reads it there)
@@ -129,7 +131,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 class BatchScheduler:
     """Hands over batch by batch, one partition after the other."""
 
-    @replaces("faust.transport.utils:DefaultSchedulingStrategy.iterate", "565d0388d858")
+    @overrides_private("faust.transport.utils:DefaultSchedulingStrategy.iterate", "565d0388d858")
     def iterate(self, records: Mapping[TP, Iterable[Batch]]) -> Iterator[tuple[TP, Batch]]:
         """Yield each batch with its partition. Batches are cut small, so no partition waits for long."""
         for tp, batches in records.items():

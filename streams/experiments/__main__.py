@@ -2,7 +2,7 @@
 
 from bannerstream.service.logs import configure_logging
 from bannerstream.settings import load_settings
-from bannerstream.streams.experiments.service import run
+from bannerstream.streams.experiments.app import run
 
 if __name__ == "__main__":
     settings = load_settings()

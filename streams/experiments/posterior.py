@@ -3,13 +3,13 @@
 Thompson sampling in two levels (HierTS: Hong et al., "Hierarchical Bayesian Bandits", 2022): a variant's rate over all
 cohorts is drawn from its posterior, and from that, as a prior, its rate in one cohort. A cohort of which little is
 known thus borrows from the others, with their uncertainty, and one of which much is known goes its own way. A variant
-of which nothing is known borrows from those that share its template, its headline or its scene style. Why not LinUCB:
+of which nothing is known borrows from those that share its template, its headline or its scene style. DrawReason not LinUCB:
 its choice is not random, so that the decisions between two updates are all alike, it needs a width to be tuned, and
 cohorts learn nothing from each other; `bannerstream evaluate bandit` compares them.
 
 Nothing is drawn when a decision is taken. When results change, `SLOTS` draws are made of each cohort at once, and a
 decision looks into the slot that its visitor and epoch hash to: the shares are those of Thompson sampling, a replay
-under the same beliefs chooses alike, and a decision costs one hash.
+under the same posterior chooses alike, and a decision costs one hash.
 """
 
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from bannerstream.contracts.variants import creative_of
-from bannerstream.streams.experiments.tally import Place, Tally
+from bannerstream.streams.experiments.tally import Tally, TallyKey
 
 SLOTS = 1024
 """Draws of each cohort: shares are exact to 0.1 %."""
@@ -44,7 +44,7 @@ _FURTHEST_LOGIT = 7.0
 Counts = Mapping[tuple[str, str], tuple[int, int]]
 """By (cohort, variant): impressions, clicks."""
 
-Why = Literal["only", "explored", "believed"]
+DrawReason = Literal["only", "explored", "believed"]
 """The brand allows no other; each has an equal chance; drawn by what is believed."""
 
 
@@ -58,7 +58,7 @@ class Guard:
     """The variants that a brand allows; a brand that is not named allows all."""
 
 
-class Beliefs:
+class Posterior:
     """The posterior when the results were read. Immutable; slots are filled when they are first asked for."""
 
     def __init__(self, variants: Sequence[str], counts: Counts, guard: Guard) -> None:
@@ -72,9 +72,9 @@ class Beliefs:
 
     def draw(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> str:
         """Return the variant that this visitor's decision of this number shows."""
-        return self.explained(cohort_id, brand, key, epoch)[0]
+        return self.draw_with_reason(cohort_id, brand, key, epoch)[0]
 
-    def explained(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> tuple[str, Why]:
+    def draw_with_reason(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> tuple[str, DrawReason]:
         """Return what `draw` does, and why it was drawn."""
         allowed = self._allowed(brand)
         if len(allowed) == 1:
@@ -173,8 +173,8 @@ class Beliefs:
         return min(MOST_STRENGTH, max(LEAST_STRENGTH, within / between - 1))
 
 
-def believe(variants: Sequence[str], tallies: Iterable[tuple[Place, Tally]], guard: Guard) -> Beliefs:
-    """Return what these tallies, of any number of partitions and products, let believe.
+def fit(variants: Sequence[str], tallies: Iterable[tuple[TallyKey, Tally]], guard: Guard) -> Posterior:
+    """Return what these tallies, of any number of partitions and products, let fit.
 
     Raises:
         ValueError: no variants.
@@ -183,7 +183,7 @@ def believe(variants: Sequence[str], tallies: Iterable[tuple[Place, Tally]], gua
     for place, tally in tallies:
         seen, clicked = sums.get((place.cohort_id, place.variant), (0, 0))
         sums[place.cohort_id, place.variant] = (seen + tally.impressions, clicked + tally.clicks)
-    return Beliefs(variants, sums, guard)
+    return Posterior(variants, sums, guard)
 
 
 def _sane(counts: tuple[int, int]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from bannerstream.contracts.variants import creative_of
 from bannerstream.streams.experiments.intervals import Interval, wilson
-from bannerstream.streams.experiments.tally import Place, Tally
+from bannerstream.streams.experiments.tally import Tally, TallyKey
 
 By = Literal["variant", "cohort", "product", "template", "headline", "scene"]
 BYS: tuple[By, ...] = get_args(By)
@@ -16,7 +16,7 @@ NO_PART = "(by seed)"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One line of a report."""
 
     name: str
@@ -26,7 +26,7 @@ class Line:
     """Click rate with its 95 % confidence interval."""
 
 
-def report(results: Mapping[Place, Tally], by: By, *, cohort_id: str | None = None) -> list[Line]:
+def report(results: Mapping[TallyKey, Tally], by: By, *, cohort_id: str | None = None) -> list[ReportLine]:
     """Return the sums, the best rate first; of one cohort alone if it is named."""
     sums: dict[str, tuple[int, int]] = {}
     for place, tally in _of_cohort(results.items(), cohort_id):
@@ -35,17 +35,17 @@ def report(results: Mapping[Place, Tally], by: By, *, cohort_id: str | None = No
         sums[name] = (seen + tally.impressions, clicked + tally.clicks)
     lines = [
         # A click whose impression is still on its way, or was lost, was seen nevertheless.
-        Line(name, max(seen, clicked), clicked, wilson(clicked, max(seen, clicked)))
+        ReportLine(name, max(seen, clicked), clicked, wilson(clicked, max(seen, clicked)))
         for name, (seen, clicked) in sums.items()
     ]
     return sorted(lines, key=lambda each: (-each.rate.rate, -each.impressions, each.name))
 
 
-def _of_cohort(results: Iterable[tuple[Place, Tally]], cohort_id: str | None) -> Iterable[tuple[Place, Tally]]:
+def _of_cohort(results: Iterable[tuple[TallyKey, Tally]], cohort_id: str | None) -> Iterable[tuple[TallyKey, Tally]]:
     return (each for each in results if cohort_id is None or each[0].cohort_id == cohort_id)
 
 
-def _name(place: Place, by: By) -> str:
+def _name(place: TallyKey, by: By) -> str:
     if by == "variant":
         return place.variant
     if by == "cohort":

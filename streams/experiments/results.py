@@ -13,11 +13,11 @@ from bannerstream.settings import Settings
 from bannerstream.streams.affinity import Catalogue
 from bannerstream.streams.affinity.decision import Draw, only_variant
 from bannerstream.streams.experiments.metrics import DrawMetrics
-from bannerstream.streams.experiments.posterior import Beliefs, Guard, believe
-from bannerstream.streams.experiments.tally import Place, Tally, unpack
+from bannerstream.streams.experiments.posterior import Guard, Posterior, fit
+from bannerstream.streams.experiments.tally import Tally, TallyKey, unpack
 
 
-async def read_results(settings: Settings) -> dict[Place, Tally]:
+async def read_results(settings: Settings) -> dict[TallyKey, Tally]:
     """Return what was counted up to now, summed over partitions: nothing where the counting worker has never run.
 
     Raises:
@@ -28,7 +28,7 @@ async def read_results(settings: Settings) -> dict[Place, Tally]:
         found = await read_compacted(settings.kafka, topic, unpack, by_partition_and_key)
     except TopicMissing:
         return {}
-    summed: dict[Place, Tally] = {}
+    summed: dict[TallyKey, Tally] = {}
     for place, tally in _placed(found.items()):
         total = summed.setdefault(place, Tally())
         total.impressions += tally.impressions
@@ -58,8 +58,8 @@ class Results:
         self._view = CompactedView(settings.kafka, tallies_name(settings.streams.app_id), unpack, by_partition_and_key)
         self._open = AsyncExitStack()
         self._seen_version = -1
-        self._believed_at = 0.0
-        self._beliefs = Beliefs(experiments.variants, {}, self._guard)
+        self._fitted_at_s = 0.0
+        self._posterior = Posterior(experiments.variants, {}, self._guard)
 
     async def start(self) -> None:
         """Make the tallies' topic where it is missing, read it to its present end, and follow it from there.
@@ -80,27 +80,27 @@ class Results:
         """Return the variant of a decision: see `streams.affinity.deciding.Draw`."""
         product = self._catalogue().products.get(product_id)
         brand = None if product is None else product.brand
-        variant, why = self.beliefs().explained(cohort_id, brand, key, epoch)
+        variant, why = self.posterior().draw_with_reason(cohort_id, brand, key, epoch)
         self._metrics.draws.labels(variant, why).inc()
         return variant
 
-    def beliefs(self) -> Beliefs:
+    def posterior(self) -> Posterior:
         """Return what is believed, made anew at most every `experiments.refresh_s` seconds, and only of new results.
 
         Raises:
             ServiceUnavailable, ConfigurationError: following failed, so that the results may be old.
         """
         now = self._clock()
-        if now - self._believed_at >= self._settings.experiments.refresh_s:
-            self._believed_at = now
+        if now - self._fitted_at_s >= self._settings.experiments.refresh_s:
+            self._fitted_at_s = now
             found = self._view.current()
             if self._view.version != self._seen_version:
                 self._seen_version = self._view.version
-                self._beliefs = believe(self._beliefs.variants, _placed(found.items()), self._guard)
-        return self._beliefs
+                self._posterior = fit(self._posterior.variants, _placed(found.items()), self._guard)
+        return self._posterior
 
 
-def drawing(
+def choose_draw(
     settings: Settings, catalogue: Callable[[], Catalogue], registry: CollectorRegistry
 ) -> tuple[Draw, Results | None]:
     """Return how variants are chosen under these settings, and what has to be started for it."""
@@ -113,6 +113,6 @@ def drawing(
     return (lambda *_: variants[0]), None
 
 
-def _placed(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[Place, Tally]]:
+def _placed(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[TallyKey, Tally]]:
     for name, tally in tallies:
-        yield Place.of(name.partition("/")[2].encode()), tally
+        yield TallyKey.of(name.partition("/")[2].encode()), tally

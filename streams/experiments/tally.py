@@ -12,16 +12,16 @@ from bannerstream.contracts.messages import Feedback
 TALLY_VERSION = 1
 """First byte of a packed tally. Raise it when a field changes its place or meaning."""
 
-MARK_BYTES = 8
+FINGERPRINT_BYTES = 8
 REMEMBERED = 64
-"""Feedback ids a tally remembers, 512 bytes: an edge node refuses what it has seen, so what comes twice comes from two
+"""Feedback ids a tally contains_fingerprint, 512 bytes: an edge node refuses what it has seen, so what comes twice comes from two
 nodes, or from a producer's retry, within moments."""
 
 _SEPARATOR = "\x1f"
 """Between the parts of a key: no id may contain a control character."""
 
 
-class Place(Struct, frozen=True, order=True):
+class TallyKey(Struct, frozen=True, order=True):
     """What is told apart: one product for one cohort in one variant."""
 
     cohort_id: str
@@ -54,7 +54,7 @@ class Tally(Struct, array_like=True, gc=False):
     offset: int = -1
     """Last counted offset of the feedback topic: what lies at or below it was counted."""
     recent: bytes = b""
-    """Hashes of the last feedback ids, `MARK_BYTES` each, the latest last."""
+    """Hashes of the last feedback ids, `FINGERPRINT_BYTES` each, the latest last."""
 
 
 def count(tally: Tally, feedback: Feedback, offset: int) -> bool:
@@ -66,11 +66,11 @@ def count(tally: Tally, feedback: Feedback, offset: int) -> bool:
     if offset <= tally.offset:
         return False
     tally.offset = offset
-    mark = xxh3_64_digest(feedback.event_id.encode())
-    places = range(0, len(tally.recent), MARK_BYTES)
-    if any(tally.recent.startswith(mark, at) for at in places):
+    fingerprint = xxh3_64_digest(feedback.event_id.encode())
+    places = range(0, len(tally.recent), FINGERPRINT_BYTES)
+    if any(tally.recent.startswith(fingerprint, at) for at in places):
         return False
-    tally.recent = (tally.recent + mark)[-REMEMBERED * MARK_BYTES :]
+    tally.recent = (tally.recent + fingerprint)[-REMEMBERED * FINGERPRINT_BYTES :]
     if feedback.kind == "impression":
         tally.impressions += 1
     else:

@@ -28,7 +28,7 @@ class Origin(NamedTuple):
         return HEADER, f"{self.source}/{self.topic}/{self.partition}/{self.offset}/{self.timestamp}".encode()
 
 
-def source_of(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
+def parse_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
     """Return where a record of the repartitioned topic comes from.
 
     Raises:

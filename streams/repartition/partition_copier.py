@@ -14,14 +14,14 @@ from bannerstream.contracts.cloudevents import Headers
 from bannerstream.contracts.inputs import Source
 from bannerstream.settings import KafkaSettings
 from bannerstream.streams.errors import Fenced
-from bannerstream.streams.repartition.routing import Reading, Sorted, sort_out
+from bannerstream.streams.repartition.routing import InputRules, Routed, route
 
 _Outgoing = tuple[bytes | None, bytes | None, Headers]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """What all lanes share."""
+class RepartitionConfig:
+    """What all copiers share."""
 
     kafka: KafkaSettings
     sources: dict[str, Source]
@@ -31,18 +31,18 @@ class Route:
     dead_letters: str
     partitions: dict[str, int]
     """How many `target` and `dead_letters` have."""
-    reading: Reading
+    reading: InputRules
 
 
-class Lane:
+class PartitionCopier:
     """Copies from one partition. After any failure it is worn out: another one finds out what is committed."""
 
-    def __init__(self, tp: TopicPartition, producer: Any, route: Route) -> None:
+    def __init__(self, tp: TopicPartition, producer: Any, config: RepartitionConfig) -> None:
         self._tp = tp
         self._producer = producer
-        self._route = route
+        self._config = config
 
-    async def copy(self, records: Sequence[ConsumerRecord], *, whole_letters: bool = True) -> Sorted:
+    async def copy(self, records: Sequence[ConsumerRecord], *, whole_letters: bool = True) -> Routed:
         """Copy records that follow the committed offset, in one transaction, and return what became of them.
 
         `whole_letters=False` leaves the originals out of the dead letters, for a topic that refuses them.
@@ -51,18 +51,18 @@ class Lane:
             Fenced: another process has taken the partition over; nothing was written.
             ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
         """
-        route = self._route
-        sorted_out = await sort_out(
+        config = self._config
+        routed = await route(
             records,
-            route.sources[self._tp.topic],
-            route.reading,
-            partitions=route.partitions[route.target],
-            letter_partitions=route.partitions[route.dead_letters],
+            config.sources[self._tp.topic],
+            config.reading,
+            partitions=config.partitions[config.target],
+            letter_partitions=config.partitions[config.dead_letters],
             now=int(time.time() * 1000),
         )
         try:
-            with broker_errors(route.kafka):
-                await self._write(sorted_out, records[-1].offset + 1, whole_letters)
+            with broker_errors(config.kafka):
+                await self._write(routed, records[-1].offset + 1, whole_letters)
         except BaseException as error:
             if isinstance(error.__cause__, ProducerFenced):
                 raise Fenced(
@@ -70,25 +70,25 @@ class Lane:
                     "longer than kafka.session_timeout_s, or another deployment has the same streams.app_id"
                 ) from error
             raise
-        return sorted_out
+        return routed
 
     async def close(self) -> None:
         """Disconnect. A transaction that is open stays so until the partition's next producer aborts it."""
         await self._producer.stop()
 
-    async def _write(self, sorted_out: Sorted, next_offset: int, whole_letters: bool) -> None:
-        route = self._route
+    async def _write(self, routed: Routed, next_offset: int, whole_letters: bool) -> None:
+        config = self._config
         async with self._producer.transaction():
             acknowledgements = []
-            for partition, copies in sorted_out.copies.items():
-                routed: list[_Outgoing] = [(copy.key, copy.value, [copy.origin.header()]) for copy in copies]
-                acknowledgements += await self._send(route.target, partition, routed)
-            for partition, letters in sorted_out.letters.items():
+            for partition, copies in routed.copies.items():
+                outgoing: list[_Outgoing] = [(copy.key, copy.value, [copy.origin.header()]) for copy in copies]
+                acknowledgements += await self._send(config.target, partition, outgoing)
+            for partition, letters in routed.letters.items():
                 kept = letters if whole_letters else [letter.without_original() for letter in letters]
                 refused: list[_Outgoing] = [(letter.key, letter.value, letter.headers()) for letter in kept]
-                acknowledgements += await self._send(route.dead_letters, partition, refused)
+                acknowledgements += await self._send(config.dead_letters, partition, refused)
             await asyncio.gather(*acknowledgements)
-            await self._producer.send_offsets_to_transaction({self._tp: next_offset}, route.group)
+            await self._producer.send_offsets_to_transaction({self._tp: next_offset}, config.group)
 
     async def _send(self, topic: str, partition: int, records: Sequence[_Outgoing]) -> "list[asyncio.Future[Any]]":
         """Send in batches built here: `send` takes ten times as long, and none that has neither key nor value.

@@ -1,6 +1,6 @@
-"""Copies while the process runs: a consumer group over the shop's topics, and a lane for each partition that is ours.
+"""Copies while the process runs: a consumer group over the shop's topics, and a copier for each partition that is ours.
 
-Exactly once, whoever dies or is paused when: a lane's transaction holds the copies, the dead letters and the offset
+Exactly once, whoever dies or is paused when: a copier's transaction holds the copies, the dead letters and the offset
 after them, and each source partition has a transactional.id of its own. aiokafka 0.14 commits offsets into a
 transaction without the group's generation (KIP-447): with an id for each process, one that was paused and thrown out of
 the group could still commit what it had begun. With an id for each partition, the new owner's producer fences the old
@@ -23,8 +23,8 @@ from bannerstream.broker.topics import describe_topics, repartitioned_name
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.settings import Settings, input_forms
 from bannerstream.streams.metrics import StreamsMetrics
-from bannerstream.streams.repartition.partition_copier import Lane, Route
-from bannerstream.streams.repartition.routing import Reading, Sorted
+from bannerstream.streams.repartition.partition_copier import PartitionCopier, RepartitionConfig
+from bannerstream.streams.repartition.routing import InputRules, Routed
 
 _log = structlog.get_logger(__name__)
 
@@ -59,20 +59,20 @@ class Repartitioner:
         self._settings = settings
         self._kafka = settings.kafka
         self._group = f"{settings.streams.app_id}-repartition"
-        self._reading = Reading(
+        self._reading = InputRules(
             forms=input_forms(settings.input),
             max_future_ms=round(settings.input.max_future_s * 1000),
             max_age_ms=round(settings.input.max_age_days * _DAY_MS),
         )
         self._metrics = metrics
         self._on_failure = on_failure
-        self._lanes: dict[TopicPartition, Lane] = {}
-        self._letters_refused: set[TopicPartition] = set()
+        self._copiers: dict[TopicPartition, PartitionCopier] = {}
+        self._dead_letter_too_large: set[TopicPartition] = set()
         """Where a dead letter was too large for its topic: the next one leaves its original out."""
         self._round = asyncio.Lock()
-        """Held while lanes are used: a partition is given up between rounds only."""
+        """Held while copiers are used: a partition is given up between rounds only."""
         self._stopping = asyncio.Event()
-        self._route: Route
+        self._config: RepartitionConfig
         self._consumer: Any = None
         self._copying: asyncio.Task[None] | None = None
 
@@ -85,7 +85,7 @@ class Repartitioner:
         topics = self._kafka.topic_table()
         target = repartitioned_name(self._settings.streams.app_id)
         there = await describe_topics(self._kafka)
-        self._route = Route(
+        self._config = RepartitionConfig(
             kafka=self._kafka,
             sources={topics.clicks.name: "clicks", topics.purchases.name: "purchases"},
             group=self._group,
@@ -107,7 +107,7 @@ class Repartitioner:
             with broker_errors(self._kafka):
                 await self._consumer.start()
             pace(self._consumer)
-            self._consumer.subscribe(list(self._route.sources), listener=_BeforeRebalance(self._give_up))
+            self._consumer.subscribe(list(self._config.sources), listener=_BeforeRebalance(self._close_copiers))
         except BaseException:
             await self._consumer.stop()
             raise
@@ -120,50 +120,50 @@ class Repartitioner:
             await asyncio.wait({self._copying})
         if self._consumer is not None:
             await self._consumer.stop()
-        await self._give_up()
+        await self._close_copiers()
 
     async def _run(self) -> None:
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._copy_some()
+                    await self._copy_once()
                 except ServiceUnavailable as error:
                     _log.warning("copying failed and is tried again", reason=str(error))
                     await self._pause()
         except Exception as error:
             await self._on_failure(error)
 
-    async def _copy_some(self) -> None:
+    async def _copy_once(self) -> None:
         with broker_errors(self._kafka):
             async with self._round:
-                await self._open_lanes()
+                await self._open_copiers()
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         async with self._round:
-            # What has no lane was fetched before its partition was sought, or is no longer ours.
-            ours = {tp: records for tp, records in fetched.items() if tp in self._lanes}
+            # What has no copier was fetched before its partition was sought, or is no longer ours.
+            ours = {tp: records for tp, records in fetched.items() if tp in self._copiers}
             outcomes = await asyncio.gather(
                 *(self._copy(tp, records) for tp, records in ours.items()), return_exceptions=True
             )
         _raise_worst(outcomes)
 
     async def _copy(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        lane = self._lanes[tp]
+        copier = self._copiers[tp]
         try:
-            copied = await lane.copy(records, whole_letters=tp not in self._letters_refused)
+            copied = await copier.copy(records, whole_letters=tp not in self._dead_letter_too_large)
         except MessageTooLarge:
-            await self._discard(tp)
-            if tp in self._letters_refused:
+            await self._close_copier(tp)
+            if tp in self._dead_letter_too_large:
                 raise
-            self._letters_refused.add(tp)
+            self._dead_letter_too_large.add(tp)
         except BaseException:
-            await self._discard(tp)
+            await self._close_copier(tp)
             raise
         else:
-            self._letters_refused.discard(tp)
+            self._dead_letter_too_large.discard(tp)
             self._count(tp, copied)
 
-    async def _open_lanes(self) -> None:
-        fresh = self._consumer.assignment() - self._lanes.keys()
+    async def _open_copiers(self) -> None:
+        fresh = self._consumer.assignment() - self._copiers.keys()
         _raise_worst(await asyncio.gather(*(self._open(tp) for tp in fresh), return_exceptions=True))
 
     async def _open(self, tp: TopicPartition) -> None:
@@ -178,7 +178,7 @@ class Repartitioner:
         except BaseException:
             await producer.stop()
             raise
-        self._lanes[tp] = Lane(tp, producer, self._route)
+        self._copiers[tp] = PartitionCopier(tp, producer, self._config)
 
     async def _fencing_producer(self, tp: TopicPartition) -> AIOKafkaProducer:
         """Return a connected producer; what any other had begun with this partition is aborted by now."""
@@ -197,14 +197,14 @@ class Repartitioner:
             raise
         return producer
 
-    async def _give_up(self) -> None:
-        """Close every lane: in a rebalance of this group all partitions are revoked."""
+    async def _close_copiers(self) -> None:
+        """Close every copier: in a rebalance of this group all partitions are revoked."""
         async with self._round:
-            for tp in list(self._lanes):
-                await self._discard(tp)
+            for tp in list(self._copiers):
+                await self._close_copier(tp)
 
-    async def _discard(self, tp: TopicPartition) -> None:
-        await self._lanes.pop(tp).close()
+    async def _close_copier(self, tp: TopicPartition) -> None:
+        await self._copiers.pop(tp).close()
 
     async def _pause(self) -> None:
         try:
@@ -213,8 +213,8 @@ class Repartitioner:
         except TimeoutError:
             return
 
-    def _count(self, tp: TopicPartition, copied: Sorted) -> None:
-        source = self._route.sources[tp.topic]
+    def _count(self, tp: TopicPartition, copied: Routed) -> None:
+        source = self._config.sources[tp.topic]
         letters = [letter for each in copied.letters.values() for letter in each]
         counts = {
             "copied": sum(len(each) for each in copied.copies.values()),
@@ -235,11 +235,11 @@ def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
 
 
 class _BeforeRebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    def __init__(self, give_up: Callable[[], Awaitable[None]]) -> None:
-        self._give_up = give_up
+    def __init__(self, close_copiers: Callable[[], Awaitable[None]]) -> None:
+        self._close_copiers = close_copiers
 
     async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002  (always all of them)
-        await self._give_up()
+        await self._close_copiers()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        """Do nothing: lanes are opened between rounds."""
+        """Do nothing: copiers are opened between rounds."""

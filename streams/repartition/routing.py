@@ -1,4 +1,4 @@
-"""What becomes of the shop's records on their way through: pure, so that the lane is left with sending."""
+"""What becomes of the shop's records on their way through: pure, so that the copier is left with sending."""
 
 import asyncio
 from collections import defaultdict
@@ -19,7 +19,7 @@ _AT_A_TIME = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InputRules:
     """How records of the shop's topics are read."""
 
     forms: dict[Source, InputForm]
@@ -37,7 +37,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class Routed:
     """What the records of one fetch lead to."""
 
     copies: dict[int, list[Copy]]
@@ -47,15 +47,15 @@ class Sorted:
     ignored: int
 
 
-async def sort_out(
+async def route(
     records: Sequence[ConsumerRecord],
     source: Source,
-    reading: Reading,
+    reading: InputRules,
     *,
     partitions: int,
     letter_partitions: int,
     now: int,
-) -> Sorted:
+) -> Routed:
     """Return for each record the partition of its visitor, or the dead letter of what cannot be read.
 
     What cannot be read has no visitor to be routed by; what only streams can tell, such as an unknown product, is
@@ -84,7 +84,7 @@ async def sort_out(
             copies[_partition(user, partitions)].append(Copy(user, record.value, origin))
         if number % _AT_A_TIME == 0:
             await asyncio.sleep(0)
-    return Sorted(copies, letters, ignored)
+    return Routed(copies, letters, ignored)
 
 
 @lru_cache(maxsize=100_000)  # aiokafka's murmur2 is Python: 5 µs for an id of 20 bytes

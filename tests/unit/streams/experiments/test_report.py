@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.streams.experiments import Place, Tally, wilson
+from bannerstream.streams.experiments import Tally, TallyKey, wilson
 from bannerstream.streams.experiments.report import BYS, NO_PART, report
 
 RESULTS = {
-    Place("cosy", "open-bold-natural", "mug"): Tally(1_000, 40),
-    Place("cosy", "open-light-airy", "mug"): Tally(1_000, 10),
-    Place("sporty", "open-light-airy", "shoe"): Tally(500, 30),
-    Place("sporty", "a", "shoe"): Tally(0, 2),
+    TallyKey("cosy", "open-bold-natural", "mug"): Tally(1_000, 40),
+    TallyKey("cosy", "open-light-airy", "mug"): Tally(1_000, 10),
+    TallyKey("sporty", "open-light-airy", "shoe"): Tally(500, 30),
+    TallyKey("sporty", "a", "shoe"): Tally(0, 2),
 }
 
 

@@ -14,24 +14,24 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
-from bannerstream.streams.batch import Fate, Outcome, letter_of
+from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
 from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
-from bannerstream.streams.experiments.tally import Place, Tally, count, pack, unpack
+from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
 from bannerstream.streams.main import serve
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
-from bannerstream.streams.worker_identity import Instance
+from bannerstream.streams.worker_identity import WorkerIdentity
 
 TABLE = "tallies"
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class FeedbackOutcome:
     """What became of one batch of feedback."""
 
-    outcome: Outcome
+    outcome: BatchOutcome
     taken: list[Feedback]
     """What the tallies count now and did not before."""
 
@@ -39,7 +39,7 @@ class Counted:
 class ExperimentsApp(BatchApp):
     """A Faust app of its own, so that a flood of impressions never delays a visitor's banner."""
 
-    def __init__(self, settings: Settings, instance: Instance, registry: CollectorRegistry) -> None:
+    def __init__(self, settings: Settings, identity: WorkerIdentity, registry: CollectorRegistry) -> None:
         kafka = settings.kafka
         app_id = f"{settings.streams.app_id}-experiments"
         super().__init__(
@@ -47,7 +47,7 @@ class ExperimentsApp(BatchApp):
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(kafka),
             on_connected=pace,
-            **faust_options(settings, instance),
+            **faust_options(settings, identity),
         )
         topics = kafka.topic_table()
         metrics = ExperimentMetrics(registry, settings.experiments.variants)
@@ -68,9 +68,9 @@ class ExperimentsApp(BatchApp):
                 counted = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
                 outcome = counted.outcome
                 metrics.counted(counted.taken)
-                for fate, number in outcome.fates.items():
+                for fate, number in outcome.counts.items():
                     metrics.feedback.labels(fate).inc(number)
-                self.ledger.enter(batch, effects=outcome if outcome.dead_letters else None)
+                self.checkpointer.submit(batch, effects=outcome if outcome.dead_letters else None)
 
     async def on_start(self) -> None:
         """Make the changelog where it is missing; then let Faust start."""
@@ -79,11 +79,11 @@ class ExperimentsApp(BatchApp):
         await super().on_start()
 
 
-async def _nothing_more(outcomes: Sequence[Outcome]) -> None:
+async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
     """Publish nothing once states are written: the changelog itself is what is read."""
 
 
-def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Counted:
+def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> FeedbackOutcome:
     """Count a batch; a record that cannot be read becomes a dead letter and stops nothing."""
     ignored = repeated = 0
     taken: list[Feedback] = []
@@ -98,7 +98,7 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Count
         if feedback.cohort_id is None or feedback.product_id is None:
             ignored += 1  # the shop's default banner: nobody's choice
             continue
-        key = Place(feedback.cohort_id, feedback.variant, feedback.product_id).key
+        key = TallyKey(feedback.cohort_id, feedback.variant, feedback.product_id).key
         tally = tallies.get(key) or Tally()
         if record.offset <= tally.offset:
             repeated += 1
@@ -108,15 +108,15 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Count
         else:
             repeated += 1
         tallies.put(key, tally)
-    fates: dict[Fate, int] = {
+    fates: dict[Disposition, int] = {
         "folded": len(taken),
         "ignored": ignored,
         "duplicate": repeated,
         "dead_letter": len(letters),
     }
-    outcome = Outcome(dead_letters=letters)
-    outcome.fates = {fate: number for fate, number in fates.items() if number}
-    return Counted(outcome, taken)
+    outcome = BatchOutcome(dead_letters=letters)
+    outcome.counts = {fate: number for fate, number in fates.items() if number}
+    return FeedbackOutcome(outcome, taken)
 
 
 def run(settings: Settings) -> None:
