@@ -96,10 +96,10 @@ def composer(clock: Clock) -> Composer:
     ports = ClockedPorts(clock)
     return Composer(
         describer=LexiconDescriber(),
-        describer_understudy=LexiconDescriber(),
+        fallback_describer=LexiconDescriber(),
         copy_writer=TemplateCopyWriter(),
         painter=ports,
-        understudy=None,
+        fallback_painter=None,
         layout=ports,
         judge=ports,
         encoder=partial(clock.timed, "encode", encode),

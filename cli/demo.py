@@ -18,9 +18,9 @@ from bannerstream.cli.console import plain, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.cli.servers import S3, Kafka, KafkaServer, S3Server
 from bannerstream.demo.example_shop import CATALOGUE, SESSION
-from bannerstream.demo.painters import painted_by
+from bannerstream.demo.painters import painter_setup
+from bannerstream.demo.runner import DemoOptions, Progress, run_demo
 from bannerstream.demo.serve import ServeOptions, serve
-from bannerstream.demo.session import DemoOptions, Progress, run_demo
 
 _LOOK_S = 0.5
 
@@ -65,7 +65,7 @@ def demo(
     """
     settings_of(ctx)
     if shop:
-        painted = painted_by(painter.value)
+        painted = painter_setup(painter.value)
         _serve(
             ServeOptions(
                 catalogue,

@@ -12,7 +12,7 @@ from bannerstream.broker.erasure import wait as until_committed
 from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.keys import user_key
-from bannerstream.edge.erasure_check import look as look_at_edges
+from bannerstream.edge.erasure_check import check_erased
 from bannerstream.settings import Settings
 
 
@@ -71,7 +71,7 @@ async def _checked(settings: Settings, key: str, asked: Offsets, timeout_s: floa
         found = await look(
             kafka, app_id, key, lambda read, total: progress.update(looking, completed=read, total=total)
         )
-        nodes = await look_at_edges(settings.edge.urls, key, timeout_s)
+        nodes = await check_erased(settings.edge.urls, key, timeout_s)
     changelog, assignment = found
     told = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
     return [Place("affinity (memory)", changelog.erased, told), changelog, assignment, *nodes]

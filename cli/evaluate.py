@@ -107,7 +107,7 @@ def postprocess(
     as_json: AsJson = False,
 ) -> None:
     """Measure what each step of post-processing is worth, on drawn scenes that were spoilt in a known way."""
-    from bannerstream.generator.pipeline.paint_once import product_image
+    from bannerstream.generator.paint_once import product_image
     from bannerstream.lab.evaluation.before_after import write_sheet
     from bannerstream.lab.evaluation.postprocessing import evaluate_postprocessing
 
@@ -139,7 +139,7 @@ def banners(
     as_json: AsJson = False,
 ) -> None:
     """Judge finished banners: fidelity of the product, legibility, contrast, naturalness, fit to words."""
-    from bannerstream.generator.pipeline.paint_once import product_image
+    from bannerstream.generator.paint_once import product_image
     from bannerstream.lab.evaluation.banners import Shop, evaluate_banners
     from bannerstream.lab.evaluation.exported import read_exported
     from bannerstream.lab.evaluation.judges import judges_at_hand

@@ -12,7 +12,7 @@ from bannerstream.cli.console import AsJson, plain, print_json, stderr
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.generator.pipeline.paint_once import paint_once
+from bannerstream.generator.paint_once import paint_once
 from bannerstream.lab.evaluation.personal_sweep import save_sheet, sweep_personal
 from bannerstream.streams.affinity import FAVOURITES, Catalogue
 

@@ -65,7 +65,7 @@ def banner_key(
 ) -> str:
     """Return the name of the banner that these inputs make: 64 hex digits of SHA-256.
 
-    Holds everything that shapes the picture and nothing that identifies a visitor, so that equal wishes share one
+    Holds everything that shapes the picture and nothing that identifies a visitor, so that equal requests share one
     banner. `creative_revision` names the generation of engine, models and templates: raising it repaints everything.
     Requests without `favourites` keep the names that they had before there were any.
     """

@@ -13,7 +13,7 @@ PainterKind = Literal["studio", "starter"]
 
 
 @dataclass(frozen=True, slots=True)
-class PaintedBy:
+class PainterSetup:
     """How the generator is set, and how patient the demo is with it."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -22,14 +22,14 @@ class PaintedBy:
     """From the last event to the last banner: many times what two busy cores need."""
 
 
-def painted_by(kind: PainterKind) -> PaintedBy:
+def painter_setup(kind: PainterKind) -> PainterSetup:
     """Return the settings of a painter; `starter` is SmolLM2, which describes, and our own diffusion model.
 
     Raises:
         ConfigurationError: the libraries or the language model are not installed.
     """
     if kind == "studio":
-        return PaintedBy()
+        return PainterSetup()
     from bannerstream.generator import starter  # noqa: PLC0415  (what follows needs the extra)
     from bannerstream.generator.describers.smollm2 import packaged_smollm2  # noqa: PLC0415
 
@@ -56,7 +56,7 @@ def painted_by(kind: PainterKind) -> PaintedBy:
         "images_together": "8",
         "step_timeout_s": "300",
     }
-    return PaintedBy(
+    return PainterSetup(
         {f"BANNERSTREAM_GENERATOR__{name.upper()}": value for name, value in generator.items()},
         start_timeout_s=300.0,
         deadline_s=1_800.0,

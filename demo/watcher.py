@@ -16,7 +16,7 @@ from bannerstream.contracts.messages import Assignment, BannerReady, BannerReque
 from bannerstream.contracts.topics import Topics
 from bannerstream.settings import KafkaSettings
 
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Watcher:
         for partition, end in ends.items():
             while await self._consumer.position(partition) < end:
                 self.check()
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
 
     async def stop(self) -> None:
         """End the following."""
@@ -116,7 +116,11 @@ async def watch(kafka: KafkaSettings) -> AsyncIterator[Watcher]:
             await consumer.start()
             pace(consumer)
             consumer.assign(
-                [TopicPartition(name, p) for name in names for p in consumer.partitions_for_topic(name) or ()]
+                [
+                    TopicPartition(name, partition)
+                    for name in names
+                    for partition in consumer.partitions_for_topic(name) or ()
+                ]
             )
             await consumer.seek_to_beginning()
         watcher = Watcher(consumer, topics)

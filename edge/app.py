@@ -16,16 +16,16 @@ from starlette.responses import JSONResponse, Response
 
 from bannerstream.edge import openapi
 from bannerstream.edge.cors import Cors
-from bannerstream.edge.errors import Refused
-from bannerstream.edge.fast_routes import Straight
-from bannerstream.edge.limits_middleware import Guard
+from bannerstream.edge.errors import HttpError
+from bannerstream.edge.fast_routes import FastRoutes
+from bannerstream.edge.limits_middleware import LimitsMiddleware
+from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.page import router as page_router
 from bannerstream.edge.routes.banners import banner_routes
 from bannerstream.edge.routes.node import node_routes
 from bannerstream.edge.routes.pictures import picture_routes
 from bannerstream.edge.routes.pointers import pointer_routes
 from bannerstream.edge.routes.reports import report_routes
-from bannerstream.edge.state import Edge
 
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
@@ -34,7 +34,7 @@ _DOCS_POLICY = (
 )
 
 
-def create_app(edge: Edge) -> FastAPI:
+def create_app(edge: EdgeNode) -> FastAPI:
     """Return the application of a node; the node runs while the application does."""
 
     @asynccontextmanager
@@ -54,13 +54,15 @@ def create_app(edge: Edge) -> FastAPI:
         middleware=[
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(
-                Guard,
+                LimitsMiddleware,
                 metrics=edge.metrics,
                 addresses=edge.addresses,
                 max_body_bytes=settings.max_body_bytes,
                 request_timeout_s=settings.request_timeout_s,
             ),
-            Middleware(Straight, routes={each.path: each for each in banners.routes if isinstance(each, APIRoute)}),
+            Middleware(
+                FastRoutes, routes={route.path: route for route in banners.routes if isinstance(route, APIRoute)}
+            ),
         ],
     )
     app.include_router(banners)
@@ -75,8 +77,8 @@ def create_app(edge: Edge) -> FastAPI:
         page.headers["Content-Security-Policy"] = _DOCS_POLICY
         return page
 
-    @app.exception_handler(Refused)
-    async def refused(_: Request, refusal: Refused) -> Response:
+    @app.exception_handler(HttpError)
+    async def refused(_: Request, refusal: HttpError) -> Response:
         edge.metrics.refused.labels(refusal.code).inc()
         body = {"error": refusal.code, "message": str(refusal)}
         return JSONResponse(body, refusal.status, {**refusal.headers, "Cache-Control": "no-store"})

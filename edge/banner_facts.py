@@ -94,8 +94,14 @@ def banner_of(ready: BannerReady) -> Banner:
         revision=ready.revision,
         headline=ready.headline,
         pictures=tuple(
-            Picture(_blob_name(each.blob_key, each.sha256), each.width, each.height, each.bytes, each.media_type)
-            for each in ready.renditions
+            Picture(
+                _blob_name(rendition.blob_key, rendition.sha256),
+                rendition.width,
+                rendition.height,
+                rendition.bytes,
+                rendition.media_type,
+            )
+            for rendition in ready.renditions
         ),
     )
 
@@ -106,18 +112,18 @@ def object_key(name: str) -> str:
     return blob_object_key(sha256, extension)
 
 
-def told(banner: Banner, *, link: str, alt: str, cdn_base_url: str | None) -> bytes:
+def facts_json(banner: Banner, *, link: str, alt: str, cdn_base_url: str | None) -> bytes:
     """Return the `BannerFacts` of a banner as JSON."""
     images = tuple(
         Image(
-            size=f"{each.width}x{each.height}",
-            width=each.width,
-            height=each.height,
-            url=picture_url(each.name, cdn_base_url if banner.tier != "default" else None),
-            media_type=each.media_type,
-            bytes=each.bytes,
+            size=f"{picture.width}x{picture.height}",
+            width=picture.width,
+            height=picture.height,
+            url=picture_url(picture.name, cdn_base_url if banner.tier != "default" else None),
+            media_type=picture.media_type,
+            bytes=picture.bytes,
         )
-        for each in banner.pictures
+        for picture in banner.pictures
     )
     return _json.encode(
         BannerFacts(

@@ -51,14 +51,14 @@ class Hub:
         connection = Connection(user_key)
         connections = self._open.setdefault(user_key, [])
         staying = [each for each in connections if each.closing is None]
-        for each in staying[: max(0, len(staying) - self._max_per_visitor + 1)]:
-            each.close("too_many")
+        for oldest in staying[: max(0, len(staying) - self._max_per_visitor + 1)]:
+            oldest.close("too_many")
         connections.append(connection)
         self._count += 1
         self._metrics.streams.set(self._count)
         return connection
 
-    def leave(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         """Forget a stream that has ended."""
         connections = self._open[connection.user_key]
         connections.remove(connection)
@@ -75,12 +75,12 @@ class Hub:
         """Return how many streams a visitor has open."""
         return len(self._open.get(user_key, ()))
 
-    def tell(self, user_key: str) -> None:
+    def notify(self, user_key: str) -> None:
         """Wake a visitor's streams: what they see has changed."""
         for connection in self._open.get(user_key, ()):
             connection.wake.set()
 
-    def erased(self, user_key: str) -> None:
+    def close_erased(self, user_key: str) -> None:
         """Have a visitor's streams end, saying that the visitor was erased."""
         for connection in self._open.get(user_key, ()):
             connection.close("erased")

@@ -1,15 +1,15 @@
 """What the edge refuses, and how it says so.
 
 BannerstreamError
-└── Refused                 a request that is answered with a status of 4xx or 5xx
-    ├── NotWhoTheySay       401: no token, or one that is forged, expired or not meant for us
-    ├── NotAllowed          403: a cookie from a page of somebody else; feedback that was made up
-    ├── NothingThere        404
-    ├── Stale               409: feedback that was given before
-    ├── TooLarge            413
-    ├── Misdirected         421: this visitor is another node's
-    ├── Invalid             422
-    ├── TooMany             429
+└── HttpError                 a request that is answered with a status of 4xx or 5xx
+    ├── InvalidToken       401: no token, or one that is forged, expired or not meant for us
+    ├── Forbidden          403: a cookie from a page of somebody else; feedback that was made up
+    ├── NotFound        404
+    ├── Replayed               409: feedback that was given before
+    ├── ContentTooLarge            413
+    ├── MisdirectedRequest         421: this visitor is another node's
+    ├── InvalidRequest             422
+    ├── RateLimited             429
     └── Overloaded          503: Kafka or the store does not answer
 """
 
@@ -18,7 +18,7 @@ from typing import ClassVar
 from bannerstream.contracts.errors import BannerstreamError
 
 
-class Refused(BannerstreamError):
+class HttpError(BannerstreamError):
     """A request that is answered with an error. The message is shown to whoever asked: nothing secret belongs in it."""
 
     status: ClassVar[int] = 400
@@ -37,7 +37,7 @@ class Refused(BannerstreamError):
             self.headers["Retry-After"] = str(retry_after_s)
 
 
-class NotWhoTheySay(Refused):
+class InvalidToken(HttpError):
     """No token where one is needed, or one that is not to be believed."""
 
     status = 401
@@ -47,56 +47,56 @@ class NotWhoTheySay(Refused):
         super().__init__(message, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
-class NotAllowed(Refused):
+class Forbidden(HttpError):
     """The request says something that it has no right to say."""
 
     status = 403
     code = "not_allowed"
 
 
-class NothingThere(Refused):
+class NotFound(HttpError):
     """There is nothing under this address."""
 
     status = 404
     code = "not_found"
 
 
-class Stale(Refused):
+class Replayed(HttpError):
     """This was said before."""
 
     status = 409
     code = "replayed"
 
 
-class TooLarge(Refused):
+class ContentTooLarge(HttpError):
     """The body has more bytes than `edge.max_body_bytes`."""
 
     status = 413
     code = "too_large"
 
 
-class Misdirected(Refused):
+class MisdirectedRequest(HttpError):
     """The visitor belongs to another node. The header `Bannerstream-Shard` says to which."""
 
     status = 421
     code = "misdirected"
 
 
-class Invalid(Refused):
+class InvalidRequest(HttpError):
     """The body is not what it should be; the message names the field."""
 
     status = 422
     code = "invalid"
 
 
-class TooMany(Refused):
+class RateLimited(HttpError):
     """More requests than the limits allow."""
 
     status = 429
     code = "too_many"
 
 
-class Overloaded(Refused):
+class Overloaded(HttpError):
     """Something behind the edge does not answer."""
 
     status = 503

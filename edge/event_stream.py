@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from bannerstream.edge.connections import Connection, Hub
 from bannerstream.edge.metrics import EdgeMetrics
-from bannerstream.edge.protocol import cut_off, hold_little
+from bannerstream.edge.protocol import abort_connection, limit_send_buffer
 
 RETRY_MS = 2000
 """How long browsers wait before they come back."""
@@ -49,49 +49,49 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the client goes, or there is a reason to end."""
-        hold_little(scope)
+        limit_send_buffer(scope)
         connection = self._hub.open(self._user_key)
         gone = asyncio.create_task(_disconnected(receive, connection))
         try:
             await self._in_time(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))
             await self._send(send, b"retry: %d\n\n" % RETRY_MS)
-            why = await self._tell(send, connection)
-            self._metrics.let_go.labels(why).inc()
+            why = await self._send_changes(send, connection)
+            self._metrics.streams_closed.labels(why).inc()
             await self._send(send, b"", last=True)
         except TimeoutError:
-            self._metrics.let_go.labels("slow").inc()
-            cut_off(scope)
+            self._metrics.streams_closed.labels("slow").inc()
+            abort_connection(scope)
         finally:
-            self._hub.leave(connection)
+            self._hub.remove(connection)
             gone.cancel()
             with suppress(asyncio.CancelledError):
                 await gone
 
-    async def _tell(self, send: Send, connection: Connection) -> str:
+    async def _send_changes(self, send: Send, connection: Connection) -> str:
         """Tell what changes; return why the stream ends."""
         loop = asyncio.get_running_loop()
-        expires_at = loop.time() + self._expires_in_s
+        expires_at_s = loop.time() + self._expires_in_s
         while True:
             connection.wake.clear()
             if connection.closing is not None:
                 if connection.closing == "erased":
                     await self._send(send, b"event: erased\ndata: {}\n\n")
-                    self._metrics.told.labels("erased").inc()
+                    self._metrics.stream_messages.labels("erased").inc()
                 return connection.closing
             event_id, body = self._current()
             if event_id != self._sent_id:
                 await self._send(send, b"event: banner\nid: %b\ndata: %b\n\n" % (event_id.encode(), body))
                 self._sent_id = event_id
-                self._metrics.told.labels("banner").inc()
+                self._metrics.stream_messages.labels("banner").inc()
                 continue  # it took its time, perhaps: what is true now?
-            if loop.time() >= expires_at:
+            if loop.time() >= expires_at_s:
                 return "expired"
             try:
-                async with asyncio.timeout(min(self._ping_s, expires_at - loop.time())):
+                async with asyncio.timeout(min(self._ping_s, expires_at_s - loop.time())):
                     await connection.wake.wait()
             except TimeoutError:
                 await self._send(send, b": ping\n\n")
-                self._metrics.told.labels("ping").inc()
+                self._metrics.stream_messages.labels("ping").inc()
 
     async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
         await self._in_time(send({"type": "http.response.body", "body": chunk, "more_body": not last}))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Straight:
+class FastRoutes:
     """Calls the endpoints of some GET routes, by path, and leaves the rest to the application.
 
     They take the request and return the answer, and nothing else: no path parameter, no dependency. What they raise is

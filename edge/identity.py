@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.types import Scope
 
-from bannerstream.edge.errors import NotAllowed, NotWhoTheySay, TooMany
+from bannerstream.edge.errors import Forbidden, InvalidToken, RateLimited
 from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.visitor_tokens import Visitor, VisitorTokens
@@ -31,14 +31,14 @@ class Identity:
         """Return who asks.
 
         Raises:
-            NotWhoTheySay: without a token, or with one that is not to be believed.
-            Misdirected: another node has this visitor.
-            TooMany: too many requests with this visitor's tokens.
-            NotAllowed: a page of somebody else sent the visitor's cookie.
+            InvalidToken: without a token, or with one that is not to be believed.
+            MisdirectedRequest: another node has this visitor.
+            RateLimited: too many requests with this visitor's tokens.
+            Forbidden: a page of somebody else sent the visitor's cookie.
         """
         visitor = self.maybe_visitor(request)
         if visitor is None:
-            raise NotWhoTheySay("a visitor's token is required")
+            raise InvalidToken("a visitor's token is required")
         return visitor
 
     def maybe_visitor(self, request: Request) -> Visitor | None:
@@ -47,19 +47,19 @@ class Identity:
         if token is None:
             return None
         if from_cookie and request.method != "GET":
-            self._refuse_foreign_page(request)
+            self._reject_foreign_origin(request)
         visitor = self._tokens.visitor(token)
         self._shard.check(visitor.key)
         if wait := self._rate.wait_s(visitor.key):
-            raise TooMany("too many requests of this visitor", retry_after_s=math.ceil(wait))
+            raise RateLimited("too many requests of this visitor", retry_after_s=math.ceil(wait))
         return visitor
 
-    def _refuse_foreign_page(self, request: Request) -> None:
+    def _reject_foreign_origin(self, request: Request) -> None:
         """Refuse a cookie that a browser sent along with another page's request: browsers always say whose it is."""
         origin = request.headers.get("origin")
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
         if origin is not None and origin != own and origin not in self._origins:
-            raise NotAllowed("this page may not act for the visitor")
+            raise Forbidden("this page may not act for the visitor")
 
 
 def _token_of(request: Request) -> tuple[str | None, bool]:
@@ -70,7 +70,7 @@ def _token_of(request: Request) -> tuple[str | None, bool]:
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")
             if scheme.lower() != b"bearer" or not token.isascii():
-                raise NotWhoTheySay("the header Authorization holds no bearer token")
+                raise InvalidToken("the header Authorization holds no bearer token")
             return token.strip().decode(), False
         if name == b"cookie":
             cookie = request.cookies.get(COOKIE)
@@ -79,7 +79,7 @@ def _token_of(request: Request) -> tuple[str | None, bool]:
         try:
             named = parse_qs(query.decode("latin-1"), max_num_fields=MAX_FIELDS).get(PARAMETER)
         except ValueError as error:
-            raise NotWhoTheySay("the address has too many fields to look for a token in") from error
+            raise InvalidToken("the address has too many fields to look for a token in") from error
         if named:
             return named[0], False
     return cookie, cookie is not None

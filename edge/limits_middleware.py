@@ -16,7 +16,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bannerstream.edge.errors import Invalid, Refused, TooLarge, TooMany
+from bannerstream.edge.errors import ContentTooLarge, HttpError, InvalidRequest, RateLimited
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.rate_limit import RateLimit, address_of
 
@@ -38,14 +38,14 @@ UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by whoever runs the node, often all from one address."""
 
 
-class RequestTooSlow(Refused):
+class RequestTimeout(HttpError):
     """The body did not arrive in time."""
 
     status = 408
     code = "slow"
 
 
-class Guard:
+class LimitsMiddleware:
     """Wraps the application."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        started_s = time.perf_counter()
         status = 0
 
         async def sending(message: Message) -> None:
@@ -84,11 +84,11 @@ class Guard:
         try:
             self._check(scope)
             await self._app(scope, self._bounded(scope, receive), sending)
-        except Refused as refusal:
+        except HttpError as refusal:
             if status:
                 raise
             self._metrics.refused.labels(refusal.code).inc()
-            await refuse(refusal, scope, sending)
+            await send_error(refusal, scope, sending)
         except ClientDisconnect:
             # Whoever sent it is gone before its end: nobody to answer, and nothing that the operator could act on.
             self._metrics.refused.labels("gone").inc()
@@ -99,7 +99,7 @@ class Guard:
                     500, {"error": "internal", "message": "something went wrong here"}, {}, scope, sending
                 )
         finally:
-            self._count(_route(scope), status, time.perf_counter() - begun)
+            self._count(_route(scope), status, time.perf_counter() - started_s)
 
     def _count(self, route: str, status: int, seconds: float) -> None:
         children = self._children.get((route, status))
@@ -116,15 +116,15 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         path: str = scope["path"]
         if _CONTROL.search(path) is not None:
-            raise Invalid("the path holds control characters")
+            raise InvalidRequest("the path holds control characters")
         if path not in UNLIMITED:
             client = scope.get("client")
             wait = self._addresses.wait_s(address_of(client[0]) if client else "")
             if wait:
-                raise TooMany("too many requests from this address", retry_after_s=math.ceil(wait))
+                raise RateLimited("too many requests from this address", retry_after_s=math.ceil(wait))
         declared = _declared_length(scope)
         if declared is not None and declared > self._max_body_bytes:
-            raise TooLarge(f"the body has {declared} bytes; at most {self._max_body_bytes} are taken")
+            raise ContentTooLarge(f"the body has {declared} bytes; at most {self._max_body_bytes} are taken")
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Return a `receive` that ends a body which is too long or too slow. Who sends none is not timed."""
@@ -142,18 +142,18 @@ class Guard:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     message = await receive()
             except TimeoutError as error:
-                raise RequestTooSlow("the body did not arrive in time", headers={"Connection": "close"}) from error
+                raise RequestTimeout("the body did not arrive in time", headers={"Connection": "close"}) from error
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 whole = not message.get("more_body", False)
                 if taken > self._max_body_bytes:
-                    raise TooLarge(f"the body has more than {self._max_body_bytes} bytes")
+                    raise ContentTooLarge(f"the body has more than {self._max_body_bytes} bytes")
             return message
 
         return receiving
 
 
-async def refuse(refusal: Refused, scope: Scope, send: Send) -> None:
+async def send_error(refusal: HttpError, scope: Scope, send: Send) -> None:
     """Answer with a refusal."""
     body = {"error": refusal.code, "message": str(refusal)}
     await answer_json(refusal.status, body, refusal.headers, scope, send)

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.edge.app import create_app
-from bannerstream.edge.protocol import PatientProtocol
-from bannerstream.edge.state import Edge
+from bannerstream.edge.node import EdgeNode
+from bannerstream.edge.protocol import LimitedHttpProtocol
 from bannerstream.settings import EdgeSettings, Settings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 
@@ -26,7 +26,7 @@ BACKLOG = 2048
 """Connections that the kernel accepts before the loop does: a shop's visitors who all come back after a restart."""
 
 
-def run(settings: Settings, extend: Callable[[FastAPI, Edge], None] | None = None) -> None:
+def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; then end the live streams, finish what is under way, and write what waits.
 
     `extend` may add to the application before it serves: the demo puts its shop there.
@@ -37,9 +37,9 @@ def run(settings: Settings, extend: Callable[[FastAPI, Edge], None] | None = Non
     registry = CollectorRegistry()
     with (
         closing(S3BannerStore(settings.storage, metrics=StorageMetrics(registry))) as store,
-        closing(listening(settings.edge)) as listener,
+        closing(listening_socket(settings.edge)) as listener,
     ):
-        edge = Edge(settings, store, registry)
+        edge = EdgeNode(settings, store, registry)
         app = create_app(edge)
         if extend is not None:
             extend(app, edge)
@@ -53,7 +53,7 @@ def run(settings: Settings, extend: Callable[[FastAPI, Edge], None] | None = Non
 class EdgeServer(uvicorn.Server):
     """uvicorn's server of one node."""
 
-    def __init__(self, edge: Edge, app: FastAPI) -> None:
+    def __init__(self, edge: EdgeNode, app: FastAPI) -> None:
         super().__init__(_config(edge, app))
         self._edge = edge
 
@@ -65,21 +65,21 @@ class EdgeServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at SIGTERM and SIGINT. uvicorn's own would raise the signal again when all is done: no clean exit."""
-        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGTERM, signal.SIGINT)}
+        before = {signum: signal.signal(signum, self.handle_exit) for signum in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
 
 
-def _config(edge: Edge, app: FastAPI) -> uvicorn.Config:
+def _config(edge: EdgeNode, app: FastAPI) -> uvicorn.Config:
     settings = edge.settings.edge
     return uvicorn.Config(
         app,
         http=type(
             "EdgeProtocol",
-            (PatientProtocol,),
+            (LimitedHttpProtocol,),
             {"head_timeout_s": settings.request_timeout_s, "send_timeout_s": settings.send_timeout_s},
         ),
         ws="none",
@@ -93,7 +93,7 @@ def _config(edge: Edge, app: FastAPI) -> uvicorn.Config:
     )
 
 
-def listening(settings: EdgeSettings) -> socket.socket:
+def listening_socket(settings: EdgeSettings) -> socket.socket:
     """Return the socket that the node listens on.
 
     Raises:

@@ -37,10 +37,12 @@ class EdgeMetrics:
             registry=registry,
         )
         self.streams = Gauge("bannerstream_edge_streams", "Open live streams", registry=registry)
-        self.told = Counter(
+        self.stream_messages = Counter(
             "bannerstream_edge_stream_messages", "Messages to live streams", ["event"], registry=registry
         )
-        self.let_go = Counter("bannerstream_edge_streams_closed", "Streams ended from here", ["why"], registry=registry)
+        self.streams_closed = Counter(
+            "bannerstream_edge_streams_closed", "Streams ended from here", ["why"], registry=registry
+        )
         self.visitors = Gauge("bannerstream_edge_visitors", "Visitors in the view", registry=registry)
         self.ready_banners = Gauge("bannerstream_edge_ready_banners", "Banners that can be shown", registry=registry)
         self.skipped = Counter(

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from bannerstream.edge.banner_facts import BannerFacts, Image
-from bannerstream.edge.intake import PageEvent, PageFeedback
+from bannerstream.edge.report_records import PageEvent, PageFeedback
 
 TITLE = "Bannerstream edge"
 DESCRIPTION = (

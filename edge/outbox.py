@@ -15,7 +15,7 @@ import structlog
 
 from bannerstream.broker.publisher import Outgoing
 from bannerstream.contracts.errors import BannerstreamError, ServiceUnavailable
-from bannerstream.edge.errors import Overloaded, TooMany
+from bannerstream.edge.errors import Overloaded, RateLimited
 from bannerstream.edge.metrics import EdgeMetrics
 
 _log = structlog.get_logger(__name__)
@@ -67,12 +67,12 @@ class Outbox:
         """Return once all of these are acknowledged by all in-sync replicas.
 
         Raises:
-            TooMany: too many records wait; none of these was taken.
+            RateLimited: too many records wait; none of these was taken.
             Overloaded: Kafka did not acknowledge them in time. They may have arrived or arrive yet; sending them again
                 with the same event ids does no harm.
         """
         if self._count + len(records) > self._max_waiting:
-            raise TooMany("too many events wait for Kafka", retry_after_s=RETRY_AFTER_S)
+            raise RateLimited("too many events wait for Kafka", retry_after_s=RETRY_AFTER_S)
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((records, acknowledged))
         self._change(len(records))
@@ -105,7 +105,7 @@ class Outbox:
         while self._waiting and len(records) < ROUND:
             taken.append(self._waiting.popleft())
             records += taken[-1][0]
-        begun = time.perf_counter()
+        started_s = time.perf_counter()
         failure: BannerstreamError | None = ServiceUnavailable("the round did not come to its end")
         try:
             if self._sink is None:
@@ -117,7 +117,7 @@ class Outbox:
             _log.warning("events_not_written", records=len(records), error=str(error))
         finally:  # whatever happened: nobody is left to wait
             self._change(-len(records))
-            self._metrics.ack.observe(time.perf_counter() - begun)
+            self._metrics.ack.observe(time.perf_counter() - started_s)
             _settle([acknowledged for _, acknowledged in taken], failure)
 
     def _change(self, by: int) -> None:
@@ -130,10 +130,10 @@ class Outbox:
 
 
 def _settle(acknowledgements: Iterable[asyncio.Future[None]], failure: BannerstreamError | None) -> None:
-    for each in acknowledgements:
-        if each.done():  # whoever waited has given up
+    for acknowledged in acknowledgements:
+        if acknowledged.done():  # the request that waited for it has timed out
             continue
         if failure is None:
-            each.set_result(None)
+            acknowledged.set_result(None)
         else:
-            each.set_exception(failure)
+            acknowledged.set_exception(failure)

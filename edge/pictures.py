@@ -6,8 +6,8 @@ from collections import OrderedDict
 from typing import Protocol
 
 from bannerstream.edge.banner_facts import object_key
-from bannerstream.edge.defaults import MEDIA_TYPE, default_pictures
-from bannerstream.edge.errors import NothingThere, Overloaded
+from bannerstream.edge.default_banner import MEDIA_TYPE, default_pictures
+from bannerstream.edge.errors import NotFound, Overloaded
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.storage.errors import ObjectMissing, StorageError
 
@@ -60,7 +60,7 @@ class Pictures:
         """Return a picture.
 
         Raises:
-            NothingThere: there is none of this name.
+            NotFound: there is none of this name.
             Overloaded: the bucket does not answer, or too many pictures are being fetched.
         """
         content = self._own.get(name) or self._cached.get(name)
@@ -81,7 +81,7 @@ class Pictures:
                 content = await asyncio.shield(fetch)
         except ObjectMissing as error:
             self._metrics.pictures.labels("nowhere").inc()
-            raise NothingThere("there is no such picture") from error
+            raise NotFound("there is no such picture") from error
         except (StorageError, TimeoutError) as error:
             raise Overloaded("the store does not answer", retry_after_s=5) from error
         self._metrics.pictures.labels("bucket").inc()

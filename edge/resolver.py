@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.codecs import decode
-from bannerstream.edge.banner_facts import Banner, picture_url, told
-from bannerstream.edge.defaults import default_banner
+from bannerstream.edge.banner_facts import Banner, facts_json, picture_url
+from bannerstream.edge.default_banner import default_banner
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.settings import EdgeSettings
 
@@ -21,25 +21,25 @@ REMEMBERED_ANSWERS = 4096
 """Banners whose JSON is remembered: about 10 MB. What is shown most is soon back after all are forgotten."""
 
 
-class Card(Struct, frozen=True):
+class ProductCard(Struct, frozen=True):
     """What is kept of a product: where its banners lead, and what it is called."""
 
     title: str
     link: str | None
 
 
-def card_of(value: bytes) -> Card:
+def product_card(value: bytes) -> ProductCard:
     """Return the card of a product record.
 
     Raises:
         MalformedRecord: it is no product.
     """
     product = decode(value, Product)
-    return Card(product.title, product.link)
+    return ProductCard(product.title, product.link)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResolvedBanner:
     """What somebody is shown. `epoch` 0: nothing of their own."""
 
     epoch: int
@@ -84,7 +84,7 @@ class Answer:
         return b'{"epoch":0,"pointer":null,"feedback":null,%b' % self.facts[1:]
 
 
-class Showcase:
+class BannerResolver:
     """Answers out of the tables. Never fails: where nothing else is known, the shop's default is."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Showcase:
         settings: EdgeSettings,
         banners: BannerTable,
         visitors: VisitorTable,
-        products: Callable[[], Mapping[str, Card]],
+        products: Callable[[], Mapping[str, ProductCard]],
     ) -> None:
         self._settings = settings
         self._banners = banners
@@ -100,22 +100,22 @@ class Showcase:
         self._products = products
         self._facts: dict[int, tuple[Banner, bytes]] = {}
         default = default_banner()
-        facts = told(default, link=settings.default_link, alt=settings.default_alt, cdn_base_url=None)
-        self._shop = Answer(0, default, facts)
+        facts = facts_json(default, link=settings.default_link, alt=settings.default_alt, cdn_base_url=None)
+        self._shop = ResolvedBanner(0, default, facts)
 
-    def of_visitor(self, user_key: str) -> Answer:
+    def of_visitor(self, user_key: str) -> ResolvedBanner:
         """Return what a visitor is shown."""
         shown = self._visitors.shown(user_key)
         if shown is not None and (facts := self._facts_of(shown.number)) is not None:
-            return Answer(shown.epoch, *facts)
+            return ResolvedBanner(shown.epoch, *facts)
         return self.default(self._visitors.cohort(user_key))
 
-    def default(self, cohort: str | None = None) -> Answer:
+    def default(self, cohort: str | None = None) -> ResolvedBanner:
         """Return what somebody is shown who has no banner: the latest of the cohort, if it has one."""
         for name in (cohort, self._settings.default_cohort):
             number = None if name is None else self._banners.default_of(name)
             if number is not None and (facts := self._facts_of(number)) is not None:
-                return Answer(0, *facts)
+                return ResolvedBanner(0, *facts)
         return self._shop
 
     def touches(self, user_key: str, numbers: Set[int], cohorts: Set[str | None]) -> bool:
@@ -141,13 +141,13 @@ class Showcase:
                 return None
             if len(self._facts) >= REMEMBERED_ANSWERS:
                 self._facts.clear()
-            known = self._facts[number] = (banner, self._told(banner))
+            known = self._facts[number] = (banner, self._facts_json(banner))
         return known
 
-    def _told(self, banner: Banner) -> bytes:
+    def _facts_json(self, banner: Banner) -> bytes:
         card = self._products().get(banner.product_id or "")
         title = "" if card is None else card.title
-        return told(
+        return facts_json(
             banner,
             link=(card.link if card is not None else None) or self._settings.default_link,
             alt=_alt(banner.headline, title) or self._settings.default_alt,

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from bannerstream.edge.resolver import Answer
+from bannerstream.edge.resolver import ResolvedBanner
 
 PRIVATE = "private, no-store"
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -26,7 +26,7 @@ class PrivateJson(Response):
         self.raw_headers = [*_PRIVATE_JSON, (b"content-length", b"%d" % len(body))]
 
 
-def cache_tags(user_key: str, answer: Answer) -> list[str]:
+def cache_tags(user_key: str, answer: ResolvedBanner) -> list[str]:
     """Return under what a pointer is purged: the visitor, and the banner that it points to."""
     tags = [f"user-{user_key}"]
     if answer.banner.key is not None:
@@ -34,7 +34,7 @@ def cache_tags(user_key: str, answer: Answer) -> list[str]:
     return tags
 
 
-def pointer_headers(user_key: str, answer: Answer, max_age_s: int) -> dict[str, str]:
+def pointer_headers(user_key: str, answer: ResolvedBanner, max_age_s: int) -> dict[str, str]:
     """Return the headers of a pointer: kept by CDNs until it is purged, by browsers never.
 
     `Surrogate-Key` is Fastly's, `Cache-Tag` Cloudflare's, `xkey` Varnish's.

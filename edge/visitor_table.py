@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bannerstream.contracts.messages import Assignment, BannerReady
 from bannerstream.edge.banner_facts import Banner, banner_of, pack, unpack
 
-NONE = 0xFFFF_FFFF
+NO_BANNER = 0xFFFF_FFFF
 """In place of a banner's number: there is none."""
 
 
@@ -42,11 +42,11 @@ class BannerTable:
 
     def is_ready(self, number: int) -> bool:
         """Tell whether a banner can be shown."""
-        return number != NONE and self._packed[number] is not None
+        return number != NO_BANNER and self._packed[number] is not None
 
     def banner(self, number: int) -> Banner | None:
         """Return what can be shown of a banner, or None."""
-        packed = None if number == NONE else self._packed[number]
+        packed = None if number == NO_BANNER else self._packed[number]
         return None if packed is None else unpack(packed)
 
     def default_of(self, cohort: str) -> int | None:
@@ -76,7 +76,7 @@ class BannerTable:
 
     def withdraw(self, banner_key: str) -> tuple[int, str | None] | None:
         """Note that a banner is gone; return its number and its cohort, or None if it was not ready."""
-        number = self._numbers.get(bytes.fromhex(banner_key), NONE)
+        number = self._numbers.get(bytes.fromhex(banner_key), NO_BANNER)
         banner = self.banner(number)
         if banner is None:
             return None
@@ -137,7 +137,7 @@ class VisitorTable:
         elif assignment.epoch <= self._epoch[slot]:
             return False
         number = self._banners.number(assignment.banner_key)
-        self._wait_no_more(key, slot)
+        self._stop_waiting(key, slot)
         self._epoch[slot] = assignment.epoch
         self._banner[slot] = number
         self._cohort[slot] = self._cohort_number(assignment.cohort_id)
@@ -159,7 +159,7 @@ class VisitorTable:
         slot = self._slots.pop(key, None)
         if slot is None:
             return False
-        self._wait_no_more(key, slot)
+        self._stop_waiting(key, slot)
         self._free.append(slot)
         return True
 
@@ -167,7 +167,7 @@ class VisitorTable:
         self._shown_epoch[slot] = self._epoch[slot]
         self._shown[slot] = self._banner[slot]
 
-    def _wait_no_more(self, key: int, slot: int) -> None:
+    def _stop_waiting(self, key: int, slot: int) -> None:
         number = self._banner[slot]
         if (waiting := self._waiting.get(number)) is not None:
             waiting.discard(key)
@@ -178,12 +178,12 @@ class VisitorTable:
         if self._free:
             slot = self._free.pop()
             self._epoch[slot] = self._shown_epoch[slot] = 0
-            self._banner[slot] = self._shown[slot] = NONE
+            self._banner[slot] = self._shown[slot] = NO_BANNER
             return slot
         for column in (self._epoch, self._shown_epoch, self._cohort):
             column.append(0)
         for column in (self._banner, self._shown):
-            column.append(NONE)
+            column.append(NO_BANNER)
         return len(self._epoch) - 1
 
     def _cohort_number(self, cohort_id: str) -> int:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.scalars import UserId
-from bannerstream.edge.errors import NotWhoTheySay
+from bannerstream.edge.errors import InvalidToken
 from bannerstream.settings import Settings
 
 LEEWAY_S = 5.0
@@ -37,7 +37,7 @@ class Visitor:
     user_id: str
     key: str
     """The user key."""
-    expires_at: float
+    expires_at_s: float
     """Epoch seconds."""
 
 
@@ -91,7 +91,7 @@ class VisitorTokens:
         """Return whose token this is.
 
         Raises:
-            NotWhoTheySay: it is not one of ours, or past its time; says what is wrong with it, never what was expected.
+            InvalidToken: it is not one of ours, or past its time; says what is wrong with it, never what was expected.
         """
         now = self._now()
         known = self._young.get(token) or self._old.get(token)
@@ -100,24 +100,24 @@ class VisitorTokens:
             if len(self._young) >= REMEMBERED_TOKENS:
                 self._old, self._young = self._young, {}
             self._young[token] = known
-        if now > known.expires_at + LEEWAY_S:
-            raise NotWhoTheySay("the token has expired")
+        if now > known.expires_at_s + LEEWAY_S:
+            raise InvalidToken("the token has expired")
         return known
 
     def _verified(self, token: str, now: float) -> Visitor:
         if len(token) > MAX_TOKEN_CHARS:
-            raise NotWhoTheySay("the token is too long")
+            raise InvalidToken("the token is too long")
         claims = self._claims(token)
-        expires_at = _number(claims, "exp")
-        if expires_at - now > self._edge.token_life_s + LEEWAY_S:
-            raise NotWhoTheySay("the token lives longer than edge.token_life_s allows")
+        expires_at_s = _number(claims, "exp")
+        if expires_at_s - now > self._edge.token_life_s + LEEWAY_S:
+            raise InvalidToken("the token lives longer than edge.token_life_s allows")
         if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_S:
-            raise NotWhoTheySay("the token is not valid yet")
+            raise InvalidToken("the token is not valid yet")
         try:
             user_id = msgspec.convert(claims["sub"], UserId)
         except msgspec.ValidationError as error:
-            raise NotWhoTheySay("the token's `sub` cannot be a user id") from error
-        return Visitor(user_id, self._user_keys[user_id].decode(), expires_at)
+            raise InvalidToken("the token's `sub` cannot be a user id") from error
+        return Visitor(user_id, self._user_keys[user_id].decode(), expires_at_s)
 
     def _claims(self, token: str) -> dict[str, Any]:
         audience = self._edge.token_audience
@@ -125,7 +125,7 @@ class VisitorTokens:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.get(kid) if isinstance(kid, str) else None
             if key is None:
-                raise NotWhoTheySay("the token's `kid` names no key")
+                raise InvalidToken("the token's `kid` names no key")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.verify,
@@ -142,11 +142,11 @@ class VisitorTokens:
                 },
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise NotWhoTheySay(_said_of(error)) from error
+            raise InvalidToken(_explain(error)) from error
         return claims
 
 
-def _said_of(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     match error:
         case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError():
             return "the token's signature is not ours"
@@ -161,7 +161,7 @@ def _said_of(error: Exception) -> str:
 def _number(claims: dict[str, Any], name: str) -> float:
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise NotWhoTheySay(f"the token's `{name}` is no time")
+        raise InvalidToken(f"the token's `{name}` is no time")
     return float(value)
 
 

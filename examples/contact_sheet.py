@@ -18,7 +18,7 @@ from bannerstream.catalog.folder import Catalogue, read_catalogue
 from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SQUARE, BannerSize
 from bannerstream.contracts.variants import HEADLINES, SCENE_STYLES, TEMPLATES, Creative
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.generator.pipeline.paint_once import paint_once
+from bannerstream.generator.paint_once import paint_once
 from bannerstream.settings import GeneratorSettings
 from examples.hanging import hang
 

@@ -8,7 +8,7 @@ import torch
 
 from bannerstream.contracts.manifest import Provenance
 from bannerstream.generator.diffusion.shapes import fitted
-from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.settings import GeneratorSettings
 
 
@@ -19,16 +19,16 @@ class GanPainter:
         self._name = str(settings.painter_model)
         self._decoder = torch.jit.load(self._name, map_location="cpu")
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one scene per wish: its setting chooses the latent's middle, its seed a point near by."""
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
+        """Return one painting per scene: its setting chooses the latent's middle, its seed a point near by."""
         with torch.inference_mode():
-            pictures = self._decoder(torch.stack([_latent(wish) for wish in wishes]))
+            pictures = self._decoder(torch.stack([_latent(scene) for scene in scenes]))
         pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
         said = Provenance(painter="gan@1", engine="diffusers", model=self._name)
-        return [Painting(fitted(np.ascontiguousarray(each), wish.composition.size), "above", said)
-                for each, wish in zip(pixels, wishes, strict=True)]  # fmt: skip
+        return [Painting(fitted(np.ascontiguousarray(each), scene.composition.size), "above", said)
+                for each, scene in zip(pixels, scenes, strict=True)]  # fmt: skip
 
 
-def _latent(wish: SceneWish) -> torch.Tensor:
-    middle, near = (torch.Generator().manual_seed(n) for n in (crc32(wish.description.setting.encode()), wish.seed))
+def _latent(scene: SceneRequest) -> torch.Tensor:
+    middle, near = (torch.Generator().manual_seed(n) for n in (crc32(scene.description.setting.encode()), scene.seed))
     return torch.randn(128, generator=middle) + 0.3 * torch.randn(128, generator=near)

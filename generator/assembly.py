@@ -19,7 +19,7 @@ from bannerstream.generator.gates.judge import GateJudge
 from bannerstream.generator.gates.screening import ProductScreen, ScreenedDescriber
 from bannerstream.generator.gates.words import BlockedWords
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.painters.custom import painter_of
+from bannerstream.generator.painters.custom import load_custom_painter
 from bannerstream.generator.personal import PersonalPainter
 from bannerstream.generator.personal.likeness import Likeness
 from bannerstream.generator.personal.styles import KeywordWriter, ListedKeywords
@@ -40,7 +40,7 @@ from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import Model, SupervisedModel
 from bannerstream.generator.serving.supervised_text import SupervisedDescriber, SupervisedKeywords
 from bannerstream.generator.serving.supervised_vision import SupervisedLikeness, SupervisedNudity
-from bannerstream.generator.serving.warm_up import warm, warm_up_wishes
+from bannerstream.generator.serving.warm_up import warm, warm_up_scenes
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.service.health import Health
 from bannerstream.settings import GeneratorSettings
@@ -109,7 +109,7 @@ def build_pipeline(
         store,
         executor,
         now=lambda: time.time_ns() // 1_000_000,
-        sketcher=_sketcher(settings, executor, safety),
+        preview_composer=_preview_composer(settings, executor, safety),
         health=watch.health,
         screen=safety.screen,
     )
@@ -151,17 +151,17 @@ def build_composer(
     return Composer(
         # Outside of what is kept: a list of words that grows holds for descriptions that were kept before.
         describer=describer if language is None else ScreenedDescriber(describer, lexicon, safety.words),
-        describer_understudy=lexicon,
+        fallback_describer=lexicon,
         copy_writer=TemplateCopyWriter(),
         painter=_personal(settings, painter, language, likeness) if settings.personal else painter,
-        understudy=studio if settings.painter != "studio" else None,
+        fallback_painter=studio if settings.painter != "studio" else None,
         layout=layout,
         judge=safety.judge,
         encoder=encode,
         executor=executor,
         sizes=sizes,
         # A model is quicker in batches; the studio is not, and alone it leaves the other cores to what comes after it.
-        painted_together=settings.batch_size if settings.painter != "studio" else 1,
+        paint_batch_size=settings.batch_size if settings.painter != "studio" else 1,
         budget=_budget(settings, candidates * len(sizes)),
         candidates=candidates,
     )
@@ -209,7 +209,7 @@ def _load_classifier(settings: GeneratorSettings) -> NudityClassifier:
     return TransformersNudity(settings.gates.nudity_model, device=settings.device)
 
 
-def _sketcher(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
+def _preview_composer(settings: GeneratorSettings, executor: Executor, safety: Safety) -> Composer | None:
     """Return what makes previews, where they are wanted: no model has a part in them."""
     if settings.painter == "studio":
         # A model's description would be waited for, and another one's would be another picture.
@@ -280,7 +280,7 @@ def _load_likeness(settings: GeneratorSettings) -> Likeness:
 
 def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     if ":" in settings.painter:
-        return painter_of(settings)
+        return load_custom_painter(settings)
     from bannerstream.generator.diffusion import DiffusersPainter  # noqa: PLC0415  (torch: only where asked for)
     from bannerstream.generator.postprocess import Finisher  # noqa: PLC0415
 
@@ -303,7 +303,7 @@ def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSi
         PaintingFailed: with `warm_up`, it cannot paint.
     """
     settings = watch.settings
-    warming = partial(warm, wishes=warm_up_wishes(sizes), batches=_warm_batches(settings))
+    warming = partial(warm, scenes=warm_up_scenes(sizes), batches=_warm_batches(settings))
 
     def load_again(settings: GeneratorSettings) -> BatchPainter:
         loaded = _load_painter(settings)
@@ -313,7 +313,7 @@ def _paint_server(watch: _Watch, painter: BatchPainter, sizes: Sequence[BannerSi
 
     server = PaintServer(
         watch.over("painter", painter, load_again),
-        together=settings.images_together,
+        max_batch_size=settings.images_together,
         wait_s=settings.batch_wait_s,
         callers=settings.batches_in_flight,
         metrics=watch.metrics,

@@ -67,7 +67,7 @@ class GeneratorMetrics:
         self.paused = Gauge(
             "bannerstream_requests_paused", "1 while no requests are taken because the queue is full", registry=registry
         )
-        self.taking = Gauge(
+        self.accepting = Gauge(
             "bannerstream_generator_ready", "1 once models are warm and requests are taken", registry=registry
         )
         self.stored_bytes = Counter(

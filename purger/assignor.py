@@ -15,7 +15,7 @@ _VERSION = 0
 _STARTED_NS = time.time_ns()
 
 
-class OldestTakesAll(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped
+class OldestMemberAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped
     """Gives every partition to the member whose process started first, so that a newcomer takes nothing away."""
 
     name = "bannerstream-oldest-takes-all"

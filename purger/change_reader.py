@@ -19,7 +19,7 @@ from bannerstream.broker.empty_fetches import pace
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
 from bannerstream.contracts.messages import Assignment, BannerReady
-from bannerstream.purger.assignor import OldestTakesAll
+from bannerstream.purger.assignor import OldestMemberAssignor
 from bannerstream.purger.staleness import Origin, Stale, Staleness
 from bannerstream.settings import Settings
 
@@ -34,7 +34,7 @@ _NEVER_MS = 2**31 - 1
 _USER_KEY, _BANNER_KEY = re.compile(rb"[0-9a-f]{32}"), re.compile(rb"[0-9a-f]{64}")
 
 
-class _Record(Protocol):
+class _ConsumedRecord(Protocol):
     topic: str
     partition: int
     offset: int
@@ -53,11 +53,11 @@ class Window:
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     """What to commit once all of it is purged."""
     records: int = 0
-    read_at: float = 0.0
+    read_at_s: float = 0.0
     """When the last record was read, on the monotonic clock."""
 
 
-class Reader:
+class ChangeReader:
     """A consumer of assignments and ready events, and what they amount to so far."""
 
     def __init__(self, settings: Settings, *, by_tag: bool) -> None:
@@ -66,7 +66,7 @@ class Reader:
         self._by_tag = by_tag
         table = settings.kafka.topic_table()
         self._ready, self._assignments = table.ready.name, table.assignments.name
-        self._taken_over = False
+        self._must_catch_up = False
         self.staleness = Staleness(by_tag=by_tag)
         self._consumer = AIOKafkaConsumer(
             **client_options(self._kafka, client_id="bannerstream-purger"),
@@ -76,7 +76,7 @@ class Reader:
             session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=round(self._kafka.session_timeout_s * 1000 / 3),
             max_poll_interval_ms=_NEVER_MS,
-            partition_assignment_strategy=(OldestTakesAll,),
+            partition_assignment_strategy=(OldestMemberAssignor,),
         )
 
     async def start(self) -> None:
@@ -88,7 +88,7 @@ class Reader:
         with broker_errors(self._kafka):
             await self._consumer.start()
         pace(self._consumer)
-        self._consumer.subscribe([self._ready, self._assignments], listener=_Listener(self))
+        self._consumer.subscribe([self._ready, self._assignments], listener=_RebalanceListener(self))
 
     async def stop(self) -> None:
         """Leave the group."""
@@ -97,11 +97,11 @@ class Reader:
     @property
     def active(self) -> bool:
         """Tell whether this worker is the one that purges, and has caught up."""
-        return bool(self._consumer.assignment()) and not self._taken_over
+        return bool(self._consumer.assignment()) and not self._must_catch_up
 
-    def taken_over(self) -> None:
+    def assignment_changed(self) -> None:
         """Note that the partitions may be others now: what they hold must be read first."""
-        self._taken_over = True
+        self._must_catch_up = True
 
     async def window(self, stopped: Callable[[], bool]) -> Window:
         """Return what comes within `cdn.coalesce_s` of the first record; empty when nothing comes, or when stopped.
@@ -109,7 +109,7 @@ class Reader:
         Raises:
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
         """
-        while self._taken_over and not stopped():
+        while self._must_catch_up and not stopped():
             await self._catch_up(stopped)
         window = Window()
         until: float | None = None
@@ -125,7 +125,7 @@ class Reader:
                 if not window.records:
                     raise
                 break  # these are taken already and would not come again
-            if self._taken_over:
+            if self._must_catch_up:
                 return Window()  # all that is not committed comes again
             self._add(fetched, window)
             if not window.records:
@@ -151,7 +151,7 @@ class Reader:
             marks = {each: self._consumer.highwater(each) for each in partitions}
             return sum([mark - await self._consumer.position(each) for each, mark in marks.items() if mark is not None])
 
-    def _add(self, fetched: dict[TopicPartition, list[_Record]], window: Window) -> None:
+    def _add(self, fetched: dict[TopicPartition, list[_ConsumedRecord]], window: Window) -> None:
         for partition, records in fetched.items():
             for record in records:
                 try:
@@ -160,9 +160,9 @@ class Reader:
                     window.refused.append((_origin(record), error))
                 window.records += 1
                 window.offsets[partition] = record.offset + 1
-            window.read_at = time.monotonic()
+            window.read_at_s = time.monotonic()
 
-    def _take(self, record: _Record, stale: Stale) -> None:
+    def _take(self, record: _ConsumedRecord, stale: Stale) -> None:
         origin = _origin(record)
         if record.topic == self._ready:
             banner_key = _key(record, _BANNER_KEY)
@@ -175,7 +175,7 @@ class Reader:
 
     async def _catch_up(self, stopped: Callable[[], bool]) -> None:
         """Read what was purged before, and place the consumer where that ends."""
-        self._taken_over = False
+        self._must_catch_up = False
         self.staleness = Staleness(by_tag=self._by_tag)
         try:
             with broker_errors(self._kafka):
@@ -187,7 +187,7 @@ class Reader:
                 for partition, offset in starts.items():
                     self._consumer.seek(partition, offset)
         except BaseException:
-            self._taken_over = True
+            self._must_catch_up = True
             raise
         log.info("caught_up", active=self.active, visitors=len(self.staleness.visitors))
 
@@ -206,7 +206,7 @@ class Reader:
         behind = dict(ends)
         if behind:
             await self._consumer.seek_to_beginning(*behind)
-        while behind and not stopped() and not self._taken_over:
+        while behind and not stopped() and not self._must_catch_up:
             # A position can pass the end without a record: compaction and transactions leave gaps.
             for partition in list(behind):
                 if await self._consumer.position(partition) >= behind[partition]:
@@ -217,25 +217,25 @@ class Reader:
                 self._add({partition: [each for each in records if each.offset < ends[partition]]}, Window())
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Tells the reader of every change in the group."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: ChangeReader) -> None:
         self._reader = reader
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
-        self._reader.taken_over()
+        self._reader.assignment_changed()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
-        self._reader.taken_over()
+        self._reader.assignment_changed()
 
 
-def _key(record: _Record, form: re.Pattern[bytes]) -> str:
+def _key(record: _ConsumedRecord, form: re.Pattern[bytes]) -> str:
     if record.key is None or not form.fullmatch(record.key):
         raise MalformedRecord(f"a key of {record.topic} is not of the form {form.pattern.decode()}")
     return record.key.decode()
 
 
-def _origin(record: _Record) -> Origin:
+def _origin(record: _ConsumedRecord) -> Origin:
     size = len(record.key or b"") + len(record.value or b"")
     return Origin(record.topic, record.partition, record.offset, record.timestamp, record.key, size)

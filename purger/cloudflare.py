@@ -11,7 +11,17 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Refused, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.ports import (
+    Accepted,
+    Call,
+    CdnResponse,
+    Limits,
+    Refused,
+    TryAgain,
+    Verdict,
+    batched,
+    verdict_by_status,
+)
 from bannerstream.purger.staleness import Stale, tags
 
 API_URL = "https://api.cloudflare.com/client/v4"
@@ -61,9 +71,9 @@ class Cloudflare:
         """Return the API token's header."""
         return {"Authorization": f"Bearer {self._token}"}
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
         """Return what an answer means: a status of success counts only with `success` in the body."""
-        verdict = by_status(answer, now, settings="cdn.api_token and cdn.cloudflare_zone_id")
+        verdict = verdict_by_status(answer, now, settings="cdn.api_token and cdn.cloudflare_zone_id")
         if not isinstance(verdict, Accepted):
             return verdict
         try:

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import ClassVar, Literal
 from xml.etree import ElementTree as ET
 
-from bannerstream.purger.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.ports import Call, CdnResponse, Limits, TryAgain, Verdict, batched, verdict_by_status
 from bannerstream.purger.sigv4 import AwsKeys, signature_headers
 from bannerstream.purger.staleness import POINTERS, Stale, paths, tags
 
@@ -53,7 +53,7 @@ class Budget:
         self._spent.append((now, items))
         return True
 
-    def wildcard_at(self, now: float) -> float:
+    def next_wildcard_s(self, now: float) -> float:
         """Return when the next wildcard may go, and take that place."""
         at = max(now, self._next_wildcard)
         self._next_wildcard = at + self._wildcard_interval_s
@@ -89,10 +89,10 @@ class CloudFront:
             return []
         if not self._budget.afford(len(items), now):
             everyone = [(f"{POINTERS}*", key) for key in [*stale.users, *stale.banners]]
-            return [self._call(everyone, now, not_before=self._budget.wildcard_at(now))]
+            return [self._call(everyone, now, not_before_s=self._budget.next_wildcard_s(now))]
         return [self._call(batch, now) for batch in batched(items, ITEMS_PER_CALL)]
 
-    def _call(self, items: list[tuple[str, str]], now: float, not_before: float = 0.0) -> Call:
+    def _call(self, items: list[tuple[str, str]], now: float, not_before_s: float = 0.0) -> Call:
         drops = tuple(dict.fromkeys(item for item, _ in items))
         return Call(
             method="POST",
@@ -101,7 +101,7 @@ class CloudFront:
             headers={"Content-Type": "text/xml"},
             drops=drops,
             keys=frozenset(key for _, key in items),
-            not_before=not_before,
+            not_before_s=not_before_s,
         )
 
     async def credentials(self, call: Call, now: float) -> Mapping[str, str]:
@@ -117,11 +117,11 @@ class CloudFront:
             now=now,
         )
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
         """Return what an answer means; too many invalidations in progress is a matter of waiting."""
         if answer.status == HTTPStatus.BAD_REQUEST and any(code in answer.body for code in _BUSY):
             return TryAgain(answer.excerpt())
-        return by_status(answer, now, settings="the AWS keys and cdn.cloudfront_distribution_id")
+        return verdict_by_status(answer, now, settings="the AWS keys and cdn.cloudfront_distribution_id")
 
 
 def _invalidation_batch(items: tuple[str, ...], now: float) -> bytes:

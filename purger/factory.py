@@ -17,7 +17,7 @@ from bannerstream.purger.varnish import Varnish
 from bannerstream.settings import CdnSettings
 
 
-def purger_of(settings: CdnSettings) -> Purger:
+def create_purger(settings: CdnSettings) -> Purger:
     """Return the purger of these settings, which have what it needs.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import msgspec
 
-from bannerstream.purger.ports import Answer, Call, Limits, TryAgain, Verdict, batched, by_status
+from bannerstream.purger.ports import Call, CdnResponse, Limits, TryAgain, Verdict, batched, verdict_by_status
 from bannerstream.purger.staleness import Stale, tags
 
 API_URL = "https://api.fastly.com"
@@ -50,9 +50,9 @@ class Fastly:
         """Return the API token's header."""
         return {"Fastly-Key": self._token}
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
         """Return what an answer means; a 429 waits for the next hour."""
-        verdict = by_status(answer, now, settings="cdn.api_token and cdn.fastly_service_id")
+        verdict = verdict_by_status(answer, now, settings="cdn.api_token and cdn.fastly_service_id")
         reset = answer.headers.get("fastly-ratelimit-reset", "")
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS and reset.isascii() and reset.isdigit():
             return TryAgain(answer.excerpt(), max(0.0, int(reset) - now))

@@ -5,7 +5,7 @@ import signal
 
 from prometheus_client import CollectorRegistry
 
-from bannerstream.purger.factory import purger_of
+from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.worker import PurgeWorker
 from bannerstream.service.metrics_server import served_metrics
@@ -19,7 +19,7 @@ def run(settings: Settings) -> None:
         ConfigurationError: no CDN is chosen, or the metrics port is taken.
     """
     registry = CollectorRegistry()
-    purger = purger_of(settings.cdn)
+    purger = create_purger(settings.cdn)
     with served_metrics(settings.cdn.metrics_port, registry, setting="cdn.metrics_port"):
         asyncio.run(serve(PurgeWorker(settings, purger, PurgerMetrics(registry))))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Misconfigured, TryAgain, Verdict
+from bannerstream.purger.ports import Accepted, Call, CdnResponse, Limits, Misconfigured, TryAgain, Verdict
 from bannerstream.purger.staleness import Stale, paths
 
 _SETTINGS = "cdn.nodes and cdn.purge_token, and deploy/cdn/nginx.conf"
@@ -40,7 +40,7 @@ class Nginx:
         """Return the header that the configuration compares."""
         return {"X-Purge-Token": self._token}
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:  # noqa: ARG002  (the port's)
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:  # noqa: ARG002  (the port's)
         """Return what an answer means: edge's own, as long as it came past the cache."""
         if answer.headers.get("x-cache") != "BYPASS":
             return Misconfigured(f"check {_SETTINGS}: it answered from its cache: {answer.excerpt()}")

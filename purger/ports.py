@@ -24,12 +24,12 @@ class Call:
     """The tags or paths that it drops."""
     keys: frozenset[str]
     """The user and banner keys that they belong to."""
-    not_before: float = 0.0
+    not_before_s: float = 0.0
     """Epoch seconds: it has to wait until then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CdnResponse:
     """What the CDN said. Names of headers are in lower case."""
 
     status: int
@@ -103,12 +103,12 @@ class Purger(Protocol):
         """
         ...
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
         """Return what an answer means. `now`: epoch seconds."""
         ...
 
 
-def by_status(answer: Answer, now: float, *, settings: str) -> Verdict:
+def verdict_by_status(answer: CdnResponse, now: float, *, settings: str) -> Verdict:
     """Return what an answer means by its status alone (RFC 9110 §15). `settings` name who we are and what we purge."""
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -126,7 +126,7 @@ def by_status(answer: Answer, now: float, *, settings: str) -> Verdict:
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
-def retry_after(answer: Answer, now: float) -> float | None:
+def retry_after(answer: CdnResponse, now: float) -> float | None:
     """Return the seconds that `Retry-After` asks for (RFC 9110 §10.2.3: a number, or a date), or None."""
     told = answer.headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():

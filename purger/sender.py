@@ -16,7 +16,17 @@ from yarl import URL
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.purger.errors import PurgeRefused, Stopped
 from bannerstream.purger.metrics import PurgerMetrics
-from bannerstream.purger.ports import Accepted, Answer, Call, Limits, Misconfigured, Purger, Refused, TryAgain, Verdict
+from bannerstream.purger.ports import (
+    Accepted,
+    Call,
+    CdnResponse,
+    Limits,
+    Misconfigured,
+    Purger,
+    Refused,
+    TryAgain,
+    Verdict,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +43,7 @@ _ANSWER_BYTES = 65_536
 _USER_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
-def nameless(text: str) -> str:
+def redact_user_keys(text: str) -> str:
     """Return a text for the log without the user keys in it: paths and tags hold them, and CDNs repeat those."""
     return _USER_KEY.sub("…", text)
 
@@ -90,7 +100,7 @@ class Sender:
         return refused
 
     async def _send(self, call: Call) -> None:
-        await self._wait(call.not_before - self._now())
+        await self._wait(call.not_before_s - self._now())
         wait = _FIRST_WAIT_S
         while True:
             async with self._turns:
@@ -111,8 +121,8 @@ class Sender:
             log.warning(
                 "purge_waits",
                 cdn=self._purger.name,
-                url=nameless(call.url),
-                reason=nameless(reason),
+                url=redact_user_keys(call.url),
+                reason=redact_user_keys(reason),
                 seconds=round(pause, 1),
             )
             await self._wait(pause)
@@ -131,7 +141,7 @@ class Sender:
                 headers={**call.headers, **proof},
                 allow_redirects=False,
             ) as response:
-                answer = Answer(
+                answer = CdnResponse(
                     response.status,
                     {name.lower(): value for name, value in response.headers.items()},
                     await response.content.read(_ANSWER_BYTES),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bannerstream.contracts.messages import Assignment, BannerReady
-from bannerstream.purger.visitors import NOBODYS, Visitor, Visitors
+from bannerstream.purger.visitors import NO_BANNER, Visitors, VisitorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Staleness:
         self.visitors = Visitors()
         self._by_tag = by_tag
         self._numbers: dict[bytes, int] = {}
-        self._revisions = [0]  # by number; the first is NOBODYS'
+        self._revisions = [0]  # by number; the first is NO_BANNER's
 
     def assigned(self, user_key: str, assignment: Assignment | None, origin: Origin, stale: Stale) -> None:
         """Take an assignment, or an erasure (None), and add what it makes stale.
@@ -68,9 +68,9 @@ class Staleness:
         if known is not None and assignment.epoch <= known.epoch:
             return  # a repeat, or older than what is shown
         number = self._number(assignment.banner_key)
-        shown = number if self._revisions[number] else known.shown if known is not None else NOBODYS
-        self.visitors.put(user_key, Visitor(assignment.epoch, number, shown))
-        if shown in {number, NOBODYS}:
+        shown = number if self._revisions[number] else known.shown if known is not None else NO_BANNER
+        self.visitors.put(user_key, VisitorState(assignment.epoch, number, shown))
+        if shown in {number, NO_BANNER}:
             stale.users[user_key] = origin
 
     def ready(self, banner_key: str, announced: BannerReady | None, origin: Origin, stale: Stale) -> None:

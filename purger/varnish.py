@@ -7,7 +7,7 @@ remaining life to nothing; they stay for grace. varnishd(1): a header line has a
 from collections.abc import Mapping
 from typing import ClassVar
 
-from bannerstream.purger.ports import Answer, Call, Limits, Verdict, batched, by_status
+from bannerstream.purger.ports import Call, CdnResponse, Limits, Verdict, batched, verdict_by_status
 from bannerstream.purger.staleness import Stale, tags
 
 TAGS_PER_CALL = 100
@@ -44,6 +44,6 @@ class Varnish:
         """Return the header that the VCL compares."""
         return {"X-Purge-Token": self._token}
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
+    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
         """Return what an answer means."""
-        return by_status(answer, now, settings="cdn.nodes and cdn.purge_token")
+        return verdict_by_status(answer, now, settings="cdn.nodes and cdn.purge_token")

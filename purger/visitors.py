@@ -12,7 +12,7 @@ import numpy as np
 
 from bannerstream.contracts.errors import MalformedRecord
 
-NOBODYS = 0
+NO_BANNER = 0
 """The banner number that stands for no banner."""
 
 MAX_EPOCH = 2**32 - 1
@@ -26,13 +26,13 @@ _Row = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class VisitorState:
     """One visitor's state; banners by number."""
 
     epoch: int
     assigned: int
     shown: int
-    """The last assigned banner that was ready, or NOBODYS."""
+    """The last assigned banner that was ready, or NO_BANNER."""
 
 
 class Visitors:
@@ -50,14 +50,14 @@ class Visitors:
         """Return the size of the table in bytes."""
         return sum(column.nbytes for column in self._columns)
 
-    def get(self, user_key: str) -> Visitor | None:
+    def get(self, user_key: str) -> VisitorState | None:
         """Return a visitor's state, or None."""
         slot = self._slot(*_halves(user_key))
         if not self._epoch[slot]:
             return None
-        return Visitor(self._epoch[slot], self._assigned[slot], self._shown[slot])
+        return VisitorState(self._epoch[slot], self._assigned[slot], self._shown[slot])
 
-    def put(self, user_key: str, visitor: Visitor) -> None:
+    def put(self, user_key: str, visitor: VisitorState) -> None:
         """Set a visitor's state.
 
         Raises:
@@ -90,7 +90,7 @@ class Visitors:
             if (probe - home) & self._mask >= (probe - hole) & self._mask:
                 self._set(hole, self._row(probe))
                 hole = probe
-        self._set(hole, (0, 0, 0, NOBODYS, NOBODYS))
+        self._set(hole, (0, 0, 0, NO_BANNER, NO_BANNER))
 
     def show_assigned(self, banner: int) -> list[str]:
         """Let everyone who is assigned this banner see it; return their keys."""

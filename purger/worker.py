@@ -16,7 +16,7 @@ import structlog
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
-from bannerstream.purger.change_reader import Reader, Window
+from bannerstream.purger.change_reader import ChangeReader, Window
 from bannerstream.purger.errors import Stopped
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
@@ -52,7 +52,7 @@ class PurgeWorker:
         self._stop = stop
         with suppress(Stopped):
             publisher = await self._patiently("connect", self._connected)
-            reader = Reader(self._settings, by_tag=self._purger.by_tag)
+            reader = ChangeReader(self._settings, by_tag=self._purger.by_tag)
             sender = Sender(self._purger, self._metrics, stop, timeout_s=self._settings.cdn.timeout_s, now=self._now)
             try:
                 async with sender:
@@ -69,7 +69,7 @@ class PurgeWorker:
     async def _connected(self) -> Publisher:
         return await Publisher(self._settings.kafka, client_id="bannerstream-purger").__aenter__()
 
-    async def _purge(self, window: Window, reader: Reader, sender: Sender, publisher: Publisher) -> None:
+    async def _purge(self, window: Window, reader: ChangeReader, sender: Sender, publisher: Publisher) -> None:
         """See one window through to its commit."""
         self._metrics.active.set(reader.active)
         self._metrics.visitors.set(len(reader.staleness.visitors))
@@ -79,10 +79,10 @@ class PurgeWorker:
             self._metrics.behind.set(await reader.behind())
         letters = [_letter(origin, error.code, str(error), self._now()) for origin, error in window.refused]
         if window.stale:
-            await self._pause(window.read_at + self._settings.cdn.settle_s - time.monotonic())
+            await self._pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic())
             letters += await self._drop(window, sender)
         if letters:
-            await self._patiently("publish", lambda: self._bury(letters, publisher))
+            await self._patiently("publish", lambda: self._publish_dead_letters(letters, publisher))
         try:
             await reader.commit(window)
         except (ServiceUnavailable, ConfigurationError) as error:
@@ -112,7 +112,7 @@ class PurgeWorker:
             for origin in sorted(stale.origins(call.keys), key=lambda each: (each.topic, each.partition, each.offset))
         ]
 
-    async def _bury(self, letters: Iterable[DeadLetter], publisher: Publisher) -> None:
+    async def _publish_dead_letters(self, letters: Iterable[DeadLetter], publisher: Publisher) -> None:
         topic = self._settings.kafka.topic_table().dead_letters.name
         letters = list(letters)
         await publisher.publish_all(Outgoing(topic, each.key, each.value, each.headers()) for each in letters)

@@ -9,8 +9,8 @@ from typing import Any
 
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.diffusion import DiffusersPainter
-from bannerstream.generator.pipeline.ports import SceneWish
-from bannerstream.generator.serving.warm_up import warm_up_wishes
+from bannerstream.generator.pipeline.ports import SceneRequest
+from bannerstream.generator.serving.warm_up import warm_up_scenes
 from bannerstream.settings import DiffusionSettings
 
 STEPS = 1
@@ -47,10 +47,10 @@ def painter(model: Model) -> Paints:
     )
 
     def shape(size: BannerSize) -> str:
-        shape = made.batch_key(wishes(1, size)[0]).shape
+        shape = made.batch_key(scenes(1, size)[0]).shape
         return f"{shape.width}x{shape.height}"
 
-    return Paints(lambda count, size: made.paint(wishes(count, size)), shape)
+    return Paints(lambda count, size: made.paint(scenes(count, size)), shape)
 
 
 def plain(model: Model) -> Paints:
@@ -80,9 +80,9 @@ def plain(model: Model) -> Paints:
     return Paints(paint, lambda size: size.name)
 
 
-def wishes(count: int, size: BannerSize) -> list[SceneWish]:
-    """Return as many wishes, each with its own seed."""
-    (one,) = warm_up_wishes([size])
+def scenes(count: int, size: BannerSize) -> list[SceneRequest]:
+    """Return `count` scenes, each with its own seed."""
+    (one,) = warm_up_scenes([size])
     return [replace(one, seed=seed) for seed in range(count)]
 
 

@@ -32,7 +32,7 @@ from bannerstream.generator.worker.worker import GeneratorWorker
 from bannerstream.settings import GeneratorSettings, Settings
 from bannerstream.storage import S3BannerStore
 from bench.arena.environments import CACHE
-from bench.arena.painting import STEPS, Model, wishes
+from bench.arena.painting import STEPS, Model, scenes
 
 BANNER_S = 120.0
 """A banner that takes longer than this has failed the run: on a GPU it takes milliseconds, without one seconds."""
@@ -47,7 +47,7 @@ def painter_alone(model: Model, banners: int) -> float:
     settings = generator_settings(model)
     with ThreadPoolExecutor(1) as executor:
         painter = build_composer(settings, executor, warm_up=True).painter
-        asked = [wish for size in SIZES for wish in wishes(banners, size)]
+        asked = [scene for size in SIZES for scene in scenes(banners, size)]
         started = perf_counter()
         painter.paint(asked)
         return len(asked) / (perf_counter() - started)

@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from bannerstream.catalog.folder import read_catalogue
 from bannerstream.demo.shop.goods import Goods
 from bannerstream.demo.shop.pages import file_routes, page_routes, visitor_routes
-from bannerstream.demo.shop.visitors import Visitors
+from bannerstream.demo.shop.visitor_profiles import VisitorProfiles
 from bannerstream.edge.main import run
-from bannerstream.edge.state import Edge
+from bannerstream.edge.node import EdgeNode
 from bannerstream.service.logs import configure_logging
 from bannerstream.settings import load_settings
 
 
-def open_shop(goods: Goods, app: FastAPI, edge: Edge) -> None:
+def open_shop(goods: Goods, app: FastAPI, edge: EdgeNode) -> None:
     """Put the shop on an edge's application."""
-    visitors = Visitors(edge.settings, goods)
+    visitors = VisitorProfiles(edge.settings, goods)
     secret = edge.settings.privacy.user_key_secret.get_secret_value().encode()
     mint = edge.tokens.mint
     for router in (page_routes(goods, mint, secret), file_routes(goods), visitor_routes(visitors, mint, secret)):

@@ -37,8 +37,8 @@ class Goods:
     def __init__(self, catalogue: Catalogue) -> None:
         self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in catalogue.cohorts}
         self._by_id = {
-            each.product_id: _good(each, self.cohorts, catalogue.images.get(each.product_id))
-            for each in catalogue.products
+            product.product_id: _good(product, self.cohorts, catalogue.images.get(product.product_id))
+            for product in catalogue.products
         }
 
     def __iter__(self) -> Iterator[Good]:

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from bannerstream.contracts.keys import user_key
 from bannerstream.demo.shop.goods import Good, Goods, picture_webp
-from bannerstream.demo.shop.visitors import Visitors
+from bannerstream.demo.shop.visitor_profiles import VisitorProfiles
 
 COOKIE = "shop_visitor"
 """Names the visitor to the shop: a random id, since nobody logs in here."""
@@ -109,7 +109,7 @@ def file_routes(goods: Goods) -> APIRouter:
     return router
 
 
-def visitor_routes(visitors: Visitors, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+def visitor_routes(visitors: VisitorProfiles, mint: Callable[[str], str], secret: bytes) -> APIRouter:
     """Return the routes of what the pages ask of their visitor, who is known by a cookie."""
     router = APIRouter(include_in_schema=False)
 
@@ -119,9 +119,9 @@ def visitor_routes(visitors: Visitors, mint: Callable[[str], str], secret: bytes
         return PlainTextResponse(mint(_known(visitor)), headers=_FRESH)
 
     @router.get("/shop/visitor")
-    async def portrait(visitor: VisitorId = None) -> Response:
+    async def profile(visitor: VisitorId = None) -> Response:
         """Return what the panel shows."""
-        found = await visitors.portrait(user_key(_known(visitor), secret))
+        found = await visitors.profile(user_key(_known(visitor), secret))
         return Response(msgspec.json.encode(found), media_type="application/json", headers=_FRESH)
 
     @router.post("/shop/newcomer")

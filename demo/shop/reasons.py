@@ -35,9 +35,9 @@ def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> s
 def _about_product(state: UserState, shown: Assignment, goods: Goods) -> str:
     title = goods.title(shown.product_id)
     fitting = [
-        each
-        for each in reversed(state.touched)
-        if (good := goods.get(each)) is not None and shown.cohort_id in good.product.cohorts
+        product_id
+        for product_id in reversed(state.touched)
+        if (good := goods.get(product_id)) is not None and shown.cohort_id in good.product.cohorts
     ]
     if fitting and fitting[0] == shown.product_id:
         return f"{title} is what you looked at last that belongs there."

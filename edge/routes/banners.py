@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from bannerstream.edge import openapi
 from bannerstream.edge.errors import Overloaded
 from bannerstream.edge.event_stream import EventStream
-from bannerstream.edge.resolver import KINDS, Answer
+from bannerstream.edge.node import EdgeNode
+from bannerstream.edge.resolver import KINDS, ResolvedBanner
 from bannerstream.edge.response_headers import PrivateJson
-from bannerstream.edge.state import Edge
 
 _EVENT_ID = re.compile(r"[0-9a-f.-]{1,80}")
 
@@ -18,7 +18,7 @@ RETRY_AFTER_S = 5
 """What a browser is told when there are too many streams."""
 
 
-def banner_routes(edge: Edge) -> APIRouter:
+def banner_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["banners"])
     told = {kind: edge.metrics.banners.labels(kind) for kind in KINDS}
@@ -28,10 +28,10 @@ def banner_routes(edge: Edge) -> APIRouter:
         """Return what the visitor sees now; without a token, what everybody sees of whom nothing is known."""
         visitor = edge.identity.maybe_visitor(request)
         if visitor is None:
-            answer = edge.showcase.default()
+            answer = edge.resolver.default()
             body = answer.anonymous()
         else:
-            answer = edge.showcase.of_visitor(visitor.key)
+            answer = edge.resolver.of_visitor(visitor.key)
             body = _private(visitor.key, answer)
         told[answer.kind].inc()
         return PrivateJson(body)
@@ -49,7 +49,7 @@ def banner_routes(edge: Edge) -> APIRouter:
         last = request.headers.get("last-event-id", "")
 
         def current() -> tuple[str, bytes]:
-            answer = edge.showcase.of_visitor(visitor.key)
+            answer = edge.resolver.of_visitor(visitor.key)
             return answer.event_id, _private(visitor.key, answer)
 
         return EventStream(
@@ -59,11 +59,11 @@ def banner_routes(edge: Edge) -> APIRouter:
             last_event_id=last if _EVENT_ID.fullmatch(last) else None,
             ping_s=edge.settings.edge.ping_s,
             send_timeout_s=edge.settings.edge.send_timeout_s,
-            expires_in_s=max(0.0, visitor.expires_at - time.time()),
+            expires_in_s=max(0.0, visitor.expires_at_s - time.time()),
             metrics=edge.metrics,
         )
 
-    def _private(user_key: str, answer: Answer) -> bytes:
+    def _private(user_key: str, answer: ResolvedBanner) -> bytes:
         return answer.private(user_key, edge.feedback_tokens.sign(user_key, answer.epoch, answer.banner))
 
     return router

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bannerstream.edge.state import Edge
+from bannerstream.edge.node import EdgeNode
 
 
-def node_routes(edge: Edge) -> APIRouter:
+def node_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["node"])
 

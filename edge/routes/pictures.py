@@ -4,15 +4,15 @@ from fastapi import APIRouter, Request, Response
 
 from bannerstream.edge import openapi
 from bannerstream.edge.banner_facts import picture_url
-from bannerstream.edge.errors import NothingThere
+from bannerstream.edge.errors import NotFound
+from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
 from bannerstream.edge.response_headers import IMMUTABLE
-from bannerstream.edge.state import Edge
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def picture_routes(edge: Edge) -> APIRouter:
+def picture_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["pictures"])
     cdn = edge.settings.edge.cdn_base_url
@@ -22,7 +22,7 @@ def picture_routes(edge: Edge) -> APIRouter:
     async def picture(name: str, request: Request) -> Response:
         """Return a picture. It never changes: its name is its content's hash."""
         if NAME.fullmatch(name) is None:
-            raise NothingThere("there is no such picture")
+            raise NotFound("there is no such picture")
         if cdn is not None and not edge.pictures.is_own(name):
             return Response(status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE})
         headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}

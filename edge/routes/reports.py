@@ -4,12 +4,12 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from bannerstream.edge import openapi
-from bannerstream.edge.errors import Overloaded, TooMany
-from bannerstream.edge.intake import read_events, read_feedback
-from bannerstream.edge.state import Edge
+from bannerstream.edge.errors import Overloaded, RateLimited
+from bannerstream.edge.node import EdgeNode
+from bannerstream.edge.report_records import read_events, read_feedback
 
 
-def report_routes(edge: Edge) -> APIRouter:
+def report_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["reports"])
     max_batch = edge.settings.edge.max_batch
@@ -19,25 +19,25 @@ def report_routes(edge: Edge) -> APIRouter:
         """Take what a visitor did: one event or an array of them. All are taken or none."""
         visitor = edge.identity.visitor(request)
         reported = read_events(await request.body(), max_batch)
-        records, ids = edge.records.of_events(visitor.user_id, reported)
+        records, ids = edge.report_records.event_records(visitor.user_id, reported)
         await edge.outbox.write(records)
-        for each in reported:
-            edge.metrics.events.labels(each.type).inc()
+        for event in reported:
+            edge.metrics.events.labels(event.type).inc()
         return _accepted({"accepted": len(ids), "event_ids": ids})
 
     @router.post("/v1/feedback", status_code=202, responses=openapi.FEEDBACK, openapi_extra=openapi.FEEDBACK_BODY)
     async def feedback(request: Request) -> Response:
         """Take what became of a banner. The token says of which delivery, and is good once for each kind and size."""
-        record, told, release = edge.records.of_feedback(read_feedback(await request.body()))
+        record, report, release = edge.report_records.feedback_record(read_feedback(await request.body()))
         try:
             await edge.outbox.write([record])
-        except (Overloaded, TooMany):
+        except (Overloaded, RateLimited):
             release()
             raise
-        edge.metrics.feedback.labels(told.kind).inc()
-        if told.click_to_visible_ms is not None:
-            edge.metrics.click_to_visible.observe(told.click_to_visible_ms / 1000)
-        return _accepted({"accepted": 1, "event_id": told.event_id})
+        edge.metrics.feedback.labels(report.kind).inc()
+        if report.click_to_visible_ms is not None:
+            edge.metrics.click_to_visible.observe(report.click_to_visible_ms / 1000)
+        return _accepted({"accepted": 1, "event_id": report.event_id})
 
     return router
 

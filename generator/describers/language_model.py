@@ -86,12 +86,16 @@ class LanguageModel:
             longer = [(at, place) for at, row in enumerate(tokens) for place, each in enumerate(row) if len(each) > 1]
             for rows in _chunks(len(longer)):
                 pairs = longer[rows]
-                rests = self._rests(read, [at for at, _ in pairs], [tokens[at][place] for at, place in pairs])
+                rests = self._rest_likelihoods(
+                    read, [at for at, _ in pairs], [tokens[at][place] for at, place in pairs]
+                )
                 for (at, place), rest in zip(pairs, rests, strict=True):
                     likely[at][place] += rest
         return likely
 
-    def _rests(self, read: "_Read", of: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
+    def _rest_likelihoods(
+        self, read: "_PromptState", of: Sequence[int], endings: Sequence[Sequence[int]]
+    ) -> list[float]:
         """Return the log-likelihood of each ending after its first token, behind the prompt that `of` names."""
         import torch  # noqa: PLC0415
 
@@ -135,7 +139,7 @@ class LanguageModel:
                         row.append(token)
                 if all(matcher.is_terminated() for matcher in matchers):
                     break
-                read = self._go_on(read, chosen[:, None])
+                read = self._extend(read, chosen[:, None])
         return [
             self._tokenizer.decode(row, clean_up_tokenization_spaces=False) if matcher.is_terminated() else None
             for matcher, row in zip(matchers, written, strict=True)
@@ -165,7 +169,7 @@ class LanguageModel:
         with torch.inference_mode():
             return self._model(input_ids=inputs["input_ids"], use_cache=True, **self._last_logits_only).past_key_values
 
-    def _read(self, prompts: Sequence[str]) -> "_Read":
+    def _read(self, prompts: Sequence[str]) -> "_PromptState":
         """Read prompts that go on from the opening."""
         import torch  # noqa: PLC0415
 
@@ -179,14 +183,14 @@ class LanguageModel:
         positions = (mask.cumsum(-1) - 1)[:, opening.shape[1] :]
         return self._forward(inputs["input_ids"], mask, positions, cache)
 
-    def _go_on(self, read: "_Read", tokens: Any) -> "_Read":
+    def _extend(self, read: "_PromptState", tokens: Any) -> "_PromptState":
         """Read one more token per prompt."""
         import torch  # noqa: PLC0415
 
         mask = torch.cat([read.mask, torch.ones_like(tokens)], dim=1)
         return self._forward(tokens, mask, read.position + 1, read.cache)
 
-    def _forward(self, ids: Any, mask: Any, positions: Any, cache: Any) -> "_Read":
+    def _forward(self, ids: Any, mask: Any, positions: Any, cache: Any) -> "_PromptState":
         out = self._model(
             input_ids=ids,
             attention_mask=mask,
@@ -195,11 +199,11 @@ class LanguageModel:
             use_cache=True,
             **self._last_logits_only,
         )
-        return _Read(out.past_key_values, out.logits[:, -1].float(), mask, positions[:, -1:])
+        return _PromptState(out.past_key_values, out.logits[:, -1].float(), mask, positions[:, -1:])
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _PromptState:
     """Prompts that the model has read: what it needs to go on. Reading on changes the cache."""
 
     cache: Any

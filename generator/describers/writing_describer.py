@@ -58,8 +58,8 @@ class WritingDescriber:
         told = f"{product.title[:_RECORD]} {product.category} {' '.join(product.highlights)} {product.description}"
         known = set(re.findall(r"\w+", clean(told[:_RECORD]).casefold()))
         (fallback,) = self._lexicon.describe([product])
-        if (doubt := _doubt(subject, known)) is not None:
-            return msgspec.structs.replace(fallback, fallback_reason=f"{self.revision}: {doubt}"[:300])
+        if (objection := _objection(subject, known)) is not None:
+            return msgspec.structs.replace(fallback, fallback_reason=f"{self.revision}: {objection}"[:300])
         believed = [
             each for each in attributes if each != subject and (_grounded(each, known) or each in fallback.attributes)
         ]
@@ -76,7 +76,7 @@ def _parsed(text: str | None) -> tuple[str, list[str]]:
     return subject, list(dict.fromkeys(each.strip() for each in rest.split(",") if each.strip()))
 
 
-def _doubt(subject: str, known: set[str]) -> str | None:
+def _objection(subject: str, known: set[str]) -> str | None:
     """Return why a subject is not to be believed, or None."""
     if not subject:
         return "the model did not come to an end"

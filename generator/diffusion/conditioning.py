@@ -7,7 +7,7 @@ import numpy as np
 
 from bannerstream.generator.diffusion.init_images import shown
 from bannerstream.generator.diffusion.shapes import Shape, window_of
-from bannerstream.generator.pipeline.ports import Image, SceneWish
+from bannerstream.generator.pipeline.ports import Image, SceneRequest
 
 Reading = Literal["edges", "depth"]
 
@@ -21,11 +21,11 @@ _BELLY = 24
 """How much nearer the middle of the product is than its rim."""
 
 
-def steering(wish: SceneWish, shape: Shape, reads: Reading) -> Image:
+def steering(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
     """Return the RGB picture that steers a painting of this shape; without a product picture it steers nowhere."""
-    picture, mask = shown(wish, shape)
+    picture, mask = shown(scene, shape)
     product = (mask < 128).astype(np.uint8)
-    levels = _edges(picture, product) if reads == "edges" else _depth(product, wish, shape)
+    levels = _edges(picture, product) if reads == "edges" else _depth(product, scene, shape)
     return np.repeat(levels[..., None], 3, axis=2)
 
 
@@ -37,10 +37,10 @@ def _edges(picture: Image, product: Image) -> Image:
     return merged
 
 
-def _depth(product: Image, wish: SceneWish, shape: Shape) -> Image:
+def _depth(product: Image, scene: SceneRequest, shape: Shape) -> Image:
     """Return a backdrop, a level surface that comes nearer downwards, and the product standing on it, rounded."""
-    window = window_of(shape, wish.composition.size)
-    foot = window.top + wish.composition.ground_y * window.height / wish.composition.size.height
+    window = window_of(shape, scene.composition.size)
+    foot = window.top + scene.composition.ground_y * window.height / scene.composition.size.height
     edge = foot * _FAR_EDGE
     nearness = np.clip((np.arange(shape.height) - edge) / max(1.0, shape.height - edge), 0, 1)
     surface = _FAR + (_NEAR - _FAR - _BELLY) * nearness

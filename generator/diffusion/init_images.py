@@ -8,29 +8,29 @@ import numpy as np
 
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.diffusion.shapes import Shape, window_of
-from bannerstream.generator.pipeline.ports import Box, Image, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Image, SceneRequest
 
 
-def shown(wish: SceneWish, shape: Shape) -> tuple[Image, Image]:
+def shown(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
     """Return (RGB picture, mask) of the shape to be painted; the mask is 255 where the model paints.
 
     The ground is the cohort's lightest colour. Without a product picture everything is painted.
     """
-    size, box = wish.composition.size, wish.composition.product
+    size, box = scene.composition.size, scene.composition.product
     canvas = np.empty((size.height, size.width, 3), np.uint8)
-    canvas[:] = _ground(wish)
+    canvas[:] = _ground(scene)
     mask = np.full((size.height, size.width), 255, np.uint8)
-    if wish.product_image is not None and box is not None:
-        _stand(canvas, mask, wish.product_image.pixels, box, wish.composition.ground_y)
-    return _in_window(canvas, _ground(wish), shape, size), _in_window(mask, 255, shape, size)
+    if scene.product_image is not None and box is not None:
+        _stand(canvas, mask, scene.product_image.pixels, box, scene.composition.ground_y)
+    return _in_window(canvas, _ground(scene), shape, size), _in_window(mask, 255, shape, size)
 
 
-def drawn(drawing: Image, wish: SceneWish, shape: Shape, *, with_product: bool) -> Image:
+def drawn(drawing: Image, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Image:
     """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
 
     With `with_product` the product stands in it, once, for the model to paint.
     """
-    size, box = wish.composition.size, wish.composition.product
+    size, box = scene.composition.size, scene.composition.product
     window = window_of(shape, size)
     right, below = shape.width - window.width - window.left, shape.height - window.height - window.top
 
@@ -39,17 +39,17 @@ def drawn(drawing: Image, wish: SceneWish, shape: Shape, *, with_product: bool) 
 
     mirrored = cv2.copyMakeBorder(scaled(drawing), window.top, below, window.left, right, cv2.BORDER_REFLECT)
     whole: Image = mirrored.astype(np.uint8)
-    if with_product and wish.product_image is not None and box is not None:
+    if with_product and scene.product_image is not None and box is not None:
         canvas = drawing.copy()
         unused_mask = np.empty(canvas.shape[:2], np.uint8)
-        _stand(canvas, unused_mask, wish.product_image.pixels, box, wish.composition.ground_y)
+        _stand(canvas, unused_mask, scene.product_image.pixels, box, scene.composition.ground_y)
         # After mirroring, or the model would be shown a second product upside down.
         whole[window.top : window.top + window.height, window.left : window.left + window.width] = scaled(canvas)
     return whole
 
 
-def _ground(wish: SceneWish) -> tuple[int, int, int]:
-    red, green, blue = bytes.fromhex(wish.cohort.palette[0].lstrip("#"))
+def _ground(scene: SceneRequest) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(scene.cohort.palette[0].lstrip("#"))
     return red, green, blue
 
 

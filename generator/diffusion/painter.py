@@ -23,7 +23,7 @@ from bannerstream.generator.diffusion.pipeline_choice import check_together
 from bannerstream.generator.diffusion.prompts import Mode, Prompt, prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for
 from bannerstream.generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
-from bannerstream.generator.pipeline.ports import Image, LightSide, Painting, SceneWish, Unfinished, is_black
+from bannerstream.generator.pipeline.ports import Image, LightSide, Painting, SceneRequest, Unfinished, is_black
 from bannerstream.settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
@@ -35,13 +35,13 @@ _EVEN_LIGHT = 6.0
 
 @dataclass(frozen=True, slots=True)
 class BatchKey:
-    """What wishes have in common that are painted in one call of the model."""
+    """What scenes have in common that are painted in one call of the model."""
 
     shape: Shape
     adapter: str | None
     """Name of the brand's adapter, None of the model as it is."""
     guidance: float = 1.0
-    """The wishes' factor: a call has one guidance for all its pictures."""
+    """The scenes' factor: a call has one guidance for all its pictures."""
 
 
 class DiffusersPainter:
@@ -82,38 +82,38 @@ class DiffusersPainter:
         self._pixels = native_pixels(self._pipeline)
         self._widest = widest_aspect(self._pipeline)
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
-        """Return one painting per wish, in order; `BlackPicture` in place of one that is black or not a number.
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
+        """Return one painting per scene, in order; `BlackPicture` in place of one that is black or not a number.
 
         Raises:
             OutOfMemory: there is not memory enough for so many pictures at once.
             ModelFailed: the model raised.
         """
-        return [finish() for finish in self.paint_raw(wishes)]
+        return [finish() for finish in self.paint_raw(scenes)]
 
-    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Unfinished]:
-        """Return one picture per wish, in order, still to be fitted to its banner; raises what `paint` does."""
+    def paint_raw(self, scenes: Sequence[SceneRequest]) -> list[Unfinished]:
+        """Return one picture per scene, in order, still to be fitted to its banner; raises what `paint` does."""
         batches: dict[BatchKey, list[int]] = defaultdict(list)
-        for at, wish in enumerate(wishes):
-            batches[self.batch_key(wish)].append(at)
+        for at, scene in enumerate(scenes):
+            batches[self.batch_key(scene)].append(at)
         painted: dict[int, Unfinished] = {}
         for key, places in batches.items():
-            for at, picture in zip(places, self._batch([wishes[at] for at in places], key.shape), strict=True):
-                painted[at] = partial(self._finished, wishes[at], picture)
-        return [painted[at] for at in range(len(wishes))]
+            for at, picture in zip(places, self._batch([scenes[at] for at in places], key.shape), strict=True):
+                painted[at] = partial(self._finished, scenes[at], picture)
+        return [painted[at] for at in range(len(scenes))]
 
-    def batch_key(self, wish: SceneWish) -> BatchKey:
-        """Return shape, adapter and guidance: wishes that share all three are painted together."""
-        adapter = self._adapter(wish)
-        shape = shape_for(wish.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
-        return BatchKey(shape, None if adapter is None else adapter.name, wish.guidance)
+    def batch_key(self, scene: SceneRequest) -> BatchKey:
+        """Return shape, adapter and guidance: scenes that share all three are painted together."""
+        adapter = self._adapter(scene)
+        shape = shape_for(scene.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
+        return BatchKey(shape, None if adapter is None else adapter.name, scene.guidance)
 
-    def _batch(self, wishes: Sequence[SceneWish], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
+    def _batch(self, scenes: Sequence[SceneRequest], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
         """Paint pictures of one shape together: height x width x 3, from 0 to 1."""
         import torch  # noqa: PLC0415
 
         try:
-            return self._run(wishes, shape)
+            return self._run(scenes, shape)
         except torch.OutOfMemoryError as error:
             told = str(error)
         except PaintingFailed:
@@ -123,41 +123,41 @@ class DiffusersPainter:
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-        raise OutOfMemory(f"out of memory for {len(wishes)} pictures of {shape.width}x{shape.height}: {told}")
+        raise OutOfMemory(f"out of memory for {len(scenes)} pictures of {shape.width}x{shape.height}: {told}")
 
-    def _run(self, wishes: Sequence[SceneWish], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
+    def _run(self, scenes: Sequence[SceneRequest], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
         import torch  # noqa: PLC0415
 
-        prompts = [self._prompt(wish) for wish in wishes]
+        prompts = [self._prompt(scene) for scene in scenes]
         # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
-        self._shelf.put_on(self._adapter(wishes[0]))
+        self._shelf.put_on(self._adapter(scenes[0]))
         with torch.inference_mode():
             pictures: Sequence[NDArray[np.floating[Any]]] = self._pipeline(
-                **arguments(self._manner, wishes, shape, prompts)
+                **arguments(self._manner, scenes, shape, prompts)
             ).images
         return pictures
 
-    def _adapter(self, wish: SceneWish) -> Adapter | None:
-        return None if wish.brand is None else self._brands.get(brand_key(wish.brand))
+    def _adapter(self, scene: SceneRequest) -> Adapter | None:
+        return None if scene.brand is None else self._brands.get(brand_key(scene.brand))
 
-    def _prompt(self, wish: SceneWish) -> Prompt:
-        adapter = self._adapter(wish)
+    def _prompt(self, scene: SceneRequest) -> Prompt:
+        adapter = self._adapter(scene)
         return prompt_of(
-            wish,
+            scene,
             self._manner.mode,
             trigger="" if adapter is None else adapter.trigger,
-            outlined=self._manner.choice.controlnet is not None and wish.product_image is not None,
+            outlined=self._manner.choice.controlnet is not None and scene.product_image is not None,
         )
 
-    def _finished(self, wish: SceneWish, picture: NDArray[np.floating[Any]]) -> Painting | BlackPicture:
+    def _finished(self, scene: SceneRequest, picture: NDArray[np.floating[Any]]) -> Painting | BlackPicture:
         try:
-            return self._painting(wish, _as_image(picture))
+            return self._painting(scene, _as_image(picture))
         except BlackPicture as failure:
             return failure
 
-    def _painting(self, wish: SceneWish, pixels: Image) -> Painting:
-        prompt, adapter = self._prompt(wish), self._adapter(wish)
-        banner = self._fit(pixels, wish.composition.size)
+    def _painting(self, scene: SceneRequest, pixels: Image) -> Painting:
+        prompt, adapter = self._prompt(scene), self._adapter(scene)
+        banner = self._fit(pixels, scene.composition.size)
         return Painting(
             pixels=banner,
             light_side=_light_side(banner),

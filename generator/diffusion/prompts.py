@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bannerstream.generator.diffusion.colours import palette_words
-from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.pipeline.ports import SceneRequest
 
 Mode = Literal["scene", "whole"]
 
@@ -45,16 +45,16 @@ class Prompt:
     negative: str
 
 
-def prompt_of(wish: SceneWish, mode: Mode, *, trigger: str = "", outlined: bool = False) -> Prompt:
-    """Return the prompt of a wish: the empty scene, or with `whole` the product in it.
+def prompt_of(scene: SceneRequest, mode: Mode, *, trigger: str = "", outlined: bool = False) -> Prompt:
+    """Return the prompt of a scene: the empty place, or with `whole` the product in it.
 
     `trigger` are the words that a brand's adapter answers to. `outlined` says that a ControlNet draws the product's
     outline into the scene: then the product is named, or the model would make something else of it.
     """
-    description, cohort = wish.description, wish.cohort
+    description, cohort = scene.description, scene.cohort
     place = _PLACES.get(description.setting, description.setting)
     manner = [
-        *wish.keywords,
+        *scene.keywords,
         _LIGHT[cohort.light],
         f"{palette_words(cohort.palette)} tones",
         *cohort.mood[:3],
@@ -64,8 +64,8 @@ def prompt_of(wish: SceneWish, mode: Mode, *, trigger: str = "", outlined: bool 
     if mode == "whole" or outlined:
         thing = " ".join([*description.attributes, description.subject])
         return Prompt(_sentence(trigger, f"a photo of {thing}", f"on {place}", *manner), f"{_NEVER}, {_NO_PEOPLE}")
-    scene = f"a photo of {place}, empty surface in front, calm blurred background"
-    return Prompt(_sentence(trigger, scene, *manner), f"{_NEVER}, {_NO_PRODUCT}")
+    empty = f"a photo of {place}, empty surface in front, calm blurred background"
+    return Prompt(_sentence(trigger, empty, *manner), f"{_NEVER}, {_NO_PRODUCT}")
 
 
 def _sentence(*parts: str) -> str:

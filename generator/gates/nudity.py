@@ -32,7 +32,7 @@ class TransformersNudity:
 
         options = {"local_files_only": Path(model).exists()}
         try:
-            self._sight = _Sight(ImageProcessingMixin.get_image_processor_dict(model, **options)[0])
+            self._preprocessor = _Preprocessor(ImageProcessingMixin.get_image_processor_dict(model, **options)[0])
             loaded = AutoModelForImageClassification.from_pretrained(model, use_safetensors=True, **options)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ConfigurationError(
@@ -52,13 +52,13 @@ class TransformersNudity:
         """Return how likely an RGB picture shows nudity, 0 to 1. One thread at a time may ask."""
         import torch  # noqa: PLC0415
 
-        seen = torch.from_numpy(self._sight.of(pixels)).to(self._device)
+        seen = torch.from_numpy(self._preprocessor.of(pixels)).to(self._device)
         with torch.inference_mode():
             probabilities = self._model(pixel_values=seen).logits.float().softmax(dim=-1)[0]
         return float(probabilities[self._nude].sum())
 
 
-class _Sight:
+class _Preprocessor:
     """How a classifier sees a picture: the whole of it in its square, at its own scale of brightness.
 
     Its own processor would cut the middle out of a wide banner, and needs torchvision.

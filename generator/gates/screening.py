@@ -85,14 +85,14 @@ class ProductScreen:
 
 
 class ScreenedDescriber:
-    """A describer whose blocked words nobody reads: the understudy describes such a product instead.
+    """A describer whose blocked words nobody reads: the fallback describes such a product instead.
 
     Implements `generator.ports.Describer`. A model may write what the record does not say.
     """
 
-    def __init__(self, describer: Describer, understudy: Describer, words: BlockedWords) -> None:
+    def __init__(self, describer: Describer, fallback: Describer, words: BlockedWords) -> None:
         self._describer = describer
-        self._understudy = understudy
+        self._fallback = fallback
         self._words = words
 
     @property
@@ -110,8 +110,8 @@ class ScreenedDescriber:
         if found is None:
             return description
         log.warning("description_blocked", product_id=product.product_id, word=found)
-        (understudied,) = self._understudy.describe([product])
-        return replace(understudied, fallback_reason=f"the describer wrote the blocked word {found!r}")
+        (described_by_fallback,) = self._fallback.describe([product])
+        return replace(described_by_fallback, fallback_reason=f"the describer wrote the blocked word {found!r}")
 
 
 def words_of(product: Product) -> list[str]:

@@ -8,27 +8,27 @@ from pathlib import Path
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.errors import PaintingFailed
-from bannerstream.generator.pipeline.ports import Painter, Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Painter, Painting, SceneRequest
 from bannerstream.settings import GeneratorSettings
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPainter:
+class CustomPainter:
     """A painter of the shop's own as the server wants it: its pictures come finished."""
 
     painter: Painter
-    key: Callable[[SceneWish], Hashable]
+    key: Callable[[SceneRequest], Hashable]
 
-    def batch_key(self, wish: SceneWish) -> Hashable:
+    def batch_key(self, scene: SceneRequest) -> Hashable:
         """Return what it says can be painted together."""
-        return self.key(wish)
+        return self.key(scene)
 
-    def paint_raw(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
+    def paint_raw(self, scenes: Sequence[SceneRequest]) -> Sequence[Painting | PaintingFailed]:
         """Paint as the painter does."""
-        return self.painter.paint(wishes)
+        return self.painter.paint(scenes)
 
 
-def painter_of(settings: GeneratorSettings) -> OwnPainter:
+def load_custom_painter(settings: GeneratorSettings) -> CustomPainter:
     """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
 
     Where it has no `batch_key` of its own, pictures of one size are painted together.
@@ -51,9 +51,9 @@ def painter_of(settings: GeneratorSettings) -> OwnPainter:
             'of a module on the path, for example "my_shop.painters:GanPainter")'
         ) from error
     if not callable(getattr(painter, "paint", None)):
-        raise ConfigurationError(f"{setting} has no method paint(wishes); docs/painters.md shows one")
-    return OwnPainter(painter, getattr(painter, "batch_key", _size))
+        raise ConfigurationError(f"{setting} has no method paint(scenes); docs/painters.md shows one")
+    return CustomPainter(painter, getattr(painter, "batch_key", _size))
 
 
-def _size(wish: SceneWish) -> str:
-    return wish.composition.size.name
+def _size(scene: SceneRequest) -> str:
+    return scene.composition.size.name

@@ -15,7 +15,7 @@ from bannerstream.generator.personal.choice import Candidate, agreement, best, c
 from bannerstream.generator.personal.likeness import Likeness
 from bannerstream.generator.personal.styles import KeywordWriter, target_keywords
 from bannerstream.generator.personal.weights import Weighted, weighted
-from bannerstream.generator.pipeline.ports import Painter, Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Painter, Painting, SceneRequest
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """One candidate of one banner: its wishes, one per size, and what their words were made of."""
+    """One candidate of one banner: its scenes, one per size, and what their words were made of."""
 
-    wishes: tuple[SceneWish, ...]
+    scenes: tuple[SceneRequest, ...]
     weights: Weighted
 
 
@@ -57,24 +57,24 @@ class PersonalPainter:
         self._whole = whole
         self._known: dict[Behaviour, tuple[str, ...]] = {}
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting | PaintingFailed]:
-        """Return, per wish and in order, its painting, or why no candidate of its banner was painted.
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
+        """Return, per scene and in order, its painting, or why no candidate of its banner was painted.
 
         Raises:
             PaintingFailed: the painter failed, or the model that writes keywords.
         """
-        banners = [tuple(group) for _, group in groupby(wishes, key=lambda wish: (wish.seed, wish.description))]
+        banners = [tuple(group) for _, group in groupby(scenes, key=lambda scene: (scene.seed, scene.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
         tried = [self._tries(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
-        painted = iter(self._painter.paint([wish for row in tried for each in row for wish in each.wishes]))
+        painted = iter(self._painter.paint([scene for row in tried for each in row for scene in each.scenes]))
         paintings: list[Painting | PaintingFailed] = []
         for row, liked in zip(tried, preferences, strict=True):
-            of_each = [[next(painted) for _ in each.wishes] for each in row]
+            of_each = [[next(painted) for _ in each.scenes] for each in row]
             whole = [
                 (each, [one for one in outcomes if isinstance(one, Painting)])
                 for each, outcomes in zip(row, of_each, strict=True)
             ]
-            whole = [(each, found) for each, found in whole if len(found) == len(each.wishes)]
+            whole = [(each, found) for each, found in whole if len(found) == len(each.scenes)]
             if whole:
                 paintings += self._best([each for each, _ in whole], [found for _, found in whole], liked)
             else:
@@ -90,7 +90,7 @@ class PersonalPainter:
             self._known |= dict(zip(new, self._keywords.keywords(new), strict=True))
         return [self._known[each] for each in behaviours]
 
-    def _tries(self, sizes: tuple[SceneWish, ...], liked: tuple[str, ...]) -> list[_Try]:
+    def _tries(self, sizes: tuple[SceneRequest, ...], liked: tuple[str, ...]) -> list[_Try]:
         target = target_keywords(sizes[0].description, whole=self._whole)
         candidates = tries(sizes[0].seed, self._alpha, self._candidates)
         return [_tried(sizes, candidate, weighted(liked, target, candidate.balance)) for candidate in candidates]
@@ -98,7 +98,7 @@ class PersonalPainter:
     def _best(
         self, tried: Sequence[_Try], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
     ) -> list[Painting]:
-        target = target_keywords(tried[0].wishes[0].description, whole=self._whole)
+        target = target_keywords(tried[0].scenes[0].description, whole=self._whole)
         scores = self._scores(paintings, liked, target)
         chosen = 0 if scores is None else best([merit(p, t, self._alpha) for p, t in scores])
         style = PersonalStyle(
@@ -141,12 +141,12 @@ def _why(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFai
     return next(each for row in outcomes for each in row if isinstance(each, PaintingFailed))
 
 
-def _behaviour(wish: SceneWish) -> Behaviour:
-    return Behaviour(wish.cohort, wish.favourites)
+def _behaviour(scene: SceneRequest) -> Behaviour:
+    return Behaviour(scene.cohort, scene.favourites)
 
 
-def _tried(sizes: tuple[SceneWish, ...], candidate: Candidate, weights: Weighted) -> _Try:
-    wishes = tuple(
-        replace(wish, seed=candidate.seed, keywords=weights.words, guidance=weights.guidance) for wish in sizes
+def _tried(sizes: tuple[SceneRequest, ...], candidate: Candidate, weights: Weighted) -> _Try:
+    scenes = tuple(
+        replace(scene, seed=candidate.seed, keywords=weights.words, guidance=weights.guidance) for scene in sizes
     )
-    return _Try(wishes, weights)
+    return _Try(scenes, weights)

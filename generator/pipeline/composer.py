@@ -37,7 +37,7 @@ from bannerstream.generator.pipeline.ports import (
     Painter,
     Painting,
     ProductImage,
-    SceneWish,
+    SceneRequest,
     is_black,
 )
 from bannerstream.generator.pipeline.stopwatch import Stopwatch
@@ -45,7 +45,7 @@ from bannerstream.generator.pipeline.stopwatch import Stopwatch
 log = structlog.get_logger(__name__)
 
 _OWN_ATTEMPTS = 2
-"""Attempts of the painter itself, before the understudy."""
+"""Attempts of the painter itself, before the fallback."""
 
 
 class Budget(Protocol):
@@ -114,11 +114,11 @@ class _Draft:
             self.rejected.append(Rejected(seed=seed, reason=reason_of(failure)))
         self.failure = failure
 
-    def wishes(self, seed: int) -> list[SceneWish]:
-        """Return what to paint, one wish per size."""
+    def scenes(self, seed: int) -> list[SceneRequest]:
+        """Return what to paint, one scene per size."""
         request, image = self.job.request, self.job.product_image
         return [
-            SceneWish(
+            SceneRequest(
                 self.description,
                 request.cohort,
                 each,
@@ -139,10 +139,10 @@ def seed_of(banner_key: str, attempt: int = 0) -> int:
 class Composer:
     """Makes banners out of requests.
 
-    The painter paints in the calling thread, `painted_together` banners in all their sizes at a time; meanwhile
+    The painter paints in the calling thread, `paint_batch_size` banners in all their sizes at a time; meanwhile
     `executor` lays out, judges and encodes banners side by side. Where the painter fails or a gate does, it tries once
-    more with another seed; then `understudy` paints, and its picture is taken whatever the gates say, for a banner
-    always exists. Where the painter is not to be had (over `budget`, or its model hangs) the understudy paints at once.
+    more with another seed; then `fallback` paints, and its picture is taken whatever the gates say, for a banner
+    always exists. Where the painter is not to be had (over `budget`, or its model hangs) the fallback paints at once.
     `candidates`: how many pictures of each size the painter paints to choose from; the budget counts them all.
     """
 
@@ -150,29 +150,29 @@ class Composer:
         self,
         *,
         describer: Describer,
-        describer_understudy: Describer,
+        fallback_describer: Describer,
         copy_writer: CopyWriter,
         painter: Painter,
-        understudy: Painter | None,
+        fallback_painter: Painter | None,
         layout: Layout,
         judge: Judge,
         encoder: Encoder,
         executor: Executor,
         sizes: Sequence[BannerSize] = SIZES,
-        painted_together: int = 1,
+        paint_batch_size: int = 1,
         budget: Budget | None = None,
         candidates: int = 1,
     ) -> None:
         self._describer = describer
-        self._describer_understudy = describer_understudy
+        self._describer_understudy = fallback_describer
         self._copy_writer = copy_writer
-        self._painters = (painter, painter) if understudy is None else (painter, painter, understudy)
+        self._painters = (painter, painter) if fallback_painter is None else (painter, painter, fallback_painter)
         self._layout = layout
         self._judge = judge
         self._encode = encoder
         self._executor = executor
         self._sizes = tuple(sizes)
-        self._painted_together = painted_together
+        self._paint_batch_size = paint_batch_size
         self._budget = budget
         self._pictures = len(self._sizes) * candidates
 
@@ -233,9 +233,9 @@ class Composer:
             raise
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
-            understudied = self._describer_understudy.describe(products)
+            described_by_fallback = self._describer_understudy.describe(products)
             reason = reason_of(error)
-            return [(_replaced(each, reason), [Fallback("describer", "failed")]) for each in understudied]
+            return [(_replaced(each, reason), [Fallback("describer", "failed")]) for each in described_by_fallback]
         return [(each, [Fallback("describer", "unusable")] if each.fallback_reason else []) for each in described]
 
     def _draft(self, job: Job, description: Description, fallbacks: list[Fallback], *, describe_ms: float) -> _Draft:
@@ -262,7 +262,7 @@ class Composer:
 
         Together at first; what is painted again is painted alone, so that no banner fails another.
         """
-        together = self._painted_together if attempt == 0 else 1
+        together = self._paint_batch_size if attempt == 0 else 1
         for at in range(0, len(drafts), together):
             yield from self._paint_together(drafts[at : at + together], attempt)
 
@@ -272,7 +272,7 @@ class Composer:
         return [refused[id(draft)] if id(draft) in refused else next(painted) for draft in drafts]
 
     def _refusal(self, draft: _Draft, attempt: int) -> PainterUnavailable | None:
-        """Return why the painter is not asked for a banner; the understudy always is."""
+        """Return why the painter is not asked for a banner; the fallback always is."""
         if attempt >= _OWN_ATTEMPTS:
             return None
         if isinstance(draft.failure, PainterUnavailable):
@@ -285,14 +285,14 @@ class Composer:
         return None
 
     def _painted(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
-        wishes = [wish for draft in drafts for wish in draft.wishes(seed_of(draft.job.request.banner_key, attempt))]
-        if not wishes:
+        scenes = [scene for draft in drafts for scene in draft.scenes(seed_of(draft.job.request.banner_key, attempt))]
+        if not scenes:
             return []
         watch = Stopwatch()
         painted: list[tuple[Painting, ...] | PaintingFailed]
         try:
             with watch.stage("paint"):
-                outcomes = _checked(self._painters[attempt].paint(wishes), wishes)
+                outcomes = _checked(self._painters[attempt].paint(scenes), scenes)
             each = len(self._sizes)
             painted = [_all_or_why_not(outcomes[at : at + each]) for at in range(0, len(outcomes), each)]
         except Exception as error:  # a model may raise anything; a banner always exists
@@ -366,13 +366,13 @@ class Composer:
 
 
 def _checked(
-    outcomes: Sequence[Painting | PaintingFailed], wishes: Sequence[SceneWish]
+    outcomes: Sequence[Painting | PaintingFailed], scenes: Sequence[SceneRequest]
 ) -> Sequence[Painting | PaintingFailed]:
-    """Return the paintings if each is as large as it was wished for."""
-    if len(outcomes) != len(wishes):
-        raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(wishes)} wishes")
-    for outcome, wish in zip(outcomes, wishes, strict=True):
-        size = wish.composition.size
+    """Return the paintings if each is as large as its scene asks for."""
+    if len(outcomes) != len(scenes):
+        raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(scenes)} scenes")
+    for outcome, scene in zip(outcomes, scenes, strict=True):
+        size = scene.composition.size
         if isinstance(outcome, Painting) and outcome.pixels.shape != (size.height, size.width, 3):
             raise PaintingFailed(f"the painter returned {outcome.pixels.shape} for {size.name}")
     return outcomes

@@ -23,7 +23,7 @@ from bannerstream.generator.pipeline.ports import (
     Painting,
     PlacedText,
     ProductImage,
-    SceneWish,
+    SceneRequest,
 )
 
 
@@ -66,31 +66,31 @@ class FakeCopyWriter:
 class FakePainter:
     """Paints one flat colour per seed. `batches` holds the seeds of every call."""
 
-    def __init__(self, name: str = "fake", fault: Callable[[Sequence[SceneWish]], None] = _no_fault) -> None:
+    def __init__(self, name: str = "fake", fault: Callable[[Sequence[SceneRequest]], None] = _no_fault) -> None:
         self.name = name
         self.fault = fault
-        self.level: Callable[[SceneWish], int] = lambda wish: 64 + wish.seed % 128
-        """How bright a wish is painted; 0 is a black picture."""
+        self.level: Callable[[SceneRequest], int] = lambda scene: 64 + scene.seed % 128
+        """How bright a scene is painted; 0 is a black picture."""
         self.batches: list[list[int]] = []
 
-    def batch_key(self, wish: SceneWish) -> str:
-        """Return the size: only wishes of one are painted together, where a server forms the batches."""
-        return wish.composition.size.name
+    def batch_key(self, scene: SceneRequest) -> str:
+        """Return the size: only scenes of one are painted together, where a server forms the batches."""
+        return scene.composition.size.name
 
-    def paint_raw(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+    def paint_raw(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
         """Return finished pictures: there is no model that would wait."""
-        return self.paint(wishes)
+        return self.paint(scenes)
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
         """Return flat pictures of the sizes asked for."""
-        self.batches.append([wish.seed for wish in wishes])
-        self.fault(wishes)
-        return [self._painting(wish) for wish in wishes]
+        self.batches.append([scene.seed for scene in scenes])
+        self.fault(scenes)
+        return [self._painting(scene) for scene in scenes]
 
-    def _painting(self, wish: SceneWish) -> Painting:
-        size = wish.composition.size
+    def _painting(self, scene: SceneRequest) -> Painting:
+        size = scene.composition.size
         return Painting(
-            pixels=np.full((size.height, size.width, 3), self.level(wish), np.uint8),
+            pixels=np.full((size.height, size.width, 3), self.level(scene), np.uint8),
             light_side="left",
             provenance=Provenance(painter=self.name, engine="studio"),
         )

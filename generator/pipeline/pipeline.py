@@ -64,19 +64,19 @@ class UnmakeableBanner:
         return self.error.code if isinstance(self.error, InvalidRecord) else "unmakeable"
 
 
-_Outcome = MadeBanner | UnmakeableBanner
+BannerOutcome = MadeBanner | UnmakeableBanner
 _Composed = tuple[Job, ComposedSet | Exception]
 _Looked = Sequence[tuple[BannerRequest, Manifest | None]]
 """Requests, each with what is there already."""
-_MakeNew = Callable[[_Looked], list[_Outcome]]
+_MakeNew = Callable[[_Looked], list[BannerOutcome]]
 
 
 class Pipeline:
     """Makes the banners of a batch of requests. Blocks; call it from threads, each with its own batch.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
-    `sketcher` composes previews; with None there are none. `health` says when the process is to end. Of a product that
-    `screen` blocks nothing is made and nothing shown, until it comes in another revision.
+    `preview_composer` composes previews; with None there are none. `health` records when the process must
+    end. A product that `screen` blocks gets no banner and no preview until it comes in another revision.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Pipeline:
         executor: Executor,
         now: Callable[[], int],
         *,
-        sketcher: Composer | None = None,
+        preview_composer: Composer | None = None,
         health: Health | None = None,
         screen: Screen = OpenScreen(),  # noqa: B008  (it has no state)
     ) -> None:
         self.composer = composer
-        self.sketcher = sketcher
+        self.preview_composer = preview_composer
         self.health = health or Health()
         self._store = store
         self._executor = executor
@@ -114,9 +114,9 @@ class Pipeline:
             ServiceUnavailable: the store does not answer; previewing the same batch again is safe.
             ConfigurationError: the store refuses us.
         """
-        return self._each_once(requests, self._sketch_new)
+        return self._each_once(requests, self._preview_new)
 
-    def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[_Outcome]:
+    def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[BannerOutcome]:
         distinct = {request.banner_key: request for request in requests}
         blocked = self._blocked(list(distinct.values()))
         allowed = {key: request for key, request in distinct.items() if key not in blocked}
@@ -125,19 +125,19 @@ class Pipeline:
         made = blocked | {outcome.request.banner_key: outcome for outcome in outcomes}
         return [_for(request, made[request.banner_key]) for request in requests]
 
-    def _make_new(self, looked: _Looked) -> list[_Outcome]:
+    def _make_new(self, looked: _Looked) -> list[BannerOutcome]:
         """Return what is final, and make what is not there or only a preview."""
         final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
         to_make = [(request, found) for request, found in looked if found is None or found.provisional]
         composed = self._compose(self.composer, [request for request, _ in to_make])
         return [*final, *self._store_all(self._store_one, composed, [preview for _, preview in to_make])]
 
-    def _sketch_new(self, looked: _Looked) -> list[_Outcome]:
+    def _preview_new(self, looked: _Looked) -> list[BannerOutcome]:
         """Return what is there, final or not, and sketch what is not."""
-        if self.sketcher is None:
-            raise ValueError("this pipeline has no sketcher")
+        if self.preview_composer is None:
+            raise ValueError("this pipeline has no preview_composer")
         there = [_reused(request, found) for request, found in looked if found is not None]
-        composed = self._compose(self.sketcher, [request for request, found in looked if found is None])
+        composed = self._compose(self.preview_composer, [request for request, found in looked if found is None])
         return [*there, *self._store_all(self._store_preview, composed)]
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
@@ -151,7 +151,7 @@ class Pipeline:
         reason = self._screen.by_picture(image) if image is not None else None
         return Job(request, image), None if reason is None else self._block(request, "picture", reason)
 
-    def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, _Outcome]:
+    def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, BannerOutcome]:
         """Return, by banner key, those whose product is blocked: by its words now, or by any gate before."""
         products = list({request.product.product_id for request in requests})
         kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
@@ -191,7 +191,7 @@ class Pipeline:
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
-    def _store_all(self, store: Callable[..., _Outcome], *of_each: Sequence[object]) -> list[_Outcome]:
+    def _store_all(self, store: Callable[..., BannerOutcome], *of_each: Sequence[object]) -> list[BannerOutcome]:
         """Store several at once. One fails: the others end first, or the next try would make them a second time."""
         storing = [self._executor.submit(store, *one) for one in zip(*of_each, strict=True)]
         wait(storing)
@@ -203,7 +203,7 @@ class Pipeline:
         preview: Manifest | None = None,
         *,
         provisional: bool = False,
-    ) -> _Outcome:
+    ) -> BannerOutcome:
         """Store a finished banner, in the place of its preview where there is one."""
         job, composed = made
         if isinstance(composed, BlockedProduct):  # told when it was blocked
@@ -221,16 +221,16 @@ class Pipeline:
             job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
         )
 
-    def _store_preview(self, sketched: _Composed) -> _Outcome:
+    def _store_preview(self, previewed: _Composed) -> BannerOutcome:
         """Store a preview, unless another worker has stored something meanwhile: a preview never replaces a banner.
 
         Between this look and the write lie milliseconds, and what would be lost in them is made again when it is next
         asked for: the manifest says that it is provisional.
         """
-        request = sketched[0].request
+        request = previewed[0].request
         if (there := self._store.manifest(request.banner_key)) is not None:
             return _reused(request, there)
-        return self._store_one(sketched, provisional=True)
+        return self._store_one(previewed, provisional=True)
 
     def _with_blobs(self, job: Job, composed: ComposedSet, *, revision: int, provisional: bool) -> Manifest:
         """Store a banner's files and return the manifest that names them."""

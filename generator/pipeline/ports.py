@@ -62,21 +62,21 @@ class ProductImage:
 
 
 @dataclass(frozen=True, slots=True)
-class SceneWish:
-    """What a painter is asked to paint for one size of one banner."""
+class SceneRequest:
+    """The scene that a painter has to paint for one size of one banner."""
 
     description: Description
     cohort: Cohort
     composition: Composition
     seed: int
-    """Same wish and seed, same picture (on one machine and version)."""
+    """Same scene and seed, same picture (on one machine and version)."""
     product_image: ProductImage | None
     brand: str | None = None
     """The product's, as its record writes it: some have a look of their own."""
     favourites: tuple[Favourite, ...] = ()
-    """What the cohort looks at, as the request says."""
+    """Products that the cohort looks at."""
     keywords: tuple[str, ...] = ()
-    """Words of style to be put into the prompt as they are; said again, a word weighs more."""
+    """Words of style to be put into the prompt as they are; a repeated word weighs more."""
     guidance: float = 1.0
     """Factor on the painter's guidance: above 1, the words are followed more closely."""
 
@@ -135,8 +135,8 @@ class CopyWriter(Protocol):
 class Painter(Protocol):
     """Paints scenes."""
 
-    def paint(self, wishes: Sequence[SceneWish]) -> Sequence[Painting | PaintingFailed]:
-        """Return one painting per wish, in order; in place of one that failed alone, why.
+    def paint(self, scenes: Sequence[SceneRequest]) -> Sequence[Painting | PaintingFailed]:
+        """Return one painting per scene, in order; in place of one that failed alone, why.
 
         Raises:
             PaintingFailed: all of them failed; the pipeline paints with the studio instead.
@@ -151,12 +151,12 @@ Unfinished = Callable[[], Painting | PaintingFailed]
 class BatchPainter(Protocol):
     """A painter whose model is quicker in batches: `generator.serving.PaintServer` forms them. One thread calls it."""
 
-    def batch_key(self, wish: SceneWish) -> Hashable:
-        """Return what wishes must have in common to be painted in one call of the model: shape, adapter. Pure."""
+    def batch_key(self, scene: SceneRequest) -> Hashable:
+        """Return what scenes must have in common to be painted in one call of the model: shape, adapter. Pure."""
         ...
 
-    def paint_raw(self, wishes: Sequence[SceneWish]) -> Sequence[Unfinished | Painting | PaintingFailed]:
-        """Return one picture per wish, in order, all of one batch key; in place of one that failed alone, why.
+    def paint_raw(self, scenes: Sequence[SceneRequest]) -> Sequence[Unfinished | Painting | PaintingFailed]:
+        """Return one picture per scene, in order, all of one batch key; in place of one that failed alone, why.
 
         What needs no model is left unfinished: the model waits for nobody who asked.
 

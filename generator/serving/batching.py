@@ -22,8 +22,8 @@ class Batches(Generic[Item]):
     The kind whose oldest ticket has waited longest goes first, so that no kind starves behind one that is always full.
     """
 
-    def __init__(self, *, most: Callable[[Hashable], int], wait_s: float) -> None:
-        self._most = most
+    def __init__(self, *, max_size: Callable[[Hashable], int], wait_s: float) -> None:
+        self._max_size = max_size
         self._wait_s = wait_s
         self._kinds: dict[Hashable, list[Ticket[Item]]] = {}
 
@@ -48,12 +48,12 @@ class Batches(Generic[Item]):
         due = [
             kind
             for kind, tickets in self._kinds.items()
-            if no_more_will_come or len(tickets) >= self._most(kind) or now >= tickets[0].since + self._wait_s
+            if no_more_will_come or len(tickets) >= self._max_size(kind) or now >= tickets[0].since + self._wait_s
         ]
         if not due:
             return []
         kind = min(due, key=lambda each: self._kinds[each][0].since)
-        tickets, most = self._kinds[kind], self._most(kind)
+        tickets, most = self._kinds[kind], self._max_size(kind)
         if len(tickets) > most:
             self._kinds[kind] = tickets[most:]
         else:

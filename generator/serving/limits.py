@@ -23,7 +23,7 @@ class BatchLimits:
         self._most = most
         self._limits: dict[Hashable, _Limit] = {}
 
-    def of(self, kind: Hashable) -> int:
+    def max_size(self, kind: Hashable) -> int:
         """Return how many pictures of a kind may be painted together."""
         limit = self._limits.get(kind)
         return self._most if limit is None else limit.pictures

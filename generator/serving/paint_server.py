@@ -1,6 +1,6 @@
-"""Paints for many callers at once: what they wish for is painted together by shape and adapter, on one thread.
+"""Paints for many callers at once: their scenes are painted together by shape and adapter, on one thread.
 
-Stands where a painter stands. Callers block in `paint` (each on a thread of its own); their wishes wait as tickets,
+Stands where a painter stands. Callers block in `paint` (each on a thread of its own); each scene waits as a ticket,
 a dispatcher forms batches of them, the supervised model paints one batch after the other. A caller finishes its
 pictures itself (fitting them to the banner; then laying out, judging, encoding, storing), while the next batch is
 painted.
@@ -16,20 +16,20 @@ import structlog
 
 from bannerstream.generator.errors import OutOfMemory, PaintingFailed
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.pipeline.ports import BatchPainter, Painting, SceneWish, Unfinished
+from bannerstream.generator.pipeline.ports import BatchPainter, Painting, SceneRequest, Unfinished
 from bannerstream.generator.serving.batching import Batches, Ticket
 from bannerstream.generator.serving.limits import BatchLimits
 from bannerstream.generator.serving.supervised import SupervisedModel
 
 log = structlog.get_logger(__name__)
 
-Outcome = Painting | PaintingFailed
+PaintResult = Painting | PaintingFailed
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    wish: SceneWish
-    outcome: "Future[Outcome | Unfinished]" = field(default_factory=Future)
+class _PendingPicture:
+    scene: SceneRequest
+    outcome: "Future[PaintResult | Unfinished]" = field(default_factory=Future)
 
 
 class PaintServer:
@@ -44,15 +44,15 @@ class PaintServer:
         self,
         model: SupervisedModel[BatchPainter],
         *,
-        together: int,
+        max_batch_size: int,
         wait_s: float,
         callers: int,
         metrics: GeneratorMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._limits = BatchLimits(together)
-        self._waiting: Batches[_Wanted] = Batches(most=self._limits.of, wait_s=wait_s)
+        self._limits = BatchLimits(max_batch_size)
+        self._waiting: Batches[_PendingPicture] = Batches(max_size=self._limits.max_size, wait_s=wait_s)
         self._most_callers = callers
         self._metrics = metrics
         self._clock = clock
@@ -66,18 +66,18 @@ class PaintServer:
         It is not watched: compiling takes as long as it takes. Raises what `warm` raises.
         """
         started = self._clock()
-        self._model.run(warm, watched=False)
+        self._model.run(warm, with_timeout=False)
         log.info("painter_warm", seconds=round(self._clock() - started, 1))
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Outcome]:
-        """Return, per wish and in order, its painting or why it was not painted."""
-        if not wishes:
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[PaintResult]:
+        """Return, per scene and in order, its painting or why it was not painted."""
+        if not scenes:
             return []
         try:
-            kinds = self._model.peek(lambda painter: [painter.batch_key(wish) for wish in wishes])
+            kinds = self._model.inspect(lambda painter: [painter.batch_key(scene) for scene in scenes])
         except PaintingFailed as error:
-            return [error] * len(wishes)
-        wanted = [_Wanted(wish) for wish in wishes]
+            return [error] * len(scenes)
+        wanted = [_PendingPicture(scene) for scene in scenes]
         with self._changed:
             self._start()
             now = self._clock()
@@ -104,7 +104,7 @@ class PaintServer:
                 log.exception("dispatch_failed")
                 _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
 
-    def _next_batch(self) -> list[Ticket[_Wanted]]:
+    def _next_batch(self) -> list[Ticket[_PendingPicture]]:
         """Wait until a batch is due and return it."""
         with self._changed:
             while True:
@@ -114,11 +114,11 @@ class PaintServer:
                     return tickets
                 self._changed.wait(self._waiting.due_in(now))
 
-    def _paint_together(self, tickets: list[Ticket[_Wanted]]) -> None:
-        kind, wishes = tickets[0].kind, [ticket.item.wish for ticket in tickets]
-        self._metrics.images_together.observe(len(wishes))
+    def _paint_together(self, tickets: list[Ticket[_PendingPicture]]) -> None:
+        kind, scenes = tickets[0].kind, [ticket.item.scene for ticket in tickets]
+        self._metrics.images_together.observe(len(scenes))
         try:
-            paintings = self._model.run(lambda painter: painter.paint_raw(wishes))
+            paintings = self._model.run(lambda painter: painter.paint_raw(scenes))
         except OutOfMemory as error:
             self._halve(tickets, kind, error)
             return
@@ -129,24 +129,26 @@ class PaintServer:
             _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
             return
         if len(paintings) != len(tickets):
-            _settle(tickets, PaintingFailed(f"{len(paintings)} paintings of {len(tickets)} wishes"))
+            _settle(tickets, PaintingFailed(f"{len(paintings)} paintings of {len(tickets)} scenes"))
             return
         self._limits.fitted(kind, len(tickets))
         for ticket, painting in zip(tickets, paintings, strict=True):
             ticket.item.outcome.set_result(painting)
 
-    def _halve(self, tickets: list[Ticket[_Wanted]], kind: Hashable, error: OutOfMemory) -> None:
+    def _halve(self, tickets: list[Ticket[_PendingPicture]], kind: Hashable, error: OutOfMemory) -> None:
         self._metrics.out_of_memory.inc()
         if len(tickets) == 1:
             _settle(tickets, error)
             return
         self._limits.ran_out(kind, len(tickets))
-        log.warning("painter_out_of_memory", batch=len(tickets), kind=str(kind), now_together=self._limits.of(kind))
+        log.warning(
+            "painter_out_of_memory", batch=len(tickets), kind=str(kind), now_together=self._limits.max_size(kind)
+        )
         with self._changed:
             self._waiting.put_back(tickets)
 
 
-def finished(outcome: Outcome | Unfinished) -> Outcome:
+def finished(outcome: PaintResult | Unfinished) -> PaintResult:
     """Return the painting of a picture that a model left unfinished, or why there is none."""
     if isinstance(outcome, Painting | PaintingFailed):
         return outcome
@@ -156,7 +158,7 @@ def finished(outcome: Outcome | Unfinished) -> Outcome:
         return PaintingFailed(f"{type(error).__name__}: {error}")
 
 
-def _settle(tickets: Sequence[Ticket[_Wanted]], error: PaintingFailed) -> None:
+def _settle(tickets: Sequence[Ticket[_PendingPicture]], error: PaintingFailed) -> None:
     for ticket in tickets:
         if not ticket.item.outcome.done():
             ticket.item.outcome.set_result(error)

@@ -61,7 +61,7 @@ class SupervisedModel(Generic[Model]):
         self._on_hang = on_hang
         self._turn = threading.Lock()
         self._thread = _ModelThread(name)
-        self._proved = True
+        self._step_completed = True
         """A step has ended since the model was loaded. A model that hangs twice running is not loaded a third time."""
         self._loading_since = 0.0
         self._failures = 0
@@ -69,7 +69,7 @@ class SupervisedModel(Generic[Model]):
         self._lost: str | None = None
         """Why the model failed for good."""
 
-    def run(self, step: Callable[[Model], Result], *, watched: bool = True) -> Result:
+    def run(self, step: Callable[[Model], Result], *, with_timeout: bool = True) -> Result:
         """Return what `step` makes of the model, and raise what it raises.
 
         A step that is not `watched` may take as long as it likes: for what is done before anybody waits.
@@ -81,23 +81,23 @@ class SupervisedModel(Generic[Model]):
         with self._turn:
             model = self._model
             if model is None:
-                raise self._away()
+                raise self._unavailable()
             future = self._thread.do(lambda: step(model))
             try:
-                result = future.result(self._timeout_s if watched else None)
+                result = future.result(self._timeout_s if with_timeout else None)
             except TimeoutError as error:
                 if future.done():  # the step's own
                     raise
-                self._give_up()
-                raise ModelHung(self._told()) from error
+                self._abandon()
+                raise ModelHung(self._hang_reason()) from error
             except Exception as error:
-                self._proved = True
+                self._step_completed = True
                 self._count(error)
                 raise
-            self._proved, self._failures = True, 0
+            self._step_completed, self._failures = True, 0
             return result
 
-    def peek(self, look: Callable[[Model], Result]) -> Result:
+    def inspect(self, look: Callable[[Model], Result]) -> Result:
         """Return what `look` sees of the model, in the calling thread and at any time: only for what never changes.
 
         Raises:
@@ -105,7 +105,7 @@ class SupervisedModel(Generic[Model]):
             PainterUnavailable: the model is lost.
         """
         if (model := self._model) is None:
-            raise self._away()
+            raise self._unavailable()
         return look(model)
 
     def _count(self, error: Exception) -> None:
@@ -121,20 +121,20 @@ class SupervisedModel(Generic[Model]):
             self._lost = f"{self._failures} steps of the {self._name} failed running, the last with {error!r}"
             self._health.lose(self._lost)
 
-    def _told(self) -> str:
+    def _hang_reason(self) -> str:
         return f"a step of the {self._name} did not end within {self._timeout_s:g} s"
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
         log.error("model_hung", model=self._name, seconds=self._timeout_s, then=self._after_hang)
         self._on_hang()
         self._model = None
         self._loading_since = time.monotonic()
         if self._after_hang == "exit":
-            self._health.lose(self._told())
-        elif not self._proved:
+            self._health.lose(self._hang_reason())
+        elif not self._step_completed:
             self._health.lose(f"the {self._name} hung again after it was loaded anew")
         else:
-            self._proved = False
+            self._step_completed = False
             self._thread = _ModelThread(self._name)
             self._thread.do(self._load_again)
 
@@ -147,7 +147,7 @@ class SupervisedModel(Generic[Model]):
             return
         log.info("model_loaded_again", model=self._name, seconds=round(time.monotonic() - self._loading_since, 1))
 
-    def _away(self) -> PainterUnavailable:
+    def _unavailable(self) -> PainterUnavailable:
         """Return why there is no model now; end the process where loading hangs too."""
         if self._lost is not None:
             return PainterUnavailable(self._lost)

@@ -21,7 +21,7 @@ class SupervisedDescriber(Generic[D]):
 
     def __init__(self, model: SupervisedModel[D]) -> None:
         self._model = model
-        self._revision = model.peek(lambda describer: describer.revision)
+        self._revision = model.inspect(lambda describer: describer.revision)
 
     @property
     def revision(self) -> str:

@@ -19,7 +19,7 @@ class SupervisedLikeness(Generic[L]):
 
     def __init__(self, model: SupervisedModel[L]) -> None:
         self._model = model
-        self.name = model.peek(lambda likeness: likeness.name)
+        self.name = model.inspect(lambda likeness: likeness.name)
 
     def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of every picture with every text.

@@ -6,30 +6,30 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.errors import OutOfMemory, PaintingFailed
-from bannerstream.generator.pipeline.ports import BatchPainter, Box, Composition, SceneWish
+from bannerstream.generator.pipeline.ports import BatchPainter, Box, Composition, SceneRequest
 from bannerstream.generator.serving.paint_server import finished
 
 
-def warm(painter: BatchPainter, wishes: Sequence[SceneWish], batches: Sequence[int] = (1,)) -> None:
-    """Paint the first wish of each kind in batches of so many, and throw the pictures away.
+def warm(painter: BatchPainter, scenes: Sequence[SceneRequest], batches: Sequence[int] = (1,)) -> None:
+    """Paint the first scene of each kind in batches of so many, and throw the pictures away.
 
     A batch that memory does not hold is halved, as it will be when it is wanted.
 
     Raises:
         PaintingFailed: the model cannot paint.
     """
-    first: dict[Hashable, SceneWish] = {}
-    for wish in wishes:
-        first.setdefault(painter.batch_key(wish), wish)
-    for wish in first.values():
+    first: dict[Hashable, SceneRequest] = {}
+    for scene in scenes:
+        first.setdefault(painter.batch_key(scene), scene)
+    for scene in first.values():
         for pictures in batches:
-            _paint(painter, wish, pictures)
+            _paint(painter, scene, pictures)
 
 
-def _paint(painter: BatchPainter, wish: SceneWish, pictures: int) -> None:
+def _paint(painter: BatchPainter, scene: SceneRequest, pictures: int) -> None:
     while True:
         try:
-            painted = painter.paint_raw([wish] * pictures)
+            painted = painter.paint_raw([scene] * pictures)
             break
         except OutOfMemory:
             if pictures == 1:
@@ -40,11 +40,11 @@ def _paint(painter: BatchPainter, wish: SceneWish, pictures: int) -> None:
             raise outcome
 
 
-def warm_up_wishes(sizes: Sequence[BannerSize]) -> list[SceneWish]:
-    """Return a wish per size, like those that will come."""
+def warm_up_scenes(sizes: Sequence[BannerSize]) -> list[SceneRequest]:
+    """Return a scene per size, like those that will come."""
     description = Description(subject="cup", attributes=(), setting="studio", describer="warm-up")
     cohort = Cohort(cohort_id="warm-up", name="Warm-up", mood=(), palette=("#ffffff", "#dddddd", "#888888"))
-    return [SceneWish(description, cohort, _composition(size), seed=0, product_image=None) for size in sizes]
+    return [SceneRequest(description, cohort, _composition(size), seed=0, product_image=None) for size in sizes]
 
 
 def _composition(size: BannerSize) -> Composition:

@@ -4,7 +4,7 @@ A scene is a small stage set: layers of drawing (SVG) at their distances, a surf
 linear light, blurs each layer as an open aperture would, and develops the picture. Imports contracts and
 `generator.ports`; does no I/O. `python -m bannerstream.generator.studio sheet.png` draws a contact sheet.
 
-    wish → choice (which set) → view (what the composition leaves free) → palette, light → scenes → camera → Painting
+    request → choice (which set) → view (what the composition leaves free) → palette, light → scenes → camera → Painting
 """
 
 from bannerstream.generator.studio.painter import StudioPainter

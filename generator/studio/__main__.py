@@ -15,7 +15,7 @@ import numpy as np
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
 from bannerstream.generator.studio.painter import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
 
@@ -65,8 +65,8 @@ def main() -> int:
         for column, (name, palette, light) in enumerate(_COHORTS[: asked.columns]):
             cohort = Cohort(cohort_id=name, name=name, mood=("calm",), palette=palette, light=light)
             words = Description(subject="mug", attributes=(), setting=scene, describer="sheet")
-            wish = SceneWish(words, cohort, composition, asked.seed + 100 * row + column, None)
-            picture = StudioPainter().paint([wish])[0].pixels
+            request = SceneRequest(words, cohort, composition, asked.seed + 100 * row + column, None)
+            picture = StudioPainter().paint([request])[0].pixels
             pictures.append(_marked(picture, composition, asked.stand_in, asked.words))
             count += 1
         rows.append(np.concatenate([np.pad(picture, ((3, 3), (3, 3), (0, 0))) for picture in pictures], axis=1))

@@ -1,10 +1,10 @@
-"""The studio painter: every wish becomes a picture, with no model and no network."""
+"""The studio painter: every request becomes a picture, with no model and no network."""
 
 from collections.abc import Sequence
 from random import Random
 
 from bannerstream.contracts.manifest import Provenance
-from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.generator.studio.camera import take
 from bannerstream.generator.studio.choice import choose
 from bannerstream.generator.studio.light import LIGHTS, exposed
@@ -20,22 +20,22 @@ REVISION = "studio@4"
 class StudioPainter:
     """Paints procedural scenes; implements `generator.ports.Painter`. Holds nothing, so threads may share one."""
 
-    def paint(self, wishes: Sequence[SceneWish]) -> list[Painting]:
-        """Return one painting per wish, in order. Never fails: a setting nobody knows becomes the plain studio."""
-        return [_paint(wish) for wish in wishes]
+    def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
+        """Return one painting per request, in order. Never fails: a setting nobody knows becomes the plain studio."""
+        return [_paint(request) for request in scenes]
 
 
-def _paint(wish: SceneWish) -> Painting:
-    rng = Random(wish.seed)
-    cohort, words = wish.cohort, wish.description.setting
+def _paint(request: SceneRequest) -> Painting:
+    rng = Random(request.seed)
+    cohort, words = request.cohort, request.description.setting
     name = choose(words, cohort.settings, tuple(SCENES))
-    view = view_of(wish, rng)
-    light = exposed(LIGHTS[cohort.light], wish.composition.creative.scene)
+    view = view_of(request, rng)
+    light = exposed(LIGHTS[cohort.light], request.composition.creative.scene)
     colours = tones(cohort.palette)
     if light.lamps == 1.0:
         colours = at_dusk(colours, cohort.palette)
     season = season_of((words, *cohort.settings[:1], *cohort.mood, cohort.name))
-    stage = Stage(view, colours, light, rng, season, wish.seed)
+    stage = Stage(view, colours, light, rng, season, request.seed)
     return Painting(
         pixels=take(SCENES[name](stage), stage),
         light_side=view.light_side,

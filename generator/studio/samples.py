@@ -11,7 +11,7 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.contracts.variants import Creative, SceneStyle
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.painter import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
@@ -73,7 +73,7 @@ def draw_scene(labels: SceneLabels, width: int, height: int, *, seed: int) -> Im
     setting = f"{labels.season} {labels.setting}" if labels.setting in SEASONED else labels.setting
     words = Description(subject="none", attributes=(), setting=setting, describer="samples")
     place = _place(width, height, Random(seed), labels.style)
-    return StudioPainter().paint([SceneWish(words, cohort, place, seed, None)])[0].pixels
+    return StudioPainter().paint([SceneRequest(words, cohort, place, seed, None)])[0].pixels
 
 
 def _place(width: int, height: int, rng: Random, style: SceneStyle) -> Composition:

@@ -16,7 +16,7 @@ class Layer:
     """A drawing at one distance."""
 
     svg: str
-    """SVG elements in pixels of the banner. Numbers and palette colours only: no text of the wish ever gets here."""
+    """SVG elements in pixels of the banner. Numbers and palette colours only: no text of the request ever gets here."""
     blur: float
     """Radius of the lens's disc, in units of the view."""
     gain: float = 1.0

@@ -1,4 +1,4 @@
-"""The seasons of what grows outdoors, and which of them a wish speaks of."""
+"""The seasons of what grows outdoors, and which of them a request speaks of."""
 
 import re
 from collections.abc import Iterable

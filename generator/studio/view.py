@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from bannerstream.generator.pipeline.ports import Box, LightSide, ProductImage, SceneWish
+from bannerstream.generator.pipeline.ports import Box, LightSide, ProductImage, SceneRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ class View:
         return min(found, key=lambda x: abs(x - self.light_x))
 
 
-def view_of(wish: SceneWish, rng: Random) -> View:
-    """Return the view of a wish. Light comes from the product's side, so that words stand in the calmer half."""
-    composition = wish.composition
+def view_of(request: SceneRequest, rng: Random) -> View:
+    """Return the view of a request. Light comes from the product's side, so that words stand in the calmer half."""
+    composition = request.composition
     width, height = composition.size.width, composition.size.height
-    product = _standing(composition.product, wish.product_image)
+    product = _standing(composition.product, request.product_image)
     text = _words(composition.text, product)
     horizon = min(max(composition.ground_y - 0.13 * height, 0.4 * height), 0.86 * height)
     unit = min(height, 0.62 * width)

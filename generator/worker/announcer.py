@@ -23,7 +23,7 @@ async def announce(made: Iterable[MadeBanner], publisher: Publisher, topics: Top
     await publisher.publish_all([_announcement(banner, topics, now) for banner in made])
 
 
-async def bury(letters: Sequence[DeadLetter], publisher: Publisher, topics: Topics) -> None:
+async def publish_dead_letters(letters: Sequence[DeadLetter], publisher: Publisher, topics: Topics) -> None:
     """Publish dead letters. One that the topic refuses for its size goes without the original, or is only logged.
 
     Nothing must wait for a letter that will never be taken; its record still lies in the source topic.
@@ -37,7 +37,7 @@ async def bury(letters: Sequence[DeadLetter], publisher: Publisher, topics: Topi
                 refusal = error
         else:
             log.error(
-                "dead_letter_refused",
+                "dead_letter_rejected",
                 topic=letter.topic,
                 partition=letter.partition,
                 offset=letter.offset,

@@ -37,7 +37,7 @@ class Offsets:
         if tracked is not None:
             tracked.open.discard(offset)
 
-    def lose(self, partitions: Iterable[TopicPartition]) -> None:
+    def drop_partitions(self, partitions: Iterable[TopicPartition]) -> None:
         """Forget partitions that went to another worker, which takes their open records again."""
         for partition in partitions:
             self._partitions.pop(partition, None)

@@ -10,7 +10,7 @@ from bannerstream.contracts.messages import BannerRequest
 from bannerstream.generator.errors import MismatchedKey
 
 
-class Record(Protocol):
+class RequestRecord(Protocol):
     """What is used of aiokafka's `ConsumerRecord`."""
 
     topic: str
@@ -41,7 +41,7 @@ def read_request(value: bytes | None) -> BannerRequest:
     return request
 
 
-def dead_letters(failed: Sequence[tuple[Record, str, str]], now: int) -> list[DeadLetter]:
+def dead_letters(failed: Sequence[tuple[RequestRecord, str, str]], now: int) -> list[DeadLetter]:
     """Return the letters of records that failed, each given with its code and reason."""
     return [
         DeadLetter.of(

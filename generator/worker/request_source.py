@@ -14,7 +14,7 @@ from bannerstream.broker.connection import broker_errors, client_options
 from bannerstream.broker.empty_fetches import pace
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, ServiceUnavailable
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.worker.records import Record, read_request
+from bannerstream.generator.worker.records import RequestRecord, read_request
 from bannerstream.generator.worker.request_queue import RequestQueue
 from bannerstream.settings import KafkaSettings
 
@@ -24,16 +24,16 @@ _POLL_MS = 500
 """How long one look for records lasts: also how soon a stop is noticed when there are none."""
 _PAUSED_POLL_MS = 50
 """The same while partitions are paused: also how soon room in the queue is noticed."""
-_ROOM_TO_GO_ON = 4
+_RESUME_AT_FREE = 4
 """Partitions go on when a quarter of the queue is free: a fetch each for a few records would be many."""
 
-Refused = tuple[Record, InvalidRecord]
+RejectedRecord = tuple[RequestRecord, InvalidRecord]
 
 
 class RequestSource:
     """The consumer of the requests' topic, between `start` and `stop`.
 
-    `before_loss` is awaited before partitions are given up: what is under way may finish and be committed then.
+    `before_revoke` is awaited before partitions are given up: what is under way may finish and be committed then.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class RequestSource:
         group_id: str,
         queue: RequestQueue,
         metrics: GeneratorMetrics,
-        before_loss: Callable[[], Awaitable[None]],
+        before_revoke: Callable[[], Awaitable[None]],
     ) -> None:
         self._kafka = kafka
         self._group_id = group_id
         self._queue = queue
         self._metrics = metrics
-        self._before_loss = before_loss
+        self._before_revoke = before_revoke
         self._paused = False
         self._committing = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
@@ -71,52 +71,52 @@ class RequestSource:
             await self._consumer.start()
         pace(self._consumer)
         topic = self._kafka.topic_table().requests.name
-        self._consumer.subscribe([topic], listener=_Listener(self))
+        self._consumer.subscribe([topic], listener=_RebalanceListener(self))
         log.info("waiting_for_requests", topic=topic, group=self._group_id)
 
     async def stop(self) -> None:
         """Leave the group."""
         await self._consumer.stop()
 
-    async def poll(self) -> list[Refused]:
-        """Put what came into the queue, as far as it has room; return what are no requests.
+    async def poll(self) -> list[RejectedRecord]:
+        """Put what came into the queue, as far as it has free; return what are no requests.
 
         Raises:
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
         """
-        self._pause_or_go_on()
-        room = 0 if self._paused else self._queue.room
+        self._pause_or_resume()
+        free = 0 if self._paused else self._queue.free
         with broker_errors(self._kafka):
             fetched = await self._consumer.getmany(
-                timeout_ms=_PAUSED_POLL_MS if self._paused else _POLL_MS, max_records=max(1, room)
+                timeout_ms=_PAUSED_POLL_MS if self._paused else _POLL_MS, max_records=max(1, free)
             )
-        refused: list[Refused] = []
+        rejected: list[RejectedRecord] = []
         for partition, records in fetched.items():
-            if not room:  # assigned a moment ago, and not paused in time
+            if not free:  # assigned a moment ago, and not paused in time
                 self._consumer.seek(partition, records[0].offset)
                 continue
             for record in records:
-                self._take(record, refused)
+                self._take(record, rejected)
         self._metrics.requests_held.set(self._queue.held)
-        return refused
+        return rejected
 
-    def _take(self, record: Record, refused: list[Refused]) -> None:
+    def _take(self, record: RequestRecord, rejected: list[RejectedRecord]) -> None:
         try:
             request = read_request(record.value)
         except InvalidRecord as error:
-            self._queue.refuse(record)
-            refused.append((record, error))
+            self._queue.hold_rejected(record)
+            rejected.append((record, error))
         else:
             self._queue.put(record, request)
 
-    def _pause_or_go_on(self) -> None:
-        room = self._queue.room
-        if not room:
+    def _pause_or_resume(self) -> None:
+        free = self._queue.free
+        if not free:
             self._consumer.pause(*self._consumer.assignment())
             if not self._paused:
                 log.info("queue_full", held=self._queue.held)
             self._paused = True
-        elif self._paused and room * _ROOM_TO_GO_ON >= room + self._queue.held:
+        elif self._paused and free * _RESUME_AT_FREE >= free + self._queue.held:
             self._consumer.resume(*self._consumer.paused())
             self._paused = False
         self._metrics.paused.set(self._paused)
@@ -139,8 +139,8 @@ class RequestSource:
         """Finish what is under way, if it does not take long, then let go."""
         revoked = list(revoked)
         if revoked:
-            await self._before_loss()
-            self._queue.lose(revoked)
+            await self._before_revoke()
+            self._queue.drop_partitions(revoked)
             self._metrics.requests_held.set(self._queue.held)
 
     def partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -149,7 +149,7 @@ class RequestSource:
             self._consumer.pause(*assigned)
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Tells the source what a rebalance takes and gives."""
 
     def __init__(self, source: RequestSource) -> None:

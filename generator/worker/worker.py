@@ -22,10 +22,10 @@ from bannerstream.generator.errors import ModelLost
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.patience import Stopped, patiently
 from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
-from bannerstream.generator.worker.announcer import announce, bury
-from bannerstream.generator.worker.records import Record, dead_letters
-from bannerstream.generator.worker.request_queue import RequestQueue, Wanted
-from bannerstream.generator.worker.request_source import Refused, RequestSource
+from bannerstream.generator.worker.announcer import announce, publish_dead_letters
+from bannerstream.generator.worker.records import RequestRecord, dead_letters
+from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
+from bannerstream.generator.worker.request_source import RejectedRecord, RequestSource
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ _DRAIN = 0.5
 """Fraction of the session timeout in which batches may finish before partitions are given up. All of it is what the
 group waits for a member; half leaves time to join again."""
 
-Outcome = MadeBanner | UnmakeableBanner
+BannerOutcome = MadeBanner | UnmakeableBanner
 
 
 class GeneratorWorker:
@@ -53,11 +53,11 @@ class GeneratorWorker:
         self._pipeline = pipeline
         self._metrics = metrics
         self._now = now
-        lanes = settings.generator.batches_in_flight + (pipeline.sketcher is not None)
-        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="pipeline")
-        self._queue = RequestQueue(settings.generator.queue_size, previews=pipeline.sketcher is not None)
-        self._refused: list[Refused] = []
-        self._ending = asyncio.Event()
+        loops = settings.generator.batches_in_flight + (pipeline.preview_composer is not None)
+        self._threads = ThreadPoolExecutor(loops, thread_name_prefix="pipeline")
+        self._queue = RequestQueue(settings.generator.queue_size, previews=pipeline.preview_composer is not None)
+        self._rejected: list[RejectedRecord] = []
+        self._stopping = asyncio.Event()
         self._changed = asyncio.Condition()
         self._draining = False
         self._in_flight = 0
@@ -71,18 +71,18 @@ class GeneratorWorker:
             ModelLost: a model hangs or fails for good; what was in flight is made by the studio and committed.
         """
         loop = asyncio.get_running_loop()
-        self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._ending.set))
-        watch = asyncio.create_task(self._watch(stop))
+        self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
+        watch = asyncio.create_task(self._wake_on_stop(stop))
         try:
             with suppress(Stopped):
-                publisher = await patiently("connect", self._connected, self._ending)
+                publisher = await patiently("connect", self._connected, self._stopping)
                 source = self._source()
                 try:
-                    await patiently("join", source.start, self._ending)
-                    self._metrics.taking.set(1)
+                    await patiently("join", source.start, self._stopping)
+                    self._metrics.accepting.set(1)
                     await self._serve(source, publisher)
                 finally:
-                    self._metrics.taking.set(0)
+                    self._metrics.accepting.set(0)
                     await source.stop()
                     await publisher.__aexit__(None, None, None)
                     self._threads.shutdown(wait=False)
@@ -92,15 +92,15 @@ class GeneratorWorker:
             raise ModelLost(f"{self._pipeline.health.reason}; the process ends, for its supervisor to start another")
         log.info("stopped")
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _wake_on_stop(self, stop: asyncio.Event) -> None:
         """Wake every task when the worker is to end."""
         stopped = asyncio.create_task(stop.wait())
-        stopped.add_done_callback(lambda _: self._ending.set())
+        stopped.add_done_callback(lambda _: self._stopping.set())
         try:
-            await self._ending.wait()
+            await self._stopping.wait()
         finally:
             stopped.cancel()
-        await self._tell()
+        await self._notify()
 
     async def _connected(self) -> Publisher:
         return await Publisher(self._kafka, client_id="bannerstream-generator").__aenter__()
@@ -111,15 +111,15 @@ class GeneratorWorker:
             group_id=self._settings.group_id,
             queue=self._queue,
             metrics=self._metrics,
-            before_loss=self._drain,
+            before_revoke=self._drain,
         )
 
     async def _serve(self, source: RequestSource, publisher: Publisher) -> None:
-        lanes = [self._make_banners(source, publisher) for _ in range(self._settings.batches_in_flight)]
-        if self._pipeline.sketcher is not None:
-            lanes.append(self._preview_banners(source, publisher))
+        loops = [self._make_banners(source, publisher) for _ in range(self._settings.batches_in_flight)]
+        if self._pipeline.preview_composer is not None:
+            loops.append(self._preview_banners(source, publisher))
         async with asyncio.TaskGroup() as tasks:
-            making = [tasks.create_task(lane) for lane in lanes]
+            making = [tasks.create_task(loop) for loop in loops]
             taking = tasks.create_task(self._take_requests(source))
             await asyncio.wait(making)
             taking.cancel()
@@ -128,41 +128,43 @@ class GeneratorWorker:
         """Fill the queue. Goes on while batches finish, so that the group does not take this worker for dead."""
         while True:
             try:
-                self._refused += await patiently("fetch", source.poll, self._ending)
+                self._rejected += await patiently("fetch", source.poll, self._stopping)
             except Stopped:
                 await asyncio.sleep(0.5)
                 continue
-            await self._tell()
+            await self._notify()
 
     async def _make_banners(self, source: RequestSource, publisher: Publisher) -> None:
         """See batches through to their commits, one after the other."""
-        while await self._until(lambda: bool(self._queue.waiting or self._refused)):
+        while await self._wait_until(lambda: bool(self._queue.waiting or self._rejected)):
             wanted = self._queue.take(self._settings.batch_size)
-            refused, self._refused = self._refused, []
+            rejected, self._rejected = self._rejected, []
             self._in_flight += 1
             try:
-                await self._see_through(wanted, refused, publisher)
+                await self._process_batch(wanted, rejected, publisher)
                 await source.commit()
             except Stopped:
                 return
             finally:
                 self._in_flight -= 1
-                await self._tell()
+                await self._notify()
 
-    async def _see_through(self, wanted: list[Wanted], refused: list[Refused], publisher: Publisher) -> None:
+    async def _process_batch(
+        self, wanted: list[PendingBanner], rejected: list[RejectedRecord], publisher: Publisher
+    ) -> None:
         if wanted:
             self._metrics.batch_size.observe(len(wanted))
         requests = [each.request for each in wanted]
-        outcomes = await patiently("make", lambda: self._make(requests), self._ending)
-        answered = [(self._queue.close(each), outcome) for each, outcome in zip(wanted, outcomes, strict=True)]
-        await patiently("publish", lambda: self._answer(answered, refused, publisher), self._ending)
+        outcomes = await patiently("make", lambda: self._make(requests), self._stopping)
+        answered = [(self._queue.detach(each), outcome) for each, outcome in zip(wanted, outcomes, strict=True)]
+        await patiently("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
         for records, outcome in answered:
             self._queue.finish(records)
             if records and isinstance(outcome, MadeBanner):
                 self._metrics.made(outcome)
-        self._queue.finish(record for record, _ in refused)
+        self._queue.finish(record for record, _ in rejected)
 
-    async def _make(self, requests: list[BannerRequest]) -> list[Outcome]:
+    async def _make(self, requests: list[BannerRequest]) -> list[BannerOutcome]:
         if not requests:
             return []
         try:
@@ -172,7 +174,7 @@ class GeneratorWorker:
         except Exception as error:
             # Something that the pipeline did not expect of one of them: find which, the others shall not wait.
             log.exception("batch_failed", requests=len(requests), error=repr(error))
-        outcomes: list[Outcome] = []
+        outcomes: list[BannerOutcome] = []
         for request in requests:
             try:
                 outcomes += await self._on_thread(self._pipeline.make, [request])
@@ -182,8 +184,11 @@ class GeneratorWorker:
                 outcomes.append(UnmakeableBanner(request, error))
         return outcomes
 
-    async def _answer(
-        self, answered: list[tuple[list[Record], Outcome]], refused: list[Refused], publisher: Publisher
+    async def _publish_results(
+        self,
+        answered: list[tuple[list[RequestRecord], BannerOutcome]],
+        rejected: list[RejectedRecord],
+        publisher: Publisher,
     ) -> None:
         """Publish a ready event per banner and a dead letter per record that leads to none; wait for all of them.
 
@@ -191,7 +196,7 @@ class GeneratorWorker:
         """
         now = self._now()
         made = [outcome for records, outcome in answered if records and isinstance(outcome, MadeBanner)]
-        failed = [(record, error.code, str(error)) for record, error in refused if self._queue.holds(record)]
+        failed = [(record, error.code, str(error)) for record, error in rejected if self._queue.holds(record)]
         failed += [
             (record, outcome.code, f"{type(outcome.error).__name__}: {outcome.error}")
             for records, outcome in answered
@@ -199,38 +204,38 @@ class GeneratorWorker:
             if isinstance(outcome, UnmakeableBanner)
         ]
         await announce(made, publisher, self._topics, now)
-        await bury(dead_letters(failed, now), publisher, self._topics)
+        await publish_dead_letters(dead_letters(failed, now), publisher, self._topics)
         acknowledged_at = self._now()
         for banner in made:
             self._metrics.ready(banner, acknowledged_at)
         if failed:
             log.warning("dead_letters", count=len(failed), codes=sorted({code for _, code, _ in failed}))
-        log.info("batch_ready", banners=len(made), reused=sum(each.reused for each in made), refused=len(failed))
+        log.info("batch_ready", banners=len(made), reused=sum(each.reused for each in made), rejected=len(failed))
 
     async def _preview_banners(self, source: RequestSource, publisher: Publisher) -> None:
         """Announce what can be shown at once; what is final already need not be made."""
-        while await self._until(lambda: self._queue.unseen > 0):
-            wanted = self._queue.take_unseen(self._settings.batch_size)
+        while await self._wait_until(lambda: self._queue.waiting_for_preview > 0):
+            wanted = self._queue.take_for_preview(self._settings.batch_size)
             self._in_flight += 1
             try:
-                await self._show(wanted, publisher)
+                await self._publish_previews(wanted, publisher)
                 await source.commit()
             except Stopped:
                 return
             finally:
                 self._in_flight -= 1
-                await self._tell()
+                await self._notify()
 
-    async def _show(self, wanted: list[Wanted], publisher: Publisher) -> None:
+    async def _publish_previews(self, wanted: list[PendingBanner], publisher: Publisher) -> None:
         requests = [each.request for each in wanted]
-        outcomes = await patiently("preview", lambda: self._preview(requests), self._ending)
+        outcomes = await patiently("preview", lambda: self._preview(requests), self._stopping)
         shown = [
             (each, outcome)
             for each, outcome in zip(wanted, outcomes, strict=True)
             if isinstance(outcome, MadeBanner) and self._queue.records(each)
         ]
         banners = [outcome for _, outcome in shown]
-        await patiently("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._ending)
+        await patiently("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
         acknowledged_at = self._now()
         final = {id(each) for each, outcome in shown if not outcome.manifest.provisional}
         for banner in banners:
@@ -238,12 +243,12 @@ class GeneratorWorker:
             self._metrics.made(banner)
         for each in wanted:
             if id(each) in final:
-                self._queue.finish(self._queue.close(each))
+                self._queue.finish(self._queue.detach(each))
             else:
-                self._queue.seen(each)
+                self._queue.preview_done(each)
         log.info("previews_ready", banners=len(banners), final=len(final))
 
-    async def _preview(self, requests: list[BannerRequest]) -> list[Outcome]:
+    async def _preview(self, requests: list[BannerRequest]) -> list[BannerOutcome]:
         try:
             return await self._on_thread(self._pipeline.preview, requests)
         except (ServiceUnavailable, ConfigurationError):
@@ -253,8 +258,8 @@ class GeneratorWorker:
             return [UnmakeableBanner(request, error) for request in requests]
 
     async def _on_thread(
-        self, work: Callable[[list[BannerRequest]], list[Outcome]], requests: list[BannerRequest]
-    ) -> list[Outcome]:
+        self, work: Callable[[list[BannerRequest]], list[BannerOutcome]], requests: list[BannerRequest]
+    ) -> list[BannerOutcome]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, requests)
 
     async def _drain(self) -> None:
@@ -267,14 +272,14 @@ class GeneratorWorker:
                         await self._changed.wait_for(lambda: self._in_flight == 0)
         finally:
             self._draining = False
-            await self._tell()
+            await self._notify()
 
-    async def _until(self, condition: Callable[[], bool]) -> bool:
+    async def _wait_until(self, condition: Callable[[], bool]) -> bool:
         """Wait for a condition; return False when the worker ends."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._ending.is_set() or (not self._draining and condition()))
-        return not self._ending.is_set()
+            await self._changed.wait_for(lambda: self._stopping.is_set() or (not self._draining and condition()))
+        return not self._stopping.is_set()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()

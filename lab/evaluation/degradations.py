@@ -10,7 +10,7 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.layout.products import place_product
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, LightSide, ProductImage, SceneWish, Shadow
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, LightSide, ProductImage, SceneRequest, Shadow
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
 
@@ -42,7 +42,7 @@ def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], co
         setting, cohort = settings[number % len(settings)], cohorts[number % len(cohorts)]
         image = products[number % len(products)]
         described = Description(subject="product", attributes=(), setting=setting, describer="measured")
-        (painting,) = StudioPainter().paint([SceneWish(described, cohort, composition, number, image)])
+        (painting,) = StudioPainter().paint([SceneRequest(described, cohort, composition, number, image)])
         whole = painting.pixels.copy()
         light = painting.light_side
         box = place_product(whole, image, STAND, GROUND_Y, light_side=light, shadow=painting.shadow)

@@ -11,7 +11,7 @@ from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.assembly import load_models
-from bannerstream.generator.pipeline.paint_once import PaintedOnce, paint_once
+from bannerstream.generator.paint_once import PaintedOnce, paint_once
 from bannerstream.settings import GeneratorSettings
 
 SWEPT = (0.0, 0.25, 0.5, 0.75, 1.0)

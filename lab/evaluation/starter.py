@@ -17,7 +17,7 @@ from bannerstream.contracts.sizes import BILLBOARD, BannerSize
 from bannerstream.contracts.variants import Creative
 from bannerstream.generator.diffusion import DiffusersPainter
 from bannerstream.generator.errors import PaintingFailed
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneRequest
 from bannerstream.generator.starter import GUIDANCE, MODEL, STEPS
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabels
@@ -63,8 +63,8 @@ def some_scenes(every: int) -> list[SceneLabels]:
     return scenes[::every]
 
 
-def wish_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneWish:
-    """Return the wish of a scene without a product, in a banner's composition."""
+def scene_request_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneRequest:
+    """Return the request of a scene without a product, in a banner's composition."""
     cohort = Cohort(
         cohort_id="sample", name="Sample", mood=("calm",), palette=PALETTES[labels.palette], light=labels.light
     )
@@ -73,7 +73,7 @@ def wish_for(labels: SceneLabels, size: BannerSize, seed: int) -> SceneWish:
     text = Box(0.06 * size.width, 0.2 * size.height, 0.4 * size.width, 0.6 * size.height)
     product = Box(0.6 * size.width, 0.2 * size.height, 0.3 * size.width, 0.64 * size.height)
     place = Composition("evaluation", size, text, product, 0.84 * size.height, right_to_left=False, creative=Creative())
-    return SceneWish(words, cohort, place, seed, None)
+    return SceneRequest(words, cohort, place, seed, None)
 
 
 def evaluate_starter(
@@ -88,11 +88,11 @@ def evaluate_starter(
     """
     painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
     labels = some_scenes(asked.every) * asked.seeds
-    wishes = [wish_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
+    requests = [scene_request_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
     told: list[tuple[str, str, str]] = []
-    for at in range(0, len(wishes), _TOGETHER):
-        told += judge.labels(_painted(painter, wishes[at : at + _TOGETHER]))
-        on_progress(f"{len(told)} of {len(wishes)} scenes")
+    for at in range(0, len(requests), _TOGETHER):
+        told += judge.labels(_painted(painter, requests[at : at + _TOGETHER]))
+        on_progress(f"{len(told)} of {len(requests)} scenes")
     rows = [
         {"scenes": "painted", **_row(told, labels), "seconds_alone": _seconds_alone(painter, asked.size)},
         {"scenes": "drawn", **_drawn_row(judge, asked), "seconds_alone": None},
@@ -110,8 +110,8 @@ def evaluate_starter(
     return Report("starter", rows, notes)
 
 
-def _painted(painter: DiffusersPainter, wishes: Sequence[SceneWish]) -> list[Image]:
-    return [_pixels(each) for each in painter.paint(wishes)]
+def _painted(painter: DiffusersPainter, requests: Sequence[SceneRequest]) -> list[Image]:
+    return [_pixels(each) for each in painter.paint(requests)]
 
 
 def _pixels(outcome: Painting | PaintingFailed) -> Image:
@@ -125,7 +125,7 @@ def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:
     took = []
     for seed, scene in enumerate(islice(every_scene(), _TIMED)):
         started = time.perf_counter()
-        painter.paint([wish_for(scene, size, seed)])
+        painter.paint([scene_request_for(scene, size, seed)])
         took.append(time.perf_counter() - started)
     return sorted(took)[_TIMED // 2]
 

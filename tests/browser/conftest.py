@@ -99,10 +99,10 @@ def visit(chromium: Browser, serving: Serving, request: pytest.FixtureRequest) -
 
     yield make
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    for number, each in enumerate(page for visit in visits for page in visit.context.pages):
-        each.screenshot(path=ARTEFACTS / f"{request.node.name.replace('/', '-')}-{number}.png")
-    for each in visits:
-        each.context.close()
+    for number, page in enumerate(page for visit in visits for page in visit.context.pages):
+        page.screenshot(path=ARTEFACTS / f"{request.node.name.replace('/', '-')}-{number}.png")
+    for visit in visits:
+        visit.context.close()
 
 
 def until(page: Page, condition: str, argument: object = None) -> None:

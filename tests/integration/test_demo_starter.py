@@ -10,7 +10,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.demo.example_shop import SESSION
-from bannerstream.demo.session import DemoOptions, Progress, run_demo
+from bannerstream.demo.runner import DemoOptions, Progress, run_demo
 from bannerstream.devservers.stack import why_unavailable
 from bannerstream.generator.describers.smollm2 import packaged_smollm2
 from tests.main_job import GOODS, write_catalogue

@@ -93,9 +93,9 @@ async def test_forged_tokens_are_refused_everywhere_and_say_nothing(node: EdgePr
             await node.client.post("/v1/events", json=event, headers=headers),
         ]
         assert {each.status_code for each in answers} == {401}, what
-        for each in answers:
-            assert each.json().keys() == {"error", "message"}
-            assert "a" * 64 not in each.text
+        for answer in answers:
+            assert answer.json().keys() == {"error", "message"}
+            assert "a" * 64 not in answer.text
     assert await node.metric("bannerstream_edge_refused_total", reason="token") == 5 * len(tokens)
 
 
@@ -223,14 +223,14 @@ async def test_slow_clients_take_nothing_from_the_others(node: EdgeProcess, stre
             got = [await asyncio.to_thread(read_all, each) for each in slow[what]]
             assert {each[9:12] for each in got} == {answer}, what
 
-        async def let_go() -> bool:  # of one visitor's streams as many stay as a visitor may have
+        async def streams_closed() -> bool:  # of one visitor's streams as many stay as a visitor may have
             return await node.metric("bannerstream_edge_streams") == node.settings.edge.max_streams_per_visitor
 
-        await node.until(let_go)
+        await node.until(streams_closed)
     finally:
         for connections in slow.values():
-            for each in connections:
-                each.close()
+            for connection in connections:
+                connection.close()
 
     async def gone() -> bool:
         return await node.metric("bannerstream_edge_streams") == 0
@@ -264,8 +264,8 @@ async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
             async with live(node, "ada") as events:
                 assert (await events.next())[2]["epoch"] == 10, "there is room again"
         finally:
-            for each in unread:
-                each.close()
+            for connection in unread:
+                connection.close()
 
 
 async def test_whoever_never_reads_a_picture_is_let_go(
@@ -287,14 +287,14 @@ async def test_whoever_never_reads_a_picture_is_let_go(
 
             await node.until(answered)
 
-            async def let_go() -> bool:
+            async def streams_closed() -> bool:
                 assert await node.epoch("ada") == 10, "others are answered all the while"
                 return descriptors(node) <= before
 
-            await node.until(let_go)
+            await node.until(streams_closed)
         finally:
-            for each in unread:
-                each.close()
+            for connection in unread:
+                connection.close()
 
 
 def ask_and_read_nothing(node: EdgeProcess, paths: list[str]) -> list[socket.socket]:

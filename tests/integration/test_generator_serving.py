@@ -25,7 +25,7 @@ from bannerstream.generator.errors import ModelLost, OutOfMemory, PaintingFailed
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakePainter
 from bannerstream.generator.pipeline.pipeline import Pipeline
-from bannerstream.generator.pipeline.ports import SceneWish
+from bannerstream.generator.pipeline.ports import SceneRequest
 from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.worker.worker import GeneratorWorker
@@ -59,14 +59,16 @@ class Shop:
         )
         self.fakes.painter = PaintServer(  # type: ignore[assignment]  # stands where the fake stands
             supervised,
-            together=generator.images_together,
+            max_batch_size=generator.images_together,
             wait_s=generator.batch_wait_s,
             callers=generator.batches_in_flight,
             metrics=self.metrics,
         )
-        sketcher = self.fakes.sketcher() if generator.progressive else None
+        preview_composer = self.fakes.preview_composer() if generator.progressive else None
         composer, executor = self.fakes.composer(), self.fakes.executor
-        return Pipeline(composer, self.fakes.store, executor, now=lambda: 1, sketcher=sketcher, health=health)
+        return Pipeline(
+            composer, self.fakes.store, executor, now=lambda: 1, preview_composer=preview_composer, health=health
+        )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator["Work"]:
@@ -161,11 +163,11 @@ def requests_of(name: str, count: int = 12) -> list[BannerRequest]:
     return [request_for(f"{name}-{number}") for number in range(count)]
 
 
-def raises(_: Sequence[SceneWish]) -> None:
+def raises(_: Sequence[SceneRequest]) -> None:
     raise PaintingFailed("no picture of that")
 
 
-def no_memory(_: Sequence[SceneWish]) -> None:
+def no_memory(_: Sequence[SceneRequest]) -> None:
     raise OutOfMemory("out of memory for a picture")
 
 
@@ -175,7 +177,7 @@ def no_memory(_: Sequence[SceneWish]) -> None:
     ids=["raises", "out-of-memory"],
 )
 async def test_while_the_model_fails_the_studio_paints_and_says_why(
-    shop: MakeShop, fault: Callable[[Sequence[SceneWish]], None], reason: str
+    shop: MakeShop, fault: Callable[[Sequence[SceneRequest]], None], reason: str
 ) -> None:
     here = await shop()
     here.model.fault = fault
@@ -183,7 +185,7 @@ async def test_while_the_model_fails_the_studio_paints_and_says_why(
     async with here.working():
         await ask(here.settings, during)
         await here.answered(during)
-        assert (here.painters(during), here.reasons(during)) == ({"understudy"}, {reason})
+        assert (here.painters(during), here.reasons(during)) == ({"fallback"}, {reason})
         here.model.fault = lambda _: None
         await ask(here.settings, after)
         await here.answered(after)
@@ -199,15 +201,15 @@ async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
     async with here.working():
         await ask(here.settings, requests)
         await here.answered(requests)
-    assert here.painters(requests) == {"understudy"}
+    assert here.painters(requests) == {"fallback"}
     assert here.reasons(requests) == {"the painter returned a black picture"}
     here.assert_each_was_made(requests)
 
 
 async def test_with_little_memory_the_model_paints_in_smaller_batches(shop: MakeShop) -> None:
-    def scarce(wishes: Sequence[SceneWish]) -> None:
-        if len(wishes) > 2:
-            raise OutOfMemory(f"out of memory for {len(wishes)} pictures")
+    def scarce(scenes: Sequence[SceneRequest]) -> None:
+        if len(scenes) > 2:
+            raise OutOfMemory(f"out of memory for {len(scenes)} pictures")
 
     here = await shop(batch_size=8)
     here.model.fault = scarce
@@ -305,7 +307,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
         await ask(here.settings, requests)
         await here.answered(requests)
     painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
-    assert painted == {"fake": 4, "understudy": 8}
+    assert painted == {"fake": 4, "fallback": 8}
     assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
 
 
@@ -318,7 +320,7 @@ async def test_previews_are_announced_while_the_model_is_busy_and_banners_take_t
     async with here.working():
         await ask(here.settings, requests)
         await here.answered(requests, revision=1)
-        assert here.painters(requests) == {"understudy"}
+        assert here.painters(requests) == {"fallback"}
         assert await here.committed() == 0  # a preview is not the end of a request
         held.go.set()
         await here.answered(requests, revision=2)

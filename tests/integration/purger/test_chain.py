@@ -99,8 +99,8 @@ async def chain(
         async with Publisher(settings.kafka) as publisher, aiohttp.ClientSession() as http:
             yield Chain(settings, publisher, cache, http)
     finally:
-        for each in processes:
-            await asyncio.to_thread(each.stop)
+        for process in processes:
+            await asyncio.to_thread(process.stop)
         cache.stop()
 
 

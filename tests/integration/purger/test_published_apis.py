@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bannerstream.purger.errors import Stopped
-from bannerstream.purger.factory import purger_of
+from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
 from bannerstream.purger.sender import Sender
@@ -65,7 +65,7 @@ each_api = pytest.mark.parametrize("kind", list(APIS))
 @each_api
 async def test_everything_stale_is_dropped_in_batches_that_the_api_takes(kind: str) -> None:
     async with served(APIS[kind]()) as api:
-        assert await send(purger_of(settings_for(kind, api)), STALE) == []
+        assert await send(create_purger(settings_for(kind, api)), STALE) == []
     assert api.problems == []
     assert sorted(map(len, api.batches), reverse=True) == BATCHES[kind]
     mark = "#" if kind == "cloudfront" else ""
@@ -77,7 +77,7 @@ async def test_everything_stale_is_dropped_in_batches_that_the_api_takes(kind: s
 async def test_who_is_told_to_come_back_comes_back(kind: str, status: int) -> None:
     async with served(APIS[kind]()) as api:
         api.script = [(status, {"Retry-After": "0"}, "later")] * 2
-        assert await send(purger_of(settings_for(kind, api)), Stale(users={"a" * 32: HERE})) == []
+        assert await send(create_purger(settings_for(kind, api)), Stale(users={"a" * 32: HERE})) == []
     assert (api.problems, api.scripted, len(api.dropped)) == ([], 2, 1)
 
 
@@ -85,7 +85,7 @@ async def test_who_is_told_to_come_back_comes_back(kind: str, status: int) -> No
 async def test_what_is_refused_for_good_is_said_with_the_apis_own_words(kind: str) -> None:
     async with served(APIS[kind]()) as api:
         api.script = [(422, {}, "no such thing")]
-        (reason,) = await send(purger_of(settings_for(kind, api)), Stale(users={"a" * 32: HERE}))
+        (reason,) = await send(create_purger(settings_for(kind, api)), Stale(users={"a" * 32: HERE}))
     assert "no such thing" in reason
     assert f"user-{'a' * 32}" in reason
     assert "token" not in reason.lower(), "no secret"
@@ -96,7 +96,7 @@ async def test_a_wrong_key_waits_for_the_operator_and_for_a_stop(kind: str) -> N
     stop = asyncio.Event()
     async with served(APIS[kind]()) as api:
         api.script, api.stuck = [(403, {}, "who are you")], True
-        purging = asyncio.create_task(send(purger_of(settings_for(kind, api)), Stale(users={"a" * 32: HERE}), stop))
+        purging = asyncio.create_task(send(create_purger(settings_for(kind, api)), Stale(users={"a" * 32: HERE}), stop))
         await until(lambda: api.scripted)
         assert not purging.done()
         stop.set()
@@ -108,7 +108,7 @@ async def test_a_wrong_key_waits_for_the_operator_and_for_a_stop(kind: str) -> N
 async def test_cloudflare_means_no_when_it_says_so_with_status_200() -> None:
     async with served(cloudflare()) as api:
         api.script = [(200, {}, '{"success": false, "errors": [{"code": 1094, "message": "cannot purge"}]}')]
-        (reason,) = await send(purger_of(settings_for("cloudflare", api)), Stale(users={"a" * 32: HERE}))
+        (reason,) = await send(create_purger(settings_for("cloudflare", api)), Stale(users={"a" * 32: HERE}))
     assert "cannot purge" in reason
 
 
@@ -116,21 +116,21 @@ async def test_cloudfront_waits_while_too_many_invalidations_are_in_progress() -
     busy = "<ErrorResponse><Error><Code>TooManyInvalidationsInProgress</Code></Error></ErrorResponse>"
     async with served(cloudfront()) as api:
         api.script = [(400, {}, busy)]
-        assert await send(purger_of(settings_for("cloudfront", api)), Stale(users={"a" * 32: HERE})) == []
+        assert await send(create_purger(settings_for("cloudfront", api)), Stale(users={"a" * 32: HERE})) == []
     assert (api.problems, api.scripted, api.dropped) == ([], 1, [f"#user-{'a' * 32}"])
 
 
 async def test_cloudfront_by_path_names_the_pointer_and_its_images() -> None:
     async with served(cloudfront()) as api:
         settings = settings_for("cloudfront", api, cloudfront_items="paths", image_sizes=("970x250",))
-        assert await send(purger_of(settings), Stale(users={"a" * 32: HERE})) == []
+        assert await send(create_purger(settings), Stale(users={"a" * 32: HERE})) == []
     assert api.problems == []
     assert api.dropped == [f"/v1/pointers/{'a' * 32}", f"/v1/pointers/{'a' * 32}/970x250"]
 
 
 async def test_cloudfront_drops_all_pointers_at_once_when_the_budget_is_used_up() -> None:
     async with served(cloudfront()) as api:
-        purger = purger_of(settings_for("cloudfront", api, cloudfront_paths_per_hour=605))
+        purger = create_purger(settings_for("cloudfront", api, cloudfront_paths_per_hour=605))
         assert await send(purger, STALE) == []
         assert await send(purger, STALE) == []
     assert api.problems == []
@@ -140,7 +140,7 @@ async def test_cloudfront_drops_all_pointers_at_once_when_the_budget_is_used_up(
 
 async def test_an_api_that_does_not_answer_is_asked_again() -> None:
     async with served(fastly()) as api:
-        purger = purger_of(settings_for("fastly", api))
+        purger = create_purger(settings_for("fastly", api))
     registry, stop = CollectorRegistry(), asyncio.Event()
     async with Sender(purger, PurgerMetrics(registry), stop, timeout_s=10) as sender:
         purging = asyncio.create_task(sender.send_all(purger.calls(STALE, time.time())))

@@ -15,7 +15,7 @@ from bannerstream.broker.connection import client_options
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.codecs import encode
-from bannerstream.purger.factory import purger_of
+from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.worker import PurgeWorker
 from bannerstream.settings import CdnSettings, Settings
@@ -72,7 +72,7 @@ class Shop:
     async def purger(self) -> AsyncIterator["Running"]:
         """Run a purger until the end of the block."""
         registry, stop = CollectorRegistry(), asyncio.Event()
-        worker = PurgeWorker(self.settings, purger_of(self.settings.cdn), PurgerMetrics(registry))
+        worker = PurgeWorker(self.settings, create_purger(self.settings.cdn), PurgerMetrics(registry))
         task = asyncio.create_task(worker.run(stop))
         try:
             yield Running(registry, task)

@@ -18,7 +18,7 @@ from bannerstream.generator.errors import PaintingFailed
 class Broken:
     def __init__(self, settings):
         pass
-    def paint(self, wishes):
+    def paint(self, scenes):
         raise PaintingFailed("out of paint")
 """
 

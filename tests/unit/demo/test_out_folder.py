@@ -6,7 +6,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.demo.example_shop import CATALOGUE, SESSION
-from bannerstream.demo.session import DemoOptions, run_demo
+from bannerstream.demo.runner import DemoOptions, run_demo
 from bannerstream.devservers.stack import Stack
 
 

@@ -68,8 +68,8 @@ def test_every_picture_it_shows_lies_beside_it(page: Path) -> None:
     shown = set(re.findall(r'(?:src|href)="([^"#]+)"', page.read_text()))
     assert {Path(each).suffix for each in shown} == {".webp"}
     assert len(shown) == 2
-    for each in shown:
-        assert (page.parent / each).read_bytes().startswith(b"blobs/")
+    for path in shown:
+        assert (page.parent / path).read_bytes().startswith(b"blobs/")
 
 
 def test_a_product_title_is_text_and_never_markup(page: Path) -> None:

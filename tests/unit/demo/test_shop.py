@@ -39,8 +39,8 @@ def test_the_brand_is_not_said_twice() -> None:
 
 
 def test_pictures_are_made_for_the_web() -> None:
-    for each in GOODS:
-        assert each.picture is not None
+    for good in GOODS:
+        assert good.picture is not None
     kettle = GOODS.get("kettle-gooseneck")
     assert kettle is not None
     assert kettle.picture is not None

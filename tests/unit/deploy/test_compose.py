@@ -71,9 +71,9 @@ def test_ports_are_on_loopback_only(name: str) -> None:
 def test_every_variable_is_a_setting(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
         mentioned = [variable, *re.findall(r"\$\{(\w+)", str(value))]
-        for each in mentioned:
-            if each.startswith("BANNERSTREAM_"):
-                assert is_setting(each), each
+        for mention in mentioned:
+            if mention.startswith("BANNERSTREAM_"):
+                assert is_setting(mention), mention
 
 
 def is_setting(variable: str) -> bool:
@@ -118,7 +118,7 @@ def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> S
 def test_each_service_runs_the_command_of_its_name() -> None:
     assert {name: SERVICES[name]["command"] for name in RUNNING} == {name: ["run", name] for name in RUNNING}
     assert {*RUNNING} == {
-        each.callback.__name__ for each in bannerstream.cli.run.app.registered_commands if each.callback
+        command.callback.__name__ for command in bannerstream.cli.run.app.registered_commands if command.callback
     }
 
 

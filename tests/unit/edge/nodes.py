@@ -14,7 +14,7 @@ from bannerstream.contracts.keys import blob_object_key
 from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
 from bannerstream.edge.app import create_app
 from bannerstream.edge.fakes import MemorySink
-from bannerstream.edge.state import Edge
+from bannerstream.edge.node import EdgeNode
 from bannerstream.settings import Settings
 from bannerstream.storage.fakes import MemoryBannerStore
 
@@ -93,7 +93,7 @@ class Fetched:
 class Node:
     """A node, who asks it, and what it wrote."""
 
-    edge: Edge
+    edge: EdgeNode
     sink: MemorySink
     store: MemoryBannerStore
     client: httpx.AsyncClient = field(init=False)
@@ -109,20 +109,20 @@ class Node:
     def assign(self, epoch: int, key: str, user: str = "ada", cohort: str = "cooks") -> None:
         """Have the view see an assignment."""
         if self.edge.visitors.assign(self.key(user), assignment(self.key(user), epoch, key, cohort)):
-            self.edge.hub.tell(self.key(user))
+            self.edge.hub.notify(self.key(user))
 
     def announce(self, key: str, **changes: Any) -> None:
         """Have the view see a ready event."""
         number, _ = self.edge.banners.announce(ready(key, **changes))
-        self.edge.showcase.changed(number)
+        self.edge.resolver.changed(number)
         for user_key in self.edge.visitors.settle(number):
-            self.edge.hub.tell(user_key)
+            self.edge.hub.notify(user_key)
 
     async def read(self, topic: str, *records: tuple[bytes, bytes | None]) -> None:
         """Have the view apply records, (key, value), as it has fetched them of a topic: `assignments` or `ready`."""
         name = getattr(self.edge.settings.kafka.topic_table(), topic).name
         fetched = [Fetched(offset, key, value) for offset, (key, value) in enumerate(records)]
-        await self.edge.view._apply(TopicPartition(name, 0), fetched)
+        await self.edge.follower._apply(TopicPartition(name, 0), fetched)
 
     def metric(self, name: str, **labels: str) -> float:
         """Return a metric's value."""
@@ -133,7 +133,7 @@ class Node:
 async def running_node(**settings: Any) -> AsyncIterator[Node]:
     """Yield a node with these settings of `edge`, which writes to memory."""
     sink, store = MemorySink(), MemoryBannerStore()
-    edge = Edge(Settings(edge=settings), store, CollectorRegistry(), lambda: sink)
+    edge = EdgeNode(Settings(edge=settings), store, CollectorRegistry(), lambda: sink)
     node = Node(edge, sink, store)
     writing = asyncio.create_task(edge.outbox.run())
     transport = httpx.ASGITransport(create_app(edge))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bannerstream.edge.state import Edge
+from bannerstream.edge.node import EdgeNode
 from tests.unit.edge.nodes import Node, running_node
 
 
@@ -119,12 +119,12 @@ async def test_an_address_of_very_many_fields_is_refused(node: Node, path: str) 
 
 
 async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
-    from bannerstream.edge.resolver import Card
+    from bannerstream.edge.resolver import ProductCard
 
     node.announce("a")
     node.assign(1, "a")
-    node.edge._catalogue = {"product-a": Card("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
-    node.edge.showcase.changed_all()
+    node.edge._catalogue = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
+    node.edge.resolver.changed_all()
     told = await banner(node)
     assert (told["link"], told["alt"]) == ("https://shop.example/p/mug?a=1&b=2", "Headline a – Stoneware mug")
 
@@ -187,20 +187,20 @@ async def test_two_nodes_share_the_visitors() -> None:
     async with running_node(shard="0/2") as first, running_node(shard="1/2") as second:
         nodes = (first, second)
         for user in ("ada", "bob", "eve", "joe", "kim", "lou"):
-            where = first.edge.shard.where(first.key(user))
+            where = first.edge.shard.shard_of(first.key(user))
             answers = [await each.client.get("/v1/banner", headers=each.headers(user)) for each in nodes]
             assert [each.status_code for each in answers] == ([200, 421] if where == 0 else [421, 200])
             refused = answers[1 - where]
             assert refused.headers["bannerstream-shard"] == str(where)
             pointers = [await each.client.get(f"/v1/pointers/{first.key(user)}") for each in nodes]
             assert [each.status_code for each in pointers] == [each.status_code for each in answers]
-        assert {first.edge.shard.where(first.key(f"u-{number}")) for number in range(20)} == {0, 1}
+        assert {first.edge.shard.shard_of(first.key(f"u-{number}")) for number in range(20)} == {0, 1}
 
 
 async def test_it_is_ready_once_the_view_has_caught_up(node: Node) -> None:
     assert (await node.client.get("/healthz")).status_code == 200
     assert (await node.client.get("/readyz")).status_code == 503
-    node.edge.view.caught_up.set()
+    node.edge.follower.caught_up.set()
     assert (await node.client.get("/readyz")).status_code == 200
     node.edge.broken = True
     answer = await node.client.get("/readyz")
@@ -216,7 +216,7 @@ async def test_metrics_name_no_visitor(node: Node) -> None:
     page = (await node.client.get("/metrics")).text
     assert 'bannerstream_edge_requests_total{route="/v1/pointers/{user_key}",status="200"} 1.0' in page
     assert node.key() not in page
-    assert isinstance(node.edge, Edge)
+    assert isinstance(node.edge, EdgeNode)
 
 
 async def test_the_document_describes_every_answer_with_an_example(node: Node) -> None:

@@ -62,7 +62,7 @@ async def test_a_preflight_says_what_may_be_sent_and_takes_nothing_of_the_rate()
 @pytest.mark.parametrize("path", ["/banner.js", "/v1/pointers/{key}", "/v1/pointers/{key}/300x250", "/b/{name}"])
 async def test_what_is_public_is_readable_by_every_page_and_kept_once(path: str) -> None:
     async with listed(rate_per_address=0.01, burst_per_address=2) as node:
-        default = node.edge.showcase.default().banner.pictures[0].name
+        default = node.edge.resolver.default().banner.pictures[0].name
         address = path.format(key=node.key(), name=default)
         for origin in ({"Origin": EVIL}, {}, {"Origin": SHOP}):
             answer = await node.client.get(address, headers=origin)

@@ -5,9 +5,9 @@ import pytest
 
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.edge.banner_facts import banner_of
-from bannerstream.edge.defaults import default_banner
-from bannerstream.edge.errors import NotAllowed, Stale
-from bannerstream.edge.feedback import REMEMBERED, Delivery, FeedbackTokens, OnceOnly, feedback_rate
+from bannerstream.edge.default_banner import default_banner
+from bannerstream.edge.errors import Forbidden, Replayed
+from bannerstream.edge.feedback_tokens import REMEMBERED, Delivery, FeedbackTokens, ReplayGuard, feedback_rate
 from tests.unit.edge.nodes import ready
 
 USER = "0f" * 16
@@ -64,19 +64,19 @@ def test_a_token_that_was_changed_anywhere_is_not_ours() -> None:
     token = tokens().sign(USER, 7, banner_of(ready("a")))
     for place in range(len(token) - 1):  # the last character has bits that base64 ignores
         changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
-        with pytest.raises(NotAllowed):
+        with pytest.raises(Forbidden):
             tokens().read(changed)
 
 
 @pytest.mark.parametrize("token", ["", "=", "€", "A" * 2000, "not base64!", "\n"])
 def test_what_is_no_token_is_not_ours(token: str) -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(Forbidden):
         tokens().read(token)
 
 
 def test_another_secret_signs_nothing_of_ours() -> None:
     other = FeedbackTokens(b"another secret of the tests, also 32", 600)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(Forbidden):
         tokens().read(other.sign(USER, 7, banner_of(ready("a"))))
 
 
@@ -85,44 +85,44 @@ def test_a_token_expires() -> None:
     ours = tokens(clock)
     token = ours.sign(USER, 7, banner_of(ready("a")))
     clock.now += 601
-    with pytest.raises(Stale, match="expired"):
+    with pytest.raises(Replayed, match="expired"):
         ours.read(token)
 
 
 def test_each_kind_and_size_is_taken_once() -> None:
     clock = Clock()
-    once, delivery = OnceOnly(now=clock), tokens(clock).read(tokens(clock).sign(USER, 7, banner_of(ready("a"))))
+    once, delivery = ReplayGuard(now=clock), tokens(clock).read(tokens(clock).sign(USER, 7, banner_of(ready("a"))))
     ids = {delivery.event_id(kind, size) for kind in ("impression", "click") for size in ("970x250", "300x250")}
     assert len(ids) == 4
-    for each in ids:
-        once.take(each, delivery.expires_at)
-    for each in ids:
-        with pytest.raises(Stale, match="given before"):
-            once.take(each, delivery.expires_at)
+    for event_id in ids:
+        once.take(event_id, delivery.expires_at_s)
+    for event_id in ids:
+        with pytest.raises(Replayed, match="given before"):
+            once.take(event_id, delivery.expires_at_s)
 
 
 def test_what_could_not_be_written_may_come_again() -> None:
-    once, expires_at = OnceOnly(now=Clock()), int(Clock.now) + 600
-    once.take("a", expires_at)
-    once.release("a", expires_at)
-    once.take("a", expires_at)
+    once, expires_at_s = ReplayGuard(now=Clock()), int(Clock.now) + 600
+    once.take("a", expires_at_s)
+    once.release("a", expires_at_s)
+    once.take("a", expires_at_s)
 
 
 def test_forgetting_never_lets_a_replay_in() -> None:
     clock = Clock()
-    once = OnceOnly(remembered=100, now=clock)
+    once = ReplayGuard(remembered=100, now=clock)
     taken = [(f"{number}", int(clock.now) + 60 + number * 7) for number in range(1000)]
-    for event_id, expires_at in taken:
-        once.take(event_id, expires_at)
+    for event_id, expires_at_s in taken:
+        once.take(event_id, expires_at_s)
     assert sum(map(len, once._minutes.values())) <= 100 + 9, "a minute is forgotten as a whole"
-    for event_id, expires_at in taken:
-        with pytest.raises(Stale):
-            once.take(event_id, expires_at)
+    for event_id, expires_at_s in taken:
+        with pytest.raises(Replayed):
+            once.take(event_id, expires_at_s)
 
 
 def test_expired_reports_take_no_memory() -> None:
     clock = Clock()
-    once = OnceOnly(now=clock)
+    once = ReplayGuard(now=clock)
     once.take("a", int(clock.now) + 60)
     clock.now += 3600
     once.take("b", int(clock.now) + 60)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bannerstream.edge import pictures as pictures_module
-from bannerstream.edge.errors import NothingThere, Overloaded
+from bannerstream.edge.errors import NotFound, Overloaded
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.pictures import Pictures, byte_range
 from bannerstream.storage.fakes import MemoryBannerStore
@@ -119,7 +119,7 @@ async def test_names_that_are_made_up_take_bounded_memory(monkeypatch: pytest.Mo
     store.gate.set()
     assert await same == await asking[0] == CONTENT, "who asks for what is on its way is served"
     await asyncio.gather(*asking, return_exceptions=True)
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFound):
         await pictures.get("2" * 64 + ".webp")
 
 
@@ -152,7 +152,7 @@ async def test_what_is_missing_may_come_later() -> None:
     store = MemoryBannerStore()
     pictures = Pictures(store, EdgeMetrics(CollectorRegistry()), cache_bytes=2500)
     name = f"{hashlib.sha256(CONTENT).hexdigest()}.webp"
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFound):
         await pictures.get(name)
     store.put_blob(CONTENT, "image/webp")
     assert await pictures.get(name) == CONTENT

@@ -12,7 +12,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from bannerstream.devservers.ports import LOOPBACK
-from bannerstream.edge.protocol import PatientProtocol
+from bannerstream.edge.protocol import LimitedHttpProtocol
 from tests.unit.edge.nodes import PATIENCE_S, until
 
 LARGE = 8 << 20
@@ -46,7 +46,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def serving(send_timeout_s: float, keep_alive_s: int) -> AsyncIterator[tuple[ServerState, tuple[str, int]]]:
-    class Protocol(PatientProtocol):
+    class Protocol(LimitedHttpProtocol):
         head_timeout_s = 0.2
 
     Protocol.send_timeout_s = send_timeout_s

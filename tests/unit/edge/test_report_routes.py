@@ -13,7 +13,7 @@ from bannerstream.contracts.inputs import decode_event
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.times import rfc3339
-from bannerstream.edge.intake import check_formats
+from bannerstream.edge.report_records import check_formats
 from bannerstream.settings import Settings
 from tests.unit.edge.nodes import Node, running_node, until
 
@@ -27,8 +27,8 @@ def read(node: Node) -> list[tuple[str, Any]]:
     now = time.time_ns() // 1_000_000
     limits = {"received_at": now, "max_future_ms": 300_000, "max_age_ms": 400 * 86_400_000}
     return [
-        (each.topic, decode_event(each.value, each.topic, "auto", **limits))  # type: ignore[arg-type]
-        for each in node.sink.records
+        (record.topic, decode_event(record.value, record.topic, "auto", **limits))  # type: ignore[arg-type]
+        for record in node.sink.records
     ]
 
 

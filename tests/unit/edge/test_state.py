@@ -11,8 +11,8 @@ from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.edge.errors import Overloaded
 from bannerstream.edge.fakes import MemorySink
 from bannerstream.edge.metrics import EdgeMetrics
+from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.outbox import Outbox
-from bannerstream.edge.state import Edge
 from bannerstream.settings import Settings
 from bannerstream.storage.fakes import MemoryBannerStore
 from tests.unit.edge.nodes import PATIENCE_S, until
@@ -65,11 +65,11 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
         raise ZeroDivisionError("a defect")
 
     registry = CollectorRegistry()
-    edge = Edge(Settings(), MemoryBannerStore(), registry, MemorySink)
-    tasks = {"view": (edge.view, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge, "_follow_catalogue")}
+    edge = EdgeNode(Settings(), MemoryBannerStore(), registry, MemorySink)
+    tasks = {"view": (edge.follower, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge, "_follow_catalogue")}
     for name, (owner, method) in tasks.items():
         monkeypatch.setattr(owner, method, broken_task if name == broken else for_ever)
-    edge.view.caught_up.set()
+    edge.follower.caught_up.set()
     stream = edge.hub.open("0" * 32)
     async with edge.running():
         await asyncio.sleep(0)
@@ -83,8 +83,8 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
 
 
 async def test_a_node_that_stops_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    edge = Edge(Settings(), MemoryBannerStore(), CollectorRegistry(), MemorySink)
-    for owner, method in ((edge.view, "run"), (edge.outbox, "run"), (edge, "_follow_catalogue")):
+    edge = EdgeNode(Settings(), MemoryBannerStore(), CollectorRegistry(), MemorySink)
+    for owner, method in ((edge.follower, "run"), (edge.outbox, "run"), (edge, "_follow_catalogue")):
         monkeypatch.setattr(owner, method, for_ever)
     async with edge.running():
         await asyncio.sleep(0)

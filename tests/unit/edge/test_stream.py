@@ -57,7 +57,7 @@ async def stream(node: Node, user: str = "ada", **changes: Any) -> AsyncIterator
     key = node.key(user)
 
     def current() -> tuple[str, bytes]:
-        answer = node.edge.showcase.of_visitor(key)
+        answer = node.edge.resolver.of_visitor(key)
         return answer.event_id, answer.public(key)
 
     options: dict[str, Any] = {"last_event_id": None, "ping_s": 60, "send_timeout_s": 60, "expires_in_s": 600} | changes
@@ -138,7 +138,7 @@ async def test_a_banner_made_anew_is_told_under_the_same_epoch(node: Node) -> No
     async with stream(node) as (client, _):
         await until(lambda: len(client.events) == 1)
         node.announce("a", revision=2, engine="diffusers")
-        node.edge.hub.tell(node.key())
+        node.edge.hub.notify(node.key())
         await until(lambda: len(client.events) == 2)
         assert [(id_, data["epoch"], data["tier"]) for _, id_, data in client.events] == [
             ("1", 1, "studio"),
@@ -152,7 +152,7 @@ async def test_an_erasure_is_told_and_ends_the_streams(node: Node) -> None:
     async with stream(node) as (client, task), stream(node, "bob") as (other, _):
         await until(lambda: len(client.events) == 1)
         node.edge.visitors.erase(node.key())
-        node.edge.hub.erased(node.key())
+        node.edge.hub.close_erased(node.key())
         async with asyncio.timeout(PATIENCE_S):
             await task
         assert client.events[-1][0] == "erased"
@@ -251,10 +251,10 @@ async def test_of_a_change_only_whoever_may_see_it_is_woken() -> None:
         watching = woken(node, "owner", "cook", "baker", "stranger")
 
         async def told_of(*records: tuple[bytes, bytes | None]) -> set[str]:
-            for each in watching.values():
-                each.wake.clear()
+            for connection in watching.values():
+                connection.wake.clear()
             await node.read("ready", *records)
-            return {user for user, each in watching.items() if each.wake.is_set()}
+            return {user for user, connection in watching.items() if connection.wake.is_set()}
 
         assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"owner", "cook"}
         assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == set(), "nothing changed"

@@ -49,45 +49,54 @@ class Fakes:
 
     executor: Executor
     describer: FakeDescriber = field(default_factory=FakeDescriber)
-    describer_understudy: FakeDescriber = field(default_factory=lambda: FakeDescriber("understudy@1"))
+    fallback_describer: FakeDescriber = field(default_factory=lambda: FakeDescriber("fallback@1"))
     copy_writer: FakeCopyWriter = field(default_factory=FakeCopyWriter)
     painter: FakePainter = field(default_factory=FakePainter)
-    understudy: FakePainter | None = field(default_factory=lambda: FakePainter("understudy"))
+    fallback_painter: FakePainter | None = field(default_factory=lambda: FakePainter("fallback"))
     layout: FakeLayout = field(default_factory=FakeLayout)
     judge: FakeJudge = field(default_factory=FakeJudge)
     store: FakeStore = field(default_factory=FakeStore)
     screen: FakeScreen = field(default_factory=FakeScreen)
-    painted_together: int = 8
+    paint_batch_size: int = 8
     budget: ImageBudget | None = None
     candidates: int = 1
 
     def composer(self) -> Composer:
         return Composer(
             describer=KeptDescriber(self.describer, self.store, self.executor),
-            describer_understudy=self.describer_understudy,
+            fallback_describer=self.fallback_describer,
             copy_writer=self.copy_writer,
             painter=self.painter,
-            understudy=self.understudy,
+            fallback_painter=self.fallback_painter,
             layout=self.layout,
             judge=self.judge,
             encoder=fake_encode,
             sizes=(RECTANGLE, SQUARE),
             executor=self.executor,
-            painted_together=self.painted_together,
+            paint_batch_size=self.paint_batch_size,
             budget=self.budget,
             candidates=self.candidates,
         )
 
-    def sketcher(self) -> Composer:
+    def preview_composer(self) -> Composer:
         """What makes previews: the understudies alone."""
         return replace(
-            self, describer=self.describer_understudy, painter=self.understudy, understudy=None, painted_together=1
+            self,
+            describer=self.fallback_describer,
+            painter=self.fallback_painter,
+            fallback_painter=None,
+            paint_batch_size=1,
         ).composer()
 
     def pipeline(self, *, progressive: bool = False) -> Pipeline:
-        sketcher = self.sketcher() if progressive else None
+        preview_composer = self.preview_composer() if progressive else None
         return Pipeline(
-            self.composer(), self.store, self.executor, now=lambda: NOW, sketcher=sketcher, screen=self.screen
+            self.composer(),
+            self.store,
+            self.executor,
+            now=lambda: NOW,
+            preview_composer=preview_composer,
+            screen=self.screen,
         )
 
 

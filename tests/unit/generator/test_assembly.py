@@ -89,4 +89,4 @@ def test_a_budget_without_room_for_one_banner_is_a_wrong_setting(model: Path, na
 
 
 def test_without_a_model_there_is_nothing_to_preview() -> None:
-    assert build_pipeline(GeneratorSettings(progressive=True), FakeStore()).sketcher is None
+    assert build_pipeline(GeneratorSettings(progressive=True), FakeStore()).preview_composer is None

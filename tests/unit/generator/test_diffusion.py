@@ -14,14 +14,14 @@ from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from bannerstream.generator.errors import BlackPicture, OutOfMemory, PaintingFailed
 from bannerstream.generator.pipeline.ports import Painting
-from tests.unit.generator.wishes import wish
+from tests.unit.generator.scene_requests import scene_request
 
 
 def test_the_prompt_of_a_scene_leaves_the_product_out_and_of_a_whole_names_it_first():
-    assert "mug" not in prompt_of(wish(), "scene").positive
-    assert prompt_of(wish(), "whole").positive.startswith("a photo of blue mug, on a sunlit kitchen counter")
-    assert all("golden hour light" in prompt_of(wish(), mode).positive for mode in ("scene", "whole"))
-    assert "text" in prompt_of(wish(), "scene").negative
+    assert "mug" not in prompt_of(scene_request(), "scene").positive
+    assert prompt_of(scene_request(), "whole").positive.startswith("a photo of blue mug, on a sunlit kitchen counter")
+    assert all("golden hour light" in prompt_of(scene_request(), mode).positive for mode in ("scene", "whole"))
+    assert "text" in prompt_of(scene_request(), "scene").negative
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
@@ -34,13 +34,13 @@ def test_shapes_are_what_the_model_can_paint_and_are_cut_to_the_exact_size(size:
     assert fitted(np.zeros((shape.height, shape.width, 3), np.uint8), size).shape == (size.height, size.width, 3)
 
 
-def test_both_wide_banners_share_a_shape_so_they_are_painted_together():
+def test_both_wide_banners_share_a_shape_so_they_are_paint_batch_size():
     assert shape_for(BILLBOARD, pixels=512**2, multiple=64) == shape_for(LEADERBOARD, pixels=512**2, multiple=64)
 
 
 def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it():
     shape = Shape(128, 64)
-    picture, mask = shown(wish(BILLBOARD), shape)
+    picture, mask = shown(scene_request(BILLBOARD), shape)
     assert (picture.shape, mask.shape) == ((64, 128, 3), (64, 128))
     kept = fitted(np.repeat(mask[..., None], 3, axis=2), BILLBOARD)[..., 0] < 64
     rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
@@ -48,7 +48,7 @@ def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it(
     assert columns.mean() == pytest.approx(BILLBOARD.width * 0.75, abs=12)
     window = window_of(shape, BILLBOARD)
     assert (mask[: window.top] == 255).all()
-    assert (shown(wish(BILLBOARD, image=None), shape)[1] == 255).all()
+    assert (shown(scene_request(BILLBOARD, image=None), shape)[1] == 255).all()
 
 
 @pytest.mark.parametrize(("left", "right", "side"), [(200, 60, "left"), (60, 200, "right"), (120, 122, "above")])
@@ -82,7 +82,7 @@ class TestWithTorch:
         from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / model), steps=1, device="cpu")
-        paintings = painter.paint([wish(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
+        paintings = painter.paint([scene_request(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
         assert [each.pixels.shape[:2] for each in paintings] == [(250, 970), (250, 300), (90, 728)]
         told = paintings[0].provenance
         assert kind in told.painter
@@ -94,7 +94,9 @@ class TestWithTorch:
     def test_whole_paints_the_product_and_says_so(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", steps=1, device="cpu").paint([wish()])
+        (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", steps=1, device="cpu").paint(
+            [scene_request()]
+        )
         assert painting.holds_product
         assert "blue mug" in str(painting.provenance.prompt)
 
@@ -108,8 +110,10 @@ class TestWithTorch:
         from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
-        alone = painter.paint([wish(seed=7)])[0].pixels.astype(int)
-        first, second = (each.pixels.astype(int) for each in painter.paint([wish(seed=8), wish(seed=7)]))
+        alone = painter.paint([scene_request(seed=7)])[0].pixels.astype(int)
+        first, second = (
+            each.pixels.astype(int) for each in painter.paint([scene_request(seed=8), scene_request(seed=7)])
+        )
         assert abs(alone - second).max() <= 1
         assert abs(first - second).max() > 1
 
@@ -125,14 +129,14 @@ class TestWithTorch:
 
         monkeypatch.setattr(painter, "_pipeline", scarce)
         with pytest.raises(OutOfMemory, match=r"for 3 pictures of .*tried to allocate 2 GiB"):
-            painter.paint([wish(seed=seed) for seed in range(3)])
+            painter.paint([scene_request(seed=seed) for seed in range(3)])
 
-    def test_sizes_of_one_shape_are_painted_together(self, models: Path):
+    def test_sizes_of_one_shape_are_paint_batch_size(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
         billboard, leaderboard, rectangle = (
-            painter.batch_key(wish(size)) for size in (BILLBOARD, LEADERBOARD, RECTANGLE)
+            painter.batch_key(scene_request(size)) for size in (BILLBOARD, LEADERBOARD, RECTANGLE)
         )
         assert billboard == leaderboard != rectangle
 
@@ -148,7 +152,7 @@ class TestWithTorch:
             "_pipeline",
             lambda **_: SimpleNamespace(images=[np.full((64, 64, 3), each) for each in (level, 0.5)]),
         )
-        black, grey = painter.paint([wish(), wish()])
+        black, grey = painter.paint([scene_request(), scene_request()])
         assert isinstance(black, BlackPicture)
         assert isinstance(grey, Painting)
 
@@ -159,7 +163,7 @@ class TestWithTorch:
         painter = DiffusersPainter(
             str(models / "t2i"), steps=1, device="cpu", fit=lambda *asked: fits.append(asked) or fitted(*asked)
         )
-        first, second = painter.paint_raw([wish(RECTANGLE), wish(BILLBOARD)])
+        first, second = painter.paint_raw([scene_request(RECTANGLE), scene_request(BILLBOARD)])
         assert not fits
         assert [finish().pixels.shape[:2] for finish in (second, first)] == [(250, 970), (250, 300)]
         assert len(fits) == 2
@@ -174,7 +178,7 @@ class TestWithTorch:
 
         monkeypatch.setattr(painter, "_pipeline", broken)
         with pytest.raises(PaintingFailed, match="CUDA error"):
-            painter.paint([wish()])
+            painter.paint([scene_request()])
 
     def test_pickled_weights_are_refused(self, models: Path, tmp_path: Path):
         import shutil

@@ -6,7 +6,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.wishes import wish
+from tests.unit.generator.scene_requests import scene_request
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -38,7 +38,9 @@ def brands_of(folder: Path, name: str, text: str) -> Path:
 @pytest.mark.parametrize("family", ["sd", "sdxl", "sd3", "flux", "sana"])
 def test_a_brand_s_lora_changes_its_banners_and_no_others(families: Path, family: str):
     made = painter(families, family, brands_of(families, f"{family}-loras", LORAS.format(family=family)))
-    plain, ann, again, other = (made.paint([wish(brand=brand)])[0] for brand in (None, "ANN", None, "Unheard-of"))
+    plain, ann, again, other = (
+        made.paint([scene_request(brand=brand)])[0] for brand in (None, "ANN", None, "Unheard-of")
+    )
     assert abs(plain.pixels.astype(int) - ann.pixels).max() > 1
     assert (plain.pixels == again.pixels).all()
     assert (plain.pixels == other.pixels).all()
@@ -69,32 +71,32 @@ def test_loras_make_room_for_each_other_and_come_back_the_same(families: Path):
     assert len(roomy._shelf.loaded) == 3
     looks = {}
     for brand in ("Ann", "Bob", "Cid", None, "Dot", "Ann", None, "Cid", "Bob"):
-        kept = roomy.paint([wish(brand=brand)])[0].pixels
-        swapped = narrow.paint([wish(brand=brand)])[0].pixels
+        kept = roomy.paint([scene_request(brand=brand)])[0].pixels
+        swapped = narrow.paint([scene_request(brand=brand)])[0].pixels
         assert abs(kept.astype(int) - swapped).max() <= 1, brand
         assert abs(looks.setdefault(brand, kept).astype(int) - kept).max() <= 1, brand
         assert len(narrow._shelf.loaded) == 1
     assert len({look.tobytes() for look in looks.values()}) == 5
-    assert narrow._shelf.loaded == (narrow._adapter(wish(brand="Bob")).name,)
+    assert narrow._shelf.loaded == (narrow._adapter(scene_request(brand="Bob")).name,)
 
 
 def test_the_one_not_used_for_longest_makes_room(families: Path):
     made = painter(families, "sd", brands_of(families, "lru", THREE), loaded=2)
-    names = {brand: made._adapter(wish(brand=brand)).name for brand in ("Ann", "Bob", "Cid")}
+    names = {brand: made._adapter(scene_request(brand=brand)).name for brand in ("Ann", "Bob", "Cid")}
     for brand in ("Ann", "Bob", "Ann", "Cid"):
-        made.paint([wish(brand=brand)])
+        made.paint([scene_request(brand=brand)])
     assert made._shelf.loaded == (names["Ann"], names["Cid"])
 
 
 def test_a_batch_is_of_one_adapter_and_every_wish_gets_its_own(families: Path):
     made = painter(families, "sd", brands_of(families, "batch", THREE))
-    wishes = [wish(brand=brand, seed=5) for brand in ("Ann", "Bob", None, "Ann", "ann")]
-    keys = [made.batch_key(each) for each in wishes]
+    scenes = [scene_request(brand=brand, seed=5) for brand in ("Ann", "Bob", None, "Ann", "ann")]
+    keys = [made.batch_key(each) for each in scenes]
     assert len(set(keys)) == 3
     assert keys[0] == keys[3] == keys[4]
     assert keys[2].adapter is None
-    together = [each.pixels.astype(int) for each in made.paint(wishes)]
-    for each, asked in zip(together, wishes, strict=True):
+    together = [each.pixels.astype(int) for each in made.paint(scenes)]
+    for each, asked in zip(together, scenes, strict=True):
         assert abs(each - made.paint([asked])[0].pixels).max() <= 1
 
 
@@ -105,7 +107,7 @@ def test_a_textual_inversion_teaches_every_text_encoder_its_word(families: Path,
     file = families / f"{family}-word.safetensors"
     text = f'[Ann]\nadapter = "{file.name}"\nkind = "textual-inversion"\ntrigger = "<ann>"\n'
     made = painter(families, family, brands_of(families, f"{family}-word", text))
-    (painting,) = made.paint([wish(brand="Ann")])
+    (painting,) = made.paint([scene_request(brand="Ann")])
     assert str(painting.provenance.prompt).startswith("<ann>, ")
     taught = load_file(file)
     for at, name in enumerate(["clip_l", "clip_g"] if family == "sdxl" else ["<word>"], start=1):

@@ -16,7 +16,7 @@ from bannerstream.generator.diffusion.prompts import Mode, prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, window_of
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.wishes import wish
+from tests.unit.generator.scene_requests import scene_request
 
 
 def chosen(saved_as: str, *, mode: Mode = "scene", steps: int = 4, **wanted: object) -> tuple[str, str | None]:
@@ -119,8 +119,10 @@ def test_a_file_of_brands_that_is_not_there_is_told(tmp_path: Path):
 
 
 def test_the_trigger_comes_first_and_an_outlined_product_is_named():
-    assert prompt_of(wish(), "scene", trigger="ann style").positive.startswith("ann style, a photo of a sunlit kitchen")
-    outlined = prompt_of(wish(), "scene", outlined=True)
+    assert prompt_of(scene_request(), "scene", trigger="ann style").positive.startswith(
+        "ann style, a photo of a sunlit kitchen"
+    )
+    outlined = prompt_of(scene_request(), "scene", outlined=True)
     assert outlined.positive.startswith("a photo of blue mug")
     assert "product" not in outlined.negative.replace("blurry product", "")
 
@@ -128,17 +130,17 @@ def test_the_trigger_comes_first_and_an_outlined_product_is_named():
 @pytest.mark.parametrize("size", [BILLBOARD, RECTANGLE], ids=lambda size: size.name)
 def test_edges_are_those_of_the_product_where_the_banner_will_have_it(size):
     shape = Shape(512, 256) if size is BILLBOARD else Shape(288, 240)
-    lines = steering(wish(size), shape, "edges")[..., 0]
+    lines = steering(scene_request(size), shape, "edges")[..., 0]
     window = window_of(shape, size)
     rows, columns = np.flatnonzero(lines.any(axis=1)), np.flatnonzero(lines.any(axis=0))
     assert rows[-1] == pytest.approx(window.top + 0.8 * window.height, abs=3)
     assert columns.mean() == pytest.approx(window.left + 0.75 * window.width, abs=3)
     assert 0 < (lines > 0).mean() < 0.1
-    assert not steering(wish(size, image=None), shape, "edges").any(), "nothing to draw, nothing steered"
+    assert not steering(scene_request(size, image=None), shape, "edges").any(), "nothing to draw, nothing steered"
 
 
 def test_depth_has_a_far_backdrop_a_surface_that_comes_nearer_and_the_product_standing_on_it():
-    depth = steering(wish(), Shape(288, 240), "depth")[..., 0].astype(int)
+    depth = steering(scene_request(), Shape(288, 240), "depth")[..., 0].astype(int)
     floor = depth[:, 4]
     assert (np.diff(floor) >= 0).all()
     assert floor[-1] - floor[0] > 150
@@ -150,7 +152,7 @@ def test_depth_has_a_far_backdrop_a_surface_that_comes_nearer_and_the_product_st
 
 @pytest.mark.parametrize("with_product", [False, True])
 def test_image_to_image_starts_from_the_studio_s_drawing_and_with_whole_the_product_is_in_it(with_product: bool):
-    asked = wish(BILLBOARD)
+    asked = scene_request(BILLBOARD)
     (drawing,) = StudioPainter().paint([asked])
     shape = Shape(512, 256)
     start = drawn(drawing.pixels, asked, shape, with_product=with_product)

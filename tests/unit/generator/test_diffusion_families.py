@@ -9,7 +9,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
 from bannerstream.generator.pipeline.ports import Image
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.wishes import wish
+from tests.unit.generator.scene_requests import scene_request
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -33,16 +33,16 @@ def painter(folder: Path, family: str, *, steps: int = 1, guidance: float = 0.0,
 
 
 def painted(folder: Path, family: str, seed: int = 1, **wanted: object) -> Image:
-    return painter(folder, family, **wanted).paint([wish(seed=seed)])[0].pixels
+    return painter(folder, family, **wanted).paint([scene_request(seed=seed)])[0].pixels
 
 
 @pytest.mark.parametrize("family", [*ALL, "sana-sprint"])
 def test_each_family_paints_scenes_in_its_own_shape(families: Path, family: str):
     made = painter(families, family, guidance=3.0)
-    paintings = made.paint([wish(RECTANGLE), wish(BILLBOARD)])
+    paintings = made.paint([scene_request(RECTANGLE), scene_request(BILLBOARD)])
     assert [each.pixels.shape for each in paintings] == [(250, 300, 3), (250, 970, 3)]
     assert all(each.pixels.std() > 2 for each in paintings)
-    assert made.batch_key(wish(RECTANGLE)) != made.batch_key(wish(BILLBOARD))
+    assert made.batch_key(scene_request(RECTANGLE)) != made.batch_key(scene_request(BILLBOARD))
     negative = paintings[0].provenance.negative_prompt
     assert (negative is None) == (family in {"flux", "sana-sprint"}), "where guidance is distilled nothing is kept out"
 
@@ -62,7 +62,7 @@ def test_each_family_paints_scenes_in_its_own_shape(families: Path, family: str)
     ],
 )
 def test_a_text_to_image_model_starts_from_a_picture_where_the_settings_say_so(families: Path, family, task, kind):
-    (painting,) = painter(families, family, task=task, steps=2).paint([wish()])
+    (painting,) = painter(families, family, task=task, steps=2).paint([scene_request()])
     assert painting.provenance.painter == f"diffusers:{kind}"
     assert painting.pixels.std() > 2
 
@@ -73,7 +73,7 @@ def test_a_controlnet_steers_and_its_scale_is_felt(families: Path, family: str):
     weak = painted(families, family, controlnet=net, controlnet_scale=0.01).astype(int)
     strong = painted(families, family, controlnet=net, controlnet_scale=2.0).astype(int)
     assert abs(weak - strong).max() > 1
-    provenance = painter(families, family, controlnet=net).paint([wish()])[0].provenance
+    provenance = painter(families, family, controlnet=net).paint([scene_request()])[0].provenance
     assert "ControlNet" in provenance.painter
     assert "blue mug" in str(provenance.prompt), "what is outlined is named"
 
@@ -105,7 +105,7 @@ def test_another_family_s_controlnet_is_refused(families: Path):
 def test_the_strength_of_image_to_image_is_how_far_it_leaves_the_drawing(families: Path):
     from bannerstream.generator.studio import StudioPainter
 
-    drawing = StudioPainter().paint([wish()])[0].pixels.astype(int)
+    drawing = StudioPainter().paint([scene_request()])[0].pixels.astype(int)
     near, far = (
         abs(painted(families, "sd", task="image-to-image", strength=strength, steps=10).astype(int) - drawing).mean()
         for strength in (0.1, 1.0)
@@ -116,7 +116,7 @@ def test_the_strength_of_image_to_image_is_how_far_it_leaves_the_drawing(familie
 @pytest.mark.parametrize("name", ["trailing", "lcm", "euler", "euler-ancestral", "dpm++"])
 def test_few_step_schedulers_begin_at_the_last_step(families: Path, name: str):
     made = painter(families, "sd", scheduler=name, steps=2)
-    made.paint([wish()])
+    made.paint([scene_request()])
     scheduler = made._pipeline.scheduler
     assert int(scheduler.timesteps[0]) >= 990
     assert scheduler.config.beta_schedule == "scaled_linear", "the noise that the model was trained on"
@@ -133,7 +133,7 @@ def test_models_that_flow_keep_their_scheduler(families: Path, family: str):
 def test_a_tiny_vae_paints_in_the_place_of_the_model_s_own(families: Path, family: str, vae: str, task: str):
     made = painter(families, family, tiny_vae=str(families / vae), task=task)
     assert type(made._pipeline.vae).__name__ == "AutoencoderTiny"
-    assert made.paint([wish()])[0].pixels.shape == (250, 300, 3)
+    assert made.paint([scene_request()])[0].pixels.shape == (250, 300, 3)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_whatever_shapes_the_picture_changes_the_revision(families: Path):
 
 def test_in_whole_the_product_is_painted_into_the_drawing(families: Path):
     paintings = [
-        painter(families, "sd", task="image-to-image", strength=0.1, steps=10, mode=mode).paint([wish()])[0]
+        painter(families, "sd", task="image-to-image", strength=0.1, steps=10, mode=mode).paint([scene_request()])[0]
         for mode in ("scene", "whole")
     ]
     assert [each.holds_product for each in paintings] == [False, True]

@@ -9,10 +9,10 @@ import pytest
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
 from bannerstream.generator.assembly import build_composer
 from bannerstream.generator.errors import ModelHung
-from bannerstream.generator.pipeline.ports import Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.settings import DiffusionSettings, GeneratorSettings
+from tests.unit.generator.scene_requests import scene_request
 from tests.unit.generator.serving.conftest import until
-from tests.unit.generator.wishes import wish
 
 SHOP_PAINTERS = '''
 import threading
@@ -25,18 +25,18 @@ class Plain:
     """Notes what it is asked for together; takes two pictures at most."""
     def __init__(self, settings):
         self.studio = StudioPainter()
-    def paint(self, wishes):
-        CALLS.append([each.composition.size.name for each in wishes])
-        if len(wishes) > 2:
+    def paint(self, scenes):
+        CALLS.append([each.composition.size.name for each in scenes])
+        if len(scenes) > 2:
             raise OutOfMemory("two at most")
-        return self.studio.paint(wishes)
+        return self.studio.paint(scenes)
 
 class BySeed(Plain):
-    def batch_key(self, wish):
-        return wish.seed
+    def batch_key(self, scene):
+        return scene.seed
 
 class Hangs(Plain):
-    def paint(self, wishes):
+    def paint(self, scenes):
         threading.Event().wait()
 
 class HangsOnce(Plain):
@@ -46,10 +46,10 @@ class HangsOnce(Plain):
         super().__init__(settings)
         HangsOnce.made += 1
         self.number = HangsOnce.made
-    def paint(self, wishes):
-        if self.number == 1 and wishes[0].seed == 7:
+    def paint(self, scenes):
+        if self.number == 1 and scenes[0].seed == 7:
             threading.Event().wait()
-        return super().paint(wishes)
+        return super().paint(scenes)
 '''
 
 
@@ -63,14 +63,14 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "shop_painters"
 
 
-def painted(painter: str, *wishes: SceneWish, **more: object) -> list[object]:
+def painted(painter: str, *scenes: SceneRequest, **more: object) -> list[object]:
     settings = GeneratorSettings(painter=painter, **more)
     with ThreadPoolExecutor(1) as executor:
-        return list(build_composer(settings, executor).painter.paint(wishes))
+        return list(build_composer(settings, executor).painter.paint(scenes))
 
 
 def test_pictures_of_one_size_are_painted_together_and_in_halves_where_memory_is_short(shop: str) -> None:
-    asked = [wish(RECTANGLE, seed=seed) for seed in range(4)] + [wish(BILLBOARD)]
+    asked = [scene_request(RECTANGLE, seed=seed) for seed in range(4)] + [scene_request(BILLBOARD)]
     paintings = painted(f"{shop}:Plain", *asked)
     assert [each.pixels.shape[1] for each in paintings if isinstance(each, Painting)] == [300] * 4 + [970]
     calls = sys.modules[shop].CALLS
@@ -79,12 +79,17 @@ def test_pictures_of_one_size_are_painted_together_and_in_halves_where_memory_is
 
 
 def test_a_batch_key_of_its_own_is_kept(shop: str) -> None:
-    painted(f"{shop}:BySeed", wish(RECTANGLE, seed=1), wish(BILLBOARD, seed=1), wish(RECTANGLE, seed=2))
+    painted(
+        f"{shop}:BySeed",
+        scene_request(RECTANGLE, seed=1),
+        scene_request(BILLBOARD, seed=1),
+        scene_request(RECTANGLE, seed=2),
+    )
     assert sorted(map(len, sys.modules[shop].CALLS)) == [1, 2]
 
 
 def test_one_that_never_returns_is_given_up(shop: str) -> None:
-    (outcome,) = painted(f"{shop}:Hangs", wish(), step_timeout_s=1)
+    (outcome,) = painted(f"{shop}:Hangs", scene_request(), step_timeout_s=1)
     assert isinstance(outcome, ModelHung)
 
 
@@ -105,6 +110,6 @@ def test_loaded_again_it_is_warm_again(shop: str) -> None:
     with ThreadPoolExecutor(1) as executor:
         painter = build_composer(settings, executor, (RECTANGLE,), warm_up=True).painter
     assert len(sys.modules[shop].CALLS) == 1
-    (outcome,) = painter.paint([wish(seed=7)])
+    (outcome,) = painter.paint([scene_request(seed=7)])
     assert isinstance(outcome, ModelHung)
     until(lambda: len(sys.modules[shop].CALLS) == 2)

@@ -21,7 +21,7 @@ from bannerstream.generator.personal.choice import agreement, best, merit, tries
 from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, ListedKeywords
 from bannerstream.generator.personal.weights import weighted
 from bannerstream.generator.pipeline.fakes import FakePainter
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
 
 COHORT = Cohort(cohort_id="calm", name="Calm", mood=("quiet", "natural"), palette=("#ffffff", "#ddccbb", "#884422"))
 FAVOURITES = (
@@ -32,11 +32,11 @@ FAVOURITES = (
 WEIGHTS = st.floats(0, 1)
 
 
-def wishes(seed: int = 7, favourites: tuple[Favourite, ...] = FAVOURITES) -> list[SceneWish]:
+def scenes(seed: int = 7, favourites: tuple[Favourite, ...] = FAVOURITES) -> list[SceneRequest]:
     description = Description(subject="mug", attributes=("blue",), setting="kitchen", describer="t")
     half = Box(0, 0, 10, 10)
     return [
-        SceneWish(
+        SceneRequest(
             description,
             COHORT,
             Composition("t", size, half, half, 10, right_to_left=False),
@@ -61,7 +61,7 @@ class Prefers:
 def painted(alpha: float, *, candidates: int = 4, likeness: Prefers | None = None) -> tuple[FakePainter, list]:
     inner = FakePainter()
     painter = PersonalPainter(inner, ListedKeywords(), likeness, alpha=alpha, candidates=candidates, whole=False)
-    return inner, painter.paint(wishes())
+    return inner, painter.paint(scenes())
 
 
 def test_what_favourites_have_in_common_comes_before_moods():
@@ -112,13 +112,13 @@ def test_of_equals_the_first_is_best():
 def test_the_words_reach_the_prompt_as_often_as_they_weigh():
     inner, _ = painted(1.0, candidates=1)
     del inner
-    (wish, _) = wishes()
+    (scene, _) = scenes()
     from dataclasses import replace
 
     words = weighted(("rattan", "quiet"), ("kitchen",), 1.0).words
-    prompt = prompt_of(replace(wish, keywords=words), "scene").positive
+    prompt = prompt_of(replace(scene, keywords=words), "scene").positive
     assert prompt.count("rattan") == 3
-    assert prompt_of(wish, "scene").positive.count("rattan") == 0
+    assert prompt_of(scene, "scene").positive.count("rattan") == 0
 
 
 def test_without_a_model_that_compares_one_picture_is_painted_and_the_style_is_told():

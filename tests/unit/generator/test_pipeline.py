@@ -135,7 +135,7 @@ def test_a_product_is_blocked_by_its_picture(fakes: Fakes, request_for: RequestF
 def test_a_describer_that_fails_is_replaced_this_time_only(fakes: Fakes, request_for: RequestFor):
     fakes.describer.fault = raising(RuntimeError("no model"))
     made = the_one(fakes.pipeline().make([request_for()]))
-    assert made.manifest.description.describer == "understudy@1"
+    assert made.manifest.description.describer == "fallback@1"
     assert made.manifest.description.fallback_reason == "RuntimeError: no model"
     assert made.fallbacks == (Fallback("describer", "failed"),)
     assert fakes.store.descriptions == {}

@@ -32,7 +32,7 @@ def test_a_preview_is_followed_by_the_banner_under_the_same_key(fakes: Fakes, re
     pipeline, request = fakes.pipeline(progressive=True), request_for()
     fakes.painter.level = lambda _: 250
     first = preview(pipeline, request)
-    assert told(first.manifest) == (1, True, "understudy")
+    assert told(first.manifest) == (1, True, "fallback")
     assert fakes.store.manifests[request.banner_key] == first.manifest
     assert fakes.painter.batches == []  # no model had a part in it
     assert fakes.describer.described == []
@@ -81,8 +81,8 @@ def test_a_preview_never_takes_the_place_of_a_banner_that_was_made_meanwhile(
     """Two workers hold the request, as in a rebalance: the other is done while this one sketches."""
     request, other = request_for(), fakes.pipeline()
     pipeline = fakes.pipeline(progressive=True)
-    assert fakes.understudy is not None
-    fakes.understudy.fault = lambda _: make(other, request)
+    assert fakes.fallback_painter is not None
+    fakes.fallback_painter.fault = lambda _: make(other, request)
     outcome = preview(pipeline, request)
     assert outcome.reused
     assert told(fakes.store.manifests[request.banner_key]) == (1, False, "fake")
@@ -97,7 +97,7 @@ def test_where_the_painter_fails_the_preview_stays_and_says_why(fakes: Fakes, re
 
     fakes.painter.fault = fault
     second = make(pipeline, request)
-    assert told(second.manifest) == (2, False, "understudy")
+    assert told(second.manifest) == (2, False, "fallback")
     assert second.manifest.provenance.fallback_reason == "over the budget of 600 pictures a minute"
     assert second.manifest.renditions == first.renditions  # the same picture: no flicker
     assert second.fallbacks == (Fallback("painter", "budget"),)

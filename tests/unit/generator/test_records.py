@@ -11,7 +11,7 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.contracts.topics import Topics
 from bannerstream.generator.errors import MismatchedKey
-from bannerstream.generator.worker.announcer import bury
+from bannerstream.generator.worker.announcer import publish_dead_letters
 from bannerstream.generator.worker.records import dead_letters, read_request
 from tests.unit.generator.conftest import RequestFor
 
@@ -55,7 +55,7 @@ class Topic:
 
 async def bury_all(topic: Topic, *values: bytes) -> None:
     failed = [(record(value, offset=at), "malformed", "not JSON") for at, value in enumerate(values)]
-    await bury(dead_letters(failed, now=5), topic, Topics())
+    await publish_dead_letters(dead_letters(failed, now=5), topic, Topics())
 
 
 async def test_a_dead_letter_that_is_too_large_goes_without_its_original_and_the_others_whole():

@@ -6,7 +6,7 @@ import pytest
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.generator.starter import GUIDANCE, MODEL, STEPS
 from bannerstream.lab.evaluation.scene_judge import JUDGE, SceneJudge
-from bannerstream.lab.evaluation.starter import every_scene, wish_for
+from bannerstream.lab.evaluation.starter import every_scene, scene_request_for
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
@@ -33,10 +33,10 @@ def test_it_paints_every_size_and_the_judge_sees_what_was_asked_for():
 
     painter = DiffusersPainter(str(MODEL), steps=STEPS, guidance=GUIDANCE, device="cpu")
     scenes = list(every_scene())[::72]
-    wishes = [wish_for(scene, SIZES[at % len(SIZES)], at) for at, scene in enumerate(scenes)]
-    painted = painter.paint(wishes)
-    for wish, painting in zip(wishes, painted, strict=True):
-        assert painting.pixels.shape == (wish.composition.size.height, wish.composition.size.width, 3)
+    requests = [scene_request_for(scene, SIZES[at % len(SIZES)], at) for at, scene in enumerate(scenes)]
+    painted = painter.paint(requests)
+    for request, painting in zip(requests, painted, strict=True):
+        assert painting.pixels.shape == (request.composition.size.height, request.composition.size.width, 3)
         assert np.std(painting.pixels) > 5
     found = SceneJudge.load(JUDGE).accuracy([each.pixels for each in painted], scenes)
     assert min(found.setting, found.palette, found.light) >= 2 / 3

@@ -10,12 +10,21 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.purger.cloudfront import Budget
 from bannerstream.purger.errors import Stopped
-from bannerstream.purger.factory import purger_of
+from bannerstream.purger.factory import create_purger
 from bannerstream.purger.fastly import Fastly
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.nginx import Nginx
-from bannerstream.purger.ports import Accepted, Answer, Limits, Misconfigured, Refused, TryAgain, by_status, retry_after
-from bannerstream.purger.sender import Sender, TokenBucket, nameless
+from bannerstream.purger.ports import (
+    Accepted,
+    CdnResponse,
+    Limits,
+    Misconfigured,
+    Refused,
+    TryAgain,
+    retry_after,
+    verdict_by_status,
+)
+from bannerstream.purger.sender import Sender, TokenBucket, redact_user_keys
 from bannerstream.purger.sigv4 import AwsKeys, signature_headers
 from bannerstream.purger.staleness import Origin, Stale
 from bannerstream.purger.varnish import Varnish
@@ -75,9 +84,8 @@ async def test_what_waits_is_logged_without_saying_whose_it_is() -> None:
 
 def test_words_of_a_cdn_lose_user_keys_and_keep_banners() -> None:
     user, banner = "ab" * 16, "cd" * 32
-    assert (
-        nameless(f'{{"user-{user}": "no", "banner-{banner}": "no"}}') == f'{{"user-…": "no", "banner-{banner}": "no"}}'
-    )
+    text = f'{{"user-{user}": "no", "banner-{banner}": "no"}}'
+    assert redact_user_keys(text) == f'{{"user-…": "no", "banner-{banner}": "no"}}'
 
 
 def test_a_budget_is_that_of_the_last_hour() -> None:
@@ -91,7 +99,7 @@ def test_a_budget_is_that_of_the_last_hour() -> None:
 
 def test_wildcards_keep_their_distance() -> None:
     budget = Budget(paths_per_hour=0, wildcard_interval_s=60)
-    assert [budget.wildcard_at(NOW + each) for each in (0, 1, 300)] == [NOW, NOW + 60, NOW + 300]
+    assert [budget.next_wildcard_s(NOW + each) for each in (0, 1, 300)] == [NOW, NOW + 60, NOW + 300]
 
 
 def test_calls_have_their_places_in_time() -> None:
@@ -113,7 +121,7 @@ def test_calls_have_their_places_in_time() -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(told: str, seconds: float | None) -> None:
-    assert retry_after(Answer(503, {"retry-after": told}, b""), NOW) == seconds
+    assert retry_after(CdnResponse(503, {"retry-after": told}, b""), NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -134,20 +142,20 @@ def test_retry_after_is_a_number_or_a_date(told: str, seconds: float | None) -> 
     ],
 )
 def test_a_status_means_what_rfc_9110_says(status: int, verdict: type) -> None:
-    assert type(by_status(Answer(status, {}, b"said"), NOW, settings="cdn.api_token")) is verdict
+    assert type(verdict_by_status(CdnResponse(status, {}, b"said"), NOW, settings="cdn.api_token")) is verdict
 
 
 def test_fastly_says_when_its_hour_is_over() -> None:
-    answer = Answer(429, {"fastly-ratelimit-reset": str(round(NOW) + 90)}, b"slow down")
+    answer = CdnResponse(429, {"fastly-ratelimit-reset": str(round(NOW) + 90)}, b"slow down")
     assert Fastly("id", "token").verdict(answer, NOW) == TryAgain("429 slow down", 90.0)
 
 
 def test_nginx_has_to_have_gone_past_its_cache() -> None:
     nginx = Nginx((), "token", ())
-    assert nginx.verdict(Answer(200, {"x-cache": "BYPASS"}, b""), NOW) == Accepted()
-    assert isinstance(nginx.verdict(Answer(200, {"x-cache": "HIT"}, b""), NOW), Misconfigured)
-    assert isinstance(nginx.verdict(Answer(200, {}, b""), NOW), Misconfigured)
-    assert isinstance(nginx.verdict(Answer(502, {"x-cache": "BYPASS"}, b""), NOW), TryAgain)
+    assert nginx.verdict(CdnResponse(200, {"x-cache": "BYPASS"}, b""), NOW) == Accepted()
+    assert isinstance(nginx.verdict(CdnResponse(200, {"x-cache": "HIT"}, b""), NOW), Misconfigured)
+    assert isinstance(nginx.verdict(CdnResponse(200, {}, b""), NOW), Misconfigured)
+    assert isinstance(nginx.verdict(CdnResponse(502, {"x-cache": "BYPASS"}, b""), NOW), TryAgain)
 
 
 def test_a_header_line_of_tags_fits_into_varnishs_limit() -> None:
@@ -160,7 +168,7 @@ def test_a_header_line_of_tags_fits_into_varnishs_limit() -> None:
 def test_no_call_holds_a_secret() -> None:
     stale = Stale(users={"a" * 32: HERE})
     for kind in ("fastly", "cloudflare", "cloudfront", "varnish", "nginx"):
-        for call in purger_of(complete(kind)).calls(stale, NOW):
+        for call in create_purger(complete(kind)).calls(stale, NOW):
             assert "a-secret-of-16-bytes" not in repr(call)
 
 
@@ -203,4 +211,4 @@ def test_a_node_or_size_that_is_none_stops_the_start(name: str, wrong: list[str]
 
 def test_without_a_cdn_there_is_nothing_to_run() -> None:
     with pytest.raises(ConfigurationError, match=r"cdn\.kind"):
-        purger_of(CdnSettings())
+        create_purger(CdnSettings())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import MalformedRecord
-from bannerstream.purger.visitors import MAX_EPOCH, Visitor, Visitors
+from bannerstream.purger.visitors import MAX_EPOCH, Visitors, VisitorState
 
 # Keys that begin their search at few places, so that they get into each other's way; some differ in one half only.
 KEYS = st.builds(
@@ -13,12 +13,14 @@ KEYS = st.builds(
     st.integers(0, 3),
     st.integers(0, 40) | st.sampled_from([1020, 1023, 2**40 + 1023, 2**64 - 1]),
 )
-STATES = st.builds(Visitor, epoch=st.integers(1, MAX_EPOCH), assigned=st.integers(1, 4), shown=st.integers(0, 4))
+STATES = st.builds(VisitorState, epoch=st.integers(1, MAX_EPOCH), assigned=st.integers(1, 4), shown=st.integers(0, 4))
 
 
 @given(st.lists(st.tuples(KEYS, STATES | st.none())), st.integers(1, 4))
-def test_it_holds_what_was_put_and_not_what_was_forgotten(steps: list[tuple[str, Visitor | None]], banner: int) -> None:
-    visitors, expected = Visitors(), dict[str, Visitor]()
+def test_it_holds_what_was_put_and_not_what_was_forgotten(
+    steps: list[tuple[str, VisitorState | None]], banner: int
+) -> None:
+    visitors, expected = Visitors(), dict[str, VisitorState]()
     for key, state in steps:
         if state is None:
             visitors.forget(key)
@@ -32,9 +34,9 @@ def test_it_holds_what_was_put_and_not_what_was_forgotten(steps: list[tuple[str,
 
     assigned = sorted(key for key, each in expected.items() if each.assigned == banner)
     assert sorted(visitors.show_assigned(banner)) == assigned
-    for key, each in expected.items():
-        shown = banner if each.assigned == banner else each.shown
-        assert visitors.get(key) == Visitor(each.epoch, each.assigned, shown)
+    for key, state in expected.items():
+        shown = banner if state.assigned == banner else state.shown
+        assert visitors.get(key) == VisitorState(state.epoch, state.assigned, shown)
 
 
 def test_it_grows_and_stays_within_its_bound() -> None:
@@ -42,15 +44,15 @@ def test_it_grows_and_stays_within_its_bound() -> None:
     multiplier = 0x9E3779B97F4A7C15F39CC0605CEDC835  # spreads the keys as a hash would
     keys = [f"{number * multiplier % 2**128:032x}" for number in range(1, 5001)]
     for number, key in enumerate(keys):
-        visitors.put(key, Visitor(number + 1, 1, 0))
+        visitors.put(key, VisitorState(number + 1, 1, 0))
     assert len(visitors) == 5000
     assert visitors.nbytes <= 84 * 5000
-    assert [visitors.get(key) for key in keys] == [Visitor(number + 1, 1, 0) for number in range(5000)]
+    assert [visitors.get(key) for key in keys] == [VisitorState(number + 1, 1, 0) for number in range(5000)]
 
 
 def test_nothing_of_a_forgotten_visitor_stays_in_memory() -> None:
     visitors = Visitors()
-    visitors.put("ab" * 16, Visitor(1, 1, 1))
+    visitors.put("ab" * 16, VisitorState(1, 1, 1))
     visitors.forget("ab" * 16)
     assert not any(column.any() for column in visitors._columns)
 
@@ -59,5 +61,5 @@ def test_nothing_of_a_forgotten_visitor_stays_in_memory() -> None:
 def test_an_epoch_out_of_bounds_is_refused(epoch: int) -> None:
     visitors = Visitors()
     with pytest.raises(MalformedRecord, match="epoch"):
-        visitors.put("ab" * 16, Visitor(epoch, 1, 1))
+        visitors.put("ab" * 16, VisitorState(epoch, 1, 1))
     assert len(visitors) == 0

@@ -9,8 +9,8 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from bannerstream.contracts.sizes import RECTANGLE, BannerSize
-from bannerstream.generator.pipeline.ports import SceneWish
-from bannerstream.generator.serving.warm_up import warm_up_wishes
+from bannerstream.generator.pipeline.ports import SceneRequest
+from bannerstream.generator.serving.warm_up import warm_up_scenes
 
 TOPIC = "banner.requests"
 
@@ -30,8 +30,8 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def wish(size: BannerSize = RECTANGLE, *, seed: int = 1) -> SceneWish:
-    (made,) = warm_up_wishes([size])
+def scene_request(size: BannerSize = RECTANGLE, *, seed: int = 1) -> SceneRequest:
+    (made,) = warm_up_scenes([size])
     return replace(made, seed=seed)
 
 

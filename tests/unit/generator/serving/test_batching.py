@@ -9,7 +9,7 @@ TICKETS = st.lists(st.tuples(st.sampled_from("xyz"), st.floats(0, 10)), max_size
 
 
 def batches(*, most: int = 4, wait_s: float = 1.0) -> Batches[int]:
-    return Batches(most=lambda _: most, wait_s=wait_s)
+    return Batches(max_size=lambda _: most, wait_s=wait_s)
 
 
 def test_a_full_batch_goes_at_once_and_the_rest_waits() -> None:

@@ -42,14 +42,14 @@ def supervised(loads: Loads, health: Health, *, after_hang: AfterHang = "rebuild
 
 def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
     model = supervised(Loads(), Health())
-    assert model.run(lambda name: name.upper(), watched=False) == "MODEL-1"
+    assert model.run(lambda name: name.upper(), with_timeout=False) == "MODEL-1"
 
     def broken(_: str) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        model.run(broken, watched=False)
-    assert model.run(len, watched=False) == 7
+        model.run(broken, with_timeout=False)
+    assert model.run(len, with_timeout=False) == 7
 
 
 def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
@@ -59,7 +59,7 @@ def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> 
         model.run(hanging)
     until(lambda: loads.count == 2)
     until(lambda: _answers(model))
-    assert model.run(str, watched=False) == "model-2"
+    assert model.run(str, with_timeout=False) == "model-2"
     assert health.reason is None
 
 
@@ -67,8 +67,8 @@ def test_a_step_that_is_not_watched_may_take_as_long_as_it_likes() -> None:
     late = threading.Event()
     threading.Timer(4 * SOON_S, late.set).start()
     model = supervised(Loads(), Health())
-    assert model.run(lambda _: late.wait(30), watched=False)
-    assert model.run(str, watched=False) == "model-1", "it was not given up"
+    assert model.run(lambda _: late.wait(30), with_timeout=False)
+    assert model.run(str, with_timeout=False) == "model-1", "it was not given up"
 
 
 def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> None:
@@ -82,7 +82,7 @@ def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> N
     with pytest.raises(ModelHung, match="not back yet"):
         model.run(str)
     with pytest.raises(ModelHung, match="not back yet"):
-        model.peek(str)
+        model.inspect(str)
 
 
 def test_a_model_that_hangs_again_at_once_ends_the_process(hanging: Hanging) -> None:
@@ -135,7 +135,7 @@ def fail(model: SupervisedModel[str], error: Exception, times: int) -> None:
 
     for _ in range(times):
         with pytest.raises(type(error)):
-            model.run(broken, watched=False)
+            model.run(broken, with_timeout=False)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: device-side assert"), ModelFailed("CUDA error")])
@@ -147,7 +147,7 @@ def test_a_model_whose_every_step_fails_ends_the_process(error: Exception) -> No
     fail(model, error, 1)
     assert "steps of the painter failed running" in str(health.reason)
     assert "CUDA error" in str(health.reason)
-    for ask in (model.run, model.peek):
+    for ask in (model.run, model.inspect):
         with pytest.raises(PainterUnavailable, match="CUDA error"):  # at once, so that the studio paints
             ask(str)
 
@@ -157,7 +157,7 @@ def test_a_step_that_succeeds_forgives_those_that_failed() -> None:
     model = supervised(Loads(), health)
     for _ in range(3):
         fail(model, RuntimeError("CUDA error"), FAILURES_RUNNING - 1)
-        assert model.run(str, watched=False) == "model-1"
+        assert model.run(str, with_timeout=False) == "model-1"
     assert health.reason is None
 
 
@@ -210,7 +210,7 @@ def test_a_describer_that_hangs_raises(hanging: Hanging) -> None:
 
 def _there(model: SupervisedModel) -> bool:
     try:
-        model.peek(lambda _: None)
+        model.inspect(lambda _: None)
     except ModelHung:
         return False
     return True
@@ -218,7 +218,7 @@ def _there(model: SupervisedModel) -> bool:
 
 def _answers(model: SupervisedModel) -> bool:
     try:
-        model.run(lambda _: None, watched=False)
+        model.run(lambda _: None, with_timeout=False)
     except ModelHung:
         return False
     return True

@@ -25,9 +25,9 @@ from bannerstream.generator.pipeline.ports import Painting
 class AsAModel:
     def __init__(self, settings):
         pass
-    def paint(self, wishes):
+    def paint(self, scenes):
         return [Painting(dusk(each.composition.size), "left", Provenance(painter="shop", engine="diffusers"))
-                for each in wishes]
+                for each in scenes]
 
 def dusk(size):
     slope = np.linspace(250, 150, size.height).astype(np.uint8)

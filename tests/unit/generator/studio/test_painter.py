@@ -10,7 +10,7 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import SIZES, BannerSize
 from bannerstream.contracts.variants import Creative, SceneStyle
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneWish
+from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneRequest
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.scenes import SCENES
@@ -45,7 +45,7 @@ def paint(
     cohort = Cohort(cohort_id="c", name="c", mood=("calm",), palette=palette, light=light, settings=settings)
     words = Description(subject="mug", attributes=(), setting=setting, describer="test")
     styled = replace(place or composition(size), creative=Creative(scene=style))
-    return StudioPainter().paint([SceneWish(words, cohort, styled, seed, None)])[0]
+    return StudioPainter().paint([SceneRequest(words, cohort, styled, seed, None)])[0]
 
 
 def difference(one: Painting, other: Painting) -> float:

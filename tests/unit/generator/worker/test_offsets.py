@@ -33,7 +33,7 @@ def test_a_lost_partition_is_not_committed_and_its_late_finishes_count_for_nothi
     offsets = Offsets()
     offsets.take(P0, 7)
     offsets.take(P1, 3)
-    offsets.lose([P0])
+    offsets.drop_partitions([P0])
     offsets.finish(P0, 7)
     offsets.finish(P1, 3)
     assert offsets.positions() == {P1: 4}
@@ -43,7 +43,7 @@ def test_a_lost_partition_is_not_committed_and_its_late_finishes_count_for_nothi
 def test_a_partition_that_comes_back_starts_from_what_is_taken_then() -> None:
     offsets = Offsets()
     offsets.take(P0, 9)
-    offsets.lose([P0])
+    offsets.drop_partitions([P0])
     offsets.take(P0, 4)
     assert offsets.positions() == {P0: 4}
     assert offsets.open == 1

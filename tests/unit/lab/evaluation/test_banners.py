@@ -17,7 +17,7 @@ from bannerstream.contracts.manifest import PersonalStyle
 from bannerstream.contracts.messages import Rendition
 from bannerstream.contracts.sizes import RECTANGLE
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.generator.pipeline.paint_once import paint_once, product_image
+from bannerstream.generator.paint_once import paint_once, product_image
 from bannerstream.generator.pipeline.pipeline import manifest_of
 from bannerstream.generator.pipeline.ports import Image, ProductImage
 from bannerstream.lab.evaluation.banners import Judges, Shop, evaluate_banners

@@ -10,7 +10,7 @@ from bannerstream.catalog.folder import read_catalogue
 from bannerstream.contracts.manifest import Area
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE, BannerSize
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.generator.pipeline.paint_once import paint_once, product_image
+from bannerstream.generator.paint_once import paint_once, product_image
 from bannerstream.generator.pipeline.ports import Image
 from bannerstream.lab.evaluation.banners import FAITHFUL
 from bannerstream.lab.evaluation.product_fidelity import fidelity, on, placed

@@ -7,7 +7,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
-from bannerstream.lab.evaluation.starter import every_scene, wish_for
+from bannerstream.lab.evaluation.starter import every_scene, scene_request_for
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -126,11 +126,13 @@ def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begu
 
     painter = DiffusersPainter(str(model), steps=2, guidance=2.0, device="cpu")
     scene = next(every_scene())
-    wide, narrow = painter.paint([wish_for(scene, size, 1) for size in (BILLBOARD, RECTANGLE)])
+    wide, narrow = painter.paint([scene_request_for(scene, size, 1) for size in (BILLBOARD, RECTANGLE)])
     assert wide.pixels.shape == (250, 970, 3)
     assert narrow.pixels.shape == (250, 300, 3)
     assert wide.provenance.negative_prompt
-    assert painter.batch_key(wish_for(scene, BILLBOARD, 1)).shape.width == 384, "painted as wide as it was trained"
+    assert painter.batch_key(scene_request_for(scene, BILLBOARD, 1)).shape.width == 384, (
+        "painted as wide as it was trained"
+    )
 
 
 def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):

@@ -10,7 +10,7 @@ from bannerstream.contracts.sizes import BILLBOARD
 from bannerstream.generator.diffusion.colours import nearest_palette
 from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.studio.samples import PALETTES, SEASONED, random_labels
-from bannerstream.lab.evaluation.starter import every_scene, wish_for
+from bannerstream.lab.evaluation.starter import every_scene, scene_request_for
 from bannerstream.lab.training.words import TOKENS, caption, known_words
 
 SCENES = list(every_scene())
@@ -22,14 +22,14 @@ def test_there_are_enough_scenes_to_judge_by():
 
 def test_the_product_s_own_prompts_say_to_the_model_what_was_wished_and_nothing_else():
     for scene in SCENES:
-        prompt = prompt_of(wish_for(scene, BILLBOARD, 1), "scene")
+        prompt = prompt_of(scene_request_for(scene, BILLBOARD, 1), "scene")
         asked = {scene.setting, scene.palette, scene.light}
         if scene.setting in SEASONED:
             asked.add(scene.season)
         said = known_words(prompt.positive)
         assert set(said) - {"winter"} == asked - {"winter"}, prompt.positive
         assert len(said) <= TOKENS - 2
-        assert known_words(prompt.negative) == [], "what is kept out must not be read as a wish"
+        assert known_words(prompt.negative) == [], "what is kept out must not be read as a request"
 
 
 @given(st.integers(0, 2**32))
@@ -76,5 +76,5 @@ def test_the_tokenizer_reads_what_known_words_says(scene):
     from bannerstream.lab.training.words import tokenizer
 
     made = tokenizer()
-    prompt = prompt_of(wish_for(scene, BILLBOARD, 1), "scene").positive
+    prompt = prompt_of(scene_request_for(scene, BILLBOARD, 1), "scene").positive
     assert made.convert_ids_to_tokens(made(prompt).input_ids) == ["<bos>", *known_words(prompt), "<eos>"]

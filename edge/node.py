@@ -11,16 +11,16 @@ from bannerstream.broker.compacted_view import CompactedView
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.edge.connections import Hub
-from bannerstream.edge.feedback import FeedbackTokens, OnceOnly, feedback_rate
+from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
 from bannerstream.edge.identity import Identity
-from bannerstream.edge.intake import Records, check_formats
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.outbox import Outbox, Sink
 from bannerstream.edge.pictures import Bucket, Pictures
 from bannerstream.edge.rate_limit import RateLimit
-from bannerstream.edge.resolver import Card, Showcase, card_of
+from bannerstream.edge.report_records import ReportRecords, check_formats
+from bannerstream.edge.resolver import BannerResolver, ProductCard, product_card
 from bannerstream.edge.sharding import Shard
-from bannerstream.edge.topic_view import View
+from bannerstream.edge.topic_follower import TopicFollower
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.settings import Settings
@@ -33,7 +33,7 @@ _CATALOGUE_LOOK_S = 1.0
 _CATALOGUE_RETRY_S = 5.0
 
 
-class Edge:
+class EdgeNode:
     """One node: tables, limits, and what writes to Kafka and reads from it while `running`.
 
     `make_sink` is for tests: where records go instead of Kafka.
@@ -54,13 +54,13 @@ class Edge:
         self.settings = settings
         self.registry = registry
         self.metrics = EdgeMetrics(registry)
-        self.shard = Shard.of(edge.shard)
+        self.shard = Shard.parse(edge.shard)
         self.tokens = VisitorTokens(settings)
         self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
-        self.records = Records(
+        self.report_records = ReportRecords(
             settings,
             self.feedback_tokens,
-            OnceOnly(),
+            ReplayGuard(),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
         )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
@@ -69,15 +69,15 @@ class Edge:
         )
         self.banners = BannerTable()
         self.visitors = VisitorTable(self.banners)
-        self.showcase = Showcase(edge, self.banners, self.visitors, self._products)
+        self.resolver = BannerResolver(edge, self.banners, self.visitors, self._products)
         self.hub = Hub(self.metrics, max_streams=edge.max_streams, max_per_visitor=edge.max_streams_per_visitor)
         self.pictures = Pictures(bucket, self.metrics, cache_bytes=edge.picture_cache_mb << 20)
-        self.view = View(
+        self.follower = TopicFollower(
             settings.kafka,
             shard=self.shard,
             banners=self.banners,
             visitors=self.visitors,
-            showcase=self.showcase,
+            resolver=self.resolver,
             hub=self.hub,
             metrics=self.metrics,
         )
@@ -87,7 +87,7 @@ class Edge:
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,
         )
-        self._catalogue: Mapping[str, Card] = {}
+        self._catalogue: Mapping[str, ProductCard] = {}
         self.broken = False
         """Whether a task of the node has ended, which none does by itself: a defect. A restart repairs it."""
         self.metrics.caught_up.set_function(lambda: float(self.ready))
@@ -96,9 +96,9 @@ class Edge:
     async def running(self) -> AsyncIterator[None]:
         """Follow the topics and write records for the length of the block; then write what waits."""
         tasks = [
-            asyncio.create_task(each, name=name)
-            for name, each in (
-                ("view", self.view.run()),
+            asyncio.create_task(run, name=name)
+            for name, run in (
+                ("view", self.follower.run()),
                 ("outbox", self.outbox.run()),
                 ("catalogue", self._follow_catalogue()),
             )
@@ -119,7 +119,7 @@ class Edge:
     @property
     def ready(self) -> bool:
         """Tell whether the view has caught up (before, visitors would be shown too little) and nothing is broken."""
-        return self.view.caught_up.is_set() and not self.broken
+        return self.follower.caught_up.is_set() and not self.broken
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Have whoever asks `/readyz` take the node out, and browsers go to another: this one would fall behind."""
@@ -128,7 +128,7 @@ class Edge:
             self.broken = True
             self.hub.close_all()
 
-    def _products(self) -> Mapping[str, Card]:
+    def _products(self) -> Mapping[str, ProductCard]:
         return self._catalogue
 
     async def _follow_catalogue(self) -> None:
@@ -137,14 +137,14 @@ class Edge:
         while True:
             try:
                 async with AsyncExitStack() as opened:
-                    view = await opened.enter_async_context(CompactedView(self.settings.kafka, topic, card_of))
+                    view = await opened.enter_async_context(CompactedView(self.settings.kafka, topic, product_card))
                     await view.caught_up()
                     version = -1
                     while True:
                         self._catalogue = view.current()
                         if view.version != version:
                             version = view.version
-                            self.showcase.changed_all()
+                            self.resolver.changed_all()
                         await asyncio.sleep(_CATALOGUE_LOOK_S)
             except (ServiceUnavailable, ConfigurationError) as error:
                 _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)

@@ -18,8 +18,8 @@ from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timestamp
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
-from bannerstream.edge.errors import Invalid, TooLarge, TooMany
-from bannerstream.edge.feedback import FeedbackTokens, OnceOnly
+from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, RateLimited
+from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
 from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.settings import Settings
 
@@ -77,15 +77,15 @@ def read_events(body: bytes, max_batch: int) -> Sequence[PageEvent]:
     """Return the events of a request: one object, or an array of them.
 
     Raises:
-        Invalid: not JSON, or not such events; names the field.
-        TooLarge: more than `max_batch` events.
+        InvalidRequest: not JSON, or not such events; names the field.
+        ContentTooLarge: more than `max_batch` events.
     """
     read = _decoded(body, _events)
     events = read if isinstance(read, list) else [read]
     if not events:
-        raise Invalid("the array holds no event")
+        raise InvalidRequest("the array holds no event")
     if len(events) > max_batch:
-        raise TooLarge(f"{len(events)} events in one request; at most {max_batch} are taken")
+        raise ContentTooLarge(f"{len(events)} events in one request; at most {max_batch} are taken")
     return events
 
 
@@ -93,55 +93,55 @@ def read_feedback(body: bytes) -> PageFeedback:
     """Return the feedback of a request.
 
     Raises:
-        Invalid: not JSON, or no feedback; names the field.
+        InvalidRequest: not JSON, or no feedback; names the field.
     """
     return _decoded(body, _feedback)
 
 
-class Records:
+class ReportRecords:
     """Makes records of what pages report. `now`: epoch seconds."""
 
     def __init__(
         self,
         settings: Settings,
         tokens: FeedbackTokens,
-        once: OnceOnly,
+        once: ReplayGuard,
         rate: RateLimit,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
         self._tokens = tokens
-        self._once = once
+        self._replay_guard = once
         self._rate = rate
         self._now = now
 
-    def of_events(self, user_id: str, events: Sequence[PageEvent]) -> tuple[list[Outgoing], list[str]]:
+    def event_records(self, user_id: str, events: Sequence[PageEvent]) -> tuple[list[Outgoing], list[str]]:
         """Return the records of a visitor's events, and the id of each event.
 
         Raises:
-            Invalid: an event names no product, or both one and several, or says its time twice, or is too old.
+            InvalidRequest: an event names no product, or both one and several, or says its time twice, or is too old.
         """
         now = int(self._now() * 1000)
         natives = [self._native(user_id, number, event, now) for number, event in enumerate(events)]
         return [self._outgoing(each) for each in natives], [each.event_id for each in natives]
 
-    def of_feedback(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
+    def feedback_record(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
         """Return the record of a report, the report, and what to call if it could not be written.
 
         Raises:
-            NotAllowed: the token is not ours.
-            Stale: the token has expired, or this was reported before.
-            TooMany: too many reports with this visitor's tokens.
-            Invalid: the banner was not delivered in this size.
+            Forbidden: the token is not ours.
+            Replayed: the token has expired, or this was reported before.
+            RateLimited: too many reports with this visitor's tokens.
+            InvalidRequest: the banner was not delivered in this size.
         """
         delivery = self._tokens.read(feedback.token)
         if wait := self._rate.wait_s(delivery.user_key.hex()):
-            raise TooMany("too much feedback of this visitor", retry_after_s=math.ceil(wait))
+            raise RateLimited("too much feedback of this visitor", retry_after_s=math.ceil(wait))
         if not delivery.has(feedback.size):
-            raise Invalid(f"the banner was not delivered in {feedback.size} - at `$.size`")
+            raise InvalidRequest(f"the banner was not delivered in {feedback.size} - at `$.size`")
         event_id = delivery.event_id(feedback.kind, feedback.size)
-        self._once.take(event_id, delivery.expires_at)
+        self._replay_guard.take(event_id, delivery.expires_at_s)
         now = int(self._now() * 1000)
         shown_ms = feedback.click_to_visible_ms
         banner_key = delivery.banner_key.hex()
@@ -160,12 +160,12 @@ class Records:
         )
         event = CloudEvent(id=event_id, type="banner.feedback", source=SOURCE, time=now, subject=banner_key)
         record = outgoing(self._topics.feedback.name, banner_key, message, event)
-        return record, message, lambda: self._once.release(event_id, delivery.expires_at)
+        return record, message, lambda: self._replay_guard.release(event_id, delivery.expires_at_s)
 
     def _native(self, user_id: str, number: int, event: PageEvent, now: int) -> NativeEvent:
         where = f"`$[{number}]`"
         if (event.product_id is None) == (event.product_ids is None):
-            raise Invalid(f"exactly one of `product_id` and `product_ids` is required - at {where}")
+            raise InvalidRequest(f"exactly one of `product_id` and `product_ids` is required - at {where}")
         time_ = self._time(event, now, where)
         return NativeEvent(
             event_id=event.event_id or uuid.uuid4().hex,
@@ -179,13 +179,13 @@ class Records:
     def _time(self, event: PageEvent, now: int, where: str) -> int:
         """Return when it happened by this machine's clock, as far as can be told: a visitor's may be wrong by years."""
         if event.time is not None and event.age_ms is not None:
-            raise Invalid(f"at most one of `time` and `age_ms` is taken - at {where}")
+            raise InvalidRequest(f"at most one of `time` and `age_ms` is taken - at {where}")
         try:
             told = now - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
         except ValueError as error:
-            raise Invalid(f"{error} - at {where}.time") from error
+            raise InvalidRequest(f"{error} - at {where}.time") from error
         if now - told > self._max_age_ms:
-            raise Invalid(f"the event is older than input.max_age_days - at {where}")
+            raise InvalidRequest(f"the event is older than input.max_age_days - at {where}")
         return min(told, now)
 
     def _outgoing(self, event: NativeEvent) -> Outgoing:
@@ -197,4 +197,4 @@ def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(str(error)) from error
+        raise InvalidRequest(str(error)) from error

@@ -16,7 +16,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.manifest import Manifest
 from bannerstream.demo.errors import DemoIncomplete
 from bannerstream.demo.page import PageContent, write_page
-from bannerstream.demo.painters import PainterKind, painted_by, share_by_model
+from bannerstream.demo.painters import PainterKind, painter_setup, share_by_model
 from bannerstream.demo.summary import percentile, summarise
 from bannerstream.demo.watcher import Observed, Watcher, watch
 from bannerstream.demo.workers import Workers, start_workers
@@ -25,7 +25,7 @@ from bannerstream.settings import Settings, load_settings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.export import export_banners
 
-_LOOK_S = 0.25
+_POLL_S = 0.25
 _WRITTEN = frozenset({"index.html", "banners", "bucket", "run"})
 """What a demo leaves in its folder."""
 
@@ -56,7 +56,7 @@ class Progress:
     requested: int = 0
     ready: int = 0
     by_model: float | None = None
-    """Share of the banners whose scene a model painted, when all are there."""
+    """Share of the banners whose scene a model setup, when all are there."""
     p50_ms: int | None = None
     p99_ms: int | None = None
 
@@ -76,7 +76,7 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         WorkerDied: a worker ended early.
         ServerFailed, ServerMissing: a server did not start.
     """
-    catalogue, painted = read_catalogue(options.catalogue), painted_by(options.painter)
+    catalogue, setup = read_catalogue(options.catalogue), painter_setup(options.painter)
     _empty(options.out)
     work = options.out / "run"
     work.mkdir(parents=True)
@@ -88,9 +88,9 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         on_progress(Progress("loading the catalogue"))
         asyncio.run(_prepare(settings, store, catalogue))
         on_progress(Progress("starting streams and generator"))
-        workers = running.enter_context(start_workers({**stack.environment(), **painted.environment}, work))
-        workers.wait_until_ready(painted.start_timeout_s)
-        observed, events_in = asyncio.run(_replay(settings, options, painted.deadline_s, workers, on_progress))
+        workers = running.enter_context(start_workers({**stack.environment(), **setup.environment}, work))
+        workers.wait_until_ready(setup.start_timeout_s)
+        observed, events_in = asyncio.run(_replay(settings, options, setup.deadline_s, workers, on_progress))
         manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
         summary = summarise(
             observed,
@@ -143,14 +143,14 @@ async def _replay(
         )
         try:
             while not replaying.done():
-                await _look("replaying", watcher, sent, workers, on_progress)
+                await _report_progress("replaying", watcher, sent, workers, on_progress)
             sent = await replaying
             async with asyncio.timeout(deadline_s):
                 while await asyncio.to_thread(_done, workers, observed) < sent.total:
-                    await _look("folding", watcher, sent, workers, on_progress)
+                    await _report_progress("folding", watcher, sent, workers, on_progress)
                 await watcher.catch_up()
                 while observed.waiting:
-                    await _look("painting", watcher, sent, workers, on_progress)
+                    await _report_progress("painting", watcher, sent, workers, on_progress)
         except TimeoutError as error:
             raise DemoIncomplete(
                 f"{deadline_s:g} s after the last event {observed.waiting} banners are missing; see {options.out}/run"
@@ -160,12 +160,12 @@ async def _replay(
     return observed, sent.total
 
 
-async def _look(stage: str, watcher: Watcher, sent: Sent, workers: Workers, on_progress: OnProgress) -> None:
-    await asyncio.sleep(_LOOK_S)
+async def _report_progress(stage: str, watcher: Watcher, sent: Sent, workers: Workers, on_progress: OnProgress) -> None:
+    await asyncio.sleep(_POLL_S)
     workers.check()
     watcher.check()
     observed = watcher.observed
-    took = observed.event_to_ready_ms()
+    event_to_ready_ms = observed.event_to_ready_ms()
     on_progress(
         Progress(
             stage,
@@ -173,8 +173,8 @@ async def _look(stage: str, watcher: Watcher, sent: Sent, workers: Workers, on_p
             decisions=len(observed.assignments),
             requested=len(observed.requests),
             ready=len(observed.ready),
-            p50_ms=percentile(took, 50),
-            p99_ms=percentile(took, 99),
+            p50_ms=percentile(event_to_ready_ms, 50),
+            p99_ms=percentile(event_to_ready_ms, 99),
         )
     )
 

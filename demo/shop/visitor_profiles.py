@@ -30,7 +30,7 @@ class Share(msgspec.Struct, frozen=True):
     share: float
 
 
-class Decided(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True):
     """One decision."""
 
     epoch: int
@@ -41,7 +41,7 @@ class Decided(msgspec.Struct, frozen=True):
     at: int
 
 
-class Painted(msgspec.Struct, frozen=True):
+class PaintedBanner(msgspec.Struct, frozen=True):
     """How the banner came to be."""
 
     banner_key: str
@@ -52,28 +52,28 @@ class Painted(msgspec.Struct, frozen=True):
     made_at: int
 
 
-class Suppressed(msgspec.Struct, frozen=True):
+class SuppressedProduct(msgspec.Struct, frozen=True):
     """A bought product, and until when it is not advertised."""
 
     product: str
     until: int
 
 
-class Portrait(msgspec.Struct, frozen=True):
+class VisitorProfile(msgspec.Struct, frozen=True):
     """Everything that the panel shows."""
 
     visitor: str
     """The first digits of the user key."""
     affinities: list[Share]
     why: list[str] = []
-    decisions: list[Decided] = []
+    decisions: list[Decision] = []
     """The latest first."""
-    painted: Painted | None = None
+    painted: PaintedBanner | None = None
     """None: no banner was decided on, or it is still being painted."""
-    suppressed: list[Suppressed] = []
+    suppressed: list[SuppressedProduct] = []
 
 
-class Visitors:
+class VisitorProfiles:
     """Follows the affinity changelog and the assignments; an async context manager."""
 
     def __init__(self, settings: Settings, goods: Goods) -> None:
@@ -103,18 +103,18 @@ class Visitors:
         await self._running.aclose()
         self._store.close()
 
-    async def portrait(self, user_key: str) -> Portrait:
+    async def profile(self, user_key: str) -> VisitorProfile:
         """Return what is known of a visitor; of an unknown one, that nothing is."""
         state = self._states.current().get(user_key)
         if user_key not in self._assigned.current():
             self._decisions.pop(user_key, None)  # forgotten, or never there
         decisions = list(self._decisions.get(user_key, ()))
-        return Portrait(
+        return VisitorProfile(
             visitor=user_key[:8],
             affinities=self._affinities({} if state is None else shares(state)),
             why=why(state, decisions[-1], self._goods) if state is not None and decisions else [],
-            decisions=[self._decided(each) for each in reversed(decisions)],
-            painted=await self._painted(decisions[-1].banner_key) if decisions else None,
+            decisions=[self._decision(each) for each in reversed(decisions)],
+            painted=await self._painted_banner(decisions[-1].banner_key) if decisions else None,
             suppressed=[] if state is None else self._suppressed(state),
         )
 
@@ -128,21 +128,27 @@ class Visitors:
 
     def _affinities(self, parts: dict[str, float]) -> list[Share]:
         return [
-            Share(each.cohort_id, each.name, round(parts.get(each.cohort_id, 0.0), 4))
-            for each in self._goods.cohorts.values()
+            Share(cohort.cohort_id, cohort.name, round(parts.get(cohort.cohort_id, 0.0), 4))
+            for cohort in self._goods.cohorts.values()
         ]
 
-    def _decided(self, each: Assignment) -> Decided:
-        cohort = self._goods.cohorts[each.cohort_id]
-        title = self._goods.title(each.product_id)
-        return Decided(each.epoch, each.product_id, title, cohort.name, cohort.palette[-1], each.decided_at)
+    def _decision(self, assignment: Assignment) -> Decision:
+        cohort = self._goods.cohorts[assignment.cohort_id]
+        return Decision(
+            epoch=assignment.epoch,
+            product_id=assignment.product_id,
+            product=self._goods.title(assignment.product_id),
+            cohort=cohort.name,
+            colour=cohort.palette[-1],
+            at=assignment.decided_at,
+        )
 
-    async def _painted(self, banner_key: str) -> Painted | None:
+    async def _painted_banner(self, banner_key: str) -> PaintedBanner | None:
         manifest = self._manifests.get(banner_key) or await asyncio.to_thread(self._store.manifest, banner_key)
         if manifest is None:
             return None
         self._manifests[banner_key] = manifest
-        return Painted(
+        return PaintedBanner(
             banner_key,
             manifest.words.headline,
             manifest.provenance.engine,
@@ -151,8 +157,8 @@ class Visitors:
             manifest.created_at,
         )
 
-    def _suppressed(self, state: UserState) -> list[Suppressed]:
+    def _suppressed(self, state: UserState) -> list[SuppressedProduct]:
         return [
-            Suppressed(self._goods.title(product_id), state.landmark + until)
+            SuppressedProduct(self._goods.title(product_id), state.landmark + until)
             for product_id, until in state.purchased.items()
         ]

@@ -22,7 +22,7 @@ from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, Mal
 from bannerstream.contracts.messages import Assignment, BannerReady
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.metrics import EdgeMetrics
-from bannerstream.edge.resolver import Showcase
+from bannerstream.edge.resolver import BannerResolver
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.settings import KafkaSettings
@@ -46,7 +46,7 @@ _USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
 
 
-class View:
+class TopicFollower:
     """Follows the two topics into the tables, and tells the hub what changed. `run` never ends by itself."""
 
     def __init__(
@@ -56,7 +56,7 @@ class View:
         shard: Shard,
         banners: BannerTable,
         visitors: VisitorTable,
-        showcase: Showcase,
+        resolver: BannerResolver,
         hub: Hub,
         metrics: EdgeMetrics,
     ) -> None:
@@ -67,7 +67,7 @@ class View:
         self._ready = topics.ready.name
         self._banners = banners
         self._visitors = visitors
-        self._showcase = showcase
+        self._resolver = resolver
         self._hub = hub
         self._metrics = metrics
         self._next: dict[TopicPartition, int] = {}
@@ -80,11 +80,11 @@ class View:
         """Follow until cancelled. Outages are waited out, and so are refusals: rights may just be changing."""
         wait = _FIRST_WAIT_S
         while True:
-            begun = time.monotonic()
+            started_s = time.monotonic()
             try:
                 await self._follow()
             except (ServiceUnavailable, ConfigurationError) as error:
-                if time.monotonic() - begun > _LONGEST_WAIT_S:
+                if time.monotonic() - started_s > _LONGEST_WAIT_S:
                     wait = _FIRST_WAIT_S
                 self._metrics.view_restarts.inc()
                 _log.warning("view_waiting", error=str(error), seconds=round(wait, 1))
@@ -150,7 +150,7 @@ class View:
                     apply(record.key or b"", record.value)
                 except (InvalidRecord, OverflowError) as error:
                     self._skip(record, error)
-            self._tell_watchers()
+            self._notify_watchers()
             await asyncio.sleep(0)
         self._next[partition] = records[-1].offset + 1
         if self.caught_up.is_set():
@@ -164,9 +164,9 @@ class View:
             return
         if value is None:
             if self._visitors.erase(user_key):
-                self._hub.erased(user_key)
+                self._hub.close_erased(user_key)
         elif self._visitors.assign(user_key, decode(value, Assignment)):
-            self._hub.tell(user_key)
+            self._hub.notify(user_key)
 
     def _apply_ready(self, key: bytes, value: bytes | None) -> None:
         banner_key = _named(key, _BANNER_KEY)
@@ -180,7 +180,7 @@ class View:
         default = self._banners.default_of(ready.cohort_id)
         number, changed = self._banners.announce(ready)
         for user_key in self._visitors.settle(number):
-            self._hub.tell(user_key)
+            self._hub.notify(user_key)
         if changed:
             self._note_change(number)
         # A banner that is announced again, unchanged, is its cohort's default again.
@@ -188,10 +188,10 @@ class View:
             self._changed_cohorts.add(ready.cohort_id)
 
     def _note_change(self, number: int) -> None:
-        self._showcase.changed(number)
+        self._resolver.changed(number)
         self._changed_banners.add(number)
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         """Wake the streams of everybody who is looking at a banner that has changed, as a default, too.
 
         Once for a slice, not for each record: it looks at every visitor who is connected.
@@ -199,8 +199,8 @@ class View:
         if not self._changed_banners and not self._changed_cohorts:
             return
         for user_key in self._hub.visitors():
-            if self._showcase.touches(user_key, self._changed_banners, self._changed_cohorts):
-                self._hub.tell(user_key)
+            if self._resolver.touches(user_key, self._changed_banners, self._changed_cohorts):
+                self._hub.notify(user_key)
         self._changed_banners.clear()
         self._changed_cohorts.clear()
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.edge.banner_facts import Banner, Picture, Tier
-from bannerstream.edge.errors import NotAllowed, Stale
+from bannerstream.edge.errors import Forbidden, Replayed
 from bannerstream.edge.rate_limit import RateLimit
 
 REMEMBERED = 500_000
@@ -45,7 +45,7 @@ class Delivery(Struct, frozen=True, array_like=True):
     """One delivery of one banner to one visitor, as the token says it."""
 
     nonce: bytes
-    expires_at: int
+    expires_at_s: int
     """Epoch seconds."""
     user_key: bytes
     epoch: int
@@ -87,7 +87,7 @@ class FeedbackTokens:
         statement = _pack.encode(
             Delivery(
                 nonce=secrets.token_bytes(9),
-                expires_at=int(self._now() + self._life_s),
+                expires_at_s=int(self._now() + self._life_s),
                 user_key=bytes.fromhex(user_key),
                 epoch=epoch,
                 banner_key=bytes.fromhex(banner.key),
@@ -104,19 +104,19 @@ class FeedbackTokens:
         """Return the delivery that a token states.
 
         Raises:
-            NotAllowed: the token is not ours.
-            Stale: it has expired.
+            Forbidden: the token is not ours.
+            Replayed: it has expired.
         """
         try:
             signed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
-            raise NotAllowed("the feedback token is not ours") from error
+            raise Forbidden("the feedback token is not ours") from error
         mac, statement = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(statement)):
-            raise NotAllowed("the feedback token is not ours")
+            raise Forbidden("the feedback token is not ours")
         delivery = _unpack.decode(statement)
-        if self._now() > delivery.expires_at:
-            raise Stale("the feedback token has expired")
+        if self._now() > delivery.expires_at_s:
+            raise Replayed("the feedback token has expired")
         return delivery
 
     def _mac(self, statement: bytes) -> bytes:
@@ -127,8 +127,8 @@ class FeedbackTokens:
 
 def _sizes(pictures: tuple[Picture, ...]) -> int:
     bits = 0
-    for each in pictures:
-        bits |= _BITS.get((each.width, each.height), 0)
+    for picture in pictures:
+        bits |= _BITS.get((picture.width, picture.height), 0)
     return bits
 
 
@@ -137,7 +137,7 @@ def feedback_rate(per_s: float, burst: int, life_s: float) -> RateLimit:
     return RateLimit(min(per_s, REMEMBERED / ONE_VISITORS_SHARE / life_s), burst)
 
 
-class OnceOnly:
+class ReplayGuard:
     """Reports that were taken: each is taken once, in bounded memory.
 
     They are kept by the minute in which their tokens expire. When there are too many, the minute that ends first is
@@ -152,25 +152,25 @@ class OnceOnly:
         self._floor = 0
         """Tokens that expire in this minute or before are refused."""
 
-    def take(self, event_id: str, expires_at: int) -> None:
+    def take(self, event_id: str, expires_at_s: int) -> None:
         """Note a report.
 
         Raises:
-            Stale: it was noted before, or is so old that nobody can tell.
+            Replayed: it was noted before, or is so old that nobody can tell.
         """
-        minute = expires_at // _MINUTE
+        minute = expires_at_s // _MINUTE
         if minute <= self._floor:
-            raise Stale("the feedback token is too old")
+            raise Replayed("the feedback token is too old")
         taken = self._minutes.setdefault(minute, set())
         if event_id in taken:
-            raise Stale("this feedback was given before")
+            raise Replayed("this feedback was given before")
         taken.add(event_id)
         self._count += 1
         self._expire(int(self._now()) // _MINUTE)
 
-    def release(self, event_id: str, expires_at: int) -> None:
+    def release(self, event_id: str, expires_at_s: int) -> None:
         """Take a note back: the report did not arrive, and may come again."""
-        taken = self._minutes.get(expires_at // _MINUTE, set())
+        taken = self._minutes.get(expires_at_s // _MINUTE, set())
         if event_id in taken:
             taken.remove(event_id)
             self._count -= 1
