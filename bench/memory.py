@@ -24,7 +24,7 @@ PER_S = 5_000
 STORES = ("memory", "rocksdb")
 
 
-def packed_store(users: int, kind: Kind) -> Result:
+def at_rest(users: int, kind: Kind) -> Result:
     """Return what one visitor takes in memory."""
     weight = weigh(users, kind)
     return {
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 tell(f"round {number} of {chosen.rounds}: {users:,} users")
                 line: Result = {"bench": "memory", "users": users, "round": number}
                 kinds: tuple[Kind, ...] = ("common", "full")
-                weights = {kind: packed_store(users, kind) for kind in kinds}
+                weights = {kind: at_rest(users, kind) for kind in kinds}
                 report(line | {"system": "bannerstream", "store": "memory", "state": "common"} | weights["common"])
                 for store in STORES:
                     tell(f"round {number} of {chosen.rounds}: a worker with {users:,} users, {store}")

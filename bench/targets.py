@@ -81,7 +81,7 @@ def recovery(lines: Sequence[Line]) -> float | None:
     return median([each["first_event_s"] - each["join_s"] for each in found]) if found else None
 
 
-def packed_store(lines: Sequence[Line]) -> float | None:
+def at_rest(lines: Sequence[Line]) -> float | None:
     """Return bytes of one of the product's states beside the key, of a million: fewer fit into what was free before."""
     return median_of(lines, "bytes_per_user", bench="memory", state="full", store="memory", users=1_000_000)
 
@@ -219,7 +219,7 @@ TARGETS = (
         "python -m bench recovery", recovery,
     ),
     Target(
-        "memory at rest, per user, beside the key's own bytes", 330.0, False, "B", "python -m bench memory", packed_store,
+        "memory at rest, per user, beside the key's own bytes", 330.0, False, "B", "python -m bench memory", at_rest,
     ),
     Target("a worker with 1,000,000 users, at most", 500.0, False, "MB", "python -m bench memory", worker_memory),
     Target("throughput that 1 % poison costs", 5.0, False, "%", "python -m bench poison", poison_cost),

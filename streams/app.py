@@ -1,4 +1,4 @@
-"""The Faust app, wired: one agent over clicks and purchases, one table, and what they need around them."""
+"""The Faust app: one agent over clicks and purchases, one table, and the services around them."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ _DAY_MS = 86_400_000
 
 
 class StreamsApp(BatchApp):
-    """A Faust app that owns its outbox and its catalogue: both are ready before the first partition is assigned."""
+    """The Faust app with its outbox and catalogue; both are ready before the first partition is assigned."""
 
     def __init__(self, settings: Settings, registry: CollectorRegistry, identity: WorkerIdentity) -> None:
         kafka, streams = settings.kafka, settings.streams
@@ -50,7 +50,7 @@ class StreamsApp(BatchApp):
         self.catalogue = CatalogueView(
             kafka,
             creative_revision=settings.generator.creative_revision,
-            # Only where they shape the picture: a new top product then repaints its cohort's banners.
+            # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
         )
         outbox = Outbox(
@@ -85,7 +85,7 @@ class StreamsApp(BatchApp):
         self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)(agent)
 
     async def on_start(self) -> None:
-        """Check the topics and read the catalogue; then let Faust start."""
+        """Check the topics and read the catalogue; then start Faust."""
         await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
         if self._results is not None:
@@ -96,13 +96,13 @@ class StreamsApp(BatchApp):
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Copy and fold what is under way; then leave the groups."""
+        """Finish copying and folding what is in flight; then leave the groups."""
         if self._repartitioner is not None:
             await self._repartitioner.stop()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
-        """Disconnect, once nothing runs any more."""
+        """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.catalogue.stop()
         if self._results is not None:
@@ -116,7 +116,7 @@ class StreamsApp(BatchApp):
 
 
 def create_app(settings: Settings, identity: WorkerIdentity, registry: CollectorRegistry | None = None) -> StreamsApp:
-    """Return the app for these settings; its metrics go to `registry`, or to one of their own.
+    """Return the app for these settings; its metrics go to `registry`, or to a new one.
 
     Raises:
         ConfigurationError: a certificate cannot be used, or the limits let a state outgrow a Kafka record.
@@ -129,7 +129,7 @@ def _packed_stores(store: Literal["memory", "rocksdb"], identity: WorkerIdentity
         return lambda _: MemoryStore()
     if find_spec("rocksdict") is None:
         raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
-    return lambda number: RocksStore(identity.folder / "states" / str(number))
+    return lambda partition: RocksStore(identity.folder / "states" / str(partition))
 
 
 def _rules(settings: Settings, draw: Draw) -> Rules:

@@ -1,10 +1,10 @@
-"""Forgetting visitors: those who erased for it, and those who have not come for long.
+"""Erases visitors: those who requested it, and those who have been idle for long.
 
-It takes two steps, because a tombstone takes the applied offsets with it: an event that may still be read again would
-then count anew, and bring its visitor back. So the state first becomes a grave, which holds offsets and nothing of the
-visitor, and the visitor's assignment is deleted. Once everything that was read before is committed, the grave gives way
-to the tombstone; only then may an erasure itself be committed. Whatever dies in between, the erasure comes again, or
-the next sweep finds the grave: until it is gone, somebody knows that its assignment is to be deleted.
+Erasure takes two steps, because a tombstone also removes the applied offsets: an event that may still be read again
+would then count twice and bring its visitor back. So an erasure marker first replaces the state; it keeps the offsets
+and nothing of the visitor, and the visitor's assignment is deleted. Once all earlier events are committed, a tombstone
+replaces the marker; only then may the erasure itself be committed. After a crash in between, the erasure is read again,
+or the next sweep finds the marker: it stays until its assignment is deleted.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ _log = structlog.stdlib.get_logger(__name__)
 _DAY_MS = 86_400_000
 
 SWEEP_SLICE = 5_000
-"""States that a sweep looks at before it lets others run: about 3 ms."""
+"""States that a sweep checks before it yields to the event loop: about 3 ms."""
 
 FORGET_SLICE = 1_000
-"""Visitors who are marked in one round."""
+"""Visitors marked in one checkpoint."""
 
 
 def erasure_marker_of(state: UserState) -> UserState:
-    """Return what is left of a state: which events are applied, and the epoch, which must not run backwards."""
+    """Return what remains of a state: the applied offsets, and the epoch, which must not run backwards."""
     return UserState(state.half_life_ms, epoch=state.epoch, offsets=state.offsets)
 
 
 def is_erasure_marker(state: UserState) -> bool:
-    """Tell whether nothing came after the burial."""
+    """Return whether the state is an erasure marker and no event came after it."""
     return not state.landmark and state.decision is None
 
 
 class ErasureProcessor:
-    """Folds `users.erasures`."""
+    """Folds the topic of erasures."""
 
     def __init__(self, app: BatchApp, topic: str, user_keys: UserKeys, metrics: StreamsMetrics) -> None:
         self._app = app
@@ -54,20 +54,20 @@ class ErasureProcessor:
         self._user_keys = user_keys
         self._metrics = metrics
 
-    def fold(self, batch: Batch, states: Partition[UserState], now: int) -> None:
-        """Bury everybody who is to be forgotten, and defer the rest. `now`: of the dead letters, epoch milliseconds."""
+    def fold(self, batch: Batch, states: Partition[UserState], now_ms: int) -> None:
+        """Mark every visitor of the batch as erased, and defer the tombstones. `now_ms` dates the dead letters."""
         erased: dict[bytes, None] = {}
         letters: list[DeadLetter] = []
         for record in batch.records:
             try:
                 user_id = decode(record.value or b"", Erasure).user_id
             except InvalidRecord as error:
-                letters.append(letter_of(record, *batch.tp, error, now))
+                letters.append(letter_of(record, *batch.tp, error, now_ms))
                 continue
             key = self._user_keys[user_id]
             if key not in erased and self._mark_erased(key, states):
                 erased[key] = None
-        self._user_keys.clear()  # they remember ids
+        self._user_keys.clear()  # the cache holds user ids
         checkpointer = self._app.checkpointer
         if erased:
             checkpointer.submit_change(batch.tp.partition, urgent=erased, effects=BatchOutcome(forgotten=list(erased)))
@@ -78,7 +78,7 @@ class ErasureProcessor:
         )
 
     def _mark_erased(self, key: bytes, states: Partition[UserState]) -> bool:
-        """Put a grave in a state's place; False if there is no state here, so that another partition may have it."""
+        """Replace a state by an erasure marker; return False if this partition has no state of the visitor."""
         state = _state_or_blank(key, states)
         if state is None:
             return False
@@ -92,11 +92,11 @@ def _state_or_blank(key: bytes, states: Partition[UserState]) -> UserState | Non
     try:
         return states.get(key)
     except BrokenState:
-        return UserState(1)  # nothing in it can be kept, not even its offsets: its events may count again
+        return UserState(1)  # unreadable, so even its offsets are lost: its events may count again
 
 
 def _read_so_far(app: BatchApp, partition: int, erasures: str) -> Mapping[TP, int]:
-    """Return, of each topic of events, the offset before which everything of a partition has been folded."""
+    """Return, for each topic of events, the offset up to which this partition has been folded (exclusive)."""
     positions = app.batch_consumer.positions
     return {
         tp: next_offset
@@ -108,7 +108,7 @@ def _read_so_far(app: BatchApp, partition: int, erasures: str) -> Mapping[TP, in
 def _conclude(
     marked: Collection[bytes], states: Partition[UserState], effects: BatchOutcome | None = None
 ) -> Conclusion[BatchOutcome]:
-    """Remove the markers of everybody who has not come back meanwhile."""
+    """Remove the erasure markers of visitors who have not come back meanwhile."""
     markers = [key for key in marked if (state := states.get(key)) is not None and is_erasure_marker(state)]
     for key in markers:
         states.remove(key)
@@ -116,7 +116,7 @@ def _conclude(
 
 
 class IdleSweep:
-    """Forgets visitors of a partition whose latest event is too old. Looks once a day."""
+    """Erases visitors whose latest event is too old. Sweeps each partition once a day."""
 
     def __init__(self, app: BatchApp, erasures: str, forget_after_ms: int, metrics: StreamsMetrics) -> None:
         self._app = app
@@ -125,19 +125,19 @@ class IdleSweep:
         self._metrics = metrics
         self._swept_at_ms: dict[int, int] = {}
 
-    def sweep_if_due(self, batch: Batch, states: Partition[UserState], now: int) -> None:
-        """Start a sweep of the batch's partition, if the last one is a day ago. `now`: epoch milliseconds.
+    def sweep_if_due(self, batch: Batch, states: Partition[UserState], now_ms: int) -> None:
+        """Start a sweep of the batch's partition if the last one was a day ago. `now_ms`: epoch milliseconds.
 
-        By the records' time, so that a backlog is not taken for idleness; never by a later time than `now`: one
-        producer with a wrong clock would have everybody forgotten.
+        Uses the records' time, so that a backlog does not count as idleness, but never a time after `now_ms`: one
+        producer with a wrong clock would erase everybody.
         """
         if not batch.records:
             return
-        now = min(now, batch.records[-1].timestamp)
+        now_ms = min(now_ms, batch.records[-1].timestamp)
         partition = batch.tp.partition
-        if now - self._swept_at_ms.get(partition, -_DAY_MS) >= _DAY_MS:
-            self._swept_at_ms[partition] = now
-            self._app.add_future(self._sweep(partition, states, now - self._forget_after_ms))
+        if now_ms - self._swept_at_ms.get(partition, -_DAY_MS) >= _DAY_MS:
+            self._swept_at_ms[partition] = now_ms
+            self._app.add_future(self._sweep(partition, states, now_ms - self._forget_after_ms))
 
     async def _sweep(self, partition: int, states: Partition[UserState], horizon_ms: int) -> None:
         if self._is_over(partition, states):
@@ -158,17 +158,17 @@ class IdleSweep:
             forgotten += self._mark_erased(partition, keys, states, horizon_ms)
         if forgotten:
             self._metrics.forgotten.labels("idle").inc(forgotten)
-            _log.info("forgot visitors who have not come for long", visitors=forgotten, partition=partition)
+            _log.info("erased idle visitors", visitors=forgotten, partition=partition)
 
     def _is_over(self, partition: int, states: Partition[UserState]) -> bool:
-        """Tell whether the partition is, or may be, another worker's; whoever has it after this begins anew."""
+        """Return whether the partition was, or may be, reassigned; its next owner starts its own sweep."""
         if not self._app.rebalancing and self._app.written.partitions_here.find(partition) is states:
             return False
         self._swept_at_ms.pop(partition, None)
         return True
 
     def _mark_erased(self, partition: int, keys: list[bytes], states: Partition[UserState], horizon_ms: int) -> int:
-        """Bury those of the visitors who are idle still, defer their tombstones, and return how many are new here."""
+        """Mark visitors who are still idle, defer their tombstones, and return how many had no marker yet."""
         marked: list[bytes] = []
         new = 0
         for key in keys:
@@ -190,7 +190,7 @@ def _is_idle(packed: bytes, horizon_ms: int) -> bool:
     try:
         return seen_at_of(packed) < horizon_ms
     except BrokenState:
-        return False  # its visitor's events tell of it; nobody knows how old it is
+        return False  # unreadable, so its age is unknown; its visitor's next event reports it
 
 
 def _sliced(keys: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -113,7 +113,7 @@ class Weight:
 
 
 def weigh(users: int, kind: Kind) -> Weight:
-    """Return the weight of states in `streams.batching.MemoryStore`; in a process of its own, where nothing was freed."""
+    """Return the weight of states in `streams.batching.MemoryStore`, in a new process, where nothing was freed."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_weigh, users, kind).result()
 

@@ -1,4 +1,4 @@
-"""Writing many records at once, and not giving up."""
+"""Writes many records at once and retries until the brokers accept them."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ _log = logging.getLogger("bannerstream.streams.batching")
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
-"""Tries go on at this pace for as long as an backoff lasts."""
+"""Retries continue at this interval for as long as an outage lasts."""
 
 CLOSE_TIMEOUT_S = 3.0
-"""A clean goodbye to brokers that do not answer is given up after this long."""
+"""How long closing the producer waits for brokers that do not answer."""
 
-_NOT_A_MEMBER = "the group has not heard of this worker for a session timeout"
+_NOT_A_MEMBER = "no heartbeat of this worker was answered within the session timeout"
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
@@ -34,7 +34,7 @@ OutgoingRecord: TypeAlias = tuple[bytes | None, bytes | None, Headers]
 
 
 class _RequestBlocked(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
-    """A request was held back. Not retriable, so that aiokafka gives its records up and `deliver` decides."""
+    """A request was held back. Not retriable, so aiokafka fails its records and `deliver` decides what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Write:
     partition: int
     records: Sequence[OutgoingRecord]
     on_too_large: Callable[[OutgoingRecord], OutgoingRecord | None] | None = None
-    """What to send instead of a record that the broker refuses for its size; None from it gives the record up. Without
-    this, a record that is too large is tried until the broker takes it."""
+    """Returns a replacement for a record that the broker rejects as too large, or None to drop the record. Without it,
+    such a record is retried until the broker accepts it."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """Records of one write that are not acknowledged yet, and where they ended once they are."""
+    """Unacknowledged records of one write; `end` is the offset after the last one once they are acknowledged."""
 
     write: Write
     records: Sequence[OutgoingRecord]
@@ -60,38 +60,38 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one try led to."""
+    """The result of one attempt to send."""
 
     error: KafkaError | None = None
     split: dict[int, list[_Pending]] = field(default_factory=dict)
-    """By the id of a pending batch: what to try instead of it."""
+    """By the id of a rejected pending batch: its replacements."""
 
 
 class _Backoff:
-    """Brokers that do not answer, or refuse: waited for at a slowing pace, told once and when it is over."""
+    """Exponential wait while brokers fail; logs the start and the end of an outage once."""
 
     def __init__(self) -> None:
-        self._delay = 0.0
+        self._delay_s = 0.0
 
     async def wait(self, error: KafkaError, what: str) -> None:
-        """Wait before the next try; `what` is waiting with it."""
-        if not self._delay:
-            _log.warning("the brokers do not take records; trying until they do: %r (%s)", error, what)
-        self._delay = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay))
-        await asyncio.sleep(self._delay)
+        """Wait before the next attempt to send `what`."""
+        if not self._delay_s:
+            _log.warning("the brokers do not accept records; retrying until they do: %r (%s)", error, what)
+        self._delay_s = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay_s))
+        await asyncio.sleep(self._delay_s)
 
     def reset(self) -> None:
-        """Note that a try went through."""
-        if self._delay:
-            _log.info("the brokers take records again")
+        """Note that an attempt succeeded."""
+        if self._delay_s:
+            _log.info("the brokers accept records again")
 
 
 class BulkProducer:
     """An idempotent producer (acks=all) that fills its batches itself: 0.3 µs a record where `send` takes 15.
 
-    `connect` returns a started producer. `may_write` is asked before every request leaves, also for one that aiokafka
-    tries again: a worker that the group has given up may not write over its successor, and an idempotent producer of
-    aiokafka tries for ever. Call `start` before use, `close` at the end.
+    `connect` returns a started producer. `may_write` is checked before every request, including aiokafka's retries: a
+    worker that the group has evicted must not write over its successor, and aiokafka's idempotent producer retries for
+    ever. Call `start` before use, `close` at the end.
     """
 
     def __init__(
@@ -109,19 +109,19 @@ class BulkProducer:
         self._producer = await self._connect_fenced()
 
     def stop_retrying(self) -> None:
-        """From now on, let a failing delivery fail: the worker is stopping."""
+        """Let failing deliveries fail from now on, because the worker is stopping."""
         self._stopping = True
 
     async def close(self) -> None:
-        """Send what is buffered and disconnect."""
+        """Send buffered records and disconnect."""
         self._stopping = True
         await self._disconnect()
 
     async def partitions_of(self, topic: str) -> int:
-        """Return how many partitions a topic has, once the brokers tell.
+        """Return a topic's partition count; retries until the brokers answer.
 
         Raises:
-            WriteAborted: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
         backoff = _Backoff()
         while True:
@@ -141,7 +141,7 @@ class BulkProducer:
         """Send until every record is acknowledged; return the offset after the last one by topic and partition.
 
         Raises:
-            WriteAborted: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
         pending = [_Pending(write, write.records) for write in writes if write.records]
         backoff = _Backoff()
@@ -149,16 +149,16 @@ class BulkProducer:
         while pending:
             self._check_membership()
             attempt = await self._try(pending)
-            for each in pending:
-                if each.end is not None:
-                    place = (each.write.topic, each.write.partition)
-                    ends[place] = max(ends.get(place, 0), each.end)
+            for item in pending:
+                if item.end is not None:
+                    tp = (item.write.topic, item.write.partition)
+                    ends[tp] = max(ends.get(tp, 0), item.end)
             pending = list(_unacknowledged(pending, attempt))
             if attempt.error is None:
                 continue
             self._raise_if_stopping(attempt.error)
             if not attempt.split:
-                await backoff.wait(attempt.error, f"{sum(len(each.records) for each in pending)} records")
+                await backoff.wait(attempt.error, f"{sum(len(item.records) for item in pending)} records")
         backoff.reset()
         return ends
 
@@ -172,9 +172,9 @@ class BulkProducer:
 
     async def _try(self, pending: Sequence[_Pending]) -> _Attempt:
         attempt = _Attempt()
-        by_place: dict[tuple[str, int], list[_Pending]] = defaultdict(list)
-        for each in pending:
-            by_place[each.write.topic, each.write.partition].append(each)
+        by_partition: dict[tuple[str, int], list[_Pending]] = defaultdict(list)
+        for item in pending:
+            by_partition[item.write.topic, item.write.partition].append(item)
         try:
             if self._producer is None:
                 self._producer = await self._connect_fenced()
@@ -182,7 +182,7 @@ class BulkProducer:
             attempt.error = error
             return attempt
         results = await asyncio.gather(
-            *(self._send(self._producer, place, items, attempt) for place, items in by_place.items()),
+            *(self._send(self._producer, tp, items, attempt) for tp, items in by_partition.items()),
             return_exceptions=True,
         )
         for result in results:
@@ -191,35 +191,35 @@ class BulkProducer:
             elif result is not None:
                 raise result
         if attempt.error is not None:
-            # A producer that lost a record may have a hole in its sequence numbers: begin with a new one.
+            # A producer that lost a record may have a gap in its sequence numbers: start with a new one.
             await self._disconnect()
         return attempt
 
     async def _send(
-        self, producer: AIOKafkaProducer, place: tuple[str, int], pending: Sequence[_Pending], attempt: _Attempt
+        self, producer: AIOKafkaProducer, tp: tuple[str, int], pending: Sequence[_Pending], attempt: _Attempt
     ) -> None:
-        """Send everything for one partition, batch after batch, each filled while the one before it travels."""
-        topic, partition = place
-        for each in pending:
+        """Send everything for one partition, batch after batch; each is filled while the previous one is in flight."""
+        topic, partition = tp
+        for item in pending:
             sent: list[tuple[asyncio.Future[Any], int]] = []
             try:
-                for builder in _fill_batches(producer, each.records):
-                    sent.append(  # noqa: PERF401  (what was sent before an error must be waited for)
+                for builder in _fill_batches(producer, item.records):
+                    sent.append(  # noqa: PERF401  (batches sent before an error must be awaited)
                         (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
                     )
             finally:
-                landed = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
-            for outcome, (_, count) in zip(landed, sent, strict=True):
-                if isinstance(outcome, BaseException):
-                    each.end = None
-                    if isinstance(outcome, _TOO_LARGE) and each.write.on_too_large is not None:
-                        attempt.split[id(each)] = _split(each)
-                    raise outcome
-                each.end = outcome.offset + count
+                results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+            for result, (_, count) in zip(results, sent, strict=True):
+                if isinstance(result, BaseException):
+                    item.end = None
+                    if isinstance(result, _TOO_LARGE) and item.write.on_too_large is not None:
+                        attempt.split[id(item)] = _split(item)
+                    raise result
+                item.end = result.offset + count
 
     @overrides_private("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
     async def _connect_fenced(self) -> AIOKafkaProducer:
-        """Return a connected producer whose produce requests leave only while they may."""
+        """Return a connected producer that sends produce requests only while `may_write` allows it."""
         producer = await self._connect()
         client: Any = producer.client
         send = client.send
@@ -251,9 +251,9 @@ class BulkProducer:
 
 @overrides_private("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
 def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> Iterator[Any]:
-    """Yield batch builders that hold the records, each as full as the producer's batches may be.
+    """Yield batch builders that hold the records, each filled to the producer's batch size.
 
-    Appends to the Cython builder within aiokafka's: its wrapper costs more than the append.
+    Appends directly to aiokafka's inner Cython builder: the wrapper costs more than the append.
     """
     timestamp = int(time.time() * 1000)
     builder = producer.create_batch()
@@ -265,7 +265,7 @@ def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord])
             yield builder
             builder = producer.create_batch()
             append, count = builder._builder.append, 0  # noqa: SLF001
-            append(0, timestamp, key, value, headers)  # the first record of a batch is always taken
+            append(0, timestamp, key, value, headers)  # a batch always accepts its first record
         count += 1
     builder._relative_offset = count  # noqa: SLF001
     builder.close()
@@ -273,15 +273,15 @@ def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord])
 
 
 def _unacknowledged(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
-    for each in pending:
-        if id(each) in attempt.split:
-            yield from attempt.split[id(each)]
-        elif each.end is None:
-            yield each
+    for item in pending:
+        if id(item) in attempt.split:
+            yield from attempt.split[id(item)]
+        elif item.end is None:
+            yield item
 
 
 def _split(refused: _Pending) -> list[_Pending]:
-    """Return what to try instead of a batch that was refused for its size: its records alone, then smaller ones."""
+    """Return replacements for a batch rejected as too large: its records one by one, then reduced records."""
     if len(refused.records) > 1:
         return [_Pending(refused.write, [record]) for record in refused.records]
     assert refused.write.on_too_large is not None

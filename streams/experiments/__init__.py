@@ -1,9 +1,9 @@
-"""The closed loop: what visitors did with the banners they saw, and which variant the next one shows because of it.
+"""The feedback loop: what visitors did with the banners they saw decides which variant the next banner shows.
 
     banner.feedback ─> Tally per (cohort, variant, product) ─> changelog ─> Posterior ─> draw(…) in `streams.affinity`
-                       (`service`, a table of its own)      (`results`)  (`posterior`)
+                       (`app`, with its own table)          (`results`)  (`posterior`)
 
-`tally`, `posterior` and `simulation` are pure: no I/O. The rest reads and writes topics.
+`intervals`, `posterior`, `report` and `tally` are pure: no I/O. The other modules read and write topics.
 """
 
 from bannerstream.streams.experiments.intervals import Interval, wilson

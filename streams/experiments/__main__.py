@@ -1,4 +1,4 @@
-"""`python -m bannerstream.streams.experiments`: the worker, without the command line."""
+"""`python -m bannerstream.streams.experiments`: runs the worker without the command line."""
 
 from bannerstream.service.logs import configure_logging
 from bannerstream.settings import load_settings

@@ -1,4 +1,4 @@
-"""The worker that counts: banner.feedback into tallies, written behind like the affinities, replay-safe by offset."""
+"""The experiments worker: folds banner.feedback into write-behind tallies, replay-safe by offset."""
 
 import time
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ TABLE = "tallies"
 
 @dataclass(frozen=True, slots=True)
 class FeedbackOutcome:
-    """What became of one batch of feedback."""
+    """The results of one batch of feedback."""
 
     outcome: BatchOutcome
     taken: list[Feedback]
-    """What the tallies count now and did not before."""
+    """Feedback that the tallies count now for the first time."""
 
 
 class ExperimentsApp(BatchApp):
-    """A Faust app of its own, so that a flood of impressions never delays a visitor's banner."""
+    """A separate Faust app, so that a flood of impressions never delays a visitor's banner."""
 
     def __init__(self, settings: Settings, identity: WorkerIdentity, registry: CollectorRegistry) -> None:
         kafka = settings.kafka
@@ -68,23 +68,23 @@ class ExperimentsApp(BatchApp):
                 counted = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
                 outcome = counted.outcome
                 metrics.counted(counted.taken)
-                for fate, number in outcome.counts.items():
-                    metrics.feedback.labels(fate).inc(number)
+                for disposition, number in outcome.counts.items():
+                    metrics.feedback.labels(disposition).inc(number)
                 self.checkpointer.submit(batch, effects=outcome if outcome.dead_letters else None)
 
     async def on_start(self) -> None:
-        """Make the changelog where it is missing; then let Faust start."""
+        """Create the changelog if it is missing; then start Faust."""
         kafka = self._settings.kafka
         await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
         await super().on_start()
 
 
 async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
-    """Publish nothing once states are written: the changelog itself is what is read."""
+    """Publish nothing after the states: readers read the changelog itself."""
 
 
 def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> FeedbackOutcome:
-    """Count a batch; a record that cannot be read becomes a dead letter and stops nothing."""
+    """Count a batch; an unreadable record becomes a dead letter and does not stop the others."""
     ignored = repeated = 0
     taken: list[Feedback] = []
     letters: list[DeadLetter] = []
@@ -96,7 +96,7 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Feedb
             letters.append(letter_of(record, topic, partition, error, now))
             continue
         if feedback.cohort_id is None or feedback.product_id is None:
-            ignored += 1  # the shop's default banner: nobody's choice
+            ignored += 1  # the shop's default banner, which no decision chose
             continue
         key = TallyKey(feedback.cohort_id, feedback.variant, feedback.product_id).key
         tally = tallies.get(key) or Tally()
@@ -120,9 +120,9 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Feedb
 
 
 def run(settings: Settings) -> None:
-    """Count until SIGTERM or SIGINT; then write and commit what is under way and leave the group.
+    """Count until SIGTERM or SIGINT; then write and commit the work in flight and leave the group.
 
     Raises:
-        BannerstreamError: the topics, the brokers or a setting do not let it start.
+        BannerstreamError: the topics, the brokers or a setting prevent the start.
     """
     serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")

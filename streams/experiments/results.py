@@ -1,4 +1,4 @@
-"""The tallies of every partition, followed by whoever believes or reports."""
+"""Reads and follows the tallies of every partition, for the posterior and for reports."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +18,10 @@ from bannerstream.streams.experiments.tally import Tally, TallyKey, unpack
 
 
 async def read_results(settings: Settings) -> dict[TallyKey, Tally]:
-    """Return what was counted up to now, summed over partitions: nothing where the counting worker has never run.
+    """Return the current tallies, summed over partitions; empty if the experiments worker has never run.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+        ServiceUnavailable, ConfigurationError: see `broker.compacted_view.CompactedView`.
     """
     topic = tallies_name(settings.streams.app_id)
     try:
@@ -29,15 +29,15 @@ async def read_results(settings: Settings) -> dict[TallyKey, Tally]:
     except TopicMissing:
         return {}
     summed: dict[TallyKey, Tally] = {}
-    for place, tally in _placed(found.items()):
-        total = summed.setdefault(place, Tally())
+    for key, tally in _with_keys(found.items()):
+        total = summed.setdefault(key, Tally())
         total.impressions += tally.impressions
         total.clicks += tally.clicks
     return summed
 
 
 class Results:
-    """Follows the tallies; `draw` chooses by what they said at the last refresh. Call `start` before use."""
+    """Follows the tallies; `draw` chooses by their values at the last refresh. Call `start` before use."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class Results:
         self._posterior = Posterior(experiments.variants, {}, self._guard)
 
     async def start(self) -> None:
-        """Make the tallies' topic where it is missing, read it to its present end, and follow it from there.
+        """Create the tallies' topic if it is missing, read it to its current end, and follow it from there.
 
         Raises:
-            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted_view.CompactedView`.
         """
         kafka = self._settings.kafka
         await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
@@ -77,7 +77,7 @@ class Results:
         await self._open.aclose()
 
     def draw(self, product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
-        """Return the variant of a decision: see `streams.affinity.deciding.Draw`."""
+        """Return the variant of a decision: see `streams.affinity.decision.Draw`."""
         product = self._catalogue().products.get(product_id)
         brand = None if product is None else product.brand
         variant, why = self.posterior().draw_with_reason(cohort_id, brand, key, epoch)
@@ -85,25 +85,25 @@ class Results:
         return variant
 
     def posterior(self) -> Posterior:
-        """Return what is believed, made anew at most every `experiments.refresh_s` seconds, and only of new results.
+        """Return the posterior; fit it again at most every `experiments.refresh_s` seconds, if results changed.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: following failed, so that the results may be old.
+            ServiceUnavailable, ConfigurationError: following failed, so the results may be outdated.
         """
-        now = self._clock()
-        if now - self._fitted_at_s >= self._settings.experiments.refresh_s:
-            self._fitted_at_s = now
+        now_s = self._clock()
+        if now_s - self._fitted_at_s >= self._settings.experiments.refresh_s:
+            self._fitted_at_s = now_s
             found = self._view.current()
             if self._view.version != self._seen_version:
                 self._seen_version = self._view.version
-                self._posterior = fit(self._posterior.variants, _placed(found.items()), self._guard)
+                self._posterior = fit(self._posterior.variants, _with_keys(found.items()), self._guard)
         return self._posterior
 
 
 def choose_draw(
     settings: Settings, catalogue: Callable[[], Catalogue], registry: CollectorRegistry
 ) -> tuple[Draw, Results | None]:
-    """Return how variants are chosen under these settings, and what has to be started for it."""
+    """Return the draw for these settings, and the `Results` to start for it, if any."""
     variants = settings.experiments.variants
     if len(variants) > 1:
         results = Results(settings, catalogue, DrawMetrics(registry))
@@ -113,6 +113,6 @@ def choose_draw(
     return (lambda *_: variants[0]), None
 
 
-def _placed(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[TallyKey, Tally]]:
+def _with_keys(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[TallyKey, Tally]]:
     for name, tally in tallies:
         yield TallyKey.of(name.partition("/")[2].encode()), tally

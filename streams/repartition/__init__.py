@@ -1,8 +1,8 @@
-"""Routes clicks and purchases by visitor through an internal topic: for topics that are not keyed so, or do not match.
+"""Routes clicks and purchases by visitor through an internal topic, if theirs are not keyed by visitor or do not match.
 
-`Repartitioner` copies, beside whatever else the process does. Whoever reads the internal topic does so with
-isolation_level="read_committed": it is written in transactions. Its records are keyed by user id, their values are the
-shop's bytes, and `parse_origin` tells of which record each is a copy, and so its role.
+`Repartitioner` copies in the background of the process. Readers of the internal topic need
+isolation_level="read_committed", because it is written in transactions. Its records are keyed by user id, their values
+are the shop's bytes, and `parse_origin` returns the shop's record and its source.
 """
 
 from bannerstream.streams.repartition.origin import Origin, parse_origin

@@ -1,11 +1,10 @@
-"""Copies while the process runs: a consumer group over the shop's topics, and a copier for each partition that is ours.
+"""Copies while the process runs: a consumer group over the shop's topics, and a copier for each assigned partition.
 
-Exactly once, whoever dies or is paused when: a copier's transaction holds the copies, the dead letters and the offset
-after them, and each source partition has a transactional.id of its own. aiokafka 0.14 commits offsets into a
-transaction without the group's generation (KIP-447): with an id for each process, one that was paused and thrown out of
-the group could still commit what it had begun. With an id for each partition, the new owner's producer fences the old
-one and has its transaction aborted before it asks for the committed offset; Kafka Streams did so before KIP-447
-(KIP-129).
+Exactly once, through crashes and pauses at any time: a copier's transaction holds the copies, the dead letters and the
+next offset, and each source partition has its own transactional.id. aiokafka 0.14 commits offsets into a transaction
+without the group's generation (KIP-447): with one id per process, a paused process that the group evicted could still
+commit its transaction. With one id per partition, the new owner's producer fences the old one and aborts its
+transaction before it reads the committed offset; Kafka Streams did the same before KIP-447 (KIP-129).
 """
 
 import asyncio
@@ -29,19 +28,19 @@ from bannerstream.streams.repartition.routing import InputRules, Routed
 _log = structlog.get_logger(__name__)
 
 BATCH_RECORDS = 5_000
-"""Records copied in one round, at most: the five round trips of a transaction then cost less than the decoding."""
+"""Most records per transaction: its five round trips then cost less than the decoding."""
 
 BATCH_BYTES = 900_000
-"""Size of the batches that are built; brokers take 1 MiB."""
+"""Size of the batches; brokers accept 1 MiB."""
 
 POLL_MS = 100
-"""How long a round waits for records: bounds how long a stop or a rebalance waits."""
+"""How long a fetch waits for records; it bounds how long a stop or a rebalance waits."""
 
 TRANSACTION_TIMEOUT_MS = 30_000
-"""When the broker aborts the transaction of a process that vanished and has no successor (who would do so at once)."""
+"""When the broker aborts the transaction of a crashed process without a successor (which would abort it at once)."""
 
 RETRY_S = 1.0
-"""Pause after a failure of the brokers before the same records are copied again."""
+"""Pause after a broker failure before the same records are copied again."""
 
 _DAY_MS = 86_400_000
 
@@ -49,8 +48,8 @@ _DAY_MS = 86_400_000
 class Repartitioner:
     """Copies from `start` until `stop`.
 
-    What ends it earlier goes to `on_failure`, once, and nothing is copied any more. `on_failure` must not wait for
-    `stop`, which waits for it; `faust.App.crash` does not.
+    An error that ends it earlier is passed to `on_failure` once. `on_failure` must not wait for `stop`, which waits for
+    it; `faust.App.crash` does not.
     """
 
     def __init__(
@@ -68,16 +67,16 @@ class Repartitioner:
         self._on_failure = on_failure
         self._copiers: dict[TopicPartition, PartitionCopier] = {}
         self._dead_letter_too_large: set[TopicPartition] = set()
-        """Where a dead letter was too large for its topic: the next one leaves its original out."""
+        """Partitions with a dead letter that was too large for its topic; the retry leaves the original out."""
         self._round = asyncio.Lock()
-        """Held while copiers are used: a partition is given up between rounds only."""
+        """Held while copiers are in use: partitions are released only between rounds of copying."""
         self._stopping = asyncio.Event()
         self._config: RepartitionConfig
         self._consumer: Any = None
         self._copying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Join the group and begin to copy. The topics are there: see `streams.topics.prepare_topics`.
+        """Join the group and start copying. The topics must exist: see `streams.topics.prepare_topics`.
 
         Raises:
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
@@ -99,7 +98,7 @@ class Repartitioner:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",  # the shop's producers may use transactions, too
+            isolation_level="read_committed",  # the shop's producers may use transactions
             session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=round(min(3.0, self._kafka.session_timeout_s / 3) * 1000),
         )
@@ -114,7 +113,7 @@ class Repartitioner:
         self._copying = asyncio.create_task(self._run(), name="repartition")
 
     async def stop(self) -> None:
-        """Let the round that is under way end, leave the group and disconnect."""
+        """Finish the current round of copying, leave the group and disconnect."""
         self._stopping.set()
         if self._copying is not None:
             await asyncio.wait({self._copying})
@@ -128,7 +127,7 @@ class Repartitioner:
                 try:
                     await self._copy_once()
                 except ServiceUnavailable as error:
-                    _log.warning("copying failed and is tried again", reason=str(error))
+                    _log.warning("copying failed; retrying", reason=str(error))
                     await self._pause()
         except Exception as error:
             await self._on_failure(error)
@@ -139,7 +138,7 @@ class Repartitioner:
                 await self._open_copiers()
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         async with self._round:
-            # What has no copier was fetched before its partition was sought, or is no longer ours.
+            # Records without a copier were fetched before the seek, or their partition is no longer ours.
             ours = {tp: records for tp, records in fetched.items() if tp in self._copiers}
             outcomes = await asyncio.gather(
                 *(self._copy(tp, records) for tp, records in ours.items()), return_exceptions=True
@@ -167,7 +166,7 @@ class Repartitioner:
         _raise_worst(await asyncio.gather(*(self._open(tp) for tp in fresh), return_exceptions=True))
 
     async def _open(self, tp: TopicPartition) -> None:
-        """Begin where the group stands, once nobody else can commit there any more."""
+        """Fence other producers of this partition, then start at the committed offset."""
         producer = await self._fencing_producer(tp)
         try:
             committed = await self._consumer.committed(tp)
@@ -181,7 +180,7 @@ class Repartitioner:
         self._copiers[tp] = PartitionCopier(tp, producer, self._config)
 
     async def _fencing_producer(self, tp: TopicPartition) -> AIOKafkaProducer:
-        """Return a connected producer; what any other had begun with this partition is aborted by now."""
+        """Return a connected producer; connecting aborts the open transaction of any other one of this partition."""
         producer = AIOKafkaProducer(
             **client_options(self._kafka, client_id=self._group),
             transactional_id=f"{self._group}-{tp.topic}-{tp.partition}",
@@ -191,14 +190,14 @@ class Repartitioner:
             compression_type="snappy",
         )
         try:
-            await producer.start()  # returns with the producer's epoch (InitProducerId), not before
+            await producer.start()  # returns only with the producer's epoch (InitProducerId)
         except BaseException:
             await producer.stop()
             raise
         return producer
 
     async def _close_copiers(self) -> None:
-        """Close every copier: in a rebalance of this group all partitions are revoked."""
+        """Close every copier: a rebalance of this group revokes all partitions."""
         async with self._round:
             for tp in list(self._copiers):
                 await self._close_copier(tp)
@@ -215,9 +214,9 @@ class Repartitioner:
 
     def _count(self, tp: TopicPartition, copied: Routed) -> None:
         source = self._config.sources[tp.topic]
-        letters = [letter for each in copied.letters.values() for letter in each]
+        letters = [letter for of_partition in copied.letters.values() for letter in of_partition]
         counts = {
-            "copied": sum(len(each) for each in copied.copies.values()),
+            "copied": sum(map(len, copied.copies.values())),
             "dead_letter": len(letters),
             "ignored": copied.ignored,
         }
@@ -228,9 +227,9 @@ class Repartitioner:
 
 
 def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
-    """Raise one of the failures, if there are any; one that trying again does not mend, if there is one."""
-    failures = [each for each in outcomes if each is not None]
-    for failure in sorted(failures, key=lambda each: isinstance(each, ServiceUnavailable)):
+    """Raise one of the failures, if there are any; preferably one that a retry does not fix."""
+    failures = [failure for failure in outcomes if failure is not None]
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, ServiceUnavailable)):
         raise failure
 
 
@@ -242,4 +241,4 @@ class _BeforeRebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiok
         await self._close_copiers()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        """Do nothing: copiers are opened between rounds."""
+        """Do nothing: copiers are opened before the next fetch."""

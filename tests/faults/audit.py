@@ -189,8 +189,8 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
         findings.add("double", f"{key} has a state and no event")
     written = Counter(each.key.decode() for each in evidence.changelog)
     # Whoever did not come and whose state was not written again is as before: there may be very many of them.
-    packed_store = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
-    for key in (events.keys() | evidence.earlier.keys()) - packed_store:
+    at_rest = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
+    for key in (events.keys() | evidence.earlier.keys()) - at_rest:
         contributions = [
             _contribution(each, at, half_life_ms) for each in events.get(key, ()) if REPEAT not in dict(each.headers)
         ]

@@ -91,7 +91,7 @@ async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, pro
 async def test_a_letter_that_is_too_large_goes_without_its_original_and_is_given_up_after_that(outbox, producer):
     await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
     (write,) = producer.writes
-    assert write.smaller is not None
+    assert write.on_too_large is not None
     bare: OutgoingRecord | None = write.on_too_large(write.records[0])
     assert bare is not None
     kept = DeadLetter.from_record(*bare)

@@ -1,4 +1,4 @@
-"""A checkpointer with everything around it: brokers that answer when a test lets them, and a journal of what was done."""
+"""A checkpointer and its fakes: brokers that answer when a test lets them, and a journal of what was done."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class Consumer:
 
 
 class World:
-    """A checkpointer with everything around it."""
+    """A checkpointer and its fakes."""
 
     def __init__(self) -> None:
         self.journal: Journal = []

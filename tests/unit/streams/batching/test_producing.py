@@ -255,7 +255,7 @@ async def test_a_worker_that_stops_does_not_wait_for_a_topic_to_be_told(producer
 async def test_who_is_no_member_asks_for_no_topic(brokers):
     producer = BulkProducer(brokers.connect, may_write=lambda: False)
     await producer.start()
-    with pytest.raises(WriteAborted, match="not heard of this worker"):
+    with pytest.raises(WriteAborted, match="no heartbeat"):
         await producer.partitions_of("t")
     await producer.close()
     assert (brokers.connected, brokers.stopped) == (1, 1)

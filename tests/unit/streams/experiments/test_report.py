@@ -28,7 +28,7 @@ def test_an_interval_holds_its_rate_and_narrows_with_what_is_seen(clicks, more):
 def test_an_interval_is_wilsons():
     # Newcombe (1998), table I: 81 of 263.
     assert wilson(81, 263) == pytest.approx((0.3080, 0.2553, 0.3662), abs=1e-4)
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match="not a rate"):
         wilson(2, 1)
 
 
