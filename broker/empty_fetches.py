@@ -11,6 +11,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from bannerstream.service.compat import overrides_private
+
 QUICK_S = 0.005
 """An empty answer within this was not parked: Kafka's least useful `fetch.max.wait.ms` is ten times as long."""
 
@@ -18,11 +20,12 @@ PAUSE_S = 0.02
 """At most this much later a record is seen; fifty requests a second cost about 2 % of a core."""
 
 
+@overrides_private("aiokafka.consumer.fetcher:Fetcher._proc_fetch_request", "ace04969424f")
 def pace(consumer: AIOKafkaConsumer) -> None:
     """Let a started consumer pause after an empty answer that came at once. On a broker that parks this does nothing.
 
-    Replaces `aiokafka.consumer.fetcher.Fetcher._proc_fetch_request`, checked against aiokafka 0.14.0, of this consumer
-    only; aiokafka has no setting for it. While a fetch pauses it counts as in flight, so no other goes to that broker.
+    Replaces the fetcher's `_proc_fetch_request`, of this consumer only; aiokafka has no setting for it. While a fetch
+    pauses it counts as in flight, so no other goes to that broker.
     """
     fetcher: Any = consumer._fetcher  # noqa: SLF001  (see above)
     fetch = fetcher._proc_fetch_request  # noqa: SLF001

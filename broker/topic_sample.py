@@ -14,6 +14,7 @@ from bannerstream.broker.empty_fetches import pace
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.service.compat import overrides_private
 from bannerstream.settings.model import KafkaSettings
 
 TIMEOUT_S = 60.0
@@ -90,11 +91,10 @@ async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> list[Consu
     return records
 
 
+@overrides_private("aiokafka.client:AIOKafkaClient.send", "fb1726e3ed8e")
+@overrides_private("aiokafka.consumer.fetcher:Fetcher._proc_fetch_request", "ace04969424f")
 def _note_codecs(consumer: Any, codecs: Counter[str]) -> None:
-    """Wrap `aiokafka.consumer.fetcher.Fetcher._proc_fetch_request`'s client: a record does not say how it came.
-
-    Checked against aiokafka 0.14.0, of this consumer only.
-    """
+    """Wrap the `send` of this consumer's client, which its fetcher calls: a record does not hold its codec."""
     client = consumer._client  # noqa: SLF001  (see above)
     send = client.send
 

@@ -21,7 +21,7 @@ from bannerstream.generator.assembly import Models, build_composer
 from bannerstream.generator.pipeline.composer import ComposedSet, Picture
 from bannerstream.generator.pipeline.ports import Describer, ProductImage
 from bannerstream.settings import GeneratorSettings
-from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.image_ingest import ingest
 from bannerstream.storage.pictures import decode_picture
 
 _MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -132,9 +132,10 @@ def paint_once(
             settings,
             executor,
             sizes=(size,),
-            keep=lambda describer: describer if setting is None else _InSetting(describer, setting),
             models=models,
         )
+        if setting is not None:
+            composer.describer = _InSetting(composer.describer, setting)
         return PaintedOnce(request, composer.compose(request, product_image(picture) if picture is not None else None))
 
 
@@ -147,7 +148,10 @@ class _InSetting:
         self.revision = f"{describer.revision}+{setting}"
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        return [msgspec.structs.replace(each, setting=self._setting) for each in self._describer.describe(products)]
+        return [
+            msgspec.structs.replace(description, setting=self._setting)
+            for description in self._describer.describe(products)
+        ]
 
 
 def product_image(picture: Path) -> ProductImage:
@@ -161,6 +165,6 @@ def product_image(picture: Path) -> ProductImage:
         content = picture.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the product's picture {picture} cannot be read: {error}") from error
-    taken_in = take_in(content)
-    pixels, _ = decode_picture(taken_in.png)
-    return ProductImage(pixels, taken_in.cut_out)
+    ingested = ingest(content)
+    pixels, _ = decode_picture(ingested.png)
+    return ProductImage(pixels, ingested.cut_out)

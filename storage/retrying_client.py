@@ -12,6 +12,7 @@ import structlog
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
+from bannerstream.service.compat import overrides_private
 from bannerstream.settings.model import StorageSettings
 from bannerstream.storage.errors import (
     AccessRefused,
@@ -126,6 +127,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, HTTPError | OSError) if status is None else status in _TRANSIENT_STATUS
 
 
+@overrides_private("minio.error:InvalidResponseError", "bb3135d6e414")
 def code_of(error: Exception) -> str | None:
     """Return S3's own code of a failure, None where the answer has none.
 
@@ -138,6 +140,7 @@ def code_of(error: Exception) -> str | None:
     return None
 
 
+@overrides_private("minio.error:InvalidResponseError", "bb3135d6e414")
 def status_of(error: Exception) -> int | None:
     """Return the HTTP status of an answer that was a failure, None when there was no answer."""
     if isinstance(error, S3Error):

@@ -185,7 +185,7 @@ class S3BannerStore:
         return self._exists(key, "head_image")
 
     def put_image(self, key: str, png: bytes) -> None:
-        """Store a catalogue picture; its key names its content (`storage.intake.image_key`).
+        """Store a catalogue picture; its key names its content (`storage.image_ingest.image_key`).
 
         Raises:
             ValueError: the key lies outside the catalogue's prefix.

@@ -13,7 +13,7 @@ from bannerstream.generator.diffusion.families import Family
 log = structlog.get_logger(__name__)
 
 
-class AdapterShelf:
+class AdapterCache:
     """The adapters of one pipeline. Up to `capacity` LoRAs stay loaded: putting one of them on takes milliseconds.
 
     Textual inversions stay: each is a few kilobytes, and is felt in prompts alone that hold its word.
@@ -30,15 +30,15 @@ class AdapterShelf:
         self._family = family
         self._loaded: OrderedDict[str, Adapter] = OrderedDict()
         for adapter in adapters:
-            self._try_on(adapter)
-        self.put_on(None)
+            self._check_fits(adapter)
+        self.activate(None)
 
     @property
     def loaded(self) -> tuple[str, ...]:
         """Return the names of the LoRAs in memory, the one used last at the end."""
         return tuple(self._loaded)
 
-    def put_on(self, adapter: Adapter | None) -> None:
+    def activate(self, adapter: Adapter | None) -> None:
         """Make the pipeline paint in an adapter's look, or in its own."""
         if adapter is not None and adapter.kind == "lora":
             self._fetch(adapter)
@@ -59,7 +59,7 @@ class AdapterShelf:
         _load_lora(self._pipeline, adapter)
         self._loaded[adapter.name] = adapter
 
-    def _try_on(self, adapter: Adapter) -> None:
+    def _check_fits(self, adapter: Adapter) -> None:
         """Put a LoRA on, or teach a word.
 
         Raises:
@@ -75,7 +75,7 @@ class AdapterShelf:
             raise ConfigurationError(f"generator.diffusion.brands: a {kind} takes no LoRA; leave {adapter.file} out")
         try:
             if adapter.kind == "lora":
-                self.put_on(adapter)
+                self.activate(adapter)
             else:
                 _teach(self._pipeline, adapter)
         except Exception as error:  # whatever the libraries make of weights that do not fit

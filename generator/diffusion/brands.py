@@ -79,6 +79,6 @@ def _adapter(brand: str, table: _Table, listed_in: Path) -> Adapter:
             f"{where}: the adapter {path} cannot be read: {error.strerror}; paths start at the folder of that file"
         ) from error
     weight = 1.0 if table.weight is None else table.weight
-    told = f"{table.kind} {path} {revision} {weight} {table.trigger if table.kind != 'lora' else ''}"
-    name = f"{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    identity = f"{table.kind} {path} {revision} {weight} {table.trigger if table.kind != 'lora' else ''}"
+    name = f"{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     return Adapter(name, table.kind, path, revision, weight, table.trigger)

@@ -17,11 +17,11 @@ class Family:
 
     name: str
     pipelines: Mapping[Task, str]
-    controlled: Mapping[Task, str] = field(default_factory=dict)
+    controlnet_pipelines: Mapping[Task, str] = field(default_factory=dict)
     """The same with a ControlNet; a task that is not here has none."""
     controlnet: str | None = None
     """Class of the family's ControlNets."""
-    half: Literal["float16", "bfloat16"] = "float16"
+    half_precision: Literal["float16", "bfloat16"] = "float16"
     """What it was published to run in. Transformers overflow in float16."""
     textual_inversion: bool = False
     """Its text encoder can learn words."""
@@ -37,7 +37,7 @@ FAMILIES = (
             "image-to-image": "StableDiffusionImg2ImgPipeline",
             "inpainting": "StableDiffusionInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "StableDiffusionControlNetPipeline",
             "image-to-image": "StableDiffusionControlNetImg2ImgPipeline",
             "inpainting": "StableDiffusionControlNetInpaintPipeline",
@@ -52,7 +52,7 @@ FAMILIES = (
             "image-to-image": "StableDiffusionXLImg2ImgPipeline",
             "inpainting": "StableDiffusionXLInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "StableDiffusionXLControlNetPipeline",
             "image-to-image": "StableDiffusionXLControlNetImg2ImgPipeline",
             "inpainting": "StableDiffusionXLControlNetInpaintPipeline",
@@ -67,9 +67,9 @@ FAMILIES = (
             "image-to-image": "StableDiffusion3Img2ImgPipeline",
             "inpainting": "StableDiffusion3InpaintPipeline",
         },
-        controlled={"text-to-image": "StableDiffusion3ControlNetPipeline"},
+        controlnet_pipelines={"text-to-image": "StableDiffusion3ControlNetPipeline"},
         controlnet="SD3ControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
     ),
     Family(
         "FLUX.1",
@@ -78,39 +78,46 @@ FAMILIES = (
             "image-to-image": "FluxImg2ImgPipeline",
             "inpainting": "FluxInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "FluxControlNetPipeline",
             "image-to-image": "FluxControlNetImg2ImgPipeline",
             "inpainting": "FluxControlNetInpaintPipeline",
         },
         controlnet="FluxControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
         negative_prompts=False,
     ),
     Family(
         "SANA",
         pipelines={"text-to-image": "SanaPipeline"},
-        controlled={"text-to-image": "SanaControlNetPipeline"},
+        controlnet_pipelines={"text-to-image": "SanaControlNetPipeline"},
         controlnet="SanaControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
     ),
     Family(
         "SANA-Sprint",
         pipelines={"text-to-image": "SanaSprintPipeline", "image-to-image": "SanaSprintImg2ImgPipeline"},
-        half="bfloat16",
+        half_precision="bfloat16",
         negative_prompts=False,
     ),
 )
 
 
-def family_of(saved_as: str) -> Family | None:
+def family_of(pipeline_class: str) -> Family | None:
     """Return the family of a pipeline's class, None of one that is not known here."""
-    return next((each for each in FAMILIES if saved_as in {*each.pipelines.values(), *each.controlled.values()}), None)
+    return next(
+        (
+            each
+            for each in FAMILIES
+            if pipeline_class in {*each.pipelines.values(), *each.controlnet_pipelines.values()}
+        ),
+        None,
+    )
 
 
-def task_of(saved_as: str) -> Task:
+def task_of(pipeline_class: str) -> Task:
     """Return the task that a pipeline was saved for, as its class's name tells it."""
-    name = saved_as.lower()
+    name = pipeline_class.lower()
     if "inpaint" in name:
         return "inpainting"
     return "image-to-image" if "img2img" in name else "text-to-image"

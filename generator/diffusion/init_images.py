@@ -11,7 +11,7 @@ from bannerstream.generator.diffusion.shapes import Shape, window_of
 from bannerstream.generator.pipeline.ports import Box, Image, SceneRequest
 
 
-def shown(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
+def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
     """Return (RGB picture, mask) of the shape to be painted; the mask is 255 where the model paints.
 
     The ground is the cohort's lightest colour. Without a product picture everything is painted.
@@ -25,7 +25,7 @@ def shown(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
     return _in_window(canvas, _ground(scene), shape, size), _in_window(mask, 255, shape, size)
 
 
-def drawn(drawing: Image, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Image:
+def init_image(drawing: Image, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Image:
     """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
 
     With `with_product` the product stands in it, once, for the model to paint.

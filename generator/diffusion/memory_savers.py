@@ -3,27 +3,27 @@
 from typing import Any
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.generator.diffusion.geometry import denoiser_of
+from bannerstream.generator.diffusion.shape_limits import denoiser_of
 from bannerstream.settings import DiffusionSettings
 
 _FLOAT8_FROM = (8, 9)
 """CUDA capability of the first GPUs with 8-bit floats (Ada, Hopper)."""
 
 
-def economise(pipeline: Any, wanted: DiffusionSettings, device: str) -> None:
+def apply_memory_savers(pipeline: Any, settings: DiffusionSettings, device: str) -> None:
     """Do what the settings ask for, in the order in which it works: weights are quantised before they are compiled.
 
     Raises:
         ConfigurationError: the tiny VAE is another family's, the VAE cannot do that, or the device has no such numbers.
     """
-    if wanted.tiny_vae is not None:
-        _put_in_tiny_vae(pipeline, wanted.tiny_vae)
-    for asked, switch in ((wanted.vae_slicing, "enable_slicing"), (wanted.vae_tiling, "enable_tiling")):
-        if asked:
+    if settings.tiny_vae is not None:
+        _put_in_tiny_vae(pipeline, settings.tiny_vae)
+    for enabled, switch in ((settings.vae_slicing, "enable_slicing"), (settings.vae_tiling, "enable_tiling")):
+        if enabled:
             _switch(pipeline.vae, switch)
-    if wanted.quantise != "none":
-        _quantise(denoiser_of(pipeline), wanted.quantise, device)
-    if wanted.compile:
+    if settings.quantise != "none":
+        _quantise(denoiser_of(pipeline), settings.quantise, device)
+    if settings.compile:
         denoiser_of(pipeline).compile()
         pipeline.vae.decoder.compile()
 

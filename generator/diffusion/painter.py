@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from bannerstream.contracts.manifest import Provenance
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.devices import device_of
-from bannerstream.generator.diffusion.adapters import AdapterShelf
+from bannerstream.generator.diffusion.adapters import AdapterCache
 from bannerstream.generator.diffusion.brands import Adapter, brand_key, read_brands
-from bannerstream.generator.diffusion.call_args import Manner, accepted_by, arguments
-from bannerstream.generator.diffusion.geometry import native_pixels, side_multiple, widest_aspect
+from bannerstream.generator.diffusion.call_args import CallSettings, accepted_by, call_kwargs
 from bannerstream.generator.diffusion.loader import load_pipeline, revision_of
 from bannerstream.generator.diffusion.pipeline_choice import check_together
 from bannerstream.generator.diffusion.prompts import Mode, Prompt, prompt_of
+from bannerstream.generator.diffusion.shape_limits import native_pixels, side_multiple, widest_aspect
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for
 from bannerstream.generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
 from bannerstream.generator.pipeline.ports import Image, LightSide, Painting, SceneRequest, Unfinished, is_black
@@ -40,7 +40,7 @@ class BatchKey:
     shape: Shape
     adapter: str | None
     """Name of the brand's adapter, None of the model as it is."""
-    guidance: float = 1.0
+    guidance_factor: float = 1.0
     """The scenes' factor: a call has one guidance for all its pictures."""
 
 
@@ -60,8 +60,8 @@ class DiffusersPainter:
         model: str,
         *,
         mode: Mode = "scene",
-        steps: int = 4,
-        guidance: float = 0.0,
+        num_inference_steps: int = 4,
+        guidance_scale: float = 0.0,
         device: str = "auto",
         diffusion: DiffusionSettings = _AS_IT_IS,
         fit: Callable[[Image, BannerSize], Image] = fitted,
@@ -70,11 +70,15 @@ class DiffusersPainter:
         self._device = device_of(device)
         self._brands = read_brands(diffusion.brands) if diffusion.brands is not None else {}
         check_together(diffusion, self._brands.values())
-        self._pipeline, choice = load_pipeline(model, self._device, wanted=diffusion, mode=mode, steps=steps)
-        self._shelf = AdapterShelf(
+        self._pipeline, choice = load_pipeline(
+            model, self._device, settings=diffusion, mode=mode, num_inference_steps=num_inference_steps
+        )
+        self._adapters = AdapterCache(
             self._pipeline, self._brands.values(), capacity=diffusion.adapters_loaded, family=choice.family
         )
-        self._manner = Manner(choice, mode, steps, guidance, diffusion, accepted_by(self._pipeline))
+        self._call = CallSettings(
+            choice, mode, num_inference_steps, guidance_scale, diffusion, accepted_by(self._pipeline)
+        )
         self._kind = type(self._pipeline).__name__
         self._model = model.rstrip("/").rpartition("/")[2]
         self._revision = revision_of(model, self._pipeline, diffusion)
@@ -94,19 +98,21 @@ class DiffusersPainter:
     def paint_raw(self, scenes: Sequence[SceneRequest]) -> list[Unfinished]:
         """Return one picture per scene, in order, still to be fitted to its banner; raises what `paint` does."""
         batches: dict[BatchKey, list[int]] = defaultdict(list)
-        for at, scene in enumerate(scenes):
-            batches[self.batch_key(scene)].append(at)
+        for index, scene in enumerate(scenes):
+            batches[self.batch_key(scene)].append(index)
         painted: dict[int, Unfinished] = {}
-        for key, places in batches.items():
-            for at, picture in zip(places, self._batch([scenes[at] for at in places], key.shape), strict=True):
-                painted[at] = partial(self._finished, scenes[at], picture)
-        return [painted[at] for at in range(len(scenes))]
+        for key, indices in batches.items():
+            for index, picture in zip(
+                indices, self._batch([scenes[index] for index in indices], key.shape), strict=True
+            ):
+                painted[index] = partial(self._finished, scenes[index], picture)
+        return [painted[index] for index in range(len(scenes))]
 
     def batch_key(self, scene: SceneRequest) -> BatchKey:
         """Return shape, adapter and guidance: scenes that share all three are painted together."""
         adapter = self._adapter(scene)
         shape = shape_for(scene.composition.size, pixels=self._pixels, multiple=self._multiple, widest=self._widest)
-        return BatchKey(shape, None if adapter is None else adapter.name, scene.guidance)
+        return BatchKey(shape, None if adapter is None else adapter.name, scene.guidance_factor)
 
     def _batch(self, scenes: Sequence[SceneRequest], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
         """Paint pictures of one shape together: height x width x 3, from 0 to 1."""
@@ -115,7 +121,7 @@ class DiffusersPainter:
         try:
             return self._run(scenes, shape)
         except torch.OutOfMemoryError as error:
-            told = str(error)
+            reason = str(error)
         except PaintingFailed:
             raise
         except Exception as error:
@@ -123,17 +129,17 @@ class DiffusersPainter:
         # Outside the handler: its traceback would keep the failed batch's tensors alive.
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-        raise OutOfMemory(f"out of memory for {len(scenes)} pictures of {shape.width}x{shape.height}: {told}")
+        raise OutOfMemory(f"out of memory for {len(scenes)} pictures of {shape.width}x{shape.height}: {reason}")
 
     def _run(self, scenes: Sequence[SceneRequest], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
         import torch  # noqa: PLC0415
 
         prompts = [self._prompt(scene) for scene in scenes]
         # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
-        self._shelf.put_on(self._adapter(scenes[0]))
+        self._adapters.activate(self._adapter(scenes[0]))
         with torch.inference_mode():
             pictures: Sequence[NDArray[np.floating[Any]]] = self._pipeline(
-                **arguments(self._manner, scenes, shape, prompts)
+                **call_kwargs(self._call, scenes, shape, prompts)
             ).images
         return pictures
 
@@ -144,9 +150,9 @@ class DiffusersPainter:
         adapter = self._adapter(scene)
         return prompt_of(
             scene,
-            self._manner.mode,
+            self._call.mode,
             trigger="" if adapter is None else adapter.trigger,
-            outlined=self._manner.choice.controlnet is not None and scene.product_image is not None,
+            outlined=self._call.choice.controlnet is not None and scene.product_image is not None,
         )
 
     def _finished(self, scene: SceneRequest, picture: NDArray[np.floating[Any]]) -> Painting | BlackPicture:
@@ -164,15 +170,15 @@ class DiffusersPainter:
             provenance=Provenance(
                 painter=f"diffusers:{self._kind}",
                 engine="diffusers",
-                mode=self._manner.mode,
+                mode=self._call.mode,
                 model=self._model,
                 model_revision=self._revision,
                 adapter=None if adapter is None else f"{adapter.file.stem}@{adapter.revision}",
                 adapter_weight=None if adapter is None else adapter.weight,
                 prompt=prompt.positive,
-                negative_prompt=prompt.negative if self._manner.keeps_out else None,
+                negative_prompt=prompt.negative if self._call.uses_negative_prompt else None,
             ),
-            holds_product=self._manner.mode == "whole",
+            holds_product=self._call.mode == "whole",
         )
 
 

@@ -7,7 +7,7 @@ of the cohort come last, since what stands first weighs most in CLIP's text enco
 from dataclasses import dataclass
 from typing import Literal
 
-from bannerstream.generator.diffusion.colours import palette_words
+from bannerstream.generator.diffusion.palette_words import palette_words
 from bannerstream.generator.pipeline.ports import SceneRequest
 
 Mode = Literal["scene", "whole"]

@@ -11,7 +11,7 @@ Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving",
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedLine:
     """One line at its place."""
 
     role: Role
@@ -35,7 +35,7 @@ class Placed:
         height = (self.line.rise + self.line.drop) * self.font_size
         return Box(x - 1, top - 1, self.width + first.left * self.font_size + 2, height + 2)
 
-    def moved(self, dx: float, dy: float) -> "Placed":
+    def moved(self, dx: float, dy: float) -> "PlacedLine":
         """Return it elsewhere."""
         return replace(self, x=self.x + dx, baseline=self.baseline + dy)
 
@@ -44,7 +44,7 @@ class Placed:
 class Block:
     """All words of a banner at their places, and the button's shape."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedLine, ...]
     button: Box
     button_radius: float
     badge: Box | None = None
@@ -55,7 +55,7 @@ class Block:
 class Piece:
     """A block of its own height, its top at y = 0 and its start at x = 0."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedLine, ...]
     width: float
     height: float
     button: Box | None = None

@@ -74,7 +74,7 @@ def required_contrast(font_size: float, *, bold: bool) -> float:
     return LARGE_TEXT_CONTRAST if large else NORMAL_TEXT_CONTRAST
 
 
-def toward(colour: Rgb, target: Rgb, against: Rgb, needed: float) -> Rgb:
+def shift_to_contrast(colour: Rgb, target: Rgb, against: Rgb, needed: float) -> Rgb:
     """Return `colour` moved toward `target` only as far as it takes to reach `needed` against `against`."""
     for step in range(21):
         moved = mix(colour, target, step / 20)
@@ -83,13 +83,13 @@ def toward(colour: Rgb, target: Rgb, against: Rgb, needed: float) -> Rgb:
     return target
 
 
-def ink_of(palette: tuple[str, ...]) -> Rgb:
+def darkest_of(palette: tuple[str, ...]) -> Rgb:
     """Return the palette's near-black: its darkest colour, darkened until it reads on any light ground."""
     darkest = min((rgb(colour) for colour in palette), key=luminance)
-    return toward(darkest, (12, 10, 10), WHITE, 13.0)
+    return shift_to_contrast(darkest, (12, 10, 10), WHITE, 13.0)
 
 
-def paper_of(palette: tuple[str, ...]) -> Rgb:
+def lightest_of(palette: tuple[str, ...]) -> Rgb:
     """Return the palette's near-white: its lightest colour, lightened until it is paper."""
     lightest = max((rgb(colour) for colour in palette), key=luminance)
     return mix(lightest, WHITE, 0.7 if luminance(lightest) < 0.8 else 0.4)
@@ -100,15 +100,15 @@ def accent_of(palette: tuple[str, ...]) -> Rgb:
     return rgb(palette[-1])
 
 
-def apart_from(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
+def pick_distinct_hue(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
     """Return the first choice whose hue is not that of `colour`; where all are near it, the farthest.
 
     Hue is judged in the a*b* plane of CIELAB: a grey product is apart from every colour.
     """
     if colour is None or _chroma(colour) < _COLOURLESS:
         return choices[0]
-    clear = (choice for choice in choices if _chroma(choice) > _COLOURLESS and _apart(choice, colour) > _NEAR_HUE)
-    return next(clear, max(choices, key=lambda choice: _apart(choice, colour)))
+    clear = (choice for choice in choices if _chroma(choice) > _COLOURLESS and _hue_angle(choice, colour) > _NEAR_HUE)
+    return next(clear, max(choices, key=lambda choice: _hue_angle(choice, colour)))
 
 
 def colour_of(picture: Image) -> Rgb | None:
@@ -131,7 +131,7 @@ def _chroma(colour: Rgb) -> float:
     return math.hypot(*_ab(colour))
 
 
-def _apart(one: Rgb, other: Rgb) -> float:
+def _hue_angle(one: Rgb, other: Rgb) -> float:
     """Return the angle between two hues in degrees."""
     (a, b), (c, d) = _ab(one), _ab(other)
     difference = abs(math.degrees(math.atan2(b, a) - math.atan2(d, c))) % 360

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from bannerstream.generator.layout.blending import blend
 from bannerstream.generator.layout.colours import Rgb
-from bannerstream.generator.layout.geometry import Edge
+from bannerstream.generator.layout.templates import Edge
 from bannerstream.generator.pipeline.ports import Box, Image
 
 Floats = NDArray[np.float32]

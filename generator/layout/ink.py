@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.generator.layout.blending import blend_at, round_rect
-from bannerstream.generator.layout.blocks import Block, Placed, Role
+from bannerstream.generator.layout.blocks import Block, PlacedLine, Role
 from bannerstream.generator.layout.colours import Rgb
 from bannerstream.generator.layout.fonts import Outline, Shaped, outline
 from bannerstream.generator.layout.lines import advance
@@ -58,7 +58,7 @@ def _draw_box(pixels: Image, box: Box, radius: float, colour: Rgb) -> None:
     blend_at(pixels, round_rect(right - left, bottom - top, inside, radius), colour, left, top)
 
 
-def _draw_line(pixels: Image, item: Placed, colour: Rgb) -> None:
+def _draw_line(pixels: Image, item: PlacedLine, colour: Rgb) -> None:
     ink = item.ink
     left, top = math.floor(ink.x), math.floor(ink.y)
     width, height = math.ceil(ink.x + ink.width) - left, math.ceil(ink.y + ink.height) - top
@@ -109,7 +109,7 @@ def _fill_glyph(samples: Image, shape: Outline, points: Points) -> None:
     np.maximum(window, own, out=window)
 
 
-def _strike(item: Placed) -> Box:
+def _strike(item: PlacedLine) -> Box:
     thickness = max(1.0, item.font_size * 0.075)
     middle = item.baseline - item.font_size * 0.27
     return Box(item.x - 1, middle - thickness / 2, item.width + 2, thickness)

@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.generator.layout.blending import blend, blend_at, round_rect
-from bannerstream.generator.layout.blocks import Block, Placed, Role
+from bannerstream.generator.layout.blocks import Block, PlacedLine, Role
 from bannerstream.generator.layout.colours import (
     WHITE,
     Rgb,
     accent_of,
-    apart_from,
     contrast,
     contrast_of,
-    ink_of,
+    darkest_of,
+    lightest_of,
     luminance,
     luminances,
     mix,
-    paper_of,
+    pick_distinct_hue,
     required_contrast,
     rgb,
-    toward,
+    shift_to_contrast,
 )
 from bannerstream.generator.layout.fields import lay_field
 from bannerstream.generator.layout.ink import Inks
@@ -107,17 +107,19 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
 def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
     """Lay a field of the palette: `panel` in the accent, `diagonal` in its neighbour, `arc` in the light ground."""
     template, palette = template_of(composition), cohort.palette
-    ink = ink_of(palette)
+    ink = darkest_of(palette)
     if template.look == "arc":
         fill = mix(rgb(palette[0]), WHITE, 0.3)
     else:
         order = (-1, -2, -3) if template.look == "panel" else (-2, -1, -3)
-        fill = toward(apart_from(product_colour, [rgb(palette[at]) for at in order]), ink, WHITE, 5.2)
-    trim = apart_from(fill, [accent_of(palette), *map(rgb, palette[-3::-1])])
+        fill = shift_to_contrast(
+            pick_distinct_hue(product_colour, [rgb(palette[index]) for index in order]), ink, WHITE, 5.2
+        )
+    trim = pick_distinct_hue(fill, [accent_of(palette), *map(rgb, palette[-3::-1])])
     lay_field(pixels, ground, template.edge, mirrored=is_mirrored(composition), fill=fill, trim=trim)
     if template.look == "arc":
         return _on_light(fill, cohort)
-    soft = toward(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
+    soft = shift_to_contrast(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving"), WHITE)
     text |= {"eyebrow": soft, "line": soft, "former_price": soft}
     return _with_button(text, fill, cohort, prefer_light=True)
@@ -133,7 +135,7 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     region = pixels[y : y + height, x : x + width]
     small = cv2.resize(region, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_AREA)
     soft = np.asarray(cv2.GaussianBlur(small, (0, 0), 2.5), dtype=np.uint8)
-    paper, ink = paper_of(cohort.palette), ink_of(cohort.palette)
+    paper, ink = lightest_of(cohort.palette), darkest_of(cohort.palette)
     worst = 0.05
     strength = next(
         (
@@ -151,9 +153,9 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
 
 def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
     """Return the palette's ink, with accents, as it reads on a light ground."""
-    ink = ink_of(cohort.palette)
-    accent = toward(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
-    quiet = toward(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
+    ink = darkest_of(cohort.palette)
+    accent = shift_to_contrast(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
+    quiet = shift_to_contrast(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = {
         "headline": ink,
         "price": ink,
@@ -167,7 +169,9 @@ def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
 
 def _badge_fill(cohort: Cohort, product_colour: Rgb | None) -> Rgb:
     strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
-    return toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 4.5 * _MARGIN)
+    return shift_to_contrast(
+        pick_distinct_hue(product_colour, strong), darkest_of(cohort.palette), WHITE, 4.5 * _MARGIN
+    )
 
 
 def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
@@ -183,25 +187,25 @@ def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colou
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - centre_y
     mask = np.clip(radius - np.hypot(x, y) + 0.5, 0, 1).astype(np.float32)
     half = len(cohort.palette) // 2
-    middle = apart_from(product_colour, tuple(rgb(cohort.palette[at]) for at in (half, half - 1, -1)))
+    middle = pick_distinct_hue(product_colour, tuple(rgb(cohort.palette[index]) for index in (half, half - 1, -1)))
     lift = np.clip(0.5 - y / (2 * radius), 0, 1).astype(np.float32)
     blend(pixels, mask * np.float32(0.97), middle)
-    blend(pixels, mask * lift * np.float32(0.45), paper_of(cohort.palette))
+    blend(pixels, mask * lift * np.float32(0.45), lightest_of(cohort.palette))
 
 
-def _tones(pixels: Image, loose: list[Placed], cohort: Cohort) -> tuple[_Tone, _Tone]:
+def _tones(pixels: Image, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Tone, _Tone]:
     """Return a dark and a light veil in the scene's own hue."""
     boxes = [item.ink for item in loose]
     mean = _mean_under(pixels, _union(boxes)) if boxes else (128, 128, 128)
-    dark = toward(mix(ink_of(cohort.palette), mean, 0.16), (10, 8, 8), WHITE, 11.0)
-    light = toward(mix(paper_of(cohort.palette), mean, 0.1), WHITE, ink_of(cohort.palette), 11.0)
+    dark = shift_to_contrast(mix(darkest_of(cohort.palette), mean, 0.16), (10, 8, 8), WHITE, 11.0)
+    light = shift_to_contrast(mix(lightest_of(cohort.palette), mean, 0.1), WHITE, darkest_of(cohort.palette), 11.0)
     return (
         _Tone(dark, WHITE, mix(WHITE, dark, 0.12)),
-        _Tone(light, ink_of(cohort.palette), mix(ink_of(cohort.palette), light, 0.16)),
+        _Tone(light, darkest_of(cohort.palette), mix(darkest_of(cohort.palette), light, 0.16)),
     )
 
 
-def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> float:
+def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone) -> float:
     """Return the least strength of the veil at which every line reads; 1 when none does. Halves the interval."""
     veil = np.array(tone.veil, np.float32)
     dark_letters = luminance(tone.strong) < luminance(tone.veil)
@@ -228,7 +232,7 @@ def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> 
     return high
 
 
-def _sample(pixels: Image, mask: Floats, item: Placed) -> tuple[Image, Floats]:
+def _sample(pixels: Image, mask: Floats, item: PlacedLine) -> tuple[Image, Floats]:
     """Return an even sample of the pixels under and around a line, and the veil's share of each."""
     window = _window_around(item.ink, pixels, item.font_size * 0.3)
     ground, share = pixels[window], mask[window]
@@ -242,7 +246,7 @@ def _worst(ground: Floats, *, dark_letters: bool) -> float:
     return float(values[aside] if dark_letters else values[-1 - aside])
 
 
-def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, composition: Composition) -> Floats:
+def _veil_mask(width: int, height: int, loose: list[PlacedLine], button: Box, composition: Composition) -> Floats:
     """Return 1 under the words, falling off softly away from them: sideways, or downwards where words are on top."""
     extent = _union([*(item.ink for item in loose), button])
     template = template_of(composition)
@@ -255,7 +259,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
     if template.centred and composition.product is None:
         dx = np.maximum(np.maximum(extent.x - x, x - extent.x - extent.width), 0) / (0.22 * width)
         dy = np.maximum(np.maximum(extent.y - y, y - extent.y - extent.height), 0) / (0.5 * height)
-        return _smooth(1 - 0.75 * _apart(dx, dy))
+        return _smooth(1 - 0.75 * _distance(dx, dy))
     if template.arrangement == "split" or template.centred:
         words = _union([item.ink for item in loose if item.role in _WORDS] or [button])
         down = _smooth(1 - np.maximum(y - words.y - words.height, 0) / (0.3 * height))[:, None]
@@ -265,7 +269,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
             low = _union(lower)
             dx = np.maximum(np.maximum(low.x - x, x - low.x - low.width), 0) / (0.3 * width)
             dy = np.maximum(np.maximum(low.y - y, y - low.y - low.height), 0) / (0.25 * height)
-            veil = np.maximum(veil, _smooth(1 - _apart(dx, dy)))
+            veil = np.maximum(veil, _smooth(1 - _distance(dx, dy)))
         return veil
     reach = 0.3 * width if template.shape != "strip" else 0.2 * width
     beyond = extent.x - x if is_mirrored(composition) else x - extent.x - extent.width
@@ -277,18 +281,18 @@ def _halo(x: Floats, y: Floats, box: Box) -> Floats:
     reach_x, reach_y = 0.7 * box.width + 1, 1.1 * box.height + 1
     dx = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / reach_x
     dy = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / reach_y
-    return _smooth(1 - _apart(dx, dy))
+    return _smooth(1 - _distance(dx, dy))
 
 
 def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
     """Choose the button: the accent where it stands out from the ground, else paper or ink."""
-    ink, paper = ink_of(cohort.palette), paper_of(cohort.palette)
-    accents = [toward(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
+    ink, paper = darkest_of(cohort.palette), lightest_of(cohort.palette)
+    accents = [shift_to_contrast(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
     plain = [WHITE, ink] if luminance(ground) < 0.4 else [ink, WHITE]
     fills = [*plain[:1], *accents, *plain[1:]] if prefer_light else [*accents, *plain]
     fill = next((fill for fill in fills if contrast_of(fill, ground) >= _BUTTON_ON_GROUND), plain[0])
     if luminance(fill) > 0.4:
-        label = toward(accent_of(cohort.palette), ink, fill, 4.5 * _MARGIN * 1.1)
+        label = shift_to_contrast(accent_of(cohort.palette), ink, fill, 4.5 * _MARGIN * 1.1)
     else:
         label = WHITE if contrast_of(WHITE, fill) >= contrast_of(paper, fill) else paper
     return Inks({**text, "call_to_action": label}, fill)
@@ -320,7 +324,7 @@ def _union(boxes: list[Box]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def _apart(dx: Floats, dy: Floats) -> Floats:
+def _distance(dx: Floats, dy: Floats) -> Floats:
     """Return the distance at every pixel; `numpy.hypot`, which minds overflow, takes eight times as long."""
     squares = np.asarray((dx * dx)[None, :] + (dy * dy)[:, None], np.float32)
     return np.sqrt(squares, out=squares)

@@ -8,7 +8,7 @@ import hashlib
 
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.contracts.variants import HEADLINES, TEMPLATES, Creative, SceneStyle, creative_of
-from bannerstream.generator.layout.geometry import WITH_PRODUCT, WORDS_ONLY, Fractions, Shape, Template
+from bannerstream.generator.layout.templates import WITH_PRODUCT, WORDS_ONLY, Fractions, Proportions, Template
 from bannerstream.generator.pipeline.ports import Box, Composition
 
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "sd", "ug", "dv", "ckb"})
@@ -30,8 +30,8 @@ def plan(size: BannerSize, *, variant: str, seed: int, has_product: bool, locale
     Right-to-left locales get every template the other way round.
     """
     digest = hashlib.sha256(f"{variant}:{seed}".encode()).digest()
-    asked = creative_of(variant)
-    creative = asked or _drawn(digest)
+    requested = creative_of(variant)
+    creative = requested or _drawn(digest)
     shape = shape_of(size)
     choices = [template for template in (WITH_PRODUCT if has_product else WORDS_ONLY) if template.shape == shape]
     template = min(choices, key=lambda each: (each.look != creative.template, digest[TEMPLATES.index(each.look)]))
@@ -80,7 +80,7 @@ def ground_box(composition: Composition) -> Box | None:
     return _box(ground, composition.size, mirrored=is_mirrored(composition)) if ground else None
 
 
-def shape_of(size: BannerSize) -> Shape:
+def shape_of(size: BannerSize) -> Proportions:
     """Return the family of proportions that a size belongs to."""
     ratio = size.width / size.height
     if ratio >= 4.5:

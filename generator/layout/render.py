@@ -9,7 +9,7 @@ from bannerstream.generator.layout.colours import as_hex, colour_of
 from bannerstream.generator.layout.ink import Inks, draw_words
 from bannerstream.generator.layout.legibility import make_readable
 from bannerstream.generator.layout.products import place_product
-from bannerstream.generator.layout.typesetter import arrange
+from bannerstream.generator.layout.typesetter import typeset
 from bannerstream.generator.pipeline.ports import ComposedBanner, Composition, Painting, PlacedText, ProductImage
 
 
@@ -31,7 +31,7 @@ def lay_out(
         NoFontForScript: a letter of the words has no font on this system.
     """
     pixels = np.ascontiguousarray(painting.pixels).copy()
-    block = arrange(words, composition, cohort, locale.split("-", maxsplit=1)[0])
+    block = typeset(words, composition, cohort, locale.split("-", maxsplit=1)[0])
     cut_out = product_image is not None and product_image.cut_out
     product_colour = colour_of(product_image.pixels) if product_image is not None and cut_out else None
     inks = make_readable(pixels, block, composition, cohort, product_colour)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bannerstream.contracts.variants import Headline
-from bannerstream.generator.layout.geometry import Shape
+from bannerstream.generator.layout.templates import Proportions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Scale:
     """From a baseline to the next cap height; headline to line and line to button take a little more."""
 
 
-_SCALES: dict[Shape, Scale] = {
+_SCALES: dict[Proportions, Scale] = {
     "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
     "strip": Scale((0.3, 0.19), 2, (0.16, 0.14), 1, 0.133, 0.152, 0.2, 0.115),
     "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
@@ -33,7 +33,7 @@ _OFFER_GAIN = 1.35
 """Of the price, where the offer comes first."""
 
 
-def scale_of(shape: Shape, style: Headline) -> Scale:
+def scale_of(shape: Proportions, style: Headline) -> Scale:
     """Return a shape's scale as a headline style weighs it."""
     scale = _SCALES[shape]
     largest, smallest = scale.headline

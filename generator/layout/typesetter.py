@@ -11,7 +11,7 @@ from typing import Literal
 
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import BannerCopy
-from bannerstream.generator.layout.blocks import Block, Piece, Placed, Role
+from bannerstream.generator.layout.blocks import Block, Piece, PlacedLine, Role
 from bannerstream.generator.layout.fonts import Typeface, drawable
 from bannerstream.generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
 from bannerstream.generator.layout.planner import is_mirrored, template_of
@@ -33,7 +33,7 @@ _EYEBROW_TRACKING = 0.06
 _BUTTON_TRACKING = 0.005
 
 
-def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
+def typeset(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
     """Return the words set into the composition's text box.
 
     Raises:
@@ -41,33 +41,33 @@ def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, languag
     """
     badged = bool(words.saving) and composition.creative.headline == "offer" and composition.product is not None
     if badged:
-        setter = _Setter(words, composition, cohort, language, badged=True)
-        placed, button = _set(setter, composition)
-        badge = setter.badge(placed, button)
+        typesetter = _Typesetter(words, composition, cohort, language, badged=True)
+        placed, button = _set(typesetter, composition)
+        badge = typesetter.badge(placed, button)
         if badge is not None:
             saving, box = badge
-            return Block((*placed, saving), button, setter.radius(button), box)
-    setter = _Setter(words, composition, cohort, language)
-    placed, button = _set(setter, composition)
-    return Block(placed, button, setter.radius(button))
+            return Block((*placed, saving), button, typesetter.radius(button), box)
+    typesetter = _Typesetter(words, composition, cohort, language)
+    placed, button = _set(typesetter, composition)
+    return Block(placed, button, typesetter.radius(button))
 
 
-def _set(setter: "_Setter", composition: Composition) -> tuple[tuple[Placed, ...], Box]:
+def _set(typesetter: "_Typesetter", composition: Composition) -> tuple[tuple[PlacedLine, ...], Box]:
     """Return words and button as the template arranges them."""
     template = template_of(composition)
     if template.arrangement == "row":
-        pieces = setter.row()
+        pieces = typesetter.row()
     elif template.arrangement == "split":
-        pieces = setter.split(template.head, template.foot)
+        pieces = typesetter.split(template.text_share, template.action_share)
     elif template.arrangement == "flank" and composition.aside is not None:
-        pieces = setter.flank(composition.aside)
+        pieces = typesetter.flank(composition.aside)
     else:
-        pieces = setter.column()
+        pieces = typesetter.column()
     button = next(piece.button for piece in pieces if piece.button)
     return tuple(item for piece in pieces for item in piece.placed), button
 
 
-class _Setter:
+class _Typesetter:
     """Holds what every piece needs: the words, the box, the typefaces and the scale."""
 
     def __init__(
@@ -103,54 +103,59 @@ class _Setter:
 
     def column(self) -> list[Piece]:
         """Words, then price and button, in one stack that is centred in the box."""
-        foot = self._foot(self.box.width)
+        action_block = self._action_block(self.box.width)
         space = 1.75 * self.gap
-        head = self._head(self.box.width, self.box.height - foot.height - space)
-        top = self.box.y + (self.box.height - head.height - space - foot.height) / 2
+        text_block = self._text_block(self.box.width, self.box.height - action_block.height - space)
+        top = self.box.y + (self.box.height - text_block.height - space - action_block.height) / 2
         return [
-            self._in_box(head, self.box, top),
-            self._in_box(foot, self.box, top + head.height + space),
+            self._in_box(text_block, self.box, top),
+            self._in_box(action_block, self.box, top + text_block.height + space),
         ]
 
-    def split(self, head_share: float, foot_share: float) -> list[Piece]:
+    def split(self, text_share: float, action_share: float) -> list[Piece]:
         """Words at the top of the box, price and button at its bottom."""
-        foot = self._foot(self.box.width * foot_share)
-        room = self.box.height - foot.height - 1.5 * self.gap if foot_share == 1 else self.box.height
-        head = self._head(self.box.width, min(self.box.height * head_share, room))
-        width = self.box.width * foot_share
-        at_end = self.mirrored if foot_share < 1 else self.rtl
-        foot_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
-        outward = _shift("centre" if self.align == "centre" else "right" if at_end else "left", width, foot.width)
+        action_block = self._action_block(self.box.width * action_share)
+        room = self.box.height - action_block.height - 1.5 * self.gap if action_share == 1 else self.box.height
+        text_block = self._text_block(self.box.width, min(self.box.height * text_share, room))
+        width = self.box.width * action_share
+        at_end = self.mirrored if action_share < 1 else self.rtl
+        action_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
+        outward = _shift(
+            "centre" if self.align == "centre" else "right" if at_end else "left", width, action_block.width
+        )
         return [
-            self._in_box(head, self.box, self.box.y),
-            foot.moved(foot_box.x + outward, self.box.y + self.box.height - foot.height),
+            self._in_box(text_block, self.box, self.box.y),
+            action_block.moved(action_box.x + outward, self.box.y + self.box.height - action_block.height),
         ]
 
     def row(self) -> list[Piece]:
         """Words at the start, price over button at the end, both centred on the middle."""
-        foot = self._foot(self.box.width * 0.36, stacked=True)
+        action_block = self._action_block(self.box.width * 0.36, stacked=True)
         space = 0.3 * self.unit
-        width = self.box.width - foot.width - space
-        head = self._head(width, self.box.height)
+        width = self.box.width - action_block.width - space
+        text_block = self._text_block(width, self.box.height)
         middle = self.box.y + self.box.height / 2
-        head_x, foot_x = (
-            (self.box.x + self.box.width - head.width, self.box.x)
+        text_x, action_x = (
+            (self.box.x + self.box.width - text_block.width, self.box.x)
             if self.rtl
-            else (self.box.x, self.box.x + self.box.width - foot.width)
+            else (self.box.x, self.box.x + self.box.width - action_block.width)
         )
-        return [head.moved(head_x, middle - head.height / 2), foot.moved(foot_x, middle - foot.height / 2)]
+        return [
+            text_block.moved(text_x, middle - text_block.height / 2),
+            action_block.moved(action_x, middle - action_block.height / 2),
+        ]
 
     def flank(self, aside: Box) -> list[Piece]:
         """Words in the box, price over button in the box across the product, all on one middle line."""
-        foot = self._foot(aside.width, stacked=True)
-        head = self._head(self.box.width, self.box.height)
+        action_block = self._action_block(aside.width, stacked=True)
+        text_block = self._text_block(self.box.width, self.box.height)
         middle = self.box.y + self.box.height / 2
         return [
-            self._in_box(head, self.box, middle - head.height / 2),
-            foot.moved(aside.x + (aside.width - foot.width) / 2, middle - foot.height / 2),
+            self._in_box(text_block, self.box, middle - text_block.height / 2),
+            action_block.moved(aside.x + (aside.width - action_block.width) / 2, middle - action_block.height / 2),
         ]
 
-    def badge(self, placed: tuple[Placed, ...], button: Box) -> tuple[Placed, Box] | None:
+    def badge(self, placed: tuple[PlacedLine, ...], button: Box) -> tuple[PlacedLine, Box] | None:
         """Return the saving in a round badge at the product's shoulder, off the words; None if it hides too much."""
         product, size = self.composition.product, self.composition.size
         label = self._small("saving", self.strong, self.unit)
@@ -169,13 +174,13 @@ class _Setter:
         baseline = y + (label.rise - label.drop) / 2
         line = label.lines[0]
         left = x - line.width * label.font_size / 2
-        return Placed("saving", line, label.typeface, label.font_size, left, baseline), box
+        return PlacedLine("saving", line, label.typeface, label.font_size, left, baseline), box
 
     def radius(self, button: Box) -> float:
         """Return the rounding of the button's corners: a serif face asks for a quieter one."""
         return button.height * (0.18 if self.serif else 0.5)
 
-    def _head(self, width: float, height: float) -> Piece:
+    def _text_block(self, width: float, height: float) -> Piece:
         """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
@@ -226,7 +231,7 @@ class _Setter:
         if line:
             paragraphs.append(("line", line, 0.0))
         width = max(paragraph.width for _, paragraph, _ in paragraphs)
-        placed: list[Placed] = []
+        placed: list[PlacedLine] = []
         y = bottom = 0.0
         for role, paragraph, gap in paragraphs:
             placed += self._lines_at(role, paragraph, width, y)
@@ -234,7 +239,7 @@ class _Setter:
             y = bottom + gap
         return Piece(tuple(placed), width, bottom)
 
-    def _foot(self, width: float, *, stacked: bool = False) -> Piece:
+    def _action_block(self, width: float, *, stacked: bool = False) -> Piece:
         """Set the button, with the price beside it, or over it where the width is short."""
         button = self._button(width)
         space = 0.9 * self.gap + 0.03 * self.unit
@@ -273,7 +278,7 @@ class _Setter:
         padding = _PILL_PADDING * label.font_size
         box = Box(0, 0, label.width + 2 * padding, size * _PILL_HEIGHT)
         baseline = (box.height + label.rise - label.drop) / 2
-        placed = Placed("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
+        placed = PlacedLine("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
         return Piece((placed,), box.width, box.height, box)
 
     def _price(self, width: float) -> Piece | None:
@@ -287,7 +292,7 @@ class _Setter:
             ("former_price", self.plain, former),
             *(() if self.badged else (("saving", self.strong, former),)),
         )
-        placed: list[Placed] = []
+        placed: list[PlacedLine] = []
         x = height = 0.0
         for role, typeface, part_size in parts:
             if not self.words[role]:
@@ -305,7 +310,7 @@ class _Setter:
             if set_text is None:
                 break
             height = max(height, set_text.rise)
-            placed.append(Placed(role, set_text.lines[0], set_text.typeface, set_text.font_size, x, 0))
+            placed.append(PlacedLine(role, set_text.lines[0], set_text.typeface, set_text.font_size, x, 0))
             x += set_text.width + size * 0.42
         if not placed:
             return None
@@ -365,10 +370,10 @@ class _Setter:
         """Large grotesque letters are set a little tighter, as their makers advise."""
         return -0.018 if self.display.name == "grotesk" else -0.008
 
-    def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[Placed]:
+    def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[PlacedLine]:
         for number, line in enumerate(paragraph.lines):
             line_width = line.width * paragraph.font_size
-            yield Placed(
+            yield PlacedLine(
                 role,
                 line,
                 paragraph.typeface,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bannerstream.contracts.catalog import Cohort, Favourite
 from bannerstream.generator.describers.titles import clean
 
-_TOLD = 6
+_MOST_TITLES = 6
 """Products that are named: more push the question out of a small model's sight."""
 _TITLE = 60
 """Characters of a title: behind them stand sizes and keywords for search engines."""
@@ -29,11 +29,11 @@ class Behaviour:
     @property
     def sentence(self) -> str:
         """Return it as a person would tell it. Titles come from shops: they are quoted, cut and cleaned."""
-        told = f"They like what is {_listed(self.cohort.mood[:4])}."
+        sentence = f"They like what is {_listed(self.cohort.mood[:4])}."
         if self.favourites:
-            told += f" They looked at {_listed([_title(each.title) for each in self.favourites[:_TOLD]])}"
-            told += f", mostly {_listed([each.replace('-', ' ') for each in self.categories[:3]])}."
-        return told
+            sentence += f" They looked at {_listed([_title(each.title) for each in self.favourites[:_MOST_TITLES]])}"
+            sentence += f", mostly {_listed([each.replace('-', ' ') for each in self.categories[:3]])}."
+        return sentence
 
 
 def _title(title: str) -> str:

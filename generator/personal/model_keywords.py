@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bannerstream.generator.describers.language_model import LanguageModel
 from bannerstream.generator.personal.behaviour import Behaviour
-from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, common_attributes
+from bannerstream.generator.personal.keywords import MOST_KEYWORDS, STYLES, common_attributes
 
 _EXAMPLES = """\
 Customers: They like what is quiet, wooden. They looked at Oak Side Table, Wool Blanket, mostly living room.
@@ -39,7 +39,7 @@ class ModelKeywords:
 
     def _chosen(self, behaviour: Behaviour, likely: Sequence[float]) -> tuple[str, ...]:
         beyond = [each - habit for each, habit in zip(likely, self._habits, strict=True)]
-        styles = [STYLES[at] for at in sorted(range(len(STYLES)), key=beyond.__getitem__, reverse=True)]
+        styles = [STYLES[index] for index in sorted(range(len(STYLES)), key=beyond.__getitem__, reverse=True)]
         shared = [attribute for attribute, count in common_attributes(behaviour) if count > 1][:_SHARED]
         return tuple(dict.fromkeys([*styles[: MOST_KEYWORDS - len(shared)], *shared]))
 

@@ -11,10 +11,17 @@ import structlog
 from bannerstream.contracts.manifest import PersonalStyle
 from bannerstream.generator.errors import PaintingFailed
 from bannerstream.generator.personal.behaviour import Behaviour
-from bannerstream.generator.personal.choice import Candidate, agreement, best, compared_with, merit, tries
+from bannerstream.generator.personal.candidates import (
+    Candidate,
+    agreement,
+    best_index,
+    candidates_around,
+    compared_with,
+    merit,
+)
+from bannerstream.generator.personal.keyword_weights import WeightedKeywords, weigh_keywords
+from bannerstream.generator.personal.keywords import KeywordWriter, target_keywords
 from bannerstream.generator.personal.likeness import Likeness
-from bannerstream.generator.personal.styles import KeywordWriter, target_keywords
-from bannerstream.generator.personal.weights import Weighted, weighted
 from bannerstream.generator.pipeline.ports import Painter, Painting, SceneRequest
 
 log = structlog.get_logger(__name__)
@@ -24,11 +31,11 @@ _REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
+class _CandidateScenes:
     """One candidate of one banner: its scenes, one per size, and what their words were made of."""
 
     scenes: tuple[SceneRequest, ...]
-    weights: Weighted
+    weights: WeightedKeywords
 
 
 class PersonalPainter:
@@ -65,7 +72,7 @@ class PersonalPainter:
         """
         banners = [tuple(group) for _, group in groupby(scenes, key=lambda scene: (scene.seed, scene.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
-        tried = [self._tries(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
+        tried = [self._candidates_of(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
         painted = iter(self._painter.paint([scene for row in tried for each in row for scene in each.scenes]))
         paintings: list[Painting | PaintingFailed] = []
         for row, liked in zip(tried, preferences, strict=True):
@@ -90,24 +97,27 @@ class PersonalPainter:
             self._known |= dict(zip(new, self._keywords.keywords(new), strict=True))
         return [self._known[each] for each in behaviours]
 
-    def _tries(self, sizes: tuple[SceneRequest, ...], liked: tuple[str, ...]) -> list[_Try]:
+    def _candidates_of(self, sizes: tuple[SceneRequest, ...], liked: tuple[str, ...]) -> list[_CandidateScenes]:
         target = target_keywords(sizes[0].description, whole=self._whole)
-        candidates = tries(sizes[0].seed, self._alpha, self._candidates)
-        return [_tried(sizes, candidate, weighted(liked, target, candidate.balance)) for candidate in candidates]
+        candidates = candidates_around(sizes[0].seed, self._alpha, self._candidates)
+        return [
+            _candidate_scenes(sizes, candidate, weigh_keywords(liked, target, candidate.balance))
+            for candidate in candidates
+        ]
 
     def _best(
-        self, tried: Sequence[_Try], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
+        self, tried: Sequence[_CandidateScenes], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
     ) -> list[Painting]:
         target = target_keywords(tried[0].scenes[0].description, whole=self._whole)
         scores = self._scores(paintings, liked, target)
-        chosen = 0 if scores is None else best([merit(p, t, self._alpha) for p, t in scores])
+        chosen = 0 if scores is None else best_index([merit(p, t, self._alpha) for p, t in scores])
         style = PersonalStyle(
             alpha=self._alpha,
             preference=liked,
             target=target,
             preference_repeats=tried[chosen].weights.preference_repeats,
             target_repeats=tried[chosen].weights.target_repeats,
-            guidance=tried[chosen].weights.guidance,
+            guidance=tried[chosen].weights.guidance_factor,
             candidates=len(tried),
             judged_by=None if self._likeness is None or scores is None else self._likeness.name,
             d_p=None if scores is None else scores[chosen][0],
@@ -145,8 +155,11 @@ def _behaviour(scene: SceneRequest) -> Behaviour:
     return Behaviour(scene.cohort, scene.favourites)
 
 
-def _tried(sizes: tuple[SceneRequest, ...], candidate: Candidate, weights: Weighted) -> _Try:
+def _candidate_scenes(
+    sizes: tuple[SceneRequest, ...], candidate: Candidate, weights: WeightedKeywords
+) -> _CandidateScenes:
     scenes = tuple(
-        replace(scene, seed=candidate.seed, keywords=weights.words, guidance=weights.guidance) for scene in sizes
+        replace(scene, seed=candidate.seed, keywords=weights.words, guidance_factor=weights.guidance_factor)
+        for scene in sizes
     )
-    return _Try(scenes, weights)
+    return _CandidateScenes(scenes, weights)

@@ -163,8 +163,8 @@ class Composer:
         budget: Budget | None = None,
         candidates: int = 1,
     ) -> None:
-        self._describer = describer
-        self._describer_understudy = fallback_describer
+        self.describer = describer
+        self._fallback_describer = fallback_describer
         self._copy_writer = copy_writer
         self._painters = (painter, painter) if fallback_painter is None else (painter, painter, fallback_painter)
         self._layout = layout
@@ -226,14 +226,14 @@ class Composer:
     def _describe(self, jobs: Sequence[Job]) -> list[tuple[Description, list[Fallback]]]:
         products = [job.request.product for job in jobs]
         try:
-            described = self._describer.describe(products)
+            described = self.describer.describe(products)
             if len(described) != len(products):
                 raise ValueError(f"{len(described)} descriptions of {len(products)} products")  # noqa: TRY301
         except (ServiceUnavailable, ConfigurationError):  # where descriptions are kept: the whole batch waits for it
             raise
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
-            described_by_fallback = self._describer_understudy.describe(products)
+            described_by_fallback = self._fallback_describer.describe(products)
             reason = reason_of(error)
             return [(_replaced(each, reason), [Fallback("describer", "failed")]) for each in described_by_fallback]
         return [(each, [Fallback("describer", "unusable")] if each.fallback_reason else []) for each in described]

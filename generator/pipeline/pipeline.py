@@ -1,17 +1,17 @@
-"""The pipeline: look before you make, compose, store blobs, then the manifest.
+"""The pipeline: look up what is stored, compose what is missing, store the blobs, then the manifest.
 
-The order of writing is what makes a banner whole (DESIGN.md §2): image blobs → manifest. The worker goes on from there:
-ready event → offset commit. A crash between any two of them leaves at most blobs that nothing points to.
+The order of writes keeps a banner whole (docs/architecture.md): image blobs → manifest. The worker continues with the
+ready event, then the offset commit. A crash between two of these steps leaves at most blobs that nothing points to.
 
-A progressive banner has two tiers under one key: a preview by the studio, whose manifest says that it is provisional,
-and the model's, whose manifest takes its place with the next revision. A provisional manifest is looked at as made when
-a preview is asked for, and as not made when the banner is: what dies between the tiers makes the second again.
+A progressive banner has two tiers under one key: a preview by the studio, whose manifest is provisional, and the
+model's banner, whose manifest replaces it under the next revision. A provisional manifest counts as made for a preview
+request and as not made for a banner request, so a crash between the tiers makes the second tier again.
 """
 
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +35,7 @@ from bannerstream.service.health import Health
 log = structlog.get_logger(__name__)
 
 FIRST_REVISION = 1
-"""A banner key names all that shapes a banner: only a preview is followed by a second revision under the same key."""
+"""A banner key covers everything that shapes a banner, so only a preview gets a second revision under its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class MadeBanner:
     manifest: Manifest
     manifest_key: str
     reused: bool
-    """It was there already."""
+    """The store had it already."""
     failed_gates: tuple[str, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
 
@@ -66,17 +66,16 @@ class UnmakeableBanner:
 
 BannerOutcome = MadeBanner | UnmakeableBanner
 _Composed = tuple[Job, ComposedSet | Exception]
-_Looked = Sequence[tuple[BannerRequest, Manifest | None]]
-"""Requests, each with what is there already."""
-_MakeNew = Callable[[_Looked], list[BannerOutcome]]
+_LookedUp = list[tuple[BannerRequest, Manifest | None]]
+"""Requests, each with the manifest that the store already holds."""
 
 
 class Pipeline:
     """Makes the banners of a batch of requests. Blocks; call it from threads, each with its own batch.
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
-    `preview_composer` composes previews; with None there are none. `health` records when the process must
-    end. A product that `screen` blocks gets no banner and no preview until it comes in another revision.
+    `preview_composer` composes previews; None turns them off. `health` records that the process must end. A product
+    that `screen` blocks gets no banner and no preview until it comes in another revision.
     """
 
     def __init__(
@@ -98,53 +97,63 @@ class Pipeline:
         self._now = now
         self._screen = screen
 
-    def make(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
+    def make(self, requests: Sequence[BannerRequest]) -> list[BannerOutcome]:
         """Return, per request and in order, its banner or why there is none. Equal keys in a batch are made once.
 
         Raises:
             ServiceUnavailable: the store does not answer; making the same batch again is safe and skips what is done.
-            ConfigurationError: the store refuses us.
+            ConfigurationError: the store rejects our credentials or the bucket.
         """
-        return self._each_once(requests, self._make_new)
+        outcomes, looked_up = self._look_up(requests)
+        to_make: list[BannerRequest] = []
+        previews: list[Manifest | None] = []
+        for request, manifest in looked_up:
+            if manifest is not None and not manifest.provisional:
+                outcomes[request.banner_key] = _reused(request, manifest)
+            else:
+                to_make.append(request)
+                previews.append(manifest)
+        storing: list[Future[BannerOutcome]] = []
+        for (job, composed), preview in zip(self._compose(self.composer, to_make), previews, strict=True):
+            storing.append(self._executor.submit(self._store_banner, job, composed, preview))
+        outcomes |= _stored(storing)
+        return [_for(request, outcomes[request.banner_key]) for request in requests]
 
-    def preview(self, requests: Sequence[BannerRequest]) -> list[MadeBanner | UnmakeableBanner]:
+    def preview(self, requests: Sequence[BannerRequest]) -> list[BannerOutcome]:
         """Return, per request and in order, what can be shown at once: the banner if there is one, else a preview.
 
         Raises:
             ServiceUnavailable: the store does not answer; previewing the same batch again is safe.
-            ConfigurationError: the store refuses us.
+            ConfigurationError: the store rejects our credentials or the bucket.
         """
-        return self._each_once(requests, self._preview_new)
+        if self.preview_composer is None:
+            raise ValueError("this pipeline has no preview composer")
+        outcomes, looked_up = self._look_up(requests)
+        to_preview: list[BannerRequest] = []
+        for request, manifest in looked_up:
+            if manifest is not None:
+                outcomes[request.banner_key] = _reused(request, manifest)
+            else:
+                to_preview.append(request)
+        storing: list[Future[BannerOutcome]] = []
+        for job, composed in self._compose(self.preview_composer, to_preview):
+            storing.append(self._executor.submit(self._store_preview, job, composed))
+        outcomes |= _stored(storing)
+        return [_for(request, outcomes[request.banner_key]) for request in requests]
 
-    def _each_once(self, requests: Sequence[BannerRequest], make_new: _MakeNew) -> list[BannerOutcome]:
+    def _look_up(self, requests: Sequence[BannerRequest]) -> tuple[dict[str, BannerOutcome], _LookedUp]:
+        """Return the outcomes of blocked products by banner key, and the other distinct requests with manifests."""
         distinct = {request.banner_key: request for request in requests}
         blocked = self._blocked(list(distinct.values()))
-        allowed = {key: request for key, request in distinct.items() if key not in blocked}
-        found = list(self._executor.map(self._store.manifest, allowed))
-        outcomes = make_new(list(zip(allowed.values(), found, strict=True)))
-        made = blocked | {outcome.request.banner_key: outcome for outcome in outcomes}
-        return [_for(request, made[request.banner_key]) for request in requests]
-
-    def _make_new(self, looked: _Looked) -> list[BannerOutcome]:
-        """Return what is final, and make what is not there or only a preview."""
-        final = [_reused(request, found) for request, found in looked if found is not None and not found.provisional]
-        to_make = [(request, found) for request, found in looked if found is None or found.provisional]
-        composed = self._compose(self.composer, [request for request, _ in to_make])
-        return [*final, *self._store_all(self._store_one, composed, [preview for _, preview in to_make])]
-
-    def _preview_new(self, looked: _Looked) -> list[BannerOutcome]:
-        """Return what is there, final or not, and sketch what is not."""
-        if self.preview_composer is None:
-            raise ValueError("this pipeline has no preview_composer")
-        there = [_reused(request, found) for request, found in looked if found is not None]
-        composed = self._compose(self.preview_composer, [request for request, found in looked if found is None])
-        return [*there, *self._store_all(self._store_preview, composed)]
+        allowed = [request for key, request in distinct.items() if key not in blocked]
+        manifests = self._executor.map(self._store.manifest, [request.banner_key for request in allowed])
+        return blocked, list(zip(allowed, manifests, strict=True))
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        """Compose what may be composed: of a product whose picture is blocked, the block takes the banner's place."""
-        looked = list(self._executor.map(self._job, requests))
-        composed = iter(composer.compose_all([job for job, blocked in looked if blocked is None]))
-        return [(job, next(composed) if blocked is None else blocked) for job, blocked in looked]
+        """Compose every request; one whose product's picture is blocked yields the block in its place."""
+        jobs = list(self._executor.map(self._job, requests))
+        composed = iter(composer.compose_all([job for job, blocked in jobs if blocked is None]))
+        return [(job, next(composed) if blocked is None else blocked) for job, blocked in jobs]
 
     def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | None]:
         image = self._product_image(request)
@@ -152,13 +161,15 @@ class Pipeline:
         return Job(request, image), None if reason is None else self._block(request, "picture", reason)
 
     def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, BannerOutcome]:
-        """Return, by banner key, those whose product is blocked: by its words now, or by any gate before."""
+        """Return, by banner key, the requests whose product is blocked: by its words now, or by any gate before."""
         products = list({request.product.product_id for request in requests})
         kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
-        blocks = [(request, self._blocked_one(request, kept[request.product.product_id])) for request in requests]
-        return {
-            request.banner_key: UnmakeableBanner(request, blocked) for request, blocked in blocks if blocked is not None
-        }
+        blocked: dict[str, BannerOutcome] = {}
+        for request in requests:
+            block = self._blocked_one(request, kept[request.product.product_id])
+            if block is not None:
+                blocked[request.banner_key] = UnmakeableBanner(request, block)
+        return blocked
 
     def _blocked_one(self, request: BannerRequest, kept: Block | None) -> BlockedProduct | None:
         if kept is not None and kept.product_rev == _rev(request):
@@ -181,38 +192,28 @@ class Pipeline:
         return BlockedProduct(block.reason)
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
-        """Return the product's picture; without one, the banner is typographic."""
+        """Return the product's picture; a banner without one is typographic."""
         image_key = request.product.image_key
-        found = self._store.product_image(image_key) if image_key is not None else None
+        if image_key is None:
+            return None
+        found = self._store.product_image(image_key)
         if found is None:
-            if image_key is not None:
-                log.warning("product_image_missing", image_key=image_key, product_id=request.product.product_id)
+            log.warning("product_image_missing", image_key=image_key, product_id=request.product.product_id)
             return None
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
-    def _store_all(self, store: Callable[..., BannerOutcome], *of_each: Sequence[object]) -> list[BannerOutcome]:
-        """Store several at once. One fails: the others end first, or the next try would make them a second time."""
-        storing = [self._executor.submit(store, *one) for one in zip(*of_each, strict=True)]
-        wait(storing)
-        return [each.result() for each in storing]
-
-    def _store_one(
-        self,
-        made: _Composed,
-        preview: Manifest | None = None,
-        *,
-        provisional: bool = False,
+    def _store_banner(
+        self, job: Job, composed: ComposedSet | Exception, preview: Manifest | None = None, *, provisional: bool = False
     ) -> BannerOutcome:
         """Store a finished banner, in the place of its preview where there is one."""
-        job, composed = made
-        if isinstance(composed, BlockedProduct):  # told when it was blocked
+        if isinstance(composed, BlockedProduct):  # logged when it was blocked
             return UnmakeableBanner(job.request, composed)
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
             return UnmakeableBanner(job.request, composed)
         if preview is not None and any(fallback.port == "painter" for fallback in composed.fallbacks):
-            manifest = _kept(preview, composed, created_at=self._now())
+            manifest = _promoted(preview, composed, created_at=self._now())
         else:
             revision = FIRST_REVISION if preview is None else preview.revision + 1
             manifest = self._with_blobs(job, composed, revision=revision, provisional=provisional)
@@ -221,30 +222,30 @@ class Pipeline:
             job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
         )
 
-    def _store_preview(self, previewed: _Composed) -> BannerOutcome:
+    def _store_preview(self, job: Job, composed: ComposedSet | Exception) -> BannerOutcome:
         """Store a preview, unless another worker has stored something meanwhile: a preview never replaces a banner.
 
-        Between this look and the write lie milliseconds, and what would be lost in them is made again when it is next
-        asked for: the manifest says that it is provisional.
+        Milliseconds pass between this look-up and the write. A banner lost in them is made again at the next request,
+        because the manifest is provisional.
         """
-        request = previewed[0].request
-        if (there := self._store.manifest(request.banner_key)) is not None:
-            return _reused(request, there)
-        return self._store_one(previewed, provisional=True)
+        request = job.request
+        if (manifest := self._store.manifest(request.banner_key)) is not None:
+            return _reused(request, manifest)
+        return self._store_banner(job, composed, provisional=True)
 
     def _with_blobs(self, job: Job, composed: ComposedSet, *, revision: int, provisional: bool) -> Manifest:
         """Store a banner's files and return the manifest that names them."""
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(
-                self._stored(picture.size, file) for picture in composed.pictures for file in picture.files
+                self._rendition(picture.size, file) for picture in composed.pictures for file in picture.files
             )
         manifest = manifest_of(job.request, composed, renditions, created_at=self._now(), revision=revision)
         return msgspec.structs.replace(
             manifest, stage_ms=composed.stage_ms | watch.milliseconds, provisional=provisional
         )
 
-    def _stored(self, size: BannerSize, file: EncodedImage) -> Rendition:
+    def _rendition(self, size: BannerSize, file: EncodedImage) -> Rendition:
         return Rendition(
             size=size.name,
             blob_key=self._store.put_blob(file.content, file.media_type),
@@ -259,7 +260,7 @@ class Pipeline:
 def manifest_of(
     request: BannerRequest, composed: ComposedSet, renditions: tuple[Rendition, ...], *, created_at: int, revision: int
 ) -> Manifest:
-    """Return what is to be said about a banner whose files are stored as `renditions`."""
+    """Return the manifest of a banner whose files are stored as `renditions`."""
     return Manifest(
         banner_key=request.banner_key,
         revision=revision,
@@ -296,8 +297,8 @@ def _reused(request: BannerRequest, manifest: Manifest) -> MadeBanner:
     return MadeBanner(request, manifest, manifest_object_key(request.banner_key), reused=True)
 
 
-def _kept(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manifest:
-    """Return the preview as the final banner: the painter failed, and another studio picture would only flicker."""
+def _promoted(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manifest:
+    """Return the preview as the final banner: the painter failed, and a second studio picture would only flicker."""
     provenance = msgspec.structs.replace(preview.provenance, fallback_reason=composed.provenance.fallback_reason)
     return msgspec.structs.replace(
         preview,
@@ -310,6 +311,16 @@ def _kept(preview: Manifest, composed: ComposedSet, *, created_at: int) -> Manif
     )
 
 
-def _for(request: BannerRequest, outcome: MadeBanner | UnmakeableBanner) -> MadeBanner | UnmakeableBanner:
+def _stored(storing: Sequence[Future[BannerOutcome]]) -> dict[str, BannerOutcome]:
+    """Return the outcomes by banner key once all are stored; raise the first failure only then.
+
+    A retry that starts while others are still being stored would make them a second time.
+    """
+    wait(storing)
+    outcomes = [future.result() for future in storing]
+    return {outcome.request.banner_key: outcome for outcome in outcomes}
+
+
+def _for(request: BannerRequest, outcome: BannerOutcome) -> BannerOutcome:
     """Return a batch's outcome for one of several requests of the same banner."""
     return outcome if outcome.request is request else dataclasses.replace(outcome, request=request)

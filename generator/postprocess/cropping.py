@@ -55,7 +55,9 @@ def _best_start(along: NDArray[np.float32], share: float) -> float:
     """Return where a window of this share of the length starts, 0 (at the beginning) to 1 (at the end)."""
     starts = np.linspace(0, 1, 2 * _SIDE + 1)
     sums = np.concatenate([[0.0], np.cumsum(along, dtype=np.float64)])
-    at = starts * (1 - share) * _SIDE
-    inside = np.interp(at + share * _SIDE, np.arange(_SIDE + 1), sums) - np.interp(at, np.arange(_SIDE + 1), sums)
+    places = starts * (1 - share) * _SIDE
+    inside = np.interp(places + share * _SIDE, np.arange(_SIDE + 1), sums) - np.interp(
+        places, np.arange(_SIDE + 1), sums
+    )
     middling = 1 - _CENTRE_WEIGHT * np.abs(2 * starts - 1)
     return float(starts[int(np.argmax((inside + 1e-6) * middling))])

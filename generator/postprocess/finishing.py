@@ -7,7 +7,7 @@ from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.diffusion.prompts import Mode
 from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
 from bannerstream.generator.pipeline.ports import Image
-from bannerstream.generator.postprocess.colour import matched
+from bannerstream.generator.postprocess.colour_cast import matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised
 from bannerstream.generator.postprocess.upscaling import enlarged

@@ -60,15 +60,6 @@ class PaintServer:
         self._changed = threading.Condition()
         self._dispatcher: threading.Thread | None = None
 
-    def warm_up(self, warm: Callable[[BatchPainter], None]) -> None:
-        """Have the model paint before anybody waits, on its own thread: some of what it learns is kept per thread.
-
-        It is not watched: compiling takes as long as it takes. Raises what `warm` raises.
-        """
-        started = self._clock()
-        self._model.run(warm, with_timeout=False)
-        log.info("painter_warm", seconds=round(self._clock() - started, 1))
-
     def paint(self, scenes: Sequence[SceneRequest]) -> list[PaintResult]:
         """Return, per scene and in order, its painting or why it was not painted."""
         if not scenes:

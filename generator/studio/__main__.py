@@ -56,23 +56,23 @@ def main() -> int:
     arguments.add_argument("--columns", type=int, default=len(_COHORTS))
     arguments.add_argument("--stand-in", action="store_true")
     arguments.add_argument("--words", action="store_true")
-    asked = arguments.parse_args()
-    width, height = (int(part) for part in asked.size.split("x"))
+    options = arguments.parse_args()
+    width, height = (int(part) for part in options.size.split("x"))
     composition = composition_of(width, height)
     rows, count, started = [], 0, time.process_time()
-    for row, scene in enumerate(asked.scene or SCENES):
+    for row, scene in enumerate(options.scene or SCENES):
         pictures = []
-        for column, (name, palette, light) in enumerate(_COHORTS[: asked.columns]):
+        for column, (name, palette, light) in enumerate(_COHORTS[: options.columns]):
             cohort = Cohort(cohort_id=name, name=name, mood=("calm",), palette=palette, light=light)
             words = Description(subject="mug", attributes=(), setting=scene, describer="sheet")
-            request = SceneRequest(words, cohort, composition, asked.seed + 100 * row + column, None)
+            request = SceneRequest(words, cohort, composition, options.seed + 100 * row + column, None)
             picture = StudioPainter().paint([request])[0].pixels
-            pictures.append(_marked(picture, composition, asked.stand_in, asked.words))
+            pictures.append(_marked(picture, composition, options.stand_in, options.words))
             count += 1
         rows.append(np.concatenate([np.pad(picture, ((3, 3), (3, 3), (0, 0))) for picture in pictures], axis=1))
     spent = (time.process_time() - started) / count * 1000
-    cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
-    sys.stdout.write(f"{count} pictures of {asked.size}, {spent:.0f} ms each: {asked.sheet}\n")
+    cv2.imwrite(str(options.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+    sys.stdout.write(f"{count} pictures of {options.size}, {spent:.0f} ms each: {options.sheet}\n")
     return 0
 
 

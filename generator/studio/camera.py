@@ -61,7 +61,7 @@ def take(scene: Scene, stage: Stage) -> Image:
 
 def _backdrop(stops: Stops, width: int, height: int) -> Plane:
     rows = (np.arange(height) + 0.5) / height
-    heights = [at for at, _ in stops]
+    heights = [stop for stop, _ in stops]
     colours = np.array([linear(colour) for _, colour in stops])
     # Between stops it goes as a perceptual gradient does, near enough: through the cube root of light.
     column = np.stack([np.interp(rows, heights, np.cbrt(colours[:, channel])) ** 3 for channel in range(3)], axis=1)

@@ -74,7 +74,7 @@ def _oklab(colour: str) -> tuple[float, float, float]:
 
 def linear(colour: str) -> Rgb:
     """Return the linear-light RGB of `#rrggbb`."""
-    red, green, blue = (_decode(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    red, green, blue = (_decode(int(colour[start : start + 2], 16) / 255) for start in (1, 3, 5))
     return red, green, blue
 
 

@@ -4,8 +4,8 @@ import math
 from random import Random
 
 from bannerstream.generator.studio.colour import mix, shift
-from bannerstream.generator.studio.palette import Tones
 from bannerstream.generator.studio.shapes import d, disc, line, lit, lit_disc, path
+from bannerstream.generator.studio.tones import Tones
 
 
 def leaf(x: float, y: float, angle: float, length: float, width: float, colour: str) -> str:

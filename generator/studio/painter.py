@@ -8,10 +8,10 @@ from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.generator.studio.camera import take
 from bannerstream.generator.studio.choice import choose
 from bannerstream.generator.studio.light import LIGHTS, exposed
-from bannerstream.generator.studio.palette import at_dusk, tones
 from bannerstream.generator.studio.scene import Stage
 from bannerstream.generator.studio.scenes import SCENES
 from bannerstream.generator.studio.season import season_of
+from bannerstream.generator.studio.tones import at_dusk, tones
 from bannerstream.generator.studio.view import view_of
 
 REVISION = "studio@4"

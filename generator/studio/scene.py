@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bannerstream.generator.studio.light import Light
-from bannerstream.generator.studio.palette import Tones
 from bannerstream.generator.studio.season import Season
 from bannerstream.generator.studio.surfaces import Surface
+from bannerstream.generator.studio.tones import Tones
 from bannerstream.generator.studio.view import View
 
 

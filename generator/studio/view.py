@@ -48,12 +48,12 @@ class View:
             for box in (self.text, self.product, self.aside)
             if box is not None and box.y + box.height > top and box.y < self.horizon + clear
         )
-        gaps, at = [], -0.1 * self.unit
+        gaps, free_from = [], -0.1 * self.unit
         for start, end in taken:
-            if start > at:
-                gaps.append((at, start))
-            at = max(at, end)
-        gaps.append((at, self.width + 0.1 * self.unit))
+            if start > free_from:
+                gaps.append((free_from, start))
+            free_from = max(free_from, end)
+        gaps.append((free_from, self.width + 0.1 * self.unit))
         return [(start, end) for start, end in gaps if end - start > 0.02 * self.unit]
 
     def spots(self, rng: Random, count: int, width: float, height: float) -> list[float]:

@@ -21,7 +21,7 @@ from bannerstream.contracts.messages import BannerRequest
 from bannerstream.generator.errors import ModelLost
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.patience import Stopped, patiently
-from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
+from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, Pipeline, UnmakeableBanner
 from bannerstream.generator.worker.announcer import announce, publish_dead_letters
 from bannerstream.generator.worker.records import RequestRecord, dead_letters
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
@@ -33,8 +33,6 @@ log = structlog.get_logger(__name__)
 _DRAIN = 0.5
 """Fraction of the session timeout in which batches may finish before partitions are given up. All of it is what the
 group waits for a member; half leaves time to join again."""
-
-BannerOutcome = MadeBanner | UnmakeableBanner
 
 
 class GeneratorWorker:

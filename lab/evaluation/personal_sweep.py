@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageFont
 from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.assembly import load_models
+from bannerstream.generator.assembly import Models
 from bannerstream.generator.paint_once import PaintedOnce, paint_once
 from bannerstream.settings import GeneratorSettings
 
@@ -38,7 +38,7 @@ def sweep_personal(
     Raises:
         ConfigurationError: a model cannot be loaded, or `picture` cannot be read.
     """
-    models = load_models(settings)
+    models = Models(settings)
     return [
         (
             alpha,
@@ -82,7 +82,7 @@ def _label(alpha: float, painted: PaintedOnce, width: int) -> str:
     style = painted.composed.provenance.personal
     if style is None:
         return f"personal {alpha:.2f}: the cohort's mood alone"
-    told = f"personal {alpha:.2f}: {style.preference_repeats} x {', '.join(style.preference)}"
+    label = f"personal {alpha:.2f}: {style.preference_repeats} x {', '.join(style.preference)}"
     if style.d_p is not None and style.d_t is not None:
-        told = f"{told}  (best of {style.candidates}: d_p {style.d_p:.3f}, d_t {style.d_t:.3f})"
-    return told[: width // 9]
+        label = f"{label}  (best of {style.candidates}: d_p {style.d_p:.3f}, d_t {style.d_t:.3f})"
+    return label[: width // 9]

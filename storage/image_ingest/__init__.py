@@ -1,6 +1,6 @@
 """What becomes of a shop's picture on its way in: checked, turned upright, made sRGB, cut out where that goes well.
 
-`take_in` never mangles: a picture whose product cannot be told from its ground with confidence is kept whole, to be
+`ingest` never mangles: a picture whose product cannot be told from its ground with confidence is kept whole, to be
 shown as a card.
 """
 
@@ -15,10 +15,10 @@ from bannerstream.storage.image_ingest.margins import cropped_to_alpha, has_real
 from bannerstream.storage.pictures import encode_picture
 from bannerstream.storage.store import CATALOGUE_PREFIX
 
-__all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "take_in"]
+__all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "ingest"]
 
 REVISION = "2"
-"""Part of every picture's key: raise it when intake makes another picture of the same file."""
+"""Part of every picture's key: raise it when ingest makes another picture of the same file."""
 
 
 Treatment = Literal["own alpha", "cut out", "whole"]
@@ -40,7 +40,7 @@ class ProductPicture:
     """Why it was not cut out, in words for the shop; None where it was."""
 
 
-def take_in(content: bytes) -> ProductPicture:
+def ingest(content: bytes) -> ProductPicture:
     """Return the picture in a file (PNG, JPEG, WebP, GIF, TIFF, AVIF) as it goes into the bucket.
 
     Raises:
@@ -63,6 +63,6 @@ def take_in(content: bytes) -> ProductPicture:
 
 
 def image_key(content: bytes) -> str:
-    """Return the object key of what `take_in` makes of a file: known before the work is done, so it can be skipped."""
+    """Return the object key of what `ingest` makes of a file: known before the work is done, so it can be skipped."""
     digest = hashlib.sha256(f"{REVISION}\0".encode() + content).hexdigest()
     return f"{CATALOGUE_PREFIX}{digest[:2]}/{digest}.png"

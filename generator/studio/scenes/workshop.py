@@ -3,9 +3,9 @@
 from bannerstream.generator.studio import surfaces, vessels
 from bannerstream.generator.studio.colour import mix, shift
 from bannerstream.generator.studio.interiors import pendant, tiles, wall, window
-from bannerstream.generator.studio.palette import Tones
 from bannerstream.generator.studio.scene import Layer, Scene, Stage
 from bannerstream.generator.studio.shapes import d, disc, line, lit_rect, rect
+from bannerstream.generator.studio.tones import Tones
 
 
 def draw(stage: Stage) -> Scene:

@@ -203,7 +203,7 @@ def test_kafka_and_versitygw_are_the_versions_that_tests_run_on() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version.group(1)}"
     built = re.search(r"ARG VERSION=(\S+)", (ROOT / "deploy" / "versitygw.Dockerfile").read_text(encoding="utf-8"))
     assert built is not None
-    assert f'"{built.group(1)}"' in (ROOT / "local" / "s3_versitygw.py").read_text(encoding="utf-8")
+    assert f'"{built.group(1)}"' in (ROOT / "devservers" / "s3_versitygw.py").read_text(encoding="utf-8")
 
 
 def test_the_image_installs_pinned_requirements_and_runs_as_nobody() -> None:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import LEADERBOARD, RECTANGLE, SIZES
-from bannerstream.generator.assembly import build_composer, build_pipeline
+from bannerstream.generator.assembly import Models, build_composer, build_pipeline
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakeStore
 from bannerstream.generator.pipeline.pipeline import MadeBanner
@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_text_to_image(tmp_path_factory.mktemp("models") / "t2i")
 
 
-def told(model: Path, **more: object) -> GeneratorSettings:
+def settings_of(model: Path, **more: object) -> GeneratorSettings:
     return GeneratorSettings(
         painter="diffusers", painter_model=str(model), painter_steps=1, device="cpu", encode_workers=1, **more
     )  # fmt: skip
@@ -40,7 +40,8 @@ def test_the_model_is_warm_before_the_first_banner_and_paints_behind_the_server(
 ) -> None:
     metrics = GeneratorMetrics(CollectorRegistry())
     with ThreadPoolExecutor(1) as executor:
-        composer = build_composer(told(model), executor, sizes=(RECTANGLE, LEADERBOARD), metrics=metrics, warm_up=True)
+        models = Models(settings_of(model), metrics)
+        composer = build_composer(models.settings, executor, (RECTANGLE, LEADERBOARD), models=models, warm_up=True)
         composed = composer.compose(request_for(), None)
     assert [picture.size for picture in composed.pictures] == [RECTANGLE, LEADERBOARD]
     assert metrics.images_together._sum.get() >= 2
@@ -48,7 +49,7 @@ def test_the_model_is_warm_before_the_first_banner_and_paints_behind_the_server(
 
 def test_a_progressive_pipeline_sketches_without_the_model(model: Path, request_for: RequestFor) -> None:
     store, request = FakeStore(), request_for()
-    pipeline = build_pipeline(told(model, progressive=True, warm_up=False), store)
+    pipeline = build_pipeline(settings_of(model, progressive=True, warm_up=False), store)
     (preview,) = pipeline.preview([request])
     assert isinstance(preview, MadeBanner)
     assert (preview.manifest.provisional, preview.manifest.provenance.engine) == (True, "studio")
@@ -77,7 +78,7 @@ def test_a_budget_is_the_models_and_the_studio_paints_beyond_it(request_for: Req
 
 
 def test_previews_are_not_counted_against_the_models_budget(model: Path, request_for: RequestFor) -> None:
-    pipeline = build_pipeline(told(model, progressive=True, warm_up=False, images_per_minute=4), FakeStore())
+    pipeline = build_pipeline(settings_of(model, progressive=True, warm_up=False, images_per_minute=4), FakeStore())
     previews = pipeline.preview([request_for(f"p{number}") for number in range(3)])
     assert all(isinstance(each, MadeBanner) for each in previews)
 
@@ -85,7 +86,7 @@ def test_previews_are_not_counted_against_the_models_budget(model: Path, request
 @pytest.mark.parametrize("name", ["images_per_minute", "images_per_hour"])
 def test_a_budget_without_room_for_one_banner_is_a_wrong_setting(model: Path, name: str) -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ConfigurationError, match=f"{name} = 3 leaves no room"):
-        build_composer(told(model, **{name: 3}), executor)
+        build_composer(settings_of(model, **{name: 3}), executor)
 
 
 def test_without_a_model_there_is_nothing_to_preview() -> None:

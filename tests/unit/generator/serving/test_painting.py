@@ -14,10 +14,12 @@ from bannerstream.generator.errors import BlackPicture, ModelHung, OutOfMemory, 
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakePainter
 from bannerstream.generator.pipeline.ports import Painting, SceneRequest
+from bannerstream.generator.serving.model_slot import ModelSlot
 from bannerstream.generator.serving.paint_server import PaintServer
 from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.serving.warm_up import warm
 from bannerstream.service.health import Health
+from bannerstream.settings import GeneratorSettings
 from tests.unit.generator.serving.conftest import Hanging, scene_request, until
 
 LONG_S = 60.0
@@ -32,6 +34,11 @@ def server(
     )
     metrics = GeneratorMetrics(CollectorRegistry())
     return PaintServer(model, max_batch_size=max_batch_size, wait_s=wait_s, callers=callers, metrics=metrics)
+
+
+def slot(painter: FakePainter, warming: Callable[[FakePainter], None]) -> SupervisedModel[FakePainter]:
+    settings, metrics = GeneratorSettings(step_timeout_s=0.05), GeneratorMetrics(CollectorRegistry())
+    return ModelSlot("painter", lambda: painter).supervised(settings, metrics, Health(), warm=warming)
 
 
 @contextmanager
@@ -141,8 +148,7 @@ def test_warming_up_takes_as_long_as_it_takes() -> None:
     compiled = threading.Event()
     threading.Timer(0.2, compiled.set).start()
     painter = FakePainter(fault=lambda _: compiled.wait(30) or None)
-    serving = server(painter, timeout_s=0.05)
-    serving.warm_up(lambda each: warm(each, [scene_request(RECTANGLE)]))
+    slot(painter, lambda model: warm(model, [scene_request(RECTANGLE)]))
     assert len(painter.batches) == 1
 
 
@@ -161,7 +167,7 @@ def test_where_it_is_compiled_it_is_warmed_with_many_too_or_as_many_as_fit() -> 
 def test_a_model_that_cannot_paint_does_not_get_ready() -> None:
     painter = FakePainter(fault=scarce(0))
     with pytest.raises(OutOfMemory):
-        server(painter).warm_up(lambda each: warm(each, [scene_request()], batches=(1, 8)))
+        slot(painter, lambda model: warm(model, [scene_request()], batches=(1, 8)))
 
 
 def test_pictures_are_finished_while_the_next_are_painted() -> None:

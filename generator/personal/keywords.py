@@ -52,14 +52,16 @@ def _listed(behaviour: Behaviour) -> tuple[str, ...]:
 
 def common_attributes(behaviour: Behaviour) -> list[tuple[str, int]]:
     """Return the attributes of the cohort's favourites with how many have each, the commonest first."""
-    described = LexiconDescriber().describe([_product(behaviour, at) for at in range(len(behaviour.favourites))])
+    described = LexiconDescriber().describe(
+        [_product(behaviour, number) for number in range(len(behaviour.favourites))]
+    )
     return Counter(attribute for each in described for attribute in each.attributes).most_common()
 
 
-def _product(behaviour: Behaviour, at: int) -> Product:
-    favourite = behaviour.favourites[at]
+def _product(behaviour: Behaviour, number: int) -> Product:
+    favourite = behaviour.favourites[number]
     return Product(
-        product_id=f"favourite-{at}",
+        product_id=f"favourite-{number}",
         title=favourite.title,
         category=favourite.category,
         locale=favourite.locale,

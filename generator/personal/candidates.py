@@ -18,12 +18,14 @@ class Candidate:
     """Weight of the preference, 0..1."""
 
 
-def tries(seed: int, alpha: float, count: int) -> list[Candidate]:
+def candidates_around(seed: int, alpha: float, count: int) -> list[Candidate]:
     """Return what to paint: first what was asked for, then other seeds with weights around alpha."""
-    offsets = [0.0] + [_SPREAD * (1 if at % 2 else -1) * ((at + 1) // 2) / max(1, count // 2) for at in range(1, count)]
+    offsets = [0.0] + [
+        _SPREAD * (1 if number % 2 else -1) * ((number + 1) // 2) / max(1, count // 2) for number in range(1, count)
+    ]
     return [
-        Candidate(seed if at == 0 else _seed(seed, at), min(1.0, max(0.0, alpha + offset)) if alpha else 0.0)
-        for at, offset in enumerate(offsets)
+        Candidate(seed if number == 0 else _seed(seed, number), min(1.0, max(0.0, alpha + offset)) if alpha else 0.0)
+        for number, offset in enumerate(offsets)
     ]
 
 
@@ -42,7 +44,7 @@ def merit(preference: float, target: float, alpha: float) -> float:
     return alpha * math.log(preference) + (1 - alpha) * math.log(target)
 
 
-def best(merits: Sequence[float]) -> int:
+def best_index(merits: Sequence[float]) -> int:
     """Return which is best; of equals the first, which is nearest to what was asked for.
 
     Raises:

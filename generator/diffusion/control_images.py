@@ -5,7 +5,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from bannerstream.generator.diffusion.init_images import shown
+from bannerstream.generator.diffusion.init_images import inpaint_inputs
 from bannerstream.generator.diffusion.shapes import Shape, window_of
 from bannerstream.generator.pipeline.ports import Image, SceneRequest
 
@@ -21,9 +21,9 @@ _BELLY = 24
 """How much nearer the middle of the product is than its rim."""
 
 
-def steering(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
+def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
     """Return the RGB picture that steers a painting of this shape; without a product picture it steers nowhere."""
-    picture, mask = shown(scene, shape)
+    picture, mask = inpaint_inputs(scene, shape)
     product = (mask < 128).astype(np.uint8)
     levels = _edges(picture, product) if reads == "edges" else _depth(product, scene, shape)
     return np.repeat(levels[..., None], 3, axis=2)

@@ -13,17 +13,17 @@ _CLOSER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Weighted:
+class WeightedKeywords:
     """Keywords in the order and number in which they are said."""
 
     words: tuple[str, ...]
-    guidance: float
+    guidance_factor: float
     """Factor on the painter's guidance."""
     preference_repeats: int
     target_repeats: int
 
 
-def weighted(preference: Sequence[str], target: Sequence[str], balance: float) -> Weighted:
+def weigh_keywords(preference: Sequence[str], target: Sequence[str], balance: float) -> WeightedKeywords:
     """Return keywords weighted by `balance`: 0 is all target, 1 all preference; no words at all where nothing is asked.
 
     The target is in the prompt anyway, so that it is said again only where it outweighs the preference.
@@ -33,4 +33,4 @@ def weighted(preference: Sequence[str], target: Sequence[str], balance: float) -
     of_preference = round(_MOST_REPEATS * balance)
     of_target = round((_MOST_REPEATS - 1) * (1 - balance)) if of_preference else 0
     words = [*preference] * of_preference + [*target] * of_target
-    return Weighted(tuple(words), 1 + _CLOSER * balance if of_preference else 1.0, of_preference, of_target)
+    return WeightedKeywords(tuple(words), 1 + _CLOSER * balance if of_preference else 1.0, of_preference, of_target)
