@@ -16,7 +16,7 @@ from bannerstream.devservers.s3_server import Credentials
 from bannerstream.devservers.s3_versitygw import VersityS3
 from bannerstream.devservers.server import KafkaServer, Progress, S3Server, no_progress
 from bannerstream.service.supervisor import Service
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 
 _T = TypeVar("_T")
 
