@@ -181,7 +181,7 @@ class _Typesetter:
         return button.height * (0.18 if self.serif else 0.5)
 
     def _text_block(self, width: float, height: float) -> Piece:
-        """Set brand, headline and line at the largest headline that fits; brand and line are dropped if they do not fit."""
+        """Set brand, headline and line at the largest headline that fits; drop brand and line where they do not."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
             found = [
