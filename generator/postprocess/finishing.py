@@ -11,7 +11,7 @@ from bannerstream.generator.postprocess.colour_cast import matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised
 from bannerstream.generator.postprocess.upscaling import enlarged
-from bannerstream.settings.generator import PostprocessSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 
 class Finisher:

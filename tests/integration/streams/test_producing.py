@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
+from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
 from tests.integration.streams.conftest import records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -37,7 +37,7 @@ async def bulk(request: pytest.FixtureRequest, brokers: str) -> AsyncIterator[Bu
     await bulk.close()
 
 
-def numbered(count: int) -> list[Record]:
+def numbered(count: int) -> list[OutgoingRecord]:
     return [(b"user-%d" % each, b"state of user %d " % each * 5, []) for each in range(count)]
 
 

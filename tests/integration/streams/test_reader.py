@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
 from tests.integration.streams.conftest import PATIENCE_S, records_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 COMPACTED = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01", "segment_ms": "100"}
 
 
-class Noticing(InMemory):
+class Noticing(MemoryStore):
     """Says when it takes something over."""
 
     def __init__(self, notice: Callable[[], object]) -> None:
@@ -55,10 +55,10 @@ class World:
         return consumer
 
     def states(self, number: int = 0) -> dict[bytes, bytes]:
-        return dict(self.partitions[number].at_rest.items())
+        return dict(self.partitions[number].packed_store.items())
 
     def reached(self, number: int = 0) -> int | None:
-        return self.partitions[number].at_rest.reached()
+        return self.partitions[number].packed_store.reached()
 
 
 @pytest.fixture

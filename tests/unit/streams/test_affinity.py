@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import UnknownProduct
 from bannerstream.streams.affinity import KIND_WEIGHTS, UserState, fold, pack
-from bannerstream.streams.affinity.fingerprints import remembers
+from bannerstream.streams.affinity.fingerprints import contains_fingerprint
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
 from tests.unit.streams.walking import (
     CART,
@@ -204,12 +204,12 @@ def test_clicks_and_orders_may_share_their_numbers():
 def test_a_mark_is_one_of_those_remembered_and_not_pieces_of_two(marks, start):
     recent = b"".join(marks)
     mark = recent[start : start + 8].ljust(8, b"x")
-    assert remembers(recent, mark) == (mark in marks)
+    assert contains_fingerprint(recent, mark) == (mark in marks)
 
 
 def test_a_mark_behind_the_same_bytes_out_of_step_is_found():
-    assert remembers(b"........" + b"\0" * 16, b"\0" * 8)
-    assert remembers(b"1234567\0" + b"\0" * 8, b"\0" * 8)
+    assert contains_fingerprint(b"........" + b"\0" * 16, b"\0" * 8)
+    assert contains_fingerprint(b"1234567\0" + b"\0" * 8, b"\0" * 8)
 
 
 # ---- decisions
@@ -233,7 +233,7 @@ def test_a_decision_never_names_what_was_just_bought_and_epochs_grow(session, ma
             )
         for number, decision in announced:
             assert number == epoch + 1
-            assert decision.banner_mark == CATALOGUE.banner_mark(decision.product_id, decision.cohort_id)
+            assert decision.banner_fingerprint == CATALOGUE.banner_fingerprint(decision.product_id, decision.cohort_id)
             epoch = number
 
 
@@ -313,11 +313,11 @@ def test_a_product_that_left_the_catalogue_is_replaced_at_once():
 def test_a_product_whose_facts_changed_is_shown_under_its_new_banner_key():
     state = new()
     walk(state, event(VIEW, "mug"))
-    old = state.decision.banner_mark
+    old = state.decision.banner_fingerprint
     shop = catalogue(product("mug", {"cosy": 1.0}, title="Larger mug"), *PRODUCTS[1:])
     walk(state, event(VIEW, "mug", at=NOON + 1), shop=shop)
     assert shown(state) == ("mug", "cosy")
-    assert state.decision.banner_mark == int(shop.banner_key("mug", "cosy")[:16], 16) != old
+    assert state.decision.banner_fingerprint == int(shop.banner_key("mug", "cosy")[:16], 16) != old
     assert state.epoch == 2
 
 

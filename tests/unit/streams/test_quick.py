@@ -125,13 +125,13 @@ def test_what_is_common_is_taken_a_first_visit_and_another_cohort_included(rules
 
 @pytest.mark.parametrize("odd", [{"kind": PURCHASE, "product_id": "mug"}, {"product_ids": ("mug", "shoe")}])
 def test_orders_and_several_products_are_left_to_the_specification(odd):
-    SHOP.banner_mark("mug", "cosy")
+    SHOP.banner_fingerprint("mug", "cosy")
     assert taken([*viewed("mug"), PlainEvent("b", "ada", 0, **odd)]) == [True, False]
 
 
 def test_what_is_not_told_to_be_a_click_is_a_purchase_on_the_topic_of_purchases():
     state = UserState(POLICY.half_life_ms, NOON, offsets={"purchases": -1})
-    SHOP.banner_mark("mug", "cosy")
+    SHOP.banner_fingerprint("mug", "cosy")
     take = quick_fold("purchases", "purchases", SHOP, POLICY)
     assert not take(state, PlainEvent("a", "ada", 0, product_id="mug"), NOON, 0, ADA)
     assert take(state, PlainEvent("a", "ada", 0, product_id="mug", kind=VIEW), NOON, 0, ADA)

@@ -10,7 +10,7 @@ from faust.types import TP, Message
 
 from bannerstream.streams.batching.app import BatchApp
 from bannerstream.streams.batching.consumer import BatchConsumer
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.store import Codec
 
@@ -44,8 +44,8 @@ class Thread:
         return True
 
 
-class Ledger:
-    """Stands in for the ledger: a flush is written, or given up."""
+class Checkpointer:
+    """Stands in for the checkpointer: a flush is written, or given up."""
 
     def __init__(self) -> None:
         self.journal: list[Any] = []
@@ -56,7 +56,7 @@ class Ledger:
         self.journal.append("flush")
         self.on_flush()
         if self.abandons:
-            raise Abandoned("a test says so")
+            raise WriteAborted("a test says so")
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         self.journal.append(dict(offsets))
@@ -68,7 +68,7 @@ async def consumer(tmp_path, monkeypatch) -> BatchConsumer:
     monkeypatch.setattr(BatchConsumer, "add_dependency", lambda self, service: service)
     app = BatchApp("test", connect_producer=None, connect_reader=None, datadir=str(tmp_path))
     app.write_behind("states", Codec(bytes, bytes), publish=None)
-    app.ledger = Ledger()
+    app.checkpointer = Checkpointer()
     return app.transport.create_consumer(
         lambda message: None,
         on_partitions_revoked=lambda revoked: asyncio.sleep(0),
@@ -117,9 +117,11 @@ async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hear
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
     consumer.positions.apply(batch(5, 8))
-    consumer.app.ledger.on_flush = lambda: consumer.app.ledger.journal.append(list(consumer._thread.commits))
+    consumer.app.checkpointer.on_flush = lambda: consumer.app.checkpointer.journal.append(
+        list(consumer._thread.commits)
+    )
     assert await consumer.commit()
-    assert consumer.app.ledger.journal == ["flush", [], {CLICKS: 8}]
+    assert consumer.app.checkpointer.journal == ["flush", [], {CLICKS: 8}]
     assert consumer._thread.commits == [{CLICKS: 8}]
 
 
@@ -129,7 +131,7 @@ async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consum
     consumer.accept(batch(5, 7))
     consumer.accept(batch(7, 9))
     consumer.positions.apply(batch(5, 7))
-    consumer.app.ledger.on_flush = lambda: consumer.positions.apply(batch(7, 9))
+    consumer.app.checkpointer.on_flush = lambda: consumer.positions.apply(batch(7, 9))
     await consumer.commit()
     await consumer.commit()
     assert consumer._thread.commits == [{CLICKS: 7}, {CLICKS: 9}]
@@ -139,7 +141,7 @@ async def test_a_flush_that_is_given_up_commits_nothing(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
     consumer.positions.apply(batch(5, 8))
-    consumer.app.ledger.abandons = True
+    consumer.app.checkpointer.abandons = True
     assert not await consumer.commit()
     assert consumer._thread.commits == []
 
@@ -156,7 +158,7 @@ async def test_batches_of_another_position_are_refused_and_the_partition_is_soug
 async def test_after_giving_up_nothing_is_taken_or_committed_until_the_partitions_are_assigned_anew(consumer):
     await begin(consumer, 5)
     consumer.positions.apply(consumer.accept(batch(5, 7)))
-    consumer.give_up()
+    consumer.discard_uncommitted()
     assert consumer.accept(batch(7, 9)) is None
     assert not await consumer.commit()
     assert (consumer._thread.commits, consumer._thread.sought) == ([], [])
@@ -184,7 +186,7 @@ async def test_rounds_end_before_a_partition_is_given_up_even_if_there_is_nothin
     """A round that ended later would write over the next owner's states."""
     await begin(consumer, None)
     consumer.accept(batch(0, 3))
-    consumer.app.ledger.abandons = abandons
+    consumer.app.checkpointer.abandons = abandons
     await consumer.on_partitions_revoked({CLICKS})
-    assert "flush" in consumer.app.ledger.journal
+    assert "flush" in consumer.app.checkpointer.journal
     assert consumer.positions.applied() == {}

@@ -32,8 +32,8 @@ def positions() -> Positions:
 def test_nothing_is_taken_before_it_is_known_where_a_partition_begins():
     positions = Positions()
     assert positions.accept(batch(0, 3)) is None
-    assert not positions.leaps(batch(0, 3))
-    assert positions.wanted(CLICKS) is None
+    assert not positions.has_gap(batch(0, 3))
+    assert positions.next_offset(CLICKS) is None
 
 
 def test_only_what_was_applied_may_be_committed(positions):
@@ -60,9 +60,9 @@ def test_there_is_nothing_to_commit_of_a_partition_that_begins_at_nought():
 
 def test_a_batch_that_leaps_ahead_is_refused_as_often_as_it_comes(positions):
     for _ in range(2):
-        assert positions.leaps(batch(7, 9))
+        assert positions.has_gap(batch(7, 9))
         assert positions.accept(batch(7, 9)) is None
-    assert positions.wanted(CLICKS) == 5
+    assert positions.next_offset(CLICKS) == 5
     assert offsets(positions.accept(batch(5, 9))) == [5, 6, 7, 8]
 
 
@@ -70,12 +70,12 @@ def test_of_a_batch_that_was_partly_taken_before_only_the_rest_is_taken(position
     positions.accept(batch(5, 7))
     assert offsets(positions.accept(batch(3, 9))) == [7, 8]
     assert positions.accept(batch(3, 9)) is None
-    assert not positions.leaps(batch(3, 9))
+    assert not positions.has_gap(batch(3, 9))
 
 
 def test_a_hole_that_a_batch_covers_is_not_waited_for(positions):
     assert positions.accept(Batch(CLICKS, 5, 40, [])) is not None
-    assert positions.wanted(CLICKS) == 40
+    assert positions.next_offset(CLICKS) == 40
 
 
 def test_an_older_end_moves_nothing_back(positions):
@@ -97,20 +97,20 @@ def test_a_partition_that_was_given_up_takes_and_commits_nothing(positions):
 def test_what_was_delivered_and_never_taken_is_read_again_once_nothing_is_under_way(positions):
     positions.deliver(batch(5, 6))
     positions.deliver(batch(6, 8))
-    assert positions.skipped() == {CLICKS: 5}
+    assert positions.undelivered() == {CLICKS: 5}
     positions.accept(batch(5, 6))
-    assert positions.skipped() == {}
+    assert positions.undelivered() == {}
     positions.apply(batch(5, 6))
-    assert positions.skipped() == {CLICKS: 6}
+    assert positions.undelivered() == {CLICKS: 6}
     positions.accept(batch(6, 8))
     positions.apply(batch(6, 8))
-    assert positions.skipped() == {}
+    assert positions.undelivered() == {}
 
 
 def test_beginning_anew_forgets_what_was_delivered_before(positions):
     positions.deliver(batch(5, 8))
     positions.begin({CLICKS: 5})
-    assert positions.skipped() == {}
+    assert positions.undelivered() == {}
 
 
 class OneWorker(RuleBasedStateMachine):
@@ -127,14 +127,14 @@ class OneWorker(RuleBasedStateMachine):
 
     @rule(begin=st.integers(0, 29), length=st.integers(1, 12))
     def deliver(self, begin: int, length: int) -> None:
-        """Any stretch of the log arrives, also one that is old, overlaps, or leaps ahead."""
+        """Any stretch of the log arrives, also one that is old, overlaps, or has_gap ahead."""
         arrived = batch(begin, min(30, begin + length))
-        wanted = self.positions.wanted(CLICKS)
+        wanted = self.positions.next_offset(CLICKS)
         self.positions.deliver(arrived)
-        assert self.positions.leaps(arrived) == (begin > wanted)
+        assert self.positions.has_gap(arrived) == (begin > wanted)
         taken = self.positions.accept(arrived)
         if taken is None:
-            assert self.positions.wanted(CLICKS) == wanted
+            assert self.positions.next_offset(CLICKS) == wanted
         else:
             self.folded += offsets(taken)
             self.under_way.append(taken)
@@ -176,7 +176,7 @@ class OneWorker(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_folded_twice_or_passed_over(self) -> None:
-        assert self.folded == list(range(self.positions.wanted(CLICKS)))
+        assert self.folded == list(range(self.positions.next_offset(CLICKS)))
 
     @invariant()
     def what_may_be_committed_was_applied(self) -> None:

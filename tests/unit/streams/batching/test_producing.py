@@ -19,8 +19,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.memory_records import MemoryRecords
 
 from bannerstream.streams.batching import bulk_producer
-from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
+from bannerstream.streams.batching.errors import WriteAborted
 
 BATCH_BYTES = 200
 """Of a producer's batches here: a handful of records."""
@@ -111,11 +111,11 @@ async def producer(brokers, monkeypatch) -> BulkProducer:
     return producer
 
 
-def records(count: int, first: int = 0) -> list[Record]:
+def records(count: int, first: int = 0) -> list[OutgoingRecord]:
     return [(b"key-%d" % each, b"value-%03d" % each, []) for each in range(first, first + count)]
 
 
-def plain(written: list[Record]) -> list[tuple[bytes | None, bytes | None]]:
+def plain(written: list[OutgoingRecord]) -> list[tuple[bytes | None, bytes | None]]:
     return [(key, value) for key, value, _ in written]
 
 
@@ -180,7 +180,7 @@ async def test_a_record_that_is_too_large_is_replaced_and_its_neighbours_stay_in
     brokers.largest = 20
     large = (b"large", b"x" * 100, [])
     written = [*records(1), large, *records(1, 1)]
-    ends = await producer.deliver([Write("t", 0, written, smaller=lambda record: (record[0], b"smaller", []))])
+    ends = await producer.deliver([Write("t", 0, written, on_too_large=lambda record: (record[0], b"smaller", []))])
     assert brokers.logs[0][-3:] == [*plain(records(1)), (b"large", b"smaller"), *plain(records(1, 1))]
     assert ends == {("t", 0): len(brokers.logs[0])}
 
@@ -188,7 +188,7 @@ async def test_a_record_that_is_too_large_is_replaced_and_its_neighbours_stay_in
 async def test_a_record_that_nothing_smaller_stands_for_is_given_up_alone(producer, brokers):
     brokers.largest = 20
     written = [*records(1), (b"large", b"x" * 100, []), *records(1, 1)]
-    await producer.deliver([Write("t", 0, written, smaller=lambda record: None)])
+    await producer.deliver([Write("t", 0, written, on_too_large=lambda record: None)])
     assert brokers.logs[0][-2:] == plain(records(2))
 
 
@@ -200,7 +200,7 @@ async def test_a_record_that_is_too_large_and_must_not_be_changed_is_tried_until
 async def test_a_worker_that_may_not_write_writes_nothing(brokers):
     producer = BulkProducer(brokers.connect, lambda: False)
     await producer.start()
-    with pytest.raises(Abandoned):
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
     assert brokers.logs == {}
 
@@ -209,20 +209,20 @@ async def test_a_worker_that_may_no_longer_write_does_not_try_again(brokers):
     producer = BulkProducer(brokers.connect, lambda: bool(brokers.refusals))
     await producer.start()
     brokers.refusals = [KafkaTimeoutError()]
-    with pytest.raises(Abandoned):
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
     assert brokers.logs == {}
 
 
 async def test_a_worker_that_stops_does_not_wait_for_brokers_that_fail(producer, brokers):
     brokers.refusals = [KafkaTimeoutError()]
-    producer.abandon()
-    with pytest.raises(Abandoned):
+    producer.stop_retrying()
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
 
 
 async def test_a_worker_that_stops_still_writes_to_brokers_that_answer(producer, brokers):
-    producer.abandon()
+    producer.stop_retrying()
     assert await producer.deliver([Write("t", 0, records(1))]) == {("t", 0): 1}
 
 
@@ -247,15 +247,15 @@ async def test_a_topic_that_the_brokers_do_not_tell_of_is_asked_for_until_they_d
 
 async def test_a_worker_that_stops_does_not_wait_for_a_topic_to_be_told(producer, brokers):
     brokers.unknown = [UnknownTopicOrPartitionError()]
-    producer.abandon()
-    with pytest.raises(Abandoned, match="UnknownTopic"):
+    producer.stop_retrying()
+    with pytest.raises(WriteAborted, match="UnknownTopic"):
         await producer.partitions_of("t")
 
 
 async def test_who_is_no_member_asks_for_no_topic(brokers):
     producer = BulkProducer(brokers.connect, may_write=lambda: False)
     await producer.start()
-    with pytest.raises(Abandoned, match="not heard of this worker"):
+    with pytest.raises(WriteAborted, match="no heartbeat"):
         await producer.partitions_of("t")
     await producer.close()
     assert (brokers.connected, brokers.stopped) == (1, 1)
@@ -294,7 +294,7 @@ async def test_a_request_that_fails_is_given_up_by_aiokafka_once_the_worker_stop
     write = object.__new__(ProduceRequest)
     with pytest.raises(KafkaConnectionError):
         await connected.client.send(1, write)
-    producer.abandon()
+    producer.stop_retrying()
     with pytest.raises(KafkaError) as refused:
         await connected.client.send(1, write)
     assert not refused.value.retriable

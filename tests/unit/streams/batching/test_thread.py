@@ -39,8 +39,8 @@ def thread(monkeypatch) -> BatchThread:
     thread.consumer = SimpleNamespace(flow_active=True)
     thread.app = SimpleNamespace(conf=SimpleNamespace(broker_session_timeout=10.0))
     thread._sought = {}
-    thread._heard_at = 0.0
-    thread._doubted = False
+    thread._last_heartbeat_s = 0.0
+    thread._membership_invalid = False
     thread._consumer = None
     return thread
 
@@ -112,7 +112,7 @@ def clock(monkeypatch) -> Clock:
 def coordinator(thread, clock) -> Coordinator:
     coordinator = Coordinator(clock)
     thread._consumer = SimpleNamespace(_coordinator=coordinator)
-    thread._note_answers(coordinator)
+    thread._record_heartbeats(coordinator)
     return coordinator
 
 
@@ -139,7 +139,7 @@ async def test_a_member_is_one_for_a_session_after_what_the_group_granted_was_as
 async def test_who_sleeps_between_being_given_partitions_and_hearing_of_it_is_no_member(thread, clock, coordinator):
     await coordinator._send_req(SYNC)
     clock.now += 10
-    thread.joined()
+    thread.confirm_membership()
     assert not thread.is_member()
 
 
@@ -155,14 +155,14 @@ async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whateve
     thread.thread_loop = asyncio.get_running_loop()
     thread.app.should_stop = stopping
     await coordinator._send_req(SYNC)
-    thread.joined()
-    thread.doubt()
-    thread.doubt()
+    thread.confirm_membership()
+    thread.invalidate_membership()
+    thread.invalidate_membership()
     await coordinator._send_req(BEAT)
     await asyncio.sleep(0)
     assert not thread.is_member()
     assert coordinator.rejoins == (0 if stopping else 1)
-    thread.joined()
+    thread.confirm_membership()
     assert thread.is_member()
 
 

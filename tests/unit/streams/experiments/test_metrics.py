@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.messages import EngineTier
-from bannerstream.streams.batching import Batch, Codec, InMemory
+from bannerstream.streams.batching import Batch, Codec, MemoryStore
 from bannerstream.streams.batching.store import Partition
+from bannerstream.streams.experiments.app import FeedbackOutcome, fold_feedback
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
-from bannerstream.streams.experiments.service import Counted, fold_feedback
 from bannerstream.streams.experiments.tally import pack, unpack
 from tests.unit.streams.experiments.reports import Kind, feedback
 
@@ -36,9 +36,9 @@ class Worker:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = ExperimentMetrics(self.registry, [AIRY])
-        self.tallies = Partition(Codec(pack, unpack), InMemory())
+        self.tallies = Partition(Codec(pack, unpack), MemoryStore())
 
-    def take(self, *values: bytes, first: int = 0) -> Counted:
+    def take(self, *values: bytes, first: int = 0) -> FeedbackOutcome:
         records = [Record(first + number, value) for number, value in enumerate(values)]
         counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now=1)
         self.metrics.counted(counted.taken)
@@ -62,8 +62,8 @@ def test_what_comes_again_is_not_told_again():
     replayed = worker.take(packed(1), packed(2, "click"))
     sent_twice = worker.take(packed(1), b"{not json", first=2)
     assert (worker.told("impressions"), worker.told("clicks")) == (1, 1)
-    assert replayed.outcome.fates == {"duplicate": 2}
-    assert sent_twice.outcome.fates == {"duplicate": 1, "dead_letter": 1}
+    assert replayed.outcome.counts == {"duplicate": 2}
+    assert sent_twice.outcome.counts == {"duplicate": 1, "dead_letter": 1}
 
 
 def test_a_variant_that_nobody_tries_makes_no_series_of_its_own():

@@ -1,4 +1,4 @@
-"""A ledger with everything around it: brokers that answer when a test lets them, and a journal of what was done."""
+"""A checkpointer and its fakes: brokers that answer when a test lets them, and a journal of what was done."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 from faust.types import TP
 
 from bannerstream.streams.batching.bulk_producer import Write
-from bannerstream.streams.batching.checkpointer import Ledger, Round
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
-from bannerstream.streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
 
 DEADLINE_S = 10
 Journal = list[tuple[Any, ...]]
@@ -34,7 +34,7 @@ class Brokers:
         if self.fails is not None:
             raise self.fails
         if not self.may_write:
-            raise Abandoned("a test says so")
+            raise WriteAborted("a test says so")
         for write in writes:
             self.journal.append(("state", write.partition, [(key, value) for key, value, _ in write.records]))
             self.ends[write.partition] = self.ends.get(write.partition, 0) + len(write.records)
@@ -54,7 +54,7 @@ class Consumer:
     def apply(self, batch: Batch) -> None:
         self.journal.append(("applied", batch.tp.partition, batch.end))
 
-    def give_up(self) -> None:
+    def discard_uncommitted(self) -> None:
         self.journal.append(("given up",))
 
     def rejoin(self) -> None:
@@ -62,17 +62,17 @@ class Consumer:
 
 
 class World:
-    """A ledger with everything around it."""
+    """A checkpointer and its fakes."""
 
     def __init__(self) -> None:
         self.journal: Journal = []
-        self.rounds: list[Round] = []
+        self.checkpoints: list[Checkpoint] = []
         self.defects: list[BaseException] = []
         self.brokers = Brokers(self.journal)
         self.consumer = Consumer(self.journal)
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: InMemory())
+        self.partitions = Partitions(Codec(bytes, bytes), lambda number: MemoryStore())
         self.publish_fails: BaseException | None = None
-        self.ledger: Ledger[str] = Ledger(
+        self.checkpointer: Checkpointer[str] = Checkpointer(
             self.partitions,
             "changelog",
             self.brokers,
@@ -80,7 +80,7 @@ class World:
             lambda: self.consumer,
             on_defect=self.on_defect,
             publish_first=self.publish_first,
-            on_round=self.rounds.append,
+            on_checkpoint=self.checkpoints.append,
         )
 
     async def publish(self, effects: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ class World:
         """Hold the acknowledgement of the next delivery, and return once it is asked for."""
         self.brokers.open.clear()
         self.brokers.asked.clear()
-        self.ledger.enter(batch(9, 0, 1), effects="held")
+        self.checkpointer.submit(batch(9, 0, 1), effects="held")
         await asyncio.wait_for(self.brokers.asked.wait(), DEADLINE_S)
 
     def kinds(self) -> list[str]:
