@@ -18,7 +18,7 @@ from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
 from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.pictures import Pixels, decode_picture

@@ -20,7 +20,7 @@ from bannerstream.generator.postprocess.denoising import denoised
 from bannerstream.generator.postprocess.upscaling import enlarged
 from bannerstream.lab.evaluation.drawn_scenes import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
 from bannerstream.lab.evaluation.postprocessing import LIGHTS
-from bannerstream.settings.generator import PostprocessSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 _PANEL = 720
 _MARGIN, _GAP, _CAPTION = 36, 20, 30

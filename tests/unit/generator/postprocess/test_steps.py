@@ -16,7 +16,7 @@ from bannerstream.generator.postprocess.denoising import denoised, noise_level
 from bannerstream.generator.postprocess.upscaling import enlarged
 from bannerstream.lab.evaluation.drawn_scenes import halved, noisy, tinted
 from bannerstream.lab.evaluation.postprocessing import psnr
-from bannerstream.settings.generator import PostprocessSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 
 def scene(width: int = 256, height: int = 128) -> Image:
