@@ -33,7 +33,7 @@ from bannerstream.generator.pipeline.composer import Composer, Job
 from bannerstream.generator.pipeline.encoder import encode
 from bannerstream.generator.pipeline.ports import ComposedBanner, Composition, Painting, ProductImage
 from bannerstream.generator.studio import StudioPainter
-from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.image_ingest import ingest
 from bannerstream.storage.pictures import decode_picture
 from bench.arena.stage import parser, reporting
 
@@ -116,8 +116,8 @@ def example_jobs(count: int) -> list[Job]:
         picture = catalogue.images.get(product.product_id)
         image = None
         if picture is not None:
-            taken_in = take_in(picture.read_bytes())
-            image = ProductImage(decode_picture(taken_in.png)[0], taken_in.cut_out)
+            ingested = ingest(picture.read_bytes())
+            image = ProductImage(decode_picture(ingested.png)[0], ingested.cut_out)
         jobs.append(Job(_request(with_rev(product), cohorts[next(iter(product.cohorts))]), image))
     return jobs
 

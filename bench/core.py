@@ -174,8 +174,8 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
                 table.get(each)
         with stages.stage("fold", BATCH), profile:
             outcome = fold_batch("clicks", "clicks", 0, batch, table, catalogue, rules_, BEGIN)
-        if outcome.fates != {"folded": BATCH}:
-            raise RuntimeError(f"not all events of the benchmark were folded: {outcome.fates}")
+        if outcome.counts != {"folded": BATCH}:
+            raise RuntimeError(f"not all events of the benchmark were folded: {outcome.counts}")
         if number * BATCH % FLUSH == 0:
             with stages.stage("pack", FLUSH):
                 table.flush()

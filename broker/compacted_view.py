@@ -18,7 +18,7 @@ from bannerstream.broker.empty_fetches import pace
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 _T = TypeVar("_T")
 _log = structlog.get_logger("bannerstream.broker.compacted_view")

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 
 from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.dead_letter import DeadLetter
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 REPLAY_GROUP = "bannerstream-dlq-replay"
 """Consumer group under which replays remember how far they came."""

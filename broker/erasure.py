@@ -20,7 +20,7 @@ from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.contracts.messages import Erasure
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 NO_WORKER_S = 10.0
 """How long the group may be without a member before the wait is given up: a restart takes less."""

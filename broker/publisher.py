@@ -14,7 +14,7 @@ from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.contracts.cloudevents import CloudEvent, Headers
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.errors import BannerstreamError
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 MAX_REQUEST_BYTES = 1_310_720
 """Largest message this client sends: a dead letter with the largest value and key that it keeps, and its headers."""

@@ -13,7 +13,7 @@ from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import InputFormat, Source
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 _LINES_AT_A_TIME = 500
 """Read in a thread in one go: hides the cost of changing threads, and keeps the event loop free."""

@@ -15,7 +15,7 @@ from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.service.compat import overrides_private
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 TIMEOUT_S = 60.0
 """How long reading a sample may take."""

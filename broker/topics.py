@@ -25,7 +25,8 @@ from bannerstream.broker.connection import broker_errors, client_options
 from bannerstream.broker.errors import TopicMismatch, TopicMissing
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.topics import Topic
-from bannerstream.settings.model import KafkaSettings, StreamsSettings
+from bannerstream.settings.kafka import KafkaSettings
+from bannerstream.settings.streams import StreamsSettings
 
 _DAY_MS = 86_400_000
 

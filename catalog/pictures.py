@@ -1,4 +1,4 @@
-"""The pictures of a catalogue: through intake, and into the bucket."""
+"""The pictures of a catalogue: ingested, and put into the bucket."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar
 from bannerstream.catalog.errors import CatalogueInvalid, Problem
 from bannerstream.catalog.folder import Catalogue
 from bannerstream.storage.errors import BrokenImage
-from bannerstream.storage.image_ingest import Treatment, image_key, take_in
+from bannerstream.storage.image_ingest import Treatment, image_key, ingest
 from bannerstream.storage.image_ingest.decoding import MAX_BYTES
 
 Stage = Literal["pictures", "cohorts", "products"]
@@ -54,7 +54,7 @@ class StoredPictures:
 
 
 async def check(catalogue: Catalogue, on_progress: OnProgress | None = None) -> tuple[CheckedPicture, ...]:
-    """Return what intake makes of every product's picture, in the catalogue's order. Needs no server."""
+    """Return what ingest makes of every product's picture, in the catalogue's order. Needs no server."""
     outcomes = await _each_path(catalogue, _examined, on_progress)
     return tuple(
         CheckedPicture(product.product_id, *outcomes[catalogue.images[product.product_id]])
@@ -67,7 +67,7 @@ async def check(catalogue: Catalogue, on_progress: OnProgress | None = None) -> 
 async def store_pictures(
     catalogue: Catalogue, store: PictureStore, on_progress: OnProgress | None = None
 ) -> StoredPictures:
-    """Put every picture into the bucket that is not there yet; the work of intake is done for those only.
+    """Put every picture into the bucket that is not there yet; only those are ingested.
 
     Raises:
         CatalogueInvalid: pictures that cannot be used, all of them; the others are in the bucket.
@@ -80,7 +80,7 @@ async def store_pictures(
         if store.has_image(key):
             return key, False
         try:
-            store.put_image(key, take_in(content).png)
+            store.put_image(key, ingest(content).png)
         except BrokenImage as error:
             return error
         return key, True
@@ -99,14 +99,14 @@ async def store_pictures(
 
 def _examined(path: Path) -> tuple[Treatment | Literal["broken"], str | None]:
     try:
-        picture = take_in(_content(path))
+        picture = ingest(_content(path))
     except BrokenImage as error:
         return "broken", str(error)
     return picture.treatment, picture.kept_whole_because
 
 
 def _content(path: Path) -> bytes:
-    """Return the file, or so much of it that intake sees that it is too large."""
+    """Return the file, or enough of it for ingest to refuse it as too large."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 

@@ -142,13 +142,13 @@ def banners(
     from bannerstream.generator.paint_once import product_image
     from bannerstream.lab.evaluation.banners import Shop, evaluate_banners
     from bannerstream.lab.evaluation.exported import read_exported
-    from bannerstream.lab.evaluation.judges import judges_at_hand
+    from bannerstream.lab.evaluation.judges import available_judges
 
     found = read_exported(folder, limit)
     shop = read_catalogue(catalogue)
     shown = {each.manifest.product_id for each in found}
     with stderr.status(f"judging {len(found)} banners"):
-        judges = judges_at_hand(clip=clip, lpips=lpips, reading=reading)
+        judges = available_judges(clip=clip, lpips=lpips, reading=reading)
         known = Shop(
             {product: product_image(path) for product, path in shop.images.items() if product in shown},
             {cohort.cohort_id: cohort for cohort in shop.cohorts},
@@ -182,13 +182,13 @@ def starter(
     from bannerstream.generator import starter as packaged
     from bannerstream.generator.devices import device_of
     from bannerstream.lab.evaluation.scene_judge import JUDGE, SceneJudge
-    from bannerstream.lab.evaluation.starter import Asked, evaluate_starter
+    from bannerstream.lab.evaluation.starter import StarterRun, evaluate_starter
 
     shape = next((each for each in SIZES if each.name == size), None)
     if shape is None:
         raise typer.BadParameter(f"--size {size!r} is none of: {', '.join(each.name for each in SIZES)}")
     device_of("auto")  # says what to install where nothing is
-    asked = Asked(
+    asked = StarterRun(
         packaged.MODEL if model is None else model,
         packaged.STEPS if steps is None else steps,
         packaged.GUIDANCE if guidance is None else guidance,

@@ -18,7 +18,7 @@ def streams(ctx: typer.Context) -> None:
 @app.command()
 def experiments(ctx: typer.Context) -> None:
     """Count what visitors saw and clicked, for the choice of variants and for `bannerstream report`."""
-    from bannerstream.streams.experiments.service import run
+    from bannerstream.streams.experiments.app import run
 
     run(settings_of(ctx))
 

@@ -15,7 +15,7 @@ from bannerstream.devservers.s3_minio import MinioS3
 from bannerstream.devservers.s3_server import Credentials
 from bannerstream.devservers.s3_versitygw import VersityS3
 from bannerstream.devservers.server import KafkaServer, Progress, S3Server, no_progress
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 
 KafkaKind = Literal["embedded", "apache"]
 S3Kind = Literal["embedded", "minio", "versitygw"]

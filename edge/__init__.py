@@ -1,5 +1,5 @@
-"""The visible side: a visitor's banner, its live stream, intake of events and feedback, pictures.
+"""The HTTP side: serves visitors' banners, live streams and pictures, and accepts events and feedback.
 
-FastAPI on uvicorn. State is a view of `banner.assignments` and `banner.ready` in memory: nothing here is written but
-records to Kafka. May import broker, storage, settings and contracts; never streams or generator.
+FastAPI on uvicorn. A node keeps `banner.assignments` and `banner.ready` in memory and writes nothing but records to
+Kafka. May import broker, storage, service, settings and contracts; never streams or generator.
 """

@@ -1,4 +1,4 @@
-"""`python -m bannerstream.edge`: the node with settings from the usual places, without the command line."""
+"""`python -m bannerstream.edge`: run an edge node with settings from the usual places, without the command line."""
 
 from bannerstream.edge.main import run
 from bannerstream.service.logs import configure_logging

@@ -1,4 +1,4 @@
-"""The application of a node: routes, around them the guard, and around that CORS."""
+"""Builds a node's FastAPI application: routes inside `LimitsMiddleware` inside CORS."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ _DOCS_POLICY = (
 
 
 def create_app(edge: EdgeNode) -> FastAPI:
-    """Return the application of a node; the node runs while the application does."""
+    """Return the application of a node. The node's tasks run for the application's lifespan."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,20 +72,20 @@ def create_app(edge: EdgeNode) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        """Show the OpenAPI document; its viewer comes from where FastAPI has it."""
+        """Show the OpenAPI document. The viewer is loaded from FastAPI's default CDN."""
         page = get_swagger_ui_html(openapi_url="/openapi.json", title=openapi.TITLE)
         page.headers["Content-Security-Policy"] = _DOCS_POLICY
         return page
 
     @app.exception_handler(HttpError)
-    async def refused(_: Request, refusal: HttpError) -> Response:
-        edge.metrics.refused.labels(refusal.code).inc()
-        body = {"error": refusal.code, "message": str(refusal)}
-        return JSONResponse(body, refusal.status, {**refusal.headers, "Cache-Control": "no-store"})
+    async def http_error(_: Request, error: HttpError) -> Response:
+        edge.metrics.refused.labels(error.code).inc()
+        body = {"error": error.code, "message": str(error)}
+        return JSONResponse(body, error.status, {**error.headers, "Cache-Control": "no-store"})
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        """Say what Starlette refuses (no such address, wrong method) the way that we do."""
+    async def framework_error(_: Request, error: HTTPException) -> Response:
+        """Format Starlette's own errors (unknown path, wrong method) like ours."""
         code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
         edge.metrics.refused.labels(code).inc()
         return JSONResponse({"error": code, "message": error.detail}, error.status_code, dict(error.headers or {}))

@@ -1,4 +1,4 @@
-"""What is told of one banner: kept packed, told as JSON."""
+"""What a page needs to show one banner: kept packed in memory, served as JSON."""
 
 from math import gcd
 from typing import Literal
@@ -24,7 +24,7 @@ class Picture(Struct, frozen=True, array_like=True):
 
 
 class Banner(Struct, frozen=True, array_like=True, kw_only=True):
-    """What can be shown of one banner; packed it takes some 500 bytes."""
+    """Everything needed to show one banner; about 500 bytes packed."""
 
     key: str | None
     product_id: str | None
@@ -37,7 +37,7 @@ class Banner(Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class Image(Struct, frozen=True):
-    """One picture, as a page is told of it."""
+    """One picture of a banner, as the JSON response lists it."""
 
     size: str
     width: int
@@ -48,7 +48,7 @@ class Image(Struct, frozen=True):
 
 
 class BannerFacts(Struct, frozen=True, kw_only=True):
-    """The part of an answer that is the same for everybody who sees the banner."""
+    """The part of a response that is the same for every visitor who sees the banner."""
 
     banner_key: str | None
     revision: int
@@ -61,7 +61,7 @@ class BannerFacts(Struct, frozen=True, kw_only=True):
     headline: str
     images: tuple[Image, ...]
     srcset: dict[str, str]
-    """By the name of the smallest size of each aspect: the value of an `<img srcset>`."""
+    """Values of `<img srcset>`, by the name of the smallest size of each aspect ratio."""
 
 
 _pack = msgspec.msgpack.Encoder()
@@ -70,20 +70,20 @@ _json = msgspec.json.Encoder()
 
 
 def pack(banner: Banner) -> bytes:
-    """Return a banner as it is kept."""
+    """Encode a banner for the table."""
     return _pack.encode(banner)
 
 
 def unpack(packed: bytes) -> Banner:
-    """Return a banner that was packed."""
+    """Decode a banner from the table."""
     return _unpack.decode(packed)
 
 
 def banner_of(ready: BannerReady) -> Banner:
-    """Return what can be shown of a ready banner.
+    """Return the `Banner` of a ready event.
 
     Raises:
-        MalformedRecord: a blob is not called by its hash, so that nothing would be found under its address.
+        MalformedRecord: a blob is not named by its hash, so its URL would lead nowhere.
     """
     return Banner(
         key=ready.banner_key,
@@ -107,7 +107,7 @@ def banner_of(ready: BannerReady) -> Banner:
 
 
 def object_key(name: str) -> str:
-    """Return where the blob of a file name lies in the bucket."""
+    """Return the object key of a picture in the bucket."""
     sha256, _, extension = name.partition(".")
     return blob_object_key(sha256, extension)
 
@@ -143,7 +143,7 @@ def facts_json(banner: Banner, *, link: str, alt: str, cdn_base_url: str | None)
 
 
 def picture_url(name: str, cdn_base_url: str | None) -> str:
-    """Return the address of a picture: at the CDN, which serves the bucket, or here."""
+    """Return the URL of a picture: at the CDN that serves the bucket, or on this node."""
     return f"/b/{name}" if cdn_base_url is None else f"{cdn_base_url}/{object_key(name)}"
 
 
@@ -159,5 +159,7 @@ def _srcset(images: tuple[Image, ...]) -> dict[str, str]:
 def _blob_name(blob_key: str, sha256: str) -> str:
     name = blob_key.rpartition("/")[2]
     if blob_key != blob_object_key(sha256, name.partition(".")[2]):
-        raise MalformedRecord(f"BannerReady: a blob lies at its hash, not at {blob_key} - at `$.renditions[].blob_key`")
+        raise MalformedRecord(
+            f"BannerReady: a blob must be named by its hash, not {blob_key} - at `$.renditions[].blob_key`"
+        )
     return name

@@ -1,7 +1,7 @@
-"""Live streams: who is connected, and the newest that each of them has not been told yet.
+"""Open live streams, by visitor, and the events that wake them.
 
-Nothing is queued. A change wakes the visitor's streams, and each sends what is true when its turn comes: a slow client
-misses what lies between and never holds more than one message.
+Nothing is queued. A change wakes the visitor's streams, and each sends the state at the time it runs: a slow client
+skips intermediate states and holds at most one message.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ class Connection:
     def __init__(self, user_key: str) -> None:
         self.user_key = user_key
         self.wake = asyncio.Event()
-        """Set when there may be something new, or a reason to end."""
+        """Set when the banner may have changed, or the stream should end."""
         self.closing: str | None = None
-        """Why this stream is to end, once it is."""
+        """The reason to end, once there is one."""
 
     def close(self, why: str) -> None:
-        """Have the stream end as soon as it can."""
+        """Request the end of the stream; the first reason is kept."""
         self.closing = self.closing or why
         self.wake.set()
 
 
 class Hub:
-    """The open streams of a node, by visitor."""
+    """Registers the open streams of a node and wakes them."""
 
     def __init__(self, metrics: EdgeMetrics, *, max_streams: int, max_per_visitor: int) -> None:
         self._metrics = metrics
@@ -43,11 +43,11 @@ class Hub:
 
     @property
     def full(self) -> bool:
-        """Tell whether no more streams are taken."""
+        """Return whether the node accepts no further stream."""
         return self._count >= self._max_streams
 
     def open(self, user_key: str) -> Connection:
-        """Register a stream; where a visitor has too many, the oldest are told to end."""
+        """Register a stream. Beyond the limit per visitor, the visitor's oldest streams are closed."""
         connection = Connection(user_key)
         connections = self._open.setdefault(user_key, [])
         staying = [each for each in connections if each.closing is None]
@@ -59,7 +59,7 @@ class Hub:
         return connection
 
     def remove(self, connection: Connection) -> None:
-        """Forget a stream that has ended."""
+        """Remove a stream that has ended."""
         connections = self._open[connection.user_key]
         connections.remove(connection)
         if not connections:
@@ -68,25 +68,25 @@ class Hub:
         self._metrics.streams.set(self._count)
 
     def visitors(self) -> Iterable[str]:
-        """Return the user keys of everybody who is connected."""
+        """Return the user keys of all connected visitors."""
         return list(self._open)
 
     def streams_of(self, user_key: str) -> int:
-        """Return how many streams a visitor has open."""
+        """Return the number of open streams of a visitor."""
         return len(self._open.get(user_key, ()))
 
     def notify(self, user_key: str) -> None:
-        """Wake a visitor's streams: what they see has changed."""
+        """Wake a visitor's streams, because the visitor's banner may have changed."""
         for connection in self._open.get(user_key, ()):
             connection.wake.set()
 
     def close_erased(self, user_key: str) -> None:
-        """Have a visitor's streams end, saying that the visitor was erased."""
+        """Close a visitor's streams with the event `erased`."""
         for connection in self._open.get(user_key, ()):
             connection.close("erased")
 
     def close_all(self) -> None:
-        """Have every stream end: the node stops. Browsers come back by themselves, to another node."""
+        """Close every stream, because the node stops. Browsers reconnect by themselves, to another node."""
         for connections in self._open.values():
             for connection in connections:
                 connection.close("stopping")

@@ -1,20 +1,20 @@
-"""Which pages may ask from a browser, and read what the answer says: refusals, too, and when to come back."""
+"""Cross-origin access: which pages may send requests from a browser and read the responses, errors included."""
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PUBLIC = ("/b/", "/v1/pointers/", "/banner.js")
-"""What is the same for everybody, whichever page asks: always `*`, so that a CDN keeps one copy and not one for each
-`Origin`."""
+"""Paths whose responses are the same for every visitor and page. They always get `*`, so that a CDN keeps one copy
+instead of one for each `Origin`."""
 
 _ANY_PAGE = (b"access-control-allow-origin", b"*")
 
 
 class Cors:
-    """CORS by a list of origins, credentials included, for everything that is not public.
+    """Applies CORS by a list of origins, credentials included, to everything that is not public.
 
-    Outermost: a page must be able to read what the guard refuses. Preflights are answered here, and cost no address
-    anything of its rate.
+    Outermost middleware: a page must be able to read the errors of `LimitsMiddleware`. Preflights are answered here and
+    do not count towards an address's rate.
     """
 
     def __init__(self, app: ASGIApp, origins: list[str]) -> None:
@@ -30,12 +30,12 @@ class Cors:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"].startswith(PUBLIC):
             await self._app(scope, receive, _to_any_page(send))
-        elif not _has_origin(scope):  # no page of another origin asks, and what it gets is kept by nobody
+        elif not _has_origin(scope):  # same-origin or not a page; the response is not cached
             await self._app(scope, receive, send)
         else:
             await self._listed(scope, receive, send)

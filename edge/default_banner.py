@@ -1,4 +1,4 @@
-"""The shop's default banner: what a visitor sees of whom nothing is known. Drawn here, so that it is always there."""
+"""The shop's built-in banner, for visitors without any other. Drawn in code, so that it is always available."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ def default_pictures() -> dict[str, bytes]:
 
 def default_banner() -> Banner:
     """Return the shop's default banner."""
-    pictures = ((each, svg) for each, svg in zip(SIZES, map(_svg, SIZES), strict=True))
+    pictures = ((size, _svg(size)) for size in SIZES)
     return Banner(
         key=None,
         product_id=None,
@@ -24,7 +24,7 @@ def default_banner() -> Banner:
         tier="default",
         revision=1,
         headline="",
-        pictures=tuple(Picture(_name(svg), each.width, each.height, len(svg), MEDIA_TYPE) for each, svg in pictures),
+        pictures=tuple(Picture(_name(svg), size.width, size.height, len(svg), MEDIA_TYPE) for size, svg in pictures),
     )
 
 
@@ -33,7 +33,7 @@ def _name(svg: bytes) -> str:
 
 
 def _svg(size: BannerSize) -> bytes:
-    """Draw low hills under a morning sky. No words: the page says the `alt` in its own language."""
+    """Draw low hills under a morning sky, without text: the page sets `alt` in its own language."""
     width, height = size.width, size.height
     sun = min(width, height) * 0.17
 

@@ -1,4 +1,4 @@
-"""Looking whether edge nodes still hold a visitor who was erased."""
+"""Checks whether edge nodes still hold a visitor who was erased."""
 
 import asyncio
 import time
@@ -20,17 +20,17 @@ _TIMEOUT_S = 5.0
 
 
 class HeldState(Struct, frozen=True):
-    """What a node says of a visitor."""
+    """A node's response about one visitor."""
 
     held: bool
     streams: int
 
 
 async def check_erased(urls: Sequence[str], user_key: str, timeout_s: float) -> list[Place]:
-    """Return, of each node, whether it holds a visitor; a node that does is asked again until `timeout_s` has passed.
+    """Return for each node whether it still holds a visitor. Nodes that do are polled until `timeout_s` has passed.
 
-    A node reads the deletion within milliseconds, but after it was written. One that does not answer counts as holding.
-    Without `urls` the one place that is returned says that no node was asked.
+    A node reads the deletion within milliseconds of its being written. A node that does not answer counts as holding.
+    Without `urls`, the only place returned states that no node was checked.
     """
     if not urls:
         return [Place(WHERE, erased=None, found="not asked: edge.urls names no node")]
@@ -53,14 +53,14 @@ def _fetch(url: str, user_key: str) -> Place:
             held = msgspec.json.decode(answer.read(), type=HeldState)
     except HTTPError as error:
         if error.code == HTTPStatus.MISDIRECTED_REQUEST:
-            return Place(where, erased=True, found="of another shard")
-        return Place(where, erased=False, found=f"it answers {error.code}")
+            return Place(where, erased=True, found="belongs to another shard")
+        return Place(where, erased=False, found=f"status {error.code}")
     except (OSError, HTTPException, ValueError, msgspec.DecodeError) as error:
-        return Place(where, erased=False, found=f"it does not answer: {error}")
+        return Place(where, erased=False, found=f"no answer: {error}")
     if held.held:
         return Place(where, erased=False, found="still in the view")
     if held.streams:
         return Place(
-            where, erased=False, found=f"{held.streams} live streams are open: somebody came back with a token"
+            where, erased=False, found=f"{held.streams} live streams are open: the visitor reconnected with a token"
         )
     return Place(where, erased=True, found="nothing of this visitor")

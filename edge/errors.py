@@ -1,15 +1,16 @@
-"""What the edge refuses, and how it says so.
+"""HTTP errors of the edge.
 
 BannerstreamError
-└── HttpError                 a request that is answered with a status of 4xx or 5xx
-    ├── InvalidToken       401: no token, or one that is forged, expired or not meant for us
-    ├── Forbidden          403: a cookie from a page of somebody else; feedback that was made up
-    ├── NotFound        404
-    ├── Replayed               409: feedback that was given before
-    ├── ContentTooLarge            413
-    ├── MisdirectedRequest         421: this visitor is another node's
-    ├── InvalidRequest             422
-    ├── RateLimited             429
+└── HttpError               a request that gets a 4xx or 5xx response
+    ├── InvalidToken        401: no token, or a forged, expired or foreign one
+    ├── Forbidden           403: a cookie sent by a foreign page; a forged feedback token
+    ├── NotFound            404
+    ├── RequestTimeout      408: the body did not arrive in time
+    ├── Replayed            409: feedback that was already accepted
+    ├── ContentTooLarge     413
+    ├── MisdirectedRequest  421: the visitor belongs to another shard
+    ├── InvalidRequest      422
+    ├── RateLimited         429
     └── Overloaded          503: Kafka or the store does not answer
 """
 
@@ -19,7 +20,7 @@ from bannerstream.contracts.errors import BannerstreamError
 
 
 class HttpError(BannerstreamError):
-    """A request that is answered with an error. The message is shown to whoever asked: nothing secret belongs in it."""
+    """A request that gets an error response. Clients see the message: it must hold nothing secret."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
@@ -38,7 +39,7 @@ class HttpError(BannerstreamError):
 
 
 class InvalidToken(HttpError):
-    """No token where one is needed, or one that is not to be believed."""
+    """The token is missing where one is required, or did not verify."""
 
     status = 401
     code = "token"
@@ -48,21 +49,28 @@ class InvalidToken(HttpError):
 
 
 class Forbidden(HttpError):
-    """The request says something that it has no right to say."""
+    """The request is not entitled to what it asks for."""
 
     status = 403
     code = "not_allowed"
 
 
 class NotFound(HttpError):
-    """There is nothing under this address."""
+    """Nothing exists at this path."""
 
     status = 404
     code = "not_found"
 
 
+class RequestTimeout(HttpError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "slow"
+
+
 class Replayed(HttpError):
-    """This was said before."""
+    """The same report was accepted before."""
 
     status = 409
     code = "replayed"
@@ -76,28 +84,28 @@ class ContentTooLarge(HttpError):
 
 
 class MisdirectedRequest(HttpError):
-    """The visitor belongs to another node. The header `Bannerstream-Shard` says to which."""
+    """The visitor belongs to another shard. The header `Bannerstream-Shard` names it."""
 
     status = 421
     code = "misdirected"
 
 
 class InvalidRequest(HttpError):
-    """The body is not what it should be; the message names the field."""
+    """The request does not validate; the message names the field."""
 
     status = 422
     code = "invalid"
 
 
 class RateLimited(HttpError):
-    """More requests than the limits allow."""
+    """The client sends more requests than its limit allows."""
 
     status = 429
     code = "too_many"
 
 
 class Overloaded(HttpError):
-    """Something behind the edge does not answer."""
+    """A service behind the edge does not answer, or the node is at a limit of its own."""
 
     status = 503
     code = "overloaded"

@@ -1,4 +1,4 @@
-"""One live stream as an ASGI answer: server-sent events (WHATWG HTML §9.2) in one task, without a queue."""
+"""One live stream as an ASGI response: server-sent events (WHATWG HTML §9.2) in one task, without a queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,14 +12,14 @@ from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.protocol import abort_connection, limit_send_buffer
 
 RETRY_MS = 2000
-"""How long browsers wait before they come back."""
+"""How long browsers wait before they reconnect."""
 
 
 class EventStream(Response):
-    """Tells one visitor what they see, now and whenever it changes.
+    """Sends one visitor's banner, now and whenever it changes.
 
-    `current` returns the id and the body of what is true now. A message is sent only where its id differs from the one
-    that was sent last; `last_event_id` is what the browser has already.
+    `current` returns the event id and body of the present state. A message is sent only if its id differs from the last
+    one sent; `last_event_id` is the last one that the browser received before it reconnected.
     """
 
     media_type = "text/event-stream"
@@ -48,12 +48,12 @@ class EventStream(Response):
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the client goes, or there is a reason to end."""
+        """Send until the client disconnects or the stream is closed."""
         limit_send_buffer(scope)
         connection = self._hub.open(self._user_key)
-        gone = asyncio.create_task(_disconnected(receive, connection))
+        disconnect = asyncio.create_task(_close_on_disconnect(receive, connection))
         try:
-            await self._in_time(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))
+            await self._with_timeout(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))
             await self._send(send, b"retry: %d\n\n" % RETRY_MS)
             why = await self._send_changes(send, connection)
             self._metrics.streams_closed.labels(why).inc()
@@ -63,12 +63,12 @@ class EventStream(Response):
             abort_connection(scope)
         finally:
             self._hub.remove(connection)
-            gone.cancel()
+            disconnect.cancel()
             with suppress(asyncio.CancelledError):
-                await gone
+                await disconnect
 
     async def _send_changes(self, send: Send, connection: Connection) -> str:
-        """Tell what changes; return why the stream ends."""
+        """Send changes; return the reason why the stream ends."""
         loop = asyncio.get_running_loop()
         expires_at_s = loop.time() + self._expires_in_s
         while True:
@@ -83,7 +83,7 @@ class EventStream(Response):
                 await self._send(send, b"event: banner\nid: %b\ndata: %b\n\n" % (event_id.encode(), body))
                 self._sent_id = event_id
                 self._metrics.stream_messages.labels("banner").inc()
-                continue  # it took its time, perhaps: what is true now?
+                continue  # sending may have taken long: the state may have changed again
             if loop.time() >= expires_at_s:
                 return "expired"
             try:
@@ -94,14 +94,14 @@ class EventStream(Response):
                 self._metrics.stream_messages.labels("ping").inc()
 
     async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
-        await self._in_time(send({"type": "http.response.body", "body": chunk, "more_body": not last}))
+        await self._with_timeout(send({"type": "http.response.body", "body": chunk, "more_body": not last}))
 
-    async def _in_time(self, sending: Awaitable[None]) -> None:
+    async def _with_timeout(self, sending: Awaitable[None]) -> None:
         async with asyncio.timeout(self._send_timeout_s):
             await sending
 
 
-async def _disconnected(receive: Receive, connection: Connection) -> None:
+async def _close_on_disconnect(receive: Receive, connection: Connection) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     connection.close("gone")

@@ -1,4 +1,4 @@
-"""Kafka in memory: what tests use in place of a `Publisher`."""
+"""An in-memory stand-in for `broker.publisher.Publisher`, for tests."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from bannerstream.contracts.errors import ServiceUnavailable
 
 
 class MemorySink:
-    """Keeps the records that were written, by rounds.
+    """Keeps written records by round.
 
-    `fail_next` makes rounds fail; while `open` is cleared, rounds wait, as they do for a slow broker.
+    `fail_next` makes rounds fail; while `open` is cleared, rounds wait as for a slow broker.
     """
 
     def __init__(self) -> None:
@@ -23,20 +23,20 @@ class MemorySink:
 
     @property
     def records(self) -> list[Outgoing]:
-        """Return every record that was acknowledged, in order."""
-        return [record for each in self.rounds for record in each]
+        """Return all acknowledged records in order."""
+        return [record for records in self.rounds for record in records]
 
     def fail_next(self, rounds: int = 1) -> None:
-        """Make the next rounds fail as if no broker answered."""
+        """Make the next rounds fail like an unreachable broker."""
         self._failures = rounds
 
     async def publish_all(self, records: Iterable[Outgoing]) -> None:
-        """Keep the records, once `open` is set."""
+        """Store the records once `open` is set."""
         taken = list(records)
         await self.open.wait()
         if self._failures:
             self._failures -= 1
-            raise ServiceUnavailable("the fake broker was told to fail")
+            raise ServiceUnavailable("the fake broker is set to fail")
         self.rounds.append(taken)
 
     async def __aenter__(self) -> Self:

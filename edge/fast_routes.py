@@ -1,6 +1,6 @@
-"""The short way of what is asked most: past routing, exit stacks and dependencies, which cost more than the answer.
+"""Serves the hottest GET routes directly, bypassing FastAPI's routing and dependency injection.
 
-A route that is taken straight stays FastAPI's too: its document, its tests and its errors are those of every other.
+Those cost more than the response. The routes stay registered with FastAPI too, for its document and other methods.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class FastRoutes:
-    """Calls the endpoints of some GET routes, by path, and leaves the rest to the application.
+    """Calls the endpoints of some GET routes by path, and passes all other requests on.
 
-    They take the request and return the answer, and nothing else: no path parameter, no dependency. What they raise is
-    answered by the guard around this.
+    These endpoints take the request alone: no path parameter, no dependency. `LimitsMiddleware`, outside of this,
+    answers what they raise.
     """
 
     def __init__(self, app: ASGIApp, routes: Mapping[str, APIRoute]) -> None:
@@ -22,11 +22,11 @@ class FastRoutes:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
         if route is None:
             await self._app(scope, receive, send)
             return
         scope["route"] = route
-        answer = await route.endpoint(Request(scope, receive))
-        await answer(scope, receive, send)
+        response = await route.endpoint(Request(scope, receive))
+        await response(scope, receive, send)

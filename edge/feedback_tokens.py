@@ -1,7 +1,7 @@
-"""Feedback that cannot be made up: what a page reports is signed by the banner that was delivered to it.
+"""Feedback tokens: a page can report only on banners that were delivered to it.
 
-The token is not secret from its visitor; it is a statement of ours about what we delivered, with a number that no other
-delivery has. It is taken once for an impression and once for a click of each size that was delivered.
+The token is not secret from its visitor. It is a signed statement of one delivery, with a unique nonce, and is accepted
+once for an impression and once for a click of each delivered size.
 """
 
 import base64
@@ -22,16 +22,16 @@ from bannerstream.edge.errors import Forbidden, Replayed
 from bannerstream.edge.rate_limit import RateLimit
 
 REMEMBERED = 500_000
-"""Reports that are remembered until their tokens expire: about 60 MB. Past that the oldest tokens are refused."""
+"""Reports remembered until their tokens expire: about 60 MB. Beyond this, the oldest tokens are rejected."""
 
 ONE_VISITORS_SHARE = 50
-"""Of what is remembered, no visitor has more than a fiftieth: 10,000 reports while one of their tokens lives, which is
-one every 0.4 s in the hour of `edge.feedback_life_s`, and none too many of a person. Without it, one visitor could have
-everybody's tokens refused."""
+"""One visitor gets at most a fiftieth of the remembered reports: 10,000 in the lifetime of a token, which is one every
+0.4 s with a `edge.feedback_life_s` of an hour, more than a person makes. Without this share, one visitor could cause
+all other visitors' tokens to be rejected."""
 
 _MAC_BYTES = 16
-"""Of keyed BLAKE2b (RFC 7693 §2.9): 128 bits, as much as anybody could ever try. It is made for every banner that is
-told, and takes 2 µs where HMAC-SHA-256 takes 10."""
+"""Keyed BLAKE2b (RFC 7693 §2.9) of 128 bits, beyond any brute force. One is computed for every banner served; it takes
+2 µs where HMAC-SHA-256 takes 10."""
 
 _MINUTE = 60
 
@@ -42,7 +42,7 @@ Kind = Literal["impression", "click"]
 
 
 class Delivery(Struct, frozen=True, array_like=True):
-    """One delivery of one banner to one visitor, as the token says it."""
+    """One delivery of one banner to one visitor: the content of a token."""
 
     nonce: bytes
     expires_at_s: int
@@ -55,15 +55,15 @@ class Delivery(Struct, frozen=True, array_like=True):
     variant: str
     tier: Tier
     sizes: int = sum(_BITS.values())
-    """Which of `SIZES` the banner had, a bit each: names would make the token a third longer. A token of a version that
-    did not say it stands for all of them."""
+    """Which of `SIZES` were delivered, one bit each: names would make the token a third longer. Tokens of versions
+    without this field stand for all sizes."""
 
     def has(self, size: str) -> bool:
-        """Tell whether a picture of this size was delivered."""
+        """Return whether a picture of this size was delivered."""
         return bool(self.sizes & _BITS_BY_NAME.get(size, 0))
 
     def event_id(self, kind: Kind, size: str) -> str:
-        """Return the id of this report: the same however often and wherever it is sent."""
+        """Return the id of a report: the same for every repeat, on every node."""
         return hashlib.blake2b(self.nonce + f"{kind}:{size}".encode(), digest_size=16).hexdigest()
 
 
@@ -81,7 +81,7 @@ class FeedbackTokens:
         self._now = now
 
     def sign(self, user_key: str, epoch: int, banner: Banner) -> str:
-        """Return the token of a delivery; empty for the shop's default, of which there is nothing to learn."""
+        """Return the token of a delivery; empty for the shop's default, which needs no feedback."""
         if banner.key is None:
             return ""
         statement = _pack.encode(
@@ -104,7 +104,7 @@ class FeedbackTokens:
         """Return the delivery that a token states.
 
         Raises:
-            Forbidden: the token is not ours.
+            Forbidden: the token was not signed by this edge.
             Replayed: it has expired.
         """
         try:
@@ -133,15 +133,15 @@ def _sizes(pictures: tuple[Picture, ...]) -> int:
 
 
 def feedback_rate(per_s: float, burst: int, life_s: float) -> RateLimit:
-    """Return the limit of one visitor's reports: `per_s`, or less where that would be more than their share."""
+    """Return the rate limit of one visitor's reports: `per_s`, capped at the visitor's share of `REMEMBERED`."""
     return RateLimit(min(per_s, REMEMBERED / ONE_VISITORS_SHARE / life_s), burst)
 
 
 class ReplayGuard:
-    """Reports that were taken: each is taken once, in bounded memory.
+    """Accepts each report once, in bounded memory.
 
-    They are kept by the minute in which their tokens expire. When there are too many, the minute that ends first is
-    forgotten, and tokens that expire in it, or before, are refused from then on: forgetting never lets a replay in.
+    Reports are kept by the minute in which their tokens expire. When there are too many, the minute that ends first is
+    dropped, and tokens that expire in it or before are rejected from then on: dropping never admits a replay.
     """
 
     def __init__(self, remembered: int = REMEMBERED, now: Callable[[], float] = time.time) -> None:
@@ -150,13 +150,13 @@ class ReplayGuard:
         self._minutes: dict[int, set[str]] = {}
         self._count = 0
         self._floor = 0
-        """Tokens that expire in this minute or before are refused."""
+        """Tokens that expire in this minute or before are rejected."""
 
     def take(self, event_id: str, expires_at_s: int) -> None:
-        """Note a report.
+        """Record a report as accepted.
 
         Raises:
-            Replayed: it was noted before, or is so old that nobody can tell.
+            Replayed: it was accepted before, or is too old to know.
         """
         minute = expires_at_s // _MINUTE
         if minute <= self._floor:
@@ -169,7 +169,7 @@ class ReplayGuard:
         self._expire(int(self._now()) // _MINUTE)
 
     def release(self, event_id: str, expires_at_s: int) -> None:
-        """Take a note back: the report did not arrive, and may come again."""
+        """Undo `take`, because the report did not reach Kafka and may be sent again."""
         taken = self._minutes.get(expires_at_s // _MINUTE, set())
         if event_id in taken:
             taken.remove(event_id)

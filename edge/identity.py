@@ -1,4 +1,4 @@
-"""Whose request this is: the token in the header, the cookie or, where a header cannot be sent, the address."""
+"""Identifies the visitor of a request by the token in its header, cookie or, for GET, query string."""
 
 import math
 from urllib.parse import parse_qs
@@ -13,13 +13,14 @@ from bannerstream.edge.visitor_tokens import Visitor, VisitorTokens
 
 COOKIE = "bs_visitor"
 MAX_FIELDS = 20
-"""Of an address. Reading them takes time, and no page of a shop sends as many."""
+"""Fields read from a query string. Parsing costs time, and no shop's page sends as many."""
 PARAMETER = "token"
-"""Of GET requests only: `EventSource` and `<img>` send no headers. Addresses end up in logs, hence the short life."""
+"""Query parameter of GET requests: `EventSource` and `<img>` cannot send headers. URLs end up in logs, hence tokens
+live shortly."""
 
 
 class Identity:
-    """Finds out who asks, and how often they may."""
+    """Authenticates visitors and limits their request rate."""
 
     def __init__(self, tokens: VisitorTokens, shard: Shard, rate: RateLimit, cors_origins: list[str]) -> None:
         self._tokens = tokens
@@ -28,13 +29,13 @@ class Identity:
         self._origins = frozenset(cors_origins)
 
     def visitor(self, request: Request) -> Visitor:
-        """Return who asks.
+        """Return the visitor who sent the request.
 
         Raises:
-            InvalidToken: without a token, or with one that is not to be believed.
-            MisdirectedRequest: another node has this visitor.
+            InvalidToken: the token is missing or does not verify.
+            MisdirectedRequest: the visitor belongs to another shard.
             RateLimited: too many requests with this visitor's tokens.
-            Forbidden: a page of somebody else sent the visitor's cookie.
+            Forbidden: a foreign page sent the visitor's cookie.
         """
         visitor = self.maybe_visitor(request)
         if visitor is None:
@@ -42,7 +43,7 @@ class Identity:
         return visitor
 
     def maybe_visitor(self, request: Request) -> Visitor | None:
-        """Return who asks, or None without a token; raises as `visitor` does."""
+        """Return the visitor who sent the request, or None without a token. Raises as `visitor` does."""
         token, from_cookie = _token_of(request)
         if token is None:
             return None
@@ -50,12 +51,12 @@ class Identity:
             self._reject_foreign_origin(request)
         visitor = self._tokens.visitor(token)
         self._shard.check(visitor.key)
-        if wait := self._rate.wait_s(visitor.key):
-            raise RateLimited("too many requests of this visitor", retry_after_s=math.ceil(wait))
+        if wait_s := self._rate.wait_s(visitor.key):
+            raise RateLimited("too many requests of this visitor", retry_after_s=math.ceil(wait_s))
         return visitor
 
     def _reject_foreign_origin(self, request: Request) -> None:
-        """Refuse a cookie that a browser sent along with another page's request: browsers always say whose it is."""
+        """Reject a cookie that a browser attached to a foreign page's request; browsers always send `Origin` then."""
         origin = request.headers.get("origin")
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
         if origin is not None and origin != own and origin not in self._origins:
@@ -63,7 +64,7 @@ class Identity:
 
 
 def _token_of(request: Request) -> tuple[str | None, bool]:
-    """Return the token that a request carries, and whether a cookie carries it."""
+    """Return a request's token, and whether it came from the cookie."""
     scope: Scope = request.scope
     cookie = None
     for name, value in scope["headers"]:
@@ -79,7 +80,7 @@ def _token_of(request: Request) -> tuple[str | None, bool]:
         try:
             named = parse_qs(query.decode("latin-1"), max_num_fields=MAX_FIELDS).get(PARAMETER)
         except ValueError as error:
-            raise InvalidToken("the address has too many fields to look for a token in") from error
+            raise InvalidToken("the query string has too many fields") from error
         if named:
             return named[0], False
     return cookie, cookie is not None

@@ -1,6 +1,6 @@
-"""What every request passes: limits on the way in, headers on the way out, refusals as JSON, nothing that leaks.
+"""Applies request limits, security headers, JSON errors and request metrics to every request.
 
-Plain ASGI, because it is on the way of every request and of every message of a live stream.
+Plain ASGI, because every request and every message of a live stream passes through it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bannerstream.edge.errors import ContentTooLarge, HttpError, InvalidRequest, RateLimited
+from bannerstream.edge.errors import ContentTooLarge, HttpError, InvalidRequest, RateLimited, RequestTimeout
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.rate_limit import RateLimit, address_of
 
@@ -28,25 +28,18 @@ HEADERS: dict[bytes, bytes] = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cross-origin-resource-policy": b"cross-origin",
 }
-"""Set where an answer does not set them itself. Pictures and banners are there to be embedded, hence the last."""
+"""Set where a response does not set them itself. Pictures and banners are meant to be embedded, hence the last."""
 
 _HEADERS = tuple(HEADERS.items())
 _SET_HERE = frozenset(HEADERS)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked by whoever runs the node, often all from one address."""
-
-
-class RequestTimeout(HttpError):
-    """The body did not arrive in time."""
-
-    status = 408
-    code = "slow"
+"""Operators' endpoints: exempt from the rate limit, because probes often share one address."""
 
 
 class LimitsMiddleware:
-    """Wraps the application."""
+    """Enforces limits around the application and turns exceptions into responses."""
 
     def __init__(
         self,
@@ -65,14 +58,14 @@ class LimitsMiddleware:
         self._children: dict[tuple[str, int], tuple[Counter, Histogram | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started_s = time.perf_counter()
         status = 0
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -83,27 +76,27 @@ class LimitsMiddleware:
 
         try:
             self._check(scope)
-            await self._app(scope, self._bounded(scope, receive), sending)
-        except HttpError as refusal:
+            await self._app(scope, self._bounded(scope, receive), send_with_headers)
+        except HttpError as error:
             if status:
                 raise
-            self._metrics.refused.labels(refusal.code).inc()
-            await send_error(refusal, scope, sending)
+            self._metrics.refused.labels(error.code).inc()
+            await send_error(error, scope, send_with_headers)
         except ClientDisconnect:
-            # Whoever sent it is gone before its end: nobody to answer, and nothing that the operator could act on.
+            # The client disconnected before the end of its body: no response is possible, nothing to act on.
             self._metrics.refused.labels("gone").inc()
         except Exception as error:
             _log.exception("request_failed", path=_route(scope), error=repr(error))
             if not status:
-                await answer_json(
-                    500, {"error": "internal", "message": "something went wrong here"}, {}, scope, sending
+                await send_json(
+                    500, {"error": "internal", "message": "something went wrong here"}, {}, scope, send_with_headers
                 )
         finally:
             self._count(_route(scope), status, time.perf_counter() - started_s)
 
     def _count(self, route: str, status: int, seconds: float) -> None:
         children = self._children.get((route, status))
-        if children is None:  # looking labels up takes longer than counting; routes and statuses are few
+        if children is None:  # looking up labels costs more than counting; routes and statuses are few
             children = self._children[route, status] = (
                 self._metrics.requests.labels(route, str(status)),
                 None if route == "/v1/stream" else self._metrics.duration.labels(route),
@@ -119,48 +112,48 @@ class LimitsMiddleware:
             raise InvalidRequest("the path holds control characters")
         if path not in UNLIMITED:
             client = scope.get("client")
-            wait = self._addresses.wait_s(address_of(client[0]) if client else "")
-            if wait:
-                raise RateLimited("too many requests from this address", retry_after_s=math.ceil(wait))
+            wait_s = self._addresses.wait_s(address_of(client[0]) if client else "")
+            if wait_s:
+                raise RateLimited("too many requests from this address", retry_after_s=math.ceil(wait_s))
         declared = _declared_length(scope)
         if declared is not None and declared > self._max_body_bytes:
-            raise ContentTooLarge(f"the body has {declared} bytes; at most {self._max_body_bytes} are taken")
+            raise ContentTooLarge(f"the body has {declared} bytes; at most {self._max_body_bytes} are accepted")
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Return a `receive` that ends a body which is too long or too slow. Who sends none is not timed."""
+        """Return a `receive` that rejects bodies which are too long or too slow; requests without a body are exempt."""
         if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             return receive
-        deadline = time.monotonic() + self._request_timeout_s
-        taken = 0
-        whole = False
+        deadline_s = time.monotonic() + self._request_timeout_s
+        received_bytes = 0
+        complete = False
 
         async def receiving() -> Message:
-            nonlocal taken, whole
-            if whole:  # what comes now is the disconnect, whenever that is
+            nonlocal received_bytes, complete
+            if complete:  # the next message is the disconnect, which may take any time
                 return await receive()
             try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                async with asyncio.timeout(max(0.0, deadline_s - time.monotonic())):
                     message = await receive()
             except TimeoutError as error:
                 raise RequestTimeout("the body did not arrive in time", headers={"Connection": "close"}) from error
             if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
-                whole = not message.get("more_body", False)
-                if taken > self._max_body_bytes:
+                received_bytes += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if received_bytes > self._max_body_bytes:
                     raise ContentTooLarge(f"the body has more than {self._max_body_bytes} bytes")
             return message
 
         return receiving
 
 
-async def send_error(refusal: HttpError, scope: Scope, send: Send) -> None:
-    """Answer with a refusal."""
-    body = {"error": refusal.code, "message": str(refusal)}
-    await answer_json(refusal.status, body, refusal.headers, scope, send)
+async def send_error(error: HttpError, scope: Scope, send: Send) -> None:
+    """Send an error response."""
+    body = {"error": error.code, "message": str(error)}
+    await send_json(error.status, body, error.headers, scope, send)
 
 
-async def answer_json(status: int, body: object, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
-    """Send a JSON answer that nobody keeps."""
+async def send_json(status: int, body: object, headers: Mapping[str, str], scope: Scope, send: Send) -> None:
+    """Send a JSON response that must not be cached."""
     content = msgspec.json.encode(body)
     fixed = {"content-type": "application/json", "content-length": str(len(content)), "cache-control": "no-store"}
     await send(
@@ -174,7 +167,7 @@ async def answer_json(status: int, body: object, headers: Mapping[str, str], sco
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's pattern, never the path: paths hold user keys, and anybody can make paths up."""
+    """Return the route's pattern, never the path: paths hold user keys, and clients can invent paths without end."""
     route: Any = scope.get("route")
     return getattr(route, "path", "none")
 

@@ -1,4 +1,4 @@
-"""An edge node as a process."""
+"""Runs an edge node as a process."""
 
 import signal
 import socket
@@ -21,19 +21,19 @@ from bannerstream.storage import S3BannerStore, StorageMetrics
 _log = structlog.get_logger(__name__)
 
 STOP_TIMEOUT_S = 5
-"""How long a stop waits for requests under way; live streams are told to end at once."""
+"""How long a stop waits for requests in progress; live streams are closed at once."""
 
 BACKLOG = 2048
-"""Connections that the kernel accepts before the loop does: a shop's visitors who all come back after a restart."""
+"""Connections that the kernel queues: after a restart, all of a shop's visitors reconnect at once."""
 
 
 def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; then end the live streams, finish what is under way, and write what waits.
+    """Serve until SIGTERM or SIGINT, then close live streams, finish requests and write waiting records.
 
-    `extend` may add to the application before it serves: the demo puts its shop there.
+    `extend` may add routes to the application before it serves; the demo adds its shop.
 
     Raises:
-        ConfigurationError: a setting does not let it start, or the port is taken.
+        ConfigurationError: a setting is invalid, or the port is in use.
     """
     registry = CollectorRegistry()
     with (
@@ -60,14 +60,14 @@ class EdgeServer(uvicorn.Server):
 
     @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the live streams first: uvicorn waits for every request to end, and these would not."""
+        """Close the live streams first: uvicorn waits for every request to end, and these never do."""
         self._edge.hub.close_all()
         await super().shutdown(sockets)
 
     @overrides_private("uvicorn:Server.capture_signals", "85d29b580603")
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT. uvicorn's own would raise the signal again when all is done: no clean exit."""
+        """Stop at SIGTERM and SIGINT. uvicorn's version raises the signal again at the end: no exit code 0."""
         before = {signum: signal.signal(signum, self.handle_exit) for signum in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
@@ -87,7 +87,7 @@ def _config(edge: EdgeNode, app: FastAPI) -> uvicorn.Config:
         ),
         ws="none",
         log_config=None,
-        access_log=False,  # addresses may hold tokens
+        access_log=False,  # URLs may hold tokens
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
@@ -100,7 +100,7 @@ def listening_socket(settings: EdgeSettings) -> socket.socket:
     """Return the socket that the node listens on.
 
     Raises:
-        ConfigurationError: the address cannot be had.
+        ConfigurationError: the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -110,6 +110,6 @@ def listening_socket(settings: EdgeSettings) -> socket.socket:
             f"edge.host, edge.port: {settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
             "set another, for example edge.port = 8081"
         ) from error
-    # Connections inherit it. Without uvloop nobody sets it, and each answer waits 40 ms for an acknowledgement.
+    # Connections inherit it. Without uvloop nothing else sets it, and each response waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -1,4 +1,4 @@
-"""What the routes of a node share."""
+"""One edge node: everything that its routes share."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,17 +29,17 @@ _log = structlog.get_logger(__name__)
 
 CLIENT_ID = "bannerstream-edge"
 
-_CATALOGUE_LOOK_S = 1.0
+_CATALOGUE_POLL_S = 1.0
 _CATALOGUE_RETRY_S = 5.0
 
 
 class EdgeNode:
-    """One node: tables, limits, and what writes to Kafka and reads from it while `running`.
+    """Holds a node's tables and limits, and runs its Kafka tasks while `running`.
 
-    `make_sink` is for tests: where records go instead of Kafka.
+    `make_sink` replaces the Kafka publisher in tests.
 
     Raises:
-        ConfigurationError: a token key cannot be used, or streams would not understand what is written here.
+        ConfigurationError: a token key is invalid, or streams cannot read the events that the edge writes.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class EdgeNode:
         )
         self._catalogue: Mapping[str, ProductCard] = {}
         self.broken = False
-        """Whether a task of the node has ended, which none does by itself: a defect. A restart repairs it."""
+        """Whether one of the node's tasks has ended, which is a defect. A restart repairs it."""
         self.metrics.caught_up.set_function(lambda: float(self.ready))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the topics and write records for the length of the block; then write what waits."""
+        """Follow the topics and write records while the block runs; then write waiting records."""
         tasks = [
             asyncio.create_task(run, name=name)
             for name, run in (
@@ -104,7 +104,7 @@ class EdgeNode:
             )
         ]
         for task in tasks:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._task_ended)
         try:
             yield
         finally:
@@ -118,11 +118,11 @@ class EdgeNode:
 
     @property
     def ready(self) -> bool:
-        """Tell whether the view has caught up (before, visitors would be shown too little) and nothing is broken."""
+        """Return whether the node has read its topics to the end and all its tasks run."""
         return self.follower.caught_up.is_set() and not self.broken
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Have whoever asks `/readyz` take the node out, and browsers go to another: this one would fall behind."""
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """Fail `/readyz` and close all streams, so that traffic moves to another node: this one would fall behind."""
         if not task.cancelled():
             _log.error("task_ended", task=task.get_name(), exc_info=task.exception())
             self.broken = True
@@ -132,7 +132,7 @@ class EdgeNode:
         return self._catalogue
 
     async def _follow_catalogue(self) -> None:
-        """Keep titles and links of products; without them banners lead to the shop's default link."""
+        """Keep products' titles and links current; without them banners link to `edge.default_link`."""
         topic = self.settings.kafka.topic_table().products.name
         while True:
             try:
@@ -145,7 +145,7 @@ class EdgeNode:
                         if view.version != version:
                             version = view.version
                             self.resolver.changed_all()
-                        await asyncio.sleep(_CATALOGUE_LOOK_S)
+                        await asyncio.sleep(_CATALOGUE_POLL_S)
             except (ServiceUnavailable, ConfigurationError) as error:
                 _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)
             await asyncio.sleep(_CATALOGUE_RETRY_S)

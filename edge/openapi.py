@@ -1,4 +1,4 @@
-"""What `/docs` and `/openapi.json` say beyond the routes: bodies, examples, errors."""
+"""What `/docs` and `/openapi.json` contain beyond the routes: bodies, examples, errors."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from bannerstream.edge.report_records import PageEvent, PageFeedback
 
 TITLE = "Bannerstream edge"
 DESCRIPTION = (
-    "A visitor's banner, live. A visitor is who the token says: a JWT whose `sub` is the shop's id of the visitor, in "
+    "Visitors' banners, live. A token identifies the visitor: a JWT whose `sub` is the shop's id of the visitor, in "
     "`Authorization: Bearer`, in the cookie `bs_visitor`, or, for GET, in `?token=`."
 )
 
-Answers = dict[int | str, dict[str, Any]]
-"""By status: FastAPI's `responses`."""
+Responses = dict[int | str, dict[str, Any]]
+"""FastAPI's `responses`, by status."""
 
 _REF = "#/components/schemas/{name}"
 
@@ -54,13 +54,13 @@ def _error(code: str, message: str) -> dict[str, Any]:
     }
 
 
-_TOKEN: Answers = {401: _error("token", "the token has expired")}
-_OTHERS: Answers = {
-    421: _error("misdirected", "this visitor is of shard 1/2"),
-    429: _error("too_many", "too many requests of this visitor"),
+_TOKEN: Responses = {401: _error("token", "the token has expired")}
+_OTHERS: Responses = {
+    421: _error("misdirected", "this visitor belongs to shard 1/2"),
+    429: _error("too_many", "too many requests from this visitor"),
 }
-_KAFKA: Answers = {503: _error("overloaded", "Kafka does not answer")}
-_BODIES: Answers = {413: _error("too_large", "the body has 70000 bytes; at most 65536 are taken")}
+_KAFKA: Responses = {503: _error("overloaded", "Kafka does not answer")}
+_BODIES: Responses = {413: _error("too_large", "the body has 70000 bytes; at most 65536 are accepted")}
 
 
 def _json(description: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
@@ -69,12 +69,12 @@ def _json(description: str, schema: dict[str, Any], example: object) -> dict[str
 
 _BANNER = {"$ref": _REF.format(name="Banner")}
 
-BANNER: Answers = {
-    200: _json("What the visitor sees; never an error for want of a banner", _BANNER, _BANNER_EXAMPLE),
+BANNER: Responses = {
+    200: _json("The visitor's banner; a missing banner is never an error", _BANNER, _BANNER_EXAMPLE),
     **_TOKEN,
     **_OTHERS,
 }
-STREAM: Answers = {
+STREAM: Responses = {
     200: {
         "description": "Server-sent events `banner` and `erased`; a comment every `edge.ping_s`",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: banner\nid: 7\ndata: {…}"}},
@@ -83,43 +83,47 @@ STREAM: Answers = {
     **_OTHERS,
     503: _error("overloaded", "too many live streams"),
 }
-POINTER: Answers = {
-    200: _json("What the visitor sees, for a CDN to keep", _BANNER, _POINTER_EXAMPLE),
-    404: _error("not_found", "this is no user key"),
+POINTER: Responses = {
+    200: _json("The visitor's banner, cacheable by a CDN", _BANNER, _POINTER_EXAMPLE),
+    404: _error("not_found", "this is not a user key"),
     421: _OTHERS[421],
 }
-PICTURE_POINTER: Answers = {
-    200: {"description": "Never: it redirects"},
-    302: {"description": "Where the picture is"},
+PICTURE_POINTER: Responses = {
+    200: {"description": "Never sent: the response redirects"},
+    302: {"description": "The location of the picture"},
     404: _error("not_found", "this banner has no picture of 10x10"),
     421: _OTHERS[421],
 }
-VISITOR: Answers = {
+VISITOR: Responses = {
     200: _json(
-        "Whether an assignment of the visitor is held here, and how many streams are open",
+        "Whether this node holds an assignment of the visitor, and the visitor's open streams",
         {"type": "object", "properties": {"held": {"type": "boolean"}, "streams": {"type": "integer"}}},
         {"held": False, "streams": 0},
     ),
     421: _OTHERS[421],
 }
-PICTURE: Answers = {
+PICTURE: Responses = {
     200: {"description": "The picture", "content": {"image/webp": {}, "image/jpeg": {}, "image/svg+xml": {}}},
-    206: {"description": "A part of it"},
-    302: {"description": "Where the CDN has it"},
-    304: {"description": "The browser has it"},
+    206: {"description": "A range of the picture"},
+    302: {"description": "The picture's location at the CDN"},
+    304: {"description": "The browser's copy is current"},
     404: _error("not_found", "there is no such picture"),
-    416: {"description": "The range lies outside"},
+    416: {"description": "The range lies outside of the picture"},
 }
-EVENTS: Answers = {
-    202: _json("Kafka has them", {"type": "object"}, {"accepted": 1, "event_ids": ["e-1"]}),
+EVENTS: Responses = {
+    202: _json("Kafka has acknowledged the events", {"type": "object"}, {"accepted": 1, "event_ids": ["e-1"]}),
     **_TOKEN,
     **_BODIES,
     422: _error("invalid", "Object missing required field `type` - at `$[0]`"),
     **_OTHERS,
     **_KAFKA,
 }
-FEEDBACK: Answers = {
-    202: _json("Kafka has it", {"type": "object"}, {"accepted": 1, "event_id": "6a09e667f3bcc908b2fb1366ea957d3e"}),
+FEEDBACK: Responses = {
+    202: _json(
+        "Kafka has acknowledged the feedback",
+        {"type": "object"},
+        {"accepted": 1, "event_id": "6a09e667f3bcc908b2fb1366ea957d3e"},
+    ),
     403: _error("not_allowed", "the feedback token is not ours"),
     409: _error("replayed", "this feedback was given before"),
     **_BODIES,
@@ -153,21 +157,20 @@ FEEDBACK_BODY = _body(
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """Return FastAPI's document with the schemas that ours refer to, and how a visitor proves who they are."""
+    """Return FastAPI's document with our schemas and security schemes."""
     _, ours = msgspec.json.schema_components((BannerFacts, Image, PageEvent, PageFeedback), ref_template=_REF)
     facts = ours.pop("BannerFacts")
     ours["Banner"] = {
         "title": "Banner",
         "type": "object",
-        "description": "What somebody sees. `epoch` 0: nothing of their own yet.",
+        "description": "A visitor's banner. `epoch` 0: a default, because the visitor has no banner of their own yet.",
         "required": ["epoch", "pointer", *facts["required"]],
         "properties": {
-            "epoch": {"type": "integer", "minimum": 0, "description": "Grows with every decision of one visitor"},
-            "pointer": {"type": ["string", "null"], "description": "Where a CDN keeps this; null without a token"},
+            "epoch": {"type": "integer", "minimum": 0, "description": "Grows with every decision for the visitor"},
+            "pointer": {"type": ["string", "null"], "description": "Path of the cacheable copy; null without a token"},
             "feedback": {
                 "type": ["string", "null"],
-                "description": "The token for `/v1/feedback`; empty or null where there is nothing to report. "
-                "Not in pointers.",
+                "description": "The token for `/v1/feedback`; empty or null for the built-in default. Not in pointers.",
             },
             **facts["properties"],
         },
@@ -177,8 +180,8 @@ def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": ["error", "message"],
         "properties": {
-            "error": {"type": "string", "description": "Stable name of the reason"},
-            "message": {"type": "string", "description": "For people"},
+            "error": {"type": "string", "description": "Stable code of the reason"},
+            "message": {"type": "string", "description": "Human-readable description"},
         },
     }
     components = document.setdefault("components", {})

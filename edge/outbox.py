@@ -1,7 +1,7 @@
-"""Records on their way to Kafka: many requests share one round of writing, and each waits for the acknowledgement.
+"""Writes records to Kafka in rounds that many requests share; each request waits for its acknowledgement.
 
-One round is under way at a time, and what comes meanwhile goes with the next (group commit): order is kept, and a
-failed round is known to be all that failed.
+One round runs at a time, and records that arrive meanwhile go with the next (group commit). This keeps their order, and
+a failure affects exactly one round.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from bannerstream.edge.metrics import EdgeMetrics
 _log = structlog.get_logger(__name__)
 
 ROUND = 1_000
-"""Records written in one round at most: it takes some 20 ms, and nobody waits for two of them."""
+"""Most records in one round: it takes about 20 ms, and no record waits for more than two rounds."""
 
 RETRY_AFTER_S = 1
-"""What a client is told when too much waits: by then many rounds have passed."""
+"""`Retry-After` when too many records wait: many rounds pass in this time."""
 RETRY_AFTER_OUTAGE_S = 5
-"""And when Kafka does not answer."""
+"""`Retry-After` when Kafka does not answer."""
 
 
 class Sink(Protocol):
-    """Where records go: `broker.publishing.Publisher`."""
+    """The interface of `broker.publisher.Publisher` that the outbox uses."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -39,14 +39,14 @@ class Sink(Protocol):
     ) -> None: ...
 
     async def publish_all(self, records: Iterable[Outgoing]) -> None:
-        """Return once all are acknowledged."""
+        """Return once all records are acknowledged."""
         ...
 
 
 class Outbox:
     """Writes records in rounds. `run` writes until cancelled.
 
-    Connects with the first records, so that a node starts and shows banners while Kafka is away.
+    Connects with the first record, so that a node starts and serves banners during an outage of Kafka.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class Outbox:
         self._idle.set()
 
     async def write(self, records: Sequence[Outgoing]) -> None:
-        """Return once all of these are acknowledged by all in-sync replicas.
+        """Return once all in-sync replicas have acknowledged these records.
 
         Raises:
-            RateLimited: too many records wait; none of these was taken.
-            Overloaded: Kafka did not acknowledge them in time. They may have arrived or arrive yet; sending them again
-                with the same event ids does no harm.
+            RateLimited: too many records wait; none of these was accepted.
+            Overloaded: Kafka did not acknowledge them in time. They may have been written or may still be; repeating
+                them with the same event ids is harmless.
         """
         if self._count + len(records) > self._max_waiting:
             raise RateLimited("too many events wait for Kafka", retry_after_s=RETRY_AFTER_S)
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((records, acknowledged))
-        self._change(len(records))
+        self._add_to_count(len(records))
         self._wake.set()
         try:
             async with asyncio.timeout(self._ack_timeout_s):
@@ -84,7 +84,7 @@ class Outbox:
             raise Overloaded("Kafka does not answer", retry_after_s=RETRY_AFTER_OUTAGE_S) from error
 
     async def run(self) -> None:
-        """Write what waits, round after round, until cancelled; then disconnect."""
+        """Write waiting records in rounds until cancelled; then disconnect."""
         try:
             while True:
                 await self._wake.wait()
@@ -96,7 +96,7 @@ class Outbox:
                 await self._sink.__aexit__(None, None, None)
 
     async def drain(self) -> None:
-        """Return once nothing waits."""
+        """Return once no record waits."""
         await self._idle.wait()
 
     async def _round(self) -> None:
@@ -106,7 +106,7 @@ class Outbox:
             taken.append(self._waiting.popleft())
             records += taken[-1][0]
         started_s = time.perf_counter()
-        failure: BannerstreamError | None = ServiceUnavailable("the round did not come to its end")
+        failure: BannerstreamError | None = ServiceUnavailable("the round was interrupted")
         try:
             if self._sink is None:
                 self._sink = await self._make_sink().__aenter__()
@@ -115,12 +115,12 @@ class Outbox:
         except BannerstreamError as error:
             failure = error
             _log.warning("events_not_written", records=len(records), error=str(error))
-        finally:  # whatever happened: nobody is left to wait
-            self._change(-len(records))
+        finally:  # on every way out, the requests that wait are answered
+            self._add_to_count(-len(records))
             self._metrics.ack.observe(time.perf_counter() - started_s)
             _settle([acknowledged for _, acknowledged in taken], failure)
 
-    def _change(self, by: int) -> None:
+    def _add_to_count(self, by: int) -> None:
         self._count += by
         self._metrics.waiting.set(self._count)
         if self._count:

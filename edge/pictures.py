@@ -1,4 +1,4 @@
-"""Pictures by file name: the shop's default out of memory, banners from the bucket, the latest kept in memory."""
+"""Serves pictures by file name: the default banner's from memory, others from the bucket through an LRU cache."""
 
 import asyncio
 import re
@@ -22,25 +22,25 @@ MEDIA_TYPES = {
 }
 
 FETCHES = 16
-"""Fetched from the bucket at once: more would wait for each other's bandwidth, and hold threads."""
+"""Concurrent fetches from the bucket: more would compete for bandwidth and hold threads."""
 
 MAX_FETCHING = 256
-"""Pictures that are fetched, or wait for it: more than a shop shows at a time. Anybody can make names up."""
+"""Fetches in progress or waiting: more than a shop shows at a time. Bounded, because clients can invent names."""
 
 FETCH_TIMEOUT_S = 20.0
-"""After this long a browser has given the picture up."""
+"""Browsers have given up on the picture by then."""
 
 
 class Bucket(Protocol):
-    """What is needed of `storage.S3BannerStore`."""
+    """The interface of `storage.S3BannerStore` that pictures need."""
 
     def get_blob(self, key: str) -> bytes:
-        """Return the content of an object; raises `ObjectMissing` where there is none."""
+        """Return the content of an object; raises `ObjectMissing` if it does not exist."""
         ...
 
 
 class Pictures:
-    """Immutable pictures; several requests for one share one fetch."""
+    """Fetches and caches immutable pictures; concurrent requests for one picture share one fetch."""
 
     def __init__(self, bucket: Bucket, metrics: EdgeMetrics, *, cache_bytes: int) -> None:
         self._bucket = bucket
@@ -53,14 +53,14 @@ class Pictures:
         self._room = asyncio.Semaphore(FETCHES)
 
     def is_own(self, name: str) -> bool:
-        """Tell whether a picture is one of the shop's default."""
+        """Return whether a picture belongs to the default banner."""
         return name in self._own
 
     async def get(self, name: str) -> bytes:
         """Return a picture.
 
         Raises:
-            NotFound: there is none of this name.
+            NotFound: no picture has this name.
             Overloaded: the bucket does not answer, or too many pictures are being fetched.
         """
         content = self._own.get(name) or self._cached.get(name)
@@ -76,7 +76,7 @@ class Pictures:
             fetch = self._fetching[name] = asyncio.create_task(self._fetch(name))
             fetch.add_done_callback(lambda _: self._fetching.pop(name, None))
         try:
-            # Shielded: whoever asked first may go away while others wait for the same picture.
+            # Shielded: the first client may disconnect while others wait for the same picture.
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 content = await asyncio.shield(fetch)
         except ObjectMissing as error:
@@ -109,17 +109,17 @@ def etag_of(name: str) -> str:
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return first and last byte of a range request; None where the whole is to be sent.
+    """Return the first and last byte of a range request, or None to send the whole picture.
 
-    One range is served; of several, or of another unit, RFC 9110 §14.2 allows to send the whole.
+    Only a single range is served; RFC 9110 §14.2 allows to ignore several ranges and other units.
 
     Raises:
-        ValueError: the range lies outside (answer 416).
+        ValueError: the range lies outside of the picture (status 416).
     """
-    found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", header.replace(" ", ""))
-    if found is None or found.groups() == ("", ""):
+    match = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", header.replace(" ", ""))
+    if match is None or match.groups() == ("", ""):
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         start, end = max(0, size - int(last)), size - 1
         if not int(last):

@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol with what it lacks against slow and endless clients.
+"""uvicorn's HTTP protocol with limits against slow and endless clients.
 
-uvicorn has no limit on the size of a request's head, none on the time that it may take to arrive, and closes a
-connection politely, which waits for a client that never reads. Checked against uvicorn 0.54.
+uvicorn limits neither the size of a request's head nor the time it takes to arrive, and it closes connections
+gracefully, which waits for a client that never reads.
 
-A live stream looks itself whether it is read (`edge.stream`); every other answer is looked after here.
+A live stream checks by itself whether its client reads (`edge.event_stream`); this protocol checks all other responses.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from bannerstream.service.compat import overrides_private
 
 MAX_HEAD_BYTES = 32_768
-"""Of one request: address and headers. Browsers and proxies stop at 8 to 16 kB."""
+"""Limit for request line and headers together. Browsers and proxies stop at 8 to 16 kB."""
 
 UNREAD_BYTES = 16_384
-"""Of a live stream, held by the kernel for a client that does not read: some ten banners. The kernel takes twice that
-(socket(7)), and by itself up to 4 MB for each."""
+"""Kernel send buffer of a live stream whose client does not read: about ten banners. The kernel doubles the value
+(socket(7)); its own default grows to 4 MB a connection."""
 
 _ABORT = "bannerstream.abort"
 _LIMIT_SEND_BUFFER = "bannerstream.limit_send_buffer"
@@ -28,33 +28,33 @@ _LIMIT_SEND_BUFFER = "bannerstream.limit_send_buffer"
 
 @overrides_private("uvicorn.protocols.http.httptools_impl:HttpToolsProtocol", "18fdf324b11b")
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Gives a request's head `head_timeout_s` and `MAX_HEAD_BYTES`, and a client `send_timeout_s` to take something."""
+    """Limits a request's head to `head_timeout_s` and `MAX_HEAD_BYTES`; a client must read within `send_timeout_s`."""
 
     head_timeout_s: ClassVar[float] = 10.0
     send_timeout_s: ClassVar[float] = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_bytes: int | None = 0  # None once the head is in
+        self._head_bytes: int | None = 0  # None once the head is complete
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._streaming = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first head: a connection that says nothing is closed, too."""
+        """Start the timer of the first head, so that a silent connection is closed, too."""
         super().connection_made(transport)  # type: ignore[arg-type]  # asyncio gives TCP servers a Transport
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop all timers."""
         self._head_received()
         self._body_received()
         self._stop_unread_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes until the head is in. A request that is whole in one piece, as most are, needs no timer."""
+        """Count bytes until the head is complete. A request that arrives in one piece, as most do, needs no timer."""
         if self._head_bytes is not None:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -66,7 +66,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._start_head_timer()
 
     def on_message_begin(self) -> None:
-        """Let the application cut the connection, and have little held for it."""
+        """Offer the application to abort the connection and to limit its send buffer."""
         super().on_message_begin()
         self.scope["extensions"] = {
             _ABORT: {"call": self.transport.abort},
@@ -74,57 +74,57 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         }
 
     def on_headers_complete(self) -> None:
-        """Stop counting."""
+        """Stop counting: the head is complete."""
         self._head_received()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Count again: the next request's head."""
+        """Count the bytes of the next request's head."""
         super().on_message_complete()
         self._body_received()
         self._head_bytes = 0
 
     def pause_writing(self) -> None:
-        """Have the application wait, and the client take what is there."""
+        """Pause the application, and start the timer in which the client must read."""
         super().pause_writing()
         if not self._streaming:
             self._start_unread_timer()
 
     def resume_writing(self) -> None:
-        """Let the application go on. What is left of a connection that closes must still be taken."""
+        """Resume the application. The timer goes on if the connection is closing with bytes unread."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._stop_unread_timer()
 
     def on_response_complete(self) -> None:
-        """Have the client take the end of an answer after which the connection closes, or of a live stream."""
+        """Start the timer if bytes are left: the connection is closing, or a live stream has ended."""
         super().on_response_complete()
         self._streaming = False
         if self.transport.is_closing() or self.flow.write_paused:
             self._start_unread_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close, and have the client take what is left."""
+        """Close, and limit the time to read what is left."""
         super().timeout_keep_alive_handler()
         self._start_unread_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse, and have the client take that."""
+        """Reject the request, and limit the time to read the response."""
         super().send_400_response(msg)
         self._start_unread_timer()
 
     def _limit_send_buffer(self) -> None:
         self._streaming = True
-        self.transport.set_write_buffer_limits(high=0)  # what the kernel does not take, the stream waits with
+        self.transport.set_write_buffer_limits(high=0)  # the stream waits for what the kernel does not accept
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._reject, b"408 Request Timeout")
 
     def _start_body_timer(self) -> None:
-        """Whatever the application makes of the head, the body must end at some time, too.
+        """Limit the time of the body.
 
-        The application refuses what is late or long. This is for what still comes after it has refused.
+        The application rejects late and long bodies; this ends clients that keep sending after that.
         """
         if self._body_timer is None:
             self._body_timer = self.loop.call_later(2 * self.head_timeout_s, self.transport.abort)
@@ -141,7 +141,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._body_timer = None
 
     def _start_unread_timer(self) -> None:
-        """Give what is unread its time: a connection that closes waits for it, for ever if nobody looks."""
+        """Start the timer if bytes are unread: closing a connection waits for them, without a limit of its own."""
         left = self.transport.get_write_buffer_size()
         if left and self._unread_timer is None:
             self._unread_timer = self.loop.call_later(self.send_timeout_s, self._check_unread, left)
@@ -167,12 +167,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
 
 def abort_connection(scope: Scope) -> None:
-    """End a request's connection at once, without sending what it has not taken."""
+    """Close a request's connection at once and discard unsent bytes."""
     _call_extension(scope, _ABORT)
 
 
 def limit_send_buffer(scope: Scope) -> None:
-    """Hold no more than `UNREAD_BYTES`, and one message, of what a request's client does not read."""
+    """Buffer at most `UNREAD_BYTES` and one message for a client that does not read."""
     _call_extension(scope, _LIMIT_SEND_BUFFER)
 
 

@@ -1,41 +1,41 @@
-"""Rate limits: a token bucket for each token and each address, in bounded memory."""
+"""Rate limits: a token bucket for each key, in bounded memory."""
 
 import ipaddress
 import time
 from collections.abc import Callable
 
-REMEMBERED = 50_000
-"""Buckets remembered, twice: about 12 MB. Who was forgotten begins with a full bucket: forgetting can only favour."""
+MAX_BUCKETS = 50_000
+"""Buckets kept in each of two generations: about 12 MB. A dropped key restarts with a full bucket, in its favour."""
 
 
 class RateLimit:
-    """At most `burst` at once and `per_s` a second in the long run, of each key.
+    """Allows each key `burst` requests at once and `per_s` a second in the long run.
 
-    A bucket is one number, the time at which it is full again (GCRA, ITU-T I.371): taking from it costs 0.3 µs.
+    A bucket is one number, the time at which it is full again (GCRA, ITU-T I.371); a request costs 0.3 µs.
     """
 
     def __init__(self, per_s: float, burst: int, *, now: Callable[[], float] = time.monotonic) -> None:
-        self._interval = 1 / per_s
-        self._tolerance = burst / per_s
+        self._interval_s = 1 / per_s
+        self._tolerance_s = burst / per_s
         self._now = now
-        self._young: dict[str, float] = {}
-        self._old: dict[str, float] = {}
+        self._recent: dict[str, float] = {}
+        self._older: dict[str, float] = {}
 
     def wait_s(self, key: str, cost: float = 1.0) -> float:
-        """Take `cost` from the bucket of `key` and return 0; or take nothing and return how long to wait for it."""
-        now = self._now()
-        full_at = self._young.get(key) or self._old.get(key, now)
-        full_at = max(full_at, now) + cost * self._interval
-        if (wait := full_at - now - self._tolerance) > 0:
-            return wait
-        if len(self._young) >= REMEMBERED:
-            self._old, self._young = self._young, {}
-        self._young[key] = full_at
+        """Take `cost` from the bucket of `key` and return 0, or take nothing and return the seconds to wait."""
+        now_s = self._now()
+        full_at_s = self._recent.get(key) or self._older.get(key, now_s)
+        full_at_s = max(full_at_s, now_s) + cost * self._interval_s
+        if (wait_s := full_at_s - now_s - self._tolerance_s) > 0:
+            return wait_s
+        if len(self._recent) >= MAX_BUCKETS:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = full_at_s
         return 0.0
 
 
 def address_of(host: str) -> str:
-    """Return what an address is counted by: itself, or of an IPv6 address its /64, which one subscriber has whole."""
+    """Return the key of an address: an IPv4 address itself, the /64 of an IPv6 address, which is one subscriber's."""
     if ":" not in host:
         return host
     try:

@@ -1,4 +1,4 @@
-"""What pages report, turned into records: visitors' events in the native format of `contracts.inputs`, and feedback."""
+"""Validates what pages report and makes Kafka records of it: events in the native input format, and feedback."""
 
 import math
 import time
@@ -24,31 +24,31 @@ from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.settings import Settings
 
 SOURCE = "bannerstream/edge"
-"""CloudEvents source of what is written here."""
+"""CloudEvents `source` of these records."""
 
 MAX_FEEDBACK_TOKEN_CHARS = 2048
 
 
 class PageEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a visitor did, as a page reports it. Who it was, the visitor's token says."""
+    """A visitor's event as a page reports it. The visitor is taken from the token."""
 
     type: Literal["view", "click", "cart", "purchase"]
     product_id: ProductId | None = None
     """Either this or `product_ids`."""
     product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)] | None = None
     event_id: EventId | None = None
-    """Left out: one is made. With one, an event that is sent again counts once."""
+    """Generated if absent. With one, a repeated event counts once."""
     time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")] | None = None
-    """Left out: now. One that lies in the future is taken as now: nothing arrives before it happens."""
+    """Default: now. A time in the future is replaced by now."""
     age_ms: Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
-    """Instead of `time`: how long ago it was when it was sent. Right even where the visitor's clock is wrong."""
+    """Instead of `time`: the event's age when it was sent. Correct even if the visitor's clock is wrong."""
 
 
 class PageFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of a banner that was delivered."""
+    """An impression or a click of a delivered banner."""
 
     token: Annotated[str, Meta(min_length=1, max_length=MAX_FEEDBACK_TOKEN_CHARS)]
-    """`feedback` of the banner that was shown."""
+    """The field `feedback` of the delivered banner."""
     kind: Literal["impression", "click"]
     size: SizeName
     click_to_visible_ms: Annotated[float, Meta(ge=0, le=600_000)] | None = None
@@ -60,16 +60,16 @@ _feedback = msgspec.json.Decoder(PageFeedback)
 
 
 def check_formats(settings: Settings) -> None:
-    """Stop the start where streams would not understand what is written here.
+    """Check that streams can read the events that the edge writes.
 
     Raises:
-        ConfigurationError: an input topic has a format that is not ours.
+        ConfigurationError: an input topic is set to another format.
     """
     for name, form in (("clicks", settings.input.clicks_format), ("purchases", settings.input.purchases_format)):
         if form not in {"auto", "native"}:
             raise ConfigurationError(
                 f'input.{name}_format is {form}, but the edge writes native events to {name}: set "auto" or "native", '
-                "or have the edge write to topics of its own (kafka.topics)"
+                "or set other topics for the edge (kafka.topics)"
             )
 
 
@@ -77,7 +77,7 @@ def read_events(body: bytes, max_batch: int) -> Sequence[PageEvent]:
     """Return the events of a request: one object, or an array of them.
 
     Raises:
-        InvalidRequest: not JSON, or not such events; names the field.
+        InvalidRequest: the body is not JSON or does not validate; the message names the field.
         ContentTooLarge: more than `max_batch` events.
     """
     read = _decoded(body, _events)
@@ -85,7 +85,7 @@ def read_events(body: bytes, max_batch: int) -> Sequence[PageEvent]:
     if not events:
         raise InvalidRequest("the array holds no event")
     if len(events) > max_batch:
-        raise ContentTooLarge(f"{len(events)} events in one request; at most {max_batch} are taken")
+        raise ContentTooLarge(f"{len(events)} events in one request; at most {max_batch} are accepted")
     return events
 
 
@@ -93,26 +93,26 @@ def read_feedback(body: bytes) -> PageFeedback:
     """Return the feedback of a request.
 
     Raises:
-        InvalidRequest: not JSON, or no feedback; names the field.
+        InvalidRequest: the body is not JSON or does not validate; the message names the field.
     """
     return _decoded(body, _feedback)
 
 
 class ReportRecords:
-    """Makes records of what pages report. `now`: epoch seconds."""
+    """Makes Kafka records of events and feedback. `now`: epoch seconds."""
 
     def __init__(
         self,
         settings: Settings,
         tokens: FeedbackTokens,
-        once: ReplayGuard,
+        replay_guard: ReplayGuard,
         rate: RateLimit,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
         self._tokens = tokens
-        self._replay_guard = once
+        self._replay_guard = replay_guard
         self._rate = rate
         self._now = now
 
@@ -120,29 +120,29 @@ class ReportRecords:
         """Return the records of a visitor's events, and the id of each event.
 
         Raises:
-            InvalidRequest: an event names no product, or both one and several, or says its time twice, or is too old.
+            InvalidRequest: an event has no product, or `product_id` and `product_ids`, or two times, or is too old.
         """
-        now = int(self._now() * 1000)
-        natives = [self._native(user_id, number, event, now) for number, event in enumerate(events)]
+        now_ms = int(self._now() * 1000)
+        natives = [self._native(user_id, index, event, now_ms) for index, event in enumerate(events)]
         return [self._outgoing(each) for each in natives], [each.event_id for each in natives]
 
     def feedback_record(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
-        """Return the record of a report, the report, and what to call if it could not be written.
+        """Return the record of a report, the report, and a function that releases it if it could not be written.
 
         Raises:
-            Forbidden: the token is not ours.
-            Replayed: the token has expired, or this was reported before.
+            Forbidden: the token was not signed by this edge.
+            Replayed: the token has expired, or the report was accepted before.
             RateLimited: too many reports with this visitor's tokens.
             InvalidRequest: the banner was not delivered in this size.
         """
         delivery = self._tokens.read(feedback.token)
-        if wait := self._rate.wait_s(delivery.user_key.hex()):
-            raise RateLimited("too much feedback of this visitor", retry_after_s=math.ceil(wait))
+        if wait_s := self._rate.wait_s(delivery.user_key.hex()):
+            raise RateLimited("too much feedback of this visitor", retry_after_s=math.ceil(wait_s))
         if not delivery.has(feedback.size):
             raise InvalidRequest(f"the banner was not delivered in {feedback.size} - at `$.size`")
         event_id = delivery.event_id(feedback.kind, feedback.size)
         self._replay_guard.take(event_id, delivery.expires_at_s)
-        now = int(self._now() * 1000)
+        now_ms = int(self._now() * 1000)
         shown_ms = feedback.click_to_visible_ms
         banner_key = delivery.banner_key.hex()
         message = Feedback(
@@ -151,42 +151,42 @@ class ReportRecords:
             kind=feedback.kind,
             size=feedback.size,
             variant=delivery.variant,
-            occurred_at=now,
+            occurred_at=now_ms,
             cohort_id=delivery.cohort or None,
             product_id=delivery.product_id or None,
             engine=None if delivery.tier == "default" else delivery.tier,
             epoch=delivery.epoch or None,
             click_to_visible_ms=None if shown_ms is None else round(shown_ms),
         )
-        event = CloudEvent(id=event_id, type="banner.feedback", source=SOURCE, time=now, subject=banner_key)
+        event = CloudEvent(id=event_id, type="banner.feedback", source=SOURCE, time=now_ms, subject=banner_key)
         record = outgoing(self._topics.feedback.name, banner_key, message, event)
         return record, message, lambda: self._replay_guard.release(event_id, delivery.expires_at_s)
 
-    def _native(self, user_id: str, number: int, event: PageEvent, now: int) -> NativeEvent:
-        where = f"`$[{number}]`"
+    def _native(self, user_id: str, index: int, event: PageEvent, now_ms: int) -> NativeEvent:
+        where = f"`$[{index}]`"
         if (event.product_id is None) == (event.product_ids is None):
             raise InvalidRequest(f"exactly one of `product_id` and `product_ids` is required - at {where}")
-        time_ = self._time(event, now, where)
+        time_ms = self._time_ms(event, now_ms, where)
         return NativeEvent(
             event_id=event.event_id or uuid.uuid4().hex,
             user_id=user_id,
             product_id=msgspec.UNSET if event.product_id is None else event.product_id,
             product_ids=msgspec.UNSET if event.product_ids is None else event.product_ids,
-            time=time_,
+            time=time_ms,
             kind=InteractionKind(event.type),
         )
 
-    def _time(self, event: PageEvent, now: int, where: str) -> int:
-        """Return when it happened by this machine's clock, as far as can be told: a visitor's may be wrong by years."""
+    def _time_ms(self, event: PageEvent, now_ms: int, where: str) -> int:
+        """Return the event's time, at most now by this machine's clock: a visitor's clock may be wrong by years."""
         if event.time is not None and event.age_ms is not None:
-            raise InvalidRequest(f"at most one of `time` and `age_ms` is taken - at {where}")
+            raise InvalidRequest(f"at most one of `time` and `age_ms` is allowed - at {where}")
         try:
-            told = now - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
+            reported_ms = now_ms - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
         except ValueError as error:
             raise InvalidRequest(f"{error} - at {where}.time") from error
-        if now - told > self._max_age_ms:
+        if now_ms - reported_ms > self._max_age_ms:
             raise InvalidRequest(f"the event is older than input.max_age_days - at {where}")
-        return min(told, now)
+        return min(reported_ms, now_ms)
 
     def _outgoing(self, event: NativeEvent) -> Outgoing:
         topic = self._topics.purchases if event.kind is InteractionKind.PURCHASE else self._topics.clicks

@@ -1,4 +1,4 @@
-"""What a visitor is told: the own banner, else the cohort's, else the shop's; as the bytes of the answer."""
+"""Resolves a visitor's banner: their own, else their cohort's default, else the shop's. Returns encoded responses."""
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.settings import EdgeSettings
 
 Kind = Literal["own", "cohort", "shop"]
-"""The visitor's own banner; the default of their cohort, or of `edge.default_cohort`; the built-in one."""
+"""`own`: the visitor's banner; `cohort`: the default of their cohort or of `edge.default_cohort`; `shop`: built in."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-REMEMBERED_ANSWERS = 4096
-"""Banners whose JSON is remembered: about 10 MB. What is shown most is soon back after all are forgotten."""
+MAX_CACHED_FACTS = 4096
+"""Banners whose JSON is cached: about 10 MB. When full, the cache is cleared; popular banners are soon back."""
 
 
 class ProductCard(Struct, frozen=True):
-    """What is kept of a product: where its banners lead, and what it is called."""
+    """The title of a product and the link of its banners."""
 
     title: str
     link: str | None
 
 
 def product_card(value: bytes) -> ProductCard:
-    """Return the card of a product record.
+    """Decode a product record to its card.
 
     Raises:
-        MalformedRecord: it is no product.
+        MalformedRecord: the record is not a product.
     """
     product = decode(value, Product)
     return ProductCard(product.title, product.link)
@@ -40,38 +40,38 @@ def product_card(value: bytes) -> ProductCard:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedBanner:
-    """What somebody is shown. `epoch` 0: nothing of their own."""
+    """The banner to show. `epoch` 0: a default, not the visitor's own."""
 
     epoch: int
     banner: Banner
     facts: bytes
-    """The JSON object of the `BannerFacts`."""
+    """`BannerFacts` as a JSON object."""
 
     @property
     def kind(self) -> Kind:
-        """Whose banner it is."""
+        """The source of the banner."""
         return "own" if self.epoch else "cohort" if self.banner.key is not None else "shop"
 
     @property
     def event_id(self) -> str:
-        """The id of the live stream's event: the epoch, and after a dot what else tells two answers of it apart."""
+        """The id of the live stream's event: the epoch and, after a dot, what else distinguishes two states of it."""
         banner = self.banner
         if self.epoch:
             return f"{self.epoch}" if banner.revision == 1 else f"{self.epoch}.{banner.revision}"
         return "0" if banner.key is None else f"0.{banner.key[:12]}-{banner.revision}"
 
     def picture(self, size: str, cdn_base_url: str | None) -> str | None:
-        """Return the address of the picture of a size, or None where there is none."""
+        """Return the URL of the picture of a size, or None if there is no such size."""
         base = None if self.banner.tier == "default" else cdn_base_url
         named = {f"{each.width}x{each.height}": each.name for each in self.banner.pictures}
         return picture_url(named[size], base) if size in named else None
 
     def public(self, user_key: str) -> bytes:
-        """Return the body that a CDN may keep: nothing in it is secret to whoever knows the user key."""
+        """Return the body that a CDN may cache. It holds no secret beyond the user key in its path."""
         return b'{"epoch":%d,"pointer":"/v1/pointers/%b",%b' % (self.epoch, user_key.encode(), self.facts[1:])
 
     def private(self, user_key: str, feedback: str) -> bytes:
-        """Return the body for the visitor alone, with the token that lets the page report what it showed."""
+        """Return the body for the visitor alone, with the page's feedback token."""
         return b'{"epoch":%d,"pointer":"/v1/pointers/%b","feedback":"%b",%b' % (
             self.epoch,
             user_key.encode(),
@@ -80,12 +80,12 @@ class ResolvedBanner:
         )
 
     def anonymous(self) -> bytes:
-        """Return the body for somebody without a token."""
+        """Return the body for a request without a token."""
         return b'{"epoch":0,"pointer":null,"feedback":null,%b' % self.facts[1:]
 
 
 class BannerResolver:
-    """Answers out of the tables. Never fails: where nothing else is known, the shop's default is."""
+    """Resolves banners from the tables. Never fails: the last resort is the shop's built-in banner."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class BannerResolver:
         self._shop = ResolvedBanner(0, default, facts)
 
     def of_visitor(self, user_key: str) -> ResolvedBanner:
-        """Return what a visitor is shown."""
+        """Return the banner to show to a visitor."""
         shown = self._visitors.shown(user_key)
         if shown is not None and (facts := self._facts_of(shown.number)) is not None:
             return ResolvedBanner(shown.epoch, *facts)
         return self.default(self._visitors.cohort(user_key))
 
     def default(self, cohort: str | None = None) -> ResolvedBanner:
-        """Return what somebody is shown who has no banner: the latest of the cohort, if it has one."""
+        """Return the default banner: the cohort's latest, else that of `edge.default_cohort`, else the built-in one."""
         for name in (cohort, self._settings.default_cohort):
             number = None if name is None else self._banners.default_of(name)
             if number is not None and (facts := self._facts_of(number)) is not None:
@@ -119,18 +119,18 @@ class BannerResolver:
         return self._shop
 
     def touches(self, user_key: str, numbers: Set[int], cohorts: Set[str | None]) -> bool:
-        """Tell whether what a visitor is shown is among these banners, or is the default of one of these cohorts."""
+        """Return whether a visitor sees one of these banners, or the default of one of these cohorts."""
         shown = self._visitors.shown(user_key)
         if shown is not None:
             return shown.number in numbers
         return not cohorts.isdisjoint((self._visitors.cohort(user_key), self._settings.default_cohort))
 
     def changed(self, number: int) -> None:
-        """Forget the answer of a banner that has changed."""
+        """Drop the cached facts of a banner that has changed."""
         self._facts.pop(number, None)
 
     def changed_all(self) -> None:
-        """Forget every answer: the catalogue has changed."""
+        """Drop all cached facts, because the catalogue has changed."""
         self._facts.clear()
 
     def _facts_of(self, number: int) -> tuple[Banner, bytes] | None:
@@ -139,7 +139,7 @@ class BannerResolver:
             banner = self._banners.banner(number)
             if banner is None:
                 return None
-            if len(self._facts) >= REMEMBERED_ANSWERS:
+            if len(self._facts) >= MAX_CACHED_FACTS:
                 self._facts.clear()
             known = self._facts[number] = (banner, self._facts_json(banner))
         return known
@@ -156,7 +156,7 @@ class BannerResolver:
 
 
 def _alt(headline: str, title: str) -> str:
-    """Return the words of the picture: the headline, and the product where the headline does not name it."""
+    """Return the alternative text: the headline, followed by the product's title unless the headline contains it."""
     if not headline or not title:
         return headline or title
     return headline if title.casefold() in headline.casefold() else f"{headline} – {title}"

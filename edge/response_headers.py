@@ -1,4 +1,4 @@
-"""Headers that several routes share: what browsers and CDNs may keep, and under which tags they let it go."""
+"""Response headers that several routes share: caching rules and cache tags."""
 
 from starlette.responses import Response
 
@@ -16,30 +16,30 @@ _PRIVATE_JSON = (
 
 
 class PrivateJson(Response):
-    """JSON for one visitor, which nobody keeps. Its headers are made once, not for every answer."""
+    """JSON for one visitor, not cacheable. Its headers are encoded once, not for every response."""
 
     def __init__(self, body: bytes) -> None:
-        # Not Response's own, which would make every header anew.
+        # Response's own __init__ would encode every header again.
         self.status_code = 200
         self.background = None
         self.body = body
         self.raw_headers = [*_PRIVATE_JSON, (b"content-length", b"%d" % len(body))]
 
 
-def cache_tags(user_key: str, answer: ResolvedBanner) -> list[str]:
-    """Return under what a pointer is purged: the visitor, and the banner that it points to."""
+def cache_tags(user_key: str, resolved: ResolvedBanner) -> list[str]:
+    """Return the cache tags of a pointer: its visitor, and the banner that it shows."""
     tags = [f"user-{user_key}"]
-    if answer.banner.key is not None:
-        tags.append(f"banner-{answer.banner.key}")
+    if resolved.banner.key is not None:
+        tags.append(f"banner-{resolved.banner.key}")
     return tags
 
 
-def pointer_headers(user_key: str, answer: ResolvedBanner, max_age_s: int) -> dict[str, str]:
-    """Return the headers of a pointer: kept by CDNs until it is purged, by browsers never.
+def pointer_headers(user_key: str, resolved: ResolvedBanner, max_age_s: int) -> dict[str, str]:
+    """Return the headers of a pointer: CDNs cache it until it is purged, browsers never do.
 
     `Surrogate-Key` is Fastly's, `Cache-Tag` Cloudflare's, `xkey` Varnish's.
     """
-    tags = cache_tags(user_key, answer)
+    tags = cache_tags(user_key, resolved)
     return {
         "Cache-Control": f"public, max-age=0, s-maxage={max_age_s}",
         "Surrogate-Key": " ".join(tags),

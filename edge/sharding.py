@@ -1,4 +1,4 @@
-"""Which visitors are this node's: a larger shop spreads them over several, by user key."""
+"""Assigns visitors to the nodes of a larger shop, by user key."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 from bannerstream.edge.errors import MisdirectedRequest
 
 HEADER = "Bannerstream-Shard"
-"""Of an answer 421: the number of the shard that has the visitor, for a load balancer to ask there."""
+"""Header of a 421 response: the shard that holds the visitor, for a load balancer to retry there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +18,26 @@ class Shard:
 
     @classmethod
     def parse(cls, setting: str) -> Self:
-        """Return the shard that `edge.shard` names, `0/2`."""
+        """Parse a value of `edge.shard` such as `0/2`."""
         number, count = map(int, setting.split("/"))
         return cls(number, count)
 
     def shard_of(self, user_key: str) -> int:
-        """Return the number of the shard that has a visitor."""
+        """Return the number of the shard that holds a visitor."""
         return int(user_key[:8], 16) * self.count >> 32
 
     def holds(self, user_key: str) -> bool:
-        """Tell whether a visitor is of this shard."""
+        """Return whether a visitor belongs to this shard."""
         return self.count == 1 or self.shard_of(user_key) == self.number
 
     def check(self, user_key: str) -> None:
-        """Return if the visitor is of this shard.
+        """Reject visitors of other shards.
 
         Raises:
-            MisdirectedRequest: another node has it.
+            MisdirectedRequest: the visitor belongs to another shard.
         """
         if not self.holds(user_key):
             where = self.shard_of(user_key)
-            raise MisdirectedRequest(f"this visitor is of shard {where}/{self.count}", headers={HEADER: str(where)})
+            raise MisdirectedRequest(
+                f"this visitor belongs to shard {where}/{self.count}", headers={HEADER: str(where)}
+            )

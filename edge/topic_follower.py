@@ -1,7 +1,7 @@
-"""The tables, kept as `banner.assignments` and `banner.ready` say: read to their ends, then followed.
+"""Applies `banner.assignments` and `banner.ready` to the tables: reads both to their ends, then follows them.
 
-Both topics are read from their beginnings without a consumer group; a node commits nothing. Which of the two is read
-first does not matter: an assignment waits for its banner.
+Reads both topics from their beginnings without a consumer group and commits nothing. Their relative order does not
+matter: an assignment waits for its banner.
 """
 
 import asyncio
@@ -30,24 +30,24 @@ from bannerstream.settings import KafkaSettings
 _log = structlog.get_logger(__name__)
 
 FETCH_BYTES = 4_194_304
-"""Fetched of one partition at a time: a million assignments then take some 80 fetches."""
+"""Bytes per fetch and partition: a million assignments take about 80 fetches."""
 
 SLICE = 2_000
-"""Records applied before others run: about 10 ms, so that requests are answered while the topics are read."""
+"""Records applied before the event loop gets a turn: about 10 ms, so that requests are served meanwhile."""
 
 _AT_ONCE = 20_000
-"""Records made of what was fetched, at a time: some 15 MB. All that lies fetched of every partition can be 200 MB."""
+"""Records decoded at a time: about 15 MB. All fetched bytes of all partitions together can be 200 MB."""
 
 _POLL_MS = 200
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""Between tries when the brokers are away: what is known is shown meanwhile."""
+"""Backoff while the brokers are away; the node serves its last known state meanwhile."""
 
 _USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
 
 
 class TopicFollower:
-    """Follows the two topics into the tables, and tells the hub what changed. `run` never ends by itself."""
+    """Applies both topics to the tables and wakes the live streams concerned. `run` never ends by itself."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class TopicFollower:
         self._changed_banners: set[int] = set()
         self._changed_cohorts: set[str | None] = set()
         self.caught_up = asyncio.Event()
-        """Set once everything is in that the topics held at the start."""
+        """Set once everything that the topics held at the start is applied."""
 
     async def run(self) -> None:
-        """Follow until cancelled. Outages are waited out, and so are refusals: rights may just be changing."""
+        """Follow until cancelled. Waits out outages and refused access, since rights may be about to change."""
         wait = _FIRST_WAIT_S
         while True:
             started_s = time.monotonic()
@@ -97,7 +97,7 @@ class TopicFollower:
             **client_options(self._kafka, client_id="bannerstream-edge"),
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",  # a position that was cleaned away: by default the rest would be passed over
+            auto_offset_reset="earliest",  # if the position was deleted; the default would skip to the end
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         try:
@@ -105,13 +105,13 @@ class TopicFollower:
                 await consumer.start()
                 pace(consumer)
                 consumer.assign(partitions)
-                fresh = [each for each in partitions if each not in self._next]
+                fresh = [partition for partition in partitions if partition not in self._next]
                 await consumer.seek_to_beginning(*fresh)
                 for partition in set(partitions) - set(fresh):
                     consumer.seek(partition, self._next[partition])
                 behind = dict(await consumer.end_offsets(partitions))
                 while True:
-                    await self._note_progress(consumer, behind)
+                    await self._check_caught_up(consumer, behind)
                     for partition, records in (
                         await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
                     ).items():
@@ -125,12 +125,12 @@ class TopicFollower:
             if topic not in states:
                 raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
         return [
-            TopicPartition(topic, number)
+            TopicPartition(topic, partition)
             for topic in (self._ready, self._assignments)
-            for number in range(states[topic].partitions)
+            for partition in range(states[topic].partitions)
         ]
 
-    async def _note_progress(self, consumer: Any, behind: dict[TopicPartition, int]) -> None:
+    async def _check_caught_up(self, consumer: Any, behind: dict[TopicPartition, int]) -> None:
         if self.caught_up.is_set():
             return
         # A position can pass the end without a record: compaction and transactions leave gaps.
@@ -139,7 +139,7 @@ class TopicFollower:
                 del behind[partition]
         if not behind:
             self.caught_up.set()
-            self._count()
+            self._update_gauges()
             _log.info("view_caught_up", visitors=len(self._visitors), banners=self._banners.ready_count)
 
     async def _apply(self, partition: TopicPartition, records: list[Any]) -> None:
@@ -154,12 +154,12 @@ class TopicFollower:
             await asyncio.sleep(0)
         self._next[partition] = records[-1].offset + 1
         if self.caught_up.is_set():
-            self._count()
+            self._update_gauges()
             lag = max(0.0, time.time() - records[-1].timestamp / 1000)
             self._metrics.view_lag.labels("ready" if partition.topic == self._ready else "assignments").observe(lag)
 
     def _apply_assignment(self, key: bytes, value: bytes | None) -> None:
-        user_key = _named(key, _USER_KEY)
+        user_key = _decode_key(key, _USER_KEY)
         if not self._shard.holds(user_key):
             return
         if value is None:
@@ -169,7 +169,7 @@ class TopicFollower:
             self._hub.notify(user_key)
 
     def _apply_ready(self, key: bytes, value: bytes | None) -> None:
-        banner_key = _named(key, _BANNER_KEY)
+        banner_key = _decode_key(key, _BANNER_KEY)
         if value is None:
             if (withdrawn := self._banners.withdraw(banner_key)) is not None:
                 number, cohort = withdrawn
@@ -183,7 +183,7 @@ class TopicFollower:
             self._hub.notify(user_key)
         if changed:
             self._note_change(number)
-        # A banner that is announced again, unchanged, is its cohort's default again.
+        # An unchanged banner that is announced again becomes its cohort's default again.
         if changed or self._banners.default_of(ready.cohort_id) != default:
             self._changed_cohorts.add(ready.cohort_id)
 
@@ -192,9 +192,9 @@ class TopicFollower:
         self._changed_banners.add(number)
 
     def _notify_watchers(self) -> None:
-        """Wake the streams of everybody who is looking at a banner that has changed, as a default, too.
+        """Wake all streams that show a changed banner, be it the visitor's own or a default.
 
-        Once for a slice, not for each record: it looks at every visitor who is connected.
+        Runs once for a slice, not for each record, because it visits every connected visitor.
         """
         if not self._changed_banners and not self._changed_cohorts:
             return
@@ -210,12 +210,12 @@ class TopicFollower:
             "record_skipped", topic=record.topic, partition=record.partition, offset=record.offset, reason=str(error)
         )
 
-    def _count(self) -> None:
+    def _update_gauges(self) -> None:
         self._metrics.visitors.set(len(self._visitors))
         self._metrics.ready_banners.set(self._banners.ready_count)
 
 
-def _named(key: bytes, pattern: "re.Pattern[bytes]") -> str:
+def _decode_key(key: bytes, pattern: "re.Pattern[bytes]") -> str:
     if pattern.fullmatch(key) is None:
         raise MalformedRecord(f"the record's key is not of the form {pattern.pattern.decode()}")
     return key.decode()

@@ -1,7 +1,7 @@
-"""Which banner each visitor sees: a million visitors in some 160 MB. Pure: no I/O, no clock.
+"""Which banner each visitor sees: a million visitors in about 160 MB. Pure: no I/O, no clock.
 
-A visitor is shown an assignment once its banner is ready, and until then what was shown before. A newer epoch never
-gives way to an older one; only a deletion forgets it.
+A visitor sees an assigned banner once it is ready, and the previous one until then. A newer epoch is never replaced by
+an older one; only a deletion removes it.
 """
 
 from array import array
@@ -12,19 +12,19 @@ from bannerstream.contracts.messages import Assignment, BannerReady
 from bannerstream.edge.banner_facts import Banner, banner_of, pack, unpack
 
 NO_BANNER = 0xFFFF_FFFF
-"""In place of a banner's number: there is none."""
+"""The banner number that stands for no banner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one visitor sees. `number` names the banner within this table."""
+    """What one visitor sees. `number` identifies the banner within the table."""
 
     epoch: int
     number: int
 
 
 class BannerTable:
-    """Banners by key: their numbers, and of those that are ready what can be shown, packed."""
+    """Numbers banners by key, and holds the packed content of those that are ready."""
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
@@ -33,7 +33,7 @@ class BannerTable:
         self.ready_count = 0
 
     def number(self, banner_key: str) -> int:
-        """Return the number of a banner, ready or not; a new one gets the next."""
+        """Return the number of a banner, ready or not; a new banner gets the next number."""
         key = bytes.fromhex(banner_key)
         number = self._numbers.setdefault(key, len(self._packed))
         if number == len(self._packed):
@@ -41,26 +41,26 @@ class BannerTable:
         return number
 
     def is_ready(self, number: int) -> bool:
-        """Tell whether a banner can be shown."""
+        """Return whether a banner can be shown."""
         return number != NO_BANNER and self._packed[number] is not None
 
     def banner(self, number: int) -> Banner | None:
-        """Return what can be shown of a banner, or None."""
+        """Return a banner, or None if it is not ready."""
         packed = None if number == NO_BANNER else self._packed[number]
         return None if packed is None else unpack(packed)
 
     def default_of(self, cohort: str) -> int | None:
-        """Return the number of the banner of a cohort that became ready last, or None."""
+        """Return the number of a cohort's banner that was announced last, or None."""
         number = self._of_cohort.get(cohort)
         return number if number is not None and self._packed[number] is not None else None
 
     def announce(self, ready: BannerReady) -> tuple[int, bool]:
-        """Note that a banner is ready; return its number, and whether that changes what is shown of it.
+        """Apply a ready event; return the banner's number, and whether its content changed.
 
         An older revision does not replace a newer one.
 
         Raises:
-            MalformedRecord: see `edge.banners.banner_of`.
+            MalformedRecord: see `edge.banner_facts.banner_of`.
         """
         banner = banner_of(ready)
         number = self.number(ready.banner_key)
@@ -75,7 +75,7 @@ class BannerTable:
         return number, True
 
     def withdraw(self, banner_key: str) -> tuple[int, str | None] | None:
-        """Note that a banner is gone; return its number and its cohort, or None if it was not ready."""
+        """Apply a withdrawal; return the banner's number and cohort, or None if it was not ready."""
         number = self._numbers.get(bytes.fromhex(banner_key), NO_BANNER)
         banner = self.banner(number)
         if banner is None:
@@ -86,10 +86,10 @@ class BannerTable:
 
 
 class VisitorTable:
-    """Visitors by user key; of each one what was assigned last and what is shown.
+    """Holds the last assigned and the shown banner of each visitor, by user key.
 
     Columns of numbers beside one dict: a million visitors take 160 MB (`python -m bench edge --case memory`).
-    A user key is kept as the 128-bit number that its hex digits write.
+    A user key is kept as the 128-bit number that its hex digits denote.
     """
 
     def __init__(self, banners: BannerTable) -> None:
@@ -112,7 +112,7 @@ class VisitorTable:
         return int(user_key, 16) in self._slots
 
     def shown(self, user_key: str) -> Shown | None:
-        """Return what a visitor sees, or None where nothing was assigned that is ready."""
+        """Return what a visitor sees, or None if no assigned banner is ready."""
         slot = self._slots.get(int(user_key, 16))
         if slot is None or not self._banners.is_ready(number := self._shown[slot]):
             return None
@@ -124,10 +124,10 @@ class VisitorTable:
         return None if slot is None else self._cohort_names[self._cohort[slot]]
 
     def assign(self, user_key: str, assignment: Assignment) -> bool:
-        """Take an assignment in; tell whether that may change what the visitor sees.
+        """Apply an assignment; return whether it may change what the visitor sees.
 
-        It does at once where its banner is ready. Where it is not, and nothing else is shown, the visitor sees the
-        default of the new cohort meanwhile.
+        It does if its banner is ready. If not, and the visitor has no other banner, the default of the new cohort is
+        shown meanwhile.
         """
         key = int(user_key, 16)
         before = self.cohort(user_key)
@@ -148,13 +148,13 @@ class VisitorTable:
         return True
 
     def settle(self, number: int) -> Iterator[str]:
-        """Show a banner that has become ready to all who wait for it; yield their user keys."""
+        """Show a banner that became ready to all visitors who wait for it; yield their user keys."""
         for key in self._waiting.pop(number, ()):
             self._show(self._slots[key])
             yield f"{key:032x}"
 
     def erase(self, user_key: str) -> bool:
-        """Forget a visitor; tell whether there was one."""
+        """Remove a visitor; return whether there was one."""
         key = int(user_key, 16)
         slot = self._slots.pop(key, None)
         if slot is None:

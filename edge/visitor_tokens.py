@@ -1,7 +1,7 @@
-"""Who a visitor is: signed tokens (JWT, RFC 7519), whose `sub` is the shop's id of the visitor.
+"""Mints and verifies visitor tokens: JWTs (RFC 7519) whose `sub` is the shop's id of the visitor.
 
-The algorithm belongs to the key, not to the token: `alg: none`, and HS256 with a public key as its secret, find no way
-in (RFC 8725 §3.1).
+The key determines the algorithm, not the token: `alg: none`, and HS256 with a public key as the secret, are rejected
+(RFC 8725 §3.1).
 """
 
 import time
@@ -21,18 +21,18 @@ from bannerstream.edge.errors import InvalidToken
 from bannerstream.settings import Settings
 
 LEEWAY_S = 5.0
-"""Clocks of the shop's servers and of the edge may differ by this much."""
+"""Allowed clock difference between the shop's servers and the edge."""
 
 MAX_TOKEN_CHARS = 4096
-"""Longer than any token that carries an id and two dates; what is longer is not even parsed."""
+"""Longer than any token of an id and two dates; longer ones are rejected unparsed."""
 
-REMEMBERED_TOKENS = 20_000
-"""Verified tokens that are remembered, twice: a page asks with one token for minutes. About 15 MB."""
+MAX_CACHED_TOKENS = 20_000
+"""Verified tokens cached in each of two generations, about 15 MB: a page uses one token for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody whose token was verified."""
+    """A visitor whose token was verified."""
 
     user_id: str
     key: str
@@ -52,7 +52,7 @@ class VisitorTokens:
     """Mints and verifies visitor tokens with the keys of the settings. `now`: epoch seconds.
 
     Raises:
-        ConfigurationError: a key in PEM is not an Ed25519 key, or in production a secret is the trial one; names it.
+        ConfigurationError: a PEM key is not an Ed25519 key, or a production secret is a trial value.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
@@ -63,14 +63,14 @@ class VisitorTokens:
         self._now = now
         self._keys = {kid: _key(kid, secret.get_secret_value()) for kid, secret in edge.token_keys.items()}
         self._user_keys = UserKeys(settings.privacy.user_key_secret.get_secret_value().encode(), remembered=1)
-        self._young: dict[str, Visitor] = {}
-        self._old: dict[str, Visitor] = {}
+        self._recent: dict[str, Visitor] = {}
+        self._older: dict[str, Visitor] = {}
 
     def mint(self, user_id: str) -> str:
-        """Return a token for a visitor that lives as long as the settings say.
+        """Return a token for a visitor, valid for `edge.token_life_s`.
 
         Raises:
-            ConfigurationError: this cannot be a user id, or the active key is a public one.
+            ConfigurationError: the user id is invalid, or the active key is a public one.
         """
         key = self._keys[self._edge.token_kid]
         if key.sign is None:
@@ -88,30 +88,30 @@ class VisitorTokens:
         return jwt.encode(claims, key.sign, algorithm=key.algorithm, headers={"kid": self._edge.token_kid})
 
     def visitor(self, token: str) -> Visitor:
-        """Return whose token this is.
+        """Return the visitor that a token identifies.
 
         Raises:
-            InvalidToken: it is not one of ours, or past its time; says what is wrong with it, never what was expected.
+            InvalidToken: the token does not verify or has expired. The message never reveals what was expected.
         """
-        now = self._now()
-        known = self._young.get(token) or self._old.get(token)
+        now_s = self._now()
+        known = self._recent.get(token) or self._older.get(token)
         if known is None:
-            known = self._verified(token, now)
-            if len(self._young) >= REMEMBERED_TOKENS:
-                self._old, self._young = self._young, {}
-            self._young[token] = known
-        if now > known.expires_at_s + LEEWAY_S:
+            known = self._verified(token, now_s)
+            if len(self._recent) >= MAX_CACHED_TOKENS:
+                self._older, self._recent = self._recent, {}
+            self._recent[token] = known
+        if now_s > known.expires_at_s + LEEWAY_S:
             raise InvalidToken("the token has expired")
         return known
 
-    def _verified(self, token: str, now: float) -> Visitor:
+    def _verified(self, token: str, now_s: float) -> Visitor:
         if len(token) > MAX_TOKEN_CHARS:
             raise InvalidToken("the token is too long")
         claims = self._claims(token)
         expires_at_s = _number(claims, "exp")
-        if expires_at_s - now > self._edge.token_life_s + LEEWAY_S:
+        if expires_at_s - now_s > self._edge.token_life_s + LEEWAY_S:
             raise InvalidToken("the token lives longer than edge.token_life_s allows")
-        if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_S:
+        if "nbf" in claims and _number(claims, "nbf") > now_s + LEEWAY_S:
             raise InvalidToken("the token is not valid yet")
         try:
             user_id = msgspec.convert(claims["sub"], UserId)
@@ -135,7 +135,7 @@ class VisitorTokens:
                 options={
                     "require": ["exp", "sub"],
                     "verify_aud": audience is not None,
-                    # Times are checked by our own clock, which tests can set.
+                    # Times are checked against `now`, which tests can set.
                     "verify_exp": False,
                     "verify_nbf": False,
                     "verify_iat": False,
@@ -155,13 +155,13 @@ def _explain(error: Exception) -> str:
         case jwt.MissingRequiredClaimError():
             return f"the token has no `{error.claim}`"
         case _:
-            return "this is no token"
+            return "this is not a token"
 
 
 def _number(claims: dict[str, Any], name: str) -> float:
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise InvalidToken(f"the token's `{name}` is no time")
+        raise InvalidToken(f"the token's `{name}` is not a time")
     return float(value)
 
 
@@ -179,7 +179,7 @@ def _key(kid: str, secret: str) -> _Key:
             if isinstance(private, Ed25519PrivateKey):
                 return _Key("EdDSA", private.public_key(), private)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"edge.token_keys.{kid} is no unencrypted key in PEM: {error}") from error
+        raise ConfigurationError(f"edge.token_keys.{kid} is not an unencrypted PEM key: {error}") from error
     raise ConfigurationError(
         f"edge.token_keys.{kid} is not an Ed25519 key: make one with `openssl genpkey -algorithm ed25519`"
     )

@@ -20,8 +20,8 @@ from bannerstream.generator.gates.words import BlockedWords
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.painters.custom import load_custom_painter
 from bannerstream.generator.personal import PersonalPainter
+from bannerstream.generator.personal.keywords import KeywordWriter, ListedKeywords
 from bannerstream.generator.personal.likeness import Likeness
-from bannerstream.generator.personal.styles import KeywordWriter, ListedKeywords
 from bannerstream.generator.pipeline.composer import Composer
 from bannerstream.generator.pipeline.encoder import encode
 from bannerstream.generator.pipeline.pipeline import Pipeline
@@ -230,8 +230,8 @@ def _load_painter(settings: GeneratorSettings) -> BatchPainter:
     return DiffusersPainter(
         settings.painter_model,
         mode=settings.painter_mode,
-        steps=settings.painter_steps,
-        guidance=settings.painter_guidance,
+        num_inference_steps=settings.painter_steps,
+        guidance_scale=settings.painter_guidance,
         device=settings.device,
         diffusion=settings.diffusion,
         fit=Finisher(settings.postprocess, settings.painter_mode),

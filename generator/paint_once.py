@@ -21,7 +21,7 @@ from bannerstream.generator.assembly import Models, build_composer
 from bannerstream.generator.pipeline.composer import ComposedSet, Picture
 from bannerstream.generator.pipeline.ports import Describer, ProductImage
 from bannerstream.settings import GeneratorSettings
-from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.image_ingest import ingest
 from bannerstream.storage.pictures import decode_picture
 
 _MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -165,6 +165,6 @@ def product_image(picture: Path) -> ProductImage:
         content = picture.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the product's picture {picture} cannot be read: {error}") from error
-    ingested = take_in(content)
+    ingested = ingest(content)
     pixels, _ = decode_picture(ingested.png)
     return ProductImage(pixels, ingested.cut_out)

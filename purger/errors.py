@@ -1,8 +1,8 @@
-"""What goes wrong with a CDN.
+"""Errors of the purger.
 
 BannerstreamError
 ├── Stopped          the purger was asked to stop while it waited
-└── PurgeRefused     the CDN refuses a purge for good
+└── PurgeRefused     the CDN rejects a purge permanently
 """
 
 from typing import ClassVar
@@ -15,9 +15,9 @@ class Stopped(BannerstreamError):
 
 
 class PurgeRefused(BannerstreamError):
-    """The CDN will not take this call however often it is repeated. The records behind it become dead letters.
+    """The CDN rejects this call permanently. The records behind it become dead letters.
 
-    Operator action: the message holds the CDN's own words; the pointers go stale until their `s-maxage` ends.
+    Operator action: read the CDN's response in the message; the pointers stay stale until their `s-maxage` ends.
     Retryable: no.
     """
 

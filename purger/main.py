@@ -1,4 +1,4 @@
-"""The purger as a process."""
+"""Runs the purger as a process."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ def run(settings: Settings) -> None:
     """Purge until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: no CDN is chosen, or the metrics port is taken.
+        ConfigurationError: `cdn.kind` is `none`, or the metrics port is in use.
     """
     registry = CollectorRegistry()
     purger = create_purger(settings.cdn)

@@ -1,7 +1,7 @@
-"""The purger: takes changes in windows, tells the CDN, and commits once the CDN has acknowledged.
+"""The purge worker: reads changes in windows, purges them, and commits once the CDN has acknowledged.
 
-The order that loses nothing: calls acknowledged → dead letters of refused ones acknowledged → offsets committed. What
-dies in between is purged again.
+The order that loses nothing: calls acknowledged → dead letters of rejected ones acknowledged → offsets committed. After
+a crash in between, the window is purged again.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 class PurgeWorker:
-    """Purges until it is stopped. `now` is the clock, in epoch seconds."""
+    """Purges until it is stopped. `now`: epoch seconds."""
 
     def __init__(
         self, settings: Settings, purger: Purger, metrics: PurgerMetrics, now: Callable[[], float] = time.time
@@ -45,9 +45,9 @@ class PurgeWorker:
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Purge until `stop` is set; a window that the CDN has not taken by then comes again at the next start.
+        """Purge until `stop` is set; a window that the CDN has not acknowledged is purged at the next start.
 
-        Outages of brokers and CDN are waited out, and so are refused credentials: they may just be changing.
+        Waits out outages of brokers and CDN, and rejected credentials, which may be about to change.
         """
         self._stop = stop
         with suppress(Stopped):
@@ -70,7 +70,7 @@ class PurgeWorker:
         return await Publisher(self._settings.kafka, client_id="bannerstream-purger").__aenter__()
 
     async def _purge(self, window: Window, reader: ChangeReader, sender: Sender, publisher: Publisher) -> None:
-        """See one window through to its commit."""
+        """Purge one window and commit it."""
         self._metrics.active.set(reader.active)
         self._metrics.visitors.set(len(reader.staleness.visitors))
         if not window.records:
@@ -89,16 +89,16 @@ class PurgeWorker:
             log.warning("commit_failed", error=str(error), records=window.records)
 
     async def _drop(self, window: Window, sender: Sender) -> list[DeadLetter]:
-        """Have the CDN drop what is stale; return a letter for each record behind what it refused."""
+        """Purge the stale pointers; return a dead letter for each record behind a rejected call."""
         stale = window.stale
         origins = {*stale.users.values(), *stale.banners.values()}
         self._metrics.waiting_since.set(min(each.timestamp for each in origins) / 1000)
         calls = self._purger.calls(stale, self._now())
         refused = await sender.send_all(calls)
-        at = self._now()
+        done_s = self._now()
         self._metrics.waiting_since.set(0)
         for origin in origins:
-            self._metrics.lag.observe(max(0.0, at - origin.timestamp / 1000))
+            self._metrics.lag.observe(max(0.0, done_s - origin.timestamp / 1000))
         log.info(
             "purged",
             users=len(stale.users),
@@ -107,7 +107,7 @@ class PurgeWorker:
             refused=len(refused),
         )
         return [
-            _letter(origin, error.code, str(error), at)
+            _letter(origin, error.code, str(error), done_s)
             for call, error in refused
             for origin in sorted(stale.origins(call.keys), key=lambda each: (each.topic, each.partition, each.offset))
         ]
@@ -148,19 +148,19 @@ class PurgeWorker:
             raise Stopped
 
 
-def _letter(origin: Origin, code: str, reason: str, now: float) -> DeadLetter:
-    """Return a letter without the original value, which says so, so that it is never replayed.
+def _letter(origin: Origin, code: str, reason: str, now_s: float) -> DeadLetter:
+    """Return a dead letter without the original value, marked as truncated so that it is never replayed.
 
     A replay would write an old assignment behind newer ones of the same visitor, and compaction would keep the old one.
     """
     return DeadLetter(
         key=origin.key,
-        value=None if origin.key is not None else b"",  # aiokafka sends no record that has neither
+        value=None if origin.key is not None else b"",  # aiokafka rejects a record without key and value
         topic=origin.topic,
         partition=origin.partition,
         offset=origin.offset,
         code=code,
         reason=reason,
-        failed_at=round(now * 1000),
+        failed_at=round(now_s * 1000),
         truncated_from=origin.size,
     )

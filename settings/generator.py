@@ -1,102 +1,14 @@
-"""The groups of the GPU agent."""
+"""The table `[generator]`."""
 
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from bannerstream.contracts.sizes import SIZES
+from bannerstream.settings.generator_diffusion import DiffusionSettings
+from bannerstream.settings.generator_gates import GateSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 from bannerstream.settings.groups import Group, Seconds
-
-
-class GateSettings(Group):
-    """What may not be shown."""
-
-    blocked_words: Path | None = Field(
-        None,
-        description="Text file, one word or phrase a line: no banner is made of a product whose record holds one.",
-    )
-    nudity_model: str | None = Field(
-        None,
-        description="Path or hub id of an image classifier of transformers: product pictures and painted scenes are "
-        "looked at. Without it, a diffusion pipeline's own safety checker is all there is.",
-    )
-    nudity_threshold: float = Field(0.5, gt=0, le=1, description="Probability from which a picture counts as nude.")
-    most_skin: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="Share of skin-coloured pixels that a painted scene may have. A rough hint, no classifier: wood "
-        "and sand have the colour of skin.",
-    )
-
-
-class PostprocessSettings(Group):
-    """What is done to a scene after a model painted it."""
-
-    crop: Literal["low", "salient"] = Field(
-        "salient",
-        description="Which part of a painted picture becomes a banner of other proportions: its lower middle, or, with "
-        '`painter_mode = "whole"`, where most is to be seen.',
-    )
-    denoise: float = Field(
-        0.0,
-        ge=0,
-        le=3,
-        description="Share of the measured noise that is removed; 0 turns it off. Takes 1.4 s of CPU a megapixel where "
-        "there is noise: for models that leave some.",
-    )
-    upscale: Literal["cubic", "detail"] = Field(
-        "cubic",
-        description="How a picture is enlarged; `detail` keeps edges crisper, for 60 ms of CPU a megapixel.",
-    )
-    colour_match: float = Field(
-        0.8, ge=0, le=1, description="How far a colour cast beyond natural light is taken back from a painted scene."
-    )
-
-
-class DiffusionSettings(Group):
-    """What a diffusers pipeline starts from, is steered by and saves on; docs/models.md says what goes together."""
-
-    task: Literal["as-saved", "text-to-image", "image-to-image", "inpainting"] = Field(
-        "as-saved",
-        description="What the model starts from: noise, the studio's drawing of the scene, or the product with a mask "
-        "around it. `as-saved`: what its own index says.",
-    )
-    strength: float = Field(
-        0.6,
-        gt=0,
-        le=1,
-        description="With `image-to-image`: how far the model may leave the studio's drawing; 1 forgets it. Of the "
-        "steps, this part is run.",
-    )
-    scheduler: Literal["as-saved", "trailing", "lcm", "euler", "euler-ancestral", "dpm++"] = Field(
-        "as-saved",
-        description="How noise is removed. `trailing`: the model's own, begun at its last step, for few steps; `lcm`: "
-        "for latent consistency models and their LoRAs.",
-    )
-    controlnet: str | None = Field(
-        None, description="Path or hub id of a ControlNet of the model's family: the product's outline or depth steers."
-    )
-    controlnet_reads: Literal["edges", "depth"] = Field("edges", description="What the ControlNet was trained on.")
-    controlnet_scale: float = Field(0.7, gt=0, le=2, description="How strictly the ControlNet steers.")
-    brands: Path | None = Field(
-        None, description="A `brands.toml`: a LoRA or a textual inversion for each brand that has its own look."
-    )
-    adapters_loaded: int = Field(
-        4, ge=1, le=64, description="LoRAs kept in the model's memory; the one not used for longest makes room."
-    )
-    tiny_vae: str | None = Field(
-        None, description="Path or hub id of a distilled VAE (taesd, taesdxl, taesd3, taef1): quicker, a little softer."
-    )
-    vae_slicing: bool = Field(False, description="Decode the pictures of a batch one by one: less memory.")
-    vae_tiling: bool = Field(False, description="Decode large pictures in tiles: much less memory, faint seams.")
-    quantise: Literal["none", "int8", "float8"] = Field(
-        "none", description="8-bit weights: half the memory. `float8` is quicker too, on Ada and Hopper or newer."
-    )
-    compile: bool = Field(
-        False, description="Compile the model: quicker pictures after minutes at the start. Not together with LoRAs."
-    )
 
 
 class GeneratorSettings(Group):

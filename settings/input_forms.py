@@ -5,7 +5,7 @@ from typing import Literal
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import EventMapping, InputForm, InputFormat, Source, read_connect
-from bannerstream.settings.model import InputSettings
+from bannerstream.settings.input import InputSettings
 
 
 def input_forms(settings: InputSettings) -> dict[Source, InputForm]:

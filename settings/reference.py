@@ -12,7 +12,7 @@ from bannerstream.settings.model import Settings
 
 _HEAD = """# Settings
 
-<!-- Generated from settings/model.py by `bannerstream config reference`; a test fails when this page is behind. -->
+<!-- Generated from settings/ by `bannerstream config reference`; a test fails when this page is behind. -->
 
 Settings come from `bannerstream.toml` (or the file that `--config` or `BANNERSTREAM_CONFIG` names), then from the
 environment, which wins. In the file a group is a table, `[kafka]`; in the environment names are joined by two

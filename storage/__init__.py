@@ -1,6 +1,6 @@
 """S3 through the `minio` client: blobs, manifests, descriptions, catalogue images.
 
-`S3BannerStore` is the bucket, `storage.intake` makes a shop's picture fit to be laid over a scene, `storage.fakes`
+`S3BannerStore` is the bucket. `storage.image_ingest` prepares a shop's picture to be laid over a scene. `storage.fakes`
 holds the store that tests use. Imports settings and contracts; nothing else of ours.
 """
 

@@ -21,7 +21,7 @@ def encode_picture(pixels: Pixels) -> bytes:
 def decode_picture(png: bytes) -> tuple[Pixels, bool]:
     """Return (RGBA pixels, whether the product is cut out).
 
-    A cut-out always has a clear margin of one pixel (`storage.intake`), so any transparency at all is the sign.
+    A cut-out always has a clear margin of one pixel (`storage.image_ingest`), so any transparency at all is the sign.
 
     Raises:
         BrokenImage: not a PNG that can be read.

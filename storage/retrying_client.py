@@ -13,7 +13,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3.exceptions import HTTPError
 
 from bannerstream.service.compat import overrides_private
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import (
     AccessRefused,
     BucketMissing,

@@ -18,7 +18,7 @@ from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
 from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.pictures import Pixels, decode_picture
@@ -185,7 +185,7 @@ class S3BannerStore:
         return self._exists(key, "head_image")
 
     def put_image(self, key: str, png: bytes) -> None:
-        """Store a catalogue picture; its key names its content (`storage.intake.image_key`).
+        """Store a catalogue picture; its key names its content (`storage.image_ingest.image_key`).
 
         Raises:
             ValueError: the key lies outside the catalogue's prefix.

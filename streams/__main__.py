@@ -1,4 +1,4 @@
-"""`python -m bannerstream.streams`: the worker with settings from the usual places, without the command line."""
+"""`python -m bannerstream.streams`: runs the worker with the usual settings, without the command line."""
 
 from bannerstream.service.logs import configure_logging
 from bannerstream.settings import load_settings

@@ -1,9 +1,8 @@
-"""The Faust app, wired: one agent over clicks and purchases, one table, and what they need around them."""
+"""The Faust app: one agent over clicks and purchases, one table, and the services around them."""
 
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
@@ -14,18 +13,19 @@ from bannerstream.contracts.inputs import Source
 from bannerstream.settings import Settings, input_forms
 from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
 from bannerstream.streams.affinity.decision import Draw
+from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import AtRest, BatchApp, Codec, InMemory, OnDisk, Round
+from bannerstream.streams.batching import BatchApp, Checkpoint, Codec, MemoryStore, PackedStore, RocksStore
 from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
-from bannerstream.streams.erasure import Eraser, IdleSweep
-from bannerstream.streams.event_processor import Folder
-from bannerstream.streams.experiments.results import drawing
+from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
+from bannerstream.streams.event_processor import EventProcessor
+from bannerstream.streams.experiments.results import choose_draw
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.repartition import Repartitioner
 from bannerstream.streams.topics import prepare_topics
-from bannerstream.streams.worker_identity import Instance
+from bannerstream.streams.worker_identity import WorkerIdentity
 
 TABLE = "affinity"
 
@@ -33,16 +33,16 @@ _DAY_MS = 86_400_000
 
 
 class StreamsApp(BatchApp):
-    """A Faust app that owns its outbox and its catalogue: both are ready before the first partition is assigned."""
+    """The Faust app with its outbox and catalogue; both are ready before the first partition is assigned."""
 
-    def __init__(self, settings: Settings, registry: CollectorRegistry, instance: Instance) -> None:
+    def __init__(self, settings: Settings, registry: CollectorRegistry, identity: WorkerIdentity) -> None:
         kafka, streams = settings.kafka, settings.streams
         super().__init__(
             streams.app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(settings.kafka),
             on_connected=pace,
-            **faust_options(settings, instance),
+            **faust_options(settings, identity),
         )
         topics = kafka.topic_table()
         self._settings = settings
@@ -50,7 +50,7 @@ class StreamsApp(BatchApp):
         self.catalogue = CatalogueView(
             kafka,
             creative_revision=settings.generator.creative_revision,
-            # Only where they shape the picture: a new top product then repaints its cohort's banners.
+            # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
         )
         outbox = Outbox(
@@ -61,40 +61,31 @@ class StreamsApp(BatchApp):
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
-        draw, self._results = drawing(settings, self.catalogue.current, registry)
+        draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
-        folder = Folder(sources, rules, self.catalogue.current, metrics)
+        events = EventProcessor(sources, rules, self.catalogue.current, metrics)
         erasures = topics.erasures.name
-        eraser = Eraser(self, erasures, rules.user_keys, metrics)
+        eraser = ErasureProcessor(self, erasures, rules.user_keys, metrics)
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
         self.write_behind(
             TABLE,
             Codec(pack, unpack),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
-            max_warm=streams.warm_states,
-            open_at_rest=_at_rest(streams.store, instance),
-            on_round=self._count,
+            max_decoded=streams.warm_states,
+            open_store=_packed_stores(streams.store, identity),
+            on_checkpoint=self._count,
         )
 
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
         self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
 
-        @self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)
-        async def update_affinity(stream: Any) -> None:
-            """Fold clicks and purchases into the affinity table; emit what changed; forget who asked for it."""
-            async for batch, states in self.batches(stream):
-                now = time.time_ns() // 1_000_000
-                if batch.tp.topic == erasures:
-                    eraser.fold(batch, states, now)
-                    continue
-                outcome = folder.fold(batch, states)
-                self.ledger.enter(batch, urgent=outcome.urgent, effects=outcome if outcome.speaks else None)
-                sweep.maybe(batch, states, now)
+        agent = affinity_agent(self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep)
+        self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)(agent)
 
     async def on_start(self) -> None:
-        """Check the topics and read the catalogue; then let Faust start."""
+        """Check the topics and read the catalogue; then start Faust."""
         await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
         if self._results is not None:
@@ -105,40 +96,40 @@ class StreamsApp(BatchApp):
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Copy and fold what is under way; then leave the groups."""
+        """Finish copying and folding what is in flight; then leave the groups."""
         if self._repartitioner is not None:
             await self._repartitioner.stop()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
-        """Disconnect, once nothing runs any more."""
+        """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.catalogue.stop()
         if self._results is not None:
             await self._results.stop()
 
-    def _count(self, round_: Round) -> None:
-        self._metrics.flush.labels("states").observe(round_.state_s)
-        self._metrics.flush.labels("decisions").observe(round_.effect_s)
-        self._metrics.states_written.inc(round_.states)
+    def _count(self, checkpoint: Checkpoint) -> None:
+        self._metrics.flush.labels("states").observe(checkpoint.state_s)
+        self._metrics.flush.labels("decisions").observe(checkpoint.effect_s)
+        self._metrics.states_written.inc(checkpoint.states)
         self._metrics.users.set(len(self.written.partitions_here))
 
 
-def create_app(settings: Settings, instance: Instance, registry: CollectorRegistry | None = None) -> StreamsApp:
-    """Return the app for these settings; its metrics go to `registry`, or to one of their own.
+def create_app(settings: Settings, identity: WorkerIdentity, registry: CollectorRegistry | None = None) -> StreamsApp:
+    """Return the app for these settings; its metrics go to `registry`, or to a new one.
 
     Raises:
         ConfigurationError: a certificate cannot be used, or the limits let a state outgrow a Kafka record.
     """
-    return StreamsApp(settings, registry or CollectorRegistry(), instance)
+    return StreamsApp(settings, registry or CollectorRegistry(), identity)
 
 
-def _at_rest(store: Literal["memory", "rocksdb"], instance: Instance) -> Callable[[int], AtRest]:
+def _packed_stores(store: Literal["memory", "rocksdb"], identity: WorkerIdentity) -> Callable[[int], PackedStore]:
     if store == "memory":
-        return lambda _: InMemory()
+        return lambda _: MemoryStore()
     if find_spec("rocksdict") is None:
         raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
-    return lambda number: OnDisk(instance.folder / "states" / str(number))
+    return lambda partition: RocksStore(identity.folder / "states" / str(partition))
 
 
 def _rules(settings: Settings, draw: Draw) -> Rules:

@@ -1,4 +1,4 @@
-"""One batch of records in, everything that follows from it out: no I/O, so that the caller is left with sending."""
+"""Folds one batch of records and returns everything to publish. No I/O: the caller sends it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,53 +12,53 @@ from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
 from bannerstream.streams.affinity.decision import Draw, only_variant
-from bannerstream.streams.affinity.folding import Effect
+from bannerstream.streams.affinity.folding import FoldResult
 from bannerstream.streams.errors import WrongKey
 
-Fate = Literal[Effect, "ignored", "dead_letter"]
+Disposition = Literal[FoldResult, "ignored", "dead_letter"]
 
 
-class RawRecord(Protocol):
+class InputRecord(Protocol):
     """One record as aiokafka parses it."""
 
     @property
     def offset(self) -> int:
-        """Where it lies in its partition."""
+        """Return the offset in its partition."""
 
     @property
     def timestamp(self) -> int:
-        """Epoch milliseconds: when the broker took it, or when the producer says it sent it."""
+        """Return when the broker received it or the producer sent it, by the topic's setting; epoch milliseconds."""
 
     @property
     def key(self) -> bytes | None:
-        """The visitor's id."""
+        """Return the visitor's id."""
 
     @property
     def value(self) -> bytes | None:
-        """The event."""
+        """Return the encoded event."""
 
 
 class States(Protocol):
     """The states of one partition's visitors, by user key (`contracts.keys.UserKeys`)."""
 
     def get(self, key: bytes) -> UserState | None:
-        """Return a visitor's state, which the caller may change if it calls `put` then; None for a new visitor.
+        """Return a visitor's state, or None for a new visitor. The caller may change it if it then calls `put`.
 
         Raises:
             UnknownStateVersion, BrokenState: see `streams.affinity.unpack`.
         """
 
     def put(self, key: bytes, state: UserState) -> None:
-        """Keep this state, which may be another object than `get` returned, as one that is to be written."""
+        """Store this state, which may be another object than `get` returned, and mark it for writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything that a batch is folded by, besides the catalogue."""
+    """Settings of folding, besides the catalogue."""
 
     policy: Policy
     secret: bytes = field(repr=False)
-    """Key of the user-id hash. Not in the repr, which a log or a traceback may show."""
+    """Key of the user-id hash. Not in the repr, which may end up in a log or traceback."""
     formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
@@ -67,7 +67,7 @@ class Rules:
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Remember user keys from batch to batch.
+        """Create the cache of user keys, which batches share.
 
         Raises:
             ConfigurationError: the secret is too short or too long.
@@ -76,81 +76,82 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A banner request and the decision that caused it: the two make its CloudEvents id."""
+class CausedRequest:
+    """A banner request and the decision that caused it; together they form the CloudEvents id."""
 
     request: BannerRequest
     cause: str
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What a batch leads to, besides states.
+class BatchOutcome:
+    """The results of a batch, besides states.
 
-    Those of `changed` must be in the changelog before anything here is told, and all before offsets are committed.
+    The states of `changed` must be in the changelog before any of this is published, and all of it must be published
+    before offsets are committed.
     """
 
     changed: set[bytes] = field(default_factory=set)
-    """Visitors, by user key, whose decision changed."""
+    """User keys of visitors whose decision changed."""
     assignments: dict[bytes, Assignment] = field(default_factory=dict)
-    """By user key, of visitors whose decision changed or who were in a replay: the latest of the batch."""
-    asks: dict[str, Ask] = field(default_factory=dict)
+    """By user key: the latest assignment of visitors whose decision changed or who were in a replay."""
+    requests: dict[str, CausedRequest] = field(default_factory=dict)
     """By banner key."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     forgotten: list[bytes] = field(default_factory=list)
-    """Visitors, by user key, whose assignments are to be deleted."""
-    fates: dict[Fate, int] = field(default_factory=dict)
-    """Records counted by what became of them."""
+    """User keys of visitors whose assignments are deleted."""
+    counts: dict[Disposition, int] = field(default_factory=dict)
+    """Number of records by disposition."""
 
     @property
     def urgent(self) -> set[bytes]:
-        """Return the visitors whose states must be written before the rest is told.
+        """Return the visitors whose states must be written before the rest is published.
 
-        Not only those whose decision changed: a replay may tell one that an event before it, in this batch, touched.
+        Not only those whose decision changed: a replay may announce a state that this batch changed before.
         """
         return self.changed.union(self.assignments)
 
     @property
-    def speaks(self) -> bool:
-        """Tell whether there is anything to publish."""
+    def has_effects(self) -> bool:
+        """Return whether there is anything to publish."""
         return bool(self.assignments or self.dead_letters or self.forgotten)
 
-    def add(self, later: "Outcome") -> None:
-        """Take over what a later batch leads to: of a visitor only the latest assignment, of a banner one ask."""
+    def add(self, later: "BatchOutcome") -> None:
+        """Merge a later batch: keep only the latest assignment per visitor and one request per banner."""
         self.changed |= later.changed
         for key in later.forgotten:
             self.assignments.pop(key, None)
         self.assignments |= later.assignments
-        for banner_key, ask in later.asks.items():
-            self.asks.setdefault(banner_key, ask)
+        for banner_key, request in later.requests.items():
+            self.requests.setdefault(banner_key, request)
         self.dead_letters += later.dead_letters
         self.forgotten += later.forgotten
 
 
-def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: in this order at its one call)
+def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and rules in this order)
     source: Source,
     topic: str,
     partition: int,
-    records: Sequence[RawRecord],
+    records: Sequence[InputRecord],
     states: States,
     catalogue: Catalogue,
     rules: Rules,
-    now: int,
-) -> Outcome:
-    """Fold records of one partition, in the order given, into `states`, and return what is to be written beside them.
+    now_ms: int,
+) -> BatchOutcome:
+    """Fold records of one partition, in order, into `states`, and return what to publish.
 
-    No record stops another: whatever cannot be used becomes a dead letter and leaves its visitor's state as it was. A
-    record that was applied before changes nothing, and its visitor's current decision is told again, because the crash
-    that made the replay may have come before it was. An event whose id its visitor's state remembers is ignored. `now`
-    is only told as the time of requests and dead letters; no decision looks at it.
+    No record stops another: an unusable record becomes a dead letter and leaves its visitor's state unchanged. A
+    replayed record changes nothing, but its visitor's current decision is announced again: the crash that caused the
+    replay may have come before the first announcement. An event whose id is in its visitor's state is ignored.
+    `now_ms` only dates requests and dead letters; no decision depends on it.
 
     Raises:
-        UnknownStateVersion: a stored state was written by another version; no record is to blame.
+        UnknownStateVersion: another version wrote a stored state; no record is at fault.
     """
-    batch = _Batch(source, topic, partition, states, catalogue, rules, now)
+    batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
     events, times = decode_events(
-        [each.value for each in records],
-        [each.timestamp for each in records],
+        [record.value for record in records],
+        [record.timestamp for record in records],
         source,
         rules.formats[source],
         max_future_ms=rules.max_future_ms,
@@ -160,10 +161,10 @@ def fold_batch(  # noqa: PLR0917  (what is folded, where it lies, and what by: i
     return batch.outcome(len(records))
 
 
-class _Batch:
-    """A batch under way."""
+class _BatchFold:
+    """A batch while it is folded."""
 
-    def __init__(  # noqa: PLR0917  (those of `fold_batch`)
+    def __init__(  # noqa: PLR0917  (as `fold_batch`)
         self,
         source: Source,
         topic: str,
@@ -171,12 +172,12 @@ class _Batch:
         states: States,
         catalogue: Catalogue,
         rules: Rules,
-        now: int,
+        now_ms: int,
     ) -> None:
         self._source: Source = source
         self._topic = topic
         self._partition = partition
-        self._now = now
+        self._now_ms = now_ms
         self._states = states
         self._catalogue = catalogue
         self._policy = rules.policy
@@ -185,25 +186,25 @@ class _Batch:
         self._quick = quick_fold(source, topic, catalogue, rules.policy, rules.draw)
         self._written: dict[bytes, UserState] = {}
         """States that were put."""
-        self._told: dict[bytes, int] = {}
-        """Visitors whose decision is to be told, and when the record arrived that is the reason to."""
+        self._to_announce: dict[bytes, int] = {}
+        """User keys of visitors whose decision is announced, each with the timestamp of the record that caused it."""
         self._changed: set[bytes] = set()
         self._letters: list[DeadLetter] = []
         self._replayed = self._duplicates = self._ignored = 0
 
-    def take(self, records: Sequence[RawRecord], events: Sequence[Decoded], times: Sequence[int]) -> None:
+    def take(self, records: Sequence[InputRecord], events: Sequence[Decoded], times: Sequence[int]) -> None:
         """Fold events into their visitors' states, and decide.
 
-        All that an event of the common case needs is in this loop, under names of its own: looking it up anew, and a
-        call for each event, would take a third as long again.
+        The common case runs in this loop on local names: attribute lookups and a call per event would take a third
+        longer.
 
         Raises:
             UnknownStateVersion: see `fold_batch`.
         """
         topic, half_life, user_keys, quick = self._topic, self._policy.half_life_ms, self._user_keys, self._quick
         get, put, written = self._states.get, self._states.put, self._written
-        changed, told = self._changed, self._told
-        for record, event, at in zip(records, events, times, strict=True):
+        changed, to_announce = self._changed, self._to_announce
+        for record, event, event_ms in zip(records, events, times, strict=True):
             if isinstance(event, Exception):
                 self._refuse(record, event)
                 continue
@@ -216,28 +217,28 @@ class _Batch:
                 fresh = key not in written
                 state = get(key) if fresh else written[key]
                 if state is None:
-                    state = UserState(half_life, at, offsets={topic: -1})
+                    state = UserState(half_life, event_ms, offsets={topic: -1})
                 epoch = state.epoch
-                if type(event) is not PlainEvent or not quick(state, event, at, record.offset, key):
-                    self._fold_alone(state, event, at, record, key)
+                if type(event) is not PlainEvent or not quick(state, event, event_ms, record.offset, key):
+                    self._fold_alone(state, event, event_ms, record, key)
                     continue
-            except ConfigurationError:  # a state of another version: every record of that visitor would fail, so stop
+            except ConfigurationError:  # a state of another version: every record of that visitor would fail
                 raise
             except Exception as error:
                 self._refuse(record, error)
                 continue
             if state.epoch != epoch:
                 changed.add(key)
-                told[key] = record.timestamp
+                to_announce[key] = record.timestamp
             if fresh:
                 written[key] = state
                 put(key, state)
 
     def _fold_alone(
-        self, state: UserState, event: PlainEvent | Interaction, at: int, record: RawRecord, key: bytes
+        self, state: UserState, event: PlainEvent | Interaction, event_ms: int, record: InputRecord, key: bytes
     ) -> None:
-        """Fold by the specification, into a copy, which replaces the state if anything has changed."""
-        interaction = event.interaction(self._source, at) if isinstance(event, PlainEvent) else event
+        """Fold by the specification into a copy, which replaces the state if anything has changed."""
+        interaction = event.interaction(self._source, event_ms) if isinstance(event, PlainEvent) else event
         kept = state.copy()
         effect = fold(
             kept,
@@ -251,14 +252,14 @@ class _Batch:
             self._duplicates += 1
             self._keep(key, kept)
             return
-        # A replay decides too: its banner may have got another key, because the catalogue went on in between.
+        # A replay decides, too: the catalogue may have changed since, and with it the key of the banner.
         decided = settle(kept, self._catalogue, self._policy, self._draw, key)
         if decided:
             self._changed.add(key)
         if effect == "replayed":
             self._replayed += 1
         if decided or effect == "replayed":
-            self._told[key] = record.timestamp
+            self._to_announce[key] = record.timestamp
         if effect == "folded" or kept.decision is not state.decision:
             self._keep(key, kept)
 
@@ -266,17 +267,17 @@ class _Batch:
         self._written[key] = state
         self._states.put(key, state)
 
-    def _refuse(self, record: RawRecord, error: Exception) -> None:
+    def _refuse(self, record: InputRecord, error: Exception) -> None:
         if isinstance(error, IgnoredEvent):
             self._ignored += 1
         else:
-            self._letters.append(letter_of(record, self._topic, self._partition, error, self._now))
+            self._letters.append(letter_of(record, self._topic, self._partition, error, self._now_ms))
 
-    def outcome(self, records: int) -> Outcome:
-        """Return what the batch of so many records leads to."""
-        outcome = Outcome(changed=self._changed, dead_letters=self._letters)
-        assignments, asks, banner_key = outcome.assignments, outcome.asks, self._catalogue.banner_key
-        for key, appended_at in self._told.items():
+    def outcome(self, records: int) -> BatchOutcome:
+        """Return the results of the batch, which has this many records."""
+        outcome = BatchOutcome(changed=self._changed, dead_letters=self._letters)
+        assignments, requests, banner_key = outcome.assignments, outcome.requests, self._catalogue.banner_key
+        for key, appended_at in self._to_announce.items():
             state = self._written.get(key) or self._states.get(key)
             if state is None or (decision := state.decision) is None:
                 continue
@@ -290,20 +291,20 @@ class _Batch:
                 variant=decision.variant,
                 decided_at=state.landmark + decision.decided,
             )
-            if assignment.banner_key not in asks:
-                asks[assignment.banner_key] = self._ask(assignment, max(0, appended_at))
-        told_apart = self._replayed + self._duplicates + self._ignored + len(self._letters)
-        fates: dict[Fate, int] = {
-            "folded": records - told_apart,
+            if assignment.banner_key not in requests:
+                requests[assignment.banner_key] = self._request(assignment, max(0, appended_at))
+        not_folded = self._replayed + self._duplicates + self._ignored + len(self._letters)
+        counts: dict[Disposition, int] = {
+            "folded": records - not_folded,
             "replayed": self._replayed,
             "duplicate": self._duplicates,
             "ignored": self._ignored,
             "dead_letter": len(self._letters),
         }
-        outcome.fates = {fate: count for fate, count in fates.items() if count}
+        outcome.counts = {fate: count for fate, count in counts.items() if count}
         return outcome
 
-    def _ask(self, assignment: Assignment, appended_at: int) -> Ask:
+    def _request(self, assignment: Assignment, appended_at: int) -> CausedRequest:
         product = self._catalogue.products[assignment.product_id]
         request = BannerRequest(
             banner_key=assignment.banner_key,
@@ -312,23 +313,23 @@ class _Batch:
             locale=product.locale,
             variant=assignment.variant,
             creative_revision=self._catalogue.creative_revision,
-            requested_at=self._now,
+            requested_at=self._now_ms,
             event_appended_at=appended_at,
             favourites=self._catalogue.favourites(assignment.cohort_id),
         )
-        return Ask(request, f"{assignment.user_key}:{assignment.epoch}")
+        return CausedRequest(request, f"{assignment.user_key}:{assignment.epoch}")
 
 
-def _wrong_key(record: RawRecord, topic: str) -> WrongKey:
+def _wrong_key(record: InputRecord, topic: str) -> WrongKey:
     found = "none" if record.key is None else repr(record.key.decode(errors="replace")[:80])
     return WrongKey(
         f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
-        f"{found}. Key {topic} by the visitor's id and send the event again: a replay keeps the wrong key"
+        f"{found}. Key {topic} by the visitor's id and send the event again; a replay would keep the wrong key"
     )
 
 
-def letter_of(record: RawRecord, topic: str, partition: int, error: Exception, now: int) -> DeadLetter:
-    """Return the dead letter of a record that `error` stands against; `now` in epoch milliseconds."""
+def letter_of(record: InputRecord, topic: str, partition: int, error: Exception, now_ms: int) -> DeadLetter:
+    """Return the dead letter of a record that failed with `error`; `now_ms` in epoch milliseconds."""
     code, reason = "internal", f"{type(error).__name__}: {error}"
     if isinstance(error, InvalidRecord):
         code, reason = error.code, str(error)
@@ -340,5 +341,5 @@ def letter_of(record: RawRecord, topic: str, partition: int, error: Exception, n
         offset=record.offset,
         code=code,
         reason=reason,
-        now=now,
+        now=now_ms,
     )

@@ -1,4 +1,4 @@
-"""The catalogue as its two compacted topics tell it, followed for as long as the worker lives."""
+"""The catalogue, read from its two compacted topics and followed while the worker runs."""
 
 from contextlib import AsyncExitStack
 
@@ -12,7 +12,7 @@ from bannerstream.streams.affinity import Catalogue
 
 
 def _product(payload: bytes) -> Product:
-    # A shop that writes the topic itself need not fill `rev`; a wrong one would let changed facts keep an old banner.
+    # A shop that writes the topic itself may leave `rev` out; a wrong one would keep an old banner for changed facts.
     return with_rev(msgspec.structs.replace(decode(payload, Product), rev=None))
 
 
@@ -21,7 +21,7 @@ def _cohort(payload: bytes) -> Cohort:
 
 
 class CatalogueView:
-    """Gives out snapshots; a new one only after a change. Call `start` before use: it returns once all is read."""
+    """Returns snapshots, a new one only after a change. Call `start` before use: it returns once all is read."""
 
     def __init__(self, kafka: KafkaSettings, *, creative_revision: str, favourites: int = 0) -> None:
         topics = kafka.topic_table()
@@ -34,10 +34,10 @@ class CatalogueView:
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
-        """Read both topics to their present end, and follow them from there.
+        """Read both topics to their current end and follow them from there.
 
         Raises:
-            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted_view.CompactedView`.
         """
         for view in (self._cohorts, self._products):
             await self._open.enter_async_context(view)
@@ -48,10 +48,10 @@ class CatalogueView:
         await self._open.aclose()
 
     def current(self) -> Catalogue:
-        """Return the catalogue as of now.
+        """Return the current catalogue.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: following failed, so that the catalogue may be old.
+            ServiceUnavailable, ConfigurationError: following failed, so the catalogue may be outdated.
         """
         products, cohorts = self._products.current(), self._cohorts.current()
         versions = (self._products.version, self._cohorts.version)

@@ -1,4 +1,4 @@
-"""How the apps of streams reach the brokers: the clients that `BatchApp` asks for, and Faust's own settings."""
+"""Broker connections of the streams apps: the clients for `BatchApp`, and Faust's own settings."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from bannerstream.broker.connection import client_options, ssl_context
 from bannerstream.broker.empty_fetches import pace
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
 from bannerstream.settings import KafkaSettings, Settings
-from bannerstream.streams.worker_identity import Instance
+from bannerstream.streams.worker_identity import WorkerIdentity
 
 CHANGELOG_BATCH_BYTES = 900_000
-"""Largest batch that is written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
+"""Largest batch written: below the brokers' default limit of 1 MiB, and few requests for a large flush."""
 
 REQUEST_TIMEOUT_S = 10.0
-"""After this long an unacknowledged record counts as failed, and the outage is logged. Never longer than the session: a
-worker that was paused past it must not write what it had pending."""
+"""An unacknowledged record counts as failed after this long, and the outage is logged. Never longer than the session: a
+worker paused for longer must not write its pending records."""
 
 CHANGELOG_FETCH_BYTES = 1_048_576
-"""Fetched of one changelog partition at a time when it is read back. Four times as much restores no faster, and leaves
-a worker with 400,000 visitors 80 MB larger."""
+"""Fetch size per changelog partition during recovery. Four times as much restores no faster and leaves a worker with
+400,000 visitors 80 MB larger."""
 
 
 async def connected_producer(settings: Settings) -> AIOKafkaProducer:
@@ -65,8 +65,8 @@ async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
     return consumer
 
 
-def faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
-    """Return what these settings are called in Faust.
+def faust_options(settings: Settings, identity: WorkerIdentity) -> dict[str, Any]:
+    """Return these settings under Faust's names.
 
     Raises:
         ConfigurationError: a certificate cannot be used.
@@ -78,8 +78,8 @@ def faust_options(settings: Settings, instance: Instance) -> dict[str, Any]:
         "broker_session_timeout": kafka.session_timeout_s,
         "broker_heartbeat_interval": min(3.0, kafka.session_timeout_s / 3),
         "broker_commit_interval": streams.commit_interval_s,
-        "consumer_group_instance_id": instance.name,
-        "datadir": instance.folder,
+        "consumer_group_instance_id": identity.name,
+        "datadir": identity.folder,
         "table_standby_replicas": streams.standbys,
         "topic_allow_declare": False,
         "logging_config": None,

@@ -1,8 +1,8 @@
-"""The leaves that streams adds to the tree of errors.
+"""The errors that streams adds to the tree.
 
 ConfigurationError
 ├── TopicMismatch         clicks and purchases cannot be joined by partition
-└── UnknownStateVersion   the changelog holds states that another version of Bannerstream wrote
+└── UnknownStateVersion   another version of Bannerstream wrote states in the changelog
 BannerstreamError
 └── Fenced                another process copies from the same partitions
 InvalidRecord
@@ -16,24 +16,24 @@ from bannerstream.contracts.errors import BannerstreamError, ConfigurationError,
 class UnknownStateVersion(ConfigurationError):
     """A packed state starts with a version byte that this Bannerstream does not know.
 
-    Operator action: run the version that wrote it, or set another `streams.app_id` to begin with empty tables.
+    Operator action: run the version that wrote it, or set another `streams.app_id` to start with empty tables.
     Retryable: no.
     """
 
 
 class Fenced(BannerstreamError):
-    """Another process has taken over what this one was copying; nothing was written twice.
+    """Another process has taken over a partition that this one was copying; nothing was written twice.
 
-    Operator action: after a pause of this process none but to start it again. If it comes back, two deployments have
-    the same `streams.app_id`.
+    Operator action: restart this process if it was paused. If the error comes back, two deployments share one
+    `streams.app_id`.
     Retryable: by a restart.
     """
 
 
 class BrokenState(InvalidRecord):
-    """One visitor's state in the changelog is damaged: of this version, but not readable.
+    """One visitor's state in the changelog has a known version but cannot be decoded.
 
-    Operator action: write a tombstone for that key to the changelog, so that the visitor begins anew; then
+    Operator action: write a tombstone for that key to the changelog, which resets the visitor; then
     `bannerstream dlq replay --code broken_state`.
     """
 

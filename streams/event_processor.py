@@ -1,4 +1,4 @@
-"""What happens to a batch of events: folded by the core; the ledger writes what follows from it."""
+"""Folds batches of events with the pure core, and records metrics."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +11,16 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.inputs import Source
 from bannerstream.streams.affinity import Catalogue, UserState
-from bannerstream.streams.batch import Outcome, Rules, fold_batch, letter_of
-from bannerstream.streams.batch import RawRecord as ReadRecord
+from bannerstream.streams.batch import BatchOutcome, InputRecord, Rules, fold_batch, letter_of
 from bannerstream.streams.batching import Batch, Partition
 from bannerstream.streams.metrics import StreamsMetrics
-from bannerstream.streams.repartition import Origin, source_of
+from bannerstream.streams.repartition import Origin, parse_origin
 
 
-class Folder:
-    """Folds batches, one at a time. Holds nothing that would outlive a batch.
+class EventProcessor:
+    """Folds batches, one at a time. Keeps no state between batches.
 
-    `sources` says what a topic carries; a topic that is not in it is the repartitioned one, whose records say it.
+    `sources` maps topics to sources; any other topic is the repartitioned one, whose records name their source.
     """
 
     def __init__(
@@ -36,38 +35,38 @@ class Folder:
         self._catalogue = catalogue
         self._metrics = metrics
 
-    def fold(self, batch: Batch, states: Partition[UserState]) -> Outcome:
-        """Fold a batch into the states of its partition, and return what is to be written besides them."""
+    def fold(self, batch: Batch, states: Partition[UserState]) -> BatchOutcome:
+        """Fold a batch into the states of its partition, and return what to publish."""
         source = self._sources.get(batch.tp.topic)
         with self._metrics.fold.time():
             if source is not None:
                 outcome = self._fold(source, batch, batch.records, states)
             else:
-                copies, foreign = _told_apart(batch)
-                outcome = Outcome(dead_letters=foreign)
-                for role, stretch in groupby(copies, key=lambda each: each.origin.source):
-                    records = list(stretch)
-                    outcome.add(_as_the_shop_knows_them(self._fold(role, batch, records, states), records))
+                copies, foreign = _parse_copies(batch)
+                outcome = BatchOutcome(dead_letters=foreign)
+                for role, run in groupby(copies, key=lambda copy: copy.origin.source):
+                    records = list(run)
+                    outcome.add(_with_origins(self._fold(role, batch, records, states), records))
         if batch.records:
             self._metrics.event_lag.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
         return outcome
 
     def _fold(
-        self, source: Source, batch: Batch, records: Sequence[ReadRecord], states: Partition[UserState]
-    ) -> Outcome:
+        self, source: Source, batch: Batch, records: Sequence[InputRecord], states: Partition[UserState]
+    ) -> BatchOutcome:
         catalogue = self._catalogue()
-        now = time.time_ns() // 1_000_000
+        now_ms = time.time_ns() // 1_000_000
         topic, partition = batch.tp
-        outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now)
-        for fate, count in outcome.fates.items():
-            self._metrics.events.labels(source, fate).inc(count)
+        outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now_ms)
+        for disposition, count in outcome.counts.items():
+            self._metrics.events.labels(source, disposition).inc(count)
         self._metrics.catalog_products.set(len(catalogue.products))
         return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A record of the repartitioned topic: at its own offset, with the time at which the shop's record arrived."""
+    """A record of the repartitioned topic: its own offset, and the timestamp of the shop's record."""
 
     offset: int
     timestamp: int
@@ -76,24 +75,24 @@ class _Copy:
     origin: Origin
 
 
-def _told_apart(batch: Batch) -> tuple[list[_Copy], list[DeadLetter]]:
-    """Return the copies in the repartitioned topic, in order, and dead letters of what others wrote there."""
+def _parse_copies(batch: Batch) -> tuple[list[_Copy], list[DeadLetter]]:
+    """Return the copies in a batch of the repartitioned topic, in order, and dead letters of foreign records."""
     copies: list[_Copy] = []
     foreign: list[DeadLetter] = []
-    for each in batch.records:
+    for record in batch.records:
         try:
-            origin = source_of(each.headers)
+            origin = parse_origin(record.headers)
         except InvalidRecord as error:
-            foreign.append(letter_of(each, *batch.tp, error, time.time_ns() // 1_000_000))
+            foreign.append(letter_of(record, *batch.tp, error, time.time_ns() // 1_000_000))
         else:
-            copies.append(_Copy(each.offset, origin.timestamp, each.key, each.value, origin))
+            copies.append(_Copy(record.offset, origin.timestamp, record.key, record.value, origin))
     return copies, foreign
 
 
-def _as_the_shop_knows_them(outcome: Outcome, records: Sequence[_Copy]) -> Outcome:
-    """Let dead letters name the shop's records instead of their copies."""
+def _with_origins(outcome: BatchOutcome, records: Sequence[_Copy]) -> BatchOutcome:
+    """Point dead letters at the shop's records instead of their copies."""
     if outcome.dead_letters:
-        origins = {each.offset: each.origin for each in records}
+        origins = {record.offset: record.origin for record in records}
         outcome.dead_letters = [
             replace(letter, topic=origin.topic, partition=origin.partition, offset=origin.offset)
             for letter in outcome.dead_letters

@@ -16,32 +16,32 @@ from bannerstream.service.metrics_server import served_metrics
 from bannerstream.settings import Settings
 from bannerstream.streams.app import create_app
 from bannerstream.streams.batching import BatchApp
-from bannerstream.streams.worker_identity import Instance, claimed
+from bannerstream.streams.worker_identity import WorkerIdentity, claim_identity
 
-Creates = Callable[[Settings, Instance, CollectorRegistry], BatchApp]
+Creates = Callable[[Settings, WorkerIdentity, CollectorRegistry], BatchApp]
 _log = structlog.stdlib.get_logger(__name__)
 
 STOP_TIMEOUT_S = 8.0
-"""How long a stop waits for what is under way. A clean one takes 0.3 s; one that meets a rebalance may never end.
-Whoever stops a process waits 10 s or more before killing it. What is given up is folded again."""
+"""How long a stop waits for work in flight. A clean stop takes 0.3 s; one during a rebalance may never end.
+Supervisors wait 10 s or more before killing a process. Discarded work is folded again."""
 
 GC_THRESHOLDS = (200_000, 50, 1000)
-"""Records and states are values without cycles, made by the hundred thousand: at Python's thresholds the collector
-looks through them many times a second, which costs a good part of the throughput (`python -m bench core`)."""
+"""Records and states are values without cycles, created by the hundred thousand: at Python's thresholds the collector
+scans them many times a second, which costs much of the throughput (`python -m bench core`)."""
 
 
 def run(settings: Settings) -> None:
-    """Fold events until SIGTERM or SIGINT; then finish what is under way, commit it and leave the group.
+    """Fold events until SIGTERM or SIGINT; then finish and commit the work in flight and leave the group.
 
     Raises:
-        BannerstreamError: the topics, the brokers or a setting do not let it start.
-        Exception: the worker crashed; everything that was not committed is folded again after a restart.
+        BannerstreamError: the topics, the brokers or a setting prevent the start.
+        Exception: the worker crashed; everything uncommitted is folded again after a restart.
     """
     serve(settings, create_app, settings.streams.metrics_port, setting="streams.metrics_port")
 
 
 def serve(settings: Settings, create: Creates, metrics_port: int, *, setting: str) -> None:
-    """Run the app that `create` returns as `run` does; `setting` names the port's setting in an error.
+    """Run the app that `create` returns, as `run` does; errors name the port by `setting`.
 
     Raises:
         BannerstreamError, Exception: see `run`.
@@ -57,10 +57,10 @@ async def _serve(settings: Settings, create: Creates, metrics_port: int, setting
         loop.add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     with (
-        claimed(settings.streams.data_dir) as instance,
+        claim_identity(settings.streams.data_dir) as identity,
         served_metrics(metrics_port, registry, setting=setting),
     ):
-        app = create(settings, instance, registry)
+        app = create(settings, identity, registry)
         gc.set_threshold(*GC_THRESHOLDS)
         await _run_until(app, stop)
 
@@ -77,11 +77,11 @@ async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
             await app.wait_first(stopping)
     finally:
         stopping.cancel()
-        # Not `wait_for`: Faust's services swallow the cancellation, and would go for stopped.
+        # Not `wait_for`: Faust's services swallow the cancellation and would count as stopped.
         stopped = asyncio.create_task(app.stop())
         await asyncio.wait({stopped}, timeout=STOP_TIMEOUT_S)
         if not stopped.done():
-            _log.warning("gave up waiting for a clean stop; what is open is folded again", seconds=STOP_TIMEOUT_S)
+            _log.warning("stopped without finishing the work in flight; it is folded again", seconds=STOP_TIMEOUT_S)
             _end_at_once(1 if app.crash_reason is not None else 0)
         stopped.result()
         starting.cancel()
@@ -95,15 +95,15 @@ async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
 def _end_at_once(status: int) -> NoReturn:
     """End the process without waiting for Faust's consumer thread.
 
-    In a rebalance that thread waits for the event loop, which the stop has already ended: the process would never exit.
-    Everything that counts is acknowledged; the group notices the absence after the session timeout.
+    During a rebalance that thread waits for the event loop, which has already ended: the process would never exit.
+    Everything committed is acknowledged; the group notices the absence after the session timeout.
     """
     logging.shutdown()
     os._exit(status)
 
 
 def _quieten_faust() -> None:
-    """Leave out the warning that Faust repeats per topic: not declaring topics is what we ask of it."""
+    """Suppress a warning that Faust repeats per topic: topic declaration is disabled on purpose."""
     logging.getLogger("faust.transport.drivers.aiokafka").addFilter(
         lambda record: not record.getMessage().startswith("Topic creation disabled")
     )

@@ -3,11 +3,11 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""From a batch that was folded at once to one that waited out a rebalance."""
+"""From a batch folded immediately to one that waited for a rebalance."""
 
 
 class OutboxMetrics:
-    """What is published, by the streams worker and by the one that counts feedback."""
+    """Counters of published records, for the streams worker and the experiments worker."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.assignments = Counter("bannerstream_assignments", "Assignments published", registry=registry)
@@ -16,28 +16,28 @@ class OutboxMetrics:
 
 
 class StreamsMetrics:
-    """Declared once, in base units, without a label whose values visitors could grow."""
+    """Declared once, in base units, without labels whose number of values depends on visitors."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.outbox = OutboxMetrics(registry)
         self.events = Counter(
-            "bannerstream_events", "Records by what became of them", ["source", "outcome"], registry=registry
+            "bannerstream_events", "Input records processed", ["source", "outcome"], registry=registry
         )
         self.repartitioned = Counter(
             "bannerstream_repartitioned",
-            "Records on their way to the internal topic, by what became of them",
+            "Input records routed to the repartitioned topic",
             ["source", "outcome"],
             registry=registry,
         )
         self.fold = Histogram(
             "bannerstream_fold_duration_seconds",
-            "Folding and deciding one batch",
+            "Time to fold and decide one batch",
             buckets=(0.0005, 0.001, 0.0025, *_LATENCY_S[:-4]),
             registry=registry,
         )
         self.flush = Histogram(
             "bannerstream_flush_duration_seconds",
-            "One round of writing until acknowledged: states to the changelog, then decisions to their topics",
+            "Time of one checkpoint until acknowledged: states to the changelog, then decisions to their topics",
             ["what"],
             buckets=_LATENCY_S,
             registry=registry,
@@ -47,7 +47,7 @@ class StreamsMetrics:
         )
         self.forgotten = Counter(
             "bannerstream_forgotten",
-            "Visitors forgotten because they asked for it or were idle",
+            "Visitors erased on request or because they were idle",
             ["reason"],
             registry=registry,
         )
@@ -57,7 +57,7 @@ class StreamsMetrics:
         )
         self.event_lag = Histogram(
             "bannerstream_event_lag_seconds",
-            "From the timestamp in Kafka of a batch's first record until the batch was folded",
+            "Time from the Kafka timestamp of a batch's first record until the batch was folded",
             buckets=_LATENCY_S,
             registry=registry,
         )

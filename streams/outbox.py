@@ -1,4 +1,4 @@
-"""Publishes what batches lead to: assignments, banner requests and dead letters."""
+"""Publishes the results of batches: assignments, banner requests and dead letters."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -10,8 +10,8 @@ from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.streams.batch import Ask, Outcome
-from bannerstream.streams.batching import BulkProducer, Record, Write
+from bannerstream.streams.batch import BatchOutcome, CausedRequest
+from bannerstream.streams.batching import BulkProducer, OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.partitioning import partitions_of
 from bannerstream.streams.recent_keys import RecentKeys
@@ -20,7 +20,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Outbox:
-    """Writes outcomes to their topics, and returns once the brokers have them."""
+    """Writes outcomes to their topics and returns once the brokers acknowledge them."""
 
     def __init__(
         self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: OutboxMetrics
@@ -30,65 +30,67 @@ class Outbox:
         self._requests = Envelopes("banner.request", source)
         self._assignments = Envelopes("banner.assignment", source)
         self._metrics = metrics
-        self._asked = RecentKeys(ttl_s)
+        self._recently_requested = RecentKeys(ttl_s)
 
-    async def publish(self, outcomes: Sequence[Outcome]) -> None:
-        """Publish what these batches lead to; a banner that was asked for lately is not asked for again.
+    async def publish(self, outcomes: Sequence[BatchOutcome]) -> None:
+        """Publish the requests and assignments of these batches; skip banners that were requested recently.
 
-        Of one visitor only the latest assignment goes out: the others are past.
+        Only the latest assignment of each visitor is published.
 
         Raises:
-            Abandoned: a try failed while the worker was stopping.
+            WriteAborted: an attempt failed while the worker was stopping.
         """
-        whole = Outcome()
+        whole = BatchOutcome()
         for outcome in outcomes:
             whole.add(outcome)
-        asks = {banner_key: ask for banner_key, ask in whole.asks.items() if banner_key not in self._asked}
-        # Who was forgotten and came back with a decision in the same round is known by that decision.
+        requests = {
+            banner_key: ask for banner_key, ask in whole.requests.items() if banner_key not in self._recently_requested
+        }
+        # A visitor who was erased and came back in the same checkpoint keeps the new decision.
         assignments: dict[bytes, Assignment | None] = dict.fromkeys(whole.forgotten)
         assignments |= whole.assignments
         await self._producer.deliver(
             [
-                *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in asks.values()]),
+                *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in requests.values()]),
                 *await self._keyed(self._topics.assignments.name, list(map(self._assignment, assignments.items()))),
             ]
         )
-        for banner_key in asks:
-            self._asked.add(banner_key)
-        self._metrics.requests.inc(len(asks))
+        for banner_key in requests:
+            self._recently_requested.add(banner_key)
+        self._metrics.requests.inc(len(requests))
         self._metrics.assignments.inc(len(assignments))
 
-    async def publish_letters(self, outcomes: Sequence[Outcome]) -> None:
-        """Publish the dead letters of these batches: before their states are written.
+    async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> None:
+        """Publish the dead letters of these batches, before their states are written.
 
-        A replay takes a record below its visitor's applied offset for one that was applied. So when a state says so,
-        the letter of a record that was not must be there.
+        A replay treats every record at or below its visitor's applied offset as applied. So the dead letter of a
+        rejected record must be published before the state moves past it.
 
         Raises:
-            Abandoned: a try failed while the worker was stopping.
+            WriteAborted: an attempt failed while the worker was stopping.
         """
         letters = [letter for outcome in outcomes for letter in outcome.dead_letters]
         await self._producer.deliver(await self._letters(letters))
         for letter in letters:
             self._metrics.dead_letters.labels(letter.code).inc()
 
-    async def _keyed(self, topic: str, records: list[Record]) -> list[Write]:
-        """Return writes of records whose keys all have one length, each to the partition of its key."""
+    async def _keyed(self, topic: str, records: list[OutgoingRecord]) -> list[Write]:
+        """Return writes of records to the partitions of their keys, which must all have one length."""
         if not records:
             return []
         count = await self._producer.partitions_of(topic)
-        by_partition: dict[int, list[Record]] = {}
+        by_partition: dict[int, list[OutgoingRecord]] = {}
         for record, partition in zip(records, partitions_of([key or b"" for key, *_ in records], count), strict=True):
             by_partition.setdefault(partition, []).append(record)
-        return [Write(topic, partition, each) for partition, each in by_partition.items()]
+        return [Write(topic, partition, records) for partition, records in by_partition.items()]
 
-    def _request(self, ask: Ask) -> Record:
+    def _request(self, ask: CausedRequest) -> OutgoingRecord:
         request = ask.request
         key = request.banner_key.encode()
         event_id = f"{request.banner_key}:{ask.cause}".encode()
         return key, encode(request), self._requests.headers(event_id, request.requested_at, key)
 
-    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> Record:
+    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> OutgoingRecord:
         key, assignment = keyed
         if assignment is None:
             return key, None, []
@@ -96,30 +98,35 @@ class Outbox:
         return key, encode(assignment), self._assignments.headers(event_id, assignment.decided_at, key)
 
     async def _letters(self, letters: Iterable[DeadLetter]) -> list[Write]:
-        """Return writes of dead letters, each to the partition that has its source's number, wrapped around."""
+        """Return writes of dead letters, each to the partition number of its source, modulo the partition count."""
         if not letters:
             return []
         topic = self._topics.dead_letters.name
         count = await self._producer.partitions_of(topic)
-        by_partition = sorted(letters, key=lambda each: each.partition % count)
+        by_partition = sorted(letters, key=lambda letter: letter.partition % count)
         return [
-            Write(topic, partition, [(each.key, each.value, each.headers()) for each in group], smaller=_smaller)
-            for partition, group in groupby(by_partition, key=lambda each: each.partition % count)
+            Write(
+                topic,
+                partition,
+                [(letter.key, letter.value, letter.headers()) for letter in group],
+                on_too_large=_without_original,
+            )
+            for partition, group in groupby(by_partition, key=lambda letter: letter.partition % count)
         ]
 
 
-def _smaller(letter: Record) -> Record | None:
-    """Return a refused letter without its original; None where that was refused, too: the stream must go on."""
-    key, value, headers = letter
-    told = DeadLetter.from_record(key, value, headers)
-    if not told.bare:
-        bare = told.without_original()
+def _without_original(record: OutgoingRecord) -> OutgoingRecord | None:
+    """Return a rejected dead letter without its original, or None if that was rejected, too."""
+    key, value, headers = record
+    letter = DeadLetter.from_record(key, value, headers)
+    if not letter.bare:
+        bare = letter.without_original()
         return bare.key, bare.value, bare.headers()
     _log.error(
-        "the dead-letter topic refuses a letter even without its original; its record is in the source topic",
-        topic=told.topic,
-        partition=told.partition,
-        offset=told.offset,
-        code=told.code,
+        "the dead-letter topic rejects a letter even without its original; its record is in the source topic",
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        code=letter.code,
     )
     return None

@@ -1,7 +1,7 @@
-"""The partition of a key, as Kafka's own clients choose it: for many keys of one length at once.
+"""The partitions of many keys of one length at once, as Kafka's own clients choose them.
 
-aiokafka's partitioner takes 12 µs a key, which is more than everything else that leads to an assignment. Ours are
-hashes in hex, all of one length, so that numpy can take them side by side.
+aiokafka's partitioner takes 12 µs a key, more than all other work for an assignment. Our keys are hex hashes of one
+length, so numpy can hash them in parallel.
 
 Source: `org.apache.kafka.common.utils.Utils.murmur2` and `BuiltInPartitioner.partitionForKey` (Apache Kafka).
 """
@@ -16,10 +16,10 @@ _M = np.uint32(0x5BD1E995)
 
 
 def partitions_of(keys: Sequence[bytes], partitions: int) -> list[int]:
-    """Return each key's partition among so many.
+    """Return each key's partition in a topic with this many partitions.
 
     Raises:
-        ValueError: the keys differ in length, or it is no multiple of 4.
+        ValueError: the keys differ in length, or it is not a multiple of 4.
     """
     if not keys:
         return []
@@ -32,11 +32,11 @@ def murmur2(keys: Sequence[bytes]) -> npt.NDArray[np.uint32]:
     """Return the 32-bit MurmurHash2 of keys of one length, a multiple of 4 bytes; shape (len(keys),).
 
     Raises:
-        ValueError: the keys differ in length, or it is no multiple of 4.
+        ValueError: the keys differ in length, or it is not a multiple of 4.
     """
     length = len(keys[0])
     if length % 4 or set(map(len, keys)) != {length}:
-        raise ValueError(f"keys of one length, a multiple of 4 bytes, are needed; the first has {length}")
+        raise ValueError(f"all keys must have one length, a multiple of 4 bytes; the first has {length}")
     words = np.frombuffer(b"".join(keys), dtype="<u4").reshape(len(keys), length // 4)
     hashed = np.full(len(keys), _SEED ^ length, dtype=np.uint32)
     for column in range(words.shape[1]):

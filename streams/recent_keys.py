@@ -1,15 +1,15 @@
-"""Which banners were asked for lately: bounded, and free to forget, because requests are idempotent."""
+"""Recently requested banners: a bounded set that may lose entries, because requests are idempotent."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 MAX_KEYS = 200_000
-"""About 40 MB. A shop of 20,000 products in 10 cohorts each fits whole."""
+"""About 40 MB. A shop of 20,000 products in 10 cohorts each fits completely."""
 
 
 class RecentKeys:
-    """Banner keys with expiry. Times are seconds of the clock given, monotonic by default."""
+    """Banner keys with expiry. Times are seconds of `clock`, monotonic by default."""
 
     def __init__(self, ttl_s: float, *, max_keys: int = MAX_KEYS, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl_s = ttl_s
@@ -22,7 +22,7 @@ class RecentKeys:
         return self._expiries.get(key, float("-inf")) > self._clock()
 
     def add(self, key: str) -> None:
-        """Remember the key from now on."""
+        """Add the key or renew its expiry."""
         now = self._clock()
         self._expiries[key] = now + self._ttl_s
         self._expiries.move_to_end(key)

@@ -1,4 +1,4 @@
-"""What must be true of the topics before the first event is folded."""
+"""Checks the topics, and creates ours, before the first event is folded."""
 
 import asyncio
 from dataclasses import replace
@@ -8,20 +8,20 @@ from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.settings import KafkaSettings
 
 VISIBLE_TIMEOUT_S = 15.0
-"""How long a new topic may take from the controller, which made it, to the brokers, which are asked for it."""
+"""How long a new topic may take from the controller, which created it, to the brokers, which list it."""
 
 _POLL_S = 0.1
 
 
 async def prepare_topics(kafka: KafkaSettings, changelog: str, repartitioned: str | None = None) -> None:
-    """Refuse topics that cannot work together, and make our own, changelog and `repartitioned`, where they are missing.
+    """Check that the topics fit together, and create the missing ones of our own: changelog and `repartitioned`.
 
-    Faust itself declares nothing: it would make topics with one replica and its own idea of partitions, or fail where
-    the right to create is not given.
+    Faust itself declares no topics: it would create them with one replica and its own partition count, or fail without
+    the right to create topics.
 
     Raises:
         TopicMissing, TopicMismatch: a topic is missing, or clicks, purchases and the changelog differ in partitions.
-        ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
+        ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses.
     """
     own = [changelog] if repartitioned is None else [repartitioned, changelog]
     there = await describe_topics(kafka)
@@ -34,14 +34,16 @@ async def prepare_topics(kafka: KafkaSettings, changelog: str, repartitioned: st
 
 
 def _refuse_all_but(missing: list[str], checked: Checked) -> None:
-    """Refuse what is wrong besides these, which are about to be made."""
-    replace(checked, problems=tuple(each for each in checked.problems if each.topic not in missing)).refuse()
+    """Raise on problems of other topics than these, which are about to be created."""
+    replace(checked, problems=tuple(problem for problem in checked.problems if problem.topic not in missing)).refuse()
 
 
 async def _until_visible(kafka: KafkaSettings, topic: str) -> None:
     try:
         async with asyncio.timeout(VISIBLE_TIMEOUT_S):
-            while topic not in await describe_topics(kafka):  # noqa: ASYNC110  (no broker tells when)
+            while topic not in await describe_topics(kafka):  # noqa: ASYNC110  (brokers send no notification)
                 await asyncio.sleep(_POLL_S)
     except TimeoutError as error:
-        raise ServiceUnavailable(f"{topic} was made, but no broker shows it after {VISIBLE_TIMEOUT_S:.0f} s") from error
+        raise ServiceUnavailable(
+            f"{topic} was created, but no broker lists it after {VISIBLE_TIMEOUT_S:.0f} s"
+        ) from error

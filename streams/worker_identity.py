@@ -1,8 +1,8 @@
-"""Which of the workers on this machine this one is: the same again after a restart.
+"""The worker's identity among the workers on this machine; it survives a restart.
 
-A worker with a name of its own (a static member, KIP-345) that was killed gets its partitions back at once when it
-comes back, instead of after the session timeout. Two workers under one name would throw each other out, so the name
-belongs to a slot of the data folder that only one living process holds.
+A killed worker with its own name (a static member, KIP-345) gets its partitions back immediately when it returns,
+instead of after the session timeout. Two workers with one name would evict each other, so the name belongs to a slot of
+the data folder, which only one running process can hold.
 """
 
 import fcntl
@@ -16,48 +16,48 @@ from pathlib import Path
 from bannerstream.contracts.errors import ConfigurationError
 
 MAX_SLOTS = 64
-"""Workers that share one data folder: more than any machine has cores for."""
+"""Workers that can share one data folder: more than any machine has cores for."""
 
 _HELD = "held"
-"""A file in a slot's folder from when it is claimed until its worker ends as it should."""
+"""A file in a slot's folder that exists from its claim until its worker ends cleanly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """A worker's name in its group, and the folder that is its own while it lives."""
+class WorkerIdentity:
+    """A worker's name in its group, and the folder that it owns while it runs."""
 
     name: str
     folder: Path
 
 
 @contextmanager
-def claimed(data_dir: Path) -> Iterator[Instance]:
-    """Hold a slot of `data_dir` that is free; the system lets go of it when the process ends, however it ends.
+def claim_identity(data_dir: Path) -> Iterator[WorkerIdentity]:
+    """Hold a free slot of `data_dir`; the system releases it when the process ends for any reason.
 
-    A slot whose worker did not end as it should goes first: the group still waits for that name, and for no other.
+    A slot whose worker did not end cleanly comes first: the group still waits for its name.
 
     Raises:
-        ConfigurationError: the folder cannot be written, or all slots are taken.
+        ConfigurationError: the folder is not writable, or all slots are taken.
     """
     try:
-        lock, instance = _claim(data_dir)
+        lock, identity = _claim(data_dir)
     except OSError as error:
         raise ConfigurationError(
-            f"streams.data_dir = {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that can be written"
+            f"streams.data_dir = {str(data_dir)!r} cannot be used: {error.strerror}; set a writable folder"
         ) from error
     try:
-        yield instance
-        (instance.folder / _HELD).unlink(missing_ok=True)
+        yield identity
+        (identity.folder / _HELD).unlink(missing_ok=True)
     finally:
         os.close(lock)
 
 
-def _claim(data_dir: Path) -> tuple[int, Instance]:
-    """Return the locked file of the slot that is ours now, and whom it makes us."""
+def _claim(data_dir: Path) -> tuple[int, WorkerIdentity]:
+    """Return the locked file of the claimed slot, and the identity."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    chosen: tuple[int, Path] | None = None  # the first that is free, or a better one
-    for number in range(MAX_SLOTS):
-        folder = data_dir / f"worker-{number}"
+    chosen: tuple[int, Path] | None = None  # the first free slot, or one whose worker did not end cleanly
+    for slot in range(MAX_SLOTS):
+        folder = data_dir / f"worker-{slot}"
         if chosen is not None and not folder.exists():
             break
         lock = _lock(folder)
@@ -74,15 +74,15 @@ def _claim(data_dir: Path) -> tuple[int, Instance]:
             os.close(lock)
     if chosen is None:
         raise ConfigurationError(
-            f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; give this one another folder"
+            f"streams.data_dir = {str(data_dir)!r} has {MAX_SLOTS} workers already; set another folder for this one"
         )
     lock, folder = chosen
     (folder / _HELD).touch()
-    return lock, Instance(_name(lock), folder)
+    return lock, WorkerIdentity(_name(lock), folder)
 
 
 def _lock(folder: Path) -> int | None:
-    """Return the slot's file, locked, or None if a living process holds it."""
+    """Return the slot's file, locked, or None if a running process holds it."""
     folder.mkdir(exist_ok=True)
     lock = os.open(folder / "name", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -94,7 +94,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _name(lock: int) -> str:
-    """Return the name that the slot's file holds; a new slot is given one."""
+    """Return the name in the slot's file; create one for a new slot."""
     name = os.read(lock, 100).decode(errors="replace").strip()
     if not name:
         name = f"worker-{uuid.uuid4()}"

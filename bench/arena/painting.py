@@ -39,7 +39,7 @@ def painter(model: Model) -> Paints:
     """Load the product's painter."""
     made = DiffusersPainter(
         str(model.folder),
-        steps=STEPS,
+        num_inference_steps=STEPS,
         device=model.device,
         diffusion=DiffusionSettings(
             tiny_vae=None if model.tiny_vae is None else str(model.tiny_vae), compile=model.compiled
@@ -71,7 +71,7 @@ def plain(model: Model) -> Paints:
     def paint(count: int, size: BannerSize) -> object:
         return pipe(
             prompt=["a photo of a kitchen counter in soft morning light"] * count,
-            num_inference_steps=STEPS,
+            num_inference_num_inference_steps=STEPS,
             guidance_scale=0.0,
             width=size.width,
             height=size.height,

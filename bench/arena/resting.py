@@ -20,7 +20,7 @@ from bannerstream.contracts.interactions import Interaction, InteractionKind
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import Catalogue, UserState, fold, pack, settle
-from bannerstream.streams.batching import InMemory
+from bannerstream.streams.batching import MemoryStore
 from bench.arena import shop
 from bench.arena.audit import NUMBERS
 from bench.arena.deployment import CLICKS
@@ -113,7 +113,7 @@ class Weight:
 
 
 def weigh(users: int, kind: Kind) -> Weight:
-    """Return the weight of states in `streams.batching.InMemory`; in a process of its own, where nothing was freed."""
+    """Return the weight of states in `streams.batching.MemoryStore`, in a new process, where nothing was freed."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_weigh, users, kind).result()
 
@@ -122,7 +122,7 @@ def _weigh(users: int, kind: Kind) -> Weight:
     made = common_templates(offset=_LATE) if kind == "common" else templates(offset=_LATE, now_ms=1_790_000_000_000)
     keys = UserKeys(Settings().privacy.user_key_secret.get_secret_value().encode(), remembered=1)
     gc.collect()
-    partitions = [InMemory() for _ in range(PARTITIONS)]
+    partitions = [MemoryStore() for _ in range(PARTITIONS)]
     before = _resident()
     for number in range(users):
         user = f"visitor-{number}"

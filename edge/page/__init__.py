@@ -1,6 +1,6 @@
-"""The script that a shop puts on its pages: `banner.js`, written by hand, and how it is served.
+"""`banner.js`, the script that a shop embeds in its pages, and the route that serves it.
 
-docs/embed.md is its manual.
+docs/embed.md is the manual.
 """
 
 from bannerstream.edge.page.script import router

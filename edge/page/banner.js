@@ -1,19 +1,19 @@
-// Bannerstream: one picture on the shop's page that follows its visitor. docs/embed.md is the manual.
+// Bannerstream: shows a visitor's current banner on the shop's page. docs/embed.md is the manual.
 (() => {
   const page = document, script = page.currentScript, name = "banner-stream", base = new URL(".", script.src).href;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms * (.75 + Math.random() / 2)));
   const longer = (ms) => Math.min(ms * 2, 3e4);
 
-  // What every banner of the page shares: the visitor's token, the stream, and events that the edge does not have yet.
+  // State shared by all banners of a page: the visitor's token, the stream, and events that the edge has not acknowledged.
   function connect({ token, tokenUrl }) {
     const tags = new Set();
-    // `most`: events in a request; one alone, while one of them is refused.
+    // `most`: events per request; 1 while the edge rejects one of a batch.
     let newest, source, delay = 500, sending, most = 50, queue = [];
-    // Where storage is blocked, memory has to do.
+    // Where storage is blocked, the queue is in memory only.
     try { queue = JSON.parse(sessionStorage.bannerstream); } catch {}
-    // The visitor's id, out of the token.
+    // The visitor's id, read from the token.
     const who = () => { try { return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub; } catch {} };
-    // What somebody left behind who was here before a login is not told in the name of who came after.
+    // Events of the visitor before a login or logout are not sent as those of the next one.
     const keep = () => {
       queue = queue.filter(({ by }) => by === who());
       try { sessionStorage.bannerstream = JSON.stringify(queue); } catch {}
@@ -30,13 +30,13 @@
       headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
     }).catch(() => 0);
 
-    // An event leaves the queue when the edge has it, or will never take it. Its id makes a repeat harmless.
+    // An event leaves the queue once the edge has accepted or finally rejected it. Its id makes a repeat harmless.
     async function flush() {
       if (sending) return;
       sending = 1;
       for (let wait = 500; keep();) {
         const batch = queue.slice(0, most);
-        // An age, not a time: a visitor's clock may be wrong by years.
+        // An age instead of a time: a visitor's clock may be wrong by years.
         const aged = batch.map(({ time, by, ...event }) => ({ ...event, age_ms: Math.max(0, Date.now() - time) }));
         const { ok, status, headers } = await post("v1/events", aged);
         const refused = /400|403|413|422/.test(status);
@@ -54,7 +54,7 @@
       sending = 0;
     }
 
-    // The browser reconnects by itself, unless the answer was an error: then it gives up, and we do not.
+    // The browser reconnects by itself, except after an error response, which this handles.
     function listen() {
       source?.close();
       const own = source = new EventSource(`${base}v1/stream?token=${token}`);
@@ -122,7 +122,7 @@
       if (page.hidden) client.sentAt = 0;
       const { images, alt, link } = banner, fits = images.find((each) => each.size === this.wish()), picture = fits || images[0];
       const later = (ms) => pause(ms).then(() => this.wanted === banner && this.show(banner, longer(wait), 1));
-      // The size may still be painted: what is there stays meanwhile, unless it does not come.
+      // The size may still be in production: the previous picture stays for one retry.
       if (!fits && !any) return later(2000);
       const image = new Image(), src = new URL(picture.url, base).href, old = this.image, other = old?.src !== src;
       if (other) {
@@ -145,12 +145,12 @@
     painted() {
       const { sentAt } = client, ms = Math.round(performance.now() - sentAt), { banner } = this;
       client.sentAt = 0;
-      // Past a minute nobody waited for it.
+      // After a minute the visitor was not waiting for it.
       if (sentAt && ms < 6e4) this.ms = ms;
       this.dispatchEvent(new CustomEvent("bannerstream:shown", { bubbles: 1, detail: { banner, ms: this.ms } }));
     }
 
-    // Viewable as the MRC counts it: half of its pixels, for a second.
+    // Viewable by the MRC's definition: half of the pixels for one second.
     count() {
       clearTimeout(this.timer);
       if (this.inView && !page.hidden && this.banner && !this.seen) this.timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-"""`GET /banner.js`: the script without its comments and indentation, so that it stays under 6 kB without a minifier."""
+"""`GET /banner.js`: the script without comments and indentation, which keeps it under 6 kB without a minifier."""
 
 import hashlib
 from functools import cache
@@ -7,22 +7,22 @@ from importlib.resources import files
 from fastapi import APIRouter, Request, Response
 
 MAX_BYTES = 6_000
-"""What the script may weigh on the wire before compression: it stands in the way of the shop's page."""
+"""Limit for the script before compression: it delays the shop's page."""
 
 _CACHE = "public, max-age=3600, stale-while-revalidate=86400"
-"""An hour: a new version reaches every page the same day, and a visitor loads it once."""
+"""One hour: a new version reaches all pages the same day, and a visit loads the script once."""
 
 router = APIRouter()
 
 
 @router.get("/banner.js", summary="The embeddable script", response_class=Response)
 def banner_script(request: Request) -> Response:
-    """Return the script; 304 where the browser has it."""
+    """Return the script, or 304 if the browser's copy is current."""
     script = served_script()
     headers = {
         "ETag": f'"{hashlib.sha256(script).hexdigest()[:16]}"',
         "Cache-Control": _CACHE,
-        "Cross-Origin-Resource-Policy": "cross-origin",  # made to be loaded by the shop's origin
+        "Cross-Origin-Resource-Policy": "cross-origin",  # the shop's origin loads it
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -31,7 +31,7 @@ def banner_script(request: Request) -> Response:
 
 @cache
 def served_script() -> bytes:
-    """Return banner.js as it is sent: every line's indentation and every line that is a comment left out."""
+    """Return banner.js without indentation and comment lines."""
     source = files("bannerstream.edge.page").joinpath("banner.js").read_text("utf-8")
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//")).encode()

@@ -1,1 +1,1 @@
-"""The addresses of a node, by what they are for. Each function returns the routes of one `EdgeNode`."""
+"""The routes of a node, by purpose. Each function returns the routes of one `EdgeNode`."""

@@ -1,4 +1,4 @@
-"""What a visitor sees: `/v1/banner` once, `/v1/stream` for as long as the page is open."""
+"""A visitor's banner: once by `/v1/banner`, live by `/v1/stream`."""
 
 import re
 import time
@@ -15,33 +15,33 @@ from bannerstream.edge.response_headers import PrivateJson
 _EVENT_ID = re.compile(r"[0-9a-f.-]{1,80}")
 
 RETRY_AFTER_S = 5
-"""What a browser is told when there are too many streams."""
+"""`Retry-After` when there are too many streams."""
 
 
 def banner_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["banners"])
-    told = {kind: edge.metrics.banners.labels(kind) for kind in KINDS}
+    served = {kind: edge.metrics.banners.labels(kind) for kind in KINDS}
 
     @router.get("/v1/banner", responses=openapi.BANNER, response_class=Response)
     async def banner(request: Request) -> Response:
-        """Return what the visitor sees now; without a token, what everybody sees of whom nothing is known."""
+        """Return the visitor's banner; without a token, the default banner."""
         visitor = edge.identity.maybe_visitor(request)
         if visitor is None:
-            answer = edge.resolver.default()
-            body = answer.anonymous()
+            resolved = edge.resolver.default()
+            body = resolved.anonymous()
         else:
-            answer = edge.resolver.of_visitor(visitor.key)
-            body = _private(visitor.key, answer)
-        told[answer.kind].inc()
+            resolved = edge.resolver.of_visitor(visitor.key)
+            body = _private(visitor.key, resolved)
+        served[resolved.kind].inc()
         return PrivateJson(body)
 
     @router.get("/v1/stream", responses=openapi.STREAM, response_class=Response)
     async def stream(request: Request) -> Response:
-        """Tell the visitor's banner now and whenever it changes, as server-sent events.
+        """Send the visitor's banner now and whenever it changes, as server-sent events.
 
-        `banner` carries what `/v1/banner` returns, its id begins with the epoch. `erased` ends the stream: the visitor
-        was forgotten. The stream also ends when the token expires.
+        Event `banner` carries what `/v1/banner` returns; its id begins with the epoch. Event `erased` ends the stream:
+        the visitor was erased. The stream also ends when the token expires.
         """
         visitor = edge.identity.visitor(request)
         if edge.hub.full:
@@ -49,8 +49,8 @@ def banner_routes(edge: EdgeNode) -> APIRouter:
         last = request.headers.get("last-event-id", "")
 
         def current() -> tuple[str, bytes]:
-            answer = edge.resolver.of_visitor(visitor.key)
-            return answer.event_id, _private(visitor.key, answer)
+            resolved = edge.resolver.of_visitor(visitor.key)
+            return resolved.event_id, _private(visitor.key, resolved)
 
         return EventStream(
             edge.hub,
@@ -63,7 +63,7 @@ def banner_routes(edge: EdgeNode) -> APIRouter:
             metrics=edge.metrics,
         )
 
-    def _private(user_key: str, answer: ResolvedBanner) -> bytes:
-        return answer.private(user_key, edge.feedback_tokens.sign(user_key, answer.epoch, answer.banner))
+    def _private(user_key: str, resolved: ResolvedBanner) -> bytes:
+        return resolved.private(user_key, edge.feedback_tokens.sign(user_key, resolved.epoch, resolved.banner))
 
     return router

@@ -1,4 +1,4 @@
-"""What whoever runs the node asks it: alive, ready, metrics. Keep `/metrics` off the internet in the load balancer."""
+"""Operators' endpoints: liveness, readiness, metrics. Block `/metrics` in the load balancer."""
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,14 +12,16 @@ def node_routes(edge: EdgeNode) -> APIRouter:
 
     @router.get("/healthz", response_class=Response)
     async def healthz() -> Response:
-        """Return 200: the process answers."""
+        """Return 200 while the process serves requests."""
         return _plain("ok")
 
     @router.get(
-        "/readyz", response_class=Response, responses={503: {"description": "Still reading the topics, or broken"}}
+        "/readyz",
+        response_class=Response,
+        responses={503: {"description": "The node is still reading its topics, or a task of it has ended"}},
     )
     async def readyz() -> Response:
-        """Return 200 once every assignment and banner is in, and for as long as the node's own tasks run."""
+        """Return 200 once the node has read its topics to the end, and while all its tasks run."""
         if edge.broken:
             return _plain("broken: see task_ended in the log", 503)
         return _plain("ready") if edge.ready else _plain("catching up", 503)

@@ -1,4 +1,4 @@
-"""Pictures, `/b/<sha256>.<extension>`: from here, or from the CDN that serves the bucket."""
+"""Pictures, `/b/<sha256>.<extension>`: served by the node, or redirected to the CDN that serves the bucket."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,25 +20,25 @@ def picture_routes(edge: EdgeNode) -> APIRouter:
     @router.get("/b/{name}", responses=openapi.PICTURE, response_class=Response)
     @router.head("/b/{name}", include_in_schema=False)
     async def picture(name: str, request: Request) -> Response:
-        """Return a picture. It never changes: its name is its content's hash."""
+        """Return a picture. Its content never changes, because its name is the content's hash."""
         if NAME.fullmatch(name) is None:
             raise NotFound("there is no such picture")
         if cdn is not None and not edge.pictures.is_own(name):
             return Response(status_code=302, headers={"Location": picture_url(name, cdn), "Cache-Control": IMMUTABLE})
         headers = {"ETag": etag_of(name), "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
         known = request.headers.get("if-none-match", "").strip()
-        if known == "*":  # whatever there is: but is there anything?
+        if known == "*":  # matches any existing picture, so check that it exists
             await edge.pictures.get(name)
         if _matches(known, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         content = await edge.pictures.get(name)
         media_type = MEDIA_TYPES[name.rpartition(".")[2]]
         headers["Content-Security-Policy"] = _SVG_POLICY
-        asked = request.headers.get("range")
-        if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        requested = request.headers.get("range")
+        if requested is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
             return Response(content, media_type=media_type, headers=headers)
         try:
-            part = byte_range(asked, len(content))
+            part = byte_range(requested, len(content))
         except ValueError:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(content)}"})
         if part is None:
@@ -51,5 +51,5 @@ def picture_routes(edge: EdgeNode) -> APIRouter:
 
 
 def _matches(header: str, etag: str) -> bool:
-    """Tell whether `If-None-Match` names the picture (weak comparison, RFC 9110 §13.1.2)."""
+    """Return whether `If-None-Match` names the picture (weak comparison, RFC 9110 §13.1.2)."""
     return header == "*" or etag in (each.strip().removeprefix("W/") for each in header.split(","))

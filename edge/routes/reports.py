@@ -1,4 +1,4 @@
-"""What pages report: `/v1/events` and `/v1/feedback`. Acknowledged once Kafka has it."""
+"""Reports of pages: `/v1/events` and `/v1/feedback`. A response of 202 means that Kafka has acknowledged them."""
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -16,7 +16,7 @@ def report_routes(edge: EdgeNode) -> APIRouter:
 
     @router.post("/v1/events", status_code=202, responses=openapi.EVENTS, openapi_extra=openapi.EVENTS_BODY)
     async def events(request: Request) -> Response:
-        """Take what a visitor did: one event or an array of them. All are taken or none."""
+        """Accept a visitor's events: one or an array. Either all are accepted or none."""
         visitor = edge.identity.visitor(request)
         reported = read_events(await request.body(), max_batch)
         records, ids = edge.report_records.event_records(visitor.user_id, reported)
@@ -27,7 +27,7 @@ def report_routes(edge: EdgeNode) -> APIRouter:
 
     @router.post("/v1/feedback", status_code=202, responses=openapi.FEEDBACK, openapi_extra=openapi.FEEDBACK_BODY)
     async def feedback(request: Request) -> Response:
-        """Take what became of a banner. The token says of which delivery, and is good once for each kind and size."""
+        """Accept an impression or a click of a delivered banner. The token is valid once for each kind and size."""
         record, report, release = edge.report_records.feedback_record(read_feedback(await request.body()))
         try:
             await edge.outbox.write([record])

@@ -1,7 +1,7 @@
-"""The families of diffusion models: which pipeline of diffusers does which task for each, and what else it can. Pure.
+"""The families of diffusion models: diffusers' pipeline class per task, and each family's capabilities. Pure.
 
-A family is told by the class that a pipeline was saved as. Turbo, Lightning and Hyper models belong to the family that
-they were distilled from: they differ in steps, guidance and scheduler only.
+The class that a pipeline was saved as identifies its family. Turbo, Lightning and Hyper models belong to the family
+that they were distilled from: they differ only in steps, guidance and scheduler.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ Task = Literal["text-to-image", "image-to-image", "inpainting"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the models of one architecture have in common. Classes are names in diffusers."""
+    """Properties shared by the models of one architecture. Classes are names in diffusers."""
 
     name: str
     pipelines: Mapping[Task, str]
-    controlled: Mapping[Task, str] = field(default_factory=dict)
-    """The same with a ControlNet; a task that is not here has none."""
+    controlnet_pipelines: Mapping[Task, str] = field(default_factory=dict)
+    """Pipeline classes with a ControlNet; tasks that are missing have none."""
     controlnet: str | None = None
     """Class of the family's ControlNets."""
-    half: Literal["float16", "bfloat16"] = "float16"
-    """What it was published to run in. Transformers overflow in float16."""
+    half_precision: Literal["float16", "bfloat16"] = "float16"
+    """Precision it was published for. Transformers overflow in float16."""
     textual_inversion: bool = False
-    """Its text encoder can learn words."""
+    """Whether its text encoder supports textual inversions."""
     negative_prompts: bool = True
-    """False where guidance was distilled into the model: nothing is compared with, so nothing can be kept out."""
+    """False if guidance was distilled into the model: then a negative prompt has no effect."""
 
 
 FAMILIES = (
@@ -37,7 +37,7 @@ FAMILIES = (
             "image-to-image": "StableDiffusionImg2ImgPipeline",
             "inpainting": "StableDiffusionInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "StableDiffusionControlNetPipeline",
             "image-to-image": "StableDiffusionControlNetImg2ImgPipeline",
             "inpainting": "StableDiffusionControlNetInpaintPipeline",
@@ -52,7 +52,7 @@ FAMILIES = (
             "image-to-image": "StableDiffusionXLImg2ImgPipeline",
             "inpainting": "StableDiffusionXLInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "StableDiffusionXLControlNetPipeline",
             "image-to-image": "StableDiffusionXLControlNetImg2ImgPipeline",
             "inpainting": "StableDiffusionXLControlNetInpaintPipeline",
@@ -67,9 +67,9 @@ FAMILIES = (
             "image-to-image": "StableDiffusion3Img2ImgPipeline",
             "inpainting": "StableDiffusion3InpaintPipeline",
         },
-        controlled={"text-to-image": "StableDiffusion3ControlNetPipeline"},
+        controlnet_pipelines={"text-to-image": "StableDiffusion3ControlNetPipeline"},
         controlnet="SD3ControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
     ),
     Family(
         "FLUX.1",
@@ -78,39 +78,46 @@ FAMILIES = (
             "image-to-image": "FluxImg2ImgPipeline",
             "inpainting": "FluxInpaintPipeline",
         },
-        controlled={
+        controlnet_pipelines={
             "text-to-image": "FluxControlNetPipeline",
             "image-to-image": "FluxControlNetImg2ImgPipeline",
             "inpainting": "FluxControlNetInpaintPipeline",
         },
         controlnet="FluxControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
         negative_prompts=False,
     ),
     Family(
         "SANA",
         pipelines={"text-to-image": "SanaPipeline"},
-        controlled={"text-to-image": "SanaControlNetPipeline"},
+        controlnet_pipelines={"text-to-image": "SanaControlNetPipeline"},
         controlnet="SanaControlNetModel",
-        half="bfloat16",
+        half_precision="bfloat16",
     ),
     Family(
         "SANA-Sprint",
         pipelines={"text-to-image": "SanaSprintPipeline", "image-to-image": "SanaSprintImg2ImgPipeline"},
-        half="bfloat16",
+        half_precision="bfloat16",
         negative_prompts=False,
     ),
 )
 
 
-def family_of(saved_as: str) -> Family | None:
-    """Return the family of a pipeline's class, None of one that is not known here."""
-    return next((each for each in FAMILIES if saved_as in {*each.pipelines.values(), *each.controlled.values()}), None)
+def family_of(pipeline_class: str) -> Family | None:
+    """Return the family of a pipeline class, None if it is unknown."""
+    return next(
+        (
+            each
+            for each in FAMILIES
+            if pipeline_class in {*each.pipelines.values(), *each.controlnet_pipelines.values()}
+        ),
+        None,
+    )
 
 
-def task_of(saved_as: str) -> Task:
-    """Return the task that a pipeline was saved for, as its class's name tells it."""
-    name = saved_as.lower()
+def task_of(pipeline_class: str) -> Task:
+    """Return the task that a pipeline was saved for, according to its class name."""
+    name = pipeline_class.lower()
     if "inpaint" in name:
         return "inpainting"
     return "image-to-image" if "img2img" in name else "text-to-image"

@@ -1,4 +1,4 @@
-"""Loads a diffusers pipeline: from a folder or the hub, safetensors only, none of its own code run."""
+"""Loads a diffusers pipeline from a folder or the hub: safetensors only, without running the model's own code."""
 
 import hashlib
 import json
@@ -8,17 +8,17 @@ from typing import Any
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.devices import check_exists
-from bannerstream.generator.diffusion.geometry import denoiser_of
-from bannerstream.generator.diffusion.memory_savers import economise
-from bannerstream.generator.diffusion.pipeline_choice import Choice, choose
+from bannerstream.generator.diffusion.memory_savers import apply_memory_savers
+from bannerstream.generator.diffusion.pipeline_choice import PipelineChoice, choose_pipeline
 from bannerstream.generator.diffusion.prompts import Mode
 from bannerstream.generator.diffusion.schedulers import set_scheduler
+from bannerstream.generator.diffusion.shape_limits import denoiser_of
 from bannerstream.settings import DiffusionSettings
 
 _UNSAFE = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.pkl")
-"""Weights as pickles: loading one runs whatever code its author put in."""
+"""Pickled weights: loading one runs any code in it."""
 _INPAINTING_CHANNELS = 9
-"""Latents, mask and masked picture: such a U-Net can do nothing else."""
+"""Input channels of an inpainting U-Net (latents, mask, masked picture), which can do nothing else."""
 _AUTOMATIC = {
     "text-to-image": "AutoPipelineForText2Image",
     "image-to-image": "AutoPipelineForImage2Image",
@@ -26,11 +26,13 @@ _AUTOMATIC = {
 }
 
 
-def load_pipeline(model: str, device: str, *, wanted: DiffusionSettings, mode: Mode, steps: int) -> tuple[Any, Choice]:
-    """Return the pipeline of a folder or hub id on the device, and what it was chosen for.
+def load_pipeline(
+    model: str, device: str, *, settings: DiffusionSettings, mode: Mode, num_inference_steps: int
+) -> tuple[Any, PipelineChoice]:
+    """Return the pipeline of a folder or hub id on the device, and the choice that it was loaded by.
 
     Raises:
-        ConfigurationError: no such model, pickled weights only, its own code, or it cannot do what is wanted.
+        ConfigurationError: no such model, pickled weights only, its own code, or it cannot do what is set.
     """
     import diffusers  # noqa: PLC0415  (seconds and gigabytes: only where a model paints)
 
@@ -40,9 +42,11 @@ def load_pipeline(model: str, device: str, *, wanted: DiffusionSettings, mode: M
     _check_safe("generator.painter_model", model)
     setting = f"generator.painter_model {model!r} cannot be loaded as a pipeline in safetensors"
     index = _loaded(lambda: diffusers.DiffusionPipeline.load_config(model), setting, "/models/sd-turbo")
-    choice = choose(str(index.get("_class_name", "")), wanted, model=model, mode=mode, steps=steps)
+    choice = choose_pipeline(
+        str(index.get("_class_name", "")), settings, model=model, mode=mode, num_inference_steps=num_inference_steps
+    )
     options = _options(model, choice, device)
-    controlnet = _controlnet(wanted.controlnet, choice, device)
+    controlnet = _controlnet(settings.controlnet, choice, device)
     if controlnet is not None:
         options["controlnet"] = controlnet
     kind = getattr(diffusers, choice.pipeline or _AUTOMATIC[choice.task])
@@ -53,30 +57,30 @@ def load_pipeline(model: str, device: str, *, wanted: DiffusionSettings, mode: M
             f'generator.diffusion.task = "{choice.task}": {model} was made for inpainting and can do nothing else'
         )
     pipeline.set_progress_bar_config(disable=True)
-    set_scheduler(pipeline, wanted.scheduler)
+    set_scheduler(pipeline, settings.scheduler)
     pipeline = pipeline.to(device)
-    economise(pipeline, wanted, device)
+    apply_memory_savers(pipeline, settings, device)
     return pipeline, choice
 
 
-def revision_of(model: str, pipeline: Any, wanted: DiffusionSettings) -> str:
-    """Return 16 hex digits that change with the pipeline's make-up: its index, its parts' configuration, the settings.
+def revision_of(model: str, pipeline: Any, settings: DiffusionSettings) -> str:
+    """Return 16 hex digits that change with the pipeline's index, its parts' configuration and the settings.
 
-    Of a hub model this includes the commit it was loaded from, when the hub told it.
+    For a hub model they include the commit it was loaded from, if known.
     """
-    told: dict[str, object] = {"index": dict(pipeline.config), "commit": getattr(pipeline, "_commit_hash", None)}
+    inputs: dict[str, object] = {"index": dict(pipeline.config), "commit": getattr(pipeline, "_commit_hash", None)}
     folder = Path(model)
     if folder.is_dir():
         for file in sorted(folder.rglob("*.json")):
-            told[str(file.relative_to(folder))] = hashlib.sha256(file.read_bytes()).hexdigest()
+            inputs[str(file.relative_to(folder))] = hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*.safetensors")):
-            told[str(file.relative_to(folder))] = file.stat().st_size
-        told["index"] = None  # it carries the folder's own path
-    told["settings"] = wanted.model_dump(mode="json", exclude={"brands", "adapters_loaded"})
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+            inputs[str(file.relative_to(folder))] = file.stat().st_size
+        inputs["index"] = None  # it contains the folder's own path
+    inputs["settings"] = settings.model_dump(mode="json", exclude={"brands", "adapters_loaded"})
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _controlnet(model: str | None, choice: Choice, device: str) -> Any:
+def _controlnet(model: str | None, choice: PipelineChoice, device: str) -> Any:
     if model is None or choice.controlnet is None:
         return None
     import diffusers  # noqa: PLC0415
@@ -92,10 +96,10 @@ def _controlnet(model: str | None, choice: Choice, device: str) -> Any:
     )
 
 
-def _options(model: str, choice: Choice, device: str) -> dict[str, Any]:
+def _options(model: str, choice: PipelineChoice, device: str) -> dict[str, Any]:
     import torch  # noqa: PLC0415
 
-    half = choice.family.half if choice.family is not None else "float16"
+    half = choice.family.half_precision if choice.family is not None else "float16"
     return {
         "use_safetensors": True,
         "torch_dtype": torch.float32 if device == "cpu" else getattr(torch, half),
@@ -104,10 +108,10 @@ def _options(model: str, choice: Choice, device: str) -> dict[str, Any]:
 
 
 def _loaded(load: Callable[[], Any], what: str, example: str) -> Any:
-    """Return what `load` loads.
+    """Return the result of `load`.
 
     Raises:
-        ConfigurationError: it cannot; says `what` cannot be, and why.
+        ConfigurationError: `load` failed; the message is `what`, an example and the reason.
     """
     try:
         return load()
@@ -116,7 +120,7 @@ def _loaded(load: Callable[[], Any], what: str, example: str) -> Any:
 
 
 def _check_safe(setting: str, model: str) -> None:
-    """Check that the weights of a folder are not pickles."""
+    """Check that a folder holds safetensors, not only pickles."""
     folder = Path(model)
     if folder.is_dir() and not any(folder.rglob("*.safetensors")):
         pickled = sorted(str(file.relative_to(folder)) for pattern in _UNSAFE for file in folder.rglob(pattern))

@@ -1,6 +1,6 @@
-"""Which pipeline to load for what the settings ask for. Pure.
+"""Chooses the pipeline class for the settings. Pure.
 
-What does not go together is refused here, before gigabytes are loaded.
+Settings that contradict each other are refused here, before gigabytes are loaded.
 """
 
 from collections.abc import Iterable
@@ -14,72 +14,74 @@ from bannerstream.settings import DiffusionSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What to load."""
+class PipelineChoice:
+    """The pipeline and ControlNet classes to load."""
 
     task: Task
     pipeline: str | None
-    """Class in diffusers; None: of no known family, diffusers chooses by the task."""
+    """Class in diffusers; None for an unknown family: then diffusers chooses by the task."""
     family: Family | None
     controlnet: str | None = None
     """Class of the ControlNet, None without one."""
 
 
-def choose(saved_as: str, wanted: DiffusionSettings, *, model: str, mode: Mode, steps: int) -> Choice:
-    """Return what to load of a model whose pipeline was saved as the class `saved_as`.
+def choose_pipeline(
+    pipeline_class: str, settings: DiffusionSettings, *, model: str, mode: Mode, num_inference_steps: int
+) -> PipelineChoice:
+    """Return the classes to load for a model whose pipeline was saved as `pipeline_class`.
 
     Raises:
-        ConfigurationError: the model's family does not do that, or two settings contradict each other.
+        ConfigurationError: the model's family does not support the task, or two settings contradict each other.
     """
-    family = family_of(saved_as)
-    task = task_of(saved_as) if wanted.task == "as-saved" else wanted.task
+    family = family_of(pipeline_class)
+    task = task_of(pipeline_class) if settings.task == "as-saved" else settings.task
     if mode == "whole" and task == "inpainting":
         raise ConfigurationError(
-            f'generator.painter_mode = "whole" needs a text-to-image model, and {model} is to inpaint around the '
+            f'generator.painter_mode = "whole" needs a text-to-image model, and {model} inpaints around the '
             'product: use "scene", or generator.diffusion.task = "text-to-image"'
         )
-    if task == "image-to-image" and int(steps * wanted.strength) < 1:
+    if task == "image-to-image" and int(num_inference_steps * settings.strength) < 1:
         raise ConfigurationError(
-            f"generator.painter_steps = {steps} times generator.diffusion.strength = {wanted.strength} is no step: "
-            f"nothing would be painted; use at least {_least_steps(wanted.strength)} steps"
+            f"generator.painter_steps = {num_inference_steps} times generator.diffusion.strength = "
+            f"{settings.strength} leaves no step to paint; use at least {_least_steps(settings.strength)} steps"
         )
     if family is None:
-        if wanted.controlnet is not None:
-            raise _no_controlnet(f"pipelines of the class {saved_as}", wanted, "generator.diffusion.controlnet")
-        return Choice(task, None, None)
-    classes = family.pipelines if wanted.controlnet is None else family.controlled
+        if settings.controlnet is not None:
+            raise _no_controlnet(f"pipelines of the class {pipeline_class}", settings, "generator.diffusion.controlnet")
+        return PipelineChoice(task, None, None)
+    classes = family.pipelines if settings.controlnet is None else family.controlnet_pipelines
     if task not in family.pipelines:
         raise ConfigurationError(
             f'generator.diffusion.task = "{task}": {family.name} has no such pipeline; it has '
             + " and ".join(sorted(family.pipelines))
         )
     if task not in classes:
-        raise _no_controlnet(f"{family.name} for {task}", wanted, "generator.diffusion.controlnet or the task")
-    return Choice(task, classes[task], family, family.controlnet if wanted.controlnet is not None else None)
+        raise _no_controlnet(f"{family.name} for {task}", settings, "generator.diffusion.controlnet or the task")
+    return PipelineChoice(task, classes[task], family, family.controlnet if settings.controlnet is not None else None)
 
 
-def check_together(wanted: DiffusionSettings, adapters: Iterable[Adapter]) -> None:
-    """Check that the brands' adapters go with the other settings.
+def check_together(settings: DiffusionSettings, adapters: Iterable[Adapter]) -> None:
+    """Check that the brands' adapters are compatible with the other settings.
 
     Raises:
-        ConfigurationError: they do not.
+        ConfigurationError: they are not.
     """
     loras = [adapter.file.name for adapter in adapters if adapter.kind == "lora"]
-    if wanted.compile and loras:
+    if settings.compile and loras:
         raise ConfigurationError(
             f"generator.diffusion.compile does not go with the LoRAs of generator.diffusion.brands ({loras[0]}): each "
-            "brand would compile the model anew; leave one of them out"
+            "brand would recompile the model; leave one of them out"
         )
-    if wanted.quantise != "none" and loras:
+    if settings.quantise != "none" and loras:
         raise ConfigurationError(
             f"generator.diffusion.quantise does not go with the LoRAs of generator.diffusion.brands ({loras[0]}): they "
             "are added to weights of full precision; leave one of them out"
         )
 
 
-def _no_controlnet(what: str, wanted: DiffusionSettings, remedy: str) -> ConfigurationError:
+def _no_controlnet(what: str, settings: DiffusionSettings, remedy: str) -> ConfigurationError:
     return ConfigurationError(
-        f'generator.diffusion.controlnet = "{wanted.controlnet}": {what} takes no ControlNet; leave out {remedy}, or '
+        f'generator.diffusion.controlnet = "{settings.controlnet}": {what} takes no ControlNet; leave out {remedy}, or '
         "use a model of another family (docs/models.md has a table)"
     )
 

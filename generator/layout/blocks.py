@@ -1,4 +1,4 @@
-"""What set words are made of: lines at their places, pieces of several lines, and the block of all of them."""
+"""Typeset words: placed lines, pieces of several lines, and the block of all of them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,8 +11,8 @@ Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving",
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """One line at its place."""
+class PlacedLine:
+    """One line at its position."""
 
     role: Role
     line: SetLine
@@ -28,23 +28,23 @@ class Placed:
 
     @property
     def ink(self) -> Box:
-        """The box that holds every letter's ink, with the pixel that anti-aliasing may add."""
+        """The box around all ink of the line, with a pixel of margin for anti-aliasing."""
         first = self.line.runs[0]
         x = self.x - first.left * self.font_size
         top = self.baseline - self.line.rise * self.font_size
         height = (self.line.rise + self.line.drop) * self.font_size
         return Box(x - 1, top - 1, self.width + first.left * self.font_size + 2, height + 2)
 
-    def moved(self, dx: float, dy: float) -> "Placed":
+    def moved(self, dx: float, dy: float) -> "PlacedLine":
         """Return it elsewhere."""
         return replace(self, x=self.x + dx, baseline=self.baseline + dy)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """All words of a banner at their places, and the button's shape."""
+    """All words of a banner at their positions, and the button's shape."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedLine, ...]
     button: Box
     button_radius: float
     badge: Box | None = None
@@ -53,9 +53,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block of its own height, its top at y = 0 and its start at x = 0."""
+    """Lines placed relative to their own top left corner, not yet on the banner."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedLine, ...]
     width: float
     height: float
     button: Box | None = None

@@ -1,8 +1,8 @@
-"""Makes words readable on a scene and no more: measures what lies under them and strengthens the ground until it holds.
+"""Makes words readable on a scene: measures the pixels under them and strengthens the ground just enough.
 
-Templates `open`, `spot` and `centre` veil the scene with a soft gradient of the cohort's own dark or light; `panel`,
-`diagonal` and `arc` lay a plain field beside it; `frost` a blurred, tinted pane over it. Each returns the colours in
-which words then read.
+Templates `open`, `spot` and `centre` veil the scene with a soft gradient in the cohort's own dark or light; `panel`,
+`diagonal` and `arc` lay a plain field beside it; `frost` lays a blurred, tinted pane over it. Every template returns
+the colours in which the words read.
 """
 
 from dataclasses import dataclass, replace
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.generator.layout.blending import blend, blend_at, round_rect
-from bannerstream.generator.layout.blocks import Block, Placed, Role
+from bannerstream.generator.layout.blocks import Block, PlacedLine, Role
 from bannerstream.generator.layout.colours import (
     WHITE,
     Rgb,
     accent_of,
-    apart_from,
     contrast,
     contrast_of,
-    ink_of,
+    darkest_of,
+    lightest_of,
     luminance,
     luminances,
     mix,
-    paper_of,
+    pick_distinct_hue,
     required_contrast,
     rgb,
-    toward,
+    shift_to_contrast,
 )
 from bannerstream.generator.layout.fields import lay_field
 from bannerstream.generator.layout.ink import Inks
@@ -39,25 +39,25 @@ from bannerstream.generator.pipeline.ports import Box, Composition, Image
 Floats = NDArray[np.float32]
 
 _MARGIN = 1.06
-"""Encoders and anti-aliasing cost a few percent of contrast; the gate measures after them."""
+"""Reserve for encoders and anti-aliasing, which cost a few percent of contrast before the gate measures."""
 _WORST_SHARE = 0.01
-"""The contrast counted is that of the worst hundredth of the pixels around a line: grain and sparkles aside."""
+"""Share of the worst pixels around a line that is ignored as grain and sparkle."""
 _VEIL_STEPS = 6
-"""Halvings: a 64th of the veil's strength is less than anyone sees."""
+"""Bisection steps: a 64th of the veil's strength is not visible."""
 _SAMPLE = 1600
-"""Pixels looked at per line; scenes are soft, and grain averages out over this many."""
+"""Pixels sampled per line; scenes are soft, and grain averages out over this many."""
 _BRIGHT = 0.22
-"""Luminance from which a scene is a bright one; a mid grey has 0.21."""
+"""Luminance above which a scene counts as bright; mid grey has 0.21."""
 _TRUE_TO_SCENE = 0.3
 _SOFT_ROLES = frozenset({"line", "former_price"})
 _WORDS = frozenset({"eyebrow", "headline", "line"})
 _BUTTON_ON_GROUND = 1.4
-"""A button whose edge stands out less than this against its ground is not seen as one."""
+"""Contrast with its ground below which a button is not recognised as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tone:
-    """A veil's colour and the letters that read on it."""
+    """A veil's colour and the text colours that read on it."""
 
     veil: Rgb
     strong: Rgb
@@ -67,9 +67,9 @@ class _Tone:
 def make_readable(
     pixels: Image, block: Block, composition: Composition, cohort: Cohort, product_colour: Rgb | None = None
 ) -> Inks:
-    """Lay the look's ground under the words, in place, and return the colours of words and button.
+    """Lay the template's ground under the words, in place, and return the colours of words and button.
 
-    Panels and discs take a colour of the palette that is not the product's own, so that it does not drown in them.
+    Panels and discs avoid the product's own hue, so that the product stands out from them.
     """
     if block.badge is not None:
         words = replace(block, placed=tuple(item for item in block.placed if item.role != "saving"), badge=None)
@@ -88,12 +88,12 @@ def make_readable(
 
 
 def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
-    """Veil toward dark or toward light, whichever disturbs the scene less."""
+    """Lay a dark or a light veil, whichever changes the scene less."""
     loose = [item for item in block.placed if item.role != "call_to_action"]
     mask = _veil_mask(pixels.shape[1], pixels.shape[0], loose, block.button, composition)
     tones = _tones(pixels, loose, cohort)
     needs = [_strength(pixels, mask, loose, tone) for tone in tones]
-    # A dark veil over a bright scene takes the day out of it, a light one the evening: each must need clearly less.
+    # A dark veil spoils a bright scene, a light veil a dark one: the other tone must need clearly less strength.
     bright = luminance(_mean_under(pixels, _union([item.ink for item in loose]))) > _BRIGHT if loose else False
     lighten = needs[1] < needs[0] + _TRUE_TO_SCENE if bright else needs[1] + _TRUE_TO_SCENE < needs[0]
     tone, strength = (tones[1], needs[1]) if lighten else (tones[0], needs[0])
@@ -107,24 +107,26 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
 def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
     """Lay a field of the palette: `panel` in the accent, `diagonal` in its neighbour, `arc` in the light ground."""
     template, palette = template_of(composition), cohort.palette
-    ink = ink_of(palette)
+    ink = darkest_of(palette)
     if template.look == "arc":
         fill = mix(rgb(palette[0]), WHITE, 0.3)
     else:
         order = (-1, -2, -3) if template.look == "panel" else (-2, -1, -3)
-        fill = toward(apart_from(product_colour, [rgb(palette[at]) for at in order]), ink, WHITE, 5.2)
-    trim = apart_from(fill, [accent_of(palette), *map(rgb, palette[-3::-1])])
+        fill = shift_to_contrast(
+            pick_distinct_hue(product_colour, [rgb(palette[index]) for index in order]), ink, WHITE, 5.2
+        )
+    trim = pick_distinct_hue(fill, [accent_of(palette), *map(rgb, palette[-3::-1])])
     lay_field(pixels, ground, template.edge, mirrored=is_mirrored(composition), fill=fill, trim=trim)
     if template.look == "arc":
         return _on_light(fill, cohort)
-    soft = toward(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
+    soft = shift_to_contrast(mix(WHITE, fill, 0.3), WHITE, fill, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = dict.fromkeys(("headline", "price", "saving"), WHITE)
     text |= {"eyebrow": soft, "line": soft, "former_price": soft}
     return _with_button(text, fill, cohort, prefer_light=True)
 
 
 def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
-    """Lay a pane of frosted glass: the scene blurred behind the cohort's paper."""
+    """Lay a frosted pane: the scene blurred and tinted with the palette's lightest colour."""
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
     mask = round_rect(width, height, Box(0, 0, width, height), 0.09 * min(width, height))
     pad = max(6, round(min(width, height) * 0.12))
@@ -133,7 +135,7 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
     region = pixels[y : y + height, x : x + width]
     small = cv2.resize(region, (max(2, width // 8), max(2, height // 8)), interpolation=cv2.INTER_AREA)
     soft = np.asarray(cv2.GaussianBlur(small, (0, 0), 2.5), dtype=np.uint8)
-    paper, ink = paper_of(cohort.palette), ink_of(cohort.palette)
+    paper, ink = lightest_of(cohort.palette), darkest_of(cohort.palette)
     worst = 0.05
     strength = next(
         (
@@ -150,10 +152,10 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
 
 
 def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
-    """Return the palette's ink, with accents, as it reads on a light ground."""
-    ink = ink_of(cohort.palette)
-    accent = toward(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
-    quiet = toward(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
+    """Return the palette's darkest colour and accents, readable on a light ground."""
+    ink = darkest_of(cohort.palette)
+    accent = shift_to_contrast(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
+    quiet = shift_to_contrast(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
     text: dict[Role, Rgb] = {
         "headline": ink,
         "price": ink,
@@ -167,11 +169,13 @@ def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
 
 def _badge_fill(cohort: Cohort, product_colour: Rgb | None) -> Rgb:
     strong = (accent_of(cohort.palette), *map(rgb, cohort.palette[-2:-4:-1]))
-    return toward(apart_from(product_colour, strong), ink_of(cohort.palette), WHITE, 4.5 * _MARGIN)
+    return shift_to_contrast(
+        pick_distinct_hue(product_colour, strong), darkest_of(cohort.palette), WHITE, 4.5 * _MARGIN
+    )
 
 
 def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
-    """Set a disc of the accent behind the product."""
+    """Draw a disc in the accent colour behind the product."""
     product = composition.product
     if product is None:
         return
@@ -183,31 +187,31 @@ def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colou
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - centre_y
     mask = np.clip(radius - np.hypot(x, y) + 0.5, 0, 1).astype(np.float32)
     half = len(cohort.palette) // 2
-    middle = apart_from(product_colour, tuple(rgb(cohort.palette[at]) for at in (half, half - 1, -1)))
+    middle = pick_distinct_hue(product_colour, tuple(rgb(cohort.palette[index]) for index in (half, half - 1, -1)))
     lift = np.clip(0.5 - y / (2 * radius), 0, 1).astype(np.float32)
     blend(pixels, mask * np.float32(0.97), middle)
-    blend(pixels, mask * lift * np.float32(0.45), paper_of(cohort.palette))
+    blend(pixels, mask * lift * np.float32(0.45), lightest_of(cohort.palette))
 
 
-def _tones(pixels: Image, loose: list[Placed], cohort: Cohort) -> tuple[_Tone, _Tone]:
+def _tones(pixels: Image, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Tone, _Tone]:
     """Return a dark and a light veil in the scene's own hue."""
     boxes = [item.ink for item in loose]
     mean = _mean_under(pixels, _union(boxes)) if boxes else (128, 128, 128)
-    dark = toward(mix(ink_of(cohort.palette), mean, 0.16), (10, 8, 8), WHITE, 11.0)
-    light = toward(mix(paper_of(cohort.palette), mean, 0.1), WHITE, ink_of(cohort.palette), 11.0)
+    dark = shift_to_contrast(mix(darkest_of(cohort.palette), mean, 0.16), (10, 8, 8), WHITE, 11.0)
+    light = shift_to_contrast(mix(lightest_of(cohort.palette), mean, 0.1), WHITE, darkest_of(cohort.palette), 11.0)
     return (
         _Tone(dark, WHITE, mix(WHITE, dark, 0.12)),
-        _Tone(light, ink_of(cohort.palette), mix(ink_of(cohort.palette), light, 0.16)),
+        _Tone(light, darkest_of(cohort.palette), mix(darkest_of(cohort.palette), light, 0.16)),
     )
 
 
-def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> float:
-    """Return the least strength of the veil at which every line reads; 1 when none does. Halves the interval."""
+def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone) -> float:
+    """Return the least veil strength at which every line reads, by bisection; 1 if no strength suffices."""
     veil = np.array(tone.veil, np.float32)
     dark_letters = luminance(tone.strong) < luminance(tone.veil)
     samples = [(ground, (veil - ground) * share) for ground, share in (_sample(pixels, mask, item) for item in loose)]
     goals = [
-        # Large letters may stand on 3:1 by WCAG; a headline at less than 4 still looks faint.
+        # WCAG allows 3:1 for large letters, but a headline below 4:1 looks faint.
         max(4.0, required_contrast(item.font_size, bold=item.typeface.bold)) * _MARGIN
         for item in loose
     ]
@@ -228,8 +232,8 @@ def _strength(pixels: Image, mask: Floats, loose: list[Placed], tone: _Tone) -> 
     return high
 
 
-def _sample(pixels: Image, mask: Floats, item: Placed) -> tuple[Image, Floats]:
-    """Return an even sample of the pixels under and around a line, and the veil's share of each."""
+def _sample(pixels: Image, mask: Floats, item: PlacedLine) -> tuple[Image, Floats]:
+    """Return an even sample of the pixels under and around a line, and the veil's share at every pixel."""
     window = _window_around(item.ink, pixels, item.font_size * 0.3)
     ground, share = pixels[window], mask[window]
     stride = max(1, int((ground.shape[0] * ground.shape[1] / _SAMPLE) ** 0.5))
@@ -242,8 +246,8 @@ def _worst(ground: Floats, *, dark_letters: bool) -> float:
     return float(values[aside] if dark_letters else values[-1 - aside])
 
 
-def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, composition: Composition) -> Floats:
-    """Return 1 under the words, falling off softly away from them: sideways, or downwards where words are on top."""
+def _veil_mask(width: int, height: int, loose: list[PlacedLine], button: Box, composition: Composition) -> Floats:
+    """Return a mask of 1 under the words with a soft falloff: sideways, or downwards if the words are on top."""
     extent = _union([*(item.ink for item in loose), button])
     template = template_of(composition)
     x = np.arange(width, dtype=np.float32)
@@ -255,7 +259,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
     if template.centred and composition.product is None:
         dx = np.maximum(np.maximum(extent.x - x, x - extent.x - extent.width), 0) / (0.22 * width)
         dy = np.maximum(np.maximum(extent.y - y, y - extent.y - extent.height), 0) / (0.5 * height)
-        return _smooth(1 - 0.75 * _apart(dx, dy))
+        return _smooth(1 - 0.75 * _distance(dx, dy))
     if template.arrangement == "split" or template.centred:
         words = _union([item.ink for item in loose if item.role in _WORDS] or [button])
         down = _smooth(1 - np.maximum(y - words.y - words.height, 0) / (0.3 * height))[:, None]
@@ -265,7 +269,7 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
             low = _union(lower)
             dx = np.maximum(np.maximum(low.x - x, x - low.x - low.width), 0) / (0.3 * width)
             dy = np.maximum(np.maximum(low.y - y, y - low.y - low.height), 0) / (0.25 * height)
-            veil = np.maximum(veil, _smooth(1 - _apart(dx, dy)))
+            veil = np.maximum(veil, _smooth(1 - _distance(dx, dy)))
         return veil
     reach = 0.3 * width if template.shape != "strip" else 0.2 * width
     beyond = extent.x - x if is_mirrored(composition) else x - extent.x - extent.width
@@ -273,22 +277,22 @@ def _veil_mask(width: int, height: int, loose: list[Placed], button: Box, compos
 
 
 def _halo(x: Floats, y: Floats, box: Box) -> Floats:
-    """Return 1 in a box, falling off softly within as much as its own size."""
+    """Return a mask of 1 in a box, with a falloff about as wide as the box."""
     reach_x, reach_y = 0.7 * box.width + 1, 1.1 * box.height + 1
     dx = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / reach_x
     dy = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / reach_y
-    return _smooth(1 - _apart(dx, dy))
+    return _smooth(1 - _distance(dx, dy))
 
 
 def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
-    """Choose the button: the accent where it stands out from the ground, else paper or ink."""
-    ink, paper = ink_of(cohort.palette), paper_of(cohort.palette)
-    accents = [toward(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
+    """Choose the button's colours: the accent if it stands out from the ground, else white or dark."""
+    ink, paper = darkest_of(cohort.palette), lightest_of(cohort.palette)
+    accents = [shift_to_contrast(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
     plain = [WHITE, ink] if luminance(ground) < 0.4 else [ink, WHITE]
     fills = [*plain[:1], *accents, *plain[1:]] if prefer_light else [*accents, *plain]
     fill = next((fill for fill in fills if contrast_of(fill, ground) >= _BUTTON_ON_GROUND), plain[0])
     if luminance(fill) > 0.4:
-        label = toward(accent_of(cohort.palette), ink, fill, 4.5 * _MARGIN * 1.1)
+        label = shift_to_contrast(accent_of(cohort.palette), ink, fill, 4.5 * _MARGIN * 1.1)
     else:
         label = WHITE if contrast_of(WHITE, fill) >= contrast_of(paper, fill) else paper
     return Inks({**text, "call_to_action": label}, fill)
@@ -307,7 +311,7 @@ def _mean_under(pixels: Image, box: Box) -> Rgb:
 
 
 def _darkest_under(pixels: Image, block: Block) -> Rgb:
-    """Return the colour of the darkest pixels under the words: dark letters must read there too."""
+    """Return the colour of the darkest pixels under the words, where dark letters are hardest to read."""
     under = np.concatenate([pixels[_window_around(item.ink, pixels, 4)].reshape(-1, 3) for item in block.placed])
     values = luminances(under)
     mean = under[values <= np.quantile(values, _WORST_SHARE)].mean(axis=0)
@@ -320,14 +324,14 @@ def _union(boxes: list[Box]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def _apart(dx: Floats, dy: Floats) -> Floats:
-    """Return the distance at every pixel; `numpy.hypot`, which minds overflow, takes eight times as long."""
+def _distance(dx: Floats, dy: Floats) -> Floats:
+    """Return the distance at every pixel; `numpy.hypot` guards against overflow and takes eight times as long."""
     squares = np.asarray((dx * dx)[None, :] + (dy * dy)[:, None], np.float32)
     return np.sqrt(squares, out=squares)
 
 
 def _smooth(value: Floats) -> Floats:
-    # In place: of a whole square, every further array takes as long as its arithmetic.
+    # In place: on a full square, allocating another array costs as much as the arithmetic.
     rest = np.clip(value, 0, 1).astype(np.float32, copy=False)
     eased: Floats = rest * rest
     rest *= -2

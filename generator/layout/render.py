@@ -1,4 +1,4 @@
-"""Composes a banner: scene, ground for the words, product, words."""
+"""Renders a banner: scene, ground under the words, product, words."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from bannerstream.generator.layout.colours import as_hex, colour_of
 from bannerstream.generator.layout.ink import Inks, draw_words
 from bannerstream.generator.layout.legibility import make_readable
 from bannerstream.generator.layout.products import place_product
-from bannerstream.generator.layout.typesetter import arrange
+from bannerstream.generator.layout.typesetter import typeset
 from bannerstream.generator.pipeline.ports import ComposedBanner, Composition, Painting, PlacedText, ProductImage
 
 
@@ -24,14 +24,14 @@ def lay_out(
 ) -> ComposedBanner:
     """Return the finished banner.
 
-    `locale` decides between Han letter shapes where the words themselves do not say. A painting that holds the
-    product already gets nothing laid over.
+    `locale` selects the Han letter shapes where the words alone are ambiguous. If the painting already holds the
+    product, no product is laid over it.
 
     Raises:
         NoFontForScript: a letter of the words has no font on this system.
     """
     pixels = np.ascontiguousarray(painting.pixels).copy()
-    block = arrange(words, composition, cohort, locale.split("-", maxsplit=1)[0])
+    block = typeset(words, composition, cohort, locale.split("-", maxsplit=1)[0])
     cut_out = product_image is not None and product_image.cut_out
     product_colour = colour_of(product_image.pixels) if product_image is not None and cut_out else None
     inks = make_readable(pixels, block, composition, cohort, product_colour)

@@ -1,14 +1,14 @@
-"""How large type is, by the shape of a banner and the style of its headline."""
+"""Type sizes by a banner's proportions and headline style."""
 
 from dataclasses import dataclass, replace
 
 from bannerstream.contracts.variants import Headline
-from bannerstream.generator.layout.geometry import Shape
+from bannerstream.generator.layout.templates import Proportions
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Type sizes and distances of one shape, in banner heights."""
+    """Type sizes and distances for one family of proportions, in banner heights."""
 
     headline: tuple[float, float]
     headline_lines: int
@@ -21,20 +21,20 @@ class Scale:
     """From a baseline to the next cap height; headline to line and line to button take a little more."""
 
 
-_SCALES: dict[Shape, Scale] = {
+_SCALES: dict[Proportions, Scale] = {
     "wide": Scale((0.2, 0.1), 3, (0.074, 0.06), 2, 0.056, 0.064, 0.088, 0.062),
     "strip": Scale((0.3, 0.19), 2, (0.16, 0.14), 1, 0.133, 0.152, 0.2, 0.115),
     "compact": Scale((0.128, 0.072), 3, (0.056, 0.05), 2, 0.05, 0.056, 0.076, 0.046),
     "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
 }
 _LIGHT_GAIN = 1.08
-"""A light headline may be a little larger: it weighs less."""
+"""A light headline may be slightly larger, since it looks lighter."""
 _OFFER_GAIN = 1.35
-"""Of the price, where the offer comes first."""
+"""Enlargement of the price in the style `offer`."""
 
 
-def scale_of(shape: Shape, style: Headline) -> Scale:
-    """Return a shape's scale as a headline style weighs it."""
+def scale_of(shape: Proportions, style: Headline) -> Scale:
+    """Return the scale for these proportions, adjusted to the headline style."""
     scale = _SCALES[shape]
     largest, smallest = scale.headline
     if style == "light":

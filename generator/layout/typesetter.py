@@ -1,8 +1,8 @@
-"""Sets the words of a banner inside their box: sizes, line breaks, places.
+"""Sets the words of a banner inside their box: sizes, line breaks, positions.
 
-Sizes are fractions of the banner's height, so that every shape keeps one scale. Vertical distances run from baseline
-to cap height, not between font boxes: that is what the eye compares. Where not everything fits, the brand goes first,
-then the line; headline and button always stay, shortened if need be.
+Sizes are fractions of the banner's height, so that all proportions share one scale. Vertical distances run from
+baseline to cap height, as the eye compares them, not between font boxes. If not everything fits, the brand is dropped
+first, then the line; headline and button always stay, shortened if necessary.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Literal
 
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import BannerCopy
-from bannerstream.generator.layout.blocks import Block, Piece, Placed, Role
+from bannerstream.generator.layout.blocks import Block, Piece, PlacedLine, Role
 from bannerstream.generator.layout.fonts import Typeface, drawable
 from bannerstream.generator.layout.lines import Paragraph, fewer_facts, fit, fit_or_shorten
 from bannerstream.generator.layout.planner import is_mirrored, template_of
@@ -23,9 +23,9 @@ Align = Literal["left", "centre", "right"]
 
 
 _BADGE_RADIUS = 1.62
-"""In font sizes of the saving: `−100%` fits with a little room."""
+"""Radius in font sizes of the saving: `−100%` fits with some margin."""
 _BADGE_SHARE = 0.1
-"""Of the product's room, the most that a badge may take: on a strip it would hide a third of the product."""
+"""Largest share of the product's box that a badge may cover; on a strip it would hide a third of the product."""
 _PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
 """In font sizes of the button."""
@@ -33,7 +33,7 @@ _EYEBROW_TRACKING = 0.06
 _BUTTON_TRACKING = 0.005
 
 
-def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
+def typeset(words: BannerCopy, composition: Composition, cohort: Cohort, language: str) -> Block:
     """Return the words set into the composition's text box.
 
     Raises:
@@ -41,34 +41,34 @@ def arrange(words: BannerCopy, composition: Composition, cohort: Cohort, languag
     """
     badged = bool(words.saving) and composition.creative.headline == "offer" and composition.product is not None
     if badged:
-        setter = _Setter(words, composition, cohort, language, badged=True)
-        placed, button = _set(setter, composition)
-        badge = setter.badge(placed, button)
+        typesetter = _Typesetter(words, composition, cohort, language, badged=True)
+        placed, button = _set(typesetter, composition)
+        badge = typesetter.badge(placed, button)
         if badge is not None:
             saving, box = badge
-            return Block((*placed, saving), button, setter.radius(button), box)
-    setter = _Setter(words, composition, cohort, language)
-    placed, button = _set(setter, composition)
-    return Block(placed, button, setter.radius(button))
+            return Block((*placed, saving), button, typesetter.radius(button), box)
+    typesetter = _Typesetter(words, composition, cohort, language)
+    placed, button = _set(typesetter, composition)
+    return Block(placed, button, typesetter.radius(button))
 
 
-def _set(setter: "_Setter", composition: Composition) -> tuple[tuple[Placed, ...], Box]:
-    """Return words and button as the template arranges them."""
+def _set(typesetter: "_Typesetter", composition: Composition) -> tuple[tuple[PlacedLine, ...], Box]:
+    """Return words and button, positioned by the template's arrangement."""
     template = template_of(composition)
     if template.arrangement == "row":
-        pieces = setter.row()
+        pieces = typesetter.row()
     elif template.arrangement == "split":
-        pieces = setter.split(template.head, template.foot)
+        pieces = typesetter.split(template.text_share, template.action_share)
     elif template.arrangement == "flank" and composition.aside is not None:
-        pieces = setter.flank(composition.aside)
+        pieces = typesetter.flank(composition.aside)
     else:
-        pieces = setter.column()
+        pieces = typesetter.column()
     button = next(piece.button for piece in pieces if piece.button)
     return tuple(item for piece in pieces for item in piece.placed), button
 
 
-class _Setter:
-    """Holds what every piece needs: the words, the box, the typefaces and the scale."""
+class _Typesetter:
+    """Words, box, typefaces and scale of one banner size, and the arrangements built from them."""
 
     def __init__(
         self, words: BannerCopy, composition: Composition, cohort: Cohort, language: str, *, badged: bool = False
@@ -102,56 +102,61 @@ class _Setter:
         }
 
     def column(self) -> list[Piece]:
-        """Words, then price and button, in one stack that is centred in the box."""
-        foot = self._foot(self.box.width)
+        """Stack words, then price and button, centred in the box."""
+        action_block = self._action_block(self.box.width)
         space = 1.75 * self.gap
-        head = self._head(self.box.width, self.box.height - foot.height - space)
-        top = self.box.y + (self.box.height - head.height - space - foot.height) / 2
+        text_block = self._text_block(self.box.width, self.box.height - action_block.height - space)
+        top = self.box.y + (self.box.height - text_block.height - space - action_block.height) / 2
         return [
-            self._in_box(head, self.box, top),
-            self._in_box(foot, self.box, top + head.height + space),
+            self._in_box(text_block, self.box, top),
+            self._in_box(action_block, self.box, top + text_block.height + space),
         ]
 
-    def split(self, head_share: float, foot_share: float) -> list[Piece]:
-        """Words at the top of the box, price and button at its bottom."""
-        foot = self._foot(self.box.width * foot_share)
-        room = self.box.height - foot.height - 1.5 * self.gap if foot_share == 1 else self.box.height
-        head = self._head(self.box.width, min(self.box.height * head_share, room))
-        width = self.box.width * foot_share
-        at_end = self.mirrored if foot_share < 1 else self.rtl
-        foot_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
-        outward = _shift("centre" if self.align == "centre" else "right" if at_end else "left", width, foot.width)
+    def split(self, text_share: float, action_share: float) -> list[Piece]:
+        """Put words at the top of the box, price and button at its bottom."""
+        action_block = self._action_block(self.box.width * action_share)
+        room = self.box.height - action_block.height - 1.5 * self.gap if action_share == 1 else self.box.height
+        text_block = self._text_block(self.box.width, min(self.box.height * text_share, room))
+        width = self.box.width * action_share
+        at_end = self.mirrored if action_share < 1 else self.rtl
+        action_box = replace(self.box, x=self.box.x + self.box.width - width if at_end else self.box.x, width=width)
+        outward = _shift(
+            "centre" if self.align == "centre" else "right" if at_end else "left", width, action_block.width
+        )
         return [
-            self._in_box(head, self.box, self.box.y),
-            foot.moved(foot_box.x + outward, self.box.y + self.box.height - foot.height),
+            self._in_box(text_block, self.box, self.box.y),
+            action_block.moved(action_box.x + outward, self.box.y + self.box.height - action_block.height),
         ]
 
     def row(self) -> list[Piece]:
-        """Words at the start, price over button at the end, both centred on the middle."""
-        foot = self._foot(self.box.width * 0.36, stacked=True)
+        """Put words at the start, price over button at the end, both vertically centred."""
+        action_block = self._action_block(self.box.width * 0.36, stacked=True)
         space = 0.3 * self.unit
-        width = self.box.width - foot.width - space
-        head = self._head(width, self.box.height)
+        width = self.box.width - action_block.width - space
+        text_block = self._text_block(width, self.box.height)
         middle = self.box.y + self.box.height / 2
-        head_x, foot_x = (
-            (self.box.x + self.box.width - head.width, self.box.x)
+        text_x, action_x = (
+            (self.box.x + self.box.width - text_block.width, self.box.x)
             if self.rtl
-            else (self.box.x, self.box.x + self.box.width - foot.width)
+            else (self.box.x, self.box.x + self.box.width - action_block.width)
         )
-        return [head.moved(head_x, middle - head.height / 2), foot.moved(foot_x, middle - foot.height / 2)]
-
-    def flank(self, aside: Box) -> list[Piece]:
-        """Words in the box, price over button in the box across the product, all on one middle line."""
-        foot = self._foot(aside.width, stacked=True)
-        head = self._head(self.box.width, self.box.height)
-        middle = self.box.y + self.box.height / 2
         return [
-            self._in_box(head, self.box, middle - head.height / 2),
-            foot.moved(aside.x + (aside.width - foot.width) / 2, middle - foot.height / 2),
+            text_block.moved(text_x, middle - text_block.height / 2),
+            action_block.moved(action_x, middle - action_block.height / 2),
         ]
 
-    def badge(self, placed: tuple[Placed, ...], button: Box) -> tuple[Placed, Box] | None:
-        """Return the saving in a round badge at the product's shoulder, off the words; None if it hides too much."""
+    def flank(self, aside: Box) -> list[Piece]:
+        """Put words in the box, price over button in the box on the product's other side, all on one middle line."""
+        action_block = self._action_block(aside.width, stacked=True)
+        text_block = self._text_block(self.box.width, self.box.height)
+        middle = self.box.y + self.box.height / 2
+        return [
+            self._in_box(text_block, self.box, middle - text_block.height / 2),
+            action_block.moved(aside.x + (aside.width - action_block.width) / 2, middle - action_block.height / 2),
+        ]
+
+    def badge(self, placed: tuple[PlacedLine, ...], button: Box) -> tuple[PlacedLine, Box] | None:
+        """Return the saving in a round badge at the product's shoulder; None if it covers words or too much product."""
         product, size = self.composition.product, self.composition.size
         label = self._small("saving", self.strong, self.unit)
         if product is None or label is None:
@@ -169,14 +174,14 @@ class _Setter:
         baseline = y + (label.rise - label.drop) / 2
         line = label.lines[0]
         left = x - line.width * label.font_size / 2
-        return Placed("saving", line, label.typeface, label.font_size, left, baseline), box
+        return PlacedLine("saving", line, label.typeface, label.font_size, left, baseline), box
 
     def radius(self, button: Box) -> float:
-        """Return the rounding of the button's corners: a serif face asks for a quieter one."""
+        """Return the radius of the button's corners; smaller for serif faces."""
         return button.height * (0.18 if self.serif else 0.5)
 
-    def _head(self, width: float, height: float) -> Piece:
-        """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
+    def _text_block(self, width: float, height: float) -> Piece:
+        """Set brand, headline and line at the largest headline that fits; drop brand and line where they do not."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
             found = [
@@ -187,7 +192,7 @@ class _Setter:
             ]
             if found:
                 best = max(headline.font_size for headline, _ in found)
-                # A second line of facts is not worth a headline that is clearly smaller for it.
+                # A second row of facts does not justify a clearly smaller headline.
                 chosen = next(pair for pair in found if pair[0].font_size >= 0.87 * best)
                 return self._stacked(eyebrow, *chosen)
         headline = fit_or_shorten(
@@ -226,7 +231,7 @@ class _Setter:
         if line:
             paragraphs.append(("line", line, 0.0))
         width = max(paragraph.width for _, paragraph, _ in paragraphs)
-        placed: list[Placed] = []
+        placed: list[PlacedLine] = []
         y = bottom = 0.0
         for role, paragraph, gap in paragraphs:
             placed += self._lines_at(role, paragraph, width, y)
@@ -234,11 +239,11 @@ class _Setter:
             y = bottom + gap
         return Piece(tuple(placed), width, bottom)
 
-    def _foot(self, width: float, *, stacked: bool = False) -> Piece:
-        """Set the button, with the price beside it, or over it where the width is short."""
+    def _action_block(self, width: float, *, stacked: bool = False) -> Piece:
+        """Set the button with the price beside it, or above it if the width is short."""
         button = self._button(width)
         space = 0.9 * self.gap + 0.03 * self.unit
-        # Beside the button the former price may have to go; over it there is room for all.
+        # Beside the button the former price may not fit; above it everything does.
         price = (None if stacked else self._price(width - button.width - space)) or self._price(width)
         if price is None:
             return button
@@ -273,11 +278,11 @@ class _Setter:
         padding = _PILL_PADDING * label.font_size
         box = Box(0, 0, label.width + 2 * padding, size * _PILL_HEIGHT)
         baseline = (box.height + label.rise - label.drop) / 2
-        placed = Placed("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
+        placed = PlacedLine("call_to_action", label.lines[0], label.typeface, label.font_size, padding, baseline)
         return Piece((placed,), box.width, box.height, box)
 
     def _price(self, width: float) -> Piece | None:
-        """Price, the former price struck through, and the saving, on one baseline; the last are left out when long."""
+        """Set price, struck-through former price and saving on one baseline; the last ones are dropped if too long."""
         if not self.words["price"]:
             return None
         size = self.scale.price * self.unit
@@ -287,7 +292,7 @@ class _Setter:
             ("former_price", self.plain, former),
             *(() if self.badged else (("saving", self.strong, former),)),
         )
-        placed: list[Placed] = []
+        placed: list[PlacedLine] = []
         x = height = 0.0
         for role, typeface, part_size in parts:
             if not self.words[role]:
@@ -305,7 +310,7 @@ class _Setter:
             if set_text is None:
                 break
             height = max(height, set_text.rise)
-            placed.append(Placed(role, set_text.lines[0], set_text.typeface, set_text.font_size, x, 0))
+            placed.append(PlacedLine(role, set_text.lines[0], set_text.typeface, set_text.font_size, x, 0))
             x += set_text.width + size * 0.42
         if not placed:
             return None
@@ -315,12 +320,12 @@ class _Setter:
         return Piece(tuple(item.moved(0, height) for item in placed), total, height)
 
     def _lines(self, width: float) -> tuple[Paragraph | None, ...]:
-        """Return the line in as many rows as the scale allows, and in one where that differs."""
+        """Return the line in as many rows as the scale allows, and in fewer rows where that differs."""
         rows = [self._line(width, count) for count in range(self.scale.line_lines, 0, -1)]
         return tuple(rows[:1] + [row for row in rows[1:] if row and rows[0] and len(row.lines) < len(rows[0].lines)])
 
     def _line(self, width: float, max_lines: int) -> Paragraph | None:
-        """Return the line with as many of its facts as fit; a single one that does not is shortened."""
+        """Return the line with as many facts as fit; a single fact that does not fit is shortened."""
         largest, smallest = (part * self.unit for part in self.scale.line)
         for facts in fewer_facts(self.words["line"]):
             found = fit(
@@ -362,13 +367,13 @@ class _Setter:
 
     @property
     def _display_tracking(self) -> float:
-        """Large grotesque letters are set a little tighter, as their makers advise."""
+        """Tracking of the headline: large grotesque letters are set tighter, as type designers advise."""
         return -0.018 if self.display.name == "grotesk" else -0.008
 
-    def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[Placed]:
+    def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[PlacedLine]:
         for number, line in enumerate(paragraph.lines):
             line_width = line.width * paragraph.font_size
-            yield Placed(
+            yield PlacedLine(
                 role,
                 line,
                 paragraph.typeface,

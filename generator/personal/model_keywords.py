@@ -1,10 +1,10 @@
-"""Preference keywords by a language model: of the styles, those that a cohort's behaviour makes likelier than usual."""
+"""Preference keywords by a language model: the styles that a cohort's behaviour makes likelier than usual."""
 
 from collections.abc import Sequence
 
 from bannerstream.generator.describers.language_model import LanguageModel
 from bannerstream.generator.personal.behaviour import Behaviour
-from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, common_attributes
+from bannerstream.generator.personal.keywords import MOST_KEYWORDS, STYLES, common_attributes
 
 _EXAMPLES = """\
 Customers: They like what is quiet, wooden. They looked at Oak Side Table, Wool Blanket, mostly living room.
@@ -18,13 +18,13 @@ Style of the pictures they love: nostalgic
 
 """
 _SHARED = 2
-"""Keywords that come from what the favourites have in common: no list of styles has every material."""
+"""Keywords taken from the favourites' common attributes: no list of styles has every material."""
 
 
 class ModelKeywords:
-    """Chooses among `STYLES` by likelihood beyond habit: nothing that a shop writes can become a keyword.
+    """Chooses among `STYLES` by likelihood above the baseline; text from a shop cannot become a keyword.
 
-    A style's habit is its likelihood for customers of whom nothing is known (as in `describers.choosing`).
+    A style's baseline is its likelihood for customers about whom nothing is known (as in `describers.choosing`).
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -39,7 +39,7 @@ class ModelKeywords:
 
     def _chosen(self, behaviour: Behaviour, likely: Sequence[float]) -> tuple[str, ...]:
         beyond = [each - habit for each, habit in zip(likely, self._habits, strict=True)]
-        styles = [STYLES[at] for at in sorted(range(len(STYLES)), key=beyond.__getitem__, reverse=True)]
+        styles = [STYLES[index] for index in sorted(range(len(STYLES)), key=beyond.__getitem__, reverse=True)]
         shared = [attribute for attribute, count in common_attributes(behaviour) if count > 1][:_SHARED]
         return tuple(dict.fromkeys([*styles[: MOST_KEYWORDS - len(shared)], *shared]))
 

@@ -1,4 +1,4 @@
-"""A painter that paints in a cohort's own style: keywords into the prompt, and the best of several pictures kept."""
+"""Paints in a cohort's own style: adds keywords to the prompt and keeps the best of several pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,32 +11,38 @@ import structlog
 from bannerstream.contracts.manifest import PersonalStyle
 from bannerstream.generator.errors import PaintingFailed
 from bannerstream.generator.personal.behaviour import Behaviour
-from bannerstream.generator.personal.choice import Candidate, agreement, best, compared_with, merit, tries
+from bannerstream.generator.personal.candidates import (
+    Candidate,
+    agreement,
+    best_index,
+    candidates_around,
+    compared_with,
+    merit,
+)
+from bannerstream.generator.personal.keyword_weights import WeightedKeywords, weigh_keywords
+from bannerstream.generator.personal.keywords import KeywordWriter, target_keywords
 from bannerstream.generator.personal.likeness import Likeness
-from bannerstream.generator.personal.styles import KeywordWriter, target_keywords
-from bannerstream.generator.personal.weights import Weighted, weighted
 from bannerstream.generator.pipeline.ports import Painter, Painting, SceneRequest
 
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
-"""Cohorts whose keywords are kept; a shop has tens."""
+"""Cohorts whose keywords are cached; a shop has tens."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
-    """One candidate of one banner: its scenes, one per size, and what their words were made of."""
+class _CandidateScenes:
+    """One candidate of one banner: its scenes, one per size, and the keywords in their prompts."""
 
     scenes: tuple[SceneRequest, ...]
-    weights: Weighted
+    weights: WeightedKeywords
 
 
 class PersonalPainter:
-    """Paints each banner `candidates` times around weight `alpha` and keeps what fits cohort and product best.
+    """Paints every banner `candidates` times around weight `alpha` and keeps the one that fits cohort and product best.
 
-    All sizes of a banner are of one candidate. Without a `likeness` there is nothing to choose by, and one is painted;
-    where it fails, the first is kept, which is nearest to what was asked for.
-    `whole` says whether the painter paints the product, too.
+    All sizes of a banner come from one candidate. Without a `likeness` to choose by, only one candidate is painted; if
+    the likeness fails, the first is kept, which is nearest to the request. `whole`: the painter paints the product too.
     """
 
     def __init__(
@@ -58,14 +64,14 @@ class PersonalPainter:
         self._known: dict[Behaviour, tuple[str, ...]] = {}
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
-        """Return, per scene and in order, its painting, or why no candidate of its banner was painted.
+        """Return, per scene and in order, its painting, or the failure if no candidate of its banner was painted.
 
         Raises:
-            PaintingFailed: the painter failed, or the model that writes keywords.
+            PaintingFailed: the painter or the model that writes keywords failed.
         """
         banners = [tuple(group) for _, group in groupby(scenes, key=lambda scene: (scene.seed, scene.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
-        tried = [self._tries(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
+        tried = [self._candidates_of(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
         painted = iter(self._painter.paint([scene for row in tried for each in row for scene in each.scenes]))
         paintings: list[Painting | PaintingFailed] = []
         for row, liked in zip(tried, preferences, strict=True):
@@ -90,24 +96,27 @@ class PersonalPainter:
             self._known |= dict(zip(new, self._keywords.keywords(new), strict=True))
         return [self._known[each] for each in behaviours]
 
-    def _tries(self, sizes: tuple[SceneRequest, ...], liked: tuple[str, ...]) -> list[_Try]:
+    def _candidates_of(self, sizes: tuple[SceneRequest, ...], liked: tuple[str, ...]) -> list[_CandidateScenes]:
         target = target_keywords(sizes[0].description, whole=self._whole)
-        candidates = tries(sizes[0].seed, self._alpha, self._candidates)
-        return [_tried(sizes, candidate, weighted(liked, target, candidate.balance)) for candidate in candidates]
+        candidates = candidates_around(sizes[0].seed, self._alpha, self._candidates)
+        return [
+            _candidate_scenes(sizes, candidate, weigh_keywords(liked, target, candidate.balance))
+            for candidate in candidates
+        ]
 
     def _best(
-        self, tried: Sequence[_Try], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
+        self, tried: Sequence[_CandidateScenes], paintings: Sequence[Sequence[Painting]], liked: tuple[str, ...]
     ) -> list[Painting]:
         target = target_keywords(tried[0].scenes[0].description, whole=self._whole)
         scores = self._scores(paintings, liked, target)
-        chosen = 0 if scores is None else best([merit(p, t, self._alpha) for p, t in scores])
+        chosen = 0 if scores is None else best_index([merit(p, t, self._alpha) for p, t in scores])
         style = PersonalStyle(
             alpha=self._alpha,
             preference=liked,
             target=target,
             preference_repeats=tried[chosen].weights.preference_repeats,
             target_repeats=tried[chosen].weights.target_repeats,
-            guidance=tried[chosen].weights.guidance,
+            guidance=tried[chosen].weights.guidance_factor,
             candidates=len(tried),
             judged_by=None if self._likeness is None or scores is None else self._likeness.name,
             d_p=None if scores is None else scores[chosen][0],
@@ -121,16 +130,13 @@ class PersonalPainter:
     def _scores(
         self, paintings: Sequence[Sequence[Painting]], liked: Sequence[str], target: Sequence[str]
     ) -> list[tuple[float, float]] | None:
-        """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes.
-
-        None where nothing compared them.
-        """
+        """Return d_p and d_t of every candidate, averaged over its sizes; None without a likeness, or if it failed."""
         if self._likeness is None:
             return None
         pictures = [each.pixels for row in paintings for each in row]
         try:
             cosines = self._likeness.similarities(pictures, compared_with(liked, target)).reshape(len(paintings), -1, 2)
-        except Exception as error:  # a model may raise anything, and pictures are there
+        except Exception as error:  # a model may raise anything, and the pictures are usable without scores
             log.warning("likeness_failed", error=repr(error), candidates=len(paintings))
             return None
         means = np.asarray(cosines, np.float64).mean(axis=1)
@@ -145,8 +151,11 @@ def _behaviour(scene: SceneRequest) -> Behaviour:
     return Behaviour(scene.cohort, scene.favourites)
 
 
-def _tried(sizes: tuple[SceneRequest, ...], candidate: Candidate, weights: Weighted) -> _Try:
+def _candidate_scenes(
+    sizes: tuple[SceneRequest, ...], candidate: Candidate, weights: WeightedKeywords
+) -> _CandidateScenes:
     scenes = tuple(
-        replace(scene, seed=candidate.seed, keywords=weights.words, guidance=weights.guidance) for scene in sizes
+        replace(scene, seed=candidate.seed, keywords=weights.words, guidance_factor=weights.guidance_factor)
+        for scene in sizes
     )
-    return _Try(scenes, weights)
+    return _CandidateScenes(scenes, weights)

@@ -77,7 +77,7 @@ class SceneRequest:
     """Products that the cohort looks at."""
     keywords: tuple[str, ...] = ()
     """Style words that go into the prompt unchanged; a repeated word weighs more."""
-    guidance: float = 1.0
+    guidance_factor: float = 1.0
     """Factor on the painter's guidance: above 1, the words are followed more closely."""
 
 

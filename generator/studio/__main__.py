@@ -1,7 +1,7 @@
 """`python -m bannerstream.generator.studio sheet.png`: a contact sheet of every set in every light, to judge by eye.
 
-Each row is a set, each column one of six palettes with a light; `--size 728x90` shows another size, `--scene`
-one set only, `--stand-in` puts a plain mug where the product goes, `--words` outlines the text box.
+Every row is a set, every column one of six palettes with a light. `--size 728x90` shows another size, `--scene` only
+one set, `--stand-in` puts a plain mug where the product goes, `--words` outlines the text box.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _COHORTS = (
 
 
 def composition_of(width: int, height: int) -> Composition:
-    """Return a composition such as the layout makes: words beside the product, or around it where there is no room."""
+    """Return a composition like the layout's: words beside the product, or around it if there is no room."""
     size = BannerSize(width, height, 150_000)
     if width > 5 * height:
         text, product, ground = (0.033, 0.1, 0.73, 0.8), (0.79, 0.05, 0.18, 0.87), 0.92
@@ -47,7 +47,7 @@ def _box(fractions: tuple[float, float, float, float], size: BannerSize) -> Box:
 
 
 def main() -> int:
-    """Write the sheet and print how long one picture took."""
+    """Write the sheet and print the time per picture."""
     arguments = argparse.ArgumentParser(prog="python -m bannerstream.generator.studio", description=__doc__)
     arguments.add_argument("sheet", type=Path)
     arguments.add_argument("--size", default="970x250")
@@ -56,23 +56,23 @@ def main() -> int:
     arguments.add_argument("--columns", type=int, default=len(_COHORTS))
     arguments.add_argument("--stand-in", action="store_true")
     arguments.add_argument("--words", action="store_true")
-    asked = arguments.parse_args()
-    width, height = (int(part) for part in asked.size.split("x"))
+    options = arguments.parse_args()
+    width, height = (int(part) for part in options.size.split("x"))
     composition = composition_of(width, height)
     rows, count, started = [], 0, time.process_time()
-    for row, scene in enumerate(asked.scene or SCENES):
+    for row, scene in enumerate(options.scene or SCENES):
         pictures = []
-        for column, (name, palette, light) in enumerate(_COHORTS[: asked.columns]):
+        for column, (name, palette, light) in enumerate(_COHORTS[: options.columns]):
             cohort = Cohort(cohort_id=name, name=name, mood=("calm",), palette=palette, light=light)
             words = Description(subject="mug", attributes=(), setting=scene, describer="sheet")
-            request = SceneRequest(words, cohort, composition, asked.seed + 100 * row + column, None)
+            request = SceneRequest(words, cohort, composition, options.seed + 100 * row + column, None)
             picture = StudioPainter().paint([request])[0].pixels
-            pictures.append(_marked(picture, composition, asked.stand_in, asked.words))
+            pictures.append(_marked(picture, composition, options.stand_in, options.words))
             count += 1
         rows.append(np.concatenate([np.pad(picture, ((3, 3), (3, 3), (0, 0))) for picture in pictures], axis=1))
     spent = (time.process_time() - started) / count * 1000
-    cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
-    sys.stdout.write(f"{count} pictures of {asked.size}, {spent:.0f} ms each: {asked.sheet}\n")
+    cv2.imwrite(str(options.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+    sys.stdout.write(f"{count} pictures of {options.size}, {spent:.0f} ms each: {options.sheet}\n")
     return 0
 
 

@@ -24,9 +24,11 @@ def window(stage: Stage, wide: float = 0.8, tall: float = 0.72) -> tuple[Layer, 
     gain = 2.2 if light.name == "evening" else 2.0 if light.name == "golden" else 1.7
     frame = mix(stage.tones.pale, stage.tones.wall, 0.5)
     bars = "".join(
-        rect(left + across * at - 0.012 * view.unit, top, 0.024 * view.unit, down, frame) for at in (0.0, 0.5, 1.0)
+        rect(left + across * share - 0.012 * view.unit, top, 0.024 * view.unit, down, frame)
+        for share in (0.0, 0.5, 1.0)
     ) + "".join(
-        rect(left, top + down * at - 0.012 * view.unit, across, 0.024 * view.unit, frame) for at in (0.0, 0.42, 1.0)
+        rect(left, top + down * share - 0.012 * view.unit, across, 0.024 * view.unit, frame)
+        for share in (0.0, 0.42, 1.0)
     )
     green = "".join(
         disc(
@@ -43,7 +45,7 @@ def window(stage: Stage, wide: float = 0.8, tall: float = 0.72) -> tuple[Layer, 
 
 
 def window_shade(stage: Stage, slant: float = 0.5, panes: int = 2) -> Layer:
-    """Return everything but the slanting patches of sun that fall through a window beyond the frame."""
+    """Return the shade around slanting patches of sun from a window beyond the frame."""
     view, rng = stage.view, stage.rng
     pane_w, pane_h, bar = 0.36 * view.unit, 0.40 * view.unit, 0.055 * view.unit
     lean = slant * view.away
@@ -98,7 +100,7 @@ def leaf_shade(stage: Stage, strength: float = 0.6) -> Layer:
 
 
 def tiles(stage: Stage, colour: str, top: float, size: float = 0.11) -> str:
-    """Return a splashback of glazed tiles from `top` down to the horizon, each a shade of its own."""
+    """Return a splashback of glazed tiles from `top` down to the horizon, each in its own shade."""
     view, rng = stage.view, stage.rng
     side, marks, row, y = size * view.unit, "", 0, top
     while y < view.horizon:
@@ -116,22 +118,22 @@ def shelf(stage: Stage, x: float, y: float, wide: float, wood: str) -> str:
     """Return a wall shelf from x, its top at y, with vessels and a plant."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     unit = view.unit
-    marks, at = "", x + 0.05 * unit
-    while at < x + wide - 0.06 * unit:
+    marks, left = "", x + 0.05 * unit
+    while left < x + wide - 0.06 * unit:
         kind, tall = rng.random(), unit * rng.uniform(0.13, 0.23)
         colour = rng.choice((*tones.accents, tones.pale, tones.pale, mix(tones.wall_deep, tones.pale, 0.4)))
         if kind < 0.35:
-            marks += vessels.jar(at, y, tall * 0.85, colour, wood)
+            marks += vessels.jar(left, y, tall * 0.85, colour, wood)
         elif kind < 0.55:
-            marks += vessels.bottle(at, y, tall * 1.15, colour)
+            marks += vessels.bottle(left, y, tall * 1.15, colour)
         elif kind < 0.7:
-            marks += vessels.bowl(at + 0.03 * unit, y, tall * 0.4, colour, None, rng)
-            at += 0.06 * unit
+            marks += vessels.bowl(left + 0.03 * unit, y, tall * 0.4, colour, None, rng)
+            left += 0.06 * unit
         elif kind < 0.85:
-            marks += vessels.vase(at, y, tall, colour)
+            marks += vessels.vase(left, y, tall, colour)
         else:
-            marks += potted(at, y, tall * 1.3, mix(tones.pale, tones.accent, 0.3), tones, rng)
-        at += unit * rng.uniform(0.11, 0.17)
+            marks += potted(left, y, tall * 1.3, mix(tones.pale, tones.accent, 0.3), tones, rng)
+        left += unit * rng.uniform(0.11, 0.17)
     return marks + lit_rect(x, y, wide, 0.03 * unit, wood)
 
 

@@ -1,4 +1,4 @@
-"""The studio painter: every request becomes a picture, with no model and no network."""
+"""The studio painter: paints every request, without a model or a network."""
 
 from collections.abc import Sequence
 from random import Random
@@ -8,20 +8,20 @@ from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.generator.studio.camera import take
 from bannerstream.generator.studio.choice import choose
 from bannerstream.generator.studio.light import LIGHTS, exposed
-from bannerstream.generator.studio.palette import at_dusk, tones
 from bannerstream.generator.studio.scene import Stage
 from bannerstream.generator.studio.scenes import SCENES
 from bannerstream.generator.studio.season import season_of
+from bannerstream.generator.studio.tones import at_dusk, tones
 from bannerstream.generator.studio.view import view_of
 
 REVISION = "studio@4"
 
 
 class StudioPainter:
-    """Paints procedural scenes; implements `generator.ports.Painter`. Holds nothing, so threads may share one."""
+    """Paints procedural scenes; implements `generator.pipeline.ports.Painter`. Stateless, so threads may share one."""
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
-        """Return one painting per request, in order. Never fails: a setting nobody knows becomes the plain studio."""
+        """Return one painting per request, in order. Never fails: an unknown setting becomes the plain studio."""
         return [_paint(request) for request in scenes]
 
 

@@ -3,8 +3,8 @@
 from random import Random
 
 from bannerstream.generator.studio.colour import mix, shift
-from bannerstream.generator.studio.palette import Tones
 from bannerstream.generator.studio.shapes import d, disc, line, lit, lit_disc, lit_rect, rect
+from bannerstream.generator.studio.tones import Tones
 
 
 def jar(x: float, y: float, tall: float, colour: str, lid: str) -> str:
@@ -151,11 +151,11 @@ def books(x: float, y: float, tall: float, tones: Tones, rng: Random) -> str:
 
 def spines(x: float, y: float, wide: float, tall: float, tones: Tones, rng: Random) -> str:
     """Return a row of standing books, `wide` long."""
-    row, at = "", x
-    while at < x + wide:
+    row, left = "", x
+    while left < x + wide:
         thick, high = tall * rng.uniform(0.10, 0.2), tall * rng.uniform(0.75, 1.0)
-        row += lit_rect(at, y - high, thick * 0.94, high, rng.choice((*tones.accents, tones.pale, tones.wall_deep)))
-        at += thick
+        row += lit_rect(left, y - high, thick * 0.94, high, rng.choice((*tones.accents, tones.pale, tones.wall_deep)))
+        left += thick
     return row
 
 

@@ -1,1 +1,1 @@
-"""The bandit of `streams.experiments` offline: simulated visitors, and the regret of each way of choosing."""
+"""Offline evaluation of the bandit in `streams.experiments`: simulated visitors, and the regret of each policy."""

@@ -1,4 +1,4 @@
-"""Regret of each way of choosing over several worlds: what `bannerstream evaluate bandit` shows."""
+"""The regret of each policy over several simulated worlds, for `bannerstream evaluate bandit`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ CURVE_POINTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Regret of one policy, in clicks short of the best choice; `curves` of shape (worlds, points)."""
+    """The regret of one policy, in clicks short of the best choice; `curves` of shape (worlds, points)."""
 
     policy: str
     impressions: NDArray[np.int64]
-    """After how many impressions each point was taken."""
+    """The number of impressions at each point."""
     curves: NDArray[np.float64]
 
     @property
@@ -27,7 +27,7 @@ class Evaluation:
 
     @property
     def spread(self) -> float:
-        """Return the standard error of that mean; 0 of a single world."""
+        """Return the standard error of that mean; 0 for a single world."""
         ends = self.curves[:, -1]
         return float(ends.std(ddof=1) / np.sqrt(len(ends))) if len(ends) > 1 else 0.0
 
@@ -41,13 +41,13 @@ def evaluate(
     seeds: Sequence[int],
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Evaluation]:
-    """Let every policy meet the same visitors of the same worlds.
+    """Run every policy on the same visitors of the same worlds.
 
     Raises:
-        ValueError: more variants than there are, no seeds, or fewer impressions than one refresh.
+        ValueError: too many variants, no seeds, or fewer impressions than one refresh.
     """
     if not seeds or impressions < refresh:
-        raise ValueError("at least one seed, and as many impressions as one refresh has, are needed")
+        raise ValueError("evaluation needs at least one seed, and at least as many impressions as one refresh")
     curves: dict[str, list[NDArray[np.float64]]] = {name: [] for name in POLICIES}
     for number, seed in enumerate(seeds, start=1):
         truth = world(cohorts, variants, seed)
@@ -57,4 +57,4 @@ def evaluate(
             curves[name].append(regret(truth, policy, impressions=impressions, refresh=refresh, seed=seed + 1))
     points = refresh * np.arange(1, impressions // refresh + 1)
     thinned = np.unique(np.linspace(0, len(points) - 1, min(CURVE_POINTS, len(points))).astype(int))
-    return [Evaluation(name, points[thinned], np.array(each)[:, thinned]) for name, each in curves.items()]
+    return [Evaluation(name, points[thinned], np.array(of_policy)[:, thinned]) for name, of_policy in curves.items()]

@@ -1,8 +1,8 @@
-"""Simulated visitors whose tastes are known, to see what a way of choosing costs: clicks that the best would have had.
+"""Simulates visitors with known tastes, to measure a policy's regret: the clicks it loses to the best choice.
 
-Each cohort has a click rate for each variant: a base rate, effects of the variant's template, headline and scene style
-that all cohorts share, and the cohort's own taste, added up as log-odds. A policy is told results every `refresh`
-impressions, as the real one is (results come over Kafka), and chooses for one visitor after the other between.
+Each cohort has a click rate for each variant: the sum, as log-odds, of a base rate, of effects of the variant's
+template, headline and scene style that all cohorts share, and of the cohort's own taste. A policy receives results
+every `refresh` impressions, like the real one (results come over Kafka), and chooses for each visitor in between.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.contracts.variants import CREATIVES, creative_of
-from bannerstream.streams.experiments.posterior import Beliefs, Guard
+from bannerstream.streams.experiments.posterior import Guard, Posterior
 
 BASE_RATE = 0.02
-"""Clicks per impression of display banners in a shop's own pages; advertising elsewhere has a tenth of it."""
+"""Clicks per impression of banners on a shop's own pages; advertising elsewhere has a tenth of that."""
 
 SHARED_SPREAD, OWN_SPREAD = 0.25, 0.35
-"""Standard deviations of the effects on the log-odds: of a part over all cohorts, and of a variant in one cohort."""
+"""Standard deviations of the effects on the log-odds: a part's over all cohorts, and a variant's in one cohort."""
 
 LINUCB_WIDTH = 0.3
-"""LinUCB's alpha. Of 0.1, 0.3 and 1 the best here."""
+"""LinUCB's alpha: the best of 0.1, 0.3 and 1 in this simulation."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is true: click rates, of shape (cohorts, variants)."""
+    """The true click rates, of shape (cohorts, variants)."""
 
     variants: tuple[str, ...]
     rates: NDArray[np.float64]
@@ -39,14 +39,14 @@ class World:
 
 
 class Policy(Protocol):
-    """A way of choosing."""
+    """Chooses variants and learns from results."""
 
     def choose(self, cohort: int, visitor: int) -> int:
-        """Return the variant that this visitor sees, by its number."""
+        """Return the index of the variant that this visitor sees."""
         ...
 
     def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
-        """Take note of all results up to now, both of shape (cohorts, variants)."""
+        """Learn from all results so far, both of shape (cohorts, variants)."""
         ...
 
 
@@ -54,26 +54,26 @@ def world(cohorts: int, variants: int, seed: int) -> World:
     """Return a world of these sizes, the same for the same seed.
 
     Raises:
-        ValueError: more variants than there are choices.
+        ValueError: there are fewer variants than requested.
     """
     if not 1 <= variants <= len(CREATIVES):
         raise ValueError(f"there are {len(CREATIVES)} variants, not {variants}")
     random = np.random.default_rng(seed)
-    names = [CREATIVES[int(each)].variant for each in random.permutation(len(CREATIVES))[:variants]]
+    names = [CREATIVES[int(index)].variant for index in random.permutation(len(CREATIVES))[:variants]]
     effects: dict[tuple[int, str], float] = {}
     shared = np.zeros(variants)
-    for number, name in enumerate(names):
+    for index, name in enumerate(names):
         creative = creative_of(name)
         assert creative is not None
         for part in ((0, creative.template), (1, creative.headline), (2, creative.scene)):
-            shared[number] += effects.setdefault(part, random.normal(0, SHARED_SPREAD))
+            shared[index] += effects.setdefault(part, random.normal(0, SHARED_SPREAD))
     own = random.normal(0, OWN_SPREAD, (cohorts, variants))
     logits = np.log(BASE_RATE / (1 - BASE_RATE)) + shared + own
     return World(tuple(names), 1 / (1 + np.exp(-logits)))
 
 
 class Uniform:
-    """Each variant in turn."""
+    """Chooses every variant with equal probability."""
 
     def __init__(self, truth: World, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ class Uniform:
 
 
 class Oracle:
-    """What is best for each cohort, which nobody knows."""
+    """Chooses the truly best variant of each cohort."""
 
     def __init__(self, truth: World, seed: int) -> None:
         del seed
@@ -105,24 +105,23 @@ class Oracle:
 
 
 class LinUcb:
-    """LinUCB with disjoint models (Li et al. 2010): one ridge regression of each cohort on the variant's parts.
+    """LinUCB with disjoint models (Li et al. 2010): one ridge regression per cohort on the variant's parts.
 
-    Between two updates it would always choose alike, so that ties of the bound are broken at random.
+    It breaks ties of the bound at random.
     """
 
     def __init__(self, truth: World, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        creatives = [each for name in truth.variants if (each := creative_of(name)) is not None]
-        parts = sorted(
-            {part for each in creatives for part in ((0, each.template), (1, each.headline), (2, each.scene))}
-        )
+        creatives = [creative for name in truth.variants if (creative := creative_of(name)) is not None]
+        of_each = [((0, creative.template), (1, creative.headline), (2, creative.scene)) for creative in creatives]
+        parts = sorted({part for of_one in of_each for part in of_one})
         variants = len(truth.variants)
         self._features = np.zeros((variants, 1 + len(parts) + variants))
-        for number, each in enumerate(creatives):
-            self._features[number, 0] = 1
-            for part in ((0, each.template), (1, each.headline), (2, each.scene)):
-                self._features[number, 1 + parts.index(part)] = 1
-            self._features[number, 1 + len(parts) + number] = 1
+        for index, of_one in enumerate(of_each):
+            self._features[index, 0] = 1
+            for part in of_one:
+                self._features[index, 1 + parts.index(part)] = 1
+            self._features[index, 1 + len(parts) + index] = 1
         self._bounds = np.zeros((len(truth.rates), variants))
 
     def choose(self, cohort: int, visitor: int) -> int:
@@ -143,19 +142,19 @@ class LinUcb:
 
 
 class Thompson:
-    """What the product does: `beliefs`."""
+    """The product's own policy: `streams.experiments.posterior`."""
 
     def __init__(self, truth: World, seed: int, guard: Guard | None = None) -> None:
         self._truth = truth
         self._guard = guard or Guard()
-        self._numbers = {name: number for number, name in enumerate(truth.variants)}
+        self._indices = {name: index for index, name in enumerate(truth.variants)}
         self._cohorts = truth.cohorts
         self._salt = b"%d-" % seed
-        self._beliefs = Beliefs(truth.variants, {}, self._guard)
+        self._posterior = Posterior(truth.variants, {}, self._guard)
 
     def choose(self, cohort: int, visitor: int) -> int:
         """See `Policy`."""
-        return self._numbers[self._beliefs.draw(self._cohorts[cohort], None, self._salt + b"%d" % visitor, 1)]
+        return self._indices[self._posterior.draw(self._cohorts[cohort], None, self._salt + b"%d" % visitor, 1)]
 
     def learn(self, seen: NDArray[np.int64], clicked: NDArray[np.int64]) -> None:
         """See `Policy`."""
@@ -164,7 +163,7 @@ class Thompson:
             for row, cohort in enumerate(self._cohorts)
             for column, variant in enumerate(self._truth.variants)
         }
-        self._beliefs = Beliefs(self._truth.variants, counts, self._guard)
+        self._posterior = Posterior(self._truth.variants, counts, self._guard)
 
 
 POLICIES: Mapping[str, Callable[[World, int], Policy]] = {
@@ -180,8 +179,8 @@ def regret(
 ) -> NDArray[np.float64]:
     """Return the regret after each refresh, of shape (impressions // refresh,): expected clicks short of the best.
 
-    `shares`: of each cohort in the visits; a few large ones and many small ones when left out (Zipf). Every policy
-    meets the same visitors, and a visitor clicks by the same chance.
+    `shares` are the cohorts' shares of the visits; by default a few large and many small ones (Zipf). Every policy gets
+    the same visitors, and a visitor clicks with the same probability.
     """
     cohorts, variants = truth.rates.shape
     random = np.random.default_rng(seed)

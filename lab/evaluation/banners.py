@@ -14,7 +14,7 @@ import numpy as np
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Area, Description, Manifest
 from bannerstream.contracts.messages import Rendition
-from bannerstream.generator.personal.choice import agreement, compared_with
+from bannerstream.generator.personal.candidates import agreement, compared_with
 from bannerstream.generator.personal.likeness import Likeness
 from bannerstream.generator.pipeline.ports import Image, ProductImage
 from bannerstream.lab.evaluation.exported import ExportedBanner

@@ -14,13 +14,13 @@ from bannerstream.contracts.sizes import BILLBOARD
 from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
 from bannerstream.generator.layout.fonts import Typeface, shape
 from bannerstream.generator.pipeline.ports import Image, ProductImage
-from bannerstream.generator.postprocess.colour import matched
+from bannerstream.generator.postprocess.colour_cast import matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised
 from bannerstream.generator.postprocess.upscaling import enlarged
-from bannerstream.lab.evaluation.degradations import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
+from bannerstream.lab.evaluation.drawn_scenes import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
 from bannerstream.lab.evaluation.postprocessing import LIGHTS
-from bannerstream.settings.generator import PostprocessSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 _PANEL = 720
 _MARGIN, _GAP, _CAPTION = 36, 20, 30
@@ -108,8 +108,8 @@ def _sheet(pairs: Sequence[Pair]) -> Pictures.Image:
     sheet = Pictures.new("RGB", (width, height), _GROUND)
     pen = ImageDraw.Draw(sheet)
     y = _MARGIN
-    for (told, before, told_after, after), panel in zip(pairs, heights, strict=True):
-        for x, caption, picture in ((_MARGIN, told, before), (_MARGIN + _PANEL + _GAP, told_after, after)):
+    for (caption_before, before, caption_after, after), panel in zip(pairs, heights, strict=True):
+        for x, caption, picture in ((_MARGIN, caption_before, before), (_MARGIN + _PANEL + _GAP, caption_after, after)):
             pen.text((x, y), caption, fill=_INK, font=font)
             sheet.paste(
                 Pictures.fromarray(picture).resize((_PANEL, panel), Pictures.Resampling.LANCZOS), (x, y + _CAPTION)

@@ -58,10 +58,10 @@ def scores_of(described: Sequence[Description], titles: Sequence[LabelledTitle],
     """Return the scores of descriptions. Attributes that a label accepts but does not ask for count for nothing."""
     right = wrong = missed = 0
     for found, label in zip(described, titles, strict=True):
-        attributes, asked = set(found.attributes), set(label.attributes)
-        right += len(attributes & asked)
-        wrong += len(attributes - asked - set(label.accepted))
-        missed += len(asked - attributes)
+        attributes, expected = set(found.attributes), set(label.attributes)
+        right += len(attributes & expected)
+        wrong += len(attributes - expected - set(label.accepted))
+        missed += len(expected - attributes)
     pairs = list(zip(described, titles, strict=True))
     return DescribingScores(
         titles=len(pairs),

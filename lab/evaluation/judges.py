@@ -9,7 +9,7 @@ from bannerstream.lab.evaluation.quality import Brisque, Lpips
 from bannerstream.lab.evaluation.reader import Reader
 
 
-def judges_at_hand(*, clip: str | None, lpips: Path | None, reading: bool = True) -> Judges:
+def available_judges(*, clip: str | None, lpips: Path | None, reading: bool = True) -> Judges:
     """Return every judge whose package is installed; those that need a model, where one is named.
 
     Raises:

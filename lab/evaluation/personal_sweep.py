@@ -82,7 +82,7 @@ def _label(alpha: float, painted: PaintedOnce, width: int) -> str:
     style = painted.composed.provenance.personal
     if style is None:
         return f"personal {alpha:.2f}: the cohort's mood alone"
-    told = f"personal {alpha:.2f}: {style.preference_repeats} x {', '.join(style.preference)}"
+    label = f"personal {alpha:.2f}: {style.preference_repeats} x {', '.join(style.preference)}"
     if style.d_p is not None and style.d_t is not None:
-        told = f"{told}  (best of {style.candidates}: d_p {style.d_p:.3f}, d_t {style.d_t:.3f})"
-    return told[: width // 9]
+        label = f"{label}  (best of {style.candidates}: d_p {style.d_p:.3f}, d_t {style.d_t:.3f})"
+    return label[: width // 9]

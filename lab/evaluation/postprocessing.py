@@ -16,11 +16,11 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.sizes import BILLBOARD
 from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
 from bannerstream.generator.pipeline.ports import Image, ProductImage
-from bannerstream.generator.postprocess.colour import cast, matched
+from bannerstream.generator.postprocess.colour_cast import cast, matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised, noise_level
 from bannerstream.generator.postprocess.upscaling import enlarged
-from bannerstream.lab.evaluation.degradations import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
+from bannerstream.lab.evaluation.drawn_scenes import SIZE, DrawnScene, drawn_scenes, halved, moved, noisy, tinted
 from bannerstream.lab.evaluation.report import Figure, Report
 
 DEVIATIONS = (3.0, 8.0, 16.0)

@@ -69,7 +69,7 @@ class Lpips:
             with contextlib.redirect_stdout(None):
                 self._model: Any = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
             # The package cuts the network into slices that keep torchvision's numbers of its layers.
-            slices = {f"slice{at}" for at in range(1, 6)}
+            slices = {f"slice{number}" for number in range(1, 6)}
             own = self._model.net.state_dict()
             named = {f"features.{name.split('.', 1)[1]}": name for name in own if name.split(".")[0] in slices}
             self._model.net.load_state_dict({own_name: weights[name] for name, own_name in named.items()})

@@ -35,7 +35,7 @@ def _byte_tokenizer() -> Any:
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = list(_SPECIAL.values())
-    tokenizer = Tokenizer(models.BPE({each: at for at, each in enumerate([*special, *letters])}, []))
+    tokenizer = Tokenizer(models.BPE({each: number for number, each in enumerate([*special, *letters])}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_SPECIAL)

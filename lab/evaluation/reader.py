@@ -56,7 +56,7 @@ def share_read(text: str, lines: list[str]) -> float:
 def _words(text: str) -> list[str]:
     if any(unicodedata.name(letter, "").startswith(_RUNS_ON) for letter in text):
         joined = "".join(text.split())
-        return [joined[at : at + _PIECE] for at in range(0, len(joined), _PIECE)]
+        return [joined[start : start + _PIECE] for start in range(0, len(joined), _PIECE)]
     return text.split()
 
 
@@ -68,8 +68,8 @@ def _letters(text: str) -> str:
 def _misread(word: str, read: str) -> int:
     """Return the fewest edits between a word and any stretch of what was read (Sellers 1980)."""
     row = [0] * (len(read) + 1)
-    for at, letter in enumerate(word, start=1):
-        above, row = row, [at]
+    for position, letter in enumerate(word, start=1):
+        above, row = row, [position]
         for column, other in enumerate(read, start=1):
             row.append(min(above[column] + 1, row[-1] + 1, above[column - 1] + (letter != other)))
     return min(row)

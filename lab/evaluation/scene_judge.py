@@ -89,10 +89,10 @@ class SceneJudge:
         return accuracy_of(self.labels(pictures), labels)
 
 
-def accuracy_of(told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> Accuracy:
+def accuracy_of(predicted: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> Accuracy:
     """Return the shares of labels told rightly."""
     right = np.array([[one == getattr(label, kind) for one, kind in zip(each, KINDS, strict=True)]
-                      for each, label in zip(told, labels, strict=True)])  # fmt: skip
+                      for each, label in zip(predicted, labels, strict=True)])  # fmt: skip
     setting, palette, light = (float(share) for share in right.mean(axis=0))
     return Accuracy(setting, palette, light, len(right))
 
@@ -103,7 +103,9 @@ def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None
     from torch.nn.functional import cross_entropy  # noqa: PLC0415
 
     torch.manual_seed(seed)
-    groups = [_drawn(FIRST_TO_LEARN + at * scenes, scenes // len(SHAPES), shape) for at, shape in enumerate(SHAPES)]
+    groups = [
+        _drawn(FIRST_TO_LEARN + index * scenes, scenes // len(SHAPES), shape) for index, shape in enumerate(SHAPES)
+    ]
     on_progress(f"{scenes} scenes drawn")
     network = new_network().train()
     steps = _EPOCHS * sum(len(labels) // _BATCH for _, labels in groups)
@@ -116,8 +118,8 @@ def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None
             for chosen in torch.randperm(len(labels)).split(_BATCH)
             if len(chosen) == _BATCH
         ]
-        for at in torch.randperm(len(batches)).tolist():
-            group, chosen = batches[at]
+        for index in torch.randperm(len(batches)).tolist():
+            group, chosen = batches[index]
             pictures, labels = groups[group][0][chosen], groups[group][1][chosen]
             found = network(_disturbed(pictures))
             loss = sum(cross_entropy(each, labels[:, kind]) for kind, each in enumerate(found))
@@ -163,9 +165,9 @@ def seen(pictures: Sequence[Image]) -> Any:
 def _drawn(first: int, count: int, shape: tuple[int, int]) -> tuple[Any, Any]:
     import torch  # noqa: PLC0415
 
-    from bannerstream.lab.training.shards import drawn  # noqa: PLC0415
+    from bannerstream.lab.training.shards import draw_scenes  # noqa: PLC0415
 
-    labels, pictures = drawn(range(first, first + count), shape)
+    labels, pictures = draw_scenes(range(first, first + count), shape)
     numbers = [[names.index(getattr(each, kind)) for names, kind in zip(_NAMES, KINDS, strict=True)] for each in labels]
     return seen(list(pictures)), torch.tensor(numbers)
 

@@ -25,14 +25,14 @@ from bannerstream.generator.studio.scenes import SCENES
 from bannerstream.generator.studio.season import SEASONS
 from bannerstream.lab.evaluation.report import Figure, Report
 from bannerstream.lab.evaluation.scene_judge import FIRST_TO_TEST, KINDS, SceneJudge, accuracy_of
-from bannerstream.lab.training.shards import drawn
+from bannerstream.lab.training.shards import draw_scenes
 
 _TOGETHER = 16
 _TIMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StarterRun:
     """How to ask the model."""
 
     model: Path = MODEL
@@ -56,7 +56,7 @@ def every_scene() -> Iterator[SceneLabels]:
                     yield SceneLabels(setting, palette, light, season)
 
 
-def some_scenes(every: int) -> list[SceneLabels]:
+def sampled_scenes(every: int) -> list[SceneLabels]:
     """Return one of so many combinations, drawn by a fixed seed: equal steps through them meet some labels only."""
     scenes = list(every_scene())
     Random(0).shuffle(scenes)
@@ -77,7 +77,7 @@ def scene_request_for(labels: SceneLabels, size: BannerSize, seed: int) -> Scene
 
 
 def evaluate_starter(
-    asked: Asked, judge: SceneJudge, *, each: bool = False, on_progress: Callable[[str], None] = lambda _: None
+    run: StarterRun, judge: SceneJudge, *, each: bool = False, on_progress: Callable[[str], None] = lambda _: None
 ) -> Report:
     """Return the shares of labels that the judge tells rightly, and the seconds of one picture painted alone.
 
@@ -86,25 +86,27 @@ def evaluate_starter(
     Raises:
         ConfigurationError: the model cannot be loaded.
     """
-    painter = DiffusersPainter(str(asked.model), steps=asked.steps, guidance=asked.guidance, device=asked.device)
-    labels = some_scenes(asked.every) * asked.seeds
-    requests = [scene_request_for(scene, asked.size, seed) for seed, scene in enumerate(labels)]
-    told: list[tuple[str, str, str]] = []
-    for at in range(0, len(requests), _TOGETHER):
-        told += judge.labels(_painted(painter, requests[at : at + _TOGETHER]))
-        on_progress(f"{len(told)} of {len(requests)} scenes")
+    painter = DiffusersPainter(
+        str(run.model), num_inference_steps=run.steps, guidance_scale=run.guidance, device=run.device
+    )
+    labels = sampled_scenes(run.every) * run.seeds
+    requests = [scene_request_for(scene, run.size, seed) for seed, scene in enumerate(labels)]
+    predicted: list[tuple[str, str, str]] = []
+    for start in range(0, len(requests), _TOGETHER):
+        predicted += judge.labels(_painted(painter, requests[start : start + _TOGETHER]))
+        on_progress(f"{len(predicted)} of {len(requests)} scenes")
     rows = [
-        {"scenes": "painted", **_row(told, labels), "seconds_alone": _seconds_alone(painter, asked.size)},
-        {"scenes": "drawn", **_drawn_row(judge, asked), "seconds_alone": None},
+        {"scenes": "painted", **_row(predicted, labels), "seconds_alone": _seconds_alone(painter, run.size)},
+        {"scenes": "drawn", **_drawn_row(judge, run), "seconds_alone": None},
     ]
     if each:
         rows += [
-            {"scenes": f"{kind} {name}", **_row(*_only(told, labels, kind, name)), "seconds_alone": None}
+            {"scenes": f"{kind} {name}", **_row(*_only(predicted, labels, kind, name)), "seconds_alone": None}
             for kind in KINDS
             for name in dict.fromkeys(getattr(scene, kind) for scene in labels)
         ]
     notes = {
-        "model": f"{asked.model.name}, {asked.size.name}, {asked.steps} steps, guidance {asked.guidance:g}",
+        "model": f"{run.model.name}, {run.size.name}, {run.steps} steps, guidance {run.guidance:g}",
         "drawn": "what the judge tells of scenes that the studio drew and nobody learnt from: the most to expect",
     }
     return Report("starter", rows, notes)
@@ -130,18 +132,18 @@ def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:
     return sorted(took)[_TIMED // 2]
 
 
-def _drawn_row(judge: SceneJudge, asked: Asked) -> dict[str, Figure]:
-    labels, pictures = drawn(range(FIRST_TO_TEST, FIRST_TO_TEST + asked.drawn), (asked.size.width, asked.size.height))
+def _drawn_row(judge: SceneJudge, run: StarterRun) -> dict[str, Figure]:
+    labels, pictures = draw_scenes(range(FIRST_TO_TEST, FIRST_TO_TEST + run.drawn), (run.size.width, run.size.height))
     return _row(judge.labels(list(pictures)), labels)
 
 
-def _row(told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> dict[str, Figure]:
-    found = accuracy_of(told, labels)
+def _row(predicted: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> dict[str, Figure]:
+    found = accuracy_of(predicted, labels)
     return {"setting": found.setting, "palette": found.palette, "light": found.light, "judged": found.scenes}
 
 
 def _only(
-    told: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels], kind: str, name: str
+    predicted: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels], kind: str, name: str
 ) -> tuple[list[tuple[str, str, str]], list[SceneLabels]]:
-    chosen = [at for at, scene in enumerate(labels) if getattr(scene, kind) == name]
-    return [told[at] for at in chosen], [labels[at] for at in chosen]
+    chosen = [index for index, scene in enumerate(labels) if getattr(scene, kind) == name]
+    return [predicted[index] for index in chosen], [labels[index] for index in chosen]

@@ -19,7 +19,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.devices import device_of
 from bannerstream.generator.pipeline.ports import Image
 from bannerstream.lab.training.parts import new_autoencoder
-from bannerstream.lab.training.shards import SHAPES, as_tensor, drawn
+from bannerstream.lab.training.shards import SHAPES, as_tensor, draw_scenes
 
 FIRST_SCENE = 3_000_000
 """Numbers of scenes: the denoiser's count from 0, the judge's from one million on."""
@@ -61,8 +61,8 @@ def train_autoencoder(
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=1e-4)
     pictures = [
         picture
-        for at, shape in enumerate(SHAPES)
-        for picture in drawn(range(FIRST_SCENE + at, FIRST_SCENE + scenes, len(SHAPES)), shape)[1]
+        for offset, shape in enumerate(SHAPES)
+        for picture in draw_scenes(range(FIRST_SCENE + offset, FIRST_SCENE + scenes, len(SHAPES)), shape)[1]
     ]
     for step in range(steps):
         for group in optimiser.param_groups:
@@ -84,7 +84,7 @@ def peak_signal_to_noise(autoencoder: Any, first: int, count: int, shape: tuple[
     """Return how well scenes come back from their latents, in dB: 33 cannot be told from the original out of focus."""
     import torch  # noqa: PLC0415
 
-    scenes = as_tensor(drawn(range(first, first + count), shape)[1])
+    scenes = as_tensor(draw_scenes(range(first, first + count), shape)[1])
     with torch.inference_mode():
         back = autoencoder.decoder(autoencoder.encoder(scenes)).clamp(-1, 1)
     return -10 * math.log10(float(((back - scenes) / 2).square().mean()))

@@ -18,11 +18,11 @@ from typing import Any
 
 from bannerstream.lab.training.parts import (
     STARTER_SIZE,
-    Size,
-    begin_from,
+    NetworkSize,
     new_denoiser,
     new_scheduler,
     new_text_encoder,
+    take_over_weights,
 )
 from bannerstream.lab.training.shards import Shard, Shards
 from bannerstream.lab.training.words import TOKENS, caption, tokenizer
@@ -58,7 +58,7 @@ class Plan:
     shards_kept: int = 48
     """Of more than these, the oldest are learnt from no longer."""
     seed: int = 0
-    size: Size = STARTER_SIZE
+    size: NetworkSize = STARTER_SIZE
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -95,7 +95,7 @@ class DenoiserTraining:
         torch.manual_seed(plan.seed)
         self._text, self._unet = new_text_encoder(plan.size), new_denoiser(plan.size)
         if begin is not None:
-            begin_from(begin, self._text, self._unet)
+            take_over_weights(begin, self._text, self._unet)
         self._text.to(device).train()
         self._unet.to(device, memory_format=torch.channels_last).train()
         self._parameters = [*self._text.parameters(), *self._unet.parameters()]
@@ -169,9 +169,9 @@ class DenoiserTraining:
             spread = latents.std()
             latents = avg_pool2d(latents, 2)
             latents *= spread / latents.std()
-        said = [caption(shard.labels_of(at), rng) for at in chosen]
+        captions = [caption(shard.labels_of(index), rng) for index in chosen]
         tokens = self._tokenizer(
-            said, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt"
+            captions, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt"
         ).input_ids
         # On the CPU, so that a seed means the same on every device.
         noise = torch.Generator().manual_seed(rng.getrandbits(62))

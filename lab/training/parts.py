@@ -24,7 +24,7 @@ painter takes area and widest proportions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class NetworkSize:
     """How large the networks are; the default is the starter's."""
 
     text_width: int = 128
@@ -32,7 +32,7 @@ class Size:
     norm_groups: int = 16
 
 
-STARTER_SIZE = Size()
+STARTER_SIZE = NetworkSize()
 
 
 def new_autoencoder() -> Any:
@@ -49,7 +49,7 @@ def new_autoencoder() -> Any:
     )
 
 
-def new_text_encoder(size: Size = STARTER_SIZE) -> Any:
+def new_text_encoder(size: NetworkSize = STARTER_SIZE) -> Any:
     """Return an untrained text encoder."""
     from transformers import CLIPTextConfig, CLIPTextModel  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def new_text_encoder(size: Size = STARTER_SIZE) -> Any:
     )
 
 
-def new_denoiser(size: Size = STARTER_SIZE) -> Any:
+def new_denoiser(size: NetworkSize = STARTER_SIZE) -> Any:
     """Return an untrained U-Net."""
     from diffusers import UNet2DConditionModel  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def new_scheduler() -> Any:
     )
 
 
-def begin_from(model: Path, text_encoder: Any, denoiser: Any) -> int:
+def take_over_weights(model: Path, text_encoder: Any, denoiser: Any) -> int:
     """Take over the weights of a saved pipeline; return how many numbers were taken.
 
     Those of the same name and shape as they are; of the embeddings, the words that both know, and the places that both
@@ -125,10 +125,10 @@ def begin_from(model: Path, text_encoder: Any, denoiser: Any) -> int:
             same[pooled] = torch.zeros_like(own[pooled])
         network.load_state_dict(same, strict=False)
         taken += sum(each.numel() for each in same.values())
-    return taken + _begin_words_from(model, text_encoder)
+    return taken + _take_over_words(model, text_encoder)
 
 
-def _begin_words_from(model: Path, text_encoder: Any) -> int:
+def _take_over_words(model: Path, text_encoder: Any) -> int:
     import torch  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
@@ -143,7 +143,7 @@ def _begin_words_from(model: Path, text_encoder: Any) -> int:
         rows = (
             [(ours[word], theirs[word]) for word in ours.keys() & theirs.keys()]
             if "token_embedding" in name
-            else [(at, at) for at in range(min(len(own), len(known)))]
+            else [(place, place) for place in range(min(len(own), len(known)))]
         )
         with torch.no_grad():
             for into, of in rows:

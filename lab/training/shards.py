@@ -38,12 +38,12 @@ class Shard:
     labels: tuple[SceneLabels, ...]
     """Of the scenes as drawn."""
 
-    def labels_of(self, at: int) -> SceneLabels:
+    def labels_of(self, index: int) -> SceneLabels:
         """Return the labels of a latent."""
-        return self.labels[at % len(self.labels)]
+        return self.labels[index % len(self.labels)]
 
 
-def drawn(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Image]:
+def draw_scenes(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Image]:
     """Return the labels and pixels (n x height x width x 3) of the scenes with these numbers.
 
     The number of a scene decides everything in it; those that the judge is trained and tested on count from another
@@ -118,7 +118,7 @@ def write_shard(file: Path, autoencoder: Path, numbers: Sequence[int], shape: tu
 
     torch.set_num_threads(1)
     encoder = AutoencoderTiny.from_pretrained(autoencoder, torch_dtype=torch.float32).encoder.eval()
-    labels, pictures = drawn(numbers, shape)
+    labels, pictures = draw_scenes(numbers, shape)
     with torch.inference_mode():
         halves = [
             encoder(as_tensor(each)).half()

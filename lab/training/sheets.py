@@ -30,8 +30,8 @@ def write_sample_sheet(
     pipeline: Any,
     file: Path,
     *,
-    steps: int,
-    guidance: float,
+    num_inference_steps: int,
+    guidance_scale: float,
     shape: tuple[int, int] = (384, 96),
     rows: int,
     columns: int,
@@ -43,8 +43,8 @@ def write_sample_sheet(
     for number, prompts in enumerate(sample_prompts(columns)[:rows]):
         painted = pipeline(
             prompts,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
             width=shape[0],
             height=shape[1],
             generator=[torch.Generator().manual_seed(100 * number + column) for column in range(columns)],

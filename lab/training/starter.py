@@ -97,16 +97,16 @@ def _checkpoint(training: DenoiserTraining, options: Options, autoencoder: Path)
     sheets = folder / "sheets"
     sheets.mkdir(exist_ok=True)
     write_sample_sheet(
-        load_for_looking(folder / "model"),
+        load_for_sampling(folder / "model"),
         sheets / f"{training.step:07}.png",
-        steps=STEPS,
-        guidance=GUIDANCE,
+        num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE,
         rows=rows,
         columns=columns,
     )
 
 
-def load_for_looking(model: Path) -> Any:
+def load_for_sampling(model: Path) -> Any:
     """Return a saved pipeline in single precision on the CPU."""
     import torch  # noqa: PLC0415
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415

@@ -66,7 +66,7 @@ def tokenizer() -> Any:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
 
-    vocabulary = {word: at for at, word in enumerate([*_SPECIAL, *_ALL])}
+    vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *_ALL])}
     rules = [
         normalizers.Replace(Regex(rf"\b(?:{'|'.join(synonyms.split())})\b"), word)
         for word, synonyms in _ALL.items()

@@ -1,6 +1,6 @@
-"""The pure core: states, folds and decisions. No I/O, no clock, no Faust; everything is a value or a function.
+"""The pure core: states, folds and decisions. No I/O, no clock, no Faust: only values and functions.
 
-May import contracts and `streams.errors`; nothing else of ours.
+May import contracts and `streams.errors`, and no other room.
 """
 
 from bannerstream.streams.affinity.catalogue import FAVOURITES, Catalogue

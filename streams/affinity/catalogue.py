@@ -1,22 +1,22 @@
-"""What the core needs to know of the catalogue, as one immutable snapshot."""
+"""An immutable snapshot of the catalogue, with the lookups that the core needs."""
 
 from collections.abc import Iterable, Mapping
 
 from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.keys import banner_key
-from bannerstream.streams.affinity.state import MARK_BYTES, ONLY_VARIANT
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES, ONLY_VARIANT
 
 FAVOURITES = 6
-"""Products that tell what a cohort likes: PMG's prompts name about as many, and more make requests longer."""
+"""Products that represent a cohort's taste: PMG's prompts name about as many, and more make requests longer."""
 MAX_FAVOURITE_TITLE = 120
-"""Characters, as the contract has it: what a thing is stands in front."""
+"""Characters, as in the contract: the start of a title names the product."""
 
 
 class Catalogue:
-    """Products and cohorts at one moment. Never changes; a changed catalogue is a new snapshot.
+    """Products and cohorts at one moment. Immutable; a changed catalogue is a new snapshot.
 
-    `favourites` is how many of a cohort's products its requests tell; they are part of its banners' keys.
-    A product may name a cohort that the catalogue does not hold (yet): that cohort counts as not named.
+    `favourites` is the number of a cohort's products in its requests; they are part of its banners' keys.
+    A product may name a cohort that the catalogue does not hold (yet); that cohort is ignored.
     """
 
     def __init__(
@@ -27,27 +27,29 @@ class Catalogue:
         creative_revision: str,
         favourites: int = 0,
     ) -> None:
-        self.products: Mapping[str, Product] = {each.product_id: each for each in products}
-        self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in cohorts}
+        self.products: Mapping[str, Product] = {product.product_id: product for product in products}
+        self.cohorts: Mapping[str, Cohort] = {cohort.cohort_id: cohort for cohort in cohorts}
         self.creative_revision = creative_revision
         self.all_memberships: Mapping[str, Mapping[str, float]] = {
             product.product_id: {cohort: weight for cohort, weight in product.cohorts.items() if cohort in self.cohorts}
             for product in self.products.values()
         }
-        """Of each product, as `memberships` returns them."""
+        """By product, as `memberships` returns them."""
         shelves: dict[str, list[tuple[float, str]]] = {cohort: [] for cohort in self.cohorts}
         for product_id, memberships in self.all_memberships.items():
             for cohort_id, weight in memberships.items():
                 shelves[cohort_id].append((-weight, product_id))
-        self._shelves = {cohort: tuple(each for _, each in sorted(shelf)) for cohort, shelf in shelves.items()}
-        self._told = favourites
+        self._shelves = {
+            cohort: tuple(product_id for _, product_id in sorted(shelf)) for cohort, shelf in shelves.items()
+        }
+        self._favourite_count = favourites
         self._favourites: dict[str, tuple[Favourite, ...]] = {}
         self._banner_keys: dict[tuple[str, str, str], str] = {}
-        self.banner_marks: dict[tuple[str, str, str], int] = {}
-        """Of (product, cohort, variant), those that `banner_mark` has returned."""
-        self.current_marks: set[int] = set()
-        """Marks that `banner_mark` has returned: a decision that carries one names its banner as it is now. Not those
-        of all banners, whose hashes would take minutes for a large shop."""
+        self.banner_fingerprints: dict[tuple[str, str, str], int] = {}
+        """By (product, cohort, variant): every fingerprint that `banner_fingerprint` has returned."""
+        self.current_fingerprints: set[int] = set()
+        """Fingerprints that `banner_fingerprint` has returned: a decision with one of them has its current banner key.
+        Not those of all banners, whose hashes would take minutes for a large shop."""
 
     def memberships(self, product_id: str) -> Mapping[str, float] | None:
         """Return the known cohorts of a product with their weights, or None for an unknown product."""
@@ -58,26 +60,26 @@ class Catalogue:
         return cohort_id in self.all_memberships.get(product_id, ())
 
     def shelf(self, cohort_id: str) -> tuple[str, ...]:
-        """Return a cohort's products, the most typical first."""
+        """Return a cohort's products, most typical first."""
         return self._shelves.get(cohort_id, ())
 
     def favourites(self, cohort_id: str) -> tuple[Favourite, ...]:
-        """Return what requests tell of a cohort's products."""
+        """Return a cohort's favourite products, as its requests name them."""
         found = self._favourites.get(cohort_id)
         if found is None:
-            shelf = map(self.products.__getitem__, self.shelf(cohort_id)[: self._told])
+            shelf = map(self.products.__getitem__, self.shelf(cohort_id)[: self._favourite_count])
             found = tuple(
-                Favourite(title=each.title[:MAX_FAVOURITE_TITLE], category=each.category, locale=each.locale)
-                for each in shelf
+                Favourite(title=product.title[:MAX_FAVOURITE_TITLE], category=product.category, locale=product.locale)
+                for product in shelf
             )
             self._favourites[cohort_id] = found
         return found
 
     def banner_key(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> str:
-        """Return the key of the banner that shows this product to this cohort in this variant, as they are now.
+        """Return the current key of the banner that shows this product to this cohort in this variant.
 
         Raises:
-            KeyError: the catalogue lacks one of them.
+            KeyError: the product or the cohort is not in the catalogue.
         """
         place = (product_id, cohort_id, variant)
         key = self._banner_keys.get(place)
@@ -94,15 +96,15 @@ class Catalogue:
             self._banner_keys[place] = key
         return key
 
-    def banner_mark(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> int:
-        """Return the first 64 bits of that key: what a decision keeps of it.
+    def banner_fingerprint(self, product_id: str, cohort_id: str, variant: str = ONLY_VARIANT) -> int:
+        """Return the first 64 bits of that key, which a decision stores.
 
         Raises:
-            KeyError: the catalogue lacks one of them.
+            KeyError: the product or the cohort is not in the catalogue.
         """
         place = (product_id, cohort_id, variant)
-        mark = self.banner_marks.get(place)
-        if mark is None:
-            mark = self.banner_marks[place] = int(self.banner_key(*place)[: 2 * MARK_BYTES], 16)
-            self.current_marks.add(mark)
-        return mark
+        fingerprint = self.banner_fingerprints.get(place)
+        if fingerprint is None:
+            fingerprint = self.banner_fingerprints[place] = int(self.banner_key(*place)[: 2 * FINGERPRINT_BYTES], 16)
+            self.current_fingerprints.add(fingerprint)
+        return fingerprint

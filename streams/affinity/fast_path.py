@@ -1,9 +1,9 @@
 """The common case of `fold` and `settle`, in a quarter of their time: one product is viewed, clicked or put in a cart.
 
-They are the specification, and `tests/unit/streams/test_quick.py` holds this equal to them. What is saved: looking up
-policy and catalogue for each event, sorting what is in order, copying the state, and looking at more of the catalogue
-than the visitor's products and strongest cohort. One function, because each call would take a tenth of what it does
-(`python -m bench core` shows the stages).
+Those two are the specification, and `tests/unit/streams/test_quick.py` checks that this equals them. It avoids lookups
+of policy and catalogue per event, sorting what is already in order, copying the state, and reading more of the
+catalogue than the visitor's products and strongest cohort. It is one function because each call would cost a tenth of
+its time (`python -m bench core` shows the stages).
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from bannerstream.contracts.inputs import PlainEvent, Source, default_kind
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.streams.affinity.catalogue import Catalogue
 from bannerstream.streams.affinity.decision import Draw, only_variant
-from bannerstream.streams.affinity.fingerprints import remembering, seed_of
+from bannerstream.streams.affinity.fingerprints import append_fingerprint, seed_of
 from bannerstream.streams.affinity.folding import KIND_WEIGHTS, forget_weakest, touch
 from bannerstream.streams.affinity.policy import Policy
 from bannerstream.streams.affinity.scores import MAX_HALVINGS
-from bannerstream.streams.affinity.state import MARK_BYTES, Decision, UserState
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES, Decision, UserState
 
 QuickFold = Callable[[UserState, PlainEvent, int, int, bytes], bool]
 
@@ -30,19 +30,23 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
 ) -> QuickFold:
     """Return a function of (state, event, event time, offset, user key) that folds the common case, and decides.
 
-    It returns False where it is not the common case: the state is unchanged, and `fold` and `settle` have to tell. A
-    decision was taken where the state's epoch has grown.
+    It returns False, and leaves the state unchanged, if this is not the common case: then call `fold` and `settle`. The
+    state's epoch has grown if a decision was taken.
     """
     kinds: dict[InteractionKind | UnsetType, InteractionKind] = {
         UNSET: default_kind(source),
         **{kind: kind for kind in InteractionKind},
     }
-    weights = {told: KIND_WEIGHTS[kind] for told, kind in kinds.items() if kind is not InteractionKind.PURCHASE}
-    products, banner_marks, current_marks = catalogue.all_memberships, catalogue.banner_marks, catalogue.current_marks
+    weights = {given: KIND_WEIGHTS[kind] for given, kind in kinds.items() if kind is not InteractionKind.PURCHASE}
+    products, banner_fingerprints, current_fingerprints = (
+        catalogue.all_memberships,
+        catalogue.banner_fingerprints,
+        catalogue.current_fingerprints,
+    )
     half_life, limit, min_interval = policy.half_life_ms, MAX_HALVINGS * policy.half_life_ms, policy.min_interval_ms
     max_cohorts, max_products, window = policy.max_cohorts, policy.products_per_user, policy.duplicate_window
     to_beat = 1 + policy.margin
-    full = window * MARK_BYTES
+    full = window * FINGERPRINT_BYTES
     seed = seed_of(topic)
 
     def apply(  # noqa: C901, PLR0911, PLR0912, PLR0915
@@ -67,17 +71,21 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
             return False
         recent = b""
         if window:
-            mark = xxh3_64_digest(event.event_id.encode(), seed)
+            fingerprint = xxh3_64_digest(event.event_id.encode(), seed)
             recent = state.recent
-            if recent.find(mark) >= 0:  # `in` takes twice as long
+            if recent.find(fingerprint) >= 0:  # `in` takes twice as long
                 return False
-            recent = recent[MARK_BYTES:] + mark if len(recent) == full else remembering(recent, mark, window)
+            recent = (
+                recent[FINGERPRINT_BYTES:] + fingerprint
+                if len(recent) == full
+                else append_fingerprint(recent, fingerprint, window)
+            )
 
         decision = state.decision
         stays = (
             decision is not None
             and seen - decision.decided < min_interval
-            and decision.banner_mark in current_marks
+            and decision.banner_fingerprint in current_fingerprints
             and decision.product_id not in purchased
         )
         scores = state.scores if stays else state.scores.copy()
@@ -97,14 +105,14 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
                 return False
             if decision is None or decision.product_id in purchased:
                 wish = None
-            elif decision.banner_mark in current_marks:
+            elif decision.banner_fingerprint in current_fingerprints:
                 wish = decision.cohort_id
             else:
                 return False
             strongest = max(scores.values())
             if wish not in scores or strongest >= scores[wish] * to_beat:
-                wish = max([each for each in scores if scores[each] == strongest])
-            # The last touched product of that cohort. Where there is none, the shelf has it, which takes more looking.
+                wish = max([cohort_id for cohort_id in scores if scores[cohort_id] == strongest])
+            # The last touched product of that cohort. If there is none, the slow path takes one from the shelf.
             if wish in memberships and product_id not in purchased:
                 shown = product_id
             else:
@@ -114,13 +122,13 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
                 else:
                     return False
                 if len(touched) >= max_products and (len(touched) > max_products or shown == next(iter(touched))):
-                    return False  # this event may drop it from what is remembered
+                    return False  # this event may evict it
             if decision is None or shown != decision.product_id or wish != decision.cohort_id:
                 variant = draw(shown, wish, key, state.epoch + 1)
                 try:
-                    decision = Decision(shown, wish, banner_marks[shown, wish, variant], seen, variant)
+                    decision = Decision(shown, wish, banner_fingerprints[shown, wish, variant], seen, variant)
                 except KeyError:
-                    return False  # its first banner: whatever hashing it raises, the state must be as it was
+                    return False  # its first banner: hashing it may raise, and the state must stay unchanged then
                 state.decision = decision
                 state.epoch += 1
             state.scores = scores

@@ -1,4 +1,4 @@
-"""Applying one interaction to one visitor's state."""
+"""Applies one interaction to one visitor's state."""
 
 from collections.abc import Mapping
 from heapq import nlargest
@@ -9,46 +9,46 @@ import msgspec
 from bannerstream.contracts.errors import UnknownProduct
 from bannerstream.contracts.interactions import Interaction, InteractionKind
 from bannerstream.streams.affinity.catalogue import Catalogue
-from bannerstream.streams.affinity.fingerprints import mark_of, remembering, remembers, seed_of
+from bannerstream.streams.affinity.fingerprints import append_fingerprint, contains_fingerprint, fingerprint_of, seed_of
 from bannerstream.streams.affinity.policy import MAX_PURCHASES, Policy
 from bannerstream.streams.affinity.scores import MAX_HALVINGS, decayed
 from bannerstream.streams.affinity.state import UserState
 
-Effect = Literal["folded", "replayed", "duplicate"]
+FoldResult = Literal["folded", "replayed", "duplicate"]
 
 KIND_WEIGHTS: Mapping[InteractionKind, float] = {
-    # Only the ratios matter. A shop sees each step several times less often than the one before it, and each tells
-    # more of a taste; the weights grow more slowly than the steps get rare, so that an order does not outweigh all.
+    # Only the ratios matter. Each step is several times rarer than the one before it, and stronger evidence of a taste;
+    # the weights grow more slowly than the steps get rare, so that one order does not outweigh everything.
     InteractionKind.VIEW: 1.0,
     InteractionKind.CLICK: 2.0,
     InteractionKind.CART: 5.0,
-    # A purchase speaks loudest for the cohorts, and takes its product off the banners.
+    # A purchase counts most for the cohorts, and removes its product from the banners.
     InteractionKind.PURCHASE: 10.0,
 }
 
 
 def fold(
     state: UserState, interaction: Interaction, *, topic: str, offset: int, catalogue: Catalogue, policy: Policy
-) -> Effect:
-    """Apply the interaction at (topic, offset) to `state`, whole, and return "folded".
+) -> FoldResult:
+    """Apply the interaction at (topic, offset) to `state` completely, and return "folded".
 
     "replayed": the offset was applied before; the state is unchanged. "duplicate": one of the last
-    `policy.duplicate_window` events of this visitor in this topic had the same id; only the offset is noted.
+    `policy.duplicate_window` events of this visitor in this topic had the same id; only the offset is stored.
 
-    The scores do not depend on the order of events (within 1e-9, relatively; see `streams.affinity.scores` for what
-    counts as nothing), nor do the remembered products and purchases. The exception is a visitor of more than
-    `policy.max_cohorts` cohorts: there the weakest is forgotten, and which one that is depends on what came before.
+    The scores do not depend on the order of events (within 1e-9, relative; `streams.affinity.scores` defines which
+    scores round to 0), nor do the remembered products and purchases. The exception is a visitor with more than
+    `policy.max_cohorts` cohorts: the weakest is dropped, and which one that is depends on earlier events.
 
     Raises:
         UnknownProduct: the catalogue lacks one of the products; the state is unchanged.
     """
     if offset <= state.offsets.get(topic, -1):
         return "replayed"
-    mark = mark_of(interaction.event_id, seed_of(topic))
-    if policy.duplicate_window and remembers(state.recent, mark):
+    fingerprint = fingerprint_of(interaction.event_id, seed_of(topic))
+    if policy.duplicate_window and contains_fingerprint(state.recent, fingerprint):
         state.offsets[topic] = offset
         return "duplicate"
-    memberships = {each: _memberships(each, catalogue) for each in interaction.product_ids}
+    memberships = {product_id: _memberships(product_id, catalogue) for product_id in interaction.product_ids}
     _move_landmark(state, interaction.occurred_at, policy)
     since = interaction.occurred_at - state.landmark
     unit = KIND_WEIGHTS[interaction.kind] * decayed(since, state.half_life_ms)
@@ -63,20 +63,22 @@ def fold(
         else:
             touch(state.touched, product_id, since, policy.products_per_user)
     _forget(state, policy)
-    state.recent = remembering(state.recent, mark, policy.duplicate_window) if policy.duplicate_window else b""
+    state.recent = (
+        append_fingerprint(state.recent, fingerprint, policy.duplicate_window) if policy.duplicate_window else b""
+    )
     return "folded"
 
 
 def touch(touched: dict[str, int], product_id: str, since: int, count: int) -> None:
-    """Note a touch, in its place; keep the latest `count` products, of equal times those of the greater ids."""
+    """Record a touch in time order; keep the latest `count` products, and greater ids among equal times."""
     since = max(since, touched.pop(product_id, since))
     later: list[tuple[str, int]] = []
     while touched:
-        other, at = touched.popitem()
-        if (at, other) < (since, product_id):
-            touched[other] = at
+        other, other_since = touched.popitem()
+        if (other_since, other) < (since, product_id):
+            touched[other] = other_since
             break
-        later.append((other, at))
+        later.append((other, other_since))
     touched[product_id] = since
     touched.update(reversed(later))
     while len(touched) > count:
@@ -84,39 +86,39 @@ def touch(touched: dict[str, int], product_id: str, since: int, count: int) -> N
 
 
 def forget_weakest(scores: dict[str, float], count: int) -> None:
-    """Keep the `count` strongest cohorts; of equal scores those of the greater ids."""
+    """Keep the `count` strongest cohorts, and greater ids among equal scores."""
     while len(scores) > count:
-        del scores[min(scores, key=lambda each: (scores[each], each))]
+        del scores[min(scores, key=lambda cohort_id: (scores[cohort_id], cohort_id))]
 
 
 def _memberships(product_id: str, catalogue: Catalogue) -> Mapping[str, float]:
     found = catalogue.memberships(product_id)
     if found is None:
         raise UnknownProduct(
-            f"the catalogue holds no product {product_id!r}; load it, then "
+            f"product {product_id!r} is not in the catalogue; load it, then "
             "`bannerstream dlq replay --code unknown_product`"
         )
     return found
 
 
-def _move_landmark(state: UserState, at: int, policy: Policy) -> None:
-    """Place the landmark at a visitor's first event, and anew where an event at `at` could lead out of range.
+def _move_landmark(state: UserState, event_ms: int, policy: Policy) -> None:
+    """Set the landmark to a visitor's first event, and move it if an event at `event_ms` could exceed the range.
 
-    Also carry the scores over to a half-life that was set anew: they keep their value as of the last event.
+    Also convert the scores to a changed half-life: they keep their value as of the last event.
     """
     if state.half_life_ms != policy.half_life_ms:
         _shift(state, state.seen_at)
         state.half_life_ms = policy.half_life_ms
-    if state.landmark == 0 or at - state.landmark > MAX_HALVINGS * state.half_life_ms:
-        _shift(state, at)
+    if state.landmark == 0 or event_ms - state.landmark > MAX_HALVINGS * state.half_life_ms:
+        _shift(state, event_ms)
 
 
 def _shift(state: UserState, landmark: int) -> None:
-    """Express everything over another landmark, which is not before the present one."""
+    """Convert all times and scores to a landmark that is not before the present one."""
     by = landmark - state.landmark
     if not by:
         return
-    # In two steps: the factor alone may be less than a double holds where a score times it is not.
+    # In two steps: the factor alone may underflow a double although score times factor does not.
     half = by // 2
     first, second = decayed(-half, state.half_life_ms), decayed(half - by, state.half_life_ms)
     state.landmark = landmark
@@ -130,15 +132,15 @@ def _shift(state: UserState, landmark: int) -> None:
 
 
 def _forget(state: UserState, policy: Policy) -> None:
-    for product_id in [each for each, until in state.purchased.items() if until <= state.seen]:
+    for product_id in [product_id for product_id, until in state.purchased.items() if until <= state.seen]:
         del state.purchased[product_id]
     _keep_latest(state.purchased, MAX_PURCHASES)
     forget_weakest(state.scores, policy.max_cohorts)
 
 
 def _keep_latest(times: dict[str, int], count: int) -> None:
-    """Keep the `count` products of the latest times; of equal times the greater id, so that order does not matter."""
+    """Keep the `count` latest products, and greater ids among equal times: independent of the order of events."""
     if len(times) > count:
-        kept = set(nlargest(count, times, key=lambda each: (times[each], each)))
-        for product_id in [each for each in times if each not in kept]:
+        kept = set(nlargest(count, times, key=lambda product_id: (times[product_id], product_id)))
+        for product_id in times.keys() - kept:
             del times[product_id]

@@ -1,12 +1,12 @@
-"""The numbers that shape folding and deciding."""
+"""The parameters of folding and deciding."""
 
 from dataclasses import dataclass
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.streams.affinity.state import MARK_BYTES
+from bannerstream.streams.affinity.state import FINGERPRINT_BYTES
 
 MAX_PURCHASES = 256
-"""Bought products remembered per visitor: an order names up to 100, so the last two are always covered whole."""
+"""Bought products remembered per visitor: an order names up to 100, so the last two always fit completely."""
 
 MAX_STATE_BYTES = 900_000
 """Largest packed state: below the brokers' default limit of 1 MiB a message, with room for headers."""
@@ -29,10 +29,10 @@ class Policy:
     products_per_user: int
     max_cohorts: int
     duplicate_window: int
-    """Event ids remembered per visitor; 0: every event counts."""
+    """Event ids remembered per visitor; 0 counts every event."""
 
     def __post_init__(self) -> None:
-        """Refuse limits whose states would not fit into one record.
+        """Reject limits whose states would not fit into one record.
 
         Raises:
             ConfigurationError: `max_cohorts`, `products_per_user` and `duplicate_window` are too large together.
@@ -46,10 +46,10 @@ class Policy:
             )
 
     def max_state_bytes(self) -> int:
-        """Return an upper bound of a packed state."""
+        """Return an upper bound for the size of a packed state."""
         return (
             (self.products_per_user + MAX_PURCHASES) * _PRODUCT_BYTES
             + self.max_cohorts * _COHORT_BYTES
-            + self.duplicate_window * MARK_BYTES
+            + self.duplicate_window * FINGERPRINT_BYTES
             + _REST_BYTES
         )

@@ -1,4 +1,4 @@
-"""What is remembered of one visitor, and its packed form: the value in the table and in its changelog."""
+"""The state of one visitor, and its packed form: the value in the table and in its changelog."""
 
 from typing import Self
 
@@ -9,14 +9,14 @@ from bannerstream.streams.affinity import version1
 from bannerstream.streams.errors import BrokenState, UnknownStateVersion
 
 STATE_VERSION = 2
-"""First byte of a packed state. Raise it when a field changes its place or meaning; `version1` shows how to go on
-reading the older one."""
+"""First byte of a packed state. Increase it when a field changes position or meaning; `version1` shows how to keep
+reading the previous one."""
 
 ONLY_VARIANT = "a"
-"""The variant where no experiment runs (DESIGN.md §4)."""
+"""The variant when no experiment runs."""
 
-MARK_BYTES = 8
-"""Of a hash that stands for an event id in `recent`, or for a banner key in a decision."""
+FINGERPRINT_BYTES = 8
+"""Bytes of a hash that identifies an event in `recent`, or a banner key in a decision."""
 
 
 class Decision(Struct, frozen=True, array_like=True, gc=False):
@@ -24,20 +24,20 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
 
     product_id: str
     cohort_id: str
-    banner_mark: int
-    """The first 64 bits of the banner key. Product and cohort name the banner; this only tells when its facts changed,
-    at a quarter of the key's bytes."""
+    banner_fingerprint: int
+    """The first 64 bits of the banner key. Product and cohort name the banner; this only detects changed facts, in a
+    quarter of the key's bytes."""
     decided: int
     """Event time, in milliseconds since the landmark."""
     variant: str = ONLY_VARIANT
-    """What the banner is drawn as (`contracts.creative`). Last and with a default: older states lack it."""
+    """The banner's design (`contracts.variants`). Last, with a default, because older states lack it."""
 
 
 class UserState(Struct, array_like=True, gc=False):
-    """Everything that is remembered of one visitor. Belongs to whoever unpacked it: `fold` changes it in place.
+    """Everything remembered about one visitor. `fold` changes it in place.
 
-    Times but the landmark are milliseconds since the landmark, which takes half the bytes. What a scan for idle
-    visitors needs comes first (`seen_at_of`). Not watched by the garbage collector: nothing here can refer back.
+    All times except the landmark are milliseconds since the landmark, which halves their size. The fields for the scan
+    for idle visitors come first (`seen_at_of`). Not tracked by the garbage collector: it cannot hold cycles.
     """
 
     half_life_ms: int
@@ -45,21 +45,21 @@ class UserState(Struct, array_like=True, gc=False):
     landmark: int = 0
     """Epoch milliseconds; see `streams.affinity.scores`. 0 before the first event."""
     seen: int = 0
-    """The latest event: what "now" means for this visitor."""
+    """The time of the latest event: this visitor's "now"."""
     epoch: int = 0
-    """How many decisions were taken; the current one carries this number."""
+    """Number of decisions taken, and the number of the current one."""
     decision: Decision | None = None
-    """None before the first decision, and while nothing in the catalogue can be shown."""
+    """None before the first decision, and while the catalogue has nothing to show."""
     offsets: dict[str, int] = {}
-    """Last applied offset per source topic. A visitor lives in one partition, so the topic is enough."""
+    """Last applied offset per source topic. A visitor belongs to one partition, so the topic is enough."""
     scores: dict[str, float] = {}
     """Forward-decayed score per cohort."""
     touched: dict[str, int] = {}
-    """Products and the time of their last touch, in the order of these times, of equal times the lesser id first."""
+    """Products with the time of their last touch, ordered by time, then by id."""
     purchased: dict[str, int] = {}
-    """Bought products, each with the time until which it is not advertised."""
+    """Bought products, each with the time until which it is not shown."""
     recent: bytes = b""
-    """Hashes of the last events' ids, `MARK_BYTES` each, the latest last."""
+    """Fingerprints of the last events, `FINGERPRINT_BYTES` each, latest last."""
 
     @property
     def seen_at(self) -> int:
@@ -67,7 +67,7 @@ class UserState(Struct, array_like=True, gc=False):
         return self.landmark + self.seen
 
     def copy(self) -> Self:
-        """Return a state that can be changed without changing this one."""
+        """Return an independent copy."""
         return type(self)(
             self.half_life_ms,
             self.landmark,
@@ -83,7 +83,7 @@ class UserState(Struct, array_like=True, gc=False):
 
 
 class _Head(Struct, array_like=True):
-    """The first fields of a packed state; MessagePack is skipped over faster than it is made into objects."""
+    """The first fields of a packed state; skipping MessagePack is faster than decoding it into objects."""
 
     half_life_ms: int
     landmark: int
@@ -107,7 +107,7 @@ def unpack(packed: bytes) -> UserState:
 
     Raises:
         UnknownStateVersion: another version of Bannerstream wrote it.
-        BrokenState: it is of this version or the previous one, but damaged.
+        BrokenState: it has this version or the previous one, but cannot be decoded.
     """
     version = packed[:1]
     try:
@@ -121,7 +121,7 @@ def unpack(packed: bytes) -> UserState:
 
 
 def seen_at_of(packed: bytes) -> int:
-    """Return the latest event time (epoch milliseconds) of a packed state, for a fifth of what unpacking it costs.
+    """Return the latest event time (epoch milliseconds) of a packed state, at a fifth of the cost of unpacking it.
 
     Raises:
         UnknownStateVersion, BrokenState: see `unpack`.
@@ -139,13 +139,14 @@ def seen_at_of(packed: bytes) -> int:
 
 
 def _converted(old: version1.UserState) -> UserState:
-    """Return what a state of version 1 means, its landmark at the latest event."""
+    """Convert a state of version 1; its landmark becomes the latest event."""
     landmark = old.seen_at
     decision = old.decision
     touched: dict[str, int] = {}
     for affinity in old.cohorts.values():
-        for product_id, at in affinity.touched.items():
-            touched[product_id] = max(at - landmark, touched.get(product_id, at - landmark))
+        for product_id, touched_ms in affinity.touched.items():
+            since = touched_ms - landmark
+            touched[product_id] = max(since, touched.get(product_id, since))
     return UserState(
         half_life_ms=old.half_life_ms,
         landmark=landmark,
@@ -155,12 +156,12 @@ def _converted(old: version1.UserState) -> UserState:
         else Decision(
             decision.product_id,
             decision.cohort_id,
-            int(decision.banner_key[: 2 * MARK_BYTES], 16),
+            int(decision.banner_key[: 2 * FINGERPRINT_BYTES], 16),
             decision.decided_at - landmark,
         ),
         offsets=old.offsets,
         scores=version1.scores_as_of(landmark, old),
-        touched=dict(sorted(touched.items(), key=lambda each: (each[1], each[0]))),
+        touched=dict(sorted(touched.items(), key=lambda touch: (touch[1], touch[0]))),
         purchased={product_id: until - landmark for product_id, until in old.purchased.items()},
     )
 
@@ -173,5 +174,5 @@ def _unknown(packed: bytes) -> UnknownStateVersion:
     return UnknownStateVersion(
         f"a state of version {packed[0] if packed else 'none'} in the changelog; this Bannerstream reads versions "
         f"{version1.STATE_VERSION} and {STATE_VERSION}. Run the version that wrote it, or set another streams.app_id "
-        "to begin with empty tables"
+        "to start with empty tables"
     )

@@ -1,6 +1,6 @@
-"""States as version 1 packed them, so that a changelog that it wrote is read on.
+"""States in the format of version 1, so that its changelogs can still be read.
 
-Each cohort had a score of its own exponent (mantissa · 2^exponent, over the landmark 1970) and products of its own.
+Each cohort had a score with its own exponent (mantissa · 2^exponent, over the landmark 1970) and its own products.
 """
 
 from math import frexp, ldexp
@@ -12,7 +12,7 @@ STATE_VERSION = 1
 
 
 class Decision(Struct, frozen=True, array_like=True):
-    """The banner, by its whole key of 64 hex digits; times are epoch milliseconds, here and below."""
+    """The banner, with its whole key of 64 hex digits; times are epoch milliseconds, here and below."""
 
     product_id: str
     cohort_id: str
@@ -21,7 +21,7 @@ class Decision(Struct, frozen=True, array_like=True):
 
 
 class Affinity(Struct, array_like=True):
-    """One cohort's score and the products by which it was touched."""
+    """One cohort's score and its touched products."""
 
     exponent: int
     mantissa: float
@@ -44,10 +44,10 @@ unpack = msgspec.msgpack.Decoder(UserState).decode
 
 
 def scores_as_of(landmark: int, state: UserState) -> dict[str, float]:
-    """Return the scores over the landmark, which must not lie before the latest event by much: they are doubles.
+    """Return the scores over the landmark, which must not lie long before the latest event: scores are doubles.
 
     Raises:
-        OverflowError: a score is not one that events can have led to.
+        OverflowError: no events can lead to such a score.
     """
     halvings, rest = divmod(landmark, state.half_life_ms)
     mantissa, exponent = frexp(2.0 ** (rest / state.half_life_ms))

@@ -1,44 +1,45 @@
-"""Faust in batches: one message per fetch and partition, one changelog record per touched key and flush.
+"""Faust in batches: one message per fetch and partition, one changelog record per changed key and flush.
 
 A transport for Faust apps that fold many small events into a table. Stock Faust handles a record at a time and writes a
 changelog record for each: some 3,000 events a second. This folds hundreds of thousands, and loses nothing:
 
     brokers ─> thread ──Batch──> agent ──get/put──> Partition ──┐
                  (fetching)      (yours)              (store)   │ flush, urgent keys
-                                    └──enter──> Ledger <────────┘
+                                    └─submit─> Checkpointer <─┘
                                                   ├─> changelog ─> effects ─> committable offsets
     changelog ─> ChangelogReader ─> Partition     (in this order, each acknowledged before the next)
 
-A file each: `records` and `fetching` (batches out of fetches), `thread` and `consumer` (Faust's consumer), `positions`
-(what may be committed), `store` (states, packed and live), `ledger` (the order of writes), `producing` (bulk writes),
-`reader` and `recovery` (changelogs back into memory), `app` (all of it wired), `pins` (the libraries it was made for).
+One file each: `records` and `fetch` (batches out of fetches), `thread` and `consumer` (Faust's consumer), `positions`
+(which offsets may be committed), `store` (states, packed and decoded), `checkpointer` (the order of writes),
+`bulk_producer` (bulk writes), `changelog_reader` and `recovery` (changelogs back into memory), `app` (the wiring),
+`compat` (the library versions this was written for).
 
-Knows nothing of banners: imports Faust, aiokafka and mode, and nothing of ours. See docs/batching.md.
+Knows nothing of banners: it imports Faust, aiokafka and mode, and no other room. See docs/batching.md.
 """
 
 from bannerstream.streams.batching.app import BatchApp
-from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
-from bannerstream.streams.batching.checkpointer import Conclusion, Ledger, Round
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
+from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer, Conclusion
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch, RawRecord
-from bannerstream.streams.batching.rocks import OnDisk
-from bannerstream.streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
+from bannerstream.streams.batching.rocks import RocksStore
+from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions
 
 __all__ = [
-    "Abandoned",
-    "AtRest",
     "Batch",
     "BatchApp",
     "BulkProducer",
+    "Checkpoint",
+    "Checkpointer",
     "Codec",
     "Conclusion",
-    "InMemory",
-    "Ledger",
-    "OnDisk",
+    "MemoryStore",
+    "OutgoingRecord",
+    "PackedStore",
     "Partition",
     "Partitions",
     "RawRecord",
-    "Record",
-    "Round",
+    "RocksStore",
     "Write",
+    "WriteAborted",
 ]

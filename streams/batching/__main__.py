@@ -3,21 +3,20 @@
 import sys
 
 import bannerstream.streams.batching.app
-import bannerstream.streams.batching.changelog_reader  # noqa: F401  (each module declares what it replaces)
-from bannerstream.streams.batching.compat import REPLACED, TESTED
+import bannerstream.streams.batching.changelog_reader  # noqa: F401  (each module declares its overrides)
+from bannerstream.streams.batching.compat import PRIVATE_OVERRIDES, TESTED
 
 
-def replaced_table() -> str:
-    """Return a Markdown table: each method, and what stands in for it."""
-    lines = ["| of | replaced | by |", "|---|---|---|"]
-    for each in sorted(REPLACED, key=lambda replaced: replaced.target):
-        library = each.target.partition(".")[0]
+def overrides_table() -> str:
+    """Return a Markdown table: each overridden private method, and our override."""
+    lines = ["| library | overridden | by |", "|---|---|---|"]
+    for override in sorted(PRIVATE_OVERRIDES, key=lambda override: override.target):
+        library = override.target.partition(".")[0]
         package = {"faust": "faust-streaming"}.get(library, library)
-        of = f"{package} {TESTED[package]}"
-        by = each.by.removeprefix("bannerstream.streams.batching.").replace(":", ".py: ")
-        lines.append(f"| {of} | `{each.target.partition('.')[2]}` | `{by}` |")
+        by = override.by.removeprefix("bannerstream.streams.batching.").replace(":", ".py: ")
+        lines.append(f"| {package} {TESTED[package]} | `{override.target.partition('.')[2]}` | `{by}` |")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(replaced_table())
+    sys.stdout.write(overrides_table())

@@ -1,4 +1,4 @@
-"""A Faust app whose agents get batches and whose one table is written behind."""
+"""A Faust app whose agents receive batches and whose one table is write-behind."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,18 +9,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bannerstream.streams.batching.bulk_producer import BulkProducer
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.checkpointer import Ledger, Round
-from bannerstream.streams.batching.compat import check_versions, replaces
+from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
+from bannerstream.streams.batching.compat import check_versions, overrides_private
 from bannerstream.streams.batching.consumer import BatchConsumer, BatchTransport
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.recovery import BatchTableManager
-from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partition
+from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partition
 from bannerstream.streams.batching.table import WriteBehindTable
 from bannerstream.streams.batching.thread import BatchScheduler
 from bannerstream.streams.batching.topic import BatchTopic
 
 QUEUED_BATCHES = 8
-"""Batches per stream that are fetched ahead."""
+"""Batches fetched ahead per stream."""
 
 OPTIONS: dict[str, Any] = {
     "ConsumerScheduler": BatchScheduler,
@@ -35,18 +35,18 @@ OPTIONS: dict[str, Any] = {
     "web_enabled": False,
     "autodiscover": False,
 }
-"""What batching needs of Faust's settings, or wants."""
+"""Faust settings that batching requires or prefers."""
 
 
 class BatchApp(faust.App):
-    """A Faust app of batches. Make its one table with `write_behind`, then iterate `batches(stream)` in its agent.
+    """A Faust app of batches. Create its one table with `write_behind`, then iterate `batches(stream)` in its agent.
 
     `connect_producer` and `connect_reader` return started aiokafka clients: an idempotent producer with acks=all, and a
-    consumer without a group. `on_connected` is given the group's consumer once it is connected.
+    consumer without a group. `on_connected` receives the group's consumer once it is connected.
     """
 
-    logger = logging.getLogger("faust.app")  # else Faust's own chatter would come under our name
-    ledger: Ledger[Any]
+    logger = logging.getLogger("faust.app")  # Faust would log under this module's name otherwise
+    checkpointer: Checkpointer[Any]
     changelog_reader: ChangelogReader
 
     def __init__(
@@ -71,21 +71,21 @@ class BatchApp(faust.App):
         *,
         publish: Callable[[Sequence[Any]], Awaitable[None]],
         publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
-        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
-        max_warm: int = MAX_WARM,
-        on_round: Callable[[Round], None] = lambda _: None,
+        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
+        max_decoded: int = MAX_DECODED,
+        on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
     ) -> WriteBehindTable:
-        """Make the app's table, and the ledger that writes it.
+        """Create the app's table and the checkpointer that writes it.
 
         `publish` sends the effects of several batches and returns once they are acknowledged; so does `publish_first`
-        before the states are written (see `Ledger`). `max_warm`: how many clean states stay unpacked (see `store`).
+        before the states are written (see `Checkpointer`). `max_decoded` clean states stay decoded (see `store`).
         """
         self.written = table = WriteBehindTable(
-            self, name=name, codec=codec, open_at_rest=open_at_rest, max_warm=max_warm
+            self, name=name, codec=codec, open_store=open_store, max_decoded=max_decoded
         )
         self.tables.add(table)
         self.changelog_reader = ChangelogReader(self._connect_reader, table.partitions_here)
-        self.ledger = Ledger(
+        self.checkpointer = Checkpointer(
             table.partitions_here,
             table.changelog_topic_name,
             self.bulk_producer,
@@ -93,25 +93,25 @@ class BatchApp(faust.App):
             lambda: self.batch_consumer,
             on_defect=self.crash,
             publish_first=publish_first,
-            on_round=on_round,
+            on_checkpoint=on_checkpoint,
             beacon=self.beacon,
         )
         return table
 
     @property
     def batch_consumer(self) -> BatchConsumer:
-        """The consumer, by its real type."""
+        """Return the consumer by its real type."""
         consumer = self.consumer
-        assert isinstance(consumer, BatchConsumer)  # it comes from `_new_transport`
+        assert isinstance(consumer, BatchConsumer)  # created by `_new_transport`
         return consumer
 
     async def batches(self, stream: Any) -> Any:
-        """Yield what a stream brings as (batch, partition of the table): each to be folded, then entered in the ledger.
+        """Yield (batch, partition of the table) for each message of a stream; fold it, then submit it.
 
-        Waits while the ledger is full. Nothing may be awaited between the yield and `ledger.enter`.
+        Waits while the checkpointer is full. Do not await anything between the yield and `checkpointer.submit`.
         """
         async for event in stream.events():
-            await self.ledger.room()
+            await self.checkpointer.wait_for_capacity()
             batch: Batch | None = self.batch_consumer.accept(event.value)
             if batch is not None:
                 yield batch, self.partition(batch)
@@ -120,36 +120,36 @@ class BatchApp(faust.App):
         return self.batch_consumer.is_member()
 
     def partition(self, batch: Batch) -> Partition[Any]:
-        """Return the partition of the table in which this batch's keys live."""
+        """Return the table partition that holds this batch's keys."""
         return self.written.partitions_here[batch.tp.partition]
 
     async def on_start(self) -> None:
-        """Check the libraries, and connect what writes; then let Faust start."""
+        """Check library versions and connect the producer; then start Faust."""
         check_versions()
         await self.bulk_producer.start()
-        await self.add_runtime_dependency(self.ledger)
+        await self.add_runtime_dependency(self.checkpointer)
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Write and commit what is under way, unless the brokers do not take it; then leave the group."""
-        self.bulk_producer.abandon()
+        """Write and commit what is in flight, unless the brokers refuse it; then leave the group."""
+        self.bulk_producer.stop_retrying()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
-        """Disconnect, once nothing runs any more."""
+        """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.bulk_producer.close()
 
-    @replaces("faust.app.base:App._on_agent_error", "85c4398d6373")
+    @overrides_private("faust.app.base:App._on_agent_error", "85c4398d6373")
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
-        """End the worker: stock Faust goes on with the next batch, behind what the agent dropped."""
+        """End the worker: stock Faust would continue with the next batch and skip the one the agent dropped."""
         del agent
         await self.crash(exc)
 
-    @replaces("faust.app.base:App._create_directories", "11b6b0b79e31")
+    @overrides_private("faust.app.base:App._create_directories", "11b6b0b79e31")
     def _create_directories(self) -> None:
-        self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # the stock method wants the parents to be there
+        self.conf.tabledir.mkdir(parents=True, exist_ok=True)  # the stock method fails without the parents
 
-    @replaces("faust.app.base:App._new_transport", "11beddacb9fe")
+    @overrides_private("faust.app.base:App._new_transport", "11beddacb9fe")
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -1,4 +1,4 @@
-"""Writing many records at once, and not giving up."""
+"""Writes many records at once and retries until the brokers accept them."""
 
 import asyncio
 import logging
@@ -12,29 +12,29 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 
-from bannerstream.streams.batching.compat import replaces
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.errors import WriteAborted
 
 _log = logging.getLogger("bannerstream.streams.batching")
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
-"""Tries go on at this pace for as long as an outage lasts."""
+"""Retries continue at this interval for as long as an outage lasts."""
 
 CLOSE_TIMEOUT_S = 3.0
-"""A clean goodbye to brokers that do not answer is given up after this long."""
+"""How long closing the producer waits for brokers that do not answer."""
 
-_NOT_HEARD_OF = "the group has not heard of this worker for a session timeout"
+_NOT_A_MEMBER = "no heartbeat of this worker was answered within the session timeout"
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 Headers: TypeAlias = list[tuple[str, bytes]]
-Record: TypeAlias = tuple[bytes | None, bytes | None, Headers]
+OutgoingRecord: TypeAlias = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
 
 
-class _NotSent(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
-    """A request was held back. Not retriable, so that aiokafka gives its records up and `deliver` decides."""
+class _RequestBlocked(KafkaError):  # type: ignore[misc]  # aiokafka's errors are untyped
+    """A request was held back. Not retriable, so aiokafka fails its records and `deliver` decides what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,55 +43,55 @@ class Write:
 
     topic: str
     partition: int
-    records: Sequence[Record]
-    smaller: Callable[[Record], Record | None] | None = None
-    """What to send instead of a record that the broker refuses for its size; None from it gives the record up. Without
-    this, a record that is too large is tried until the broker takes it."""
+    records: Sequence[OutgoingRecord]
+    on_too_large: Callable[[OutgoingRecord], OutgoingRecord | None] | None = None
+    """Returns a replacement for a record that the broker rejects as too large, or None to drop the record. Without it,
+    such a record is retried until the broker accepts it."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """Records of one write that are not acknowledged yet, and where they ended once they are."""
+    """Unacknowledged records of one write; `end` is the offset after the last one once they are acknowledged."""
 
     write: Write
-    records: Sequence[Record]
+    records: Sequence[OutgoingRecord]
     end: int | None = None
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one try led to."""
+    """The result of one attempt to send."""
 
     error: KafkaError | None = None
     split: dict[int, list[_Pending]] = field(default_factory=dict)
-    """By the id of a pending batch: what to try instead of it."""
+    """By the id of a rejected pending batch: its replacements."""
 
 
-class _Outage:
-    """Brokers that do not answer, or refuse: waited for at a slowing pace, told once and when it is over."""
+class _Backoff:
+    """Exponential wait while brokers fail; logs the start and the end of an outage once."""
 
     def __init__(self) -> None:
-        self._delay = 0.0
+        self._delay_s = 0.0
 
     async def wait(self, error: KafkaError, what: str) -> None:
-        """Wait before the next try; `what` is waiting with it."""
-        if not self._delay:
-            _log.warning("the brokers do not take records; trying until they do: %r (%s)", error, what)
-        self._delay = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay))
-        await asyncio.sleep(self._delay)
+        """Wait before the next attempt to send `what`."""
+        if not self._delay_s:
+            _log.warning("the brokers do not accept records; retrying until they do: %r (%s)", error, what)
+        self._delay_s = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay_s))
+        await asyncio.sleep(self._delay_s)
 
-    def ends(self) -> None:
-        """Note that a try went through."""
-        if self._delay:
-            _log.info("the brokers take records again")
+    def reset(self) -> None:
+        """Note that an attempt succeeded."""
+        if self._delay_s:
+            _log.info("the brokers accept records again")
 
 
 class BulkProducer:
     """An idempotent producer (acks=all) that fills its batches itself: 0.3 µs a record where `send` takes 15.
 
-    `connect` returns a started producer. `may_write` is asked before every request leaves, also for one that aiokafka
-    tries again: a worker that the group has given up may not write over its successor, and an idempotent producer of
-    aiokafka tries for ever. Call `start` before use, `close` at the end.
+    `connect` returns a started producer. `may_write` is checked before every request, including aiokafka's retries: a
+    worker that the group has evicted must not write over its successor, and aiokafka's idempotent producer retries for
+    ever. Call `start` before use, `close` at the end.
     """
 
     def __init__(
@@ -106,83 +106,83 @@ class BulkProducer:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = await self._fenced()
+        self._producer = await self._connect_fenced()
 
-    def abandon(self) -> None:
-        """From now on, let a failing delivery fail: the worker is stopping."""
+    def stop_retrying(self) -> None:
+        """Let failing deliveries fail from now on, because the worker is stopping."""
         self._stopping = True
 
     async def close(self) -> None:
-        """Send what is buffered and disconnect."""
+        """Send buffered records and disconnect."""
         self._stopping = True
         await self._disconnect()
 
     async def partitions_of(self, topic: str) -> int:
-        """Return how many partitions a topic has, once the brokers tell.
+        """Return a topic's partition count; retries until the brokers answer.
 
         Raises:
-            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
-        outage = _Outage()
+        backoff = _Backoff()
         while True:
             self._check_membership()
             try:
                 if self._producer is None:
-                    self._producer = await self._fenced()
+                    self._producer = await self._connect_fenced()
                 partitions = await self._producer.partitions_for(topic)
             except KafkaError as error:
-                self._check_going_on(error)
-                await outage.wait(error, topic)
+                self._raise_if_stopping(error)
+                await backoff.wait(error, topic)
                 continue
-            outage.ends()
+            backoff.reset()
             return len(partitions)
 
     async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
         """Send until every record is acknowledged; return the offset after the last one by topic and partition.
 
         Raises:
-            Abandoned: `may_write` says no, or a try failed while the worker was stopping.
+            WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
         pending = [_Pending(write, write.records) for write in writes if write.records]
-        outage = _Outage()
+        backoff = _Backoff()
         ends: dict[tuple[str, int], int] = {}
         while pending:
             self._check_membership()
             attempt = await self._try(pending)
-            for each in pending:
-                if each.end is not None:
-                    place = (each.write.topic, each.write.partition)
-                    ends[place] = max(ends.get(place, 0), each.end)
-            pending = list(_still_to_do(pending, attempt))
+            for item in pending:
+                if item.end is not None:
+                    tp = (item.write.topic, item.write.partition)
+                    ends[tp] = max(ends.get(tp, 0), item.end)
+            pending = list(_unacknowledged(pending, attempt))
             if attempt.error is None:
                 continue
-            self._check_going_on(attempt.error)
+            self._raise_if_stopping(attempt.error)
             if not attempt.split:
-                await outage.wait(attempt.error, f"{sum(len(each.records) for each in pending)} records")
-        outage.ends()
+                await backoff.wait(attempt.error, f"{sum(len(item.records) for item in pending)} records")
+        backoff.reset()
         return ends
 
     def _check_membership(self) -> None:
         if not self._may_write():
-            raise Abandoned(_NOT_HEARD_OF)
+            raise WriteAborted(_NOT_A_MEMBER)
 
-    def _check_going_on(self, error: KafkaError) -> None:
+    def _raise_if_stopping(self, error: KafkaError) -> None:
         if self._stopping:
-            raise Abandoned(repr(error)) from error
+            raise WriteAborted(repr(error)) from error
 
     async def _try(self, pending: Sequence[_Pending]) -> _Attempt:
         attempt = _Attempt()
-        by_place: dict[tuple[str, int], list[_Pending]] = defaultdict(list)
-        for each in pending:
-            by_place[each.write.topic, each.write.partition].append(each)
+        by_partition: dict[tuple[str, int], list[_Pending]] = defaultdict(list)
+        for item in pending:
+            by_partition[item.write.topic, item.write.partition].append(item)
         try:
             if self._producer is None:
-                self._producer = await self._fenced()
+                self._producer = await self._connect_fenced()
         except KafkaError as error:
             attempt.error = error
             return attempt
         results = await asyncio.gather(
-            *(self._send(self._producer, place, items, attempt) for place, items in by_place.items()),
+            *(self._send(self._producer, tp, items, attempt) for tp, items in by_partition.items()),
             return_exceptions=True,
         )
         for result in results:
@@ -191,35 +191,35 @@ class BulkProducer:
             elif result is not None:
                 raise result
         if attempt.error is not None:
-            # A producer that lost a record may have a hole in its sequence numbers: begin with a new one.
+            # A producer that lost a record may have a gap in its sequence numbers: start with a new one.
             await self._disconnect()
         return attempt
 
     async def _send(
-        self, producer: AIOKafkaProducer, place: tuple[str, int], pending: Sequence[_Pending], attempt: _Attempt
+        self, producer: AIOKafkaProducer, tp: tuple[str, int], pending: Sequence[_Pending], attempt: _Attempt
     ) -> None:
-        """Send everything for one partition, batch after batch, each filled while the one before it travels."""
-        topic, partition = place
-        for each in pending:
+        """Send everything for one partition, batch after batch; each is filled while the previous one is in flight."""
+        topic, partition = tp
+        for item in pending:
             sent: list[tuple[asyncio.Future[Any], int]] = []
             try:
-                for builder in _filled(producer, each.records):
-                    sent.append(  # noqa: PERF401  (what was sent before an error must be waited for)
+                for builder in _fill_batches(producer, item.records):
+                    sent.append(  # noqa: PERF401  (batches sent before an error must be awaited)
                         (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
                     )
             finally:
-                landed = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
-            for outcome, (_, count) in zip(landed, sent, strict=True):
-                if isinstance(outcome, BaseException):
-                    each.end = None
-                    if isinstance(outcome, _TOO_LARGE) and each.write.smaller is not None:
-                        attempt.split[id(each)] = _split(each)
-                    raise outcome
-                each.end = outcome.offset + count
+                results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+            for result, (_, count) in zip(results, sent, strict=True):
+                if isinstance(result, BaseException):
+                    item.end = None
+                    if isinstance(result, _TOO_LARGE) and item.write.on_too_large is not None:
+                        attempt.split[id(item)] = _split(item)
+                    raise result
+                item.end = result.offset + count
 
-    @replaces("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
-    async def _fenced(self) -> AIOKafkaProducer:
-        """Return a connected producer whose produce requests leave only while they may."""
+    @overrides_private("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
+    async def _connect_fenced(self) -> AIOKafkaProducer:
+        """Return a connected producer that sends produce requests only while `may_write` allows it."""
         producer = await self._connect()
         client: Any = producer.client
         send = client.send
@@ -228,12 +228,12 @@ class BulkProducer:
             if not isinstance(request, ProduceRequest):
                 return await send(node_id, request, **options)
             if not self._may_write():
-                raise _NotSent(_NOT_HEARD_OF)
+                raise _RequestBlocked(_NOT_A_MEMBER)
             try:
                 return await send(node_id, request, **options)
             except KafkaError as error:
                 if self._stopping:
-                    raise _NotSent(repr(error)) from error
+                    raise _RequestBlocked(repr(error)) from error
                 raise
 
         client.send = fenced
@@ -249,11 +249,11 @@ class BulkProducer:
             _log.debug("the producer did not close cleanly: %r", error)
 
 
-@replaces("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
-def _filled(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[Any]:
-    """Yield batch builders that hold the records, each as full as the producer's batches may be.
+@overrides_private("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
+def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> Iterator[Any]:
+    """Yield batch builders that hold the records, each filled to the producer's batch size.
 
-    Appends to the Cython builder within aiokafka's: its wrapper costs more than the append.
+    Appends directly to aiokafka's inner Cython builder: the wrapper costs more than the append.
     """
     timestamp = int(time.time() * 1000)
     builder = producer.create_batch()
@@ -265,25 +265,25 @@ def _filled(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[A
             yield builder
             builder = producer.create_batch()
             append, count = builder._builder.append, 0  # noqa: SLF001
-            append(0, timestamp, key, value, headers)  # the first record of a batch is always taken
+            append(0, timestamp, key, value, headers)  # a batch always accepts its first record
         count += 1
     builder._relative_offset = count  # noqa: SLF001
     builder.close()
     yield builder
 
 
-def _still_to_do(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
-    for each in pending:
-        if id(each) in attempt.split:
-            yield from attempt.split[id(each)]
-        elif each.end is None:
-            yield each
+def _unacknowledged(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
+    for item in pending:
+        if id(item) in attempt.split:
+            yield from attempt.split[id(item)]
+        elif item.end is None:
+            yield item
 
 
 def _split(refused: _Pending) -> list[_Pending]:
-    """Return what to try instead of a batch that was refused for its size: its records alone, then smaller ones."""
+    """Return replacements for a batch rejected as too large: its records one by one, then reduced records."""
     if len(refused.records) > 1:
         return [_Pending(refused.write, [record]) for record in refused.records]
-    assert refused.write.smaller is not None
-    record = refused.write.smaller(refused.records[0])
+    assert refused.write.on_too_large is not None
+    record = refused.write.on_too_large(refused.records[0])
     return [] if record is None else [_Pending(refused.write, [record])]

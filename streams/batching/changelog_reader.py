@@ -1,7 +1,7 @@
-"""Reading changelogs: to their end for partitions that this worker takes over, on and on for those it stands by for.
+"""Reads changelogs: to their end for active partitions, continuously for standbys.
 
-Faust reads changelogs through the consumer that reads the events, record by record, in the same rebalances, pauses and
-seeks. A reader of its own, outside the group, has none of that to race with, and takes a batch at a time.
+Faust reads changelogs record by record through the consumer of the events, subject to the same rebalances, pauses and
+seeks. A separate reader outside the group avoids those races and reads a batch at a time.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ from bannerstream.streams.batching.store import Partitions
 _log = logging.getLogger("bannerstream.streams.batching")
 
 FETCH_TIMEOUT_S = 0.2
-"""How long one look for new records lasts; it bounds how long a change of partitions takes."""
+"""How long one fetch waits for new records; it bounds how long a change of partitions takes."""
 
 RETRY_S = 0.5
 
 
 class ChangelogReader:
-    """Reads the changelog of `partitions`, each from where it stands; `connect` returns a started consumer."""
+    """Reads the changelog into `partitions`, each from its stored offset; `connect` returns a started consumer."""
 
     def __init__(self, connect: Callable[[], Awaitable[AIOKafkaConsumer]], partitions: Partitions[Any]) -> None:
         self._connect = connect
         self._partitions = partitions
 
     async def read_to_end(self, tps: Collection[TP]) -> None:
-        """Take over everything that these partitions of the changelog hold now. An outage is waited out.
+        """Apply everything that these changelog partitions hold now. Retries during an outage.
 
-        Cancelling it keeps what was taken over so far; the next call goes on from there.
+        Cancelling keeps what was applied so far; the next call continues from there.
         """
         await self._reading(tps, follow=False)
 
     async def follow(self, tps: Collection[TP]) -> None:
-        """Take over everything that these partitions hold, and ever will, until it is cancelled."""
+        """Apply everything that these partitions hold and receive, until cancelled."""
         await self._reading(tps, follow=True)
 
     async def _reading(self, tps: Collection[TP], *, follow: bool) -> None:
@@ -52,7 +52,7 @@ class ChangelogReader:
                 finally:
                     await consumer.stop()
             except KafkaError as error:
-                _log.warning("the changelog cannot be read; trying until it can: %r", error)
+                _log.warning("cannot read the changelog; retrying: %r", error)
                 await asyncio.sleep(RETRY_S)
 
     async def _read(self, consumer: AIOKafkaConsumer, tps: list[Any], *, follow: bool) -> None:
@@ -68,21 +68,21 @@ class ChangelogReader:
                 behind.add(tp)
         while behind or follow:
             for tp, batch in (await fetch_batches(consumer, None, FETCH_TIMEOUT_S)).items():
-                # One that was taken away meanwhile would be made anew, and begin in the middle of its changelog.
+                # A partition revoked meanwhile would be created again and start in the middle of its changelog.
                 if self._partitions.find(tp.partition) is here[tp.partition]:
-                    changes = [(each.key or b"", each.value) for each in batch.records]
+                    changes = [(record.key or b"", record.value) for record in batch.records]
                     self._partitions.apply(tp.partition, changes, batch.end)
                 if batch.end >= ends[TopicPartition(*tp)]:
                     behind.discard(TopicPartition(*tp))
             await asyncio.sleep(0)
 
-    def _start(self, number: int, begin: int, end: int) -> int:
-        """Return the offset to read from. States that reach past the changelog's end are of another one, and go."""
-        reached = self._partitions[number].at_rest.reached()
+    def _start(self, partition: int, begin: int, end: int) -> int:
+        """Return the offset to read from. Drops states that reach past the changelog's end: it was recreated."""
+        reached = self._partitions[partition].packed_store.reached()
         if reached is None:
             return begin
         if reached > end:
-            _log.warning("the states of partition %d reach past the end of their changelog: read anew", number)
-            self._partitions[number].at_rest.clear()
+            _log.warning("partition %d: the states reach past the end of the changelog; reading it again", partition)
+            self._partitions[partition].packed_store.clear()
             return begin
         return max(reached, begin)

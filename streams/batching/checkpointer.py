@@ -1,20 +1,23 @@
-"""The writer: states, then what follows from them, then offsets. Nothing is committed that is not written before it.
+"""Writes states, then their effects, then makes offsets committable: nothing is committed before it is written.
 
-A worker folds batches faster than a broker acknowledges them, so the ledger gathers what batches lead to and writes it
-in rounds. One round is one acknowledged write of states, and after it one of effects:
+A worker folds batches faster than a broker acknowledges them, so the checkpointer collects the results of batches and
+writes them in checkpoints. One checkpoint is one acknowledged write of states followed by one of effects:
 
-    enter ─> [batch, urgent keys, effects] ─┐                          ┌─> positions.apply ─> committable
-    flush ─> a slice of all dirty keys ─────┴─> changelog ─> effects ──┘
+    submit ─> [batch, urgent keys, effects] ─┐                          ┌─> positions.apply ─> committable
+    flush ──> a slice of all dirty keys ─────┴─> changelog ─> effects ──┘
 
-- A state is in the changelog before any effect of it is published, so a crash between the two loses nothing: the replay
+- A state is in the changelog before its effects are published, so a crash between the two loses nothing: the replay
   finds the state and publishes again.
-- What the replay would not find out again, because the state is past it, goes out before the state (`publish_first`).
-- All of it is acknowledged before the batch's offsets may be committed.
-- `flush` writes every dirty state; it is called before each commit, in slices, so that urgent keys never wait for long.
-- Before every write the producer asks whether this worker is still a member of its group. When it is not, everything
-  that is not acknowledged is forgotten, here and in the table, and is read again by whoever has the partitions then.
-  If that is this worker, it joins anew first: what it gave up may be in the changelog all the same, its acknowledgement
-  lost with the connection, and is read from there.
+- Effects that a replay could not derive again, because the state is already past them, are published before the state
+  (`publish_first`).
+- All of this is acknowledged before the batch's offsets may be committed.
+- `flush` writes every dirty state before each commit, in slices, so that urgent keys never wait for long.
+- Before every write the producer checks that this worker is still a member of its group. If not, everything
+  unacknowledged is discarded, here and in the table, and the next owner of the partitions folds it again. This worker
+  rejoins before it writes again: an aborted write may be in the changelog although its acknowledgement was lost, and
+  rejoining reads it from there.
+
+docs/batching.md has the state diagram.
 """
 
 import asyncio
@@ -29,39 +32,39 @@ from faust.types import TP
 from mode import Service
 
 from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.store import Partitions
 
 E = TypeVar("E")
 
 FLUSH_SLICE = 4_000
-"""Keys of a flush that one round writes. Packing and appending them takes about 10 ms, in which nothing else runs."""
+"""Keys of a flush per checkpoint. Packing and appending them takes about 10 ms, during which nothing else runs."""
 
 MAX_WAITING = 8
-"""Batches that may wait for a round before folding pauses: about 40,000 records, so a slow broker is felt soon."""
+"""Batches that may wait for a checkpoint before folding pauses: about 40,000 records, so slow brokers show soon."""
 
 
 class ConsumerOfBatches(Protocol):
-    """What the ledger needs of the consumer (`consumer.BatchConsumer`)."""
+    """The part of `consumer.BatchConsumer` that the checkpointer uses."""
 
     @property
     def positions(self) -> Any:
-        """The `positions.Positions`."""
+        """Return the `positions.Positions`."""
         ...
 
-    def give_up(self) -> None:
-        """Take and commit nothing any more, until the partitions are assigned anew."""
+    def discard_uncommitted(self) -> None:
+        """Accept and commit nothing until the partitions are assigned again."""
         ...
 
     def rejoin(self) -> None:
-        """Have the partitions assigned anew, and their changelogs read, before anything is written again."""
+        """Rejoin the group and read the changelogs again before anything is written."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What one round wrote, for whoever counts it. Seconds."""
+class Checkpoint:
+    """What one checkpoint wrote, and how long its two writes took; for metrics."""
 
     batches: int
     states: int
@@ -71,7 +74,7 @@ class Round:
 
 @dataclass(slots=True)
 class _Entry(Generic[E]):
-    number: int
+    partition: int
     urgent: Collection[bytes]
     effects: E | None
     batch: Batch | None = None
@@ -79,19 +82,19 @@ class _Entry(Generic[E]):
 
 @dataclass(slots=True)
 class _Deferred(Generic[E]):
-    """What is entered only once offsets are committed; what it leads to is found out then."""
+    """A change that is submitted once offsets are committed; `conclude` then computes its result."""
 
-    number: int
+    partition: int
     batch: Batch | None
     until: Mapping[TP, int]
-    behind: int
-    """So many entries came before it, and are written before it is entered."""
+    submitted_before: int
+    """Number of entries submitted before it; all of them are written first."""
     conclude: "Callable[[], Conclusion[E]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion(Generic[E]):
-    """What a deferred change leads to: see `Ledger.enter`."""
+    """The result of a deferred change: see `Checkpointer.submit`."""
 
     urgent: Collection[bytes] = ()
     effects: E | None = None
@@ -99,17 +102,17 @@ class Conclusion(Generic[E]):
 
 @dataclass(slots=True)
 class _Flush:
-    """A flush that was asked for: the keys that are still to be written, and who waits for them."""
+    """A requested flush: the keys still to write, by partition, and the future of the caller."""
 
     done: "asyncio.Future[None]"
     keys: dict[int, deque[bytes]] = field(default_factory=dict)
 
 
-class Ledger(Service, Generic[E]):
-    """Writes what batches lead to. `publish` sends effects and returns once they are acknowledged.
+class Checkpointer(Service, Generic[E]):
+    """Writes the results of batches. `publish` sends effects and returns once they are acknowledged.
 
-    `publish_first` is given them before their states are written, for what a replay would not tell again once it finds
-    the state: that a record was refused.
+    `publish_first` receives the effects before their states are written, to send what a replay cannot derive once it
+    finds the state: that a record was rejected.
     """
 
     logger = logging.getLogger("bannerstream.streams.batching")
@@ -124,7 +127,7 @@ class Ledger(Service, Generic[E]):
         *,
         on_defect: Callable[[BaseException], Awaitable[None]],
         publish_first: Callable[[Sequence[E]], Awaitable[None]] | None = None,
-        on_round: Callable[[Round], None] = lambda _: None,
+        on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -135,104 +138,104 @@ class Ledger(Service, Generic[E]):
         self._publish_first = publish_first
         self._consumer = consumer
         self._on_defect = on_defect
-        self._on_round = on_round
+        self._on_checkpoint = on_checkpoint
         self._entries: deque[_Entry[E]] = deque()
         self._deferred: deque[_Deferred[E]] = deque()
-        self._entered = self._written = 0
+        self._submitted = self._written = 0
         self._flushes: deque[_Flush] = deque()
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._has_capacity = asyncio.Event()
+        self._has_capacity.set()
         self._busy = False
         self._ended = False
-        """A defect ended the writing; the worker is about to follow."""
+        """A defect ended the writing; the worker is about to stop."""
 
-    # What the agent calls:
+    # Called by the agent:
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Return once another batch may be folded."""
-        await self._room.wait()
+        await self._has_capacity.wait()
 
-    def enter(self, batch: Batch, *, urgent: Collection[bytes] = (), effects: E | None = None) -> None:
-        """Take over what a folded batch leads to.
+    def submit(self, batch: Batch, *, urgent: Collection[bytes] = (), effects: E | None = None) -> None:
+        """Submit the results of a folded batch.
 
         `urgent` are keys of its partition whose states must be in the changelog before `effects` are published; other
-        states that it touched may wait for the next flush.
+        changed states may wait for the next flush.
         """
         if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
-            self._consumer().positions.apply(batch)  # nothing to write, nothing ahead of it
+            self._consumer().positions.apply(batch)  # nothing to write, and nothing before it
             return
         self._add(_Entry(batch.tp.partition, urgent, effects, batch))
 
-    def enter_between(self, number: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
-        """Take over a change of partition `number` that comes from no batch."""
-        self._add(_Entry(number, urgent, effects))
+    def submit_change(self, partition: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
+        """Submit a change of a partition that does not come from a batch."""
+        self._add(_Entry(partition, urgent, effects))
 
     def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
-        """Enter a batch only once the offsets `until` are committed, with what `conclude` then says it leads to.
+        """Submit a batch once the offsets `until` are committed, with the result that `conclude` then returns.
 
-        For what must not be undone by a replay: as long as an event may be read again, a tombstone would let it count
-        anew. By then everything is written that was entered before. What was deferred is entered in its order; a batch
-        of a partition of which one is deferred must be deferred, too.
+        For changes that a replay must not undo: while an event may be read again, a tombstone would let it count
+        twice. Everything submitted earlier is written by then. Deferred batches are submitted in order; after one
+        deferred batch of a partition, the later ones of that partition must be deferred, too.
         """
-        self._deferred.append(_Deferred(batch.tp.partition, batch, until, self._entered, conclude))
+        self._deferred.append(_Deferred(batch.tp.partition, batch, until, self._submitted, conclude))
 
-    def defer_between(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
-        """Defer a change of partition `number` that comes from no batch: it is forgotten where a batch comes again."""
-        self._deferred.append(_Deferred(number, None, until, self._entered, conclude))
+    def defer_change(self, partition: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
+        """Defer a change that does not come from a batch; a rebalance drops it, and nothing reads it again."""
+        self._deferred.append(_Deferred(partition, None, until, self._submitted, conclude))
 
     def _add(self, entry: _Entry[E]) -> None:
         if self._ended:
-            return  # never applied: the next worker folds it again
-        self._entered += 1
+            return  # never applied, so the next worker folds it again
+        self._submitted += 1
         self._entries.append(entry)
         if len(self._entries) >= MAX_WAITING:
-            self._room.clear()
+            self._has_capacity.clear()
         self._wake.set()
 
-    # What the consumer calls:
+    # Called by the consumer:
 
     async def flush(self) -> None:
-        """Return once every state that is dirty now, and every batch that was entered, is written and acknowledged.
+        """Return once every currently dirty state and every submitted batch is acknowledged.
 
         Raises:
-            Abandoned: it was given up, and everything that was not acknowledged with it.
+            WriteAborted: the flush was aborted, and everything unacknowledged was discarded.
         """
         flush = _Flush(asyncio.get_running_loop().create_future())
-        for number in self._partitions:
-            if keys := self._partitions[number].dirty():
-                flush.keys[number] = deque(keys)
+        for partition in self._partitions:
+            if keys := self._partitions[partition].dirty():
+                flush.keys[partition] = deque(keys)
         if not flush.keys and not self._entries and not self._busy:
             return
         if self.should_stop or self._ended:
-            raise Abandoned("the worker is stopping")
+            raise WriteAborted("the worker is stopping")
         self._flushes.append(flush)
         self._wake.set()
         await flush.done
 
     def committed(self, offsets: Mapping[TP, int | None]) -> None:
-        """Note what is committed by now: what lies before it is never read again.
+        """Note the committed offsets: earlier records are never read again.
 
-        Enters as much of what was deferred as a round takes; the rest waits for the next call.
+        Submits as many deferred changes as one checkpoint takes; the others wait for the next call.
         """
         for _ in range(min(len(self._deferred), MAX_WAITING)):
             first = self._deferred[0]
-            if self._written < first.behind:
+            if self._written < first.submitted_before:
                 return
             if any((offsets.get(tp) or 0) < offset for tp, offset in first.until.items()):
                 return
             self._deferred.popleft()
             conclusion = first.conclude()
             if first.batch is not None:
-                self.enter(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
+                self.submit(first.batch, urgent=conclusion.urgent, effects=conclusion.effects)
             elif conclusion.urgent or conclusion.effects is not None:
-                self.enter_between(first.number, urgent=conclusion.urgent, effects=conclusion.effects)
+                self.submit_change(first.partition, urgent=conclusion.urgent, effects=conclusion.effects)
 
     def forget_deferred(self) -> None:
-        """Drop what was deferred: the partitions are assigned anew, and it is read again."""
+        """Drop deferred changes: the partitions are assigned again, and their batches are read again."""
         self._deferred.clear()
 
-    # The rounds:
+    # The checkpoints:
 
     @Service.task
     async def _write(self) -> None:
@@ -242,83 +245,99 @@ class Ledger(Service, Generic[E]):
             while self._entries or self._flushes:
                 self._busy = True
                 try:
-                    await self._round()
-                except Abandoned as reason:
-                    self._give_up(reason)
+                    await self._write_checkpoint()
+                except WriteAborted as reason:
+                    self._discard_uncommitted(reason)
                     self._consumer().rejoin()
-                except Exception as error:  # a defect, or a broker that refuses for good: end, to be restarted
+                except Exception as error:  # a defect, or a permanent broker error: end the worker, to be restarted
                     self._ended = True
-                    self._give_up(Abandoned(repr(error)))
+                    self._discard_uncommitted(WriteAborted(repr(error)))
                     await self._on_defect(error)
                     return
                 finally:
                     self._busy = False
 
     async def on_stop(self) -> None:
-        """Leave nobody waiting."""
+        """Release everyone who waits."""
         if self._entries or self._flushes:
-            self._give_up(Abandoned("the worker is stopping"))
+            self._discard_uncommitted(WriteAborted("the worker is stopping"))
 
-    async def _round(self) -> None:
+    async def _write_checkpoint(self) -> None:
+        """Write one checkpoint.
+
+        1. Take all entries, and encode their urgent states and the next slice of a flush.
+        2. Publish what must precede the states.
+        3. Write the states to the changelog.
+        4. Publish the effects.
+        5. Apply the batches: their offsets become committable.
+        6. Complete a flush that has no keys left.
+        """
+        # 1.
         entries = [self._entries.popleft() for _ in range(len(self._entries))]
-        self._room.set()
+        self._has_capacity.set()
         flush = self._flushes[0] if self._flushes else None
         consumer = self._consumer()
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         changes = self._encode(entries, flush)
-        writes = [
-            Write(self._changelog, number, [(key, packed, []) for key, packed in changed])
-            for number, changed in changes.items()
-        ]
-        effects = [each.effects for each in entries if each.effects is not None]
+        effects = [entry.effects for entry in entries if entry.effects is not None]
+        # 2.
         if effects and self._publish_first is not None:
             await self._publish_first(effects)
-        ends = await self._producer.deliver(writes)
-        for number, changed in changes.items():
-            self._partitions[number].written(changed, ends[self._changelog, number])
-        stated = time.perf_counter()
+        # 3.
+        ends = await self._producer.deliver(
+            [
+                Write(self._changelog, partition, [(key, packed, []) for key, packed in changed])
+                for partition, changed in changes.items()
+            ]
+        )
+        for partition, changed in changes.items():
+            self._partitions[partition].written(changed, ends[self._changelog, partition])
+        states_done_s = time.perf_counter()
+        # 4.
         if effects:
             await self._publish(effects)
+        # 5.
         self._written += len(entries)
         for entry in entries:
             if entry.batch is not None:
                 consumer.positions.apply(entry.batch)
+        # 6.
         if flush is not None and not flush.keys:
             self._flushes.popleft()
-            self._partitions.cool()
+            self._partitions.evict_clean()
             if not flush.done.done():
                 flush.done.set_result(None)
-        written = sum(map(len, changes.values()))
-        self._on_round(Round(len(entries), written, stated - started, time.perf_counter() - stated))
+        states, effects_s = sum(map(len, changes.values())), time.perf_counter() - states_done_s
+        self._on_checkpoint(Checkpoint(len(entries), states, states_done_s - started_s, effects_s))
 
     def _encode(
         self, entries: Sequence[_Entry[E]], flush: _Flush | None
     ) -> dict[int, list[tuple[bytes, bytes | None]]]:
-        """Return changelog records by partition: of the urgent keys, and of the next slice of a flush."""
+        """Return changelog records by partition, of the urgent keys and of the next slice of a flush."""
         keys: dict[int, list[bytes]] = {}
         for entry in entries:
             if entry.urgent:
-                keys.setdefault(entry.number, []).extend(entry.urgent)
-        room = FLUSH_SLICE
-        while flush is not None and flush.keys and room:
-            number, waiting = next(iter(flush.keys.items()))
-            slice_ = [waiting.popleft() for _ in range(min(room, len(waiting)))]
-            keys.setdefault(number, []).extend(slice_)
-            room -= len(slice_)
+                keys.setdefault(entry.partition, []).extend(entry.urgent)
+        remaining = FLUSH_SLICE
+        while flush is not None and flush.keys and remaining:
+            partition, waiting = next(iter(flush.keys.items()))
+            slice_ = [waiting.popleft() for _ in range(min(remaining, len(waiting)))]
+            keys.setdefault(partition, []).extend(slice_)
+            remaining -= len(slice_)
             if not waiting:
-                del flush.keys[number]
-        encoded = {number: self._partitions[number].encode(each) for number, each in keys.items()}
-        return {number: changes for number, changes in encoded.items() if changes}
+                del flush.keys[partition]
+        encoded = {partition: self._partitions[partition].encode(of_one) for partition, of_one in keys.items()}
+        return {partition: changes for partition, changes in encoded.items() if changes}
 
-    def _give_up(self, reason: Abandoned) -> None:
-        """Forget what is not acknowledged: whoever has the partitions next folds it again."""
-        self.log.info("gave up what was not written; it is folded again: %s", reason)
+    def _discard_uncommitted(self, reason: WriteAborted) -> None:
+        """Discard everything unacknowledged; the next owner of the partitions folds it again."""
+        self.log.info("discarded unwritten states and effects; their events are folded again: %s", reason)
         self._entries.clear()
         self._deferred.clear()
-        self._written = self._entered
-        self._room.set()
+        self._written = self._submitted
+        self._has_capacity.set()
         self._partitions.roll_back()
-        self._consumer().give_up()
+        self._consumer().discard_uncommitted()
         while self._flushes:
             done = self._flushes.popleft().done
             if not done.done():

@@ -1,8 +1,8 @@
-"""Which Faust and aiokafka this was made for, and what of them it replaces.
+"""The Faust and aiokafka versions this was written for, and the private methods it overrides.
 
-Both libraries are subclassed below their public surface, so a new release of either can change what an override
-stands on. `@replaces` keeps, beside each override, the digest of the method that it replaces; a test compares them
-with what is installed, and `check_versions` warns at the start of a worker that runs on something else.
+Both libraries are subclassed below their public API, so a new release of either can break an override.
+`@overrides_private` records the digest of the overridden method beside each override. A test compares the digests with
+the installed libraries, and `check_versions` warns when a worker starts on other versions.
 """
 
 import hashlib
@@ -24,39 +24,39 @@ TESTED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """One method of a library that is overridden or relied upon, as it was when the override was written."""
+class PrivateOverride:
+    """One private method that is overridden or relied upon, as it was when the override was written."""
 
     target: str
     """`module:Class.method`."""
     digest: str
     by: str
-    """What stands in for it: `module:Class.method`."""
+    """Our override: `module:Class.method`."""
 
-    def found(self) -> str:
-        """Return the digest of the method as it is installed now."""
+    def installed_digest(self) -> str:
+        """Return the digest of the method in the installed library."""
         module, _, path = self.target.partition(":")
         return digest(reduce(getattr, path.split("."), import_module(module)))
 
 
-REPLACED: list[Replaced] = []
-"""Every `@replaces` of this package."""
+PRIVATE_OVERRIDES: list[PrivateOverride] = []
+"""Every `@overrides_private` in this package."""
 
 
-def replaces(target: str, digest: str) -> Callable[[_F], _F]:
-    """Declare that the decorated function stands in for `target` ("module:Class.method"), known by its digest."""
+def overrides_private(target: str, digest: str) -> Callable[[_F], _F]:
+    """Declare that the decorated function overrides `target` ("module:Class.method") with this digest."""
 
     def declare(override: _F) -> _F:
-        REPLACED.append(Replaced(target, digest, f"{override.__module__}:{override.__qualname__}"))
+        PRIVATE_OVERRIDES.append(PrivateOverride(target, digest, f"{override.__module__}:{override.__qualname__}"))
         return override
 
     return declare
 
 
 def digest(function: object) -> str:
-    """Return 12 hex digits of SHA-256 over a function's source, without its indentation.
+    """Return 12 hex digits of SHA-256 over a function's dedented source.
 
-    Looks into properties and mode's service tasks, which are no functions themselves.
+    Unwraps properties and mode's service tasks.
     """
     function = getattr(function, "fget", None) or getattr(function, "fun", None) or function
     source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))  # type: ignore[arg-type]  # any callable
@@ -64,12 +64,12 @@ def digest(function: object) -> str:
 
 
 def check_versions() -> list[str]:
-    """Warn about libraries that are not the tested ones; return what is wrong with them, for tests."""
+    """Warn about untested library versions; return the warnings, for tests."""
     wrong = [
-        f"{name} {installed} is installed; {tested} is what this was tested on"
+        f"{name} {installed} is installed; streams.batching was tested on {tested}"
         for name, tested in TESTED.items()
         if (installed := version(name)) != tested
     ]
-    for each in wrong:
-        _log.warning("%s: install the tested version, or run its tests before you trust it", each)
+    for problem in wrong:
+        _log.warning("%s: install the tested version, or run the tests of streams.batching first", problem)
     return wrong

@@ -1,12 +1,12 @@
-"""What can go wrong here, as a tree.
+"""The errors of this package, as a tree.
 
 Exception
-└── Abandoned     what is pending may not, or cannot, be written: whoever has the partitions then folds it again
+└── WriteAborted     pending writes were discarded; the next owner of the partitions folds their events again
 """
 
 
-class Abandoned(Exception):
-    """A write was given up: the group may have given our partitions away, or the worker is stopping.
+class WriteAborted(Exception):
+    """A write was aborted: the group may have reassigned our partitions, or the worker is stopping.
 
-    Operator action: none. Nothing of it was committed, so it is read again.
+    Operator action: none. Its offsets were not committed, so its events are read again.
     """

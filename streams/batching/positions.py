@@ -1,4 +1,4 @@
-"""Where each partition stands: what was accepted, what is applied and may be committed. No I/O."""
+"""The position in each partition: accepted, applied, and committable offsets. No I/O."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from bannerstream.streams.batching.records import Batch
 
 
 class Positions:
-    """Next offsets by partition. A partition that is not here is not ours, or its beginning is not known yet.
+    """Next offsets by partition. A missing partition is not assigned, or its start offset is not known yet.
 
-    Faust resumes partitions before it seeks them after a recovery, and its streams skip what arrives in a rebalance, so
-    batches of another position can arrive. Taking one would lose what lies before it.
+    Faust resumes partitions before it seeks them after a recovery, and its streams skip messages during a rebalance, so
+    batches from another position can arrive. Accepting one would lose the records before it.
     """
 
     def __init__(self) -> None:
@@ -20,64 +20,64 @@ class Positions:
         self._delivered: dict[TP, int] = {}
 
     def begin(self, offsets: dict[TP, int]) -> None:
-        """Expect each partition at its offset, whatever was before."""
+        """Expect each partition at this offset and discard its earlier position."""
         for tp, offset in offsets.items():
             self._applied[tp] = self._accepted[tp] = offset
             self._delivered.pop(tp, None)
 
     def forget(self, tps: Iterable[TP]) -> None:
-        """Expect nothing of these partitions any more."""
+        """Stop expecting batches of these partitions."""
         for tp in tps:
             for offsets in (self._applied, self._accepted, self._delivered):
                 offsets.pop(tp, None)
 
     def deliver(self, batch: Batch) -> None:
-        """Note that a batch was handed over, whether or not it ever reaches `accept`."""
+        """Note that a batch was handed to Faust; it may never reach `accept`."""
         self._delivered[batch.tp] = batch.end
 
-    def wanted(self, tp: TP) -> int | None:
-        """Return the offset at which the next batch must begin, or None when none is wanted."""
+    def next_offset(self, tp: TP) -> int | None:
+        """Return the offset at which the next batch must begin, or None for an unknown partition."""
         return self._accepted.get(tp)
 
     def accept(self, batch: Batch) -> Batch | None:
-        """Return what of this batch continues what was accepted; None if that is nothing.
+        """Return the part of this batch that continues the accepted records, or None if there is none.
 
-        Whoever accepts ends with `apply`, or with `forget`.
+        The caller must call `apply` for it, or `forget`.
         """
-        wanted = self._accepted.get(batch.tp)
-        if wanted is None or not batch.begin <= wanted < batch.end:
+        expected = self._accepted.get(batch.tp)
+        if expected is None or not batch.begin <= expected < batch.end:
             return None
         self._accepted[batch.tp] = batch.end
-        return batch.after(wanted)
+        return batch.after(expected)
 
-    def leaps(self, batch: Batch) -> bool:
-        """Tell whether a batch begins behind what is wanted: it must come again, after what it passed over."""
-        wanted = self._accepted.get(batch.tp)
-        return wanted is not None and batch.begin > wanted
+    def has_gap(self, batch: Batch) -> bool:
+        """Return whether records are missing before this batch: they, and it, must be fetched again."""
+        expected = self._accepted.get(batch.tp)
+        return expected is not None and batch.begin > expected
 
     def apply(self, batch: Batch) -> None:
-        """Say that a batch is folded and its urgent states acknowledged: after a flush, its end may be committed.
+        """Mark a batch as folded, with its urgent states acknowledged: after a flush its end may be committed.
 
-        It counts only where it joins what is applied. A batch that got lost on its way, in an agent that raised, is so
-        never committed over.
+        Ignored unless it continues the applied records, so a batch lost on its way (an agent raised) is never committed
+        over.
         """
         applied = self._applied.get(batch.tp)
         if applied is not None and batch.begin <= applied:
             self._applied[batch.tp] = max(batch.end, applied)
 
     def committable(self, tp: TP) -> int | None:
-        """Return the offset to commit: None where there is none, or nothing."""
+        """Return the offset to commit, or None if there is nothing to commit."""
         return self._applied.get(tp) or None
 
     def applied(self) -> dict[TP, int]:
-        """Return what is applied of each partition."""
+        """Return the applied offset of each partition."""
         return dict(self._applied)
 
-    def skipped(self) -> dict[TP, int]:
-        """Return partitions of which batches were handed over that never came to `accept`, and where to read again.
+    def undelivered(self) -> dict[TP, int]:
+        """Return partitions with batches handed to Faust that never reached `accept`, and the offset to fetch again.
 
-        The next batch would show it, as it leaps; but there may be none for long.
+        The next batch would reveal the gap, but it may not arrive for a long time.
         """
         if self._accepted != self._applied:
-            return {}  # something is under way: what was handed over is waiting behind it
+            return {}  # batches are in flight; the others wait behind them
         return {tp: accepted for tp, accepted in self._accepted.items() if self._delivered.get(tp, 0) > accepted}

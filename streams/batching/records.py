@@ -1,4 +1,4 @@
-"""Records as they come out of a fetch: many at once, without a Python object for each beyond aiokafka's own."""
+"""Batches of records as fetched: no Python object per record beyond aiokafka's own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 
 MAX_BATCH = 5_000
-"""Records handed over at once. A fetch of 1 MiB may hold far more when it is compressed, and folding them holds the
-event loop: 5,000 at 5 µs are 25 ms, short beside a heartbeat and beside the latency that is promised."""
+"""Records handed to an agent at once. A compressed fetch of 1 MiB may hold far more, and folding blocks the event loop:
+5,000 at 5 µs take 25 ms, short compared with a heartbeat and with the promised latency."""
 
 
 class RawRecord(Protocol):
-    """What aiokafka parses a record into (`aiokafka.record.default_records.DefaultRecord`). Times are epoch ms."""
+    """A record as parsed by aiokafka (`aiokafka.record.default_records.DefaultRecord`). Times are epoch ms."""
 
     @property
     def offset(self) -> int: ...  # noqa: D102
@@ -32,10 +32,10 @@ class RawRecord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stretch of one partition's log: every record from offset `begin` to before `end`, both of which may be holes.
+    """A range of one partition's log: every record from offset `begin` (inclusive) to `end` (exclusive).
 
-    Offsets without a record exist (compaction, retention, transaction markers). That the stretch says where it begins
-    and ends, and not only which records it holds, is what tells a hole from a loss.
+    Offsets without a record exist (compaction, retention, transaction markers). The explicit range, beside the records,
+    distinguishes such a hole from a loss.
     """
 
     tp: TP
@@ -44,13 +44,13 @@ class Batch:
     records: Sequence[RawRecord]
 
     def after(self, offset: int) -> "Batch":
-        """Return the part of it that begins at `offset`."""
+        """Return the part of the batch that begins at `offset`."""
         if offset <= self.begin:
             return self
-        return Batch(self.tp, offset, self.end, [each for each in self.records if each.offset >= offset])
+        return Batch(self.tp, offset, self.end, [record for record in self.records if record.offset >= offset])
 
     def slices(self, size: int = MAX_BATCH) -> Iterator["Batch"]:
-        """Cut it into stretches of at most `size` records that join without a gap."""
+        """Split it into contiguous batches of at most `size` records."""
         begin = self.begin
         for start in range(0, len(self.records), size):
             records = self.records[start : start + size]
@@ -61,15 +61,15 @@ class Batch:
             yield self
 
 
-@replaces("aiokafka.consumer.fetcher:FetchResult.getall", "b638929de343")
-def take(result: FetchResult, tp: TP) -> Batch | None:
-    """Return everything that one fetch brought for a partition, or None when the partition was sought away meanwhile.
+@overrides_private("aiokafka.consumer.fetcher:FetchResult.getall", "b638929de343")
+def take_batch(result: FetchResult, tp: TP) -> Batch | None:
+    """Return everything that one fetch returned for a partition, or None if the partition was sought meanwhile.
 
-    Does what `FetchResult.getall` does, a record batch at a time, and leaves out the `ConsumerRecord` that it makes of
-    each record: they cost more than everything else in a fetch.
+    Does the same as `FetchResult.getall`, a record batch at a time, without a `ConsumerRecord` per record: those cost
+    more than everything else in a fetch.
 
     Raises:
-        CorruptRecordException: a checksum is wrong.
+        CorruptRecordException: a checksum does not match.
     """
     if not result.check_assignment(result._topic_partition) or not result.has_more():  # noqa: SLF001
         return None
@@ -82,8 +82,8 @@ def take(result: FetchResult, tp: TP) -> Batch | None:
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not _was_aborted(partition, batch) and not batch.is_control_batch:
             found = list(batch)
-            if found and found[0].offset < partition.next_fetch_offset:  # a compressed batch comes whole
-                found = [each for each in found if each.offset >= partition.next_fetch_offset]
+            if found and found[0].offset < partition.next_fetch_offset:  # brokers send compressed batches whole
+                found = [record for record in found if record.offset >= partition.next_fetch_offset]
             records += found
         partition.next_fetch_offset = batch.next_offset
     end: int = partition.next_fetch_offset
@@ -92,9 +92,9 @@ def take(result: FetchResult, tp: TP) -> Batch | None:
     return Batch(tp, begin, end, records) if end > begin else None
 
 
-@replaces("aiokafka.consumer.fetcher:PartitionRecords._unpack_records", "047f7fc3f005")
+@overrides_private("aiokafka.consumer.fetcher:PartitionRecords._unpack_records", "047f7fc3f005")
 def _was_aborted(partition: Any, batch: Any) -> bool:
-    """Tell whether a record batch belongs to a transaction that was aborted, and keep count of the markers."""
+    """Return whether a record batch belongs to an aborted transaction, and track the abort markers."""
     if partition._isolation_level != READ_COMMITTED or batch.producer_id is None:  # noqa: SLF001
         return False
     partition._consume_aborted_up_to(batch.base_offset)  # noqa: SLF001

@@ -1,8 +1,8 @@
-"""Recovery after a rebalance: the changelogs are read to their end, the events are sought, and only then they flow.
+"""Recovery after a rebalance: read the changelogs to their end, seek the event partitions, and only then resume them.
 
-Replaces what Faust does between `on_partitions_assigned` and "Worker ready": it reads changelogs through the group's
-consumer and a queue of events, counts offsets of single records, and lets events flow before it seeks them. With
-several workers that lost records, and once it waited for ever for a changelog record that had already been skipped.
+Replaces Faust's steps between `on_partitions_assigned` and "Worker ready". Faust reads changelogs through the group's
+consumer and an event queue, counts offsets record by record, and resumes events before it seeks them. With several
+workers that lost records, and once it waited for ever for a changelog record that had already been skipped.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from faust.types import TP
 from mode import Service
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 
 _log = logging.getLogger("bannerstream.streams.batching")
 
 
 class BatchRecovery(Recovery):
-    """Reads changelogs with a `ChangelogReader`: of active partitions to their end, of standbys from then on."""
+    """Reads changelogs with a `ChangelogReader`: active partitions to their end, standbys continuously."""
 
     logger = logging.getLogger("faust.tables")
     app: Any  # a `BatchApp`
     _following: "asyncio.Task[None] | None" = None
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._restart_recovery", "f93138b040ef")
+    @overrides_private("faust.tables.recovery:Recovery._restart_recovery", "f93138b040ef")
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
             if await self.wait_for_stopped(self.signal_recovery_start.wait()):
@@ -50,19 +50,19 @@ class BatchRecovery(Recovery):
         actives = set(self.active_tps)
         await self._wait(reader.read_to_end(actives))
         if self.app.consumer_generation_id != generation_id:
-            return  # another rebalance has begun, and will start this anew
+            return  # another rebalance has begun and restarts the recovery
         _log.info(
             "read the changelog of %d partitions in %.2f s: %d states",
             len(actives), time.monotonic() - started, sum(map(len, self.tables.values())),
         )  # fmt: skip
         if standbys := self.standby_tps - actives:
             self._following = asyncio.create_task(reader.follow(set(standbys)))
-            self._following.add_done_callback(_tell_failure)
+            self._following.add_done_callback(_log_failure)
         await self.on_recovery_completed(generation_id)
 
-    @replaces("faust.tables.recovery:Recovery.on_recovery_completed", "895e7c415a4d")
+    @overrides_private("faust.tables.recovery:Recovery.on_recovery_completed", "895e7c415a4d")
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """Seek the events to what is committed, and let them flow. The stock order lets them flow first."""
+        """Seek the events to the committed offsets, then resume them. Stock Faust resumes them first."""
         app, consumer = self.app, self.app.consumer
         await app.on_rebalance_complete.send()
         self._set_recovery_ended()
@@ -84,7 +84,7 @@ class BatchRecovery(Recovery):
         _log.info("folding %d partitions", len(events))
 
     async def on_stop(self) -> None:
-        """Stop following, too."""
+        """Stop following the standbys, too."""
         await self._stop_following()
         await super().on_stop()
 
@@ -95,14 +95,14 @@ class BatchRecovery(Recovery):
             await asyncio.wait({following})
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._slurp_changelogs", "7e3120dad754")
+    @overrides_private("faust.tables.recovery:Recovery._slurp_changelogs", "7e3120dad754")
     async def _slurp_changelogs(self) -> None:
-        """Do nothing: changelogs do not come through the group's consumer."""
+        """Do nothing: the group's consumer does not read changelogs."""
 
     @Service.task
-    @replaces("faust.tables.recovery:Recovery._publish_stats", "099a124a57bf")
+    @overrides_private("faust.tables.recovery:Recovery._publish_stats", "099a124a57bf")
     async def _publish_stats(self) -> None:
-        """Do nothing: it complains about changelog events that do not come."""
+        """Do nothing: it warns about missing changelog events, which never arrive here."""
 
     def flush_buffers(self) -> None:
         """Do nothing: there are none."""
@@ -118,9 +118,9 @@ class BatchRecovery(Recovery):
         self.standbys_for_table[table].add(tp)
 
 
-def _tell_failure(following: "asyncio.Task[None]") -> None:
+def _log_failure(following: "asyncio.Task[None]") -> None:
     if not following.cancelled() and (error := following.exception()) is not None:
-        _log.error("standbys are not kept up any more, until the next rebalance: %r", error)
+        _log.error("standbys are no longer updated until the next rebalance: %r", error)
 
 
 class BatchTableManager(TableManager):
@@ -130,15 +130,15 @@ class BatchTableManager(TableManager):
     _recovery: BatchRecovery | None = None
 
     @property
-    @replaces("faust.tables.manager:TableManager.recovery", "9e5e10447444")
+    @overrides_private("faust.tables.manager:TableManager.recovery", "9e5e10447444")
     def recovery(self) -> BatchRecovery:
-        """The recovery service."""
+        """Return the recovery service."""
         if self._recovery is None:
             self._recovery = BatchRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
-    @replaces("faust.tables.manager:TableManager.on_start", "b82e759be50c")
+    @overrides_private("faust.tables.manager:TableManager.on_start", "b82e759be50c")
     async def on_start(self) -> None:
-        """Start at once: the stock method sleeps for a second first."""
+        """Start immediately: the stock method sleeps for a second first."""
         await self._update_channels()
         await self.recovery.start()

@@ -1,7 +1,7 @@
-"""Packed states on disk: for tables that outgrow memory. RocksDB, by the package rocksdict.
+"""Packed states on disk, for tables that outgrow memory: RocksDB, through the package rocksdict.
 
-What lies on disk is a prefix of the changelog, and says how far it reaches: each batch of changes and its offset are
-one atomic write. A worker that restarts reads only what came after; one that was killed loses nothing that counts.
+The disk holds a prefix of the changelog and the offset that it reaches; each batch of changes and its offset are one
+atomic write. A restarted worker reads only the records after that offset, also after a SIGKILL.
 """
 
 import shutil
@@ -17,16 +17,16 @@ REACHED = b"\x00reached"
 _STAMP = struct.Struct(">qq")
 
 MAX_AGE_S = 3 * 86_400
-"""A folder that was left for longer is read anew. The changelog drops tombstones after a week (`delete.retention.ms`),
-so an older folder could keep somebody who was erased meanwhile."""
+"""A folder older than this is discarded. The changelog drops tombstones after a week (`delete.retention.ms`), so an
+older folder could keep a visitor who was erased meanwhile."""
 
 MEMTABLE_BYTES = 8 << 20
 CACHE_BYTES = 16 << 20
-"""Memory of one partition: two memtables and a block cache, 32 MB at most whatever the table's size."""
+"""Memory per partition: two memtables and a block cache, 32 MB at most for any table size."""
 
 
-class OnDisk:
-    """The packed states of one partition in a RocksDB of its own. See `store.AtRest`."""
+class RocksStore:
+    """The packed states of one partition, in its own RocksDB. See `store.PackedStore`."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
@@ -37,14 +37,14 @@ class OnDisk:
             self.clear()
 
     def _open(self) -> None:
-        from rocksdict import Rdict  # noqa: PLC0415  (only where the setting asks for it)
+        from rocksdict import Rdict  # noqa: PLC0415  (only for streams.store = "rocksdb")
 
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._db = Rdict(str(self._folder), _options())
         self.get = self._db.get
 
     def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """See `store.AtRest`: one atomic write."""
+        """See `store.PackedStore`: one atomic write."""
         from rocksdict import WriteBatch  # noqa: PLC0415
 
         batch = WriteBatch(raw_mode=True)
@@ -57,7 +57,7 @@ class OnDisk:
         self._db.write(batch)
 
     def reached(self) -> int | None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         stamp = self._stamp()
         return None if stamp is None else stamp[0]
 
@@ -66,22 +66,22 @@ class OnDisk:
         return None if packed is None else _STAMP.unpack(packed)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `store.AtRest`: as of the call, so that folding may go on meanwhile."""
+        """See `store.PackedStore`: a snapshot, so that folding can continue meanwhile."""
         items: Iterator[tuple[Any, Any]] = iter(self._db.snapshot().items())
         return ((key, packed) for key, packed in items if key != REACHED)
 
     def __len__(self) -> int:
-        """Return about how many there are: RocksDB does not count."""
+        """Return an estimate: RocksDB does not keep a count."""
         return max(0, (self._db.property_int_value("rocksdb.estimate-num-keys") or 0) - 1)
 
     def clear(self) -> None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         self.close()
         shutil.rmtree(self._folder)
         self._open()
 
     def close(self) -> None:
-        """See `store.AtRest`."""
+        """See `store.PackedStore`."""
         self._db.close()
 
 
@@ -95,6 +95,6 @@ def _options() -> Any:
     options.set_compression_type(DBCompressionType.lz4())
     blocks = BlockBasedOptions()
     blocks.set_block_cache(Cache(CACHE_BYTES))
-    blocks.set_bloom_filter(10, False)  # a new visitor is the most common miss: 1 % of them look at the disk
+    blocks.set_bloom_filter(10, False)  # new visitors are the most common miss: 1 % of them read the disk
     options.set_block_based_table_factory(blocks)
     return options

@@ -1,10 +1,10 @@
-"""States of one table, by partition: packed at rest, unpacked while they are touched, written behind.
+"""The states of one table, by partition: stored packed, decoded while in use, written behind.
 
-    fold ──get/put──> hot (states) ──encode──> changelog ──acknowledged──> packed (bytes)
-                       dirty: changed since they were encoded
+    fold ──get/put──> decoded (states) ──encode──> changelog ──acknowledged──> packed (bytes)
+                      dirty: changed since they were encoded
 
-What is at rest is what the changelog holds, byte by byte. So a partition whose writes were given up goes back to what
-is acknowledged by forgetting its hot states, and what was folded into them is folded again.
+The packed store equals the changelog, byte by byte. A partition whose writes were aborted returns to the acknowledged
+states by dropping its decoded states; their events are folded again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -14,32 +14,32 @@ from typing import Generic, Protocol, TypeVar
 
 S = TypeVar("S")
 
-MAX_WARM = 100_000
-"""Unpacked states that are kept over all partitions although nothing of them is to be written: users of small tables,
-and the busiest of large ones, then cost no unpacking. About 1 kB each."""
+MAX_DECODED = 100_000
+"""Clean states kept decoded, over all partitions: small tables, and the busiest keys of large ones, then need no
+unpacking. About 1 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[S]):
-    """How a state becomes the bytes of a changelog value, and back."""
+    """Converts a state to the bytes of a changelog value and back."""
 
     pack: Callable[[S], bytes]
     unpack: Callable[[bytes], S]
 
 
-class AtRest(Protocol):
-    """The packed states of one partition, and how far they reach in the changelog."""
+class PackedStore(Protocol):
+    """The packed states of one partition, and the changelog offset that they reach."""
 
     def get(self, key: bytes, /) -> bytes | None:
-        """Return a packed state."""
+        """Return a packed state, or None."""
         ...
 
     def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """Take over changes, in order; None removes. `reached` is the next changelog offset after the last of them."""
+        """Apply changes in order; None removes. `reached` is the changelog offset after the last of them."""
         ...
 
     def reached(self) -> int | None:
-        """Return the changelog offset up to which this is complete (exclusive), or None for nothing."""
+        """Return the changelog offset up to which this is complete (exclusive), or None if it is empty."""
         ...
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
@@ -49,15 +49,15 @@ class AtRest(Protocol):
     def __len__(self) -> int: ...
 
     def clear(self) -> None:
-        """Forget every state, on disk too."""
+        """Delete every state, on disk too."""
         ...
 
     def close(self) -> None:
-        """Release what it holds; what is on disk stays."""
+        """Release resources; states on disk stay."""
         ...
 
 
-class InMemory:
+class MemoryStore:
     """Packed states in a dict: about 100 bytes beside key and value."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class InMemory:
         self.get = self._states.get
 
     def update(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         states = self._states
         for key, packed in changes:
             if packed is None:
@@ -76,34 +76,34 @@ class InMemory:
         self._reached = reached
 
     def reached(self) -> int | None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         return self._reached
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `AtRest`: of a copy, so that folding may go on meanwhile."""
+        """See `PackedStore`: iterates a copy, so that folding can continue meanwhile."""
         return iter(list(self._states.items()))
 
     def __len__(self) -> int:
         return len(self._states)
 
     def clear(self) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
         self._states.clear()
         self._reached = None
 
     def close(self) -> None:
-        """See `AtRest`."""
+        """See `PackedStore`."""
 
 
 class Partition(Generic[S]):
-    """The states of one partition. What `get` returns is live: change it, then `put` it."""
+    """The states of one partition. `get` returns the live object: change it, then `put` it."""
 
-    __slots__ = ("_codec", "_dirty", "_hot", "_removed", "at_rest")
+    __slots__ = ("_codec", "_decoded", "_dirty", "_removed", "packed_store")
 
-    def __init__(self, codec: Codec[S], at_rest: AtRest) -> None:
-        self.at_rest = at_rest
+    def __init__(self, codec: Codec[S], packed_store: PackedStore) -> None:
+        self.packed_store = packed_store
         self._codec = codec
-        self._hot: dict[bytes, S] = {}
+        self._decoded: dict[bytes, S] = {}
         self._dirty: dict[bytes, None] = {}  # an ordered set
         self._removed: set[bytes] = set()
 
@@ -111,25 +111,25 @@ class Partition(Generic[S]):
         """Return the state of a key, or None.
 
         Raises:
-            Exception: whatever the codec raises for bytes that it cannot read.
+            Exception: anything the codec raises for bytes that it cannot read.
         """
-        state = self._hot.get(key)
+        state = self._decoded.get(key)
         if state is None and key not in self._removed:
-            packed = self.at_rest.get(key)
+            packed = self.packed_store.get(key)
             if packed is not None:
-                state = self._hot[key] = self._codec.unpack(packed)
+                state = self._decoded[key] = self._codec.unpack(packed)
         return state
 
     def put(self, key: bytes, state: S) -> None:
-        """Keep a state, and write it with the next flush."""
-        self._hot[key] = state
+        """Store a state and mark it for the next flush."""
+        self._decoded[key] = state
         self._dirty[key] = None
         if self._removed:
             self._removed.discard(key)
 
     def remove(self, key: bytes) -> None:
-        """Forget a key, and write a tombstone with the next flush."""
-        self._hot.pop(key, None)
+        """Remove a key and write a tombstone with the next flush."""
+        self._decoded.pop(key, None)
         self._removed.add(key)
         self._dirty[key] = None
 
@@ -138,93 +138,95 @@ class Partition(Generic[S]):
         return list(self._dirty)
 
     def encode(self, keys: Iterable[bytes]) -> list[tuple[bytes, bytes | None]]:
-        """Return changelog records of these keys as they are now: those of them that are dirty. They are clean then."""
-        pack, hot, dirty = self._codec.pack, self._hot, self._dirty
+        """Return changelog records of the current states of these keys, only of dirty ones, and mark them clean."""
+        pack, decoded, dirty = self._codec.pack, self._decoded, self._dirty
         changes: list[tuple[bytes, bytes | None]] = []
         for key in keys:
             if key in dirty:
                 del dirty[key]
-                state = hot.get(key)
+                state = decoded.get(key)
                 changes.append((key, None if state is None else pack(state)))
         return changes
 
     def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
-        """Take over what the changelog has acknowledged, the last of it before offset `reached`.
+        """Store changes that the changelog has acknowledged; `reached` is the offset after the last of them.
 
-        Where it does not join what was there, another worker has written in between (this one stood still and was given
-        up): then the changelog is known no further than before, so that the next recovery reads the other's states.
+        If they do not continue the known offsets, another worker wrote in between (this one was paused and evicted).
+        Then the known offset stays as it was, so that the next recovery reads the other worker's states.
         """
-        before = self.at_rest.reached() or 0
-        self.at_rest.update(changes, reached if reached - len(changes) == before else before)
+        before = self.packed_store.reached() or 0
+        self.packed_store.update(changes, reached if reached - len(changes) == before else before)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 
-    def cool(self, most: int) -> None:
-        """Let go of unpacked states that are clean, the first that came first, until `most` are left.
+    def evict_clean(self, most: int) -> None:
+        """Evict clean decoded states, oldest first, until `most` states are left.
 
-        Not of all at once: unpacking into memory that the system has just taken back costs twice as much.
+        Not all at once: unpacking into memory that was just returned to the system costs twice as much.
         """
-        hot, dirty = self._hot, self._dirty
-        too_many = len(hot) - most
+        decoded, dirty = self._decoded, self._dirty
+        too_many = len(decoded) - most
         if too_many > 0:
-            for key in [each for each in islice(hot, too_many + len(dirty)) if each not in dirty][:too_many]:
-                del hot[key]
+            for key in [key for key in islice(decoded, too_many + len(dirty)) if key not in dirty][:too_many]:
+                del decoded[key]
 
     def roll_back(self) -> None:
-        """Forget everything that is not acknowledged."""
-        self._hot.clear()
+        """Discard every state that is not acknowledged."""
+        self._decoded.clear()
         self._dirty.clear()
         self._removed.clear()
 
     def __len__(self) -> int:
-        return len(self.at_rest)
+        return len(self.packed_store)
 
 
 class Partitions(Generic[S]):
-    """The partitions of one table that are here, active or standby."""
+    """The partitions of one table on this worker, active or standby."""
 
-    def __init__(self, codec: Codec[S], open_at_rest: Callable[[int], AtRest], *, max_warm: int = MAX_WARM) -> None:
+    def __init__(
+        self, codec: Codec[S], open_store: Callable[[int], PackedStore], *, max_decoded: int = MAX_DECODED
+    ) -> None:
         self._codec = codec
-        self._open = open_at_rest
-        self._max_warm = max_warm
+        self._open = open_store
+        self._max_decoded = max_decoded
         self._partitions: MutableMapping[int, Partition[S]] = {}
 
-    def __getitem__(self, number: int) -> Partition[S]:
-        """Return a partition; it begins empty, or with what the disk holds."""
-        partition = self._partitions.get(number)
-        if partition is None:
-            partition = self._partitions[number] = Partition(self._codec, self._open(number))
-        return partition
+    def __getitem__(self, partition: int) -> Partition[S]:
+        """Return a partition's states; a new one starts empty or with the states on disk."""
+        states = self._partitions.get(partition)
+        if states is None:
+            states = self._partitions[partition] = Partition(self._codec, self._open(partition))
+        return states
 
-    def find(self, number: int) -> Partition[S] | None:
-        """Return a partition if it is here."""
-        return self._partitions.get(number)
+    def find(self, partition: int) -> Partition[S] | None:
+        """Return a partition's states if this worker has them."""
+        return self._partitions.get(partition)
 
     def __iter__(self) -> Iterator[int]:
         return iter(list(self._partitions))
 
-    def apply(self, number: int, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
-        """Take over records of the changelog, up to offset `reached` (exclusive)."""
-        self[number].at_rest.update(changes, reached)
+    def apply(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        """Apply changelog records up to offset `reached` (exclusive)."""
+        self[partition].packed_store.update(changes, reached)
 
-    def drop(self, numbers: Iterable[int]) -> None:
-        """Let go of partitions that others write now."""
-        for number in numbers:
-            partition = self._partitions.pop(number, None)
-            if partition is not None:
-                partition.at_rest.close()
+    def drop(self, partitions: Iterable[int]) -> None:
+        """Release partitions that other workers write now."""
+        for partition in partitions:
+            states = self._partitions.pop(partition, None)
+            if states is not None:
+                states.packed_store.close()
 
     def roll_back(self) -> None:
-        """Forget, in every partition, what is not acknowledged."""
-        for partition in self._partitions.values():
-            partition.roll_back()
+        """Discard, in every partition, the states that are not acknowledged."""
+        for states in self._partitions.values():
+            states.roll_back()
 
-    def cool(self) -> None:
-        """Keep at most `max_warm` clean states unpacked."""
-        share = self._max_warm // max(1, len(self._partitions))
-        for partition in self._partitions.values():
-            partition.cool(share)
+    def evict_clean(self) -> None:
+        """Keep at most `max_decoded` clean states decoded."""
+        share = self._max_decoded // max(1, len(self._partitions))
+        for states in self._partitions.values():
+            states.evict_clean(share)
 
     def __len__(self) -> int:
-        """Return how many states are at rest."""
+        """Return the number of packed states."""
         return sum(map(len, self._partitions.values()))

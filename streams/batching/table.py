@@ -1,4 +1,4 @@
-"""The Faust table: named, co-partitioned and assigned by Faust; kept, read back and written by this package."""
+"""The Faust table: Faust names, co-partitions and assigns it; this package stores, restores and writes it."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -8,51 +8,51 @@ from faust.stores.base import Store
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
-from bannerstream.streams.batching.compat import replaces
-from bannerstream.streams.batching.store import MAX_WARM, AtRest, Codec, InMemory, Partitions
+from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partitions
 
-NOT_A_MAPPING = "states are read and written through table.partitions[number], by the agent that folds that partition"
+NOT_A_MAPPING = "read and write states through table.partitions_here[partition], in the agent that folds that partition"
 
 
 class WriteBehindStore(Store[bytes, bytes]):
-    """What Faust asks of a store, over `Partitions`."""
+    """Faust's store interface over `Partitions`."""
 
-    logger = logging.getLogger("faust.stores")  # else Faust's own chatter would come under our name
+    logger = logging.getLogger("faust.stores")  # Faust would log under this module's name otherwise
     app: Any  # a `BatchApp`
     table: "WriteBehindTable"
 
-    @replaces("faust.stores.base:Store.persisted_offset", "732e51549cb1")
+    @overrides_private("faust.stores.base:Store.persisted_offset", "732e51549cb1")
     def persisted_offset(self, tp: TP) -> int | None:
-        """Return None: `recovery` asks the partitions themselves."""
+        """Return None: `recovery` reads the offsets from the partitions themselves."""
         del tp
         return None
 
-    @replaces("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
+    @overrides_private("faust.stores.base:Store.on_rebalance", "9e0734fd1e93")
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Drop partitions that were given up: another worker writes them now."""
+        """Drop revoked partitions: another worker writes them now."""
         del revoked, newly_assigned, generation_id
         changelog = self.table.changelog_topic_name
         partitions = self.table.partitions_here
         kept = {tp.partition for tp in assigned if tp.topic == changelog}
-        partitions.drop(number for number in partitions if number not in kept)
-        # Nothing is folded in a rebalance. What was not flushed before it could not be written: it is folded again.
+        partitions.drop(partition for partition in partitions if partition not in kept)
+        # Nothing is folded in a rebalance. States that could not be flushed before it are folded again.
         partitions.roll_back()
-        self.app.ledger.forget_deferred()
+        self.app.checkpointer.forget_deferred()
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]], to_key: Any, to_value: Any) -> None:
         """Do nothing: `recovery` reads the changelog."""
 
     def reset_state(self) -> None:
-        """Forget everything that is in memory."""
+        """Drop everything in memory."""
         self.table.partitions_here.drop(self.table.partitions_here)
 
     async def backup_partition(self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
-        """Do nothing: the changelog is the only copy that counts."""
+        """Do nothing: the changelog is the only source of truth."""
 
     def restore_backup(self, tp: Any, latest: bool = True, backup_id: int = 0) -> None:
-        """Do nothing: the changelog is the only copy that counts."""
+        """Do nothing: the changelog is the only source of truth."""
 
     def __len__(self) -> int:
         return len(self.table.partitions_here)
@@ -74,7 +74,7 @@ class WriteBehindStore(Store[bytes, bytes]):
 
 
 class WriteBehindTable(Table[bytes, bytes]):
-    """A table of packed states. Read and write them through `partitions_here[number]`."""
+    """A table of packed states. Read and write them through `partitions_here[partition]`."""
 
     logger = logging.getLogger("faust.tables")
 
@@ -83,18 +83,18 @@ class WriteBehindTable(Table[bytes, bytes]):
         app: Any,
         *,
         codec: Codec[Any],
-        open_at_rest: Callable[[int], AtRest] = lambda _: InMemory(),
-        max_warm: int = MAX_WARM,
+        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
+        max_decoded: int = MAX_DECODED,
         **kwargs: Any,
     ) -> None:
-        self.partitions_here: Partitions[Any] = Partitions(codec, open_at_rest, max_warm=max_warm)
+        self.partitions_here: Partitions[Any] = Partitions(codec, open_store, max_decoded=max_decoded)
         super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
 
-    @replaces("faust.tables.base:Collection._new_store", "0cad007da65f")
+    @overrides_private("faust.tables.base:Collection._new_store", "0cad007da65f")
     def _new_store(self) -> WriteBehindStore:
         return WriteBehindStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    @replaces("faust.tables.base:Collection.on_start", "818773d64c11")
+    @overrides_private("faust.tables.base:Collection.on_start", "818773d64c11")
     async def on_start(self) -> None:
-        """Start the store. Whoever runs the app makes the changelog topic: Faust would make it with one replica."""
+        """Start the store. The operator creates the changelog topic: Faust would create it with one replica."""
         await self.add_runtime_dependency(self.data)

@@ -5,13 +5,13 @@ from typing import Any
 import faust
 from faust.types import Message
 
-from bannerstream.streams.batching.compat import replaces
+from bannerstream.streams.batching.compat import overrides_private
 
 
 class BatchTopic(faust.Topic):
-    """A topic of which each event's value is a `Batch`: nothing is decoded on the way to the agent."""
+    """A topic whose events carry a `Batch` each; nothing is decoded on the way to the agent."""
 
-    @replaces("faust.topics:Topic._compile_decode", "f30130922bce")
+    @overrides_private("faust.topics:Topic._compile_decode", "f30130922bce")
     def _compile_decode(self) -> None:
         async def decode(message: Message, *, propagate: bool = False) -> Any:
             del propagate

@@ -1,13 +1,13 @@
-"""The closed loop: what visitors did with the banners they saw, and which variant the next one shows because of it.
+"""The feedback loop: what visitors did with the banners they saw decides which variant the next banner shows.
 
-    banner.feedback ─> Tally per (cohort, variant, product) ─> changelog ─> Beliefs ─> draw(…) in `streams.affinity`
-                       (`service`, a table of its own)      (`results`)  (`beliefs`)
+    banner.feedback ─> Tally per (cohort, variant, product) ─> changelog ─> Posterior ─> draw(…) in `streams.affinity`
+                       (`app`, with its own table)          (`results`)  (`posterior`)
 
-`tally`, `beliefs` and `simulation` are pure: no I/O. The rest reads and writes topics.
+`intervals`, `posterior`, `report` and `tally` are pure: no I/O. The other modules read and write topics.
 """
 
 from bannerstream.streams.experiments.intervals import Interval, wilson
-from bannerstream.streams.experiments.posterior import Beliefs, Guard, believe
-from bannerstream.streams.experiments.tally import Place, Tally, count
+from bannerstream.streams.experiments.posterior import Guard, Posterior, fit
+from bannerstream.streams.experiments.tally import Tally, TallyKey, count
 
-__all__ = ["Beliefs", "Guard", "Interval", "Place", "Tally", "believe", "count", "wilson"]
+__all__ = ["Guard", "Interval", "Posterior", "Tally", "TallyKey", "count", "fit", "wilson"]

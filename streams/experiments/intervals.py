@@ -1,4 +1,4 @@
-"""How sure a click rate is."""
+"""Confidence intervals of click rates."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -16,15 +16,15 @@ class Interval(NamedTuple):
 
 
 def wilson(clicks: int, impressions: int, z: float = Z_95) -> Interval:
-    """Return a click rate with its Wilson score interval (Wilson 1927), which holds for few clicks, too.
+    """Return a click rate with its Wilson score interval (Wilson 1927), which is valid for few clicks, too.
 
-    Without impressions nothing is known: rate 0, from 0 to 1.
+    Without impressions the rate is 0 and the interval 0 to 1.
 
     Raises:
         ValueError: negative counts, or more clicks than impressions.
     """
     if not 0 <= clicks <= impressions:
-        raise ValueError(f"{clicks} clicks of {impressions} impressions are no rate")
+        raise ValueError(f"{clicks} clicks of {impressions} impressions are not a rate")
     if impressions == 0:
         return Interval(0.0, 0.0, 1.0)
     rate = clicks / impressions

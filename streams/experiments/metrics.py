@@ -1,4 +1,4 @@
-"""Every metric of experiments: what is drawn, in the streams worker, and what came of it, in the worker that counts."""
+"""Every metric of experiments: draws, in the streams worker, and feedback, in the experiments worker."""
 
 from collections import Counter as Tallied
 from collections.abc import Collection, Iterable
@@ -8,28 +8,28 @@ from prometheus_client import CollectorRegistry, Counter
 from bannerstream.contracts.messages import Feedback
 
 OTHER = "other"
-"""Of feedback on a variant that is not tried any more: anybody may have named it, and each name would be a series."""
+"""Label of feedback on a variant that is no longer tried: anybody can send any name, and each would be a new series."""
 
 
 class DrawMetrics:
-    """What decisions draw."""
+    """Counts the variants drawn for decisions."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.draws = Counter(
             "bannerstream_experiment_draws",
-            "Variants drawn for decisions, by why: explored (an equal chance), believed, or the only one of the brand",
+            "Variants drawn for decisions; why: explored (equal chance), believed (posterior), only (one allowed)",
             ["variant", "why"],
             registry=registry,
         )
 
 
 class ExperimentMetrics:
-    """What the counting worker counts. `variants` are those that are tried: no others become labels."""
+    """Counters of the experiments worker. Only the tried `variants` become label values."""
 
     def __init__(self, registry: CollectorRegistry, variants: Collection[str]) -> None:
         self._variants = frozenset(variants)
         self.feedback = Counter(
-            "bannerstream_experiment_feedback", "Feedback by what became of it", ["outcome"], registry=registry
+            "bannerstream_experiment_feedback", "Feedback records processed", ["outcome"], registry=registry
         )
         self.impressions = Counter(
             "bannerstream_experiment_impressions", "Banners seen", ["variant", "tier"], registry=registry
@@ -39,7 +39,7 @@ class ExperimentMetrics:
         )
 
     def counted(self, feedback: Iterable[Feedback]) -> None:
-        """Count what was seen and clicked, by variant and by the engine that painted it."""
+        """Count impressions and clicks, by variant and by the engine that painted the banner."""
         for (kind, variant, tier), number in Tallied(map(self._labels, feedback)).items():
             metric = self.impressions if kind == "impression" else self.clicks
             metric.labels(variant, tier).inc(number)

@@ -1,15 +1,15 @@
-"""What is believed of each variant's click rate, and the variant that a decision shows because of it.
+"""The posterior of each variant's click rate, and the draw of a decision's variant from it.
 
 Thompson sampling in two levels (HierTS: Hong et al., "Hierarchical Bayesian Bandits", 2022): a variant's rate over all
-cohorts is drawn from its posterior, and from that, as a prior, its rate in one cohort. A cohort of which little is
-known thus borrows from the others, with their uncertainty, and one of which much is known goes its own way. A variant
-of which nothing is known borrows from those that share its template, its headline or its scene style. Why not LinUCB:
-its choice is not random, so that the decisions between two updates are all alike, it needs a width to be tuned, and
-cohorts learn nothing from each other; `bannerstream evaluate bandit` compares them.
+cohorts is drawn from its posterior, which is then the prior of its rate in one cohort. A cohort with few results thus
+borrows from the others, with their uncertainty, and one with many results relies on its own. A variant without results
+borrows from those that share its template, headline or scene style. Why not LinUCB: its choice is not random, so all
+decisions between two updates are the same; its width needs tuning; and cohorts learn nothing from each other.
+`bannerstream evaluate bandit` compares them.
 
-Nothing is drawn when a decision is taken. When results change, `SLOTS` draws are made of each cohort at once, and a
-decision looks into the slot that its visitor and epoch hash to: the shares are those of Thompson sampling, a replay
-under the same beliefs chooses alike, and a decision costs one hash.
+A decision itself draws nothing. When results change, `SLOTS` draws are made per cohort at once, and a decision reads
+the slot that its visitor and epoch hash to: the shares are those of Thompson sampling, a replay under the same
+posterior chooses the same variant, and a decision costs one hash.
 """
 
 from collections import Counter, defaultdict
@@ -24,42 +24,42 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from bannerstream.contracts.variants import creative_of
-from bannerstream.streams.experiments.tally import Place, Tally
+from bannerstream.streams.experiments.tally import Tally, TallyKey
 
 SLOTS = 1024
-"""Draws of each cohort: shares are exact to 0.1 %."""
+"""Draws per cohort: shares are exact to 0.1 %."""
 
 PRIOR_CLICKS, PRIOR_IMPRESSIONS = 1.0, 100.0
-"""What is believed of a shop of which nothing is known: a click in a hundred."""
+"""The prior of a shop without results: one click in a hundred."""
 
 VARIANT_STRENGTH = 200.0
-"""Impressions that the belief in a new variant, from its parts, is worth: overruled after two clicks' worth of them."""
+"""Weight in impressions of a new variant's prior, which comes from its parts: two clicks' worth of them overrule it."""
 
 LEAST_STRENGTH, MOST_STRENGTH = 50.0, 5_000.0
-"""Between these is what all cohorts together are worth to one of them, in impressions; how much, the data say."""
+"""Bounds of the weight in impressions that all cohorts together have for one cohort; the data determine the value."""
 
 _FURTHEST_LOGIT = 7.0
-"""Added effects of parts reach no further: a rate of 0.1 % or 99.9 % before anything of the variant is known."""
+"""Limit of the added effects of parts: a prior rate between 0.1 % and 99.9 %."""
 
 Counts = Mapping[tuple[str, str], tuple[int, int]]
-"""By (cohort, variant): impressions, clicks."""
+"""By (cohort, variant): impressions and clicks."""
 
-Why = Literal["only", "explored", "believed"]
-"""The brand allows no other; each has an equal chance; drawn by what is believed."""
+DrawReason = Literal["only", "explored", "believed"]
+"""The brand allows one variant only; every variant has an equal chance; drawn from the posterior."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Within what an experiment stays."""
+    """The limits of an experiment."""
 
     minimum_exploration: float = 0.05
-    """Share of decisions in which each variant has an equal chance, whatever is believed of it. 0 to 1."""
+    """Share of decisions in which each variant has an equal chance, whatever its posterior. 0 to 1."""
     of_brands: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The variants that a brand allows; a brand that is not named allows all."""
+    """Variants by brand; a brand that is not listed allows all."""
 
 
-class Beliefs:
-    """The posterior when the results were read. Immutable; slots are filled when they are first asked for."""
+class Posterior:
+    """The posterior at the time the results were read. Immutable; slots are filled at their first use."""
 
     def __init__(self, variants: Sequence[str], counts: Counts, guard: Guard) -> None:
         if not variants:
@@ -71,11 +71,11 @@ class Beliefs:
         self._slots: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
 
     def draw(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> str:
-        """Return the variant that this visitor's decision of this number shows."""
-        return self.explained(cohort_id, brand, key, epoch)[0]
+        """Return the variant of this visitor's decision with this epoch."""
+        return self.draw_with_reason(cohort_id, brand, key, epoch)[0]
 
-    def explained(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> tuple[str, Why]:
-        """Return what `draw` does, and why it was drawn."""
+    def draw_with_reason(self, cohort_id: str, brand: str | None, key: bytes, epoch: int) -> tuple[str, DrawReason]:
+        """Return the variant that `draw` returns, and the reason for it."""
         allowed = self._allowed(brand)
         if len(allowed) == 1:
             return allowed[0], "only"
@@ -87,7 +87,7 @@ class Beliefs:
         return slots[slot], "explored" if slot < self._explored_slots else "believed"
 
     def shares(self, cohort_id: str, brand: str | None = None) -> dict[str, float]:
-        """Return the share of this cohort's decisions that each variant gets."""
+        """Return each variant's share of this cohort's decisions."""
         allowed = self._allowed(brand)
         slots = self._fill(cohort_id, allowed)
         return {variant: count / len(slots) for variant, count in Counter(slots).items()}
@@ -103,18 +103,18 @@ class Beliefs:
         limit = None if brand is None else self._guard.of_brands.get(brand)
         if limit is None:
             return self.variants
-        return tuple(each for each in self.variants if each in limit) or self.variants[:1]
+        return tuple(variant for variant in self.variants if variant in limit) or self.variants[:1]
 
     def _fill(self, cohort_id: str, allowed: Sequence[str]) -> tuple[str, ...]:
-        """Draw every slot: first those of exploration, each variant in turn, then by Thompson sampling."""
+        """Fill every slot: first those of exploration, each variant in turn, then by Thompson sampling."""
         chosen = [allowed[slot % len(allowed)] for slot in range(self._explored_slots)]
-        places = [self.variants.index(each) for each in allowed]
-        # The same slots for the same results on every worker, so that a replay elsewhere chooses alike.
+        indices = [self.variants.index(variant) for variant in allowed]
+        # Seeded, so that a replay on another worker with the same results chooses the same variant.
         random = np.random.default_rng(xxh3_64_intdigest(cohort_id.encode()))
         rounds = SLOTS - self._explored_slots
-        alpha, beta = (each[places] for each in self._variant_posterior)
-        shared = np.clip(random.beta(alpha, beta, (rounds, len(places))), 1e-6, 1 - 1e-6)
-        seen, clicked = (each[places] for each in self._of_cohort(cohort_id))
+        alpha, beta = (parameter[indices] for parameter in self._variant_posterior)
+        shared = np.clip(random.beta(alpha, beta, (rounds, len(indices))), 1e-6, 1 - 1e-6)
+        seen, clicked = (counts[indices] for counts in self._of_cohort(cohort_id))
         rates = random.beta(self._strength * shared + clicked, self._strength * (1 - shared) + (seen - clicked))
         chosen += [allowed[int(best)] for best in rates.argmax(axis=1)]
         return tuple(chosen)
@@ -140,22 +140,22 @@ class Beliefs:
         return np.array([VARIANT_STRENGTH * prior + clicked, VARIANT_STRENGTH * (1 - prior) + (seen - clicked)])
 
     def _rates_by_parts(self) -> list[float]:
-        """Return what each variant's parts let expect of it: their effects on the log-odds, added up."""
+        """Return each variant's expected rate from its parts: the sum of their effects on the log-odds."""
         seen, clicked = self._of_all
         base = (clicked.sum() + PRIOR_CLICKS) / (seen.sum() + PRIOR_IMPRESSIONS)
         parts = [_parts(variant) for variant in self.variants]
         effects: dict[tuple[int, str], float] = {}
-        for part in {each for of_one in parts for each in of_one}:
-            with_it = [number for number, of_one in enumerate(parts) if part in of_one]
+        for part in {part for of_one in parts for part in of_one}:
+            with_it = [index for index, of_one in enumerate(parts) if part in of_one]
             rate = (clicked[with_it].sum() + VARIANT_STRENGTH * base) / (seen[with_it].sum() + VARIANT_STRENGTH)
             effects[part] = _logit(rate) - _logit(base)
         return [_rate(_logit(base) + sum(effects[part] for part in of_one)) for of_one in parts]
 
     @cached_property
     def _strength(self) -> float:
-        """What all cohorts together are worth to one, in impressions: by how much cohorts differ, beyond chance.
+        """Weight in impressions of all cohorts together for one: smaller the more cohorts differ beyond chance.
 
-        The method of moments: of a Beta of mean m and strength s, rates vary by m (1 - m) / (s + 1).
+        By the method of moments: rates from a Beta with mean m and strength s have variance m (1 - m) / (s + 1).
         """
         means = self._variant_posterior[0] / self._variant_posterior.sum(axis=0)
         of_variant = dict(zip(self.variants, means, strict=True))
@@ -173,27 +173,27 @@ class Beliefs:
         return min(MOST_STRENGTH, max(LEAST_STRENGTH, within / between - 1))
 
 
-def believe(variants: Sequence[str], tallies: Iterable[tuple[Place, Tally]], guard: Guard) -> Beliefs:
-    """Return what these tallies, of any number of partitions and products, let believe.
+def fit(variants: Sequence[str], tallies: Iterable[tuple[TallyKey, Tally]], guard: Guard) -> Posterior:
+    """Return the posterior given these tallies, of any number of partitions and products.
 
     Raises:
         ValueError: no variants.
     """
     sums: dict[tuple[str, str], tuple[int, int]] = {}
-    for place, tally in tallies:
-        seen, clicked = sums.get((place.cohort_id, place.variant), (0, 0))
-        sums[place.cohort_id, place.variant] = (seen + tally.impressions, clicked + tally.clicks)
-    return Beliefs(variants, sums, guard)
+    for key, tally in tallies:
+        seen, clicked = sums.get((key.cohort_id, key.variant), (0, 0))
+        sums[key.cohort_id, key.variant] = (seen + tally.impressions, clicked + tally.clicks)
+    return Posterior(variants, sums, guard)
 
 
 def _sane(counts: tuple[int, int]) -> tuple[int, int]:
-    """Return impressions and clicks with no more clicks than impressions: a click whose impression is not here yet."""
+    """Return impressions and clicks, with at least as many impressions as clicks: an impression may arrive late."""
     seen, clicked = counts
     return max(seen, clicked), clicked
 
 
 def _parts(variant: str) -> tuple[tuple[int, str], ...]:
-    """Return template, headline style and scene style of a variant that names them; of another, nothing."""
+    """Return template, headline style and scene style of a variant that names them, else nothing."""
     creative = creative_of(variant)
     return () if creative is None else ((0, creative.template), (1, creative.headline), (2, creative.scene))
 

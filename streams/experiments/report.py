@@ -1,4 +1,4 @@
-"""What was seen and clicked, summed by product, cohort, variant, or one part of a variant."""
+"""Impressions and clicks, summed by product, cohort, variant, or one part of a variant."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Literal, get_args
 
 from bannerstream.contracts.variants import creative_of
 from bannerstream.streams.experiments.intervals import Interval, wilson
-from bannerstream.streams.experiments.tally import Place, Tally
+from bannerstream.streams.experiments.tally import Tally, TallyKey
 
 By = Literal["variant", "cohort", "product", "template", "headline", "scene"]
 BYS: tuple[By, ...] = get_args(By)
 
 NO_PART = "(by seed)"
-"""Under this name stand variants that leave template, headline or scene style to the seed."""
+"""The name of variants that leave template, headline or scene style to the seed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One line of a report."""
 
     name: str
@@ -26,31 +26,31 @@ class Line:
     """Click rate with its 95 % confidence interval."""
 
 
-def report(results: Mapping[Place, Tally], by: By, *, cohort_id: str | None = None) -> list[Line]:
-    """Return the sums, the best rate first; of one cohort alone if it is named."""
+def report(results: Mapping[TallyKey, Tally], by: By, *, cohort_id: str | None = None) -> list[ReportLine]:
+    """Return the sums, best rate first; only of `cohort_id` if it is given."""
     sums: dict[str, tuple[int, int]] = {}
-    for place, tally in _of_cohort(results.items(), cohort_id):
-        name = _name(place, by)
+    for key, tally in _of_cohort(results.items(), cohort_id):
+        name = _name(key, by)
         seen, clicked = sums.get(name, (0, 0))
         sums[name] = (seen + tally.impressions, clicked + tally.clicks)
     lines = [
-        # A click whose impression is still on its way, or was lost, was seen nevertheless.
-        Line(name, max(seen, clicked), clicked, wilson(clicked, max(seen, clicked)))
+        # A click implies an impression, even if the report of the impression is late or lost.
+        ReportLine(name, max(seen, clicked), clicked, wilson(clicked, max(seen, clicked)))
         for name, (seen, clicked) in sums.items()
     ]
-    return sorted(lines, key=lambda each: (-each.rate.rate, -each.impressions, each.name))
+    return sorted(lines, key=lambda line: (-line.rate.rate, -line.impressions, line.name))
 
 
-def _of_cohort(results: Iterable[tuple[Place, Tally]], cohort_id: str | None) -> Iterable[tuple[Place, Tally]]:
-    return (each for each in results if cohort_id is None or each[0].cohort_id == cohort_id)
+def _of_cohort(results: Iterable[tuple[TallyKey, Tally]], cohort_id: str | None) -> Iterable[tuple[TallyKey, Tally]]:
+    return ((key, tally) for key, tally in results if cohort_id is None or key.cohort_id == cohort_id)
 
 
-def _name(place: Place, by: By) -> str:
+def _name(key: TallyKey, by: By) -> str:
     if by == "variant":
-        return place.variant
+        return key.variant
     if by == "cohort":
-        return place.cohort_id
+        return key.cohort_id
     if by == "product":
-        return place.product_id
-    creative = creative_of(place.variant)
+        return key.product_id
+    creative = creative_of(key.variant)
     return NO_PART if creative is None else str(getattr(creative, by))

@@ -1,4 +1,4 @@
-"""The tallies of every partition, followed by whoever believes or reports."""
+"""Reads and follows the tallies of every partition, for the posterior and for reports."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,31 +13,31 @@ from bannerstream.settings import Settings
 from bannerstream.streams.affinity import Catalogue
 from bannerstream.streams.affinity.decision import Draw, only_variant
 from bannerstream.streams.experiments.metrics import DrawMetrics
-from bannerstream.streams.experiments.posterior import Beliefs, Guard, believe
-from bannerstream.streams.experiments.tally import Place, Tally, unpack
+from bannerstream.streams.experiments.posterior import Guard, Posterior, fit
+from bannerstream.streams.experiments.tally import Tally, TallyKey, unpack
 
 
-async def read_results(settings: Settings) -> dict[Place, Tally]:
-    """Return what was counted up to now, summed over partitions: nothing where the counting worker has never run.
+async def read_results(settings: Settings) -> dict[TallyKey, Tally]:
+    """Return the current tallies, summed over partitions; empty if the experiments worker has never run.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+        ServiceUnavailable, ConfigurationError: see `broker.compacted_view.CompactedView`.
     """
     topic = tallies_name(settings.streams.app_id)
     try:
         found = await read_compacted(settings.kafka, topic, unpack, by_partition_and_key)
     except TopicMissing:
         return {}
-    summed: dict[Place, Tally] = {}
-    for place, tally in _placed(found.items()):
-        total = summed.setdefault(place, Tally())
+    summed: dict[TallyKey, Tally] = {}
+    for key, tally in _with_keys(found.items()):
+        total = summed.setdefault(key, Tally())
         total.impressions += tally.impressions
         total.clicks += tally.clicks
     return summed
 
 
 class Results:
-    """Follows the tallies; `draw` chooses by what they said at the last refresh. Call `start` before use."""
+    """Follows the tallies; `draw` chooses by their values at the last refresh. Call `start` before use."""
 
     def __init__(
         self,
@@ -58,14 +58,14 @@ class Results:
         self._view = CompactedView(settings.kafka, tallies_name(settings.streams.app_id), unpack, by_partition_and_key)
         self._open = AsyncExitStack()
         self._seen_version = -1
-        self._believed_at = 0.0
-        self._beliefs = Beliefs(experiments.variants, {}, self._guard)
+        self._fitted_at_s = 0.0
+        self._posterior = Posterior(experiments.variants, {}, self._guard)
 
     async def start(self) -> None:
-        """Make the tallies' topic where it is missing, read it to its present end, and follow it from there.
+        """Create the tallies' topic if it is missing, read it to its current end, and follow it from there.
 
         Raises:
-            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted.CompactedView`.
+            TopicMissing, ServiceUnavailable, ConfigurationError: see `broker.compacted_view.CompactedView`.
         """
         kafka = self._settings.kafka
         await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
@@ -77,33 +77,33 @@ class Results:
         await self._open.aclose()
 
     def draw(self, product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
-        """Return the variant of a decision: see `streams.affinity.deciding.Draw`."""
+        """Return the variant of a decision: see `streams.affinity.decision.Draw`."""
         product = self._catalogue().products.get(product_id)
         brand = None if product is None else product.brand
-        variant, why = self.beliefs().explained(cohort_id, brand, key, epoch)
+        variant, why = self.posterior().draw_with_reason(cohort_id, brand, key, epoch)
         self._metrics.draws.labels(variant, why).inc()
         return variant
 
-    def beliefs(self) -> Beliefs:
-        """Return what is believed, made anew at most every `experiments.refresh_s` seconds, and only of new results.
+    def posterior(self) -> Posterior:
+        """Return the posterior; fit it again at most every `experiments.refresh_s` seconds, if results changed.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: following failed, so that the results may be old.
+            ServiceUnavailable, ConfigurationError: following failed, so the results may be outdated.
         """
-        now = self._clock()
-        if now - self._believed_at >= self._settings.experiments.refresh_s:
-            self._believed_at = now
+        now_s = self._clock()
+        if now_s - self._fitted_at_s >= self._settings.experiments.refresh_s:
+            self._fitted_at_s = now_s
             found = self._view.current()
             if self._view.version != self._seen_version:
                 self._seen_version = self._view.version
-                self._beliefs = believe(self._beliefs.variants, _placed(found.items()), self._guard)
-        return self._beliefs
+                self._posterior = fit(self._posterior.variants, _with_keys(found.items()), self._guard)
+        return self._posterior
 
 
-def drawing(
+def choose_draw(
     settings: Settings, catalogue: Callable[[], Catalogue], registry: CollectorRegistry
 ) -> tuple[Draw, Results | None]:
-    """Return how variants are chosen under these settings, and what has to be started for it."""
+    """Return the draw for these settings, and the `Results` to start for it, if any."""
     variants = settings.experiments.variants
     if len(variants) > 1:
         results = Results(settings, catalogue, DrawMetrics(registry))
@@ -113,6 +113,6 @@ def drawing(
     return (lambda *_: variants[0]), None
 
 
-def _placed(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[Place, Tally]]:
+def _with_keys(tallies: Iterable[tuple[str, Tally]]) -> Iterator[tuple[TallyKey, Tally]]:
     for name, tally in tallies:
-        yield Place.of(name.partition("/")[2].encode()), tally
+        yield TallyKey.of(name.partition("/")[2].encode()), tally

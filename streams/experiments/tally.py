@@ -1,4 +1,4 @@
-"""What is counted of one variant: how often it was seen and clicked. The value in the table and its changelog."""
+"""The impressions and clicks of one variant: the value in the table and its changelog."""
 
 from typing import Self
 
@@ -10,19 +10,19 @@ from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.contracts.messages import Feedback
 
 TALLY_VERSION = 1
-"""First byte of a packed tally. Raise it when a field changes its place or meaning."""
+"""First byte of a packed tally. Increase it when a field changes position or meaning."""
 
-MARK_BYTES = 8
+FINGERPRINT_BYTES = 8
 REMEMBERED = 64
-"""Feedback ids a tally remembers, 512 bytes: an edge node refuses what it has seen, so what comes twice comes from two
-nodes, or from a producer's retry, within moments."""
+"""Feedback ids that a tally remembers, 512 bytes. An edge node rejects repeats, so the same id comes twice only from
+two nodes, or from a producer's retry, within moments."""
 
 _SEPARATOR = "\x1f"
-"""Between the parts of a key: no id may contain a control character."""
+"""Separates the parts of a key; ids cannot contain control characters."""
 
 
-class Place(Struct, frozen=True, order=True):
-    """What is told apart: one product for one cohort in one variant."""
+class TallyKey(Struct, frozen=True, order=True):
+    """The key of a tally: one product for one cohort in one variant."""
 
     cohort_id: str
     variant: str
@@ -30,47 +30,47 @@ class Place(Struct, frozen=True, order=True):
 
     @property
     def key(self) -> bytes:
-        """Return it as the key of a table."""
+        """Return the key's bytes in the table."""
         return _SEPARATOR.join((self.cohort_id, self.variant, self.product_id)).encode()
 
     @classmethod
     def of(cls, key: bytes) -> Self:
-        """Return the place that a key names.
+        """Parse a key of the table.
 
         Raises:
-            MalformedRecord: the key is none of ours.
+            MalformedRecord: the key does not have three parts.
         """
         parts = key.decode(errors="replace").split(_SEPARATOR)
         if len(parts) != 3:
-            raise MalformedRecord(f"a tally under the key {key[:80]!r}: not cohort, variant and product")
+            raise MalformedRecord(f"the key of a tally must be cohort, variant and product, not {key[:80]!r}")
         return cls(*parts)
 
 
 class Tally(Struct, array_like=True, gc=False):
-    """Counts of one place in one partition. Belongs to whoever unpacked it: `count` changes it in place."""
+    """Counts of one key in one partition. `count` changes it in place."""
 
     impressions: int = 0
     clicks: int = 0
     offset: int = -1
-    """Last counted offset of the feedback topic: what lies at or below it was counted."""
+    """Last counted offset of the feedback topic; records up to it are counted."""
     recent: bytes = b""
-    """Hashes of the last feedback ids, `MARK_BYTES` each, the latest last."""
+    """Fingerprints of the last feedback ids, `FINGERPRINT_BYTES` each, latest last."""
 
 
 def count(tally: Tally, feedback: Feedback, offset: int) -> bool:
-    """Count the feedback at `offset`; return False for a replay and for an id that was counted lately.
+    """Count the feedback at `offset`; return False for a replay and for a recently counted id.
 
-    A click without an impression counts as seen, too: the report of the impression was lost, or is still on its way.
-    Clicks never outnumber impressions, so that a rate stays one.
+    Clicks may outnumber impressions for a while, when the report of an impression is late or lost; readers raise the
+    impressions to the clicks.
     """
     if offset <= tally.offset:
         return False
     tally.offset = offset
-    mark = xxh3_64_digest(feedback.event_id.encode())
-    places = range(0, len(tally.recent), MARK_BYTES)
-    if any(tally.recent.startswith(mark, at) for at in places):
+    fingerprint = xxh3_64_digest(feedback.event_id.encode())
+    starts = range(0, len(tally.recent), FINGERPRINT_BYTES)
+    if any(tally.recent.startswith(fingerprint, start) for start in starts):
         return False
-    tally.recent = (tally.recent + mark)[-REMEMBERED * MARK_BYTES :]
+    tally.recent = (tally.recent + fingerprint)[-REMEMBERED * FINGERPRINT_BYTES :]
     if feedback.kind == "impression":
         tally.impressions += 1
     else:
@@ -92,11 +92,13 @@ def unpack(packed: bytes) -> Tally:
     """Return the tally in `packed`.
 
     Raises:
-        MalformedRecord: another version wrote it, or it is damaged.
+        MalformedRecord: another version wrote it, or it cannot be decoded.
     """
     if packed[:1] != _PREFIX:
-        raise MalformedRecord(f"a tally of version {packed[0] if packed else 'none'}; this reads {TALLY_VERSION}")
+        raise MalformedRecord(
+            f"a tally has version {packed[0] if packed else 'none'}; this Bannerstream reads {TALLY_VERSION}"
+        )
     try:
         return _decode(packed[1:])
     except msgspec.DecodeError as error:
-        raise MalformedRecord(f"a tally that cannot be read: {error}") from error
+        raise MalformedRecord(f"a tally cannot be decoded: {error}") from error

@@ -1,7 +1,7 @@
-"""Where a record of the repartitioned topic comes from: one header that names the shop's record.
+"""The origin of a record in the repartitioned topic: one header that names the shop's record.
 
-Two topics meet in one there, so a record's topic does not say its role; and dead letters, times of arrival and whoever
-looks for an event need the record that the shop wrote.
+The repartitioned topic merges two topics, so a record's topic does not show its source; and dead letters, arrival times
+and people who look for an event need the shop's record.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ HEADER = "bannerstream_source"
 
 
 class Origin(NamedTuple):
-    """The shop's record. As a header: `clicks/shop.clicks/3/1207/1769860800000`; no topic name holds a slash."""
+    """The shop's record. As a header: `clicks/shop.clicks/3/1207/1769860800000`; topic names cannot contain a slash."""
 
     source: Source
     topic: str
@@ -24,15 +24,15 @@ class Origin(NamedTuple):
     """Epoch milliseconds: the record's own time in Kafka."""
 
     def header(self) -> tuple[str, bytes]:
-        """Return the header that says it."""
+        """Return the header for it."""
         return HEADER, f"{self.source}/{self.topic}/{self.partition}/{self.offset}/{self.timestamp}".encode()
 
 
-def source_of(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
-    """Return where a record of the repartitioned topic comes from.
+def parse_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
+    """Parse the origin of a record in the repartitioned topic from its headers.
 
     Raises:
-        MalformedRecord: no header says it: somebody else wrote the record.
+        MalformedRecord: the header is missing or malformed: another program wrote the record.
     """
     for name, value in headers:
         if name == HEADER and value is not None:

@@ -1,11 +1,10 @@
-"""Copies while the process runs: a consumer group over the shop's topics, and a lane for each partition that is ours.
+"""Copies while the process runs: a consumer group over the shop's topics, and a copier for each assigned partition.
 
-Exactly once, whoever dies or is paused when: a lane's transaction holds the copies, the dead letters and the offset
-after them, and each source partition has a transactional.id of its own. aiokafka 0.14 commits offsets into a
-transaction without the group's generation (KIP-447): with an id for each process, one that was paused and thrown out of
-the group could still commit what it had begun. With an id for each partition, the new owner's producer fences the old
-one and has its transaction aborted before it asks for the committed offset; Kafka Streams did so before KIP-447
-(KIP-129).
+Exactly once, through crashes and pauses at any time: a copier's transaction holds the copies, the dead letters and the
+next offset, and each source partition has its own transactional.id. aiokafka 0.14 commits offsets into a transaction
+without the group's generation (KIP-447): with one id per process, a paused process that the group evicted could still
+commit its transaction. With one id per partition, the new owner's producer fences the old one and aborts its
+transaction before it reads the committed offset; Kafka Streams did the same before KIP-447 (KIP-129).
 """
 
 import asyncio
@@ -23,25 +22,25 @@ from bannerstream.broker.topics import describe_topics, repartitioned_name
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.settings import Settings, input_forms
 from bannerstream.streams.metrics import StreamsMetrics
-from bannerstream.streams.repartition.partition_copier import Lane, Route
-from bannerstream.streams.repartition.routing import Reading, Sorted
+from bannerstream.streams.repartition.partition_copier import PartitionCopier, RepartitionConfig
+from bannerstream.streams.repartition.routing import InputRules, Routed
 
 _log = structlog.get_logger(__name__)
 
 BATCH_RECORDS = 5_000
-"""Records copied in one round, at most: the five round trips of a transaction then cost less than the decoding."""
+"""Most records per transaction: its five round trips then cost less than the decoding."""
 
 BATCH_BYTES = 900_000
-"""Size of the batches that are built; brokers take 1 MiB."""
+"""Size of the batches; brokers accept 1 MiB."""
 
 POLL_MS = 100
-"""How long a round waits for records: bounds how long a stop or a rebalance waits."""
+"""How long a fetch waits for records; it bounds how long a stop or a rebalance waits."""
 
 TRANSACTION_TIMEOUT_MS = 30_000
-"""When the broker aborts the transaction of a process that vanished and has no successor (who would do so at once)."""
+"""When the broker aborts the transaction of a crashed process without a successor (which would abort it at once)."""
 
 RETRY_S = 1.0
-"""Pause after a failure of the brokers before the same records are copied again."""
+"""Pause after a broker failure before the same records are copied again."""
 
 _DAY_MS = 86_400_000
 
@@ -49,8 +48,8 @@ _DAY_MS = 86_400_000
 class Repartitioner:
     """Copies from `start` until `stop`.
 
-    What ends it earlier goes to `on_failure`, once, and nothing is copied any more. `on_failure` must not wait for
-    `stop`, which waits for it; `faust.App.crash` does not.
+    An error that ends it earlier is passed to `on_failure` once. `on_failure` must not wait for `stop`, which waits for
+    it; `faust.App.crash` does not.
     """
 
     def __init__(
@@ -59,25 +58,25 @@ class Repartitioner:
         self._settings = settings
         self._kafka = settings.kafka
         self._group = f"{settings.streams.app_id}-repartition"
-        self._reading = Reading(
+        self._reading = InputRules(
             forms=input_forms(settings.input),
             max_future_ms=round(settings.input.max_future_s * 1000),
             max_age_ms=round(settings.input.max_age_days * _DAY_MS),
         )
         self._metrics = metrics
         self._on_failure = on_failure
-        self._lanes: dict[TopicPartition, Lane] = {}
-        self._letters_refused: set[TopicPartition] = set()
-        """Where a dead letter was too large for its topic: the next one leaves its original out."""
+        self._copiers: dict[TopicPartition, PartitionCopier] = {}
+        self._dead_letter_too_large: set[TopicPartition] = set()
+        """Partitions with a dead letter that was too large for its topic; the retry leaves the original out."""
         self._round = asyncio.Lock()
-        """Held while lanes are used: a partition is given up between rounds only."""
+        """Held while copiers are in use: partitions are released only between rounds of copying."""
         self._stopping = asyncio.Event()
-        self._route: Route
+        self._config: RepartitionConfig
         self._consumer: Any = None
         self._copying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Join the group and begin to copy. The topics are there: see `streams.topics.prepare_topics`.
+        """Join the group and start copying. The topics must exist: see `streams.topics.prepare_topics`.
 
         Raises:
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
@@ -85,7 +84,7 @@ class Repartitioner:
         topics = self._kafka.topic_table()
         target = repartitioned_name(self._settings.streams.app_id)
         there = await describe_topics(self._kafka)
-        self._route = Route(
+        self._config = RepartitionConfig(
             kafka=self._kafka,
             sources={topics.clicks.name: "clicks", topics.purchases.name: "purchases"},
             group=self._group,
@@ -99,7 +98,7 @@ class Repartitioner:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",  # the shop's producers may use transactions, too
+            isolation_level="read_committed",  # the shop's producers may use transactions
             session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=round(min(3.0, self._kafka.session_timeout_s / 3) * 1000),
         )
@@ -107,67 +106,67 @@ class Repartitioner:
             with broker_errors(self._kafka):
                 await self._consumer.start()
             pace(self._consumer)
-            self._consumer.subscribe(list(self._route.sources), listener=_BeforeRebalance(self._give_up))
+            self._consumer.subscribe(list(self._config.sources), listener=_BeforeRebalance(self._close_copiers))
         except BaseException:
             await self._consumer.stop()
             raise
         self._copying = asyncio.create_task(self._run(), name="repartition")
 
     async def stop(self) -> None:
-        """Let the round that is under way end, leave the group and disconnect."""
+        """Finish the current round of copying, leave the group and disconnect."""
         self._stopping.set()
         if self._copying is not None:
             await asyncio.wait({self._copying})
         if self._consumer is not None:
             await self._consumer.stop()
-        await self._give_up()
+        await self._close_copiers()
 
     async def _run(self) -> None:
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._copy_some()
+                    await self._copy_once()
                 except ServiceUnavailable as error:
-                    _log.warning("copying failed and is tried again", reason=str(error))
+                    _log.warning("copying failed; retrying", reason=str(error))
                     await self._pause()
         except Exception as error:
             await self._on_failure(error)
 
-    async def _copy_some(self) -> None:
+    async def _copy_once(self) -> None:
         with broker_errors(self._kafka):
             async with self._round:
-                await self._open_lanes()
+                await self._open_copiers()
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
         async with self._round:
-            # What has no lane was fetched before its partition was sought, or is no longer ours.
-            ours = {tp: records for tp, records in fetched.items() if tp in self._lanes}
+            # Records without a copier were fetched before the seek, or their partition is no longer ours.
+            ours = {tp: records for tp, records in fetched.items() if tp in self._copiers}
             outcomes = await asyncio.gather(
                 *(self._copy(tp, records) for tp, records in ours.items()), return_exceptions=True
             )
         _raise_worst(outcomes)
 
     async def _copy(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        lane = self._lanes[tp]
+        copier = self._copiers[tp]
         try:
-            copied = await lane.copy(records, whole_letters=tp not in self._letters_refused)
+            copied = await copier.copy(records, whole_letters=tp not in self._dead_letter_too_large)
         except MessageTooLarge:
-            await self._discard(tp)
-            if tp in self._letters_refused:
+            await self._close_copier(tp)
+            if tp in self._dead_letter_too_large:
                 raise
-            self._letters_refused.add(tp)
+            self._dead_letter_too_large.add(tp)
         except BaseException:
-            await self._discard(tp)
+            await self._close_copier(tp)
             raise
         else:
-            self._letters_refused.discard(tp)
+            self._dead_letter_too_large.discard(tp)
             self._count(tp, copied)
 
-    async def _open_lanes(self) -> None:
-        fresh = self._consumer.assignment() - self._lanes.keys()
+    async def _open_copiers(self) -> None:
+        fresh = self._consumer.assignment() - self._copiers.keys()
         _raise_worst(await asyncio.gather(*(self._open(tp) for tp in fresh), return_exceptions=True))
 
     async def _open(self, tp: TopicPartition) -> None:
-        """Begin where the group stands, once nobody else can commit there any more."""
+        """Fence other producers of this partition, then start at the committed offset."""
         producer = await self._fencing_producer(tp)
         try:
             committed = await self._consumer.committed(tp)
@@ -178,10 +177,10 @@ class Repartitioner:
         except BaseException:
             await producer.stop()
             raise
-        self._lanes[tp] = Lane(tp, producer, self._route)
+        self._copiers[tp] = PartitionCopier(tp, producer, self._config)
 
     async def _fencing_producer(self, tp: TopicPartition) -> AIOKafkaProducer:
-        """Return a connected producer; what any other had begun with this partition is aborted by now."""
+        """Return a connected producer; connecting aborts the open transaction of any other one of this partition."""
         producer = AIOKafkaProducer(
             **client_options(self._kafka, client_id=self._group),
             transactional_id=f"{self._group}-{tp.topic}-{tp.partition}",
@@ -191,20 +190,20 @@ class Repartitioner:
             compression_type="snappy",
         )
         try:
-            await producer.start()  # returns with the producer's epoch (InitProducerId), not before
+            await producer.start()  # returns only with the producer's epoch (InitProducerId)
         except BaseException:
             await producer.stop()
             raise
         return producer
 
-    async def _give_up(self) -> None:
-        """Close every lane: in a rebalance of this group all partitions are revoked."""
+    async def _close_copiers(self) -> None:
+        """Close every copier: a rebalance of this group revokes all partitions."""
         async with self._round:
-            for tp in list(self._lanes):
-                await self._discard(tp)
+            for tp in list(self._copiers):
+                await self._close_copier(tp)
 
-    async def _discard(self, tp: TopicPartition) -> None:
-        await self._lanes.pop(tp).close()
+    async def _close_copier(self, tp: TopicPartition) -> None:
+        await self._copiers.pop(tp).close()
 
     async def _pause(self) -> None:
         try:
@@ -213,11 +212,11 @@ class Repartitioner:
         except TimeoutError:
             return
 
-    def _count(self, tp: TopicPartition, copied: Sorted) -> None:
-        source = self._route.sources[tp.topic]
-        letters = [letter for each in copied.letters.values() for letter in each]
+    def _count(self, tp: TopicPartition, copied: Routed) -> None:
+        source = self._config.sources[tp.topic]
+        letters = [letter for of_partition in copied.letters.values() for letter in of_partition]
         counts = {
-            "copied": sum(len(each) for each in copied.copies.values()),
+            "copied": sum(map(len, copied.copies.values())),
             "dead_letter": len(letters),
             "ignored": copied.ignored,
         }
@@ -228,18 +227,18 @@ class Repartitioner:
 
 
 def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
-    """Raise one of the failures, if there are any; one that trying again does not mend, if there is one."""
-    failures = [each for each in outcomes if each is not None]
-    for failure in sorted(failures, key=lambda each: isinstance(each, ServiceUnavailable)):
+    """Raise one of the failures, if there are any; preferably one that a retry does not fix."""
+    failures = [failure for failure in outcomes if failure is not None]
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, ServiceUnavailable)):
         raise failure
 
 
 class _BeforeRebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    def __init__(self, give_up: Callable[[], Awaitable[None]]) -> None:
-        self._give_up = give_up
+    def __init__(self, close_copiers: Callable[[], Awaitable[None]]) -> None:
+        self._close_copiers = close_copiers
 
     async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002  (always all of them)
-        await self._give_up()
+        await self._close_copiers()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        """Do nothing: lanes are opened between rounds."""
+        """Do nothing: copiers are opened before the next fetch."""

@@ -1,4 +1,4 @@
-"""What becomes of the shop's records on their way through: pure, so that the lane is left with sending."""
+"""Routes the shop's records to partitions. No I/O: the copier sends them."""
 
 import asyncio
 from collections import defaultdict
@@ -14,13 +14,13 @@ from bannerstream.contracts.errors import IgnoredEvent, InvalidRecord
 from bannerstream.contracts.inputs import InputForm, Source, decode_event
 from bannerstream.streams.repartition.origin import Origin
 
-_AT_A_TIME = 250
-"""Records sorted before others may use the event loop: a few milliseconds."""
+_YIELD_EVERY = 250
+"""Records routed before yielding to the event loop: a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How records of the shop's topics are read."""
+class InputRules:
+    """How to decode records of the shop's topics."""
 
     forms: dict[Source, InputForm]
     max_future_ms: int
@@ -37,34 +37,35 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """What the records of one fetch lead to."""
+class Routed:
+    """The routed records of one fetch."""
 
     copies: dict[int, list[Copy]]
-    """By the partition that they go to, in the order in which they came."""
+    """By target partition, in the order of the source."""
     letters: dict[int, list[DeadLetter]]
-    """Likewise."""
+    """By target partition, in the order of the source."""
     ignored: int
 
 
-async def sort_out(
+async def route(
     records: Sequence[ConsumerRecord],
     source: Source,
-    reading: Reading,
+    reading: InputRules,
     *,
     partitions: int,
     letter_partitions: int,
     now: int,
-) -> Sorted:
-    """Return for each record the partition of its visitor, or the dead letter of what cannot be read.
+) -> Routed:
+    """Route each record to the partition of its visitor, or make a dead letter of an unreadable one.
 
-    What cannot be read has no visitor to be routed by; what only streams can tell, such as an unknown product, is
-    copied. The partition is that of Kafka's default partitioner (murmur2 of the user id, KIP-480's keyed case).
+    An unreadable record has no visitor to route by. Records with errors that only streams can detect, such as an
+    unknown product, are copied. The partition is that of Kafka's default partitioner (murmur2 of the user id, KIP-480's
+    keyed case).
     """
     copies: dict[int, list[Copy]] = defaultdict(list)
     letters: dict[int, list[DeadLetter]] = defaultdict(list)
     ignored = 0
-    for number, record in enumerate(records, start=1):
+    for count, record in enumerate(records, start=1):
         origin = Origin(source, record.topic, record.partition, record.offset, record.timestamp)
         try:
             user = decode_event(
@@ -82,15 +83,15 @@ async def sort_out(
             letters[to].append(_dead_letter(record, error.code, str(error), now))
         else:
             copies[_partition(user, partitions)].append(Copy(user, record.value, origin))
-        if number % _AT_A_TIME == 0:
+        if count % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
-    return Sorted(copies, letters, ignored)
+    return Routed(copies, letters, ignored)
 
 
 @lru_cache(maxsize=100_000)  # aiokafka's murmur2 is Python: 5 µs for an id of 20 bytes
 def _partition(key: bytes, partitions: int) -> int:
-    found: int = DefaultPartitioner()(key, range(partitions), ())
-    return found
+    partition: int = DefaultPartitioner()(key, range(partitions), ())
+    return partition
 
 
 def _dead_letter(record: ConsumerRecord, code: str, reason: str, now: int) -> DeadLetter:

@@ -109,7 +109,7 @@ def test_an_older_epoch_never_replaces_a_newer_one(page: Page, visit: Visiting) 
     assert shown(page) == [3, 4]
 
 
-def test_whoever_was_erased_begins_anew(page: Page, visit: Visiting) -> None:
+def test_an_erased_visitor_starts_over(page: Page, visit: Visiting) -> None:
     edge = Edge(page)
     erased = events(banner(7, SHADES[0])) + events({"epoch": 0}, name="erased")
     edge.streams = [(200, erased), (200, events(banner(1, SHADES[1])))]

@@ -69,7 +69,7 @@ def tell_memory(app: StreamsApp, file: Path) -> None:
     own = {tp.partition for tp in app.assignor.assigned_actives()} if app.flow_control.is_active() else set()
     for number in own:
         partition = app.written.partitions_here[number]
-        packed = dict(partition.at_rest.items()) | {key: pack(state) for key, state in partition._hot.items()}
+        packed = dict(partition.packed_store.items()) | {key: pack(state) for key, state in partition._decoded.items()}
         told[number] = {key.decode(): value.hex() for key, value in packed.items()}
     scratch = file.with_suffix(".scratch")
     scratch.write_text(json.dumps(told))

@@ -40,7 +40,7 @@ def read_state(packed: bytes) -> Seen:
     return Seen(
         epoch=state.epoch,
         offsets=state.offsets,
-        banner=None if state.decision is None else f"{state.decision.banner_mark:016x}",
+        banner=None if state.decision is None else f"{state.decision.banner_fingerprint:016x}",
         landmark=state.landmark,
         half_life_ms=state.half_life_ms,
         weighed=state.scores,

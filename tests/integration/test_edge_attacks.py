@@ -238,7 +238,7 @@ async def test_slow_clients_take_nothing_from_the_others(node: EdgeProcess, stre
     await node.until(gone)
 
 
-async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
+async def test_a_client_that_never_reads_a_stream_is_disconnected_and_costs_little(
     streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """`python -m bench edge --case slow` does the same with 10,000."""
@@ -268,7 +268,7 @@ async def test_whoever_never_reads_a_stream_is_let_go_and_costs_little(
                 connection.close()
 
 
-async def test_whoever_never_reads_a_picture_is_let_go(
+async def test_a_client_that_never_reads_a_picture_is_disconnected(
     streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     store = S3BannerStore(settings.storage)

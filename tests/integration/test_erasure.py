@@ -21,7 +21,7 @@ from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import UserState, unpack
-from bannerstream.streams.erasure import is_grave
+from bannerstream.streams.erasure import is_erasure_marker
 from tests.edge_node import EdgeProcess, live, writer
 from tests.faults.fleet import Strike
 from tests.faults.fleet import Worker as DyingWorker
@@ -313,7 +313,7 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
 
         async def buried() -> bool:
             state = await state_of("ada", shop)
-            return state is not None and is_grave(state) and await assignment_of("ada", shop) is None
+            return state is not None and is_erasure_marker(state) and await assignment_of("ada", shop) is None
 
         await until(buried, "ada's state is a grave and her assignment is deleted")
         await asyncio.to_thread(worker.kill)
@@ -343,7 +343,7 @@ async def test_who_is_killed_at_the_tombstone_erases_all_the_same(
     if when == "before-flush":
         state = await state_of("ada", shop)
         assert state is not None
-        assert is_grave(state)
+        assert is_erasure_marker(state)
     with Worker(settings, environment, tmp_path / "next.log"):
         await _erased_and_caught_up(shop, settings)
 

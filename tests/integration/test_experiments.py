@@ -17,7 +17,7 @@ from bannerstream.broker.topics import create_topics, internal_topics
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.messages import Assignment, BannerRequest, Feedback
 from bannerstream.settings import Settings
-from bannerstream.streams.experiments import Place
+from bannerstream.streams.experiments import TallyKey
 from bannerstream.streams.experiments.results import read_results
 from tests.streams_worker import Shop, Worker, until
 from tests.unit.streams.experiments import reports
@@ -53,7 +53,7 @@ async def tell(shop: Shop, events: Sequence[Feedback]) -> None:
 
 async def counted(settings: Settings) -> dict[str, tuple[int, int]]:
     results = await read_results(settings)
-    assert set(results) <= {Place("cosy", variant, "mug") for variant in (PLAIN, AIRY)}
+    assert set(results) <= {TallyKey("cosy", variant, "mug") for variant in (PLAIN, AIRY)}
     return {place.variant: (tally.impressions, tally.clicks) for place, tally in results.items()}
 
 

@@ -24,7 +24,7 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.settings import Settings
 from bannerstream.streams.errors import Fenced
 from bannerstream.streams.metrics import StreamsMetrics
-from bannerstream.streams.repartition import Repartitioner, source_of
+from bannerstream.streams.repartition import Repartitioner, parse_origin
 from bannerstream.streams.topics import prepare_topics
 from tests.streams_worker import PATIENCE_S, until
 
@@ -205,7 +205,7 @@ async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_thei
     }
     last: dict[tuple[bytes, str, int], int] = {}
     for each in sorted(copies, key=lambda copy: (copy.partition, copy.offset)):
-        origin = source_of(each.headers)
+        origin = parse_origin(each.headers)
         original = originals[origin.topic, origin.partition, origin.offset]
         assert (each.value, origin.timestamp) == (original.value, original.timestamp)
         assert origin.source == ("purchases" if origin.topic == shop.topics.purchases.name else "clicks")

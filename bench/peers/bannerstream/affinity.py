@@ -25,7 +25,7 @@ from work import (
     tell_first_record,
 )
 
-from bannerstream.streams.batching import Batch, BatchApp, Codec, InMemory, OnDisk, Partition
+from bannerstream.streams.batching import Batch, BatchApp, Codec, MemoryStore, Partition, RocksStore
 
 State = list[Any]
 """The offset, the scores, and in the last place the list of products."""
@@ -128,10 +128,10 @@ table = app.write_behind(
     "affinity",
     Codec(pack, unpack),
     publish=publish,
-    max_warm=256_000,  # about 256 MB, as the record cache of Kafka Streams
-    open_at_rest=(lambda number: OnDisk(FOLDER / str(number)))
+    max_decoded=256_000,  # about 256 MB, as the record cache of Kafka Streams
+    open_store=(lambda number: RocksStore(FOLDER / str(number)))
     if os.environ["BENCH_STORE"] == "rocksdb"
-    else (lambda _: InMemory()),
+    else (lambda _: MemoryStore()),
 )
 
 
@@ -144,7 +144,7 @@ async def update(stream: Any) -> None:
             is_first = False
             tell_first_record()
         fold(batch, states)
-        app.ledger.enter(batch)
+        app.checkpointer.submit(batch)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from bannerstream.generator.studio import surfaces, vessels
 from bannerstream.generator.studio.colour import mix, shift
 from bannerstream.generator.studio.interiors import pendant, tiles, wall, window
-from bannerstream.generator.studio.palette import Tones
 from bannerstream.generator.studio.scene import Layer, Scene, Stage
 from bannerstream.generator.studio.shapes import d, disc, line, lit_rect, rect
+from bannerstream.generator.studio.tones import Tones
 
 
 def draw(stage: Stage) -> Scene:
@@ -44,7 +44,7 @@ def _boards(stage: Stage, ground: str) -> str:
 
 
 def _tools(stage: Stage, clear: float) -> str:
-    """Return tools hung in a row, wherever no words are before them; `clear` of the window's middle."""
+    """Return tools hung in a row, except behind words; `clear` is the window's middle to keep free."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     unit, marks = view.unit, ""
     rail = view.horizon - 0.56 * unit

@@ -7,7 +7,8 @@ import pytest
 from bannerstream.broker.publisher import Publisher
 from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.topics import Topics
-from bannerstream.settings.model import KafkaSettings, Settings
+from bannerstream.settings.kafka import KafkaSettings
+from bannerstream.settings.model import Settings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 def assignment(epoch: int, user: str = "ab" * 16) -> Assignment:

@@ -7,7 +7,7 @@ from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.topics import Topics
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 def letter(number: int, topic: str, code: str = "malformed", value: bytes | None = None) -> DeadLetter:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from bannerstream.broker.replay import Sent, replay
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.contracts.topics import Topics
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 async def values(kafka: KafkaSettings, topic: str, count: int) -> list[tuple[bytes | None, bytes]]:

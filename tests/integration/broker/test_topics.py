@@ -7,7 +7,7 @@ from bannerstream.broker.connection import client_options
 from bannerstream.broker.errors import TopicMismatch, TopicMissing
 from bannerstream.broker.topics import changelog_name, check_topics, create_topics, describe_topics
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 async def make(kafka: KafkaSettings, name: str, partitions: int, cleanup: str) -> None:

@@ -1,4 +1,4 @@
-"""Bulk writes to a real Kafka: what is there afterwards, and where it ends."""
+"""Bulk writes to a real Kafka: the records and the end offsets afterwards."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
+from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
 from tests.integration.streams.conftest import records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -25,7 +25,7 @@ async def connect(brokers: str, compression: str | None = None) -> AIOKafkaProdu
 
 
 async def read(brokers: str, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:
-    """Return key and value of every record that a partition holds."""
+    """Return key and value of every record of a partition."""
     return [(each.key, each.value) for each in await records_in(brokers, topic) if each.partition == partition]
 
 
@@ -37,7 +37,7 @@ async def bulk(request: pytest.FixtureRequest, brokers: str) -> AsyncIterator[Bu
     await bulk.close()
 
 
-def numbered(count: int) -> list[Record]:
+def numbered(count: int) -> list[OutgoingRecord]:
     return [(b"user-%d" % each, b"state of user %d " % each * 5, []) for each in range(count)]
 
 

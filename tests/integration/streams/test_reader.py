@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
 from tests.integration.streams.conftest import PATIENCE_S, records_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 COMPACTED = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01", "segment_ms": "100"}
 
 
-class Noticing(InMemory):
-    """Says when it takes something over."""
+class Noticing(MemoryStore):
+    """Signals when it applies changes."""
 
     def __init__(self, notice: Callable[[], object]) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Noticing(InMemory):
 
 
 class World:
-    """A reader, the partitions that it fills, and how often it connected."""
+    """A reader, its partitions, and its number of connections."""
 
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
@@ -48,17 +48,17 @@ class World:
         self.connected += 1
         if self.refusals:
             self.refusals -= 1
-            raise KafkaConnectionError("a test says so")
+            raise KafkaConnectionError("raised by the test")
         # Small fetches, so that a changelog takes many.
         consumer = AIOKafkaConsumer(bootstrap_servers=self.brokers, max_partition_fetch_bytes=2_000)
         await consumer.start()
         return consumer
 
     def states(self, number: int = 0) -> dict[bytes, bytes]:
-        return dict(self.partitions[number].at_rest.items())
+        return dict(self.partitions[number].packed_store.items())
 
     def reached(self, number: int = 0) -> int | None:
-        return self.partitions[number].at_rest.reached()
+        return self.partitions[number].packed_store.reached()
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def test_it_goes_on_from_where_it_stands(world, producer, make_topic):
 
 
 async def test_states_of_another_changelog_are_dropped(world, producer, make_topic):
-    """A topic that was deleted and made anew begins at nought again."""
+    """A topic that was deleted and created again starts at offset 0."""
     topic = await make_topic("changelog", cleanup_policy="compact")
     end = await write(producer, topic, {b"ada": b"1"})
     world.partitions.apply(0, [(b"ada", b"0"), (b"bob", b"of another time")], end + 1)

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import IncompatibleBrokerVersion, UnsupportedVersionError
 
 from bannerstream.broker import topics
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 class Admin:

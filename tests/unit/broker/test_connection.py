@@ -11,7 +11,7 @@ from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.broker.publisher import Publisher
 from bannerstream.broker.topics import check_topics
 from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, ServiceUnavailable
-from bannerstream.settings.model import KafkaSettings
+from bannerstream.settings.kafka import KafkaSettings
 
 
 def tls(**more: Any) -> KafkaSettings:

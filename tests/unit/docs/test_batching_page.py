@@ -3,19 +3,19 @@
 import re
 from pathlib import Path
 
-from bannerstream.streams.batching.__main__ import replaced_table
+from bannerstream.streams.batching.__main__ import overrides_table
 from bannerstream.streams.batching.app import QUEUED_BATCHES
 from bannerstream.streams.batching.checkpointer import FLUSH_SLICE, MAX_WAITING
-from bannerstream.streams.batching.compat import REPLACED, TESTED
+from bannerstream.streams.batching.compat import PRIVATE_OVERRIDES, TESTED
 from bannerstream.streams.batching.records import MAX_BATCH
-from bannerstream.streams.batching.store import MAX_WARM
+from bannerstream.streams.batching.store import MAX_DECODED
 
 PAGE = (Path(__file__).parents[3] / "docs/batching.md").read_text()
 
 
 def test_the_table_of_replaced_methods_is_up_to_date() -> None:
-    table = replaced_table()
-    assert len(table.splitlines()) == len(REPLACED) + 2
+    table = overrides_table()
+    assert len(table.splitlines()) == len(PRIVATE_OVERRIDES) + 2
     assert table in PAGE, (
         f"run: .venv/bin/python -m bannerstream.streams.batching, and put what it prints into the page:\n{table}"
     )
@@ -32,6 +32,6 @@ def test_constants_have_the_values_that_the_page_says() -> None:
         "MAX_BATCH": MAX_BATCH,
         "FLUSH_SLICE": FLUSH_SLICE,
         "MAX_WAITING": MAX_WAITING,
-        "MAX_WARM": MAX_WARM,
+        "MAX_DECODED": MAX_DECODED,
         "QUEUED_BATCHES": QUEUED_BATCHES,
     }

@@ -89,7 +89,7 @@ async def test_every_picture_of_the_default_can_be_fetched(node: Node) -> None:
         assert len(answer.content) == image["bytes"]
 
 
-async def test_a_banner_made_anew_is_shown_at_once(node: Node) -> None:
+async def test_a_banner_made_again_is_shown_at_once(node: Node) -> None:
     node.announce("a")
     node.assign(1, "a")
     assert (await banner(node))["tier"] == "studio"

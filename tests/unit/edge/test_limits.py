@@ -33,11 +33,11 @@ def test_a_refused_request_takes_nothing() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "REMEMBERED", 10)
+    monkeypatch.setattr(rate_limit, "MAX_BUCKETS", 10)
     limit = RateLimit(1, 1, now=Clock())
     for number in range(1000):
         limit.wait_s(f"{number}")
-    assert len(limit._young) + len(limit._old) <= 20
+    assert len(limit._recent) + len(limit._older) <= 20
     assert limit.wait_s("999") > 0, "the latest are remembered"
 
 

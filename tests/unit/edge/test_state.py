@@ -31,7 +31,7 @@ async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_whoever_waits_for_a_round_is_told_of_every_failure() -> None:
+async def test_every_request_that_waits_for_a_round_learns_of_its_failure() -> None:
     outbox = Outbox(BrokenSink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
     running = asyncio.create_task(outbox.run())
     async with asyncio.timeout(PATIENCE_S):
@@ -42,7 +42,7 @@ async def test_whoever_waits_for_a_round_is_told_of_every_failure() -> None:
         await outbox.drain()
 
 
-async def test_whoever_waits_for_a_round_that_is_cancelled_is_told() -> None:
+async def test_every_request_that_waits_for_a_cancelled_round_learns_of_it() -> None:
     sink = MemorySink()
     sink.open.clear()
     outbox = Outbox(lambda: sink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)

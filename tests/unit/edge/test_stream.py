@@ -132,7 +132,7 @@ async def test_a_client_that_takes_nothing_is_let_go(node: Node) -> None:
         assert node.metric("bannerstream_edge_streams_closed_total", why="slow") == 1
 
 
-async def test_a_banner_made_anew_is_told_under_the_same_epoch(node: Node) -> None:
+async def test_a_banner_made_again_is_sent_under_the_same_epoch(node: Node) -> None:
     node.announce("a")
     node.assign(1, "a")
     async with stream(node) as (client, _):
@@ -197,7 +197,7 @@ async def test_without_a_token_there_is_no_stream(node: Node) -> None:
     assert (await node.client.get("/v1/stream", params={"token": "forged"})).status_code == 401
 
 
-async def test_the_view_wakes_whoever_sees_a_banner_that_changed(node: Node) -> None:
+async def test_the_follower_wakes_all_who_see_a_banner_that_changed(node: Node) -> None:
     key = node.key()
     await node.read("assignments", (key.encode(), encode(assignment(key, 1, "a"))))
     async with stream(node) as (client, task):
@@ -241,7 +241,7 @@ async def test_a_first_decision_whose_banner_is_being_painted_changes_the_defaul
         assert await decided(2, "bakers") == ("b" * 64, "b" * 64)
 
 
-async def test_of_a_change_only_whoever_may_see_it_is_woken() -> None:
+async def test_a_change_wakes_only_those_who_may_see_it() -> None:
     async with running_node(default_cohort="walkers") as node:
         node.announce("a", cohort="cooks")
         node.announce("b", cohort="bakers")

@@ -14,7 +14,7 @@ from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.inputs import decode_event
 from bannerstream.contracts.interactions import Interaction
 from bannerstream.demo.example_shop import CATALOGUE, SESSION
-from bannerstream.settings.model import InputSettings
+from bannerstream.settings.input import InputSettings
 
 KNOWN = {json.loads(line)["product_id"] for line in (CATALOGUE / "products.jsonl").read_text().splitlines()}
 LIMITS = InputSettings()

@@ -8,7 +8,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SIZES, BannerSize
-from bannerstream.generator.diffusion.init_images import shown
+from bannerstream.generator.diffusion.init_images import inpaint_inputs
 from bannerstream.generator.diffusion.painter import _light_side
 from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for, window_of
@@ -40,7 +40,7 @@ def test_both_wide_banners_share_a_shape_so_they_are_paint_batch_size():
 
 def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it():
     shape = Shape(128, 64)
-    picture, mask = shown(scene_request(BILLBOARD), shape)
+    picture, mask = inpaint_inputs(scene_request(BILLBOARD), shape)
     assert (picture.shape, mask.shape) == ((64, 128, 3), (64, 128))
     kept = fitted(np.repeat(mask[..., None], 3, axis=2), BILLBOARD)[..., 0] < 64
     rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
@@ -48,7 +48,7 @@ def test_an_inpainting_model_is_shown_the_product_where_the_banner_will_have_it(
     assert columns.mean() == pytest.approx(BILLBOARD.width * 0.75, abs=12)
     window = window_of(shape, BILLBOARD)
     assert (mask[: window.top] == 255).all()
-    assert (shown(scene_request(BILLBOARD, image=None), shape)[1] == 255).all()
+    assert (inpaint_inputs(scene_request(BILLBOARD, image=None), shape)[1] == 255).all()
 
 
 @pytest.mark.parametrize(("left", "right", "side"), [(200, 60, "left"), (60, 200, "right"), (120, 122, "above")])
@@ -81,7 +81,7 @@ class TestWithTorch:
     def test_scenes_come_in_every_size_and_say_what_painted_them(self, models: Path, model: str, kind: str):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / model), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / model), num_inference_steps=1, device="cpu")
         paintings = painter.paint([scene_request(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
         assert [each.pixels.shape[:2] for each in paintings] == [(250, 970), (250, 300), (90, 728)]
         told = paintings[0].provenance
@@ -94,7 +94,7 @@ class TestWithTorch:
     def test_whole_paints_the_product_and_says_so(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", steps=1, device="cpu").paint(
+        (painting,) = DiffusersPainter(str(models / "t2i"), mode="whole", num_inference_steps=1, device="cpu").paint(
             [scene_request()]
         )
         assert painting.holds_product
@@ -109,7 +109,7 @@ class TestWithTorch:
     def test_a_seed_means_the_same_picture_in_any_batch(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
         alone = painter.paint([scene_request(seed=7)])[0].pixels.astype(int)
         first, second = (
             each.pixels.astype(int) for each in painter.paint([scene_request(seed=8), scene_request(seed=7)])
@@ -122,7 +122,7 @@ class TestWithTorch:
 
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
 
         def scarce(**_: object):
             raise torch.OutOfMemoryError("tried to allocate 2 GiB")
@@ -134,7 +134,7 @@ class TestWithTorch:
     def test_sizes_of_one_shape_are_paint_batch_size(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
         billboard, leaderboard, rectangle = (
             painter.batch_key(scene_request(size)) for size in (BILLBOARD, LEADERBOARD, RECTANGLE)
         )
@@ -146,7 +146,7 @@ class TestWithTorch:
 
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
         monkeypatch.setattr(
             painter,
             "_pipeline",
@@ -161,7 +161,10 @@ class TestWithTorch:
 
         fits = []
         painter = DiffusersPainter(
-            str(models / "t2i"), steps=1, device="cpu", fit=lambda *asked: fits.append(asked) or fitted(*asked)
+            str(models / "t2i"),
+            num_inference_steps=1,
+            device="cpu",
+            fit=lambda *asked: fits.append(asked) or fitted(*asked),
         )
         first, second = painter.paint_raw([scene_request(RECTANGLE), scene_request(BILLBOARD)])
         assert not fits
@@ -171,7 +174,7 @@ class TestWithTorch:
     def test_what_the_model_raises_is_a_failed_painting(self, models: Path, monkeypatch):
         from bannerstream.generator.diffusion import DiffusersPainter
 
-        painter = DiffusersPainter(str(models / "t2i"), steps=1, device="cpu")
+        painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
 
         def broken(**_: object):
             raise RuntimeError("CUDA error")

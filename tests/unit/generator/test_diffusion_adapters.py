@@ -24,8 +24,8 @@ trigger = "ann style"
 def painter(folder: Path, family: str, brands: Path, *, loaded: int = 4):
     from bannerstream.generator.diffusion import DiffusersPainter
 
-    wanted = DiffusionSettings(brands=brands, adapters_loaded=loaded)
-    return DiffusersPainter(str(folder / family), steps=1, device="cpu", diffusion=wanted)
+    settings = DiffusionSettings(brands=brands, adapters_loaded=loaded)
+    return DiffusersPainter(str(folder / family), num_inference_steps=1, device="cpu", diffusion=settings)
 
 
 def brands_of(folder: Path, name: str, text: str) -> Path:
@@ -68,16 +68,16 @@ trigger = "<dot>"
 def test_loras_make_room_for_each_other_and_come_back_the_same(families: Path):
     brands = brands_of(families, "three", THREE)
     roomy, narrow = painter(families, "sd", brands), painter(families, "sd", brands, loaded=1)
-    assert len(roomy._shelf.loaded) == 3
+    assert len(roomy._adapters.loaded) == 3
     looks = {}
     for brand in ("Ann", "Bob", "Cid", None, "Dot", "Ann", None, "Cid", "Bob"):
         kept = roomy.paint([scene_request(brand=brand)])[0].pixels
         swapped = narrow.paint([scene_request(brand=brand)])[0].pixels
         assert abs(kept.astype(int) - swapped).max() <= 1, brand
         assert abs(looks.setdefault(brand, kept).astype(int) - kept).max() <= 1, brand
-        assert len(narrow._shelf.loaded) == 1
+        assert len(narrow._adapters.loaded) == 1
     assert len({look.tobytes() for look in looks.values()}) == 5
-    assert narrow._shelf.loaded == (narrow._adapter(scene_request(brand="Bob")).name,)
+    assert narrow._adapters.loaded == (narrow._adapter(scene_request(brand="Bob")).name,)
 
 
 def test_the_one_not_used_for_longest_makes_room(families: Path):
@@ -85,7 +85,7 @@ def test_the_one_not_used_for_longest_makes_room(families: Path):
     names = {brand: made._adapter(scene_request(brand=brand)).name for brand in ("Ann", "Bob", "Cid")}
     for brand in ("Ann", "Bob", "Ann", "Cid"):
         made.paint([scene_request(brand=brand)])
-    assert made._shelf.loaded == (names["Ann"], names["Cid"])
+    assert made._adapters.loaded == (names["Ann"], names["Cid"])
 
 
 def test_a_batch_is_of_one_adapter_and_every_wish_gets_its_own(families: Path):

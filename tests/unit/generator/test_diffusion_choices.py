@@ -8,10 +8,10 @@ import pytest
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
 from bannerstream.generator.diffusion.brands import brand_key, read_brands
-from bannerstream.generator.diffusion.conditioning import steering
+from bannerstream.generator.diffusion.control_images import control_image
 from bannerstream.generator.diffusion.families import FAMILIES
-from bannerstream.generator.diffusion.init_images import drawn
-from bannerstream.generator.diffusion.pipeline_choice import check_together, choose
+from bannerstream.generator.diffusion.init_images import init_image
+from bannerstream.generator.diffusion.pipeline_choice import check_together, choose_pipeline
 from bannerstream.generator.diffusion.prompts import Mode, prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, window_of
 from bannerstream.generator.studio import StudioPainter
@@ -19,17 +19,19 @@ from bannerstream.settings import DiffusionSettings
 from tests.unit.generator.scene_requests import scene_request
 
 
-def chosen(saved_as: str, *, mode: Mode = "scene", steps: int = 4, **wanted: object) -> tuple[str, str | None]:
-    choice = choose(saved_as, DiffusionSettings(**wanted), model="m", mode=mode, steps=steps)
+def chosen(pipeline_class: str, *, mode: Mode = "scene", steps: int = 4, **settings: object) -> tuple[str, str | None]:
+    choice = choose_pipeline(
+        pipeline_class, DiffusionSettings(**settings), model="m", mode=mode, num_inference_steps=steps
+    )
     return choice.task, choice.pipeline
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_pipeline_is_loaded_as_what_it_was_saved_unless_another_task_is_asked_for(family):
-    for task, saved_as in family.pipelines.items():
-        assert chosen(saved_as) == (task, saved_as)
+    for task, pipeline_class in family.pipelines.items():
+        assert chosen(pipeline_class) == (task, pipeline_class)
         for other, pipeline in family.pipelines.items():
-            assert chosen(saved_as, task=other) == (other, pipeline)
+            assert chosen(pipeline_class, task=other) == (other, pipeline)
 
 
 def test_a_controlnet_makes_the_family_s_own_pipeline_for_it():
@@ -41,7 +43,7 @@ def test_a_controlnet_makes_the_family_s_own_pipeline_for_it():
 
 
 @pytest.mark.parametrize(
-    ("saved_as", "wanted", "told"),
+    ("pipeline_class", "wanted", "told"),
     [
         ("SanaSprintPipeline", {"controlnet": "c"}, "SANA-Sprint for text-to-image takes no ControlNet"),
         ("StableDiffusion3Pipeline", {"controlnet": "c", "task": "image-to-image"}, "takes no ControlNet"),
@@ -52,9 +54,11 @@ def test_a_controlnet_makes_the_family_s_own_pipeline_for_it():
         ("StableDiffusionPipeline", {"task": "image-to-image", "strength": 0.3, "steps": 3}, "at least 4 steps"),
     ],
 )
-def test_what_does_not_go_together_is_refused_with_what_to_do(saved_as: str, wanted: dict[str, object], told: str):
+def test_what_does_not_go_together_is_refused_with_what_to_do(
+    pipeline_class: str, wanted: dict[str, object], told: str
+):
     with pytest.raises(ConfigurationError, match=told):
-        chosen(saved_as, **wanted)
+        chosen(pipeline_class, **wanted)
 
 
 def test_a_pipeline_of_no_known_family_is_left_to_diffusers():
@@ -130,17 +134,17 @@ def test_the_trigger_comes_first_and_an_outlined_product_is_named():
 @pytest.mark.parametrize("size", [BILLBOARD, RECTANGLE], ids=lambda size: size.name)
 def test_edges_are_those_of_the_product_where_the_banner_will_have_it(size):
     shape = Shape(512, 256) if size is BILLBOARD else Shape(288, 240)
-    lines = steering(scene_request(size), shape, "edges")[..., 0]
+    lines = control_image(scene_request(size), shape, "edges")[..., 0]
     window = window_of(shape, size)
     rows, columns = np.flatnonzero(lines.any(axis=1)), np.flatnonzero(lines.any(axis=0))
     assert rows[-1] == pytest.approx(window.top + 0.8 * window.height, abs=3)
     assert columns.mean() == pytest.approx(window.left + 0.75 * window.width, abs=3)
     assert 0 < (lines > 0).mean() < 0.1
-    assert not steering(scene_request(size, image=None), shape, "edges").any(), "nothing to draw, nothing steered"
+    assert not control_image(scene_request(size, image=None), shape, "edges").any(), "nothing to draw, nothing steered"
 
 
 def test_depth_has_a_far_backdrop_a_surface_that_comes_nearer_and_the_product_standing_on_it():
-    depth = steering(scene_request(), Shape(288, 240), "depth")[..., 0].astype(int)
+    depth = control_image(scene_request(), Shape(288, 240), "depth")[..., 0].astype(int)
     floor = depth[:, 4]
     assert (np.diff(floor) >= 0).all()
     assert floor[-1] - floor[0] > 150
@@ -155,13 +159,13 @@ def test_image_to_image_starts_from_the_studio_s_drawing_and_with_whole_the_prod
     asked = scene_request(BILLBOARD)
     (drawing,) = StudioPainter().paint([asked])
     shape = Shape(512, 256)
-    start = drawn(drawing.pixels, asked, shape, with_product=with_product)
+    start = init_image(drawing.pixels, asked, shape, with_product=with_product)
     assert start.shape == (256, 512, 3)
     window = window_of(shape, BILLBOARD)
     row, column = window.top + window.height // 2, window.left + round(0.75 * window.width)
     red = start[row, column, 0] > 180 and start[row, column, 1] < 40
     assert red == with_product, "where the banner will have it"
-    plain = drawn(drawing.pixels, asked, shape, with_product=False)
+    plain = init_image(drawing.pixels, asked, shape, with_product=False)
     beyond = np.r_[0 : window.top, window.top + window.height : 256]
     assert (start[beyond] == plain[beyond]).all(), "and nowhere else"
     assert start[0].std() > 0, "mirrored beyond the banner, not blank"

@@ -19,21 +19,23 @@ pytestmark = [
 ALL = ("sd", "sdxl", "sd3", "flux", "sana")
 
 
-def painter(folder: Path, family: str, *, steps: int = 1, guidance: float = 0.0, mode: str = "scene", **wanted: object):
+def painter(
+    folder: Path, family: str, *, steps: int = 1, guidance: float = 0.0, mode: str = "scene", **settings: object
+):
     from bannerstream.generator.diffusion import DiffusersPainter
 
     return DiffusersPainter(
         str(folder / family),
-        steps=steps,
-        guidance=guidance,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
         mode=mode,
         device="cpu",
-        diffusion=DiffusionSettings(**wanted),
+        diffusion=DiffusionSettings(**settings),
     )
 
 
-def painted(folder: Path, family: str, seed: int = 1, **wanted: object) -> Image:
-    return painter(folder, family, **wanted).paint([scene_request(seed=seed)])[0].pixels
+def painted(folder: Path, family: str, seed: int = 1, **settings: object) -> Image:
+    return painter(folder, family, **settings).paint([scene_request(seed=seed)])[0].pixels
 
 
 @pytest.mark.parametrize("family", [*ALL, "sana-sprint"])

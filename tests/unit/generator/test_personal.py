@@ -17,9 +17,9 @@ from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.errors import ModelHung
 from bannerstream.generator.personal import PersonalPainter
 from bannerstream.generator.personal.behaviour import Behaviour
-from bannerstream.generator.personal.choice import agreement, best, merit, tries
-from bannerstream.generator.personal.styles import MOST_KEYWORDS, STYLES, ListedKeywords
-from bannerstream.generator.personal.weights import weighted
+from bannerstream.generator.personal.candidates import agreement, best_index, candidates_around, merit
+from bannerstream.generator.personal.keyword_weights import weigh_keywords
+from bannerstream.generator.personal.keywords import MOST_KEYWORDS, STYLES, ListedKeywords
 from bannerstream.generator.pipeline.fakes import FakePainter
 from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
 
@@ -81,9 +81,9 @@ def test_behaviour_is_told_on_one_line_with_quotes_and_control_characters_gone()
 
 @given(balance=WEIGHTS)
 def test_preference_is_said_more_and_target_less_often_the_more_personal(balance: float):
-    less, more = weighted(["rattan"], ["kitchen"], balance / 2), weighted(["rattan"], ["kitchen"], balance)
+    less, more = weigh_keywords(["rattan"], ["kitchen"], balance / 2), weigh_keywords(["rattan"], ["kitchen"], balance)
     assert less.preference_repeats <= more.preference_repeats <= 3
-    assert less.guidance <= more.guidance <= 1.5
+    assert less.guidance_factor <= more.guidance_factor <= 1.5
     assert more.words == ("rattan",) * more.preference_repeats + ("kitchen",) * more.target_repeats
 
 
@@ -99,14 +99,14 @@ def test_merit_is_a_number_and_grows_with_either_agreement(alpha: float, prefere
 
 @given(seed=st.integers(0, 2**31 - 1), alpha=WEIGHTS, count=st.integers(1, 16))
 def test_tries_begin_with_what_was_asked_for_and_differ_in_seed(seed: int, alpha: float, count: int):
-    found = tries(seed, alpha, count)
+    found = candidates_around(seed, alpha, count)
     assert (found[0].seed, found[0].balance) == (seed, alpha)
     assert len({each.seed for each in found}) == count == len(found)
     assert all(0 <= each.balance <= 1 for each in found)
 
 
 def test_of_equals_the_first_is_best():
-    assert best([-1.0, -0.5, -0.5]) == 1
+    assert best_index([-1.0, -0.5, -0.5]) == 1
 
 
 def test_the_words_reach_the_prompt_as_often_as_they_weigh():
@@ -115,7 +115,7 @@ def test_the_words_reach_the_prompt_as_often_as_they_weigh():
     (scene, _) = scenes()
     from dataclasses import replace
 
-    words = weighted(("rattan", "quiet"), ("kitchen",), 1.0).words
+    words = weigh_keywords(("rattan", "quiet"), ("kitchen",), 1.0).words
     prompt = prompt_of(replace(scene, keywords=words), "scene").positive
     assert prompt.count("rattan") == 3
     assert prompt_of(scene, "scene").positive.count("rattan") == 0

@@ -31,7 +31,7 @@ def test_it_paints_every_size_and_the_judge_sees_what_was_asked_for():
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
     from bannerstream.generator.diffusion import DiffusersPainter
 
-    painter = DiffusersPainter(str(MODEL), steps=STEPS, guidance=GUIDANCE, device="cpu")
+    painter = DiffusersPainter(str(MODEL), num_inference_steps=STEPS, guidance_scale=GUIDANCE, device="cpu")
     scenes = list(every_scene())[::72]
     requests = [scene_request_for(scene, SIZES[at % len(SIZES)], at) for at, scene in enumerate(scenes)]
     painted = painter.paint(requests)

@@ -45,7 +45,7 @@ def test_the_signature_is_that_of_awss_test_suite() -> None:
         headers={},
         service="service",
         region="us-east-1",
-        now=NOW,
+        now_s=NOW,
     )
     assert headers == {
         "X-Amz-Date": "20150830T123600Z",
@@ -58,7 +58,7 @@ def test_the_signature_is_that_of_awss_test_suite() -> None:
 def test_temporary_keys_sign_their_token() -> None:
     temporary = AwsKeys("AKIDEXAMPLE", "secret", session_token="token")
     headers = signature_headers(
-        temporary, method="POST", url="https://a/b", body=b"", headers={}, service="s", region="r", now=NOW
+        temporary, method="POST", url="https://a/b", body=b"", headers={}, service="s", region="r", now_s=NOW
     )
     assert headers["X-Amz-Security-Token"] == "token"
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in headers["Authorization"]

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 from tests.unit.storage.scripted_server import ScriptedServer
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bannerstream.storage.image_ingest import take_in
+from bannerstream.storage.image_ingest import ingest
 from bannerstream.storage.image_ingest.cutout import CutRefused, cut_out
 from bannerstream.storage.pictures import decode_picture
 from tests.unit.storage.photographs import GROUNDS, PRODUCTS, SIDE, half_hidden, intersection_over_union, photograph
@@ -69,7 +69,7 @@ def test_a_product_like_its_shadow_is_cut_right_or_not_at_all(
 
 
 def test_white_on_white_is_kept_whole() -> None:
-    picture = take_in(photograph("mug", "white", colour=(250, 250, 250), shadow=0.2).file())
+    picture = ingest(photograph("mug", "white", colour=(250, 250, 250), shadow=0.2).file())
     assert not picture.cut_out
     assert picture.kept_whole_because
 
@@ -88,7 +88,7 @@ def test_a_product_that_is_half_of_its_ground_s_colour_is_kept_whole(
 
 def test_a_picture_that_is_kept_whole_keeps_every_pixel() -> None:
     taken = half_hidden("ball", "paper")
-    picture = take_in(taken.file())
+    picture = ingest(taken.file())
     assert not picture.cut_out
     np.testing.assert_array_equal(decode_picture(picture.png)[0][..., :3], taken.pixels)
 
@@ -109,7 +109,7 @@ def test_a_product_that_runs_out_of_three_sides_is_kept_whole() -> None:
 
 def test_the_cut_out_has_one_clear_pixel_around() -> None:
     taken = photograph("bottle", "grey")
-    picture = take_in(taken.file())
+    picture = ingest(taken.file())
     assert picture.cut_out
     assert picture.kept_whole_because is None
     pixels, cut = decode_picture(picture.png)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
-from bannerstream.settings.model import StorageSettings
+from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 from bannerstream.storage.errors import (
     AccessRefused,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bannerstream.storage.errors import BrokenImage
-from bannerstream.storage.image_ingest import decoding, image_key, take_in
+from bannerstream.storage.image_ingest import decoding, image_key, ingest
 from bannerstream.storage.image_ingest.decoding import LONG_SIDE, decode_upright
 from tests.unit.storage.photographs import photograph
 
@@ -120,26 +120,26 @@ def test_large_pictures_are_made_smaller() -> None:
 )
 def test_what_cannot_be_used_is_refused_with_a_reason(content: bytes, words: str) -> None:
     with pytest.raises(BrokenImage, match=words):
-        take_in(content)
+        ingest(content)
 
 
 def test_a_bomb_is_refused_before_it_goes_off(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = saved(patch("1", 0, (20_000, 20_000)))
     assert len(bomb) < 100_000
     with pytest.raises(BrokenImage, match="pixels"):
-        take_in(bomb)
+        ingest(bomb)
     with pytest.raises(BrokenImage, match="pixels"):
-        take_in(saved(patch("1", 0, (8_000, 7_000))))
+        ingest(saved(patch("1", 0, (8_000, 7_000))))
     monkeypatch.setattr(decoding, "MAX_BYTES", 100)
     with pytest.raises(BrokenImage, match="bytes"):
-        take_in(PHOTOGRAPH.file())
+        ingest(PHOTOGRAPH.file())
 
 
 def test_real_transparency_is_kept_and_cropped() -> None:
     own = np.zeros((200, 300, 4), np.uint8)
     own[50:150, 100:180] = (20, 90, 160, 255)
     own[50:150, 180:200] = (20, 90, 160, 90)
-    picture = take_in(saved(Image.fromarray(own)))
+    picture = ingest(saved(Image.fromarray(own)))
     assert (picture.cut_out, picture.width, picture.height) == (True, 102, 102)
 
 
@@ -175,4 +175,4 @@ def test_mutated_files_are_taken_or_refused(seed: bytes, mutations: list[tuple[f
 @given(st.sampled_from([b"", *(signature for _, signature, _ in decoding._SIGNATURES)]), st.binary(max_size=400))
 def test_any_bytes_are_taken_or_refused(start: bytes, rest: bytes) -> None:
     with pytest.raises(BrokenImage):
-        take_in(start + rest)
+        ingest(start + rest)

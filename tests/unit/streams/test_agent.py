@@ -1,4 +1,4 @@
-"""What becomes of a batch of the repartitioned topic, in which records say themselves what they are."""
+"""Processing a batch of the repartitioned topic, whose records name their own source."""
 
 import json
 import time
@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.keys import user_key
 from bannerstream.streams.affinity import UserState, pack, unpack
-from bannerstream.streams.batching import Batch, Codec, InMemory, Partition
-from bannerstream.streams.event_processor import Folder
+from bannerstream.streams.batching import Batch, Codec, MemoryStore, Partition
+from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.repartition import Origin
 from tests.unit.streams.test_batch import CATALOGUE, RULES, SECRET
@@ -26,10 +26,10 @@ def copied(offset: int, *headers: tuple[str, bytes]) -> SimpleNamespace:
 
 
 def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothing():
-    folder = Folder({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
-    states: Partition[UserState] = Partition(Codec(pack, unpack), InMemory())
+    events = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
+    states: Partition[UserState] = Partition(Codec(pack, unpack), MemoryStore())
     origin = Origin("clicks", "shop.clicks", 0, 7, round(time.time() * 1000)).header()
-    outcome = folder.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
+    outcome = events.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
     (letter,) = outcome.dead_letters
     assert (letter.code, letter.topic, letter.partition, letter.offset) == ("malformed", *ROUTED, 1)
     state = states.get(user_key("ada", SECRET).encode())

@@ -1,4 +1,4 @@
-"""A batch and its outcome: what is written for good events, bad ones, replays and repeats."""
+"""A batch and its outcome for valid events, invalid ones, replays and repeats."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 from bannerstream.streams.affinity import Catalogue, UserState, decision, pack, unpack
 from bannerstream.streams.affinity.state import STATE_VERSION
-from bannerstream.streams.batch import Outcome, Rules, fold_batch
+from bannerstream.streams.batch import BatchOutcome, Rules, fold_batch
 from bannerstream.streams.errors import UnknownStateVersion
 from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
 from tests.unit.streams.test_state import OF_VERSION_1
@@ -41,9 +41,9 @@ def record(offset: int, user: str = "ada", **changes) -> Record:
 
 
 class Table(dict[bytes, bytes]):
-    """Packed states, as the changelog holds them; live ones last a batch."""
+    """Packed states, as in the changelog; decoded ones live for one batch."""
 
-    def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> Outcome:
+    def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> BatchOutcome:
         states = States(self)
         outcome = fold_batch(topic, topic, 0, records, states, shop, RULES, NOON + 2_000)
         self.update({key: pack(state) for key, state in states.dirty.items()})
@@ -55,7 +55,7 @@ class Table(dict[bytes, bytes]):
 
 
 class States:
-    """Gives each visitor's state out as the one live object that the last `put` named."""
+    """Returns each visitor's state as the one object that the last `put` stored."""
 
     def __init__(self, packed: dict[bytes, bytes]) -> None:
         self.packed = packed
@@ -88,8 +88,8 @@ def test_a_click_leads_to_a_state_an_assignment_and_a_request():
         cohort_id="cosy",
         decided_at=NOON,
     )
-    (ask,) = outcome.asks.values()
-    assert outcome.asks.keys() == {assignment.banner_key}
+    (ask,) = outcome.requests.values()
+    assert outcome.requests.keys() == {assignment.banner_key}
     assert ask.cause == f"{assignment.user_key}:1"
     assert ask.request == BannerRequest(
         banner_key=assignment.banner_key,
@@ -102,7 +102,7 @@ def test_a_click_leads_to_a_state_an_assignment_and_a_request():
         event_appended_at=NOON + 1_000,
     )
     assert table.state("ada").offsets == {"clicks": 0}
-    assert outcome.fates == {"folded": 1}
+    assert outcome.counts == {"folded": 1}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_stops_nothing(ch
     assert letter.key == bad.key
     assert letter.reason
     assert letter.value == bad.value[:900_000]
-    assert outcome.fates == {"folded": 2, "dead_letter": 1}
+    assert outcome.counts == {"folded": 2, "dead_letter": 1}
     assert table.written == {at("ada")}
     assert table.state("ada").offsets == {"clicks": 2}
 
@@ -140,7 +140,7 @@ def test_the_secret_is_not_shown():
 def test_visitors_who_get_one_banner_ask_for_it_once_by_the_first_of_them():
     outcome = Table().run(*(record(number, f"u-{number}") for number in range(50)))
     assert len(outcome.assignments) == 50
-    (ask,) = outcome.asks.values()
+    (ask,) = outcome.requests.values()
     assert ask.cause == f"{user_key('u-0', SECRET)}:1"
 
 
@@ -164,7 +164,7 @@ def test_an_order_with_one_unknown_product_is_a_dead_letter_whole():
     table = Table()
     outcome = table.run(record(0, value=order.encode()), topic="purchases")
     assert table.written == set()
-    assert outcome.fates == {"dead_letter": 1}
+    assert outcome.counts == {"dead_letter": 1}
 
 
 def test_a_visitor_repeated_in_a_batch_gets_one_state_and_the_last_decision():
@@ -172,31 +172,31 @@ def test_a_visitor_repeated_in_a_batch_gets_one_state_and_the_last_decision():
     outcome = table.run(record(0), record(1, kind="cart"), record(2, product_id="mug", kind="purchase"))
     assert [(each.product_id, each.epoch) for each in outcome.assignments.values()] == [("blanket", 2)]
     assert len(table.written) == 1
-    assert [each.request.product.product_id for each in outcome.asks.values()] == ["blanket"]
+    assert [each.request.product.product_id for each in outcome.requests.values()] == ["blanket"]
 
 
 def test_visitors_who_share_a_banner_ask_for_it_once():
     outcome = Table().run(record(0), record(1, "bob"))
     assert len(outcome.assignments) == 2
-    assert len(outcome.asks) == 1
+    assert len(outcome.requests) == 1
 
 
 def test_an_event_that_changes_no_decision_is_kept_and_says_nothing():
     table = Table()
     table.run(record(0))
     outcome = table.run(record(1))
-    assert (outcome.assignments, outcome.asks) == ({}, {})
+    assert (outcome.assignments, outcome.requests) == ({}, {})
     assert table.written == {at("ada")}
 
 
 def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writes_nothing():
     table = Table()
-    told = table.run(record(0), record(1, product_id="shoe", kind="cart"))
+    first = table.run(record(0), record(1, product_id="shoe", kind="cart"))
     again = table.run(record(0), record(1, product_id="shoe", kind="cart"))
-    assert again.assignments == told.assignments
-    assert [each.cause for each in again.asks.values()] == [each.cause for each in told.asks.values()]
+    assert again.assignments == first.assignments
+    assert [each.cause for each in again.requests.values()] == [each.cause for each in first.requests.values()]
     assert table.written == set()
-    assert again.fates == {"replayed": 2}
+    assert again.counts == {"replayed": 2}
 
 
 def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
@@ -207,7 +207,7 @@ def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
     assert [(each.epoch, each.banner_key) for each in outcome.assignments.values()] == [
         (2, shop.banner_key("mug", "cosy"))
     ]
-    assert [each.request.product.title for each in outcome.asks.values()] == ["Larger mug"]
+    assert [each.request.product.title for each in outcome.requests.values()] == ["Larger mug"]
     assert table.written == {at("ada")}
 
 
@@ -254,10 +254,10 @@ def test_every_assignment_has_its_request_and_every_record_its_fate(session):
     records = [record(offset, **each) for offset, each in enumerate(session)]
     outcome = Table().run(*records)
     assert {each.banner_key for each in outcome.assignments.values()} == {
-        each.request.banner_key for each in outcome.asks.values()
+        each.request.banner_key for each in outcome.requests.values()
     }
-    assert sum(outcome.fates.values()) == len(records)
-    assert len(outcome.dead_letters) == outcome.fates.get("dead_letter", 0)
+    assert sum(outcome.counts.values()) == len(records)
+    assert len(outcome.dead_letters) == outcome.counts.get("dead_letter", 0)
 
 
 def test_no_record_larger_than_the_limit_is_parsed():
@@ -269,12 +269,12 @@ def test_no_record_larger_than_the_limit_is_parsed():
 def test_what_a_producer_sends_again_counts_once():
     table = Table()
     outcome = table.run(record(0), record(1), record(2, event_id="e-0"), record(3, event_id="e-1", kind="cart"))
-    assert outcome.fates == {"folded": 2, "duplicate": 2}
+    assert outcome.counts == {"folded": 2, "duplicate": 2}
     assert len(outcome.assignments) == 1
     assert table.state("ada").scores == {"cosy": pytest.approx(4.0)}
     assert table.state("ada").offsets == {"clicks": 3}
     again = table.run(record(4, event_id="e-1"))
-    assert (again.fates, again.assignments, again.changed) == ({"duplicate": 1}, {}, set())
+    assert (again.counts, again.assignments, again.changed) == ({"duplicate": 1}, {}, set())
     assert table.written == {at("ada")}
 
 
@@ -295,7 +295,7 @@ def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_
     assert (letter.code, letter.reason, letter.offset) == ("internal", "ZeroDivisionError: a defect", 1)
     assert table.written == {at("bob")}
     assert table[at("ada")] == before[at("ada")]
-    assert table.run(late).fates == {"folded": 1}
+    assert table.run(late).counts == {"folded": 1}
 
 
 def test_a_decision_that_cannot_be_shown_any_more_is_dropped_by_a_replay():
@@ -311,15 +311,15 @@ def test_a_decision_that_cannot_be_shown_any_more_is_dropped_by_a_replay():
 def test_the_state_of_version_1_is_written_as_version_2():
     table = Table({at("ada"): OF_VERSION_1})
     outcome = table.run(record(5), record(6))
-    assert outcome.fates == {"replayed": 1, "folded": 1}
+    assert outcome.counts == {"replayed": 1, "folded": 1}
     assert table[at("ada")][0] == STATE_VERSION
     assert table.state("ada").offsets == {"clicks": 6, "purchases": 3}
 
 
 def test_requests_tell_the_cohorts_top_products_where_they_are_asked_for():
-    told = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
-    liked = told.favourites("cosy")
-    shelf = told.shelf("cosy")[:2]
-    assert [each.title for each in liked] == [told.products[product_id].title for product_id in shelf]
-    assert told.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
+    with_favourites = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
+    liked = with_favourites.favourites("cosy")
+    shelf = with_favourites.shelf("cosy")[:2]
+    assert [each.title for each in liked] == [with_favourites.products[product_id].title for product_id in shelf]
+    assert with_favourites.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
     assert CATALOGUE.favourites("cosy") == ()

@@ -1,4 +1,4 @@
-"""Forgetting: graves keep what replays need and nothing of the visitor; tombstones wait until nothing comes again."""
+"""Erasure: markers keep only what replays need; tombstones wait until no event can be replayed."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -16,11 +16,11 @@ from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Erasure
 from bannerstream.streams.affinity import UserState, pack, unpack
 from bannerstream.streams.affinity.state import STATE_VERSION
-from bannerstream.streams.batch import Outcome
-from bannerstream.streams.batching import Batch, Codec, Conclusion, InMemory, Partition
+from bannerstream.streams.batch import BatchOutcome
+from bannerstream.streams.batching import Batch, Codec, Conclusion, MemoryStore, Partition
 from bannerstream.streams.batching.positions import Positions
 from bannerstream.streams.batching.store import Partitions
-from bannerstream.streams.erasure import Eraser, IdleSweep, grave_of, is_grave
+from bannerstream.streams.erasure import ErasureProcessor, IdleSweep, erasure_marker_of, is_erasure_marker
 from bannerstream.streams.metrics import StreamsMetrics
 from tests.unit.streams.shop import DAY, NOON
 from tests.unit.streams.test_batch import SECRET, Record, Table, at, record
@@ -32,38 +32,40 @@ ERASURES, CLICKS = TP("users.erasures", 0), TP("clicks", 0)
 class Deferred:
     batch: Batch | None
     until: Mapping[TP, int]
-    conclude: Callable[[], Conclusion[Outcome]]
+    conclude: Callable[[], Conclusion[BatchOutcome]]
 
 
 @dataclass
-class Ledger:
-    """Stands in for the ledger: keeps what it is given. What is entered is written at once."""
+class Checkpointer:
+    """Fake checkpointer: keeps submitted changes, and writes them immediately."""
 
     states: Partition[UserState]
-    entered: list[tuple[list[bytes], Outcome | None]] = field(default_factory=list)
+    entered: list[tuple[list[bytes], BatchOutcome | None]] = field(default_factory=list)
     deferred: list[Deferred] = field(default_factory=list)
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         await asyncio.sleep(0)
 
-    def enter_between(self, number: int, *, urgent: Sequence[bytes], effects: Outcome | None = None) -> None:
+    def submit_change(self, number: int, *, urgent: Sequence[bytes], effects: BatchOutcome | None = None) -> None:
         self.entered.append((list(urgent), effects))
         self.states.written(self.states.encode(list(urgent)), 1)
 
-    def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[Outcome]]) -> None:
+    def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[BatchOutcome]]) -> None:
         self.deferred.append(Deferred(batch, until, conclude))
 
-    def defer_between(self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[Outcome]]) -> None:
+    def defer_change(
+        self, number: int, until: Mapping[TP, int], conclude: Callable[[], Conclusion[BatchOutcome]]
+    ) -> None:
         self.deferred.append(Deferred(None, until, conclude))
 
 
 class App:
-    """What forgetting needs of the app, with one partition, of whose clicks 7 are folded."""
+    """The part of the app that erasure uses, with one partition and 7 folded clicks."""
 
     def __init__(self) -> None:
-        self.partitions = Partitions(Codec(pack, unpack), lambda _: InMemory())
+        self.partitions = Partitions(Codec(pack, unpack), lambda _: MemoryStore())
         self.states = self.partitions[0]
-        self.ledger = Ledger(self.states)
+        self.checkpointer = Checkpointer(self.states)
         self.positions = Positions()
         self.positions.begin({CLICKS: 7, ERASURES: 0, TP("clicks", 1): 50})
         self.batch_consumer = self
@@ -74,23 +76,23 @@ class App:
         self.add_future = self.futures.append
         self.registry = CollectorRegistry()
         metrics = StreamsMetrics(self.registry)
-        self.eraser = Eraser(self, ERASURES.topic, UserKeys(SECRET), metrics)  # type: ignore[arg-type]
+        self.eraser = ErasureProcessor(self, ERASURES.topic, UserKeys(SECRET), metrics)  # type: ignore[arg-type]
         self.sweep = IdleSweep(self, ERASURES.topic, 30 * DAY, metrics)  # type: ignore[arg-type]
 
     def keep(self, user: str, state: UserState) -> None:
-        self.at_rest({at(user): pack(state)})
+        self.packed_store({at(user): pack(state)})
 
-    def at_rest(self, packed: Mapping[bytes, bytes]) -> None:
-        self.states.at_rest.update(packed.items(), 1)
+    def packed_store(self, packed: Mapping[bytes, bytes]) -> None:
+        self.states.packed_store.update(packed.items(), 1)
 
     def erase(self, *values: bytes) -> Deferred:
         records = [Record(offset, NOON, b"ada", value) for offset, value in enumerate(values)]
         self.eraser.fold(Batch(ERASURES, 0, len(values), records), self.states, NOON)
-        return self.ledger.deferred[-1]
+        return self.checkpointer.deferred[-1]
 
     async def day(self, now: int, *, timestamp: int | None = None) -> None:
         clicks = Batch(CLICKS, 0, 1, [Record(0, now if timestamp is None else timestamp, b"", b"")])
-        self.sweep.maybe(clicks, self.states, now)
+        self.sweep.sweep_if_due(clicks, self.states, now)
         while self.futures:
             await self.futures.pop()
 
@@ -115,21 +117,21 @@ def state_of(*events: Record) -> UserState:
 
 def test_a_grave_keeps_offsets_and_epoch_and_nothing_of_the_visitor():
     state = state_of(record(3), record(4, product_id="shoe", kind="cart"), record(5, kind="purchase"))
-    grave = grave_of(state)
-    assert is_grave(grave)
-    assert not is_grave(state)
-    assert grave == UserState(state.half_life_ms, epoch=state.epoch, offsets={"clicks": 5})
-    for told in (b"mug", b"shoe", b"cosy", b"sporty"):
-        assert told not in pack(grave)
+    marker = erasure_marker_of(state)
+    assert is_erasure_marker(marker)
+    assert not is_erasure_marker(state)
+    assert marker == UserState(state.half_life_ms, epoch=state.epoch, offsets={"clicks": 5})
+    for content in (b"mug", b"shoe", b"cosy", b"sporty"):
+        assert content not in pack(marker)
 
 
 def test_the_events_that_a_grave_covers_are_replays_and_tell_nothing():
     events = [record(0), record(1, product_id="shoe", kind="cart")]
-    buried = pack(grave_of(state_of(*events)))
+    buried = pack(erasure_marker_of(state_of(*events)))
     table = Table({at("ada"): buried})
     outcome = table.run(*events)
-    assert outcome.fates == {"replayed": 2}
-    assert (outcome.assignments, outcome.asks, outcome.changed) == ({}, {}, set())
+    assert outcome.counts == {"replayed": 2}
+    assert (outcome.assignments, outcome.requests, outcome.changed) == ({}, {}, set())
     assert table == {at("ada"): buried}
 
 
@@ -147,26 +149,26 @@ visits = st.lists(
 
 
 @given(visits, visits)
-def test_who_comes_back_to_a_grave_begins_anew_but_for_the_epoch(before, after):
+def test_who_comes_back_to_an_erasure_marker_starts_again_but_for_the_epoch(before, after):
     old = state_of(*(record(offset, **each) for offset, each in enumerate(before)))
     later = [record(100 + offset, **each) for offset, each in enumerate(after)]
-    anew = state_of(*later)
-    table = Table({at("ada"): pack(grave_of(old))})
+    reset = state_of(*later)
+    table = Table({at("ada"): pack(erasure_marker_of(old))})
     table.run(*later)
     found = table.state("ada")
-    assert found.epoch == anew.epoch + old.epoch
-    found.epoch = anew.epoch
-    assert found == anew
+    assert found.epoch == reset.epoch + old.epoch
+    found.epoch = reset.epoch
+    assert found == reset
 
 
 def test_an_erasure_buries_at_once_and_deletes_the_assignment_with_the_grave(app):
     app.keep("ada", state_of(record(0)))
     app.keep("bob", state_of(record(0)))
     deferred = app.erase(asking("ada"))
-    ((urgent, effects),) = app.ledger.entered
+    ((urgent, effects),) = app.checkpointer.entered
     assert (urgent, effects.forgotten) == ([at("ada")], [at("ada")])
-    assert is_grave(unpack(app.states.at_rest.get(at("ada"))))
-    assert not is_grave(app.states.get(at("bob")))
+    assert is_erasure_marker(unpack(app.states.packed_store.get(at("ada"))))
+    assert not is_erasure_marker(app.states.get(at("bob")))
     assert deferred.until == {CLICKS: 7}
     assert app.forgotten("erased") == 1
 
@@ -181,7 +183,7 @@ def test_the_tombstone_comes_once_what_was_read_is_committed(app):
 def test_who_came_back_before_the_tombstone_stays(app):
     app.keep("ada", state_of(record(0)))
     deferred = app.erase(asking("ada"))
-    came_back = Table({at("ada"): app.states.at_rest.get(at("ada"))})
+    came_back = Table({at("ada"): app.states.packed_store.get(at("ada"))})
     came_back.run(record(9))
     app.states.put(at("ada"), came_back.state("ada"))
     assert deferred.conclude() == Conclusion([], None)
@@ -189,17 +191,17 @@ def test_who_came_back_before_the_tombstone_stays(app):
 
 
 def test_an_erasure_that_comes_again_finds_the_grave_and_deletes_the_assignment_again(app):
-    app.keep("ada", grave_of(state_of(record(0))))
+    app.keep("ada", erasure_marker_of(state_of(record(0))))
     deferred = app.erase(asking("ada"))
-    assert [effects.forgotten for _, effects in app.ledger.entered] == [[at("ada")]]
+    assert [effects.forgotten for _, effects in app.checkpointer.entered] == [[at("ada")]]
     assert deferred.conclude().urgent == [at("ada")]
     assert app.forgotten("erased") == 0, "it was counted the first time"
 
 
 def test_an_unreadable_state_is_erased_like_any_other(app):
-    app.at_rest({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
+    app.packed_store({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
     deferred = app.erase(asking("ada"))
-    assert is_grave(unpack(app.states.at_rest.get(at("ada"))))
+    assert is_erasure_marker(unpack(app.states.packed_store.get(at("ada"))))
     assert deferred.conclude().urgent == [at("ada")]
 
 
@@ -207,7 +209,7 @@ def test_a_batch_of_erasures_buries_each_once_and_makes_letters_of_what_it_canno
     for user in ("ada", "bob", "eve"):
         app.keep(user, state_of(record(0)))
     deferred = app.erase(asking("ada"), b"not json", asking("nobody"), asking("ada"), b'{"user_id": 7}', asking("bob"))
-    ((urgent, _),) = app.ledger.entered
+    ((urgent, _),) = app.checkpointer.entered
     assert urgent == [at("ada"), at("bob")]
     conclusion = deferred.conclude()
     assert conclusion.urgent == [at("ada"), at("bob")]
@@ -220,7 +222,7 @@ def test_a_batch_of_erasures_buries_each_once_and_makes_letters_of_what_it_canno
 
 def test_an_erasure_of_somebody_unknown_here_writes_nothing(app):
     deferred = app.erase(asking("nobody"))
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []
     assert deferred.conclude() == Conclusion([], None)
 
 
@@ -228,9 +230,9 @@ async def test_the_sweep_buries_who_is_idle_and_leaves_the_others(app):
     app.keep("ada", state_of(record(0)))
     app.keep("bob", state_of(record(0, time=NOON + 200_000)))
     await app.day(NOON + 30 * DAY + 100_000)
-    ((urgent, effects),) = app.ledger.entered
+    ((urgent, effects),) = app.checkpointer.entered
     assert (urgent, effects.forgotten) == ([at("ada")], [at("ada")])
-    (deferred,) = app.ledger.deferred
+    (deferred,) = app.checkpointer.deferred
     assert (deferred.batch, deferred.until) == (None, {CLICKS: 7})
     assert deferred.conclude() == Conclusion([at("ada")], None)
     assert app.states.get(at("bob")) is not None
@@ -238,11 +240,11 @@ async def test_the_sweep_buries_who_is_idle_and_leaves_the_others(app):
 
 
 async def test_the_grave_of_an_erasure_waits_for_its_events_even_in_a_sweep(app):
-    """A restart finds the grave before the events that it covers are committed, and sweeps first of all."""
-    app.keep("ada", grave_of(state_of(record(0))))
+    """A restart finds the marker before the events that it covers are committed, and sweeps first."""
+    app.keep("ada", erasure_marker_of(state_of(record(0))))
     await app.day(NOON)
-    assert is_grave(app.states.get(at("ada")))
-    (deferred,) = app.ledger.deferred
+    assert is_erasure_marker(app.states.get(at("ada")))
+    (deferred,) = app.checkpointer.deferred
     assert deferred.until == {CLICKS: 7}
     assert app.forgotten("idle") == 0
 
@@ -251,47 +253,47 @@ async def test_a_sweep_looks_once_a_day(app):
     await app.day(NOON)
     app.keep("ada", state_of(record(0, time=NOON - 40 * DAY)))
     await app.day(NOON + DAY - 1)
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []
     await app.day(NOON + DAY)
-    assert len(app.ledger.entered) == 1
+    assert len(app.checkpointer.entered) == 1
 
 
 async def test_a_producer_whose_clock_is_ahead_has_nobody_forgotten(app):
     app.keep("ada", state_of(record(0)))
     await app.day(NOON + DAY, timestamp=NOON + 3650 * DAY)
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []
 
 
 async def test_a_backlog_is_not_idleness(app):
     app.keep("ada", state_of(record(0)))
     await app.day(NOON + 60 * DAY, timestamp=NOON + DAY)
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []
 
 
 async def test_a_sweep_passes_over_a_damaged_state(app):
-    app.at_rest({at("eve"): bytes([STATE_VERSION]) + b"damaged"})
+    app.packed_store({at("eve"): bytes([STATE_VERSION]) + b"damaged"})
     app.keep("ada", state_of(record(0)))
     await app.day(NOON + 31 * DAY)
-    assert [urgent for urgent, _ in app.ledger.entered] == [[at("ada")]]
+    assert [urgent for urgent, _ in app.checkpointer.entered] == [[at("ada")]]
 
 
-async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
+async def test_a_sweep_ends_in_a_rebalance_and_starts_again_after_it(app):
     app.keep("ada", state_of(record(0)))
     app.rebalancing = True
     await app.day(NOON + 31 * DAY)
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []
     app.rebalancing = False
     await app.day(NOON + 31 * DAY + 1)
-    assert len(app.ledger.entered) == 1
+    assert len(app.checkpointer.entered) == 1
 
 
 async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monkeypatch):
-    """A partition on disk is closed by then."""
+    """A partition on disk is closed by that time."""
     monkeypatch.setattr("bannerstream.streams.erasure.SWEEP_SLICE", 1)
     for user in ("ada", "bob"):
         app.keep(user, state_of(record(0)))
     looked_at: list[bytes] = []
-    items = app.states.at_rest.items
+    items = app.states.packed_store.items
 
     def given_up_after_the_first():
         for key, packed in items():
@@ -300,7 +302,7 @@ async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monk
             app.partitions.drop([0])
             yield key, packed
 
-    monkeypatch.setattr(app.states.at_rest, "items", given_up_after_the_first, raising=False)
+    monkeypatch.setattr(app.states.packed_store, "items", given_up_after_the_first, raising=False)
     await app.day(NOON + 31 * DAY)
     assert len(looked_at) == 1
-    assert app.ledger.entered == []
+    assert app.checkpointer.entered == []

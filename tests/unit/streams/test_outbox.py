@@ -1,4 +1,4 @@
-"""What batches lead to is published once per visitor and banner; a dead letter that is refused stops nothing."""
+"""Results of batches are published once per visitor and banner; a rejected dead letter does not stop the stream."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.streams.batch import Outcome
-from bannerstream.streams.batching import Record, Write
+from bannerstream.streams.batch import BatchOutcome
+from bannerstream.streams.batching import OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.partitioning import partitions_of
@@ -22,7 +22,7 @@ LETTER = DeadLetter(
 
 
 class Producer:
-    """Stands in for the bulk producer: keeps what it is given."""
+    """Fake bulk producer: keeps the writes."""
 
     def __init__(self) -> None:
         self.writes: list[Write] = []
@@ -62,8 +62,8 @@ def assignment(key: bytes, epoch: int) -> Assignment:
 async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_partition_of_its_key(outbox, producer):
     await outbox.publish(
         [
-            Outcome(assignments={ADA: assignment(ADA, 1), BOB: assignment(BOB, 1)}),
-            Outcome(assignments={ADA: assignment(ADA, 2)}),
+            BatchOutcome(assignments={ADA: assignment(ADA, 1), BOB: assignment(BOB, 1)}),
+            BatchOutcome(assignments={ADA: assignment(ADA, 2)}),
         ]
     )
     sent = producer.records("banner.assignments")
@@ -72,29 +72,29 @@ async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_p
 
 
 async def test_who_was_forgotten_has_the_assignment_deleted_unless_a_new_one_came(outbox, producer):
-    await outbox.publish([Outcome(forgotten=[ADA, BOB]), Outcome(assignments={BOB: assignment(BOB, 1)})])
+    await outbox.publish([BatchOutcome(forgotten=[ADA, BOB]), BatchOutcome(assignments={BOB: assignment(BOB, 1)})])
     sent = producer.records("banner.assignments")
     assert sent[ADA][1] is None
     assert b'"epoch":1' in sent[BOB][1]
 
 
 async def test_an_assignment_from_before_the_erasure_does_not_outlive_it_in_one_round(outbox, producer):
-    await outbox.publish([Outcome(assignments={ADA: assignment(ADA, 1)}), Outcome(forgotten=[ADA])])
+    await outbox.publish([BatchOutcome(assignments={ADA: assignment(ADA, 1)}), BatchOutcome(forgotten=[ADA])])
     assert producer.records("banner.assignments")[ADA][1] is None
 
 
 async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, producer):
-    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
+    await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
     assert producer.records("bannerstream.dlq") == {b"user": (1, LETTER.value)}
 
 
 async def test_a_letter_that_is_too_large_goes_without_its_original_and_is_given_up_after_that(outbox, producer):
-    await outbox.publish_letters([Outcome(dead_letters=[LETTER])])
+    await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
     (write,) = producer.writes
-    assert write.smaller is not None
-    bare: Record | None = write.smaller(write.records[0])
+    assert write.on_too_large is not None
+    bare: OutgoingRecord | None = write.on_too_large(write.records[0])
     assert bare is not None
     kept = DeadLetter.from_record(*bare)
     assert (kept.key, kept.value, kept.truncated_from) == (None, b"", 5004)
     assert (kept.topic, kept.partition, kept.offset, kept.code) == ("clicks", 5, 7, "malformed")
-    assert write.smaller(bare) is None
+    assert write.on_too_large(bare) is None

@@ -1,4 +1,4 @@
-"""What becomes of records on their way to the repartitioned topic, and how a copy names its origin."""
+"""Routing records to the repartitioned topic, and the origin header of a copy."""
 
 import json
 from typing import Any
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.contracts.inputs import read_connect
-from bannerstream.streams.repartition import Origin, source_of
-from bannerstream.streams.repartition.routing import Reading, Sorted, sort_out
+from bannerstream.streams.repartition import Origin, parse_origin
+from bannerstream.streams.repartition.routing import InputRules, Routed, route
 
 NOW = 1_769_860_800_000
-READING = Reading(forms={"clicks": "auto", "purchases": "auto"}, max_future_ms=0, max_age_ms=10**12)
+READING = InputRules(forms={"clicks": "auto", "purchases": "auto"}, max_future_ms=0, max_age_ms=10**12)
 
 
 def record(value: bytes | None, offset: int = 0, key: bytes | None = None) -> ConsumerRecord:
@@ -23,12 +23,12 @@ def record(value: bytes | None, offset: int = 0, key: bytes | None = None) -> Co
 
 
 def event(user: str, number: int = 0, **changes: Any) -> bytes:
-    told = {"event_id": f"e-{number}", "user_id": user, "product_id": "mug", "time": NOW}
-    return json.dumps(told | changes).encode()
+    event_fields = {"event_id": f"e-{number}", "user_id": user, "product_id": "mug", "time": NOW}
+    return json.dumps(event_fields | changes).encode()
 
 
-async def sort(*records: ConsumerRecord, reading: Reading = READING) -> Sorted:
-    return await sort_out(records, "clicks", reading, partitions=4, letter_partitions=2, now=NOW)
+async def sort(*records: ConsumerRecord, reading: InputRules = READING) -> Routed:
+    return await route(records, "clicks", reading, partitions=4, letter_partitions=2, now=NOW)
 
 
 async def test_each_visitor_goes_to_the_partition_of_javas_partitioner_in_order() -> None:
@@ -61,7 +61,7 @@ async def test_what_cannot_be_read_is_a_letter_and_an_unknown_product_is_not() -
 
 async def test_what_the_shop_wants_passed_over_is_counted_and_goes_nowhere() -> None:
     form = read_connect('[clicks]\nuser = "$.u"\nproduct = "$.p"\nkind = "$.k"\nother_kinds = "ignore"')["clicks"]
-    reading = Reading(forms={"clicks": form, "purchases": "auto"}, max_future_ms=0, max_age_ms=0)
+    reading = InputRules(forms={"clicks": form, "purchases": "auto"}, max_future_ms=0, max_age_ms=0)
     done = await sort(record(b'{"k":"scroll"}'), record(b'{"k":"view","u":"u","p":"p"}', 1), reading=reading)
     assert (done.ignored, done.letters) == (1, {})
     assert [each.key for some in done.copies.values() for each in some] == [b"u"]
@@ -78,12 +78,12 @@ async def test_what_the_shop_wants_passed_over_is_counted_and_goes_nowhere() -> 
     )
 )
 def test_an_origin_is_read_from_its_header_among_others(origin: Origin) -> None:
-    assert source_of([("other", b"x"), ("empty", None), origin.header()]) == origin
+    assert parse_origin([("other", b"x"), ("empty", None), origin.header()]) == origin
 
 
 @pytest.mark.parametrize("value", [None, b"", b"clicks/t/1/2", b"clicks/t/1/2/x", b"cats/t/1/2/3", b"\xff/t/1/2/3"])
 def test_a_record_that_streams_did_not_write_is_malformed(value: bytes | None) -> None:
     with pytest.raises(MalformedRecord, match="bannerstream_source is missing or wrong"):
-        source_of([("bannerstream_source", value)])
+        parse_origin([("bannerstream_source", value)])
     with pytest.raises(MalformedRecord):
-        source_of([])
+        parse_origin([])

@@ -12,8 +12,8 @@ from bannerstream.generator.errors import NoFontForScript
 from bannerstream.generator.gates.judge import GateJudge, text_contrast
 from bannerstream.generator.layout import fonts, lay_out, plan, template_names
 from bannerstream.generator.layout.colours import rgb
-from bannerstream.generator.layout.geometry import WITH_PRODUCT
 from bannerstream.generator.layout.planner import shape_of
+from bannerstream.generator.layout.templates import WITH_PRODUCT
 from bannerstream.generator.pipeline.ports import ComposedBanner, ProductImage
 
 from .scenery import COHORTS, WORDS, cut_out, photograph, scene
@@ -169,11 +169,11 @@ def test_no_two_roles_lie_over_each_other(size: BannerSize) -> None:
 def test_words_beside_the_product_do_not_touch_it() -> None:
     # Mirrored, words begin where their box does: a bright product right there is what they are read against.
     beside = {"column", "row", "flank"}
-    for each in WITH_PRODUCT:
-        if each.product is None or each.arrangement not in beside or each.shape == "square":
+    for template in WITH_PRODUCT:
+        if template.product is None or template.arrangement not in beside or template.shape == "square":
             continue  # a square's words stand over or under its product
-        (left, _, width, _), (start, _, breadth, _) = each.text, each.product
-        assert max(start - left - width, left - start - breadth) >= 0.015 - 1e-9, (each.look, each.shape)
+        (left, _, width, _), (start, _, breadth, _) = template.text, template.product
+        assert max(start - left - width, left - start - breadth) >= 0.015 - 1e-9, (template.look, template.shape)
 
 
 def test_boxes_hold_the_ink_and_nothing_is_drawn_outside_of_them() -> None:

@@ -10,13 +10,13 @@ from bannerstream.contracts.sizes import BILLBOARD, SIZES, BannerSize
 from bannerstream.generator.diffusion.shapes import fitted
 from bannerstream.generator.pipeline.ports import Image
 from bannerstream.generator.postprocess import Finisher
-from bannerstream.generator.postprocess.colour import KEPT_OTHER, KEPT_WARM, cast, matched
+from bannerstream.generator.postprocess.colour_cast import KEPT_OTHER, KEPT_WARM, cast, matched
 from bannerstream.generator.postprocess.cropping import saliency, salient_window
 from bannerstream.generator.postprocess.denoising import denoised, noise_level
 from bannerstream.generator.postprocess.upscaling import enlarged
-from bannerstream.lab.evaluation.degradations import halved, noisy, tinted
+from bannerstream.lab.evaluation.drawn_scenes import halved, noisy, tinted
 from bannerstream.lab.evaluation.postprocessing import psnr
-from bannerstream.settings.generator import PostprocessSettings
+from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 
 def scene(width: int = 256, height: int = 128) -> Image:

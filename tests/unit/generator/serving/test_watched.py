@@ -13,7 +13,7 @@ from bannerstream.generator.errors import NotScreened
 from bannerstream.generator.pipeline.fakes import FakeStore
 from bannerstream.generator.pipeline.ports import ProductImage
 from bannerstream.settings import GeneratorSettings
-from bannerstream.settings.generator import GateSettings
+from bannerstream.settings.generator_gates import GateSettings
 from tests.unit.generator.conftest import RequestFor
 from tests.unit.generator.serving.conftest import Hanging
 

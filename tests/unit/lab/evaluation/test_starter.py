@@ -8,7 +8,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SceneLabels
 from bannerstream.lab.evaluation.scene_judge import SceneJudge, accuracy_of
-from bannerstream.lab.evaluation.starter import some_scenes
+from bannerstream.lab.evaluation.starter import sampled_scenes
 
 
 def test_accuracy_counts_each_label_for_itself():
@@ -20,7 +20,7 @@ def test_accuracy_counts_each_label_for_itself():
 
 @pytest.mark.parametrize("every", [4, 16])
 def test_a_part_of_the_scenes_has_every_label(every: int):
-    scenes = some_scenes(every)
+    scenes = sampled_scenes(every)
     assert len(scenes) == 576 // every
     assert {scene.light for scene in scenes} == set(LIGHTS)
     assert {scene.palette for scene in scenes} == set(PALETTES)
@@ -38,7 +38,7 @@ def test_a_saved_judge_tells_the_same_of_scenes_of_any_size(tmp_path: Path):
     import torch
 
     from bannerstream.lab.evaluation.scene_judge import new_network
-    from bannerstream.lab.training.shards import drawn
+    from bannerstream.lab.training.shards import draw_scenes
 
     torch.manual_seed(0)
     network = new_network()
@@ -46,7 +46,7 @@ def test_a_saved_judge_tells_the_same_of_scenes_of_any_size(tmp_path: Path):
     judge.save(tmp_path / "judge.safetensors")
     assert (tmp_path / "judge.safetensors").stat().st_size < 1_000_000
     again = SceneJudge.load(tmp_path / "judge.safetensors")
-    pictures = [drawn([number], shape)[1][0] for number, shape in enumerate([(384, 96), (300, 250), (192, 192)])]
+    pictures = [draw_scenes([number], shape)[1][0] for number, shape in enumerate([(384, 96), (300, 250), (192, 192)])]
     assert again.labels(pictures) == judge.labels(pictures)
 
 
@@ -56,10 +56,10 @@ def test_a_learning_judge_tells_drawn_scenes_apart(tmp_path: Path):
     """It would not with labels shuffled, nor with what it reads of a scene wrong."""
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     from bannerstream.lab.evaluation.scene_judge import FIRST_TO_LEARN, train_judge
-    from bannerstream.lab.training.shards import drawn
+    from bannerstream.lab.training.shards import draw_scenes
 
     judge = train_judge(scenes=3 * 48)
-    labels, pictures = drawn(range(FIRST_TO_LEARN, FIRST_TO_LEARN + 48), (384, 96))
+    labels, pictures = draw_scenes(range(FIRST_TO_LEARN, FIRST_TO_LEARN + 48), (384, 96))
     found = judge.accuracy(list(pictures), labels)
     assert found.light > 0.45, "chance: 0.25; it has seen each of these scenes eight times"
 
@@ -69,10 +69,10 @@ def test_a_learning_judge_tells_drawn_scenes_apart(tmp_path: Path):
 def test_an_evaluation_has_a_row_for_what_was_painted_drawn_and_each_label(tmp_path: Path):
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
     from bannerstream.lab.evaluation.scene_judge import new_network
-    from bannerstream.lab.evaluation.starter import Asked, evaluate_starter
+    from bannerstream.lab.evaluation.starter import StarterRun, evaluate_starter
     from tests.tiny_models import save_text_to_image
 
-    asked = Asked(
+    asked = StarterRun(
         save_text_to_image(tmp_path / "tiny"), steps=1, guidance=0.0, seeds=1, every=96, device="cpu", drawn=4
     )
     report = evaluate_starter(asked, SceneJudge(new_network()), each=True)

@@ -39,12 +39,12 @@ def test_the_packaged_one_taken_further_keeps_its_latents(tmp_path: Path, torch)
     from diffusers import AutoencoderTiny
 
     from bannerstream.lab.training.autoencoder import train_autoencoder
-    from bannerstream.lab.training.shards import as_tensor, drawn
+    from bannerstream.lab.training.shards import as_tensor, draw_scenes
 
     decibels = train_autoencoder(tmp_path, steps=4, scenes=SCENES, begin=MODEL)
     assert decibels > 25  # one from nothing is at about 6
     before, after = (AutoencoderTiny.from_pretrained(each).float() for each in (MODEL / "vae", tmp_path))
-    scenes = as_tensor(drawn(range(UNSEEN, UNSEEN + 4), (96, 96))[1])
+    scenes = as_tensor(draw_scenes(range(UNSEEN, UNSEEN + 4), (96, 96))[1])
     with torch.inference_mode():
         apart = (after.encoder(scenes) - before.encoder(scenes)).square().mean().sqrt()
         moved = any(not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))

@@ -38,9 +38,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plan(steps: int, **more: int):
     from bannerstream.lab.training.denoiser import Plan
-    from bannerstream.lab.training.parts import Size
+    from bannerstream.lab.training.parts import NetworkSize
 
-    small = Size(text_width=32, channels=(16, 16, 16), norm_groups=4)
+    small = NetworkSize(text_width=32, channels=(16, 16, 16), norm_groups=4)
     return Plan(
         steps, pooled_steps=2, batch=2, pooled_batch=4, shards_first=2, steps_per_shard=1000, size=small, **more
     )
@@ -105,10 +105,10 @@ def test_new_shards_come_and_old_ones_go():
 
 
 def test_a_shard_holds_each_scene_as_drawn_and_mirrored(begun: Path):
-    from bannerstream.lab.training.shards import drawn, read_shard
+    from bannerstream.lab.training.shards import draw_scenes, read_shard
 
     shard = read_shard(begun / "shards" / "000000.safetensors")
-    labels, _ = drawn(range(SCENES), SHAPES[0])
+    labels, _ = draw_scenes(range(SCENES), SHAPES[0])
     assert shard.latents.shape == (2 * SCENES, 4, SHAPES[0][1] // 8, SHAPES[0][0] // 8)
     assert [shard.labels_of(at) for at in range(2 * SCENES)] == labels * 2
 
@@ -124,7 +124,7 @@ def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begu
     assert (begun / "sheets" / "0000004.png").is_file()
     assert (begun / "before-cool-down.pt").is_file()
 
-    painter = DiffusersPainter(str(model), steps=2, guidance=2.0, device="cpu")
+    painter = DiffusersPainter(str(model), num_inference_steps=2, guidance_scale=2.0, device="cpu")
     scene = next(every_scene())
     wide, narrow = painter.paint([scene_request_for(scene, size, 1) for size in (BILLBOARD, RECTANGLE)])
     assert wide.pixels.shape == (250, 970, 3)
@@ -137,7 +137,7 @@ def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begu
 
 def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
     from bannerstream.lab.training.denoiser import DenoiserTraining
-    from bannerstream.lab.training.parts import begin_from, new_denoiser, new_text_encoder, save_pipeline
+    from bannerstream.lab.training.parts import new_denoiser, new_text_encoder, save_pipeline, take_over_weights
 
     course = plan(1, cool_down=0)
     save_pipeline(tmp_path / "model", begun / "autoencoder", *DenoiserTraining(course, "cpu").averaged())
@@ -145,9 +145,9 @@ def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
     for each in (*text.parameters(), *unet.parameters()):
         each.data.zero_()
     everything = sum(each.numel() for network in (text, unet) for each in network.state_dict().values())
-    assert begin_from(tmp_path / "model", text, unet) == everything
+    assert take_over_weights(tmp_path / "model", text, unet) == everything
     with pytest.raises(ConfigurationError, match="Stable Diffusion"):
-        begin_from(tmp_path, text, unet)
+        take_over_weights(tmp_path, text, unet)
 
 
 def test_a_folder_without_an_autoencoder_says_what_to_run(tmp_path: Path):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.contracts.sizes import BILLBOARD
-from bannerstream.generator.diffusion.colours import nearest_palette
+from bannerstream.generator.diffusion.palette_words import nearest_palette
 from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.studio.samples import PALETTES, SEASONED, random_labels
 from bannerstream.lab.evaluation.starter import every_scene, scene_request_for

@@ -1,16 +1,16 @@
-"""A ledger that writes, for the tests of what it does."""
+"""Fixture: a running checkpointer with fakes."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.streams.batching.ledger_world import World
+from tests.unit.streams.batching.checkpointer_world import World
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     world = World()
-    await world.ledger.start()
+    await world.checkpointer.start()
     yield world
     world.brokers.open.set()
-    await world.ledger.stop()
+    await world.checkpointer.stop()

@@ -1,4 +1,4 @@
-"""Which batches the consumer takes, where it seeks, and which offsets it offers to commit."""
+"""The batches that the consumer accepts, its seeks, and the offsets that it commits."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from faust.types import TP, Message
 
 from bannerstream.streams.batching.app import BatchApp
 from bannerstream.streams.batching.consumer import BatchConsumer
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.store import Codec
 
@@ -18,7 +18,7 @@ CLICKS = TP("clicks", 0)
 
 
 class Thread:
-    """Stands in for the thread that owns the Kafka connection: notes where it is asked to seek, and what to commit."""
+    """Fake of the thread that owns the Kafka connection: records seeks and commits."""
 
     def __init__(self) -> None:
         self.sought: list[int] = []
@@ -44,8 +44,8 @@ class Thread:
         return True
 
 
-class Ledger:
-    """Stands in for the ledger: a flush is written, or given up."""
+class Checkpointer:
+    """Fake checkpointer: a flush succeeds or is aborted."""
 
     def __init__(self) -> None:
         self.journal: list[Any] = []
@@ -56,7 +56,7 @@ class Ledger:
         self.journal.append("flush")
         self.on_flush()
         if self.abandons:
-            raise Abandoned("a test says so")
+            raise WriteAborted("raised by the test")
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         self.journal.append(dict(offsets))
@@ -68,7 +68,7 @@ async def consumer(tmp_path, monkeypatch) -> BatchConsumer:
     monkeypatch.setattr(BatchConsumer, "add_dependency", lambda self, service: service)
     app = BatchApp("test", connect_producer=None, connect_reader=None, datadir=str(tmp_path))
     app.write_behind("states", Codec(bytes, bytes), publish=None)
-    app.ledger = Ledger()
+    app.checkpointer = Checkpointer()
     return app.transport.create_consumer(
         lambda message: None,
         on_partitions_revoked=lambda revoked: asyncio.sleep(0),
@@ -117,19 +117,21 @@ async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hear
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
     consumer.positions.apply(batch(5, 8))
-    consumer.app.ledger.on_flush = lambda: consumer.app.ledger.journal.append(list(consumer._thread.commits))
+    consumer.app.checkpointer.on_flush = lambda: consumer.app.checkpointer.journal.append(
+        list(consumer._thread.commits)
+    )
     assert await consumer.commit()
-    assert consumer.app.ledger.journal == ["flush", [], {CLICKS: 8}]
+    assert consumer.app.checkpointer.journal == ["flush", [], {CLICKS: 8}]
     assert consumer._thread.commits == [{CLICKS: 8}]
 
 
 async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consumer):
-    """The flush covers what was dirty when it was asked for."""
+    """The flush covers the states that were dirty when it was requested."""
     await begin(consumer, 5)
     consumer.accept(batch(5, 7))
     consumer.accept(batch(7, 9))
     consumer.positions.apply(batch(5, 7))
-    consumer.app.ledger.on_flush = lambda: consumer.positions.apply(batch(7, 9))
+    consumer.app.checkpointer.on_flush = lambda: consumer.positions.apply(batch(7, 9))
     await consumer.commit()
     await consumer.commit()
     assert consumer._thread.commits == [{CLICKS: 7}, {CLICKS: 9}]
@@ -139,7 +141,7 @@ async def test_a_flush_that_is_given_up_commits_nothing(consumer):
     await begin(consumer, 5)
     consumer.accept(batch(5, 8))
     consumer.positions.apply(batch(5, 8))
-    consumer.app.ledger.abandons = True
+    consumer.app.checkpointer.abandons = True
     assert not await consumer.commit()
     assert consumer._thread.commits == []
 
@@ -153,10 +155,10 @@ async def test_batches_of_another_position_are_refused_and_the_partition_is_soug
     assert consumer.accept(batch(5, 9)) is not None
 
 
-async def test_after_giving_up_nothing_is_taken_or_committed_until_the_partitions_are_assigned_anew(consumer):
+async def test_after_a_discard_nothing_is_accepted_or_committed_until_the_partitions_are_assigned_again(consumer):
     await begin(consumer, 5)
     consumer.positions.apply(consumer.accept(batch(5, 7)))
-    consumer.give_up()
+    consumer.discard_uncommitted()
     assert consumer.accept(batch(7, 9)) is None
     assert not await consumer.commit()
     assert (consumer._thread.commits, consumer._thread.sought) == ([], [])
@@ -181,10 +183,10 @@ async def test_a_partition_is_settled_before_it_is_given_up_and_takes_nothing_af
 
 @pytest.mark.parametrize("abandons", [False, True])
 async def test_rounds_end_before_a_partition_is_given_up_even_if_there_is_nothing_to_commit(consumer, abandons):
-    """A round that ended later would write over the next owner's states."""
+    """A later checkpoint would overwrite the next owner's states."""
     await begin(consumer, None)
     consumer.accept(batch(0, 3))
-    consumer.app.ledger.abandons = abandons
+    consumer.app.checkpointer.abandons = abandons
     await consumer.on_partitions_revoked({CLICKS})
-    assert "flush" in consumer.app.ledger.journal
+    assert "flush" in consumer.app.checkpointer.journal
     assert consumer.positions.applied() == {}

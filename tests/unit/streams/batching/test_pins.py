@@ -1,4 +1,4 @@
-"""What is replaced of Faust and aiokafka is what it was when the replacement was written."""
+"""The private methods of Faust and aiokafka that we override have not changed since the overrides were written."""
 
 import inspect
 import pkgutil
@@ -13,29 +13,29 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode import Service
 
 import bannerstream.streams.batching
-from bannerstream.streams.batching.compat import REPLACED, TESTED, Replaced, check_versions, digest
+from bannerstream.streams.batching.compat import PRIVATE_OVERRIDES, TESTED, PrivateOverride, check_versions, digest
 from bannerstream.streams.batching.consumer import BatchConsumer
 from bannerstream.streams.batching.thread import BatchThread
 
-for _each in pkgutil.iter_modules(bannerstream.streams.batching.__path__, "bannerstream.streams.batching."):
-    import_module(_each.name)  # each declares what it replaces
+for _module in pkgutil.iter_modules(bannerstream.streams.batching.__path__, "bannerstream.streams.batching."):
+    import_module(_module.name)  # each module declares its overrides
 
 
-@pytest.mark.parametrize("replaced", REPLACED, ids=lambda replaced: replaced.target)
-def test_a_replaced_method_has_not_changed(replaced: Replaced) -> None:
-    found = replaced.found()
+@pytest.mark.parametrize("replaced", PRIVATE_OVERRIDES, ids=lambda replaced: replaced.target)
+def test_a_replaced_method_has_not_changed(replaced: PrivateOverride) -> None:
+    found = replaced.installed_digest()
     assert found == replaced.digest, (
-        f"{replaced.target} is not what its replacement in streams/batching was written against. Read what changed, "
-        f'adapt the replacement, run tests/integration/streams and tests/faults, then write "{found}" beside it '
-        f"and the installed version into pins.TESTED"
+        f"{replaced.target} has changed since its override in streams/batching was written. Read the change, adapt "
+        f'the override, run tests/integration/streams and tests/faults, then write "{found}" beside the override '
+        f"and the installed version into compat.TESTED"
     )
 
 
 def test_every_replacement_is_declared_once() -> None:
-    targets = [each.target for each in REPLACED]
+    targets = [each.target for each in PRIVATE_OVERRIDES]
     assert len(targets) == len(set(targets))
     sources = "".join(each.read_text() for each in Path(bannerstream.streams.batching.__path__[0]).glob("*.py"))
-    assert len(re.findall(r"^ *@replaces\(", sources, re.MULTILINE)) == len(targets)
+    assert len(re.findall(r"^ *@overrides_private\(", sources, re.MULTILINE)) == len(targets)
 
 
 def test_the_tested_versions_are_the_ones_that_this_project_installs(caplog) -> None:
@@ -47,7 +47,7 @@ def test_the_tested_versions_are_the_ones_that_this_project_installs(caplog) -> 
 def test_a_worker_on_other_versions_says_so_when_it_starts(monkeypatch, caplog) -> None:
     monkeypatch.setitem(TESTED, "aiokafka", "0.1.2")
     (wrong,) = check_versions()
-    assert wrong.startswith(f"aiokafka {version('aiokafka')} is installed; 0.1.2 is what")
+    assert wrong == f"aiokafka {version('aiokafka')} is installed; streams.batching was tested on 0.1.2"
     (message,) = caplog.messages
     assert wrong in message
     assert "install the tested version" in message
@@ -87,14 +87,16 @@ def test_digests_look_into_properties_and_tasks() -> None:
 
 def test_a_method_that_is_gone_is_not_taken_for_unchanged() -> None:
     with pytest.raises(AttributeError, match="no_such_method"):
-        Replaced("faust.transport.consumer:Consumer.no_such_method", "0" * 12, "nobody:nothing").found()
+        PrivateOverride(
+            "faust.transport.consumer:Consumer.no_such_method", "0" * 12, "nobody:nothing"
+        ).installed_digest()
 
 
 @pytest.mark.parametrize(
     ("ours", "stock"), [(BatchConsumer, Consumer), (BatchThread, AIOKafkaConsumerThread)], ids=["consumer", "thread"]
 )
 def test_an_override_that_does_not_call_the_stock_method_is_declared(ours: type, stock: type) -> None:
-    declared = {each.target.rsplit(".", 1)[1] for each in REPLACED}
+    declared = {each.target.rsplit(".", 1)[1] for each in PRIVATE_OVERRIDES}
     for name, member in vars(ours).items():
         if callable(member) and hasattr(stock, name) and not name.startswith("__") and name not in declared:
-            assert f"super().{name}(" in inspect.getsource(member), f"{ours.__name__}.{name}: declare what it replaces"
+            assert f"super().{name}(" in inspect.getsource(member), f"{ours.__name__}.{name}: declare its override"

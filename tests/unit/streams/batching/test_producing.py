@@ -1,4 +1,4 @@
-"""Writing in bulk, against a producer whose brokers refuse what a test wants refused."""
+"""Bulk writes with a producer whose brokers reject the records that a test selects."""
 
 import asyncio
 from functools import partial
@@ -19,15 +19,15 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.memory_records import MemoryRecords
 
 from bannerstream.streams.batching import bulk_producer
-from bannerstream.streams.batching.bulk_producer import BulkProducer, Record, Write
-from bannerstream.streams.batching.errors import Abandoned
+from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
+from bannerstream.streams.batching.errors import WriteAborted
 
 BATCH_BYTES = 200
-"""Of a producer's batches here: a handful of records."""
+"""The batch size of the test producer: a handful of records."""
 
 
 class Brokers:
-    """Keeps what it acknowledged, by partition. `refusals` are raised one a batch, first come first served."""
+    """Keeps acknowledged records by partition. Each batch raises the next of `refusals`."""
 
     def __init__(self) -> None:
         self.logs: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
@@ -35,7 +35,7 @@ class Brokers:
         self.refusals: list[KafkaError | None] = []
         self.connect_refusals: list[KafkaError] = []
         self.unknown: list[KafkaError] = []
-        """Raised one by one where it is asked for a topic's partitions."""
+        """Raised one by one on requests for a topic's partitions."""
         self.largest = 10_000
         self.connected = 0
         self.stopped = 0
@@ -67,7 +67,7 @@ def batches_of(packed: bytes) -> Any:
 
 
 class Producer:
-    """The part of an `AIOKafkaProducer` that is used: batches are acknowledged one after the other, a little later."""
+    """The part of `AIOKafkaProducer` that is used: it acknowledges batches in order, a little later."""
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
@@ -111,11 +111,11 @@ async def producer(brokers, monkeypatch) -> BulkProducer:
     return producer
 
 
-def records(count: int, first: int = 0) -> list[Record]:
+def records(count: int, first: int = 0) -> list[OutgoingRecord]:
     return [(b"key-%d" % each, b"value-%03d" % each, []) for each in range(first, first + count)]
 
 
-def plain(written: list[Record]) -> list[tuple[bytes | None, bytes | None]]:
+def plain(written: list[OutgoingRecord]) -> list[tuple[bytes | None, bytes | None]]:
     return [(key, value) for key, value, _ in written]
 
 
@@ -153,7 +153,7 @@ async def test_tombstones_and_headers_travel(producer, brokers):
 
 
 async def test_a_write_that_failed_is_tried_again_whole_with_a_new_producer(producer, brokers):
-    """A producer that lost a batch may have a hole in its sequence numbers, which brokers would refuse for ever."""
+    """A producer that lost a batch may have a gap in its sequence numbers, which brokers reject for ever."""
     written = records(20)
     brokers.refusals = [None, NotEnoughReplicasError(), None]
     ends = await producer.deliver([Write("t", 0, written)])
@@ -180,7 +180,7 @@ async def test_a_record_that_is_too_large_is_replaced_and_its_neighbours_stay_in
     brokers.largest = 20
     large = (b"large", b"x" * 100, [])
     written = [*records(1), large, *records(1, 1)]
-    ends = await producer.deliver([Write("t", 0, written, smaller=lambda record: (record[0], b"smaller", []))])
+    ends = await producer.deliver([Write("t", 0, written, on_too_large=lambda record: (record[0], b"smaller", []))])
     assert brokers.logs[0][-3:] == [*plain(records(1)), (b"large", b"smaller"), *plain(records(1, 1))]
     assert ends == {("t", 0): len(brokers.logs[0])}
 
@@ -188,7 +188,7 @@ async def test_a_record_that_is_too_large_is_replaced_and_its_neighbours_stay_in
 async def test_a_record_that_nothing_smaller_stands_for_is_given_up_alone(producer, brokers):
     brokers.largest = 20
     written = [*records(1), (b"large", b"x" * 100, []), *records(1, 1)]
-    await producer.deliver([Write("t", 0, written, smaller=lambda record: None)])
+    await producer.deliver([Write("t", 0, written, on_too_large=lambda record: None)])
     assert brokers.logs[0][-2:] == plain(records(2))
 
 
@@ -200,7 +200,7 @@ async def test_a_record_that_is_too_large_and_must_not_be_changed_is_tried_until
 async def test_a_worker_that_may_not_write_writes_nothing(brokers):
     producer = BulkProducer(brokers.connect, lambda: False)
     await producer.start()
-    with pytest.raises(Abandoned):
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
     assert brokers.logs == {}
 
@@ -209,20 +209,20 @@ async def test_a_worker_that_may_no_longer_write_does_not_try_again(brokers):
     producer = BulkProducer(brokers.connect, lambda: bool(brokers.refusals))
     await producer.start()
     brokers.refusals = [KafkaTimeoutError()]
-    with pytest.raises(Abandoned):
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
     assert brokers.logs == {}
 
 
 async def test_a_worker_that_stops_does_not_wait_for_brokers_that_fail(producer, brokers):
     brokers.refusals = [KafkaTimeoutError()]
-    producer.abandon()
-    with pytest.raises(Abandoned):
+    producer.stop_retrying()
+    with pytest.raises(WriteAborted):
         await producer.deliver([Write("t", 0, records(1))])
 
 
 async def test_a_worker_that_stops_still_writes_to_brokers_that_answer(producer, brokers):
-    producer.abandon()
+    producer.stop_retrying()
     assert await producer.deliver([Write("t", 0, records(1))]) == {("t", 0): 1}
 
 
@@ -247,22 +247,22 @@ async def test_a_topic_that_the_brokers_do_not_tell_of_is_asked_for_until_they_d
 
 async def test_a_worker_that_stops_does_not_wait_for_a_topic_to_be_told(producer, brokers):
     brokers.unknown = [UnknownTopicOrPartitionError()]
-    producer.abandon()
-    with pytest.raises(Abandoned, match="UnknownTopic"):
+    producer.stop_retrying()
+    with pytest.raises(WriteAborted, match="UnknownTopic"):
         await producer.partitions_of("t")
 
 
 async def test_who_is_no_member_asks_for_no_topic(brokers):
     producer = BulkProducer(brokers.connect, may_write=lambda: False)
     await producer.start()
-    with pytest.raises(Abandoned, match="not heard of this worker"):
+    with pytest.raises(WriteAborted, match="no heartbeat"):
         await producer.partitions_of("t")
     await producer.close()
     assert (brokers.connected, brokers.stopped) == (1, 1)
 
 
 async def test_requests_that_write_are_held_back_also_when_aiokafka_tries_them_again(brokers):
-    """An idempotent producer of aiokafka tries for ever: what it still holds may not leave after a pause."""
+    """aiokafka's idempotent producer retries for ever: its pending records must not leave after a pause."""
     left: list[Any] = []
 
     async def send(node_id: int, request: Any) -> str:
@@ -294,7 +294,7 @@ async def test_a_request_that_fails_is_given_up_by_aiokafka_once_the_worker_stop
     write = object.__new__(ProduceRequest)
     with pytest.raises(KafkaConnectionError):
         await connected.client.send(1, write)
-    producer.abandon()
+    producer.stop_retrying()
     with pytest.raises(KafkaError) as refused:
         await connected.client.send(1, write)
     assert not refused.value.retriable

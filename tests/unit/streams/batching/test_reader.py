@@ -1,4 +1,4 @@
-"""A changelog reader whose partitions change hands while it reads. Against a real Kafka: tests/integration/streams."""
+"""A changelog reader whose partitions are reassigned while it reads. With a real Kafka: tests/integration/streams."""
 
 import asyncio
 from types import SimpleNamespace
@@ -10,14 +10,14 @@ from faust.types import TP
 from bannerstream.streams.batching import changelog_reader as module
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
 from bannerstream.streams.batching.records import Batch
-from bannerstream.streams.batching.store import Codec, InMemory, Partitions
+from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
 
 CHANGELOG = TP("changelog", 2)
 RECORDS = 40
 
 
 class Broker:
-    """A consumer of one partition of 40 states, and what fetches bring of it: ten at a time."""
+    """A consumer of one partition with 40 states; each fetch returns ten."""
 
     def __init__(self) -> None:
         self.next = 0
@@ -53,7 +53,7 @@ def broker(monkeypatch) -> Broker:
 
 @pytest.fixture
 def partitions() -> Partitions[bytes]:
-    return Partitions(Codec(bytes, bytes), lambda _: InMemory())
+    return Partitions(Codec(bytes, bytes), lambda _: MemoryStore())
 
 
 async def test_a_partition_that_is_taken_away_while_it_is_read_does_not_come_back_with_a_hole(broker, partitions):

@@ -1,4 +1,4 @@
-"""Batches out of fetches, from the bytes that a broker would send."""
+"""Batches from fetches, built from the bytes that a broker would send."""
 
 import struct
 from collections.abc import Collection, Iterator, Sequence
@@ -16,7 +16,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.streams.batching.records import Batch, take
+from bannerstream.streams.batching.records import Batch, take_batch
 
 CLICKS = TP("clicks", 0)
 PRODUCER = 7
@@ -67,7 +67,7 @@ def in_transaction(base: int, deltas: Sequence[int] = (0, 1)) -> bytes:
 
 
 class Fetched:
-    """One fetch of one partition, asked for at `position`."""
+    """One fetch of one partition, requested at `position`."""
 
     def __init__(
         self,
@@ -84,8 +84,8 @@ class Fetched:
         partition = PartitionRecords(tp, MemoryRecords(packed), list(aborted), position, None, None, True, isolation)
         self.result = FetchResult(tp, assignment=self.assignment, partition_records=partition, backoff=0)
 
-    def take(self) -> Batch | None:
-        return take(self.result, CLICKS)
+    def take_batch(self) -> Batch | None:
+        return take_batch(self.result, CLICKS)
 
 
 def offsets(batch: Batch | None) -> list[int]:
@@ -94,7 +94,7 @@ def offsets(batch: Batch | None) -> list[int]:
 
 
 def test_a_batch_builder_makes_what_aiokafka_reads():
-    """The tests below stand on it."""
+    """The tests below depend on it."""
     read = DefaultRecordBatch(record_batch(40, [0, 3], last_delta=9))
     assert read.validate_crc()
     assert (read.base_offset, read.next_offset, [each.offset for each in read]) == (40, 50, [40, 43])
@@ -103,7 +103,7 @@ def test_a_batch_builder_makes_what_aiokafka_reads():
 @pytest.mark.parametrize("codec", CODECS)
 async def test_records_come_as_they_were_written_whatever_compresses_them(codec):
     fetched = Fetched(record_batch(5, codec=codec) + record_batch(8, codec=codec), 5)
-    batch = fetched.take()
+    batch = fetched.take_batch()
     assert (batch.tp, batch.begin, batch.end) == (CLICKS, 5, 11)
     assert offsets(batch) == [5, 6, 7, 8, 9, 10]
     first = batch.records[0]
@@ -113,25 +113,25 @@ async def test_records_come_as_they_were_written_whatever_compresses_them(codec)
 
 @pytest.mark.parametrize("codec", CODECS)
 async def test_a_batch_that_begins_before_the_position_comes_without_what_lies_before_it(codec):
-    batch = Fetched(record_batch(5, [0, 1, 2, 3], codec=codec), 7).take()
+    batch = Fetched(record_batch(5, [0, 1, 2, 3], codec=codec), 7).take_batch()
     assert (batch.begin, batch.end, offsets(batch)) == (7, 9, [7, 8])
 
 
 async def test_holes_that_compaction_left_are_covered():
     packed = record_batch(5, [1, 3], last_delta=9) + record_batch(20, [0])
-    batch = Fetched(packed, 5).take()
+    batch = Fetched(packed, 5).take_batch()
     assert (batch.begin, batch.end, offsets(batch)) == (5, 21, [6, 8, 20])
 
 
 async def test_a_batch_that_compaction_emptied_is_a_stretch_without_records():
     fetched = Fetched(record_batch(5, [], last_delta=4), 5)
-    batch = fetched.take()
+    batch = fetched.take_batch()
     assert (batch.begin, batch.end, offsets(batch)) == (5, 10, [])
     assert fetched.state.position == 10
 
 
 async def test_markers_of_transactions_are_no_records():
-    batch = Fetched(in_transaction(5) + marker(7, COMMITTED) + record_batch(8, [0]), 5).take()
+    batch = Fetched(in_transaction(5) + marker(7, COMMITTED) + record_batch(8, [0]), 5).take_batch()
     assert (batch.begin, batch.end, offsets(batch)) == (5, 9, [5, 6, 8])
 
 
@@ -139,18 +139,18 @@ async def test_what_a_transaction_aborted_never_happened():
     packed = (
         record_batch(3, [0, 1]) + in_transaction(5) + marker(7, ABORTED) + in_transaction(8) + marker(10, COMMITTED)
     )
-    batch = Fetched(packed, 3, aborted=[(PRODUCER, 5)]).take()
+    batch = Fetched(packed, 3, aborted=[(PRODUCER, 5)]).take_batch()
     assert (batch.begin, batch.end, offsets(batch)) == (3, 11, [3, 4, 8, 9])
 
 
 async def test_records_of_others_between_those_of_an_aborted_transaction_count():
     packed = in_transaction(5) + record_batch(7, [0]) + in_transaction(8) + marker(10, ABORTED)
-    assert offsets(Fetched(packed, 5, aborted=[(PRODUCER, 5)]).take()) == [7]
+    assert offsets(Fetched(packed, 5, aborted=[(PRODUCER, 5)]).take_batch()) == [7]
 
 
 async def test_who_reads_what_is_not_committed_sees_aborted_records_and_still_no_markers():
     packed = in_transaction(5) + marker(7, ABORTED)
-    batch = Fetched(packed, 5, aborted=[(PRODUCER, 5)], isolation=READ_UNCOMMITTED).take()
+    batch = Fetched(packed, 5, aborted=[(PRODUCER, 5)], isolation=READ_UNCOMMITTED).take_batch()
     assert (batch.end, offsets(batch)) == (8, [5, 6])
 
 
@@ -159,21 +159,21 @@ async def test_a_wrong_checksum_is_raised_and_nothing_is_skipped():
     damaged[-2] ^= 1
     fetched = Fetched(record_batch(5) + bytes(damaged), 5)
     with pytest.raises(CorruptRecordException, match="CRC"):
-        fetched.take()
+        fetched.take_batch()
     assert fetched.state.position == 5
 
 
 async def test_what_was_fetched_before_a_seek_is_dropped():
     fetched = Fetched(record_batch(5), 5)
     fetched.state.seek(2)
-    assert fetched.take() is None
+    assert fetched.take_batch() is None
     assert fetched.state.position == 2
 
 
 async def test_what_was_fetched_for_an_assignment_that_is_over_is_dropped():
     fetched = Fetched(record_batch(5), 5)
     fetched.assignment._unassign()
-    assert fetched.take() is None
+    assert fetched.take_batch() is None
 
 
 CODEC_OF_A_BATCH = st.sampled_from(["none", "gzip", "lz4"])
@@ -189,7 +189,7 @@ async def test_whatever_is_fetched_is_what_aiokafka_itself_would_return(batches,
         base += max(deltas, default=0) + 1 + hole
     position = 10 + min(into_the_first, max(batches[0][0], default=0))  # brokers send nothing that ends before it
     expected, ours = Fetched(packed, position), Fetched(packed, position)
-    records, batch = expected.result.getall(), ours.take()
+    records, batch = expected.result.getall(), ours.take_batch()
     assert ours.state.position == expected.state.position
     taken = batch.records if batch is not None else []
     assert [(each.offset, each.value) for each in taken] == [(each.offset, each.value) for each in records]
@@ -214,8 +214,8 @@ def test_slices_join_without_a_gap(end, holes, size):
     assert slices[-1].end == whole.end
     assert [each for part in slices for each in part.records] == list(whole.records)
     assert all(len(each.records) <= size for each in slices)
-    for each in slices:
-        assert all(each.begin <= record.offset < each.end for record in each.records)
+    for part in slices:
+        assert all(part.begin <= record.offset < part.end for record in part.records)
 
 
 def test_a_stretch_without_records_is_one_slice():

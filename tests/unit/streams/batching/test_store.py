@@ -1,4 +1,4 @@
-"""A partition's states: what is live, what is to be written, and what the changelog has acknowledged."""
+"""A partition's states: decoded, dirty, and acknowledged by the changelog."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,22 +8,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bannerstream.streams.batching.rocks import MAX_AGE_S, OnDisk
-from bannerstream.streams.batching.store import AtRest, Codec, InMemory, Partition, Partitions
+from bannerstream.streams.batching.rocks import MAX_AGE_S, RocksStore
+from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
-"""A state is a list of one text: it can be changed where it stands, like a real one."""
+"""A state is a list of one text, which can be changed in place, like a real one."""
 
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
 
 
 @pytest.fixture
 def partition() -> Partition[list[str]]:
-    return Partition(CODEC, InMemory())
+    return Partition(CODEC, MemoryStore())
 
 
 def test_what_get_returns_is_live_and_is_read_from_bytes_once(partition):
-    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.packed_store.update([(b"a", b"1")], 1)
     state = partition.get(b"a")
     state[0] = "2"
     assert partition.get(b"a") is state
@@ -45,14 +45,14 @@ def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition)
 
 
 def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(partition):
-    partition.at_rest.update([(b"a", b"1"), (b"b", b"1")], 2)
+    partition.packed_store.update([(b"a", b"1"), (b"b", b"1")], 2)
     partition.put(b"a", ["2"])
     partition.written(partition.encode([b"a"]), 3)
-    assert partition.at_rest.reached() == 3
+    assert partition.packed_store.reached() == 3
     partition.put(b"a", ["3"])
     partition.written(partition.encode([b"a"]), 9)  # somebody else wrote offsets 3 to 7
-    assert partition.at_rest.reached() == 3
-    assert partition.at_rest.get(b"a") == b"3"
+    assert partition.packed_store.reached() == 3
+    assert partition.packed_store.get(b"a") == b"3"
 
 
 def test_a_key_that_is_touched_while_its_write_travels_is_dirty_again(partition):
@@ -60,13 +60,13 @@ def test_a_key_that_is_touched_while_its_write_travels_is_dirty_again(partition)
     changes = partition.encode([b"a"])
     partition.put(b"a", ["2"])
     partition.written(changes, 1)
-    assert partition.at_rest.get(b"a") == b"1"
+    assert partition.packed_store.get(b"a") == b"1"
     assert partition.get(b"a") == ["2"]
     assert partition.dirty() == [b"a"]
 
 
 def test_a_removed_key_is_gone_before_and_after_its_tombstone(partition):
-    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.packed_store.update([(b"a", b"1")], 1)
     partition.remove(b"a")
     assert partition.get(b"a") is None
     changes = partition.encode(partition.dirty())
@@ -78,14 +78,14 @@ def test_a_removed_key_is_gone_before_and_after_its_tombstone(partition):
 
 
 def test_a_key_can_come_back_after_its_removal(partition):
-    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.packed_store.update([(b"a", b"1")], 1)
     partition.remove(b"a")
     partition.put(b"a", ["2"])
     assert partition.encode(partition.dirty()) == [(b"a", b"2")]
 
 
 def test_a_removal_that_is_rolled_back_did_not_happen(partition):
-    partition.at_rest.update([(b"a", b"1")], 1)
+    partition.packed_store.update([(b"a", b"1")], 1)
     partition.remove(b"a")
     partition.roll_back()
     assert partition.get(b"a") == ["1"]
@@ -96,60 +96,60 @@ def test_what_the_codec_cannot_read_is_raised_and_does_not_stay():
     def refuse(packed: bytes) -> None:
         raise ValueError(packed)
 
-    partition = Partition(Codec(pack=bytes, unpack=refuse), InMemory())
-    partition.at_rest.update([(b"a", b"broken")], 1)
+    partition = Partition(Codec(pack=bytes, unpack=refuse), MemoryStore())
+    partition.packed_store.update([(b"a", b"broken")], 1)
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             partition.get(b"a")
-    assert partition.at_rest.get(b"a") == b"broken"
+    assert partition.packed_store.get(b"a") == b"broken"
 
 
 @pytest.fixture(params=["memory", "disk"])
-def at_rest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AtRest]:
-    at_rest = InMemory() if request.param == "memory" else OnDisk(tmp_path / "states" / "0")
-    yield at_rest
-    at_rest.close()
+def packed_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PackedStore]:
+    packed_store = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "states" / "0")
+    yield packed_store
+    packed_store.close()
 
 
-def test_what_is_at_rest_knows_how_far_it_reaches_until_it_is_cleared(at_rest):
-    assert at_rest.reached() is None
-    at_rest.update([(b"a", b"1"), (b"b", b"2"), (b"a", None)], 7)
-    assert (at_rest.reached(), dict(at_rest.items()), len(at_rest)) == (7, {b"b": b"2"}, 1)
-    at_rest.clear()
-    assert (at_rest.reached(), dict(at_rest.items()), at_rest.get(b"b")) == (None, {}, None)
+def test_what_is_at_rest_knows_how_far_it_reaches_until_it_is_cleared(packed_store):
+    assert packed_store.reached() is None
+    packed_store.update([(b"a", b"1"), (b"b", b"2"), (b"a", None)], 7)
+    assert (packed_store.reached(), dict(packed_store.items()), len(packed_store)) == (7, {b"b": b"2"}, 1)
+    packed_store.clear()
+    assert (packed_store.reached(), dict(packed_store.items()), packed_store.get(b"b")) == (None, {}, None)
 
 
-def test_what_is_at_rest_can_be_read_while_folding_goes_on(at_rest):
-    at_rest.update([(b"a", b"1"), (b"b", b"2")], 2)
+def test_what_is_at_rest_can_be_read_while_folding_goes_on(packed_store):
+    packed_store.update([(b"a", b"1"), (b"b", b"2")], 2)
     seen = []
-    for key, packed in at_rest.items():
-        at_rest.update([(key + b"!", b"3")], 3)
+    for key, packed in packed_store.items():
+        packed_store.update([(key + b"!", b"3")], 3)
         seen.append((key, packed))
     assert seen == [(b"a", b"1"), (b"b", b"2")]
 
 
 def test_states_on_disk_are_there_again_with_how_far_they_reach(tmp_path):
-    first = OnDisk(tmp_path / "0")
+    first = RocksStore(tmp_path / "0")
     first.update([(b"a", b"1"), (b"b", b"2")], 7)
     first.close()
-    again = OnDisk(tmp_path / "0")
+    again = RocksStore(tmp_path / "0")
     assert (again.reached(), dict(again.items())) == (7, {b"a": b"1", b"b": b"2"})
     again.close()
 
 
-def test_states_on_disk_that_were_left_for_long_are_read_anew(tmp_path):
-    """The changelog may have forgotten tombstones meanwhile."""
+def test_states_on_disk_that_were_left_for_long_are_read_again(tmp_path):
+    """The changelog may have dropped tombstones meanwhile."""
     now = 1_000_000.0
-    first = OnDisk(tmp_path / "0", clock=lambda: now)
+    first = RocksStore(tmp_path / "0", clock=lambda: now)
     first.update([(b"a", b"1")], 7)
     first.close()
     now += MAX_AGE_S + 1
-    again = OnDisk(tmp_path / "0", clock=lambda: now)
+    again = RocksStore(tmp_path / "0", clock=lambda: now)
     assert (again.reached(), dict(again.items())) == (None, {})
     again.close()
 
 
-class Closing(InMemory):
+class Closing(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.closed = False
@@ -158,14 +158,14 @@ class Closing(InMemory):
         self.closed = True
 
 
-def test_a_partition_that_is_dropped_is_closed_and_begins_anew():
+def test_a_partition_that_is_dropped_is_closed_and_begins_empty():
     opened: dict[int, Closing] = {}
 
-    def open_at_rest(number: int) -> Closing:
+    def open_store(number: int) -> Closing:
         opened[number] = Closing()
         return opened[number]
 
-    partitions = Partitions(CODEC, open_at_rest)
+    partitions = Partitions(CODEC, open_store)
     partitions.apply(3, [(b"a", b"1")], 1)
     first = opened[3]
     partitions.drop([3, 4])
@@ -174,21 +174,21 @@ def test_a_partition_that_is_dropped_is_closed_and_begins_anew():
 
 
 def test_warm_states_are_shared_between_the_partitions():
-    partitions = Partitions(CODEC, lambda number: InMemory(), max_warm=4)
+    partitions = Partitions(CODEC, lambda number: MemoryStore(), max_decoded=4)
     for number in range(2):
         partitions.apply(number, [(b"%d" % each, b"1") for each in range(5)], 5)
-        for each in range(2 + number):
-            partitions[number].get(b"%d" % each)
-    partitions.cool()
-    assert [list(partitions[number]._hot) for number in range(2)] == [[b"0", b"1"], [b"1", b"2"]]
+        for key in range(2 + number):
+            partitions[number].get(b"%d" % key)
+    partitions.evict_clean()
+    assert [list(partitions[number]._decoded) for number in range(2)] == [[b"0", b"1"], [b"1", b"2"]]
 
 
 class AgainstDicts(RuleBasedStateMachine):
-    """`live` is what a fold sees, `changelog` what is acknowledged, `travelling` what was sent and is not yet."""
+    """`live` is what a fold reads, `changelog` what is acknowledged, `travelling` what is sent but not acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.partition = Partition(CODEC, InMemory())
+        self.partition = Partition(CODEC, MemoryStore())
         self.live: dict[bytes, str] = {}
         self.changelog: dict[bytes, str] = {}
         self.unwritten: set[bytes] = set()
@@ -229,13 +229,15 @@ class AgainstDicts(RuleBasedStateMachine):
                 self.changelog[key] = packed.decode()
         self.travelling = None
 
-    @precondition(lambda self: self.travelling is None)  # as the ledger does: after a flush, before the next round
+    @precondition(
+        lambda self: self.travelling is None
+    )  # as the checkpointer does: after a flush, before the next round
     @rule(most=st.integers(0, 3))
-    def cool(self, most: int) -> None:
-        self.partition.cool(most)
+    def evict_clean(self, most: int) -> None:
+        self.partition.evict_clean(most)
 
     @rule()
-    def abandon(self) -> None:
+    def stop_retrying(self) -> None:
         self.partition.roll_back()
         self.travelling = None
         self.unwritten.clear()
@@ -249,9 +251,9 @@ class AgainstDicts(RuleBasedStateMachine):
 
     @invariant()
     def at_rest_is_what_the_changelog_holds(self) -> None:
-        at_rest = self.partition.at_rest
-        assert {key: packed.decode() for key, packed in at_rest.items()} == self.changelog
-        assert (at_rest.reached() or 0) == self.offset
+        packed_store = self.partition.packed_store
+        assert {key: packed.decode() for key, packed in packed_store.items()} == self.changelog
+        assert (packed_store.reached() or 0) == self.offset
 
     @invariant()
     def everything_unwritten_is_dirty(self) -> None:

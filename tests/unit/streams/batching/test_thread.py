@@ -1,4 +1,4 @@
-"""What the consumer's thread hands over after a seek, and how long it believes to be a member."""
+"""Batches of the consumer's thread after a seek, and its view of the group membership."""
 
 import asyncio
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ CLICKS = TP("clicks", 0)
 
 
 class Fetches:
-    """Stands in for the brokers: what the next fetches bring."""
+    """Fake brokers: the results of the next fetches."""
 
     def __init__(self) -> None:
         self.waiting: list[Batch] = []
@@ -39,8 +39,8 @@ def thread(monkeypatch) -> BatchThread:
     thread.consumer = SimpleNamespace(flow_active=True)
     thread.app = SimpleNamespace(conf=SimpleNamespace(broker_session_timeout=10.0))
     thread._sought = {}
-    thread._heard_at = 0.0
-    thread._doubted = False
+    thread._last_heartbeat_s = 0.0
+    thread._membership_invalid = False
     thread._consumer = None
     return thread
 
@@ -78,7 +78,7 @@ async def test_nothing_is_fetched_while_flow_is_suspended(thread, fetches):
 
 
 class Coordinator:
-    """The group's side: answers each request after two seconds; notes who wants to join anew."""
+    """Fake coordinator: answers each request after two seconds and records rejoin requests."""
 
     def __init__(self, clock: "Clock") -> None:
         self._clock = clock
@@ -112,7 +112,7 @@ def clock(monkeypatch) -> Clock:
 def coordinator(thread, clock) -> Coordinator:
     coordinator = Coordinator(clock)
     thread._consumer = SimpleNamespace(_coordinator=coordinator)
-    thread._note_answers(coordinator)
+    thread._record_heartbeats(coordinator)
     return coordinator
 
 
@@ -139,7 +139,7 @@ async def test_a_member_is_one_for_a_session_after_what_the_group_granted_was_as
 async def test_who_sleeps_between_being_given_partitions_and_hearing_of_it_is_no_member(thread, clock, coordinator):
     await coordinator._send_req(SYNC)
     clock.now += 10
-    thread.joined()
+    thread.confirm_membership()
     assert not thread.is_member()
 
 
@@ -149,20 +149,20 @@ async def test_other_answers_say_nothing_of_the_session(thread, clock, coordinat
 
 
 @pytest.mark.parametrize("stopping", [False, True])
-async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whatever_is_heard(
+async def test_after_an_aborted_write_a_worker_is_not_a_member_until_it_has_rejoined_whatever_is_heard(
     thread, coordinator, stopping
 ):
     thread.thread_loop = asyncio.get_running_loop()
     thread.app.should_stop = stopping
     await coordinator._send_req(SYNC)
-    thread.joined()
-    thread.doubt()
-    thread.doubt()
+    thread.confirm_membership()
+    thread.invalidate_membership()
+    thread.invalidate_membership()
     await coordinator._send_req(BEAT)
     await asyncio.sleep(0)
     assert not thread.is_member()
     assert coordinator.rejoins == (0 if stopping else 1)
-    thread.joined()
+    thread.confirm_membership()
     assert thread.is_member()
 
 

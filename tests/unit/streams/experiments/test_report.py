@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.streams.experiments import Place, Tally, wilson
+from bannerstream.streams.experiments import Tally, TallyKey, wilson
 from bannerstream.streams.experiments.report import BYS, NO_PART, report
 
 RESULTS = {
-    Place("cosy", "open-bold-natural", "mug"): Tally(1_000, 40),
-    Place("cosy", "open-light-airy", "mug"): Tally(1_000, 10),
-    Place("sporty", "open-light-airy", "shoe"): Tally(500, 30),
-    Place("sporty", "a", "shoe"): Tally(0, 2),
+    TallyKey("cosy", "open-bold-natural", "mug"): Tally(1_000, 40),
+    TallyKey("cosy", "open-light-airy", "mug"): Tally(1_000, 10),
+    TallyKey("sporty", "open-light-airy", "shoe"): Tally(500, 30),
+    TallyKey("sporty", "a", "shoe"): Tally(0, 2),
 }
 
 
@@ -28,7 +28,7 @@ def test_an_interval_holds_its_rate_and_narrows_with_what_is_seen(clicks, more):
 def test_an_interval_is_wilsons():
     # Newcombe (1998), table I: 81 of 263.
     assert wilson(81, 263) == pytest.approx((0.3080, 0.2553, 0.3662), abs=1e-4)
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match="not a rate"):
         wilson(2, 1)
 
 

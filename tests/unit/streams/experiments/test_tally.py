@@ -1,11 +1,11 @@
-"""Counting feedback: each once, whatever comes again."""
+"""Each feedback counts once, also when it is repeated."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import MalformedRecord
-from bannerstream.streams.experiments import Place, Tally, count
+from bannerstream.streams.experiments import Tally, TallyKey, count
 from bannerstream.streams.experiments.tally import REMEMBERED, pack, unpack
 from tests.unit.streams.experiments.reports import feedback
 
@@ -46,7 +46,7 @@ def test_bytes_that_are_no_tally_are_refused(broken):
 
 
 def test_a_place_is_found_again_by_its_key():
-    place = Place("cosy", "panel-light-airy", "mug / large")
-    assert Place.of(place.key) == place
+    place = TallyKey("cosy", "panel-light-airy", "mug / large")
+    assert TallyKey.of(place.key) == place
     with pytest.raises(MalformedRecord):
-        Place.of(b"cosy")
+        TallyKey.of(b"cosy")

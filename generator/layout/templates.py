@@ -5,7 +5,7 @@ from typing import Literal
 
 from bannerstream.contracts.variants import Template as Look
 
-Shape = Literal["strip", "wide", "compact", "square"]
+Proportions = Literal["strip", "wide", "compact", "square"]
 """A family of proportions."""
 Arrangement = Literal["column", "row", "split", "flank"]
 Edge = Literal["straight", "slanted", "round"]
@@ -17,7 +17,7 @@ class Template:
     """One look on one shape."""
 
     look: Look
-    shape: Shape
+    shape: Proportions
     arrangement: Arrangement
     """column: everything in one stack; row: words, then the button beside them; split: words on top, button below;
     flank: words on one side of the product, price and button (`aside`) on the other."""
@@ -27,14 +27,14 @@ class Template:
     ground: Fractions | None = None
     """The field or pane that carries the words."""
     edge: Edge = "straight"
-    """Of the field, where it meets the picture."""
+    """Shape of the field's edge where it meets the picture."""
     aside: Fractions | None = None
     centred: bool = False
     mirrors: bool = True
-    """Whether a left-to-right banner may have it the other way round too."""
-    head: float = 1.0
+    """Whether a left-to-right banner may use it mirrored."""
+    text_share: float = 1.0
     """With `split`: the share of the text box's height that the words may take."""
-    foot: float = 1.0
+    action_share: float = 1.0
     """With `split`: the share of its width that the button may take."""
 
 
@@ -98,7 +98,7 @@ WITH_PRODUCT: tuple[Template, ...] = (
     Template(
         "arc", "strip", "row", (0.033, 0.1, 0.70, 0.8), (0.795, 0.04, 0.19, 0.88), 0.92, (0, 0, 0.78, 1), edge="round"
     ),
-    Template("open", "compact", "split", _AROUND, _CORNER, 0.92, head=0.39, foot=0.45),
+    Template("open", "compact", "split", _AROUND, _CORNER, 0.92, text_share=0.39, action_share=0.45),
     Template(
         "panel",
         "compact",
@@ -107,10 +107,10 @@ WITH_PRODUCT: tuple[Template, ...] = (
         (0.13, 0.05, 0.74, 0.46),
         0.51,
         (0, 0.53, 1, 0.47),
-        head=0.6,
+        text_share=0.6,
         mirrors=False,
     ),
-    Template("spot", "compact", "split", _AROUND, _CORNER, 0.92, head=0.39, foot=0.45),
+    Template("spot", "compact", "split", _AROUND, _CORNER, 0.92, text_share=0.39, action_share=0.45),
     Template(
         "centre",
         "compact",
@@ -120,7 +120,7 @@ WITH_PRODUCT: tuple[Template, ...] = (
         0.755,
         centred=True,
         mirrors=False,
-        head=0.25,
+        text_share=0.25,
     ),
     Template(
         "diagonal",
@@ -142,9 +142,9 @@ WITH_PRODUCT: tuple[Template, ...] = (
         (0, 0.55, 1, 0.45),
         edge="round",
         mirrors=False,
-        head=0.57,
+        text_share=0.57,
     ),
-    Template("open", "square", "split", (0.075, 0.075, 0.85, 0.86), (0.1, 0.375, 0.8, 0.43), 0.805, head=0.295),
+    Template("open", "square", "split", (0.075, 0.075, 0.85, 0.86), (0.1, 0.375, 0.8, 0.43), 0.805, text_share=0.295),
     Template(
         "panel",
         "square",
@@ -153,7 +153,7 @@ WITH_PRODUCT: tuple[Template, ...] = (
         (0.1, 0.07, 0.8, 0.51),
         0.58,
         (0, 0.6, 1, 0.4),
-        head=0.62,
+        text_share=0.62,
         mirrors=False,
     ),
     Template(
@@ -164,7 +164,7 @@ WITH_PRODUCT: tuple[Template, ...] = (
         (0.1, 0.05, 0.8, 0.485),
         0.535,
         (0.05, 0.572, 0.9, 0.378),
-        head=0.64,
+        text_share=0.64,
         mirrors=False,
     ),
     Template(
@@ -180,7 +180,7 @@ WITH_PRODUCT: tuple[Template, ...] = (
         0.775,
         centred=True,
         mirrors=False,
-        head=0.25,
+        text_share=0.25,
     ),
     Template(
         "diagonal",

@@ -1,4 +1,4 @@
-"""Best of N: which painting fits both what the cohort likes and what is sold (PMG, arXiv 2404.08677, eq. 7). Pure."""
+"""Best of N: the painting that fits both cohort and product best (PMG, arXiv 2404.08677, eq. 7). Pure."""
 
 import hashlib
 import math
@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SPREAD = 0.3
-"""How far candidates' weights stray from alpha: PMG searches over weights, and the best is near where it was asked."""
+"""How far candidates' weights deviate from alpha: PMG searches over weights and finds the best one near alpha."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One try at a picture."""
+    """Seed and weight of one attempt at a picture."""
 
     seed: int
     balance: float
     """Weight of the preference, 0..1."""
 
 
-def tries(seed: int, alpha: float, count: int) -> list[Candidate]:
-    """Return what to paint: first what was asked for, then other seeds with weights around alpha."""
-    offsets = [0.0] + [_SPREAD * (1 if at % 2 else -1) * ((at + 1) // 2) / max(1, count // 2) for at in range(1, count)]
+def candidates_around(seed: int, alpha: float, count: int) -> list[Candidate]:
+    """Return the candidates to paint: the requested one first, then other seeds with weights around alpha."""
+    offsets = [0.0] + [
+        _SPREAD * (1 if number % 2 else -1) * ((number + 1) // 2) / max(1, count // 2) for number in range(1, count)
+    ]
     return [
-        Candidate(seed if at == 0 else _seed(seed, at), min(1.0, max(0.0, alpha + offset)) if alpha else 0.0)
-        for at, offset in enumerate(offsets)
+        Candidate(seed if number == 0 else _seed(seed, number), min(1.0, max(0.0, alpha + offset)) if alpha else 0.0)
+        for number, offset in enumerate(offsets)
     ]
 
 
@@ -42,11 +44,11 @@ def merit(preference: float, target: float, alpha: float) -> float:
     return alpha * math.log(preference) + (1 - alpha) * math.log(target)
 
 
-def best(merits: Sequence[float]) -> int:
-    """Return which is best; of equals the first, which is nearest to what was asked for.
+def best_index(merits: Sequence[float]) -> int:
+    """Return the index of the best; of equals the first, which is nearest to the request.
 
     Raises:
-        ValueError: there is none.
+        ValueError: `merits` is empty.
     """
     return max(range(len(merits)), key=merits.__getitem__)
 

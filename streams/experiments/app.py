@@ -1,4 +1,4 @@
-"""The worker that counts: banner.feedback into tallies, written behind like the affinities, replay-safe by offset."""
+"""The experiments worker: folds banner.feedback into write-behind tallies, replay-safe by offset."""
 
 import time
 from collections.abc import Sequence
@@ -14,32 +14,32 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
-from bannerstream.streams.batch import Fate, Outcome, letter_of
+from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
 from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
-from bannerstream.streams.experiments.tally import Place, Tally, count, pack, unpack
+from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
 from bannerstream.streams.main import serve
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
-from bannerstream.streams.worker_identity import Instance
+from bannerstream.streams.worker_identity import WorkerIdentity
 
 TABLE = "tallies"
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """What became of one batch of feedback."""
+class FeedbackOutcome:
+    """The results of one batch of feedback."""
 
-    outcome: Outcome
+    outcome: BatchOutcome
     taken: list[Feedback]
-    """What the tallies count now and did not before."""
+    """Feedback that the tallies count now for the first time."""
 
 
 class ExperimentsApp(BatchApp):
-    """A Faust app of its own, so that a flood of impressions never delays a visitor's banner."""
+    """A separate Faust app, so that a flood of impressions never delays a visitor's banner."""
 
-    def __init__(self, settings: Settings, instance: Instance, registry: CollectorRegistry) -> None:
+    def __init__(self, settings: Settings, identity: WorkerIdentity, registry: CollectorRegistry) -> None:
         kafka = settings.kafka
         app_id = f"{settings.streams.app_id}-experiments"
         super().__init__(
@@ -47,7 +47,7 @@ class ExperimentsApp(BatchApp):
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(kafka),
             on_connected=pace,
-            **faust_options(settings, instance),
+            **faust_options(settings, identity),
         )
         topics = kafka.topic_table()
         metrics = ExperimentMetrics(registry, settings.experiments.variants)
@@ -68,23 +68,23 @@ class ExperimentsApp(BatchApp):
                 counted = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
                 outcome = counted.outcome
                 metrics.counted(counted.taken)
-                for fate, number in outcome.fates.items():
-                    metrics.feedback.labels(fate).inc(number)
-                self.ledger.enter(batch, effects=outcome if outcome.dead_letters else None)
+                for disposition, number in outcome.counts.items():
+                    metrics.feedback.labels(disposition).inc(number)
+                self.checkpointer.submit(batch, effects=outcome if outcome.dead_letters else None)
 
     async def on_start(self) -> None:
-        """Make the changelog where it is missing; then let Faust start."""
+        """Create the changelog if it is missing; then start Faust."""
         kafka = self._settings.kafka
         await create_changelog(kafka, tallies_name(self._settings.streams.app_id), like=kafka.topic_table().feedback)
         await super().on_start()
 
 
-async def _nothing_more(outcomes: Sequence[Outcome]) -> None:
-    """Publish nothing once states are written: the changelog itself is what is read."""
+async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
+    """Publish nothing after the states: readers read the changelog itself."""
 
 
-def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Counted:
-    """Count a batch; a record that cannot be read becomes a dead letter and stops nothing."""
+def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> FeedbackOutcome:
+    """Count a batch; an unreadable record becomes a dead letter and does not stop the others."""
     ignored = repeated = 0
     taken: list[Feedback] = []
     letters: list[DeadLetter] = []
@@ -96,9 +96,9 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Count
             letters.append(letter_of(record, topic, partition, error, now))
             continue
         if feedback.cohort_id is None or feedback.product_id is None:
-            ignored += 1  # the shop's default banner: nobody's choice
+            ignored += 1  # the shop's default banner, which no decision chose
             continue
-        key = Place(feedback.cohort_id, feedback.variant, feedback.product_id).key
+        key = TallyKey(feedback.cohort_id, feedback.variant, feedback.product_id).key
         tally = tallies.get(key) or Tally()
         if record.offset <= tally.offset:
             repeated += 1
@@ -108,21 +108,21 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Count
         else:
             repeated += 1
         tallies.put(key, tally)
-    fates: dict[Fate, int] = {
+    fates: dict[Disposition, int] = {
         "folded": len(taken),
         "ignored": ignored,
         "duplicate": repeated,
         "dead_letter": len(letters),
     }
-    outcome = Outcome(dead_letters=letters)
-    outcome.fates = {fate: number for fate, number in fates.items() if number}
-    return Counted(outcome, taken)
+    outcome = BatchOutcome(dead_letters=letters)
+    outcome.counts = {fate: number for fate, number in fates.items() if number}
+    return FeedbackOutcome(outcome, taken)
 
 
 def run(settings: Settings) -> None:
-    """Count until SIGTERM or SIGINT; then write and commit what is under way and leave the group.
+    """Count until SIGTERM or SIGINT; then write and commit the work in flight and leave the group.
 
     Raises:
-        BannerstreamError: the topics, the brokers or a setting do not let it start.
+        BannerstreamError: the topics, the brokers or a setting prevent the start.
     """
     serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")

@@ -1,0 +1,37 @@
+"""The table `[input]`."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from bannerstream.settings.groups import Days, Group, Seconds
+
+
+class InputSettings(Group):
+    """How the shop writes its events."""
+
+    clicks_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
+        "auto", description="Format of `clicks`; `auto` looks at each record, `mapped` reads `input.connect_file`."
+    )
+    purchases_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
+        "auto", description="Format of `purchases`."
+    )
+    connect_file: Path | None = Field(
+        None, description="The `connect.toml` that says where the fields of a `mapped` topic's events lie."
+    )
+    max_future_s: Seconds = Field(
+        300.0, description="An event later than its arrival by more than this is a dead letter."
+    )
+    max_age_days: Days = Field(400.0, description="An event older than its arrival by more than this is a dead letter.")
+
+    @model_validator(mode="after")
+    def _mapped_and_file_go_together(self) -> Self:
+        mapped = "mapped" in {self.clicks_format, self.purchases_format}
+        if mapped and self.connect_file is None:
+            raise ValueError('input.connect_file is required with the format mapped, for example "connect.toml"')
+        if self.connect_file is not None and not mapped:
+            raise ValueError(
+                'input.connect_file is not read unless input.clicks_format = "mapped", or that of purchases'
+            )
+        return self

@@ -1,0 +1,52 @@
+"""The table `[kafka]`."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from bannerstream.contracts.topics import Topics
+from bannerstream.settings.groups import Group, Seconds
+
+
+class KafkaSettings(Group):
+    """How to reach the brokers. Used by every service."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Comma-separated `host:port` list.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="SASL without TLS does not exist here: it would send the password in the clear."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="Only read with `SASL_SSL`."
+    )
+    sasl_username: str | None = Field(None, description="Required with `SASL_SSL`.")
+    sasl_password: SecretStr | None = Field(None, description="Required with `SASL_SSL`.")
+    ssl_cafile: Path | None = Field(None, description="CA bundle in PEM; the system's when empty.")
+    ssl_certfile: Path | None = Field(None, description="Client certificate in PEM, for mutual TLS.")
+    ssl_keyfile: Path | None = Field(None, description="Key of the client certificate.")
+    partitions: int = Field(4, ge=1, le=1000, description="Partitions of topics that `topics create` makes.")
+    replication_factor: int = Field(
+        1, ge=1, le=9, description="Replicas of topics that `topics create` makes; 3 in production."
+    )
+    session_timeout_s: Seconds = Field(10.0, description="A worker silent for this long loses its partitions.")
+    topics: dict[str, str] = Field(
+        default_factory=dict, description='Other topic names, by role: `{ clicks = "shop.clicks" }`.'
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        if self.security_protocol == "SASL_SSL" and not (self.sasl_username and self.sasl_password):
+            raise ValueError("kafka.sasl_username and kafka.sasl_password are required with SASL_SSL")
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise ValueError("kafka.ssl_certfile and kafka.ssl_keyfile go together")
+        self.topic_table()
+        return self
+
+    def topic_table(self) -> Topics:
+        """Return the topics under the names of this deployment."""
+        try:
+            return Topics().renamed(self.topics)
+        except KeyError as error:
+            raise ValueError(f"kafka.topics: {error.args[0]}") from error
+        except ValueError as error:
+            raise ValueError(f"kafka.topics: {error}") from error
