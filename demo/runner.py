@@ -56,7 +56,7 @@ class Progress:
     requested: int = 0
     ready: int = 0
     by_model: float | None = None
-    """Share of the banners whose scene a model setup, when all are there."""
+    """Share of the banners whose scene a model painted, once all are ready."""
     p50_ms: int | None = None
     p99_ms: int | None = None
 
@@ -73,8 +73,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
     Raises:
         ConfigurationError: `options.out` holds files that no demo wrote; nothing was removed.
         DemoIncomplete: a record or a banner is missing at the end.
-        WorkerDied: a worker ended early.
-        ServerFailed, ServerMissing: a server did not start.
+        ChildFailed: a server or a worker did not start, or ended early.
+        ServerFailed, ServerMissing: a server is not available.
     """
     catalogue, setup = read_catalogue(options.catalogue), painter_setup(options.painter)
     _empty(options.out)
@@ -88,8 +88,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         on_progress(Progress("loading the catalogue"))
         asyncio.run(_prepare(settings, store, catalogue))
         on_progress(Progress("starting streams and generator"))
-        workers = running.enter_context(start_workers({**stack.environment(), **setup.environment}, work))
-        workers.wait_until_ready(setup.start_timeout_s)
+        environment = {**stack.environment(), **setup.environment}
+        workers = running.enter_context(start_workers(environment, work, start_timeout_s=setup.start_timeout_s))
         observed, events_in = asyncio.run(_replay(settings, options, setup.deadline_s, workers, on_progress))
         manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
         summary = summarise(

@@ -14,14 +14,14 @@ from bannerstream.broker.topics import changelog_name, create_topics
 from bannerstream.catalog.folder import read_catalogue
 from bannerstream.catalog.loader import load
 from bannerstream.contracts.sizes import BILLBOARD
-from bannerstream.demo.workers import Workers, check_running, start_workers
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.demo.workers import START_TIMEOUT_S, Workers, start_workers
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack
+from bannerstream.service.supervisor import Service
 from bannerstream.settings import Settings, load_settings
 from bannerstream.storage import S3BannerStore
 
-START_TIMEOUT_S = 60.0
+EDGE = "edge"
 
 QUICK = {
     # A single visitor watches: the banner may change with every click, and the panel shows affinities as they change.
@@ -62,9 +62,6 @@ class Serving:
     workers: Workers
     environment: Mapping[str, str]
     port: int
-    edge: ChildProcess
-    _catalogue: Path
-    _work: Path
 
     @property
     def origin(self) -> str:
@@ -77,17 +74,16 @@ class Serving:
         return f"{self.origin}/shop"
 
     def check(self) -> None:
-        """Raise WorkerDied if streams, the generator or the edge has ended."""
+        """Raise ChildFailed if streams, the generator or the edge has ended."""
         self.workers.check()
-        check_running(self.edge)
 
     def stop_edge(self) -> None:
         """Stop the edge alone."""
-        self.edge.stop()
+        self.workers.supervisor.stop_service(EDGE)
 
     def restart_edge(self) -> None:
         """Start the edge again after it was stopped; return when it serves."""
-        self.edge = _start_edge(self.environment, self._catalogue, self._work, self.port)
+        self.workers.supervisor.start_service(EDGE)
 
 
 @contextmanager
@@ -95,7 +91,8 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
     """Start everything, load the catalogue, and keep it running while the block runs.
 
     Raises:
-        ServerFailed, ServerMissing: a server did not start.
+        ChildFailed: a server or a service did not start.
+        ServerFailed, ServerMissing: a server is not available.
         CatalogueInvalid: the folder does not hold a valid catalogue.
     """
     catalogue = read_catalogue(options.catalogue)
@@ -113,33 +110,27 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
         asyncio.run(load(catalogue, settings))
         on_stage("starting streams, generator and edge")
         environment = {**stack.environment(), **QUICK, **options.environment}
-        workers = running.enter_context(start_workers(environment, options.work))
         port = options.port or free_port()
-        serving = Serving(
-            settings,
-            workers,
-            environment,
-            port,
-            _start_edge(environment, options.catalogue, options.work, port),
-            options.catalogue,
-            options.work,
+        workers = running.enter_context(
+            start_workers(
+                environment,
+                options.work,
+                beside=[_edge(environment, options.catalogue, port)],
+                start_timeout_s=options.start_timeout_s,
+            )
         )
-        running.callback(serving.stop_edge)
-        workers.wait_until_ready(options.start_timeout_s)
-        yield serving
+        yield Serving(settings, workers, environment, port)
     shutil.rmtree(options.work)
 
 
-def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, port: int) -> ChildProcess:
-    own = {"BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)}
-    process = ChildProcess(
+def _edge(environment: Mapping[str, str], catalogue: Path, port: int) -> Service:
+    return Service(
+        EDGE,
         [sys.executable, "-P", "-m", "bannerstream.demo.shop", catalogue],
-        name="edge",
-        log_file=work / "edge.log",
-        environment={**environment, **own},
+        {**environment, "BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)},
+        is_ready=lambda: _is_ready(port),
+        ready_timeout_s=START_TIMEOUT_S,
     )
-    process.wait_until_ready(lambda: _is_ready(port), START_TIMEOUT_S)
-    return process
 
 
 def _is_ready(port: int) -> bool:

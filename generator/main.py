@@ -1,7 +1,6 @@
 """The generator as a process."""
 
 import asyncio
-import signal
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -11,6 +10,7 @@ from bannerstream.generator.assembly import build_pipeline
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.worker.worker import GeneratorWorker
 from bannerstream.service.metrics_server import served_metrics
+from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 
@@ -47,8 +47,4 @@ def _check(store: S3BannerStore) -> None:
 
 async def serve(worker: GeneratorWorker) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await worker.run(stop)
+    await worker.run(asyncio_stop_event())

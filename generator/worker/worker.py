@@ -20,12 +20,12 @@ from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.contracts.messages import BannerRequest
 from bannerstream.generator.errors import ModelLost
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.patience import Stopped, patiently
 from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, Pipeline, UnmakeableBanner
 from bannerstream.generator.worker.announcer import announce, publish_dead_letters
 from bannerstream.generator.worker.records import RequestRecord, dead_letters
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
 from bannerstream.generator.worker.request_source import RejectedRecord, RequestSource
+from bannerstream.service.retry import Stopping, retry_until
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -72,11 +72,11 @@ class GeneratorWorker:
         self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
         watch = asyncio.create_task(self._wake_on_stop(stop))
         try:
-            with suppress(Stopped):
-                publisher = await patiently("connect", self._connected, self._stopping)
+            with suppress(Stopping):
+                publisher = await retry_until("connect", self._connected, self._stopping)
                 source = self._source()
                 try:
-                    await patiently("join", source.start, self._stopping)
+                    await retry_until("join", source.start, self._stopping)
                     self._metrics.accepting.set(1)
                     await self._serve(source, publisher)
                 finally:
@@ -126,8 +126,8 @@ class GeneratorWorker:
         """Fill the queue. Goes on while batches finish, so that the group does not take this worker for dead."""
         while True:
             try:
-                self._rejected += await patiently("fetch", source.poll, self._stopping)
-            except Stopped:
+                self._rejected += await retry_until("fetch", source.poll, self._stopping)
+            except Stopping:
                 await asyncio.sleep(0.5)
                 continue
             await self._notify()
@@ -141,7 +141,7 @@ class GeneratorWorker:
             try:
                 await self._process_batch(wanted, rejected, publisher)
                 await source.commit()
-            except Stopped:
+            except Stopping:
                 return
             finally:
                 self._in_flight -= 1
@@ -153,9 +153,9 @@ class GeneratorWorker:
         if wanted:
             self._metrics.batch_size.observe(len(wanted))
         requests = [each.request for each in wanted]
-        outcomes = await patiently("make", lambda: self._make(requests), self._stopping)
+        outcomes = await retry_until("make", lambda: self._make(requests), self._stopping)
         answered = [(self._queue.detach(each), outcome) for each, outcome in zip(wanted, outcomes, strict=True)]
-        await patiently("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
+        await retry_until("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
         for records, outcome in answered:
             self._queue.finish(records)
             if records and isinstance(outcome, MadeBanner):
@@ -218,7 +218,7 @@ class GeneratorWorker:
             try:
                 await self._publish_previews(wanted, publisher)
                 await source.commit()
-            except Stopped:
+            except Stopping:
                 return
             finally:
                 self._in_flight -= 1
@@ -226,14 +226,14 @@ class GeneratorWorker:
 
     async def _publish_previews(self, wanted: list[PendingBanner], publisher: Publisher) -> None:
         requests = [each.request for each in wanted]
-        outcomes = await patiently("preview", lambda: self._preview(requests), self._stopping)
+        outcomes = await retry_until("preview", lambda: self._preview(requests), self._stopping)
         shown = [
             (each, outcome)
             for each, outcome in zip(wanted, outcomes, strict=True)
             if isinstance(outcome, MadeBanner) and self._queue.records(each)
         ]
         banners = [outcome for _, outcome in shown]
-        await patiently("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
+        await retry_until("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
         acknowledged_at = self._now()
         final = {id(each) for each, outcome in shown if not outcome.manifest.provisional}
         for banner in banners:
