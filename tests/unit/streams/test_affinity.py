@@ -1,4 +1,4 @@
-"""The affinity core: properties that hold for every session, and the rules of deciding one by one."""
+"""The affinity core: properties of every session, and the rules of deciding one by one."""
 
 from fractions import Fraction
 
@@ -26,7 +26,7 @@ from tests.unit.streams.walking import (
 
 
 def scores_now(state: UserState) -> dict[str, Fraction]:
-    """Return the scores as of the visitor's latest event, exactly, without those that count as nothing."""
+    """Return the exact scores as of the visitor's latest event, without those that may round to 0."""
     decayed = {
         cohort_id: Fraction(score) / power_of_two(Fraction(state.seen, state.half_life_ms))
         for cohort_id, score in state.scores.items()
@@ -35,13 +35,13 @@ def scores_now(state: UserState) -> dict[str, Fraction]:
 
 
 def power_of_two(exponent: Fraction) -> Fraction:
-    """Return 2^exponent; within 2^-52, relatively, however large it is."""
+    """Return 2^exponent of any size, with a relative error of 2^-52."""
     whole = exponent.numerator // exponent.denominator
     return Fraction(2) ** whole * Fraction(2.0 ** float(exponent - whole))
 
 
 def agree(one: dict[str, Fraction], other: dict[str, Fraction]) -> bool:
-    """Return whether these scores are the same within what is promised.
+    """Return whether these scores are equal within the promised error.
 
     A score near 2^-1000 of the strongest may count or not; what is clearly above that has to.
     """
@@ -72,15 +72,15 @@ def absolute(state: UserState, times: dict[str, int]) -> list[tuple[str, int]]:
 
 @given(sessions)
 def test_scores_are_the_sums_of_decayed_weights(session):
-    """Against exact rational arithmetic over powers of two that doubles cannot hold."""
+    """Compares with exact rational arithmetic over powers of two that doubles cannot hold."""
     state = UserState(DAY)
     walk(state, *session, rules=policy(half_life_ms=DAY))
     expected: dict[str, Fraction] = {}
-    for each in session:
-        for product_id in each.product_ids:
+    for interaction in session:
+        for product_id in interaction.product_ids:
             for cohort_id, weight in CATALOGUE.memberships(product_id).items():
-                decayed = power_of_two(Fraction(each.occurred_at - state.seen_at, DAY))
-                score = Fraction(KIND_WEIGHTS[each.kind] * weight) * decayed
+                decayed = power_of_two(Fraction(interaction.occurred_at - state.seen_at, DAY))
+                score = Fraction(KIND_WEIGHTS[interaction.kind] * weight) * decayed
                 expected[cohort_id] = expected.get(cohort_id, Fraction(0)) + score
     assert state.scores.keys() == expected.keys()
     assert agree(scores_now(state), expected)
@@ -97,7 +97,7 @@ def test_a_half_life_of_a_second_over_a_century_stays_in_range():
 
 
 def test_a_landmark_that_moves_far_loses_no_score_that_counts():
-    """From one event to the next 2^-1100; what was worth 2^150 then is still within a double's range."""
+    """A factor of 2^-1100 between two events; a score of 2^150 then stays within a double's range."""
     rules = policy(half_life_ms=DAY)
     first, second, third = (
         event(VIEW, "mug", at=NOON),
@@ -221,11 +221,11 @@ def test_a_decision_never_names_what_was_just_bought_and_epochs_grow(session, ma
     rules = policy(margin=margin / 4)
     state, epoch = new(), 0
     bought: dict[str, int] = {}
-    for each in session:
-        announced = walk(state, each, rules=rules)
-        if each.kind is PURCHASE:
-            for product_id in each.product_ids:
-                bought[product_id] = max(bought.get(product_id, 0), each.occurred_at)
+    for interaction in session:
+        announced = walk(state, interaction, rules=rules)
+        if interaction.kind is PURCHASE:
+            for product_id in interaction.product_ids:
+                bought[product_id] = max(bought.get(product_id, 0), interaction.occurred_at)
         if state.decision is not None:
             assert state.decision.product_id in CATALOGUE.products
             assert bought.get(state.decision.product_id, 0) + rules.suppress_ms <= state.seen_at or (

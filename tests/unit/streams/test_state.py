@@ -1,4 +1,4 @@
-"""A visitor's state at rest: packed and read again, also that of an older version, and never larger than promised."""
+"""A visitor's packed state: round trips, older versions, and the promised size limit."""
 
 import msgspec
 import pytest
@@ -93,7 +93,7 @@ def test_a_state_that_is_but_offsets_is_small():
 
 
 def test_a_typical_state_is_small():
-    """Six products of 15 characters in five cohorts, and a full window; 64 bytes of it are the window."""
+    """Six products of 15 characters in five cohorts, and a full window, which takes 64 bytes."""
     cohorts = tuple(msgspec.structs.replace(COHORTS[0], cohort_id=f"cohort-{each}") for each in range(5))
     goods = [product(f"product-{each:07}", {f"cohort-{each % 5}": 1.0}) for each in range(6)]
     views = [event(VIEW, goods[each % 6].product_id, at=NOON + each * DAY) for each in range(9)]
