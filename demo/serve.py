@@ -1,4 +1,4 @@
-"""The loop to look at: servers, workers and a shop on this machine, until somebody stops it."""
+"""Runs servers, workers and a shop on this machine until it is stopped."""
 
 import asyncio
 import http.client
@@ -24,39 +24,39 @@ from bannerstream.storage import S3BannerStore
 EDGE = "edge"
 
 QUICK = {
-    # One visitor looks at one banner: it may change with every click, and the panel shows affinities as they move.
+    # A single visitor watches: the banner may change with every click, and the panel shows affinities as they change.
     "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0",
     "BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "0.2",
-    # Nobody else asks for banners, so a batch need not wait to fill.
+    # There are no other requests, so a batch need not wait to fill.
     "BANNERSTREAM_GENERATOR__BATCH_WAIT_S": "0",
-    # What the shop shows on a desktop takes a fifth of the time that all sizes take.
+    # The desktop size alone takes a fifth of the time of all sizes.
     "BANNERSTREAM_GENERATOR__FIRST_SIZES": f'["{BILLBOARD.name}"]',
 }
-"""What is set otherwise than in a shop with a million visitors."""
+"""Settings that differ from those of a shop with a million visitors."""
 
 OnStage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What the loop is made of."""
+    """Options of `serve`."""
 
     catalogue: Path
     work: Path
-    """Servers' data and logs: made anew at the start, removed at the end unless something failed."""
+    """Servers' data and logs: recreated at the start, removed at the end unless something failed."""
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
     port: int = 0
-    """Of the shop; 0 takes a free one."""
+    """The shop's port; 0 takes a free one."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """More settings, as variables."""
+    """Additional settings, as environment variables."""
     start_timeout_s: float = START_TIMEOUT_S
     """How long streams and generator may take to be ready."""
 
 
 @dataclass(slots=True)
 class Serving:
-    """A loop that runs."""
+    """The running processes."""
 
     settings: Settings
     workers: Workers
@@ -65,12 +65,12 @@ class Serving:
 
     @property
     def origin(self) -> str:
-        """Where the edge is."""
+        """The edge's origin."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where the shop is."""
+        """The shop's URL."""
         return f"{self.origin}/shop"
 
     def check(self) -> None:
@@ -82,7 +82,7 @@ class Serving:
         self.workers.supervisor.stop_service(EDGE)
 
     def restart_edge(self) -> None:
-        """Start the edge after it was stopped; return when it serves."""
+        """Start the edge again after it was stopped; return when it serves."""
         self.workers.supervisor.start_service(EDGE)
 
 
@@ -92,8 +92,8 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
 
     Raises:
         ChildFailed: a server or a service did not start.
-        ServerFailed, ServerMissing: a server cannot be had.
-        CatalogueInvalid: the folder holds no catalogue.
+        ServerFailed, ServerMissing: a server is not available.
+        CatalogueInvalid: the folder does not hold a valid catalogue.
     """
     catalogue = read_catalogue(options.catalogue)
     shutil.rmtree(options.work, ignore_errors=True)

@@ -18,10 +18,10 @@ _log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Make banners until SIGTERM or SIGINT; then finish the batch, publish and commit it, and leave the group.
+    """Make banners until SIGTERM or SIGINT; then finish, publish and commit the batches in flight and leave the group.
 
     Raises:
-        ConfigurationError: the bucket is missing or refuses us, a model cannot be loaded, or the metrics port is taken.
+        ConfigurationError: the bucket is missing or denies access, a model does not load, or the metrics port is taken.
         PaintingFailed: the model is loaded and cannot paint.
         ModelLost: a model hangs or fails for good.
     """
@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
 
 
 def _check(store: S3BannerStore) -> None:
-    """Stop the start where waiting would not help; a store that is merely away is waited for later."""
+    """Fail the start where waiting would not help; the worker waits later for a store that does not answer."""
     try:
         store.check()
     except ServiceUnavailable as error:
