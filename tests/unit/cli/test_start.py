@@ -77,7 +77,8 @@ def test_the_streams_app_is_imported_without_a_web_and_without_numpy() -> None:
 
 def test_what_faust_was_imported_without_can_be_imported_afterwards() -> None:
     process = python(
-        "import bannerstream.streams.app, aiohttp.web, yaml; print(aiohttp.ClientSession.__module__, yaml.safe_load('1'))"
+        "import bannerstream.streams.app, aiohttp.web, yaml\n"
+        "print(aiohttp.ClientSession.__module__, yaml.safe_load('1'))"
     )
     assert (process.stdout, process.returncode) == ("aiohttp.client 1\n", 0), process.stderr
 
