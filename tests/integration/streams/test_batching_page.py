@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from tests.integration.streams.conftest import PATIENCE_S, records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
