@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord
@@ -97,7 +97,7 @@ class CompactedView(Generic[_T]):
         try:
             with broker_errors(self._settings):
                 await consumer.start()
-                pace(consumer)
+                throttle_empty_fetches(consumer)
                 partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
                 consumer.assign(partitions)
                 await consumer.seek_to_beginning(*partitions)

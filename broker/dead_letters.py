@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import describe_topics
@@ -104,8 +104,8 @@ async def replay(
         TopicMissing: the dead-letter topic is not there.
         ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
     """
-    ours = {each.name for each in settings.topic_table()}
-    tell = on_progress or _nobody
+    our_topics = {each.name for each in settings.topic_table()}
+    report = on_progress or _ignore
     done = Replayed()
     batch: list[Outgoing] = []
     async with _Reader(settings, group=REPLAY_GROUP) as reader:
@@ -114,7 +114,7 @@ async def replay(
                 continue
             if done.replayed == limit:
                 break
-            if stored.letter.topic not in ours:
+            if stored.letter.topic not in our_topics:
                 done = replace(done, foreign=done.foreign + 1)
                 continue
             reader.progress.advance(stored)
@@ -128,22 +128,22 @@ async def replay(
                 await publisher.publish_all(batch)
                 await reader.commit()
                 batch = []
-                tell(done)
+                report(done)
         if not dry_run:
             await publisher.publish_all(batch)
             await reader.commit()
-    tell(done)
+    report(done)
     return done
 
 
-def _nobody(_: Replayed) -> None:
+def _ignore(_: Replayed) -> None:
     """Tell nobody."""
 
 
 def _original(stored: StoredLetter) -> Outgoing:
-    whence = f"{stored.partition}:{stored.offset}"
+    origin = f"{stored.partition}:{stored.offset}"
     return Outgoing(
-        stored.letter.topic, stored.letter.key, stored.letter.value, [("dlq_replayed_from", whence.encode())]
+        stored.letter.topic, stored.letter.key, stored.letter.value, [("dlq_replayed_from", origin.encode())]
     )
 
 
@@ -196,7 +196,7 @@ class _Reader:
         try:
             with broker_errors(self._settings):
                 await self._consumer.start()
-                pace(self._consumer)
+                throttle_empty_fetches(self._consumer)
                 self._consumer.assign(partitions)
                 await self._consumer.seek_to_beginning(*partitions)
                 self._ends = await self._consumer.end_offsets(partitions)
@@ -227,10 +227,10 @@ class _Reader:
     async def commit(self) -> None:
         """Remember how far this replay came."""
         offsets = {}
-        for number in self.progress.changed:
-            kinds = self.progress.by_partition[number]
+        for partition in self.progress.changed:
+            kinds = self.progress.by_partition[partition]
             metadata = msgspec.json.encode(kinds).decode()
-            offsets[TopicPartition(self._topic, number)] = OffsetAndMetadata(max(kinds.values()), metadata)
+            offsets[TopicPartition(self._topic, partition)] = OffsetAndMetadata(max(kinds.values()), metadata)
         if not offsets:
             return
         with broker_errors(self._settings):

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import changelog_name, describe_topics
@@ -45,7 +45,7 @@ class Place:
     found: str
 
 
-async def ask(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
+async def request_erasure(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
     """Write an erasure to every partition of the topic of erasures, and return where each lies.
 
     To every one, because which partition holds a visitor depends on the partitioner of whoever writes the events.
@@ -71,10 +71,10 @@ async def ask(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Of
     return {each.partition: each.offset for each in written}
 
 
-async def wait(
-    kafka: KafkaSettings, app_id: str, asked: Offsets, timeout_s: float, on_progress: Callable[[int], None]
+async def wait_until_erased(
+    kafka: KafkaSettings, app_id: str, requested: Offsets, timeout_s: float, on_progress: Callable[[int], None]
 ) -> None:
-    """Return once streams has committed past the erasure in every partition; `on_progress` is told in how many.
+    """Return once streams has committed past the erasure in every partition; `on_progress` gets the count.
 
     Streams commits an erasure only when its tombstone and the deletion of the assignment are acknowledged.
 
@@ -83,36 +83,36 @@ async def wait(
         ConfigurationError: see `broker.connection.broker_errors`.
     """
     topic = kafka.topic_table().erasures.name
-    deadline = time.monotonic() + timeout_s
-    seen_at = time.monotonic()
+    deadline_s = time.monotonic() + timeout_s
+    last_member_s = time.monotonic()
     with broker_errors(kafka):
         async with _admin(kafka) as admin:
-            while open_ := await _open(admin, app_id, topic, asked):
-                on_progress(len(asked) - len(open_))
-                now = time.monotonic()
+            while uncommitted := await _uncommitted(admin, app_id, topic, requested):
+                on_progress(len(requested) - len(uncommitted))
+                now_s = time.monotonic()
                 if await _has_members(admin, app_id):
-                    seen_at = now
-                elif now - seen_at > min(NO_WORKER_S, timeout_s):
+                    last_member_s = now_s
+                elif now_s - last_member_s > min(NO_WORKER_S, timeout_s):
                     raise ServiceUnavailable(
                         f"no streams worker of {app_id} runs: start one with `bannerstream run streams`. The erasure "
                         f"lies in {topic} and is done then; run this again to see that it was"
                     )
-                if now > deadline:
+                if now_s > deadline_s:
                     raise ServiceUnavailable(
                         f"streams has not committed the erasure after {timeout_s:g} s in partitions "
-                        f"{', '.join(map(str, open_))} of {topic}: look at its log and its lag, then run this again "
-                        "with a longer --timeout"
+                        f"{', '.join(map(str, uncommitted))} of {topic}: look at its log "
+                        "and its lag, then run this again with a longer --timeout"
                     )
                 await asyncio.sleep(_POLL_S)
-            on_progress(len(asked))
+            on_progress(len(requested))
 
 
-async def look(
+async def find_remaining(
     kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
 ) -> tuple[Place, Place]:
     """Return what the changelog and the assignments hold of a visitor; both are read from beginning to end.
 
-    `on_progress` is told how many offsets are read, and of how many.
+    `on_progress` gets the offsets read and their total.
 
     Raises:
         TopicMissing: one of the two is not there.
@@ -153,7 +153,7 @@ async def _latest(
     try:
         with broker_errors(kafka):
             await consumer.start()
-            pace(consumer)
+            throttle_empty_fetches(consumer)
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
@@ -179,14 +179,14 @@ async def _partitions(kafka: KafkaSettings, topic: str) -> int:
     return state.partitions
 
 
-async def _open(admin: AIOKafkaAdminClient, app_id: str, topic: str, asked: Offsets) -> list[int]:
+async def _uncommitted(admin: AIOKafkaAdminClient, app_id: str, topic: str, requested: Offsets) -> list[int]:
     """Return the partitions in which the erasure is not committed."""
     try:
-        told = await admin.list_consumer_group_offsets(app_id)
+        committed_offsets = await admin.list_consumer_group_offsets(app_id)
     except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
-        told = {}
-    committed = {tp.partition: each.offset for tp, each in told.items() if tp.topic == topic}
-    return [number for number, offset in sorted(asked.items()) if committed.get(number, -1) <= offset]
+        committed_offsets = {}
+    committed = {tp.partition: each.offset for tp, each in committed_offsets.items() if tp.topic == topic}
+    return [number for number, offset in sorted(requested.items()) if committed.get(number, -1) <= offset]
 
 
 async def _has_members(admin: AIOKafkaAdminClient, app_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import ServiceUnavailable
@@ -65,7 +65,7 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
     try:
         with broker_errors(settings):
             await consumer.start()
-            pace(consumer)
+            throttle_empty_fetches(consumer)
             _note_codecs(consumer, codecs)
             partitions = [TopicPartition(topic, number) for number in range(state.partitions)]
             consumer.assign(partitions)

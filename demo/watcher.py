@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest
@@ -114,7 +114,7 @@ async def watch(kafka: KafkaSettings) -> AsyncIterator[Watcher]:
     try:
         with broker_errors(kafka):
             await consumer.start()
-            pace(consumer)
+            throttle_empty_fetches(consumer)
             consumer.assign(
                 [
                     TopicPartition(name, partition)

@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.codecs import decode
@@ -103,7 +103,7 @@ class TopicFollower:
         try:
             with broker_errors(self._kafka):
                 await consumer.start()
-                pace(consumer)
+                throttle_empty_fetches(consumer)
                 consumer.assign(partitions)
                 fresh = [partition for partition in partitions if partition not in self._next]
                 await consumer.seek_to_beginning(*fresh)

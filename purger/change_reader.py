@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
 from bannerstream.contracts.messages import Assignment, BannerReady
@@ -87,7 +87,7 @@ class ChangeReader:
         """
         with broker_errors(self._kafka):
             await self._consumer.start()
-        pace(self._consumer)
+        throttle_empty_fetches(self._consumer)
         self._consumer.subscribe([self._ready, self._assignments], listener=_RebalanceListener(self))
 
     async def stop(self) -> None:
