@@ -1,20 +1,19 @@
 """The dead-letter topic: writing letters, looking through them, and sending them back once their cause is gone."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import throttle_empty_fetches
-from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.topics import describe_topics
+from bannerstream.broker.tail import partitions_of, read_to, reading
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.settings.kafka import KafkaSettings
 
@@ -182,44 +181,34 @@ class _Reader:
         self._topic = settings.topic_table().dead_letters.name
         self._ends: dict[TopicPartition, int] = {}
         self._consumer: Any = None
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "_Reader":
-        state = (await describe_topics(self._settings)).get(self._topic)
-        if state is None:
-            raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
-        partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
-        options = client_options(self._settings)
-        # From the earliest where letters expired in mid-read: by default aiokafka would pass over all the others.
-        self._consumer = AIOKafkaConsumer(
-            **options, group_id=self._group, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
+        partitions = await partitions_of(self._settings, self._topic)
+        async with AsyncExitStack() as opening:
+            self._consumer = await opening.enter_async_context(
+                reading(self._settings, partitions, group_id=self._group)
+            )
             with broker_errors(self._settings):
-                await self._consumer.start()
-                throttle_empty_fetches(self._consumer)
-                self._consumer.assign(partitions)
-                await self._consumer.seek_to_beginning(*partitions)
                 self._ends = await self._consumer.end_offsets(partitions)
                 if self._group is not None:
                     await self._load_progress(partitions)
-        except BaseException:
-            await self._consumer.stop()
-            raise
+            self._open = opening.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await self._open.aclose()
 
     async def letters(self, code: str | None, topic: str | None) -> AsyncIterator[StoredLetter]:
         for partition, end in sorted(self._ends.items()):
+            fetches = read_to(self._consumer, {partition: end}, _POLL_MS)
             while True:
                 with broker_errors(self._settings):
-                    if await self._consumer.position(partition) >= end:
+                    if (fetched := await anext(fetches, None)) is None:
                         break
-                    fetched = await self._consumer.getmany(partition, timeout_ms=_POLL_MS)
                 for record in fetched.get(partition, []):
                     stored = self._letter(record)
-                    if stored is None or record.offset >= end:
+                    if stored is None:
                         continue
                     if code in (None, stored.letter.code) and topic in (None, stored.letter.topic):
                         yield stored

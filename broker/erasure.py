@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import throttle_empty_fetches
-from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.topics import changelog_name, describe_topics
+from bannerstream.broker.tail import partitions_of, read_to, reading
+from bannerstream.broker.topics import changelog_name
 from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ServiceUnavailable
@@ -60,11 +59,11 @@ async def request_erasure(kafka: KafkaSettings, user_id: str, user_key: str, now
     decode(value, Erasure)  # encoding checks no bounds
     event = CloudEvent(id=f"{user_key}:{now}", type="user.erasure", source="bannerstream/erase", time=now)
     topic = kafka.topic_table().erasures.name
-    count = await _partitions(kafka, topic)
+    partitions = await partitions_of(kafka, topic)
     async with Publisher(kafka, client_id="bannerstream-erase") as publisher:
         acknowledgements = [
-            await publisher.enqueue(Outgoing(topic, user_id.encode(), value, event.headers(), number))
-            for number in range(count)
+            await publisher.enqueue(Outgoing(topic, user_id.encode(), value, event.headers(), tp.partition))
+            for tp in partitions
         ]
         with broker_errors(kafka):
             written = await asyncio.gather(*acknowledgements)
@@ -119,11 +118,7 @@ async def find_remaining(
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     changelog, assignments = changelog_name(app_id), kafka.topic_table().assignments.name
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in (changelog, assignments)
-        for number in range(await _partitions(kafka, topic))
-    ]
+    partitions = await partitions_of(kafka, changelog, assignments)
     latest = await _latest(kafka, partitions, user_key.encode(), on_progress)
     return _place("changelog", changelog, latest), _place("assignment", assignments, latest)
 
@@ -144,39 +139,19 @@ async def _latest(
 ) -> dict[TopicPartition, tuple[int, bytes | None]]:
     """Return the latest record of the key in each partition that has one: offset and value."""
     latest: dict[TopicPartition, tuple[int, bytes | None]] = {}
-    consumer = AIOKafkaConsumer(
-        **client_options(kafka),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    try:
+    async with reading(kafka, partitions, max_partition_fetch_bytes=FETCH_BYTES) as consumer:
         with broker_errors(kafka):
-            await consumer.start()
-            throttle_empty_fetches(consumer)
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
-            begins = {tp: await consumer.position(tp) for tp in partitions}
-            total = sum(ends[tp] - begins[tp] for tp in partitions)
-            while True:
-                positions = {tp: await consumer.position(tp) for tp in partitions}
-                on_progress(sum(positions[tp] - begins[tp] for tp in partitions), total)
-                if all(positions[tp] >= ends[tp] for tp in partitions):
-                    return latest
-                for tp, records in (await consumer.getmany(timeout_ms=round(1000 * _POLL_S))).items():
+            begin = sum([await consumer.position(tp) for tp in partitions])
+            total = sum(ends.values()) - begin
+            async for fetched in read_to(consumer, ends, round(1000 * _POLL_S)):
+                for tp, records in fetched.items():
                     for record in records:
                         if record.key == key:
                             latest[tp] = record.offset, record.value
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(kafka: KafkaSettings, topic: str) -> int:
-    state = (await describe_topics(kafka)).get(topic)
-    if state is None:
-        raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
-    return state.partitions
+                on_progress(sum([await consumer.position(tp) for tp in partitions]) - begin, total)
+            on_progress(total, total)
+    return latest
 
 
 async def _uncommitted(admin: AIOKafkaAdminClient, app_id: str, topic: str, requested: Offsets) -> list[int]:

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
+from bannerstream.broker.tail import read_to
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
 from bannerstream.contracts.messages import Assignment, BannerReady
@@ -203,18 +204,12 @@ class ChangeReader:
 
     async def _read(self, ends: dict[TopicPartition, int], stopped: Callable[[], bool]) -> None:
         """Read these partitions from their beginnings to these offsets; nothing is stale for it."""
-        behind = dict(ends)
-        if behind:
-            await self._consumer.seek_to_beginning(*behind)
-        while behind and not stopped() and not self._must_catch_up:
-            # A position can pass the end without a record: compaction and transactions leave gaps.
-            for partition in list(behind):
-                if await self._consumer.position(partition) >= behind[partition]:
-                    del behind[partition]
-            if not behind:
+        if ends:
+            await self._consumer.seek_to_beginning(*ends)
+        async for fetched in read_to(self._consumer, ends, _POLL_MS):
+            self._add(fetched, Window())
+            if stopped() or self._must_catch_up:
                 break
-            for partition, records in (await self._consumer.getmany(*behind, timeout_ms=_POLL_MS)).items():
-                self._add({partition: [each for each in records if each.offset < ends[partition]]}, Window())
 
 
 class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
