@@ -159,6 +159,6 @@ class VisitorProfiles:
 
     def _suppressed(self, state: UserState) -> list[SuppressedProduct]:
         return [
-            SuppressedProduct(self._goods.title(product_id), state.landmark + until)
+            SuppressedProduct(self._goods.title(product_id), state.landmark_ms + until)
             for product_id, until in state.purchased.items()
         ]

@@ -81,7 +81,7 @@ def train_autoencoder(
 
 
 def peak_signal_to_noise(autoencoder: Any, first: int, count: int, shape: tuple[int, int] = SHAPES[0]) -> float:
-    """Return how well scenes come back from their latents, in dB: 33 cannot be told from the original out of focus."""
+    """Return the PSNR of reconstructed scenes in dB; at 33 the difference is not visible out of focus."""
     import torch  # noqa: PLC0415
 
     scenes = as_tensor(draw_scenes(range(first, first + count), shape)[1])

@@ -28,7 +28,7 @@ from tests.unit.streams.walking import (
 def scores_now(state: UserState) -> dict[str, Fraction]:
     """Return the exact scores as of the visitor's latest event, without those that may round to 0."""
     decayed = {
-        cohort_id: Fraction(score) / power_of_two(Fraction(state.seen, state.half_life_ms))
+        cohort_id: Fraction(score) / power_of_two(Fraction(state.seen_ms, state.half_life_ms))
         for cohort_id, score in state.scores.items()
     }
     return {each: score for each, score in decayed.items() if score > max(decayed.values()) / 2**1000}
@@ -63,11 +63,11 @@ def test_any_order_of_the_same_events_gives_the_same_scores_and_memories(session
     assert one.scores.keys() == other.scores.keys()
     assert absolute(one, one.touched) == absolute(other, other.touched)
     assert dict(absolute(one, one.purchased)) == dict(absolute(other, other.purchased))
-    assert one.seen_at == other.seen_at
+    assert one.seen_at_ms == other.seen_at_ms
 
 
 def absolute(state: UserState, times: dict[str, int]) -> list[tuple[str, int]]:
-    return [(product_id, state.landmark + time) for product_id, time in times.items()]
+    return [(product_id, state.landmark_ms + time) for product_id, time in times.items()]
 
 
 @given(sessions)
@@ -79,7 +79,7 @@ def test_scores_are_the_sums_of_decayed_weights(session):
     for interaction in session:
         for product_id in interaction.product_ids:
             for cohort_id, weight in CATALOGUE.memberships(product_id).items():
-                decayed = power_of_two(Fraction(interaction.occurred_at - state.seen_at, DAY))
+                decayed = power_of_two(Fraction(interaction.occurred_at - state.seen_at_ms, DAY))
                 score = Fraction(KIND_WEIGHTS[interaction.kind] * weight) * decayed
                 expected[cohort_id] = expected.get(cohort_id, Fraction(0)) + score
     assert state.scores.keys() == expected.keys()
@@ -123,7 +123,7 @@ def test_another_half_life_keeps_the_scores_as_of_the_last_event(session, old, n
     state = UserState(old)
     walk(state, *session, rules=policy(half_life_ms=old))
     before = scores_now(state)
-    walk(state, event(VIEW, "shoe", at=state.seen_at - YEARS * 20), rules=policy(half_life_ms=new_))
+    walk(state, event(VIEW, "shoe", at=state.seen_at_ms - YEARS * 20), rules=policy(half_life_ms=new_))
     after = scores_now(state)
     assert state.half_life_ms == new_
     assert agree(
@@ -228,7 +228,7 @@ def test_a_decision_never_names_what_was_just_bought_and_epochs_grow(session, ma
                 bought[product_id] = max(bought.get(product_id, 0), interaction.occurred_at)
         if state.decision is not None:
             assert state.decision.product_id in CATALOGUE.products
-            assert bought.get(state.decision.product_id, 0) + rules.suppress_ms <= state.seen_at or (
+            assert bought.get(state.decision.product_id, 0) + rules.suppress_ms <= state.seen_at_ms or (
                 state.decision.product_id not in bought
             )
         for number, decision in announced:

@@ -28,7 +28,7 @@ def event(user: str, number: int = 0, **changes: Any) -> bytes:
 
 
 async def sort(*records: ConsumerRecord, reading: InputRules = READING) -> Routed:
-    return await route(records, "clicks", reading, partitions=4, letter_partitions=2, now=NOW)
+    return await route(records, "clicks", reading, partitions=4, letter_partitions=2, now_ms=NOW)
 
 
 async def test_each_visitor_goes_to_the_partition_of_javas_partitioner_in_order() -> None:

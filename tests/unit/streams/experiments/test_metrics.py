@@ -40,7 +40,7 @@ class Worker:
 
     def take(self, *values: bytes, first: int = 0) -> FeedbackOutcome:
         records = [Record(first + number, value) for number, value in enumerate(values)]
-        counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now=1)
+        counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now_ms=1)
         self.metrics.counted(counted.taken)
         return counted
 
