@@ -1,7 +1,6 @@
-"""The CDN purger: reads which banner whom is assigned and which is ready, and tells the CDN which pointers are stale.
+"""The CDN purger: reads assignments and ready events, and purges stale pointers from the CDN.
 
-Pointers only (`/v1/pointers/…`): images are named by their content, so that none ever becomes stale. `staleness` and
-`visitors` are pure, and so is each CDN's file but for its credentials: it says which calls drop what, and what an
-answer means. `sending` makes the calls, `worker` reads Kafka. Like `edge` as a whole it may import broker, storage,
-settings and contracts.
+Pointers only (`/v1/pointers/…`): images are named by their content and never become stale. `staleness` and `visitors`
+are pure, and so is each CDN's file except for credentials: it builds the calls and interprets the responses. `sender`
+makes the calls, `change_reader` reads Kafka, `worker` drives both. May import broker, service, settings and contracts.
 """

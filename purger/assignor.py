@@ -1,7 +1,7 @@
-"""One worker of the group gets every partition, the others stand by.
+"""Assigns all partitions to one worker of the group; the others stand by.
 
-What is stale follows from both topics together: whose banner became ready is known only to who has read everyone's
-assignment. A share of the partitions is therefore of no use, and one worker is fast enough (docs/cdn.md).
+Staleness depends on both topics together: only a worker that has read all assignments knows which visitors a ready
+banner affects. A share of the partitions would be useless, and one worker is fast enough (docs/cdn.md).
 """
 
 import time
@@ -16,7 +16,7 @@ _STARTED_NS = time.time_ns()
 
 
 class OldestMemberAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped
-    """Gives every partition to the member whose process started first, so that a newcomer takes nothing away."""
+    """Assigns every partition to the member whose process started first, so that a new member takes nothing over."""
 
     name = "bannerstream-oldest-takes-all"
 
@@ -26,19 +26,19 @@ class OldestMemberAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # 
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Return the assignment of each member, by member id."""
         oldest = min(members, key=lambda member: (int.from_bytes(members[member].user_data), member))
-        everything = [
+        all_partitions = [
             (topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in sorted(members[oldest].subscription)
         ]
         return {
-            member: ConsumerProtocolMemberAssignment(_VERSION, everything if member == oldest else [], b"")
+            member: ConsumerProtocolMemberAssignment(_VERSION, all_partitions if member == oldest else [], b"")
             for member in members
         }
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """Return what this member tells the one that assigns: since when it runs."""
+        """Return this member's start time, which the group's leader compares."""
         return ConsumerProtocolMemberMetadata(_VERSION, list(topics), _STARTED_NS.to_bytes(8))
 
     @classmethod
     def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Take note of nothing."""
+        """Do nothing: the listener handles changes."""

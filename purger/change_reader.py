@@ -1,8 +1,8 @@
-"""Reading both topics: first what was purged already, silently, then what comes.
+"""Reads both topics: first up to the committed offsets without purging, then new records.
 
-Which pointers a record makes stale depends on what went before, and the topics are compacted, so they are their own
-memory: whoever takes them over reads each from its beginning to the committed offset without purging, and goes on from
-there. A group that has committed nothing begins at the end: what lies there was never in the CDN's cache.
+Which pointers a record makes stale depends on the records before it, and the topics are compacted, so they serve as the
+purger's state: a worker that gets the partitions reads each from its beginning to the committed offset without purging,
+and continues from there. A group without commits begins at the end: no earlier pointer was ever in the CDN's cache.
 """
 
 import re
@@ -27,10 +27,10 @@ from bannerstream.settings import Settings
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
-"""How long one look for records lasts: also how soon a stop is noticed when there are none."""
+"""How long one poll waits for records; a stop is noticed within this time."""
 
 _NEVER_MS = 2**31 - 1
-"""For `max_poll_interval_ms`: a worker that waits for its CDN does not poll, and yet lives; its heartbeats say so."""
+"""For `max_poll_interval_ms`: a worker that waits for its CDN does not poll, and its heartbeats prove it alive."""
 
 _USER_KEY, _BANNER_KEY = re.compile(rb"[0-9a-f]{32}"), re.compile(rb"[0-9a-f]{64}")
 
@@ -46,20 +46,20 @@ class _ConsumedRecord(Protocol):
 
 @dataclass(slots=True)
 class Window:
-    """What came within one window of time."""
+    """The changes of one window of time."""
 
     stale: Stale = field(default_factory=Stale)
     refused: list[tuple[Origin, InvalidRecord]] = field(default_factory=list)
-    """Records that are none of ours."""
+    """Invalid records with their errors."""
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
-    """What to commit once all of it is purged."""
+    """Offsets to commit once the window is purged."""
     records: int = 0
     read_at_s: float = 0.0
-    """When the last record was read, on the monotonic clock."""
+    """Monotonic time at which the last record was read."""
 
 
 class ChangeReader:
-    """A consumer of assignments and ready events, and what they amount to so far."""
+    """Consumes assignments and ready events, and tracks the staleness that follows from them."""
 
     def __init__(self, settings: Settings, *, by_tag: bool) -> None:
         self._kafka = settings.kafka
@@ -97,25 +97,25 @@ class ChangeReader:
 
     @property
     def active(self) -> bool:
-        """Tell whether this worker is the one that purges, and has caught up."""
+        """Return whether this worker holds the partitions and has caught up."""
         return bool(self._consumer.assignment()) and not self._must_catch_up
 
     def assignment_changed(self) -> None:
-        """Note that the partitions may be others now: what they hold must be read first."""
+        """Note that the assignment may have changed: the partitions must be read from their beginnings first."""
         self._must_catch_up = True
 
     async def window(self, stopped: Callable[[], bool]) -> Window:
-        """Return what comes within `cdn.coalesce_s` of the first record; empty when nothing comes, or when stopped.
+        """Return the changes within `cdn.coalesce_s` of the first record; empty if there are none, or when stopped.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; no record was consumed.
         """
         while self._must_catch_up and not stopped():
             await self._catch_up(stopped)
         window = Window()
-        until: float | None = None
+        until_s: float | None = None
         while window.records < self._settings.batch_size and not stopped():
-            wait_ms = _POLL_MS if until is None else round((until - time.monotonic()) * 1000)
+            wait_ms = _POLL_MS if until_s is None else round((until_s - time.monotonic()) * 1000)
             if wait_ms <= 0:
                 break
             left = self._settings.batch_size - window.records
@@ -125,63 +125,63 @@ class ChangeReader:
             except (ServiceUnavailable, ConfigurationError):
                 if not window.records:
                     raise
-                break  # these are taken already and would not come again
+                break  # the records read so far would not be delivered again
             if self._must_catch_up:
-                return Window()  # all that is not committed comes again
-            self._add(fetched, window)
+                return Window()  # uncommitted records are delivered again
+            self._collect(fetched, window)
             if not window.records:
                 break
-            if until is None:
-                until = time.monotonic() + self._settings.coalesce_s
+            if until_s is None:
+                until_s = time.monotonic() + self._settings.coalesce_s
         return window
 
     async def commit(self, window: Window) -> None:
         """Commit a window.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: it failed, most often because another worker took over; what is
-                purged is purged, and will be once more.
+            ServiceUnavailable, ConfigurationError: the commit failed, most often because another worker took over; that
+                worker purges the window again.
         """
         with broker_errors(self._kafka):
             await self._consumer.commit(window.offsets)
 
     async def behind(self) -> int:
-        """Return how many offsets lie ahead, as of the last fetch."""
+        """Return the number of offsets to the high watermarks, as of the last fetch."""
         with broker_errors(self._kafka):
             partitions = self._consumer.assignment()
             marks = {each: self._consumer.highwater(each) for each in partitions}
             return sum([mark - await self._consumer.position(each) for each, mark in marks.items() if mark is not None])
 
-    def _add(self, fetched: dict[TopicPartition, list[_ConsumedRecord]], window: Window) -> None:
+    def _collect(self, fetched: dict[TopicPartition, list[_ConsumedRecord]], window: Window) -> None:
         for partition, records in fetched.items():
             for record in records:
                 try:
-                    self._take(record, window.stale)
+                    self._apply(record, window.stale)
                 except InvalidRecord as error:
                     window.refused.append((_origin(record), error))
                 window.records += 1
                 window.offsets[partition] = record.offset + 1
             window.read_at_s = time.monotonic()
 
-    def _take(self, record: _ConsumedRecord, stale: Stale) -> None:
+    def _apply(self, record: _ConsumedRecord, stale: Stale) -> None:
         origin = _origin(record)
         if record.topic == self._ready:
             banner_key = _key(record, _BANNER_KEY)
-            announced = None if record.value is None else decode(record.value, BannerReady)
-            self.staleness.ready(banner_key, announced, origin, stale)
+            ready = None if record.value is None else decode(record.value, BannerReady)
+            self.staleness.ready(banner_key, ready, origin, stale)
         else:
             user_key = _key(record, _USER_KEY)
             assignment = None if record.value is None else decode(record.value, Assignment)
             self.staleness.assigned(user_key, assignment, origin, stale)
 
     async def _catch_up(self, stopped: Callable[[], bool]) -> None:
-        """Read what was purged before, and place the consumer where that ends."""
+        """Read up to the committed offsets without purging, and seek to them."""
         self._must_catch_up = False
         self.staleness = Staleness(by_tag=self._by_tag)
         try:
             with broker_errors(self._kafka):
                 starts = await self._starts(self._consumer.assignment())
-                # Ready events first: whether an assignment shows depends on them.
+                # Ready events first: whether an assignment is shown depends on them.
                 for topic in (self._ready, self._assignments):
                     ends = {each: offset for each, offset in starts.items() if each.topic == topic}
                     await self._read(ends, stopped)
@@ -193,27 +193,28 @@ class ChangeReader:
         log.info("caught_up", active=self.active, visitors=len(self.staleness.visitors))
 
     async def _starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where to go on: at the committed offsets, and at the end of a topic that was never committed."""
+        """Return where to continue: at the committed offsets, or at the end of a topic without commits."""
         committed = {each: await self._consumer.committed(each) for each in partitions}
         begun = {each.topic for each, offset in committed.items() if offset is not None}
         new = [each for each in committed if each.topic not in begun]
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(new) if new else {}
         if ends:
-            await self._consumer.commit(ends)  # or a crash before the first purge would begin at a later end
+            await self._consumer.commit(ends)  # otherwise a restart before the first purge would begin at a later end
         return {each: offset or 0 for each, offset in committed.items()} | ends
 
     async def _read(self, ends: dict[TopicPartition, int], stopped: Callable[[], bool]) -> None:
-        """Read these partitions from their beginnings to these offsets; nothing is stale for it."""
-        if ends:
-            await self._consumer.seek_to_beginning(*ends)
+        """Read these partitions from their beginnings to these offsets, without purging."""
+        if not ends or stopped() or self._must_catch_up:
+            return
+        await self._consumer.seek_to_beginning(*ends)
         async for fetched in read_to(self._consumer, ends, _POLL_MS):
-            self._add(fetched, Window())
+            self._collect(fetched, Window())
             if stopped() or self._must_catch_up:
                 break
 
 
 class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Tells the reader of every change in the group."""
+    """Notifies the reader of every change in the group."""
 
     def __init__(self, reader: ChangeReader) -> None:
         self._reader = reader

@@ -53,8 +53,8 @@ class Cloudflare:
         self._token = token
         self.limits = LIMITS[plan]
 
-    def calls(self, stale: Stale, now: float) -> list[Call]:  # noqa: ARG002  (the port's)
-        """Return one call for each 100 tags."""
+    def calls(self, stale: Stale, now_s: float) -> list[Call]:  # noqa: ARG002  (the port's)
+        """Return one call per 100 tags."""
         return [
             Call(
                 method="POST",
@@ -67,17 +67,17 @@ class Cloudflare:
             for batch in batched(tags(stale), TAGS_PER_CALL)
         ]
 
-    async def credentials(self, call: Call, now: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
+    async def credentials(self, call: Call, now_s: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
         """Return the API token's header."""
         return {"Authorization": f"Bearer {self._token}"}
 
-    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
-        """Return what an answer means: a status of success counts only with `success` in the body."""
-        verdict = verdict_by_status(answer, now, settings="cdn.api_token and cdn.cloudflare_zone_id")
+    def verdict(self, response: CdnResponse, now_s: float) -> Verdict:
+        """Interpret a response: a 2xx status counts only with `success` in the body."""
+        verdict = verdict_by_status(response, now_s, settings="cdn.api_token and cdn.cloudflare_zone_id")
         if not isinstance(verdict, Accepted):
             return verdict
         try:
-            envelope = msgspec.json.decode(answer.body, type=_Envelope)
+            envelope = msgspec.json.decode(response.body, type=_Envelope)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return TryAgain(f"not an answer of the API: {answer.excerpt()}")
-        return verdict if envelope.success else Refused(answer.excerpt())
+            return TryAgain(f"not a response of the API: {response.excerpt()}")
+        return verdict if envelope.success else Refused(response.excerpt())

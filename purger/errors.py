@@ -1,8 +1,7 @@
-"""What goes wrong with a CDN.
+"""Errors of the purger.
 
 BannerstreamError
-├── Stopped          the purger was asked to stop while it waited
-└── PurgeRefused     the CDN refuses a purge for good
+└── PurgeRefused     the CDN rejects a purge permanently
 """
 
 from typing import ClassVar
@@ -10,14 +9,10 @@ from typing import ClassVar
 from bannerstream.contracts.errors import BannerstreamError
 
 
-class Stopped(BannerstreamError):
-    """The purger was asked to stop while it waited; what it had taken comes again at the next start."""
-
-
 class PurgeRefused(BannerstreamError):
-    """The CDN will not take this call however often it is repeated. The records behind it become dead letters.
+    """The CDN rejects this call permanently. The records behind it become dead letters.
 
-    Operator action: the message holds the CDN's own words; the pointers go stale until their `s-maxage` ends.
+    Operator action: read the CDN's response in the message; the pointers stay stale until their `s-maxage` ends.
     Retryable: no.
     """
 

@@ -1,4 +1,4 @@
-"""The purger that the settings ask for."""
+"""Creates the purger of the configured CDN."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,10 @@ from bannerstream.settings import CdnSettings
 
 
 def create_purger(settings: CdnSettings) -> Purger:
-    """Return the purger of these settings, which have what it needs.
+    """Return the purger of validated settings.
 
     Raises:
-        ConfigurationError: no CDN is chosen.
+        ConfigurationError: `cdn.kind` is `none`.
     """
     token, nodes_token = _revealed(settings.api_token), _revealed(settings.purge_token)
     match settings.kind:
@@ -52,10 +52,10 @@ def create_purger(settings: CdnSettings) -> Purger:
 
 
 def aws_keys(settings: CdnSettings) -> Callable[[], AwsKeys]:
-    """Return what fetches the AWS keys: those of the settings, else of the environment, else of the machine's role.
+    """Return a function that fetches AWS keys from the settings, else the environment, else the machine's role.
 
-    A role's keys (EC2, ECS, a web identity in Kubernetes) end within hours; minio's provider renews them in time. The
-    function may ask over the network, and raises ConfigurationError where there are no keys.
+    A role's keys (EC2, ECS, a web identity in Kubernetes) expire within hours; minio's provider renews them in time.
+    The function may use the network, and raises ConfigurationError if there are no keys.
     """
     provider: Provider = ChainedProvider([EnvAWSProvider(), IamAwsProvider()])
     if settings.aws_access_key is not None:
@@ -64,7 +64,7 @@ def aws_keys(settings: CdnSettings) -> Callable[[], AwsKeys]:
     def fetch() -> AwsKeys:
         try:
             found = provider.retrieve()
-        except Exception as error:  # the providers raise what urllib3, json and they themselves happen to raise
+        except Exception as error:  # the providers let urllib3's, json's and their own errors through
             raise ConfigurationError(
                 f"no AWS keys: set cdn.aws_access_key and cdn.aws_secret_key, or give the machine a role: {error!r}"
             ) from error

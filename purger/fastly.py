@@ -2,7 +2,7 @@
 
 Source: Fastly API, "Purging" (www.fastly.com/documentation/reference/api/purging): `POST /service/{id}/purge` with
 `{"surrogate_keys": […]}`, up to 256 keys; `Fastly-Soft-Purge: 1` marks objects stale, so that Fastly may still serve
-them while edge is down (`stale-if-error`). Rate limits: 100,000 purges an hour and customer; a 429 names the end of the
+them while edge is down (`stale-if-error`). Rate limits: 100,000 purges an hour and customer; a 429 gives the end of the
 hour in `Fastly-RateLimit-Reset`, in epoch seconds.
 """
 
@@ -25,14 +25,16 @@ class Fastly:
 
     name: ClassVar[str] = "fastly"
     by_tag = True
-    limits = Limits(at_once=4, per_s=25.0, burst=50)  # 90,000 an hour: even if a call drops one key only
+    limits = Limits(
+        at_once=4, per_s=25.0, burst=50
+    )  # 90,000 calls an hour stay within the limit even with one key each
 
     def __init__(self, service_id: str, token: str, api_url: str = API_URL) -> None:
         self._url = f"{api_url}/service/{service_id}/purge"
         self._token = token
 
-    def calls(self, stale: Stale, now: float) -> list[Call]:  # noqa: ARG002  (the port's)
-        """Return one call for each 256 keys."""
+    def calls(self, stale: Stale, now_s: float) -> list[Call]:  # noqa: ARG002  (the port's)
+        """Return one call per 256 keys."""
         headers = {"Accept": "application/json", "Content-Type": "application/json", "Fastly-Soft-Purge": "1"}
         return [
             Call(
@@ -46,14 +48,14 @@ class Fastly:
             for batch in batched(tags(stale), KEYS_PER_CALL)
         ]
 
-    async def credentials(self, call: Call, now: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
+    async def credentials(self, call: Call, now_s: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
         """Return the API token's header."""
         return {"Fastly-Key": self._token}
 
-    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
-        """Return what an answer means; a 429 waits for the next hour."""
-        verdict = verdict_by_status(answer, now, settings="cdn.api_token and cdn.fastly_service_id")
-        reset = answer.headers.get("fastly-ratelimit-reset", "")
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS and reset.isascii() and reset.isdigit():
-            return TryAgain(answer.excerpt(), max(0.0, int(reset) - now))
+    def verdict(self, response: CdnResponse, now_s: float) -> Verdict:
+        """Interpret a response; a 429 waits for the next hour."""
+        verdict = verdict_by_status(response, now_s, settings="cdn.api_token and cdn.fastly_service_id")
+        reset = response.headers.get("fastly-ratelimit-reset", "")
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS and reset.isascii() and reset.isdigit():
+            return TryAgain(response.excerpt(), max(0.0, int(reset) - now_s))
         return verdict

@@ -1,4 +1,4 @@
-"""What each CDN's file says: which calls drop what is stale, who makes them, and what an answer means."""
+"""The interface of a CDN: its calls, credentials, limits, and the interpretation of its responses."""
 
 import email.utils
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,41 +14,41 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request to a CDN, without its secrets: those are added when it is sent, so this can be logged."""
+    """One HTTP request to a CDN without credentials, which are added when it is sent: safe to log."""
 
     method: str
     url: str
     body: bytes
     headers: Mapping[str, str]
     drops: tuple[str, ...]
-    """The tags or paths that it drops."""
+    """The tags or paths that it purges."""
     keys: frozenset[str]
-    """The user and banner keys that they belong to."""
+    """The user and banner keys behind them."""
     not_before_s: float = 0.0
-    """Epoch seconds: it has to wait until then."""
+    """Epoch seconds before which it must not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class CdnResponse:
-    """What the CDN said. Names of headers are in lower case."""
+    """A CDN's response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def excerpt(self) -> str:
-        """Return its beginning, for a log line or a dead letter."""
+        """Return status and beginning of the body, for a log line or a dead letter."""
         return f"{self.status} {self.body[:500].decode(errors='replace').strip()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It is done, or as good as."""
+    """The CDN has purged, or accepted to purge."""
 
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """Not now. `after_s` is how long the CDN wants to be left alone, where it says so."""
+    """The call failed and is worth a repeat. `after_s`: the wait that the CDN requests, if any."""
 
     reason: str
     after_s: float | None = None
@@ -56,14 +56,14 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """The CDN does not know us or our service: nothing is wrong with the purge, so it waits for the operator."""
+    """The CDN rejects the credentials or the service id: the call is repeated until the operator corrects them."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Never, however often it is repeated."""
+    """The CDN rejects the call permanently."""
 
     reason: str
 
@@ -78,61 +78,61 @@ class Limits:
     at_once: int
     """Calls in flight."""
     per_s: float
-    """Calls a second, in the long run."""
+    """Calls per second in the long run."""
     burst: int
-    """Calls that may be made at once after a pause."""
+    """Calls allowed at once after a pause."""
 
 
 class Purger(Protocol):
-    """One CDN."""
+    """One CDN. Times are epoch seconds."""
 
     name: ClassVar[str]
     by_tag: bool
-    """Whether it finds objects by their tags; else they are named by path."""
+    """Whether it purges by cache tag; otherwise by path."""
     limits: Limits
 
-    def calls(self, stale: Stale, now: float) -> list[Call]:
-        """Return the calls that drop what is stale, in batches that the CDN takes. `now`: epoch seconds."""
+    def calls(self, stale: Stale, now_s: float) -> list[Call]:
+        """Return the calls that purge the stale pointers, in batches within the CDN's limits."""
         ...
 
-    async def credentials(self, call: Call, now: float) -> Mapping[str, str]:
-        """Return the headers that prove who is calling, for a call that is sent now (epoch seconds).
+    async def credentials(self, call: Call, now_s: float) -> Mapping[str, str]:
+        """Return the authentication headers of a call that is sent at `now_s`.
 
         Raises:
             ConfigurationError: there are no credentials.
         """
         ...
 
-    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
-        """Return what an answer means. `now`: epoch seconds."""
+    def verdict(self, response: CdnResponse, now_s: float) -> Verdict:
+        """Interpret a response."""
         ...
 
 
-def verdict_by_status(answer: CdnResponse, now: float, *, settings: str) -> Verdict:
-    """Return what an answer means by its status alone (RFC 9110 §15). `settings` name who we are and what we purge."""
-    status = answer.status
+def verdict_by_status(response: CdnResponse, now_s: float, *, settings: str) -> Verdict:
+    """Interpret a response by its status (RFC 9110 §15). `settings` names the credentials and the service id."""
+    status = response.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Accepted()
     if (
         status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
         or status < HTTPStatus.BAD_REQUEST
     ):
-        return Misconfigured(f"check {settings}: {answer.excerpt()}")
-    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TryAgain(answer.excerpt(), retry_after(answer, now))
-    return Refused(answer.excerpt())
+        return Misconfigured(f"check {settings}: {response.excerpt()}")
+    if status in _RETRYABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TryAgain(response.excerpt(), retry_after(response, now_s))
+    return Refused(response.excerpt())
 
 
-_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
-def retry_after(answer: CdnResponse, now: float) -> float | None:
-    """Return the seconds that `Retry-After` asks for (RFC 9110 §10.2.3: a number, or a date), or None."""
-    told = answer.headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return float(told)
+def retry_after(response: CdnResponse, now_s: float) -> float | None:
+    """Return the seconds of `Retry-After` (RFC 9110 §10.2.3: a number, or a date), or None."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - now)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now_s)
     except ValueError:
         return None
 

@@ -1,11 +1,9 @@
-"""Making the calls: as fast as the CDN allows, again until it takes them, or until it says never."""
+"""Sends calls as fast as the CDN allows, and repeats each until the CDN accepts or permanently rejects it."""
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +12,7 @@ import structlog
 from yarl import URL
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.purger.errors import PurgeRefused, Stopped
+from bannerstream.purger.errors import PurgeRefused
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import (
     Accepted,
@@ -27,29 +25,30 @@ from bannerstream.purger.ports import (
     TryAgain,
     Verdict,
 )
+from bannerstream.service.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 30.0
-"""Between tries where the CDN does not say how long: quick at first, then often enough to be back soon."""
+_LONGEST_WAIT_S = 30.0
+"""Between tries where the CDN does not say how long."""
 
-_LONGEST_ASKED_S = 3600.0
-"""The longest that a CDN may ask for: Fastly's limits begin anew every hour."""
+_LONGEST_REQUESTED_S = 3600.0
+"""The longest wait that a CDN may request: Fastly's limits reset every hour."""
 
 _ANSWER_BYTES = 65_536
-"""Read of an answer; Fastly's names 256 keys in 20 kB."""
+"""Bytes read of a response; Fastly's lists 256 keys in 20 kB."""
 
 
 _USER_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def redact_user_keys(text: str) -> str:
-    """Return a text for the log without the user keys in it: paths and tags hold them, and CDNs repeat those."""
+    """Replace user keys in a text for the log: paths and tags hold them, and CDNs repeat those."""
     return _USER_KEY.sub("…", text)
 
 
 class Sender:
-    """Makes a purger's calls for the length of an `async with`. `now` is the clock, in epoch seconds."""
+    """Sends a purger's calls, within an `async with`. `now`: epoch seconds."""
 
     def __init__(
         self,
@@ -79,16 +78,16 @@ class Sender:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._session is not None:
             await self._session.close()
 
     async def send_all(self, calls: Sequence[Call]) -> list[tuple[Call, PurgeRefused]]:
-        """Return once the CDN has taken each call or refused it for good; those with why.
+        """Return once the CDN has accepted or permanently rejected each call; the rejected ones with their errors.
 
         Raises:
-            Stopped: `stop` was set while a call had to wait; some may have been taken.
+            Stopping: `stop` was set while a call had to wait; some may have been taken.
         """
         outcomes = await asyncio.gather(*(self._send(call) for call in calls), return_exceptions=True)
         refused = []
@@ -100,11 +99,11 @@ class Sender:
         return refused
 
     async def _send(self, call: Call) -> None:
-        await self._wait(call.not_before_s - self._now())
-        wait = _FIRST_WAIT_S
+        await pause(call.not_before_s - self._now(), self._stop)
+        backoff = Backoff(longest_s=_LONGEST_WAIT_S)
         while True:
             async with self._turns:
-                await self._wait(self._bucket.take(time.monotonic()))
+                await pause(self._bucket.take(time.monotonic()), self._stop)
                 verdict = await self._attempt(call)
             self._metrics.calls.labels(self._purger.name, type(verdict).__name__.lower()).inc()
             match verdict:
@@ -114,34 +113,33 @@ class Sender:
                 case Refused(reason):
                     raise PurgeRefused(f"{call.method} {call.url} ({_some(call.drops)}): {reason}")
                 case TryAgain(reason, after_s):
-                    asked = min(after_s or 0.0, _LONGEST_ASKED_S)
+                    requested_s = min(after_s or 0.0, _LONGEST_REQUESTED_S)
                 case Misconfigured(reason):
-                    asked = _LONGEST_WAIT_S
-            pause = max(asked, wait * random.uniform(0.5, 1.0))
+                    requested_s = _LONGEST_WAIT_S
+            wait_s = max(requested_s, backoff.next_s())
             log.warning(
                 "purge_waits",
                 cdn=self._purger.name,
                 url=redact_user_keys(call.url),
                 reason=redact_user_keys(reason),
-                seconds=round(pause, 1),
+                seconds=round(wait_s, 1),
             )
-            await self._wait(pause)
-            wait = min(_LONGEST_WAIT_S, wait * 2)
+            await pause(wait_s, self._stop)
 
     async def _attempt(self, call: Call) -> Verdict:
         if self._session is None:
             raise RuntimeError("a Sender is used inside `async with`")
         started = time.monotonic()
         try:
-            proof = await self._purger.credentials(call, self._now())
+            credentials = await self._purger.credentials(call, self._now())
             async with self._session.request(
                 call.method,
                 URL(call.url, encoded=True),
                 data=call.body or None,
-                headers={**call.headers, **proof},
+                headers={**call.headers, **credentials},
                 allow_redirects=False,
             ) as response:
-                answer = CdnResponse(
+                cdn_response = CdnResponse(
                     response.status,
                     {name.lower(): value for name, value in response.headers.items()},
                     await response.content.read(_ANSWER_BYTES),
@@ -149,34 +147,25 @@ class Sender:
         except ConfigurationError as error:
             return Misconfigured(str(error))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return TryAgain(f"no answer: {error!r}")
+            return TryAgain(f"no response: {error!r}")
         finally:
             self._metrics.call.labels(self._purger.name).observe(time.monotonic() - started)
-        return self._purger.verdict(answer, self._now())
-
-    async def _wait(self, seconds: float) -> None:
-        if self._stop.is_set():
-            raise Stopped
-        if seconds <= 0:
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-            raise Stopped
+        return self._purger.verdict(cdn_response, self._now())
 
 
 class TokenBucket:
-    """A place in time for each call: `burst` at once, then `per_s`."""
+    """Limits calls to `burst` at once and `per_s` a second in the long run."""
 
     def __init__(self, limits: Limits) -> None:
         self._per_s = limits.per_s
         self._burst = limits.burst
         self._tokens = float(limits.burst)
-        self._at = 0.0
+        self._updated_s = 0.0
 
-    def take(self, now: float) -> float:
-        """Take a token, now or in advance, and return how many seconds to wait for it. `now`: a monotonic clock."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
-        self._at = now
+    def take(self, now_s: float) -> float:
+        """Take a token, in advance if none is left, and return the seconds to wait. `now_s`: monotonic time."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._updated_s) * self._per_s)
+        self._updated_s = now_s
         self._tokens -= 1
         return max(0.0, -self._tokens / self._per_s)
 

@@ -15,7 +15,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True, slots=True)
 class AwsKeys:
-    """Who signs. `session_token` comes with temporary keys."""
+    """AWS credentials. `session_token` comes with temporary keys."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -31,15 +31,15 @@ def signature_headers(
     headers: Mapping[str, str],
     service: str,
     region: str,
-    now: float,
+    now_s: float,
 ) -> dict[str, str]:
-    """Return the headers that a request needs beside `headers`, all of which are signed. `now`: epoch seconds.
+    """Return the headers to add to `headers`; all are signed. `now_s`: epoch seconds.
 
-    AWS takes the signature for five minutes.
+    AWS accepts the signature for five minutes.
     """
-    at = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    date = datetime.fromtimestamp(now_s, UTC).strftime("%Y%m%dT%H%M%SZ")
     parts = urlsplit(url)
-    added = {"X-Amz-Date": at}
+    added = {"X-Amz-Date": date}
     if keys.session_token is not None:
         added["X-Amz-Security-Token"] = keys.session_token
     signed = {name.lower(): value.strip() for name, value in {"Host": parts.netloc, **headers, **added}.items()}
@@ -55,8 +55,8 @@ def signature_headers(
             hashlib.sha256(body).hexdigest(),
         ]
     )
-    scope = f"{at[:8]}/{region}/{service}/aws4_request"
-    to_sign = "\n".join([_ALGORITHM, at, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    to_sign = "\n".join([_ALGORITHM, date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{keys.secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")

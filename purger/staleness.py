@@ -1,9 +1,9 @@
-"""Which pointers became stale: pure.
+"""Computes which pointers became stale. Pure: no I/O, no clock.
 
 A pointer shows the visitor's last assigned banner that is ready. So it changes when a ready banner is assigned, when an
 assigned one becomes ready, when the banner it shows gets a new revision, and when the visitor is erased. An assignment
-whose banner is still being painted changes nothing yet, unless nothing of the visitor's own was shown: then the pointer
-shows a default, which depends on the cohort assigned.
+whose banner is still in production changes nothing yet, unless the visitor had no banner of their own: then the pointer
+shows a default, which depends on the assigned cohort.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,15 +21,15 @@ class Origin:
     partition: int
     offset: int
     timestamp: int
-    """When it was written, epoch milliseconds."""
+    """Kafka timestamp, epoch milliseconds."""
     key: bytes | None
     size: int
-    """Bytes of key and value."""
+    """Bytes of key and value together."""
 
 
 @dataclass(slots=True)
 class Stale:
-    """Whose pointers are stale, and which banners' wherever they are shown; each with the last record that says so."""
+    """Stale visitors, and banners whose pointers are all stale; each with the last record that caused it."""
 
     users: dict[str, Origin] = field(default_factory=dict)
     banners: dict[str, Origin] = field(default_factory=dict)
@@ -38,14 +38,14 @@ class Stale:
         return bool(self.users or self.banners)
 
     def origins(self, keys: Iterable[str]) -> set[Origin]:
-        """Return the records behind some of these user and banner keys."""
+        """Return the records that made these user and banner keys stale."""
         return {origin for key in keys if (origin := self.users.get(key) or self.banners.get(key)) is not None}
 
 
 class Staleness:
-    """What was assigned and announced so far.
+    """Tracks assignments and ready banners, and derives stale pointers from each change.
 
-    `by_tag`: the CDN finds the pointers that show a banner by its tag. Else they are named one by one.
+    `by_tag`: the CDN purges the pointers of a banner by its tag. Otherwise each pointer is listed.
     """
 
     def __init__(self, *, by_tag: bool) -> None:
@@ -55,10 +55,10 @@ class Staleness:
         self._revisions = [0]  # by number; the first is NO_BANNER's
 
     def assigned(self, user_key: str, assignment: Assignment | None, origin: Origin, stale: Stale) -> None:
-        """Take an assignment, or an erasure (None), and add what it makes stale.
+        """Apply an assignment, or an erasure (None), and add what it makes stale.
 
         Raises:
-            MalformedRecord: the epoch is out of bounds.
+            MalformedRecord: the epoch is out of range.
         """
         if assignment is None:
             self.visitors.forget(user_key)
@@ -74,12 +74,12 @@ class Staleness:
             stale.users[user_key] = origin
 
     def ready(self, banner_key: str, announced: BannerReady | None, origin: Origin, stale: Stale) -> None:
-        """Take an announcement, or a withdrawal (None), and add what it makes stale."""
+        """Apply a ready event, or a withdrawal (None), and add what it makes stale."""
         number = self._number(banner_key)
         known = self._revisions[number]
         revision = 0 if announced is None else announced.revision
         if announced is not None and revision <= known:
-            return  # announced again, as it is whenever it is asked for again
+            return  # announced again: every repeated request does that
         self._revisions[number] = revision
         first = announced is not None and not known
         if first:
@@ -99,15 +99,15 @@ class Staleness:
 
 
 def tags(stale: Stale) -> list[tuple[str, str]]:
-    """Return each stale thing's tag, as edge writes it on pointers, with its key."""
+    """Return the cache tags of stale visitors and banners, each with its key."""
     return [(f"user-{key}", key) for key in stale.users] + [(f"banner-{key}", key) for key in stale.banners]
 
 
 def paths(users: Mapping[str, Origin], sizes: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the paths of stale users' pointers, each with its user key: the pointer, and one for each plain image."""
+    """Return the paths of stale visitors' pointers and plain images, each with its user key."""
     endings = ["", *(f"/{size}" for size in sizes)]
     return [(f"{POINTERS}{key}{ending}", key) for key in users for ending in endings]
 
 
 POINTERS = "/v1/pointers/"
-"""Under which edge serves pointers, and nothing else."""
+"""The path below which edge serves pointers and nothing else."""

@@ -1,7 +1,7 @@
 """Varnish: soft purge by surrogate key, through the xkey module and the rules of deploy/cdn/varnish.vcl.
 
-Source: vmod_xkey(3) of varnish-modules: `xkey.softpurge(keys)` takes keys separated by spaces and sets their objects'
-remaining life to nothing; they stay for grace. varnishd(1): a header line has at most `http_req_hdr_len` bytes (8 kB).
+Source: vmod_xkey(3) of varnish-modules: `xkey.softpurge(keys)` takes keys separated by spaces and ends their objects'
+TTL; they stay for grace. varnishd(1): a header line has at most `http_req_hdr_len` bytes (8 kB).
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from bannerstream.purger.ports import Call, CdnResponse, Limits, Verdict, batche
 from bannerstream.purger.staleness import Stale, tags
 
 TAGS_PER_CALL = 100
-"""Of 71 characters at most: 7,200 bytes a header line."""
+"""A tag has at most 71 characters, so a header line has at most 7,200 bytes."""
 
 
 class Varnish:
-    """Varnish servers, each of which is told everything."""
+    """A set of Varnish servers, each of which gets every call."""
 
     name: ClassVar[str] = "varnish"
     by_tag = True
@@ -25,8 +25,8 @@ class Varnish:
         self._nodes = nodes
         self._token = token
 
-    def calls(self, stale: Stale, now: float) -> list[Call]:  # noqa: ARG002  (the port's)
-        """Return one call for each 100 tags and server."""
+    def calls(self, stale: Stale, now_s: float) -> list[Call]:  # noqa: ARG002  (the port's)
+        """Return one call per 100 tags and server."""
         return [
             Call(
                 method="PURGE",
@@ -40,10 +40,10 @@ class Varnish:
             for node in self._nodes
         ]
 
-    async def credentials(self, call: Call, now: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
-        """Return the header that the VCL compares."""
+    async def credentials(self, call: Call, now_s: float) -> Mapping[str, str]:  # noqa: ARG002  (the port's)
+        """Return the header that the VCL checks."""
         return {"X-Purge-Token": self._token}
 
-    def verdict(self, answer: CdnResponse, now: float) -> Verdict:
-        """Return what an answer means."""
-        return verdict_by_status(answer, now, settings="cdn.nodes and cdn.purge_token")
+    def verdict(self, response: CdnResponse, now_s: float) -> Verdict:
+        """Interpret a response."""
+        return verdict_by_status(response, now_s, settings="cdn.nodes and cdn.purge_token")

@@ -1,8 +1,8 @@
-"""Who is assigned which banner and who is shown which: 28 bytes a slot, a million visitors in 59 MB.
+"""Each visitor's assigned and shown banner: 28 bytes a slot, a million visitors in 59 MB. Pure: no I/O, no clock.
 
-An open-addressing hash table in numpy columns. User keys are keyed hashes already, so a part of the key is the hash.
-At most two of three slots are taken and the capacity doubles: 42 to 84 bytes a visitor (126 for the moment in which a
-full table moves into the next), where a dict of dataclasses takes 300. Which visitors have a banner is one scan of a
+An open-addressing hash table in numpy columns. User keys are keyed hashes already, so part of the key is the hash.
+At most two of three slots are used and the capacity doubles: 42 to 84 bytes a visitor (126 while a full
+table is copied into the next), where a dict of dataclasses takes 300. Which visitors have a banner is one scan of a
 column: milliseconds, and needed only when a banner becomes ready.
 """
 
@@ -16,7 +16,7 @@ NO_BANNER = 0
 """The banner number that stands for no banner."""
 
 MAX_EPOCH = 2**32 - 1
-"""Of one visitor: a new decision every second for 136 years."""
+"""Highest epoch: one decision a second for 136 years."""
 
 _LEAST_CAPACITY = 1024
 _HALF = 2**64 - 1
@@ -61,10 +61,10 @@ class Visitors:
         """Set a visitor's state.
 
         Raises:
-            MalformedRecord: the epoch is none of 1 to MAX_EPOCH.
+            MalformedRecord: the epoch is not within 1 to MAX_EPOCH.
         """
         if not 1 <= visitor.epoch <= MAX_EPOCH:
-            raise MalformedRecord(f"an epoch lies between 1 and {MAX_EPOCH}, this one is {visitor.epoch}")
+            raise MalformedRecord(f"an epoch must be between 1 and {MAX_EPOCH}, not {visitor.epoch}")
         high, low = _halves(user_key)
         slot = self._slot(high, low)
         if not self._epoch[slot]:
@@ -75,12 +75,12 @@ class Visitors:
         self._set(slot, (high, low, visitor.epoch, visitor.assigned, visitor.shown))
 
     def forget(self, user_key: str) -> None:
-        """Remove a visitor, key and all; one that is not there is no error."""
+        """Remove a visitor and their key; an unknown visitor is not an error."""
         slot = self._slot(*_halves(user_key))
         if not self._epoch[slot]:
             return
         self._count -= 1
-        # Backward shift (Knuth, TAOCP vol. 3, 6.4, algorithm R): a marker would keep the erased visitor's key.
+        # Backward shift (Knuth, TAOCP vol. 3, 6.4, algorithm R): a deletion marker would keep the erased visitor's key.
         hole, probe = slot, slot
         while True:
             probe = (probe + 1) & self._mask
@@ -93,14 +93,14 @@ class Visitors:
         self._set(hole, (0, 0, 0, NO_BANNER, NO_BANNER))
 
     def show_assigned(self, banner: int) -> list[str]:
-        """Let everyone who is assigned this banner see it; return their keys."""
+        """Show a banner to all visitors to whom it is assigned; return their keys."""
         _, _, _, assigned, shown = self._columns
         slots = np.flatnonzero(assigned == banner)
         shown[slots] = banner
         return self._keys(slots)
 
     def showing(self, banner: int) -> list[str]:
-        """Return the keys of everyone who sees this banner."""
+        """Return the keys of all visitors who see a banner."""
         return self._keys(np.flatnonzero(self._columns[4] == banner))
 
     def _keys(self, slots: "np.typing.NDArray[np.intp]") -> list[str]:
@@ -108,7 +108,7 @@ class Visitors:
         return [f"{first:016x}{second:016x}" for first, second in zip(high, low, strict=True)]
 
     def _slot(self, high: int, low: int) -> int:
-        """Return the slot that holds this key, or the free one where it belongs."""
+        """Return the slot that holds a key, or the free slot where it belongs."""
         slot = low & self._mask
         while self._epoch[slot] and (self._low[slot] != low or self._high[slot] != high):
             slot = (slot + 1) & self._mask
@@ -134,7 +134,7 @@ class Visitors:
             np.zeros(capacity, np.uint32),
             np.zeros(capacity, np.uint32),
         )
-        # One number through a memoryview takes a third of the time that it takes through the array.
+        # Access to one number takes a third of the time through a memoryview.
         self._high, self._low, self._epoch, self._assigned, self._shown = (each.data for each in self._columns)
         self._mask = capacity - 1
 

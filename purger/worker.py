@@ -1,15 +1,13 @@
-"""The purger: takes changes in windows, tells the CDN, and commits once the CDN has acknowledged.
+"""The purge worker: reads changes in windows, purges them, and commits once the CDN has acknowledged.
 
-The order that loses nothing: calls acknowledged → dead letters of refused ones acknowledged → offsets committed. What
-dies in between is purged again.
+The order that loses nothing: calls acknowledged → dead letters of rejected ones acknowledged → offsets committed. After
+a crash in between, the window is purged again.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 
@@ -17,23 +15,18 @@ from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.purger.change_reader import ChangeReader, Window
-from bannerstream.purger.errors import Stopped
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
 from bannerstream.purger.sender import Sender
 from bannerstream.purger.staleness import Origin
+from bannerstream.service.retry import Stopping, pause, retry_until
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""Between tries when the broker is away: quick at first, then often enough to be back within seconds."""
-
-_T = TypeVar("_T")
-
 
 class PurgeWorker:
-    """Purges until it is stopped. `now` is the clock, in epoch seconds."""
+    """Purges until it is stopped. `now`: epoch seconds."""
 
     def __init__(
         self, settings: Settings, purger: Purger, metrics: PurgerMetrics, now: Callable[[], float] = time.time
@@ -45,21 +38,21 @@ class PurgeWorker:
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Purge until `stop` is set; a window that the CDN has not taken by then comes again at the next start.
+        """Purge until `stop` is set; a window that the CDN has not acknowledged is purged at the next start.
 
-        Outages of brokers and CDN are waited out, and so are refused credentials: they may just be changing.
+        Waits out outages of brokers and CDN, and rejected credentials, which may be about to change.
         """
         self._stop = stop
-        with suppress(Stopped):
-            publisher = await self._patiently("connect", self._connected)
+        with suppress(Stopping):
+            publisher = await retry_until("connect", self._connected, self._stop)
             reader = ChangeReader(self._settings, by_tag=self._purger.by_tag)
             sender = Sender(self._purger, self._metrics, stop, timeout_s=self._settings.cdn.timeout_s, now=self._now)
             try:
                 async with sender:
-                    await self._patiently("join", reader.start)
+                    await retry_until("join", reader.start, self._stop)
                     log.info("waiting_for_changes", cdn=self._purger.name, group=self._settings.cdn.group_id)
                     while not stop.is_set():
-                        window = await self._patiently("fetch", lambda: reader.window(stop.is_set))
+                        window = await retry_until("fetch", lambda: reader.window(stop.is_set), self._stop)
                         await self._purge(window, reader, sender, publisher)
             finally:
                 await reader.stop()
@@ -70,7 +63,7 @@ class PurgeWorker:
         return await Publisher(self._settings.kafka, client_id="bannerstream-purger").__aenter__()
 
     async def _purge(self, window: Window, reader: ChangeReader, sender: Sender, publisher: Publisher) -> None:
-        """See one window through to its commit."""
+        """Purge one window and commit it."""
         self._metrics.active.set(reader.active)
         self._metrics.visitors.set(len(reader.staleness.visitors))
         if not window.records:
@@ -79,26 +72,26 @@ class PurgeWorker:
             self._metrics.behind.set(await reader.behind())
         letters = [_letter(origin, error.code, str(error), self._now()) for origin, error in window.refused]
         if window.stale:
-            await self._pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic())
+            await pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic(), self._stop)
             letters += await self._drop(window, sender)
         if letters:
-            await self._patiently("publish", lambda: self._publish_dead_letters(letters, publisher))
+            await retry_until("publish", lambda: self._publish_dead_letters(letters, publisher), self._stop)
         try:
             await reader.commit(window)
         except (ServiceUnavailable, ConfigurationError) as error:
             log.warning("commit_failed", error=str(error), records=window.records)
 
     async def _drop(self, window: Window, sender: Sender) -> list[DeadLetter]:
-        """Have the CDN drop what is stale; return a letter for each record behind what it refused."""
+        """Purge the stale pointers; return a dead letter for each record behind a rejected call."""
         stale = window.stale
         origins = {*stale.users.values(), *stale.banners.values()}
         self._metrics.waiting_since.set(min(each.timestamp for each in origins) / 1000)
         calls = self._purger.calls(stale, self._now())
         refused = await sender.send_all(calls)
-        at = self._now()
+        done_s = self._now()
         self._metrics.waiting_since.set(0)
         for origin in origins:
-            self._metrics.lag.observe(max(0.0, at - origin.timestamp / 1000))
+            self._metrics.lag.observe(max(0.0, done_s - origin.timestamp / 1000))
         log.info(
             "purged",
             users=len(stale.users),
@@ -107,7 +100,7 @@ class PurgeWorker:
             refused=len(refused),
         )
         return [
-            _letter(origin, error.code, str(error), at)
+            _letter(origin, error.code, str(error), done_s)
             for call, error in refused
             for origin in sorted(stale.origins(call.keys), key=lambda each: (each.topic, each.partition, each.offset))
         ]
@@ -120,47 +113,20 @@ class PurgeWorker:
             self._metrics.refused.labels(letter.code).inc()
         log.warning("dead_letters", count=len(letters), codes=sorted({letter.code for letter in letters}))
 
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what `attempt` returns, however often the broker is away before.
 
-        Raises:
-            Stopped: the worker was asked to stop in the meantime.
-        """
-        wait = _FIRST_WAIT_S
-        while True:
-            try:
-                return await attempt()
-            except (ServiceUnavailable, ConfigurationError) as error:
-                log.warning("waiting", step=what, error=str(error), seconds=round(wait, 1))
-            await self._pause(wait * random.uniform(0.5, 1.0))
-            wait = min(_LONGEST_WAIT_S, wait * 2)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait.
-
-        Raises:
-            Stopped: the worker was asked to stop in the meantime.
-        """
-        if seconds > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), seconds)
-        if self._stop.is_set():
-            raise Stopped
-
-
-def _letter(origin: Origin, code: str, reason: str, now: float) -> DeadLetter:
-    """Return a letter without the original value, which says so, so that it is never replayed.
+def _letter(origin: Origin, code: str, reason: str, now_s: float) -> DeadLetter:
+    """Return a dead letter without the original value, marked as truncated so that it is never replayed.
 
     A replay would write an old assignment behind newer ones of the same visitor, and compaction would keep the old one.
     """
     return DeadLetter(
         key=origin.key,
-        value=None if origin.key is not None else b"",  # aiokafka sends no record that has neither
+        value=None if origin.key is not None else b"",  # aiokafka rejects a record without key and value
         topic=origin.topic,
         partition=origin.partition,
         offset=origin.offset,
         code=code,
         reason=reason,
-        failed_at=round(now * 1000),
+        failed_at=round(now_s * 1000),
         truncated_from=origin.size,
     )

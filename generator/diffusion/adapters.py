@@ -1,4 +1,4 @@
-"""Puts brands' adapters on a pipeline, one at a time, and keeps the last few of them loaded."""
+"""Activates brands' adapters on a pipeline, one at a time, and keeps the last few of them loaded."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ log = structlog.get_logger(__name__)
 
 
 class AdapterCache:
-    """The adapters of one pipeline. Up to `capacity` LoRAs stay loaded: putting one of them on takes milliseconds.
+    """The adapters of one pipeline. Up to `capacity` LoRAs stay loaded: activating one of them takes milliseconds.
 
-    Textual inversions stay: each is a few kilobytes, and is felt in prompts alone that hold its word.
+    Textual inversions stay loaded: each is a few kilobytes and only affects prompts that contain its word.
 
-    Every adapter is tried on here, so that one that does not fit stops the start and not a banner.
+    The constructor loads every adapter once, so that one that does not fit stops the start and not a banner.
 
     Raises:
-        ConfigurationError: an adapter is another family's, or the family takes none of its kind.
+        ConfigurationError: an adapter belongs to another family, or the family does not take its kind.
     """
 
     def __init__(self, pipeline: Any, adapters: Iterable[Adapter], *, capacity: int, family: Family | None) -> None:
@@ -35,11 +35,11 @@ class AdapterCache:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Return the names of the LoRAs in memory, the one used last at the end."""
+        """Return the names of the LoRAs in memory, most recently used last."""
         return tuple(self._loaded)
 
     def activate(self, adapter: Adapter | None) -> None:
-        """Make the pipeline paint in an adapter's look, or in its own."""
+        """Make the pipeline paint with this adapter, or with none."""
         if adapter is not None and adapter.kind == "lora":
             self._fetch(adapter)
             self._pipeline.enable_lora()
@@ -48,7 +48,7 @@ class AdapterCache:
             self._pipeline.disable_lora()
 
     def _fetch(self, adapter: Adapter) -> None:
-        """Load a LoRA unless it is there, and make room for it before."""
+        """Load a LoRA unless it is loaded, after unloading the least recently used beyond `capacity`."""
         if adapter.name in self._loaded:
             self._loaded.move_to_end(adapter.name)
             return
@@ -60,10 +60,10 @@ class AdapterCache:
         self._loaded[adapter.name] = adapter
 
     def _check_fits(self, adapter: Adapter) -> None:
-        """Put a LoRA on, or teach a word.
+        """Activate a LoRA, or add a textual inversion's word.
 
         Raises:
-            ConfigurationError: it does not fit.
+            ConfigurationError: the adapter does not fit the model.
         """
         kind = type(self._pipeline).__name__
         if adapter.kind == "textual-inversion" and not (self._family is not None and self._family.textual_inversion):
@@ -78,7 +78,7 @@ class AdapterCache:
                 self.activate(adapter)
             else:
                 _teach(self._pipeline, adapter)
-        except Exception as error:  # whatever the libraries make of weights that do not fit
+        except Exception as error:  # the libraries raise anything for weights that do not fit
             raise ConfigurationError(
                 f"generator.diffusion.brands: {adapter.file} does not fit generator.painter_model, a {kind}; was it "
                 f"trained for another family? ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
@@ -98,7 +98,7 @@ def _load_lora(pipeline: Any, adapter: Adapter) -> None:
 
 
 def _teach(pipeline: Any, adapter: Adapter) -> None:
-    """Teach the text encoders a word. A file for two encoders names them, as diffusers' own training does."""
+    """Add a word to the text encoders. A file for two encoders names them, as diffusers' own training does."""
     from safetensors.torch import load_file  # noqa: PLC0415
 
     taught = load_file(adapter.file)
@@ -113,7 +113,7 @@ def _teach(pipeline: Any, adapter: Adapter) -> None:
 
 
 def _readers(pipeline: Any) -> list[tuple[str, Any, Any]]:
-    """Return what reads the prompt: (name in a textual inversion, tokenizer, encoder)."""
+    """Return the prompt's encoders: (name in a textual inversion, tokenizer, encoder)."""
     readers = [("clip_l", pipeline.tokenizer, pipeline.text_encoder)]
     if getattr(pipeline, "text_encoder_2", None) is not None:
         readers.append(("clip_g", pipeline.tokenizer_2, pipeline.text_encoder_2))

@@ -1,4 +1,4 @@
-"""`brands.toml`: which brands have a look of their own, and the adapter that knows it."""
+"""`brands.toml`: the brands that have a look of their own, and the adapter of each."""
 
 import hashlib
 import re
@@ -17,21 +17,21 @@ _VALID = '[Lindqvist]\nadapter = "lindqvist.safetensors"\nweight = 0.8\ntrigger 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A small file of weights that teaches the model one look."""
+    """A small file of weights that adds one look to the model."""
 
     name: str
-    """Of letters, digits and underscores; another file or weight has another name."""
+    """Letters, digits and underscores; unique per file and weight."""
     kind: Literal["lora", "textual-inversion"]
     file: Path
     revision: str
     """First 16 hex digits of the file's sha256."""
     weight: float
     trigger: str
-    """Words that go into the prompt; of a textual inversion, the word that the file teaches."""
+    """Words added to the prompt; for a textual inversion, the word that the file defines."""
 
 
 def read_brands(file: Path) -> dict[str, Adapter]:
-    """Return the adapter of each brand, by the brand's name as `brand_key` writes it.
+    """Return the adapters by brand, keyed by `brand_key`.
 
     Raises:
         ConfigurationError: the file cannot be read, something in it is wrong, or an adapter is missing or pickled.
@@ -48,7 +48,7 @@ def read_brands(file: Path) -> dict[str, Adapter]:
 
 
 def brand_key(brand: str) -> str:
-    """Return a brand's name as it is looked up: whatever its case and spaces."""
+    """Return a brand's name normalised for lookup: case and spaces do not matter."""
     return " ".join(brand.split()).casefold()
 
 
@@ -66,11 +66,11 @@ def _adapter(brand: str, table: _Table, listed_in: Path) -> Adapter:
     path = listed_in.parent / Path(table.adapter).expanduser()
     if path.suffix != ".safetensors":
         raise ConfigurationError(
-            f"{where}: adapter = {table.adapter!r} is no .safetensors file; others can run any code"
+            f"{where}: adapter = {table.adapter!r} is not a .safetensors file; other formats can run code"
         )
     if table.kind == "textual-inversion" and (table.weight is not None or not re.fullmatch(r"\S+", table.trigger)):
         raise ConfigurationError(
-            f'{where}: a textual inversion has no weight, and its trigger is the word that it teaches: "<lindqvist>"'
+            f'{where}: a textual inversion has no weight, and its trigger is the word that it defines: "<lindqvist>"'
         )
     try:
         revision = hashlib.sha256(path.read_bytes()).hexdigest()[:16]

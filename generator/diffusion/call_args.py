@@ -1,4 +1,4 @@
-"""The arguments that a pipeline is called with: the same scene in the words of every family."""
+"""The keyword arguments of a pipeline call, for every family of pipelines."""
 
 import inspect
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from bannerstream.generator.studio import StudioPainter
 from bannerstream.settings import DiffusionSettings
 
 _STEPS_WITH_A_MIDDLE = 2
-"""SANA-Sprint has a time of its own for the step between, and raises where there is none or more than one."""
+"""SANA-Sprint has a default intermediate timestep, and raises unless there are exactly two steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """How this painter asks: what stays the same from batch to batch."""
+    """The settings of a painter's calls that stay the same for every batch."""
 
     choice: PipelineChoice
     mode: Mode
@@ -30,11 +30,11 @@ class CallSettings:
     guidance_scale: float
     settings: DiffusionSettings
     accepted: frozenset[str]
-    """Arguments that the pipeline takes (`accepted_by`)."""
+    """Argument names that the pipeline accepts (`accepted_by`)."""
 
     @property
     def uses_negative_prompt(self) -> bool:
-        """Tell whether a negative prompt has an effect: it needs guidance to be compared with."""
+        """Return whether a negative prompt has an effect: only with classifier-free guidance."""
         return self.guidance_scale > 1 and (self.choice.family is None or self.choice.family.negative_prompts)
 
 
@@ -46,7 +46,7 @@ def accepted_by(pipeline: Any) -> frozenset[str]:
 def call_kwargs(
     call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape, prompts: Sequence[Prompt]
 ) -> dict[str, Any]:
-    """Return what to call a pipeline with to have these scenes painted in one batch."""
+    """Return the keyword arguments of the pipeline call that paints these scenes in one batch."""
     import torch  # noqa: PLC0415
 
     kwargs: dict[str, Any] = {
@@ -58,7 +58,7 @@ def call_kwargs(
         # On the CPU, so that a seed means the same on every device.
         "generator": [torch.Generator("cpu").manual_seed(scene.seed) for scene in scenes],
         "output_type": "np",
-        # SANA would paint another shape and cut.
+        # SANA would paint another shape and crop it.
         "use_resolution_binning": False,
     }
     if call.num_inference_steps != _STEPS_WITH_A_MIDDLE:
@@ -66,12 +66,12 @@ def call_kwargs(
     if call.uses_negative_prompt:
         kwargs["negative_prompt"] = [prompt.negative for prompt in prompts]
     kwargs |= _starts(call, scenes, shape) | _steers(call, scenes, shape)
-    # Pipelines that start from a picture take its size, and some models know no guidance.
+    # Pipelines that start from a picture take its size, and some models have no guidance.
     return {name: value for name, value in kwargs.items() if name in call.accepted}
 
 
 def _starts(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) -> dict[str, Any]:
-    """Return what the model starts from, where that is not noise."""
+    """Return the initial image and mask, if the model does not start from noise."""
     if call.choice.task == "inpainting":
         pictures = [tuple(map(Pictures.fromarray, inpaint_inputs(scene, shape))) for scene in scenes]
         return {
@@ -90,7 +90,7 @@ def _starts(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) ->
 
 
 def _steers(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) -> dict[str, Any]:
-    """Return what the ControlNet is shown, where there is one."""
+    """Return the ControlNet's image and scale, if there is one."""
     if call.choice.controlnet is None:
         return {}
     pictures = [Pictures.fromarray(control_image(scene, shape, call.settings.controlnet_reads)) for scene in scenes]

@@ -1,4 +1,4 @@
-"""What a ControlNet is shown: the product's edges, or how near everything stands. Pure."""
+"""Control images for a ControlNet: the product's edges, or a depth map of the scene. Pure."""
 
 from typing import Literal
 
@@ -14,15 +14,15 @@ Reading = Literal["edges", "depth"]
 _CANNY = (100, 200)
 """Thresholds of the preprocessor that the public edge ControlNets were trained with (lllyasviel/ControlNet)."""
 _FAR, _NEAR = 40, 255
-"""Depth as MiDaS writes it, and depth ControlNets read it: bright is near."""
+"""Depth values in MiDaS' convention, which depth ControlNets expect: bright is near."""
 _FAR_EDGE = 0.8
-"""Where the surface ends behind the product, as a fraction of the height at which the product stands."""
+"""Back edge of the surface, as a fraction of the height at which the product stands."""
 _BELLY = 24
-"""How much nearer the middle of the product is than its rim."""
+"""Depth difference between the middle of the product and its rim."""
 
 
 def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
-    """Return the RGB picture that steers a painting of this shape; without a product picture it steers nowhere."""
+    """Return the RGB control image for a painting of this shape; without a product picture it has no effect."""
     picture, mask = inpaint_inputs(scene, shape)
     product = (mask < 128).astype(np.uint8)
     levels = _edges(picture, product) if reads == "edges" else _depth(product, scene, shape)
@@ -30,7 +30,7 @@ def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
 
 
 def _edges(picture: Image, product: Image) -> Image:
-    """Return white lines on black: the product's own, and its outline where its colour is that of the ground."""
+    """Return white lines on black: the product's edges, and its outline in case it has the ground's colour."""
     lines = cv2.Canny(picture, *_CANNY)
     outline = cv2.morphologyEx(product * 255, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     merged: Image = np.maximum(lines, outline).astype(np.uint8)
@@ -38,7 +38,7 @@ def _edges(picture: Image, product: Image) -> Image:
 
 
 def _depth(product: Image, scene: SceneRequest, shape: Shape) -> Image:
-    """Return a backdrop, a level surface that comes nearer downwards, and the product standing on it, rounded."""
+    """Return the depth of a backdrop, a level surface that comes nearer downwards, and a rounded product on it."""
     window = window_of(shape, scene.composition.size)
     foot = window.top + scene.composition.ground_y * window.height / scene.composition.size.height
     edge = foot * _FAR_EDGE

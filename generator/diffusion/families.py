@@ -1,7 +1,7 @@
-"""The families of diffusion models: which pipeline of diffusers does which task for each, and what else it can. Pure.
+"""The families of diffusion models: diffusers' pipeline class per task, and each family's capabilities. Pure.
 
-A family is told by the class that a pipeline was saved as. Turbo, Lightning and Hyper models belong to the family that
-they were distilled from: they differ in steps, guidance and scheduler only.
+The class that a pipeline was saved as identifies its family. Turbo, Lightning and Hyper models belong to the family
+that they were distilled from: they differ only in steps, guidance and scheduler.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ Task = Literal["text-to-image", "image-to-image", "inpainting"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the models of one architecture have in common. Classes are names in diffusers."""
+    """Properties shared by the models of one architecture. Classes are names in diffusers."""
 
     name: str
     pipelines: Mapping[Task, str]
     controlnet_pipelines: Mapping[Task, str] = field(default_factory=dict)
-    """The same with a ControlNet; a task that is not here has none."""
+    """Pipeline classes with a ControlNet; tasks that are missing have none."""
     controlnet: str | None = None
     """Class of the family's ControlNets."""
     half_precision: Literal["float16", "bfloat16"] = "float16"
-    """What it was published to run in. Transformers overflow in float16."""
+    """Precision it was published for. Transformers overflow in float16."""
     textual_inversion: bool = False
-    """Its text encoder can learn words."""
+    """Whether its text encoder supports textual inversions."""
     negative_prompts: bool = True
-    """False where guidance was distilled into the model: nothing is compared with, so nothing can be kept out."""
+    """False if guidance was distilled into the model: then a negative prompt has no effect."""
 
 
 FAMILIES = (
@@ -104,19 +104,15 @@ FAMILIES = (
 
 
 def family_of(pipeline_class: str) -> Family | None:
-    """Return the family of a pipeline's class, None of one that is not known here."""
-    return next(
-        (
-            each
-            for each in FAMILIES
-            if pipeline_class in {*each.pipelines.values(), *each.controlnet_pipelines.values()}
-        ),
-        None,
-    )
+    """Return the family of a pipeline class, None if it is unknown."""
+    for family in FAMILIES:
+        if pipeline_class in {*family.pipelines.values(), *family.controlnet_pipelines.values()}:
+            return family
+    return None
 
 
 def task_of(pipeline_class: str) -> Task:
-    """Return the task that a pipeline was saved for, as its class's name tells it."""
+    """Return the task that a pipeline was saved for, according to its class name."""
     name = pipeline_class.lower()
     if "inpaint" in name:
         return "inpainting"

@@ -1,6 +1,6 @@
-"""What a model starts from, where that is not noise. Pure.
+"""Initial images for models that do not start from noise. Pure.
 
-For inpainting, the product where it will stand and a mask of everything else; for image-to-image, the studio's drawing.
+For inpainting: the product at its place and a mask of everything else. For image-to-image: the studio's drawing.
 """
 
 import cv2
@@ -12,9 +12,9 @@ from bannerstream.generator.pipeline.ports import Box, Image, SceneRequest
 
 
 def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
-    """Return (RGB picture, mask) of the shape to be painted; the mask is 255 where the model paints.
+    """Return (RGB picture, mask) in the shape to paint; the mask is 255 where the model paints.
 
-    The ground is the cohort's lightest colour. Without a product picture everything is painted.
+    The ground is the cohort's lightest colour. Without a product picture the model paints everything.
     """
     size, box = scene.composition.size, scene.composition.product
     canvas = np.empty((size.height, size.width, 3), np.uint8)
@@ -26,9 +26,9 @@ def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
 
 
 def init_image(drawing: Image, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Image:
-    """Return a drawing of the banner's size as a picture of the shape to be painted, mirrored where it does not reach.
+    """Return a drawing of the banner's size as a picture in the shape to paint, mirrored beyond its edges.
 
-    With `with_product` the product stands in it, once, for the model to paint.
+    With `with_product` it contains the product once, for the model to paint.
     """
     size, box = scene.composition.size, scene.composition.product
     window = window_of(shape, size)
@@ -43,7 +43,7 @@ def init_image(drawing: Image, scene: SceneRequest, shape: Shape, *, with_produc
         canvas = drawing.copy()
         unused_mask = np.empty(canvas.shape[:2], np.uint8)
         _stand(canvas, unused_mask, scene.product_image.pixels, box, scene.composition.ground_y)
-        # After mirroring, or the model would be shown a second product upside down.
+        # After mirroring; otherwise the picture would hold a second product upside down.
         whole[window.top : window.top + window.height, window.left : window.left + window.width] = scaled(canvas)
     return whole
 
@@ -54,7 +54,7 @@ def _ground(scene: SceneRequest) -> tuple[int, int, int]:
 
 
 def _stand(canvas: Image, mask: Image, product: Image, box: Box, ground_y: float) -> None:
-    """Put the product into its box with its foot on the ground, in place."""
+    """Draw the product into its box with its foot on the ground, in place."""
     visible = np.argwhere(product[..., 3] > 0)
     if not len(visible):
         return
@@ -73,7 +73,7 @@ def _stand(canvas: Image, mask: Image, product: Image, box: Box, ground_y: float
 
 
 def _in_window(picture: Image, around: int | tuple[int, int, int], shape: Shape, size: BannerSize) -> Image:
-    """Return the banner's picture at the place of the painted one that will become the banner."""
+    """Return a picture in the painted shape with the banner's picture in the window that becomes the banner."""
     window = window_of(shape, size)
     whole = np.empty((shape.height, shape.width, *picture.shape[2:]), np.uint8)
     whole[:] = around

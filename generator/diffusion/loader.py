@@ -1,4 +1,4 @@
-"""Loads a diffusers pipeline: from a folder or the hub, safetensors only, none of its own code run."""
+"""Loads a diffusers pipeline from a folder or the hub: safetensors only, without running the model's own code."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ from bannerstream.generator.diffusion.shape_limits import denoiser_of
 from bannerstream.settings import DiffusionSettings
 
 _UNSAFE = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.pkl")
-"""Weights as pickles: loading one runs whatever code its author put in."""
+"""Pickled weights: loading one runs any code in it."""
 _INPAINTING_CHANNELS = 9
-"""Latents, mask and masked picture: such a U-Net can do nothing else."""
+"""Input channels of an inpainting U-Net (latents, mask, masked picture), which can do nothing else."""
 _AUTOMATIC = {
     "text-to-image": "AutoPipelineForText2Image",
     "image-to-image": "AutoPipelineForImage2Image",
@@ -29,7 +29,7 @@ _AUTOMATIC = {
 def load_pipeline(
     model: str, device: str, *, settings: DiffusionSettings, mode: Mode, num_inference_steps: int
 ) -> tuple[Any, PipelineChoice]:
-    """Return the pipeline of a folder or hub id on the device, and what it was chosen for.
+    """Return the pipeline of a folder or hub id on the device, and the choice that it was loaded by.
 
     Raises:
         ConfigurationError: no such model, pickled weights only, its own code, or it cannot do what is set.
@@ -64,9 +64,9 @@ def load_pipeline(
 
 
 def revision_of(model: str, pipeline: Any, settings: DiffusionSettings) -> str:
-    """Return 16 hex digits that change with the pipeline's make-up: its index, its parts' configuration, the settings.
+    """Return 16 hex digits that change with the pipeline's index, its parts' configuration and the settings.
 
-    Of a hub model this includes the commit it was loaded from, when the hub told it.
+    For a hub model they include the commit it was loaded from, if known.
     """
     inputs: dict[str, object] = {"index": dict(pipeline.config), "commit": getattr(pipeline, "_commit_hash", None)}
     folder = Path(model)
@@ -75,7 +75,7 @@ def revision_of(model: str, pipeline: Any, settings: DiffusionSettings) -> str:
             inputs[str(file.relative_to(folder))] = hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*.safetensors")):
             inputs[str(file.relative_to(folder))] = file.stat().st_size
-        inputs["index"] = None  # it carries the folder's own path
+        inputs["index"] = None  # it contains the folder's own path
     inputs["settings"] = settings.model_dump(mode="json", exclude={"brands", "adapters_loaded"})
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -108,10 +108,10 @@ def _options(model: str, choice: PipelineChoice, device: str) -> dict[str, Any]:
 
 
 def _loaded(load: Callable[[], Any], what: str, example: str) -> Any:
-    """Return what `load` loads.
+    """Return the result of `load`.
 
     Raises:
-        ConfigurationError: it cannot; says `what` cannot be, and why.
+        ConfigurationError: `load` failed; the message is `what`, an example and the reason.
     """
     try:
         return load()
@@ -120,7 +120,7 @@ def _loaded(load: Callable[[], Any], what: str, example: str) -> Any:
 
 
 def _check_safe(setting: str, model: str) -> None:
-    """Check that the weights of a folder are not pickles."""
+    """Check that a folder holds safetensors, not only pickles."""
     folder = Path(model)
     if folder.is_dir() and not any(folder.rglob("*.safetensors")):
         pickled = sorted(str(file.relative_to(folder)) for pattern in _UNSAFE for file in folder.rglob(pattern))

@@ -1,4 +1,4 @@
-"""What makes a loaded pipeline quicker or smaller: a tiny VAE, slices and tiles, quantised weights, compilation."""
+"""Makes a loaded pipeline faster or smaller: tiny VAE, slicing and tiling, quantised weights, compilation."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _FLOAT8_FROM = (8, 9)
 
 
 def apply_memory_savers(pipeline: Any, settings: DiffusionSettings, device: str) -> None:
-    """Do what the settings ask for, in the order in which it works: weights are quantised before they are compiled.
+    """Apply the settings in the required order: weights are quantised before they are compiled.
 
     Raises:
-        ConfigurationError: the tiny VAE is another family's, the VAE cannot do that, or the device has no such numbers.
+        ConfigurationError: the tiny VAE is another family's, the VAE lacks the mode, or the device lacks the numbers.
     """
     if settings.tiny_vae is not None:
         _put_in_tiny_vae(pipeline, settings.tiny_vae)
@@ -29,7 +29,7 @@ def apply_memory_savers(pipeline: Any, settings: DiffusionSettings, device: str)
 
 
 def _put_in_tiny_vae(pipeline: Any, model: str) -> None:
-    """Replace the VAE by a distilled one (TAESD, github.com/madebyollin/taesd): a tenth of the time to decode."""
+    """Replace the VAE by a distilled one (TAESD, github.com/madebyollin/taesd): a tenth of the decoding time."""
     from diffusers import AutoencoderTiny  # noqa: PLC0415
 
     setting = f'generator.diffusion.tiny_vae = "{model}"'
@@ -59,7 +59,7 @@ def _switch(vae: Any, switch: str) -> None:
 
 
 def _quantise(denoiser: Any, numbers: str, device: str) -> None:
-    """Keep the weights of the linear layers as 8-bit numbers, and multiply in them where the device can."""
+    """Store the linear layers' weights as 8-bit numbers, and multiply in 8 bits where the device supports it."""
     import torch  # noqa: PLC0415
     from torchao.quantization import (  # noqa: PLC0415
         Float8DynamicActivationFloat8WeightConfig,

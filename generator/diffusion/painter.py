@@ -1,4 +1,4 @@
-"""The diffusers painter: batches by shape and adapter, same seed same picture."""
+"""The diffusers painter: batches by shape and adapter; the same seed paints the same picture."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -30,29 +30,29 @@ log = structlog.get_logger(__name__)
 
 _AS_IT_IS = DiffusionSettings()
 _EVEN_LIGHT = 6.0
-"""Difference of mean luminance between the outer thirds (of 255) below which light has no side."""
+"""Difference of mean luminance (of 255) between the outer thirds below which the light has no side."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchKey:
-    """What scenes have in common that are painted in one call of the model."""
+    """What scenes must share to be painted in one call of the model."""
 
     shape: Shape
     adapter: str | None
-    """Name of the brand's adapter, None of the model as it is."""
+    """Name of the brand's adapter, None for the plain model."""
     guidance_factor: float = 1.0
-    """The scenes' factor: a call has one guidance for all its pictures."""
+    """A call has one guidance for all its pictures."""
 
 
 class DiffusersPainter:
-    """Paints with a pipeline of diffusers; the model is loaded once, here, and every brand's adapter is tried on.
+    """Paints with a pipeline of diffusers. The constructor loads the model once and checks every brand's adapter.
 
-    Mode `scene` paints the scene alone, and the product is laid over later. Mode `whole` paints the product too, as the
-    paper does. `diffusion` says what the model starts from, what steers it and what it saves on. `fit` makes a banner's
-    scene of a painted picture, on any thread (`generator.postprocess.Finisher` does it with more care).
+    Mode `scene` paints the scene alone, and the layout adds the product later. Mode `whole` paints the product too, as
+    in the paper. `diffusion` sets the initial image, the ControlNet and the memory savers. `fit` turns a painted
+    picture into a banner's scene, on any thread (`generator.postprocess.Finisher` is the careful one).
 
     Raises:
-        ConfigurationError: the model or an adapter cannot be loaded, or cannot do what is asked for.
+        ConfigurationError: the model or an adapter cannot be loaded, or does not support the settings.
     """
 
     def __init__(
@@ -87,16 +87,16 @@ class DiffusersPainter:
         self._widest = widest_aspect(self._pipeline)
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
-        """Return one painting per scene, in order; `BlackPicture` in place of one that is black or not a number.
+        """Return one painting per scene, in order; `BlackPicture` in place of a picture that is black or NaN.
 
         Raises:
-            OutOfMemory: there is not memory enough for so many pictures at once.
+            OutOfMemory: the batch does not fit into memory.
             ModelFailed: the model raised.
         """
         return [finish() for finish in self.paint_raw(scenes)]
 
     def paint_raw(self, scenes: Sequence[SceneRequest]) -> list[Unfinished]:
-        """Return one picture per scene, in order, still to be fitted to its banner; raises what `paint` does."""
+        """Return one unfinished picture per scene, in order, to be fitted to its banner. Raises like `paint`."""
         batches: dict[BatchKey, list[int]] = defaultdict(list)
         for index, scene in enumerate(scenes):
             batches[self.batch_key(scene)].append(index)
@@ -115,7 +115,7 @@ class DiffusersPainter:
         return BatchKey(shape, None if adapter is None else adapter.name, scene.guidance_factor)
 
     def _batch(self, scenes: Sequence[SceneRequest], shape: Shape) -> Sequence[NDArray[np.floating[Any]]]:
-        """Paint pictures of one shape together: height x width x 3, from 0 to 1."""
+        """Paint pictures of one shape in one call: height x width x 3, from 0 to 1."""
         import torch  # noqa: PLC0415
 
         try:
@@ -135,7 +135,7 @@ class DiffusersPainter:
         import torch  # noqa: PLC0415
 
         prompts = [self._prompt(scene) for scene in scenes]
-        # Outside inference mode: an adapter's weights are loaded as parameters, and stay.
+        # Outside inference mode: an adapter's weights are loaded as parameters and are reused.
         self._adapters.activate(self._adapter(scenes[0]))
         with torch.inference_mode():
             pictures: Sequence[NDArray[np.floating[Any]]] = self._pipeline(
@@ -186,7 +186,7 @@ def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
     """Return floats from 0 to 1 as bytes.
 
     Raises:
-        BlackPicture: all black (what a safety checker leaves), or not a number (half precision overflowed).
+        BlackPicture: all black (a safety checker's output), or NaN (half precision overflowed).
     """
     if not np.isfinite(picture).all():
         raise BlackPicture("the model returned a picture that is not a number")
@@ -197,7 +197,7 @@ def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
 
 
 def _light_side(pixels: Image) -> LightSide:
-    """Return which side is brighter: there the light comes from."""
+    """Return the brighter side, where the light comes from."""
     thirds = cv2.resize(pixels, (3, 1), interpolation=cv2.INTER_AREA)
     left, right = float(thirds[0, 0].mean()), float(thirds[0, 2].mean())
     if abs(left - right) < _EVEN_LIGHT:

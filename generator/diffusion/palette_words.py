@@ -1,4 +1,4 @@
-"""A cohort's palette in words that a model of language and pictures knows. Pure."""
+"""A cohort's palette as words that a text encoder knows. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ _WORDS = {
 
 
 def nearest_palette(palette: Sequence[str]) -> str:
-    """Return which of the named palettes (`PALETTES`) is nearest, in OKLab, to one that a shop wrote.
+    """Return the named palette (`PALETTES`) that is nearest in OKLab to a shop's palette.
 
-    The lightest ground and the strongest accent are compared, the accent twice: a scene's walls take on the ground's
-    tint faintly, and everything that has a colour the accent's. Lightness weighs half: the light decides that anyway.
+    Compares the lightest ground and, with double weight, the strongest accent: the ground tints a scene's walls
+    faintly, the accent colours everything else. Lightness has half weight, since the light determines it anyway.
     """
     return min(PALETTES, key=lambda name: _distance(PALETTES[name], palette))
 
 
 def palette_words(palette: Sequence[str]) -> str:
-    """Return the name of the nearest palette as a prompt says it, `sage green`."""
+    """Return the prompt's words for the nearest palette, such as `sage green`."""
     return _WORDS[nearest_palette(palette)]
 
 

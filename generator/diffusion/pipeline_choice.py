@@ -1,6 +1,6 @@
-"""Which pipeline to load for what the settings ask for. Pure.
+"""Chooses the pipeline class for the settings. Pure.
 
-What does not go together is refused here, before gigabytes are loaded.
+Settings that contradict each other are refused here, before gigabytes are loaded.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from bannerstream.settings import DiffusionSettings
 
 @dataclass(frozen=True, slots=True)
 class PipelineChoice:
-    """What to load."""
+    """The pipeline and ControlNet classes to load."""
 
     task: Task
     pipeline: str | None
-    """Class in diffusers; None: of no known family, diffusers chooses by the task."""
+    """Class in diffusers; None for an unknown family: then diffusers chooses by the task."""
     family: Family | None
     controlnet: str | None = None
     """Class of the ControlNet, None without one."""
@@ -28,16 +28,16 @@ class PipelineChoice:
 def choose_pipeline(
     pipeline_class: str, settings: DiffusionSettings, *, model: str, mode: Mode, num_inference_steps: int
 ) -> PipelineChoice:
-    """Return what to load of a model whose pipeline was saved as the class `pipeline_class`.
+    """Return the classes to load for a model whose pipeline was saved as `pipeline_class`.
 
     Raises:
-        ConfigurationError: the model's family does not do that, or two settings contradict each other.
+        ConfigurationError: the model's family does not support the task, or two settings contradict each other.
     """
     family = family_of(pipeline_class)
     task = task_of(pipeline_class) if settings.task == "as-saved" else settings.task
     if mode == "whole" and task == "inpainting":
         raise ConfigurationError(
-            f'generator.painter_mode = "whole" needs a text-to-image model, and {model} is to inpaint around the '
+            f'generator.painter_mode = "whole" needs a text-to-image model, and {model} inpaints around the '
             'product: use "scene", or generator.diffusion.task = "text-to-image"'
         )
     if task == "image-to-image" and int(num_inference_steps * settings.strength) < 1:
@@ -61,16 +61,16 @@ def choose_pipeline(
 
 
 def check_together(settings: DiffusionSettings, adapters: Iterable[Adapter]) -> None:
-    """Check that the brands' adapters go with the other settings.
+    """Check that the brands' adapters are compatible with the other settings.
 
     Raises:
-        ConfigurationError: they do not.
+        ConfigurationError: they are not.
     """
     loras = [adapter.file.name for adapter in adapters if adapter.kind == "lora"]
     if settings.compile and loras:
         raise ConfigurationError(
             f"generator.diffusion.compile does not go with the LoRAs of generator.diffusion.brands ({loras[0]}): each "
-            "brand would compile the model anew; leave one of them out"
+            "brand would recompile the model; leave one of them out"
         )
     if settings.quantise != "none" and loras:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""The words that a diffusion model is asked with, from a description and a cohort. Pure.
+"""Prompts for a diffusion model, from a description and a cohort. Pure.
 
-After arXiv 2403.05578, §3: subject, attributes and setting become one caption of a photograph; light, palette and mood
-of the cohort come last, since what stands first weighs most in CLIP's text encoder.
+After arXiv 2403.05578, §3: subject, attributes and setting form one caption of a photograph. The cohort's light,
+palette and mood come last, since the first words weigh most in CLIP's text encoder.
 """
 
 from dataclasses import dataclass
@@ -39,17 +39,17 @@ _NO_PEOPLE = "people, hands, duplicate"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to paint and what to keep out."""
+    """The positive and the negative prompt."""
 
     positive: str
     negative: str
 
 
 def prompt_of(scene: SceneRequest, mode: Mode, *, trigger: str = "", outlined: bool = False) -> Prompt:
-    """Return the prompt of a scene: the empty place, or with `whole` the product in it.
+    """Return the prompt of a scene: the empty place, or in mode `whole` with the product in it.
 
-    `trigger` are the words that a brand's adapter answers to. `outlined` says that a ControlNet draws the product's
-    outline into the scene: then the product is named, or the model would make something else of it.
+    `trigger` are the words that activate a brand's adapter. With `outlined`, a ControlNet draws the product's outline
+    into the scene; the prompt then names the product, or the model would turn the outline into something else.
     """
     description, cohort = scene.description, scene.cohort
     place = _PLACES.get(description.setting, description.setting)

@@ -1,4 +1,4 @@
-"""Schedulers: how a model walks from noise to picture. Another than the one it was saved with needs fewer steps."""
+"""Schedulers, which lead a model from noise to a picture. Some need fewer steps than the one it was saved with."""
 
 from typing import Any, Literal
 
@@ -15,13 +15,13 @@ _CLASSES = {
 
 
 def set_scheduler(pipeline: Any, name: SchedulerName) -> None:
-    """Put another scheduler on a pipeline, with the noise that the model was trained on; `as-saved` leaves its own.
+    """Replace a pipeline's scheduler, keeping the noise schedule it was trained on; `as-saved` keeps its own.
 
-    `trailing` keeps the class and starts from the last training step, as few-step models ask for: started from an
-    earlier one, they are given noise that still holds some picture (Lin et al. 2023, arXiv 2305.08891, §3.3).
+    `trailing` keeps the class and starts from the last training step, as few-step models require: an earlier start
+    feeds them noise that still holds some picture (Lin et al. 2023, arXiv 2305.08891, §3.3).
 
     Raises:
-        ConfigurationError: the model was trained by flow matching, or its scheduler has no such spacing.
+        ConfigurationError: the model was trained by flow matching, or its scheduler has no timestep spacing.
     """
     if name == "as-saved":
         return
@@ -30,7 +30,7 @@ def set_scheduler(pipeline: Any, name: SchedulerName) -> None:
     saved = pipeline.scheduler
     if _flows(saved):
         raise ConfigurationError(
-            f'generator.diffusion.scheduler = "{name}" is for models that were trained to remove noise; this one flows '
+            f'generator.diffusion.scheduler = "{name}" is for models trained to remove noise; this one matches a flow '
             f'({type(saved).__name__}): leave it at "as-saved" and set generator.painter_steps'
         )
     if name == "trailing":
@@ -40,7 +40,7 @@ def set_scheduler(pipeline: Any, name: SchedulerName) -> None:
             )
         pipeline.scheduler = type(saved).from_config(saved.config, timestep_spacing="trailing")
         return
-    # Few steps are what these are asked for, so they start from the last one too.
+    # These are used with few steps, so they also start from the last training step.
     pipeline.scheduler = getattr(diffusers, _CLASSES[name]).from_config(saved.config, timestep_spacing="trailing")
 
 

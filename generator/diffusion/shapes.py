@@ -1,4 +1,4 @@
-"""Which shape to paint for a banner, and which window of the painted picture becomes the banner. Pure."""
+"""The shape to paint for a banner, and the window of the painted picture that becomes the banner. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.pipeline.ports import Image
 
 WIDEST = 2.0
-"""Wider than 2:1, models trained on squares repeat their subject side by side: such banners are cut from 2:1."""
+"""Beyond 2:1, models trained on squares repeat their subject side by side: wider banners are cut from 2:1."""
 _CENTRE_Y = 0.6
-"""Where a wide banner is cut from, as a fraction of the picture's height: somewhat low, where the surface is."""
+"""Vertical centre of a wide banner's window, as a fraction of the picture's height: low, where the surface is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A picture that the model paints."""
+    """Size of a picture that the model paints."""
 
     width: int
     height: int
@@ -35,7 +35,7 @@ class Window:
 def shape_for(size: BannerSize, *, pixels: int, multiple: int, widest: float = WIDEST) -> Shape:
     """Return the shape to paint for a banner: about `pixels` in area, and the banner's aspect up to `widest` to 1.
 
-    Both sides are multiples of `multiple`, which is what the model's parts can divide.
+    Both sides are multiples of `multiple`, as the model's parts require.
     """
     aspect = min(max(size.width / size.height, 1 / widest), widest)
     height = (pixels / aspect) ** 0.5

@@ -1,7 +1,7 @@
 """Layout: plans where things go, and composes scene, product and words into a banner.
 
-Pure: takes and returns arrays; reads nothing but fonts and its own templates. May import contracts and
-generator.ports; knows nothing of painters, stores or topics.
+Pure: takes and returns arrays; reads only font files. May import contracts and `generator.pipeline.ports`; does not
+know painters, stores or topics.
 """
 
 from bannerstream.generator.layout.planner import plan, template_names

@@ -1,4 +1,4 @@
-"""What set words are made of: lines at their places, pieces of several lines, and the block of all of them."""
+"""Typeset words: placed lines, pieces of several lines, and the block of all of them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +12,7 @@ Role = Literal["eyebrow", "headline", "line", "price", "former_price", "saving",
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
-    """One line at its place."""
+    """One line at its position."""
 
     role: Role
     line: SetLine
@@ -28,7 +28,7 @@ class PlacedLine:
 
     @property
     def ink(self) -> Box:
-        """The box that holds every letter's ink, with the pixel that anti-aliasing may add."""
+        """The box around all ink of the line, with a pixel of margin for anti-aliasing."""
         first = self.line.runs[0]
         x = self.x - first.left * self.font_size
         top = self.baseline - self.line.rise * self.font_size
@@ -42,7 +42,7 @@ class PlacedLine:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """All words of a banner at their places, and the button's shape."""
+    """All words of a banner at their positions, and the button's shape."""
 
     placed: tuple[PlacedLine, ...]
     button: Box
@@ -53,7 +53,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block of its own height, its top at y = 0 and its start at x = 0."""
+    """Lines placed relative to their own top left corner, not yet on the banner."""
 
     placed: tuple[PlacedLine, ...]
     width: float

@@ -1,4 +1,4 @@
-"""Colour arithmetic: WCAG luminance and contrast, mixing, and which colour of a palette serves where.
+"""Colour arithmetic: WCAG luminance and contrast, mixing, and the roles of a palette's colours.
 
 Contrast is that of WCAG 2.2 (relative luminance of sRGB, (L1 + 0.05) / (L2 + 0.05)).
 """
@@ -22,9 +22,9 @@ _LARGE_PX = 24.0
 _LARGE_BOLD_PX = 18.66
 """18 pt and 14 pt at 96 dpi."""
 _COLOURLESS = 9.0
-"""CIELAB chroma below which nobody names a hue."""
+"""CIELAB chroma below which a colour has no perceptible hue."""
 _NEAR_HUE = 32.0
-"""Degrees: red and terracotta are near, terracotta and ochre are not."""
+"""Hue angle in degrees: red and terracotta are near, terracotta and ochre are not."""
 
 _ENCODED = np.arange(256, dtype=np.float64) / 255.0
 _LINEAR = np.where(_ENCODED <= 0.04045, _ENCODED / 12.92, ((_ENCODED + 0.055) / 1.055) ** 2.4).astype(np.float32)
@@ -42,7 +42,7 @@ def as_hex(colour: Rgb) -> str:
 
 
 def mix(a: Rgb, b: Rgb, share: float) -> Rgb:
-    """Return `a` with `share` of `b` in it, mixed as sRGB values."""
+    """Return `a` mixed with a share of `b`, as sRGB values."""
     r, g, v = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
     return r, g, v
 
@@ -69,13 +69,13 @@ def contrast_of(a: Rgb, b: Rgb) -> float:
 
 
 def required_contrast(font_size: float, *, bold: bool) -> float:
-    """Return what WCAG AA asks for letters of this size in CSS pixels."""
+    """Return the contrast that WCAG AA requires for letters of this size in CSS pixels."""
     large = font_size >= (_LARGE_BOLD_PX if bold else _LARGE_PX)
     return LARGE_TEXT_CONTRAST if large else NORMAL_TEXT_CONTRAST
 
 
 def shift_to_contrast(colour: Rgb, target: Rgb, against: Rgb, needed: float) -> Rgb:
-    """Return `colour` moved toward `target` only as far as it takes to reach `needed` against `against`."""
+    """Return `colour` mixed with just enough of `target` to reach the contrast `needed` against `against`."""
     for step in range(21):
         moved = mix(colour, target, step / 20)
         if contrast_of(moved, against) >= needed:
@@ -84,26 +84,26 @@ def shift_to_contrast(colour: Rgb, target: Rgb, against: Rgb, needed: float) -> 
 
 
 def darkest_of(palette: tuple[str, ...]) -> Rgb:
-    """Return the palette's near-black: its darkest colour, darkened until it reads on any light ground."""
+    """Return the palette's darkest colour, darkened until it reads on any light ground."""
     darkest = min((rgb(colour) for colour in palette), key=luminance)
     return shift_to_contrast(darkest, (12, 10, 10), WHITE, 13.0)
 
 
 def lightest_of(palette: tuple[str, ...]) -> Rgb:
-    """Return the palette's near-white: its lightest colour, lightened until it is paper."""
+    """Return the palette's lightest colour, lightened to near-white."""
     lightest = max((rgb(colour) for colour in palette), key=luminance)
     return mix(lightest, WHITE, 0.7 if luminance(lightest) < 0.8 else 0.4)
 
 
 def accent_of(palette: tuple[str, ...]) -> Rgb:
-    """Return the strongest accent; palettes run from the lightest ground to it."""
+    """Return the strongest accent: the last colour, since palettes run from the lightest ground to it."""
     return rgb(palette[-1])
 
 
 def pick_distinct_hue(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
-    """Return the first choice whose hue is not that of `colour`; where all are near it, the farthest.
+    """Return the first choice whose hue differs from that of `colour`; if all are near, the farthest.
 
-    Hue is judged in the a*b* plane of CIELAB: a grey product is apart from every colour.
+    Hue is an angle in the a*b* plane of CIELAB. A grey product differs from every colour.
     """
     if colour is None or _chroma(colour) < _COLOURLESS:
         return choices[0]
@@ -112,7 +112,7 @@ def pick_distinct_hue(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
 
 
 def colour_of(picture: Image) -> Rgb | None:
-    """Return the colour that a cut-out product is remembered by: the mean of its pixels, vivid ones counting more."""
+    """Return a cut-out product's dominant colour: the mean of its pixels, weighted by vividness."""
     small = cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 4).astype(np.float32)
     vivid = small[:, :3].max(axis=1) - small[:, :3].min(axis=1)
     weight = small[:, 3] * (vivid + 1)

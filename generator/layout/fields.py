@@ -1,4 +1,4 @@
-"""Fields of colour that carry the words: their edges towards the picture, and the shadow they throw on it."""
+"""Colour fields under the words: their edges towards the picture, and their shadow on it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,15 @@ from bannerstream.generator.pipeline.ports import Box, Image
 Floats = NDArray[np.float32]
 
 _LEAN = 0.36
-"""Of a slanted edge that stands beside the picture: sideways over its height."""
+"""Horizontal offset of a slanted edge beside the picture, as a share of its height."""
 _TILT = 0.11
-"""Of a slanted edge over or under the picture: of the width."""
+"""Vertical offset of a slanted edge above or below the picture, as a share of the width."""
 _BULGE = {"beside": 0.3, "over": 0.1, "under": 0.045}
-"""How far a round edge falls back at its ends: of the height beside the picture, of the width over or under it."""
+"""How far a round edge recedes at its ends: share of the height beside the picture, of the width above or below."""
 _SHADOW = (0.12, 0.22)
-"""Reach, in the shorter side, and strength of the shadow on the picture."""
+"""Reach (share of the shorter side) and strength of the shadow on the picture."""
 _STRIPE = (0.022, 0.05)
-"""Where the stripe along a slanted edge begins, and its width; the round echo reaches as far as both."""
+"""Start and width of the stripe along a slanted edge; the round edge's echo reaches as far as both together."""
 
 
 def lay_field(pixels: Image, field: Box, edge: Edge, *, mirrored: bool, fill: Rgb, trim: Rgb) -> None:
@@ -56,6 +56,6 @@ def _distance(width: int, height: int, field: Box, edge: Edge, *, mirrored: bool
 
 
 def _bent(along: NDArray[np.floating], edge: Edge, lean: float, bulge: float) -> Floats:
-    """Return how far the edge stands out at places from -0.5 to 0.5 along it."""
+    """Return the edge's offset at positions from -0.5 to 0.5 along it."""
     shift = {"straight": 0.0 * along, "slanted": -lean * along, "round": -bulge * (2 * along) ** 2}[edge]
     return np.asarray(shift, np.float32)

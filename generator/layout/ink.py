@@ -1,7 +1,7 @@
-"""Draws set words: buttons, badges and letters, as the coverage of their outlines in a colour.
+"""Draws typeset words: buttons, badges and letters, as anti-aliased coverage of their outlines.
 
-Letters are polygons, kept per glyph: a renderer of SVG that is handed fonts opens their files anew for every picture,
-and hands back a compressed one; together that took six times as long.
+Letters are polygons, cached per glyph. An SVG renderer reopens the font files for every picture and returns a
+compressed one, which took six times as long.
 """
 
 import math
@@ -26,9 +26,9 @@ Points = NDArray[Any]
 _FINE, _FINEST = 4, 8
 """Samples per pixel along each axis: 17 or 65 steps of coverage."""
 _SMALL = 30.0
-"""Font size in pixels below which strokes are about two pixels wide, and the finest sampling is used."""
+"""Font size in pixels below which strokes are about two pixels wide and get the finest sampling."""
 _BITS = 4
-"""Of a vertex between samples, in OpenCV's fixed-point coordinates."""
+"""Fractional bits of a vertex in OpenCV's fixed-point coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def _fill_run(samples: Image, run: Shaped, origin: Points, font_size: float, *, 
 
 
 def _fill_glyph(samples: Image, shape: Outline, points: Points) -> None:
-    """Fill by winding: polygons of ink one by one, for they may overlap, then the holes out of them.
+    """Fill by winding: first all ink polygons one by one, since they may overlap, then their holes.
 
-    OpenCV fills several polygons by parity, which is the same where only one is ink: the holes lie inside of it.
+    OpenCV fills several polygons by parity, which gives the same result if only one polygon is ink.
     """
     polygons = [points[start:end] for start, end in pairwise((0, *shape.ends))]
     if sum(shape.solid) == 1:

@@ -1,8 +1,8 @@
-"""Makes words readable on a scene and no more: measures what lies under them and strengthens the ground until it holds.
+"""Makes words readable on a scene: measures the pixels under them and strengthens the ground just enough.
 
-Templates `open`, `spot` and `centre` veil the scene with a soft gradient of the cohort's own dark or light; `panel`,
-`diagonal` and `arc` lay a plain field beside it; `frost` a blurred, tinted pane over it. Each returns the colours in
-which words then read.
+Templates `open`, `spot` and `centre` veil the scene with a soft gradient in the cohort's own dark or light; `panel`,
+`diagonal` and `arc` lay a plain field beside it; `frost` lays a blurred, tinted pane over it. Every template returns
+the colours in which the words read.
 """
 
 from dataclasses import dataclass, replace
@@ -39,25 +39,25 @@ from bannerstream.generator.pipeline.ports import Box, Composition, Image
 Floats = NDArray[np.float32]
 
 _MARGIN = 1.06
-"""Encoders and anti-aliasing cost a few percent of contrast; the gate measures after them."""
+"""Reserve for encoders and anti-aliasing, which cost a few percent of contrast before the gate measures."""
 _WORST_SHARE = 0.01
-"""The contrast counted is that of the worst hundredth of the pixels around a line: grain and sparkles aside."""
+"""Share of the worst pixels around a line that is ignored as grain and sparkle."""
 _VEIL_STEPS = 6
-"""Halvings: a 64th of the veil's strength is less than anyone sees."""
+"""Bisection steps: a 64th of the veil's strength is not visible."""
 _SAMPLE = 1600
-"""Pixels looked at per line; scenes are soft, and grain averages out over this many."""
+"""Pixels sampled per line; scenes are soft, and grain averages out over this many."""
 _BRIGHT = 0.22
-"""Luminance from which a scene is a bright one; a mid grey has 0.21."""
+"""Luminance above which a scene counts as bright; mid grey has 0.21."""
 _TRUE_TO_SCENE = 0.3
 _SOFT_ROLES = frozenset({"line", "former_price"})
 _WORDS = frozenset({"eyebrow", "headline", "line"})
 _BUTTON_ON_GROUND = 1.4
-"""A button whose edge stands out less than this against its ground is not seen as one."""
+"""Contrast with its ground below which a button is not recognised as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tone:
-    """A veil's colour and the letters that read on it."""
+    """A veil's colour and the text colours that read on it."""
 
     veil: Rgb
     strong: Rgb
@@ -67,9 +67,9 @@ class _Tone:
 def make_readable(
     pixels: Image, block: Block, composition: Composition, cohort: Cohort, product_colour: Rgb | None = None
 ) -> Inks:
-    """Lay the look's ground under the words, in place, and return the colours of words and button.
+    """Lay the template's ground under the words, in place, and return the colours of words and button.
 
-    Panels and discs take a colour of the palette that is not the product's own, so that it does not drown in them.
+    Panels and discs avoid the product's own hue, so that the product stands out from them.
     """
     if block.badge is not None:
         words = replace(block, placed=tuple(item for item in block.placed if item.role != "saving"), badge=None)
@@ -88,12 +88,12 @@ def make_readable(
 
 
 def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
-    """Veil toward dark or toward light, whichever disturbs the scene less."""
+    """Lay a dark or a light veil, whichever changes the scene less."""
     loose = [item for item in block.placed if item.role != "call_to_action"]
     mask = _veil_mask(pixels.shape[1], pixels.shape[0], loose, block.button, composition)
     tones = _tones(pixels, loose, cohort)
     needs = [_strength(pixels, mask, loose, tone) for tone in tones]
-    # A dark veil over a bright scene takes the day out of it, a light one the evening: each must need clearly less.
+    # A dark veil spoils a bright scene, a light veil a dark one: the other tone must need clearly less strength.
     bright = luminance(_mean_under(pixels, _union([item.ink for item in loose]))) > _BRIGHT if loose else False
     lighten = needs[1] < needs[0] + _TRUE_TO_SCENE if bright else needs[1] + _TRUE_TO_SCENE < needs[0]
     tone, strength = (tones[1], needs[1]) if lighten else (tones[0], needs[0])
@@ -126,7 +126,7 @@ def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Coho
 
 
 def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
-    """Lay a pane of frosted glass: the scene blurred behind the cohort's paper."""
+    """Lay a frosted pane: the scene blurred and tinted with the palette's lightest colour."""
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
     mask = round_rect(width, height, Box(0, 0, width, height), 0.09 * min(width, height))
     pad = max(6, round(min(width, height) * 0.12))
@@ -152,7 +152,7 @@ def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
 
 
 def _on_light(ground: Rgb, cohort: Cohort) -> Inks:
-    """Return the palette's ink, with accents, as it reads on a light ground."""
+    """Return the palette's darkest colour and accents, readable on a light ground."""
     ink = darkest_of(cohort.palette)
     accent = shift_to_contrast(accent_of(cohort.palette), ink, ground, 4.5 * _MARGIN)
     quiet = shift_to_contrast(mix(ink, ground, 0.3), ink, ground, 4.5 * _MARGIN)
@@ -175,7 +175,7 @@ def _badge_fill(cohort: Cohort, product_colour: Rgb | None) -> Rgb:
 
 
 def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
-    """Set a disc of the accent behind the product."""
+    """Draw a disc in the accent colour behind the product."""
     product = composition.product
     if product is None:
         return
@@ -206,12 +206,12 @@ def _tones(pixels: Image, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Ton
 
 
 def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone) -> float:
-    """Return the least strength of the veil at which every line reads; 1 when none does. Halves the interval."""
+    """Return the least veil strength at which every line reads, by bisection; 1 if no strength suffices."""
     veil = np.array(tone.veil, np.float32)
     dark_letters = luminance(tone.strong) < luminance(tone.veil)
     samples = [(ground, (veil - ground) * share) for ground, share in (_sample(pixels, mask, item) for item in loose)]
     goals = [
-        # Large letters may stand on 3:1 by WCAG; a headline at less than 4 still looks faint.
+        # WCAG allows 3:1 for large letters, but a headline below 4:1 looks faint.
         max(4.0, required_contrast(item.font_size, bold=item.typeface.bold)) * _MARGIN
         for item in loose
     ]
@@ -233,7 +233,7 @@ def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone)
 
 
 def _sample(pixels: Image, mask: Floats, item: PlacedLine) -> tuple[Image, Floats]:
-    """Return an even sample of the pixels under and around a line, and the veil's share of each."""
+    """Return an even sample of the pixels under and around a line, and the veil's share at every pixel."""
     window = _window_around(item.ink, pixels, item.font_size * 0.3)
     ground, share = pixels[window], mask[window]
     stride = max(1, int((ground.shape[0] * ground.shape[1] / _SAMPLE) ** 0.5))
@@ -247,7 +247,7 @@ def _worst(ground: Floats, *, dark_letters: bool) -> float:
 
 
 def _veil_mask(width: int, height: int, loose: list[PlacedLine], button: Box, composition: Composition) -> Floats:
-    """Return 1 under the words, falling off softly away from them: sideways, or downwards where words are on top."""
+    """Return a mask of 1 under the words with a soft falloff: sideways, or downwards if the words are on top."""
     extent = _union([*(item.ink for item in loose), button])
     template = template_of(composition)
     x = np.arange(width, dtype=np.float32)
@@ -277,7 +277,7 @@ def _veil_mask(width: int, height: int, loose: list[PlacedLine], button: Box, co
 
 
 def _halo(x: Floats, y: Floats, box: Box) -> Floats:
-    """Return 1 in a box, falling off softly within as much as its own size."""
+    """Return a mask of 1 in a box, with a falloff about as wide as the box."""
     reach_x, reach_y = 0.7 * box.width + 1, 1.1 * box.height + 1
     dx = np.maximum(np.maximum(box.x - x, x - box.x - box.width), 0) / reach_x
     dy = np.maximum(np.maximum(box.y - y, y - box.y - box.height), 0) / reach_y
@@ -285,7 +285,7 @@ def _halo(x: Floats, y: Floats, box: Box) -> Floats:
 
 
 def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_light: bool = False) -> Inks:
-    """Choose the button: the accent where it stands out from the ground, else paper or ink."""
+    """Choose the button's colours: the accent if it stands out from the ground, else white or dark."""
     ink, paper = darkest_of(cohort.palette), lightest_of(cohort.palette)
     accents = [shift_to_contrast(accent_of(cohort.palette), ink, WHITE, 4.5 * _MARGIN)]
     plain = [WHITE, ink] if luminance(ground) < 0.4 else [ink, WHITE]
@@ -311,7 +311,7 @@ def _mean_under(pixels: Image, box: Box) -> Rgb:
 
 
 def _darkest_under(pixels: Image, block: Block) -> Rgb:
-    """Return the colour of the darkest pixels under the words: dark letters must read there too."""
+    """Return the colour of the darkest pixels under the words, where dark letters are hardest to read."""
     under = np.concatenate([pixels[_window_around(item.ink, pixels, 4)].reshape(-1, 3) for item in block.placed])
     values = luminances(under)
     mean = under[values <= np.quantile(values, _WORST_SHARE)].mean(axis=0)
@@ -325,13 +325,13 @@ def _union(boxes: list[Box]) -> Box:
 
 
 def _distance(dx: Floats, dy: Floats) -> Floats:
-    """Return the distance at every pixel; `numpy.hypot`, which minds overflow, takes eight times as long."""
+    """Return the distance at every pixel; `numpy.hypot` guards against overflow and takes eight times as long."""
     squares = np.asarray((dx * dx)[None, :] + (dy * dy)[:, None], np.float32)
     return np.sqrt(squares, out=squares)
 
 
 def _smooth(value: Floats) -> Floats:
-    # In place: of a whole square, every further array takes as long as its arithmetic.
+    # In place: on a full square, allocating another array costs as much as the arithmetic.
     rest = np.clip(value, 0, 1).astype(np.float32, copy=False)
     eased: Floats = rest * rest
     rest *= -2

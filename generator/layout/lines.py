@@ -1,7 +1,7 @@
-"""Breaking a text into lines and finding the largest size at which it fits.
+"""Breaks a text into lines and finds the largest size at which it fits.
 
-Lines are balanced (the longest as short as it can be), never end in a lone short word where another break would do,
-and break between any two CJK characters except where kinsoku shori forbids it (JIS X 4051, its basic sets).
+Lines are balanced (the longest is as short as possible) and avoid a lone short word at the end. CJK text breaks
+between any two characters except where kinsoku shori forbids it (JIS X 4051, basic sets).
 """
 
 import re
@@ -29,18 +29,19 @@ _SEPARATORS = "·|–—"
 _FACTS_BETWEEN = " · "
 _SPACE_CORE_SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 _WIDOW_SHARE = 0.36
-"""A last line shorter than this share of the longest looks forgotten."""
+"""A last line shorter than this share of the ideal length counts as a widow."""
 _AT_HYPHEN = 0.6
 _INSIDE_FACT = 0.15
-"""Against the squared share by which lines differ in length: a fact stays whole unless the lines get very uneven."""
+"""Cost of a break inside a fact, on the scale of squared relative length differences: facts stay whole unless the lines
+get very uneven."""
 _LEADING = {"latin": 1.1, "other": 1.28}
 _STEPS = 14
-"""Sizes tried between the largest and the smallest: about 5 % apart at a ratio of 2."""
+"""Sizes tried between the largest and the smallest; at a ratio of 2 they are about 5 % apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetLine:
-    """One line as it will be drawn: its stretches in visual order, left to right."""
+    """One line as drawn: its runs in visual order, left to right."""
 
     text: str
     runs: tuple[Shaped, ...]
@@ -79,14 +80,14 @@ class Paragraph:
 
     @property
     def rise(self) -> float:
-        """Pixels from the first baseline to the top that the eye sees: that of capitals, or of taller ink."""
+        """Pixels from the first baseline to the visual top: that of capitals, or of taller ink."""
         caps = cap_height(self.typeface)
         tall = self.lines[0].rise if _joins(self.lines[0].text) else caps
         return self.font_size * max(caps, tall)
 
     @property
     def drop(self) -> float:
-        """Pixels from the last baseline to the bottom that the eye sees: descenders of Latin do not count."""
+        """Pixels from the last baseline to the visual bottom: Latin descenders do not count."""
         return self.font_size * (self.lines[-1].drop if _joins(self.lines[-1].text) else 0.0)
 
     @property
@@ -96,7 +97,7 @@ class Paragraph:
 
     @property
     def height(self) -> float:
-        """Pixels from the top to the bottom that the eye sees."""
+        """Pixels from the visual top to the visual bottom."""
         return self.rise + self.leading * (len(self.lines) - 1) + self.drop
 
 
@@ -112,7 +113,7 @@ def fit(
     tracking: float = 0.0,
     right_to_left: bool = False,
 ) -> Paragraph | None:
-    """Return the text at the largest size that fits the box in at most `max_lines`; None if none does."""
+    """Return the text at the largest size that fits the box in at most `max_lines` lines; None if no size fits."""
     words = _words(text)
     if not words:
         return None
@@ -143,7 +144,7 @@ def fit_or_shorten(
     max_lines: int,
     right_to_left: bool = False,
 ) -> Paragraph | None:
-    """Return `fit`, with words left off at the end, then an ellipsis, where even the smallest size is too large."""
+    """Return `fit`; where even the smallest size is too large, drop words at the end and add an ellipsis."""
     words = list(_words(text))
     shortened = text
     while words:
@@ -169,7 +170,7 @@ def fit_or_shorten(
 
 
 def fewer_facts(text: str) -> Iterator[str]:
-    """Yield a line of facts whole, then with fewer and fewer of them: a fact is left out, never cut."""
+    """Yield the line with all its facts, then with fewer and fewer. A fact is dropped whole, never cut."""
     facts = text.split(_FACTS_BETWEEN)
     for count in range(len(facts), 0, -1):
         yield _FACTS_BETWEEN.join(facts[:count])
@@ -177,9 +178,9 @@ def fewer_facts(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def set_line(text: str, typeface: Typeface, tracking: float = 0.0, right_to_left: bool = False) -> SetLine:
-    """Return a line shaped, its stretches of one direction in visual order.
+    """Return a shaped line, its runs in visual order.
 
-    Kept, for `fit` asks for the same lines at size after size, and a banner's four sizes break many lines alike.
+    Cached: `fit` tries the same lines at many sizes, and a banner's four sizes break many lines alike.
     """
     typeface = _for_language(typeface, text)
     parts = [shape(part, typeface) for part in _directional(text, right_to_left=right_to_left)]
@@ -194,20 +195,20 @@ def set_line(text: str, typeface: Typeface, tracking: float = 0.0, right_to_left
 
 
 def _turned(signs: str) -> str:
-    """Return signs between right-to-left words, of a font that those words are not in, as they stand left to right."""
+    """Return punctuation between right-to-left words, set in another font than theirs, in left-to-right order."""
     return signs.translate(_MIRRORED)[::-1]
 
 
 def advance(run: Shaped, tracking: float) -> float:
-    """Return the advance width of a stretch for a font size of 1, tracking included."""
+    """Return the advance width of a run for a font size of 1, tracking included."""
     return run.width + tracking * len(run.text)
 
 
 def _directional(text: str, *, right_to_left: bool) -> list[str]:
     """Split a text where its direction changes (a plain UAX #9: one level of embedding, words and numbers kept whole).
 
-    What has no direction of its own (spaces, `&`, `·`) takes that of both its neighbours where they agree, else the
-    paragraph's (rules N1 and N2).
+    Neutral characters (spaces, `&`, `·`) take the direction of their neighbours if both agree, else the paragraph's
+    (rules N1 and N2).
     """
     tokens: list[str] = re.findall(r"\s+|\S+", text)
     own = [_direction(token) for token in tokens]
@@ -220,13 +221,13 @@ def _directional(text: str, *, right_to_left: bool) -> list[str]:
             parts[-1] = (direction, parts[-1][1] + token)
         else:
             parts.append((direction, token))
-    # Spaces at the ends stand apart: a renderer that takes a stretch for a left-to-right paragraph (UAX #9, rule L1)
-    # would put them on its right.
+    # Spaces at the ends become separate runs: a renderer that treats a run as a left-to-right paragraph (UAX #9, rule
+    # L1) would put them on its right.
     return [piece for _, part in parts for piece in _SPACE_CORE_SPACE.findall(part)[0] if piece]
 
 
 def _direction(token: str) -> bool | None:
-    """Return whether a token runs right to left; None where it has no direction of its own."""
+    """Return whether a token runs right to left; None if it is neutral."""
     kinds = {unicodedata.bidirectional(char) for char in token}
     if kinds & {"R", "AL"}:
         return True
@@ -235,13 +236,13 @@ def _direction(token: str) -> bool | None:
 
 @lru_cache(maxsize=4096)
 def _joins(text: str) -> bool:
-    """Whether tracking would tear the letters apart, or is simply not done in that script."""
+    """Return whether the script joins its letters or is not tracked by convention."""
     return any(scripts.script(char) not in {"Latn", "Grek", "Cyrl", "Zyyy", "Zinh"} for char in text)
 
 
 @lru_cache(maxsize=4096)
 def _for_language(typeface: Typeface, text: str) -> Typeface:
-    """Kana and Hangul say which language the Han characters beside them are."""
+    """Return the typeface with the language that kana or hangul imply for the Han characters beside them."""
     found = {scripts.script(char) for char in text}
     language = "ja" if found & {"Hira", "Kana"} else "ko" if "Hang" in found else typeface.language
     return Typeface(typeface.name, typeface.weight, language)
@@ -249,7 +250,7 @@ def _for_language(typeface: Typeface, text: str) -> Typeface:
 
 @lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[str, ...]:
-    """Return the pieces between which a line may break; what follows a word up to the next belongs to it.
+    """Return the pieces between which a line may break; trailing space and punctuation belong to the word before.
 
     A separator (` · `, ` – `) belongs to the word before, so that no line begins with one; a number and what it counts
     (`40 hours`, `70 × 140 cm`) are one piece. Hyphens part long words only: "Over-Ear" stays together.
@@ -283,7 +284,7 @@ def _joined(words: tuple[str, ...]) -> str:
 
 
 def _line_of(words: tuple[str, ...], start: int, end: int) -> str:
-    """Return a line of pieces; a separator at its end goes where another line follows: the break says as much."""
+    """Return a line of pieces, without a separator at its end if another line follows."""
     line = _joined(words[start:end])
     return _without_separator(line) if end < len(words) else line
 
@@ -308,7 +309,7 @@ def _word_widths(words: tuple[str, ...], typeface: Typeface, tracking: float) ->
 
 
 def _penalties(words: tuple[str, ...]) -> tuple[float, ...]:
-    """Return what a break after each piece costs: nothing between facts, a little inside of one, more at a hyphen."""
+    """Return the cost of a break after every piece: none between facts, some inside a fact, more at a hyphen."""
     facts = any(_without_separator(word) != word.rstrip() for word in words)
     return tuple(
         0.0
@@ -324,14 +325,14 @@ def _penalties(words: tuple[str, ...]) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """Lengths of stretches of words, and what a line of such a length costs."""
+    """Lengths of spans of words, and the cost of a line of that length."""
 
     prefix: tuple[float, ...]
     trailing: tuple[float, ...]
     limit: float
     ideal: float
     penalties: tuple[float, ...]
-    """What it costs to break after each piece."""
+    """Cost of a break after every piece."""
 
     def length(self, start: int, end: int) -> float:
         return self.prefix[end] - self.prefix[start] - self.trailing[end - 1]
@@ -346,7 +347,7 @@ class _Measure:
 def _balanced(
     widths: tuple[tuple[float, float], ...], limit: float, count: int, penalties: tuple[float, ...]
 ) -> list[tuple[int, int]] | None:
-    """Return the spans of `count` lines within `limit` that are most alike in length, None if there are none."""
+    """Return the spans of `count` lines within `limit` whose lengths differ least; None if there are none."""
     total = len(widths)
     if count > total:
         return None
@@ -370,7 +371,7 @@ def _balanced(
 def _next_line(
     reached: dict[int, tuple[float, int]], measure: _Measure, total: int, *, last: bool
 ) -> dict[int, tuple[float, int]]:
-    """Return, for each word a further line can end before, the least cost and where that line began."""
+    """Return, for every possible end of the next line, the least cost and where that line starts."""
     further: dict[int, tuple[float, int]] = {}
     for start, (cost, _) in reached.items():
         for end in (total,) if last else range(start + 1, total):

@@ -1,7 +1,7 @@
-"""Plans where things go on a banner, and which of the templates and styles it has.
+"""Plans where things go on a banner, and chooses its template and styles.
 
-A template is a way to make words readable beside a picture; a shape is a family of proportions. One banner keeps one
-template over all its sizes where that exists there, so that a visitor who meets it twice recognises it.
+A template is a way to make words readable beside a picture. All sizes of a banner share one template where their
+proportions have it, so that a visitor who sees two sizes recognises the banner.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from bannerstream.generator.pipeline.ports import Box, Composition
 
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "sd", "ug", "dv", "ckb"})
 _DRAWN_SCENE_STYLES: tuple[SceneStyle, ...] = ("natural", "natural", "airy", "dramatic")
-"""Where the seed chooses, half of the scenes stay as their light is."""
+"""Scene styles that the seed chooses from; half of the scenes stay natural."""
 
 
 def _name(template: Template, side: str) -> str:
@@ -26,8 +26,8 @@ _BY_NAME = {_name(template, side): template for template in (*WITH_PRODUCT, *WOR
 def plan(size: BannerSize, *, variant: str, seed: int, has_product: bool, locale: str = "en") -> Composition:
     """Return where words and product go on one size.
 
-    The template follows from variant and seed alone, so all sizes of a banner share it where their shape has it.
-    Right-to-left locales get every template the other way round.
+    The template follows from variant and seed alone, so all sizes of a banner share it where their proportions have it.
+    Right-to-left locales mirror every template.
     """
     digest = hashlib.sha256(f"{variant}:{seed}".encode()).digest()
     requested = creative_of(variant)
@@ -51,7 +51,7 @@ def plan(size: BannerSize, *, variant: str, seed: int, has_product: bool, locale
 
 
 def _drawn(digest: bytes) -> Creative:
-    """Return what the seed chooses; templates by rank, so that a shape that lacks the first takes the next."""
+    """Return the seed's choice; templates are ranked, so that proportions without the first take the next."""
     return Creative(
         template=min(TEMPLATES, key=lambda look: digest[TEMPLATES.index(look)]),
         headline=HEADLINES[digest[30] % len(HEADLINES)],
@@ -70,12 +70,12 @@ def template_names() -> tuple[str, ...]:
 
 
 def is_mirrored(composition: Composition) -> bool:
-    """Whether the words stand on the right."""
+    """Return whether the words stand on the right."""
     return "-end" in composition.template
 
 
 def ground_box(composition: Composition) -> Box | None:
-    """Return the field or pane under the words, None where the look has none."""
+    """Return the field or pane under the words, None if the template has none."""
     ground = template_of(composition).ground
     return _box(ground, composition.size, mirrored=is_mirrored(composition)) if ground else None
 

@@ -1,4 +1,4 @@
-"""Lays the catalogue's own product pixels over a scene: scaled, lit like it, standing in it.
+"""Lays the catalogue's own product pixels over a scene: scaled, lit like the scene, standing in it.
 
 A cut-out product gets a dark contact shadow under its foot, a soft cast shadow that falls away from the light, and a
 slight match of exposure and tint. A photograph that could not be cut out is shown whole, as a rounded card.
@@ -17,19 +17,19 @@ from bannerstream.generator.planes import grey
 Floats = NDArray[np.float32]
 
 _MAX_ENLARGEMENT = 2.0
-"""More than this and a small catalogue picture turns soft."""
+"""Beyond this factor a small catalogue picture looks soft."""
 _EXPOSURE = (0.96, 1.03)
 _TINT = 0.05
 """How far the product's colour moves toward that of the scene's light."""
 _SHADING = 0.035
 """How much lighter and darker the sides toward and away from the light get.
 
-With exposure and tint it costs 0.002 of the product's SSIM; twice as much of all three cost 0.005 and, with what WebP
-takes, the 0.98 that `bannerstream evaluate banners` asks for."""
+Together with exposure and tint it costs 0.002 of the product's SSIM. Twice as much of all three cost 0.005 and, with
+WebP's loss, missed the 0.98 that `bannerstream evaluate banners` requires."""
 _CAST_BLUR = 0.035
-"""Of the product's height, for a shadow of softness 1."""
+"""Blur of a shadow of softness 1, as a share of the product's height."""
 _SHADOW_PIXELS = 120
-"""Width of a silhouette from which its shadow is drawn at a half: the contact's blur is 3 pixels there."""
+"""Silhouettes wider than this get their shadow drawn at half size; the contact's blur is 3 pixels there."""
 _CARD_RADIUS = 0.055
 _VISIBLE_ALPHA = 16
 
@@ -69,7 +69,7 @@ def _trimmed(picture: Image) -> Image | None:
 def _scaled(picture: Image, width: float, height: float) -> Floats:
     """Return RGBA floats (0 to 255, premultiplied, so without dark fringes) at the size that fits.
 
-    In bytes until it has its final size: as floats, a catalogue picture would be copied at 16 bytes a pixel.
+    Works in bytes until the final size: as floats, a catalogue picture would be copied at 16 bytes a pixel.
     """
     source_height, source_width = picture.shape[:2]
     factor = min(width / source_width, height / source_height, _MAX_ENLARGEMENT)
@@ -82,7 +82,7 @@ def _scaled(picture: Image, width: float, height: float) -> Floats:
 def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, *, light_side: LightSide, shadow: Shadow) -> None:
     """Darken the surface: cast shadow first, then the contact under the foot.
 
-    Shadows are soft: those of a large product are drawn at a half or a third of the size and enlarged.
+    Shadows are soft, so those of a large product are drawn at half or a third of the size and enlarged.
     """
     shrink = min(max(int(alpha.shape[1] / _SHADOW_PIXELS), 1), 3)
     size = (max(1, round(alpha.shape[1] / shrink)), max(1, round(alpha.shape[0] / shrink)))
@@ -100,7 +100,7 @@ def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, *, light_si
 def _shade(alpha: Floats, *, light_side: LightSide, shadow: Shadow) -> tuple[Floats, int, int] | None:
     """Return how dark the ground is around a silhouette, and how far it reaches left of it and above its foot.
 
-    None where nothing stands on the ground.
+    None if nothing stands on the ground.
     """
     height, width = alpha.shape
     foot = alpha[int(height * 0.9) :].max(axis=0) > 0.3
@@ -110,7 +110,7 @@ def _shade(alpha: Floats, *, light_side: LightSide, shadow: Shadow) -> tuple[Flo
     foot_left, foot_right = int(columns[0]), int(columns[-1])
     foot_width = max(8, foot_right - foot_left)
     pad = round(0.6 * max(foot_width, height * 0.6))
-    # No shadow reaches up higher than the flat silhouette with its blur: the rows above it are not worth the work.
+    # No shadow reaches higher than the flat silhouette with its blur: rows above it are skipped.
     base_y = min(
         pad + height, math.ceil(max(height * (shadow.length + 3 * _CAST_BLUR * shadow.softness), 0.4 * foot_width)) + 8
     )
@@ -157,7 +157,7 @@ def _lit(sprite: Floats, scene: Floats, light_side: LightSide) -> Floats:
         light = light * (1 + (ramp if light_side == "left" else -ramp)[:, None])
     matched = np.asarray(cv2.cvtColor(sprite, cv2.COLOR_RGBA2RGB), np.float32)
     matched *= light.astype(np.float32)
-    # No colour is brighter than its own alpha.
+    # A premultiplied colour cannot exceed its alpha.
     return np.asarray(cv2.min(matched, grey(sprite[..., 3]), dst=matched), np.float32)
 
 
@@ -228,7 +228,7 @@ def _fixed(x: float, y: float) -> tuple[int, int]:
 
 
 def blurred(layer: Floats, sigma: float) -> Floats:
-    """Gaussian blur; large ones at a quarter of the size, where nobody can tell and it is much faster."""
+    """Gaussian blur; large blurs run at a quarter of the size, which looks the same and is much faster."""
     if sigma < 8:
         return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma), dtype=np.float32)
     height, width = layer.shape

@@ -1,4 +1,4 @@
-"""Composes a banner: scene, ground for the words, product, words."""
+"""Renders a banner: scene, ground under the words, product, words."""
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def lay_out(
 ) -> ComposedBanner:
     """Return the finished banner.
 
-    `locale` decides between Han letter shapes where the words themselves do not say. A painting that holds the
-    product already gets nothing laid over.
+    `locale` selects the Han letter shapes where the words alone are ambiguous. If the painting already holds the
+    product, no product is laid over it.
 
     Raises:
         NoFontForScript: a letter of the words has no font on this system.

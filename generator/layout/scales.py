@@ -1,4 +1,4 @@
-"""How large type is, by the shape of a banner and the style of its headline."""
+"""Type sizes by a banner's proportions and headline style."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from bannerstream.generator.layout.templates import Proportions
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Type sizes and distances of one shape, in banner heights."""
+    """Type sizes and distances for one family of proportions, in banner heights."""
 
     headline: tuple[float, float]
     headline_lines: int
@@ -28,13 +28,13 @@ _SCALES: dict[Proportions, Scale] = {
     "square": Scale((0.105, 0.05), 3, (0.038, 0.032), 2, 0.03, 0.036, 0.05, 0.034),
 }
 _LIGHT_GAIN = 1.08
-"""A light headline may be a little larger: it weighs less."""
+"""A light headline may be slightly larger, since it looks lighter."""
 _OFFER_GAIN = 1.35
-"""Of the price, where the offer comes first."""
+"""Enlargement of the price in the style `offer`."""
 
 
 def scale_of(shape: Proportions, style: Headline) -> Scale:
-    """Return a shape's scale as a headline style weighs it."""
+    """Return the scale for these proportions, adjusted to the headline style."""
     scale = _SCALES[shape]
     largest, smallest = scale.headline
     if style == "light":

@@ -27,11 +27,11 @@ class Template:
     ground: Fractions | None = None
     """The field or pane that carries the words."""
     edge: Edge = "straight"
-    """Of the field, where it meets the picture."""
+    """Shape of the field's edge where it meets the picture."""
     aside: Fractions | None = None
     centred: bool = False
     mirrors: bool = True
-    """Whether a left-to-right banner may have it the other way round too."""
+    """Whether a left-to-right banner may use it mirrored."""
     text_share: float = 1.0
     """With `split`: the share of the text box's height that the words may take."""
     action_share: float = 1.0

@@ -1,12 +1,12 @@
-"""What of a text from outside may be drawn."""
+"""Cleans text from outside before it is drawn."""
 
 import re
 import unicodedata
 
 _SPACES = re.compile(r"[^\S\u00a0\u202f]+")
-"""Not the no-break spaces: a price stays in one piece."""
+"""Excludes no-break spaces, so that a price stays in one piece."""
 JOINERS = frozenset("\u200c\u200d")
-"""Zero-width (non-)joiner: spelling in Persian and the Indic scripts, so they stay between letters there."""
+"""Zero-width (non-)joiners. Persian and Indic spelling needs them, so they stay between such letters."""
 _STRAY_JOINER = re.compile(r"(?<![\u0600-\u08ff\u0900-\u0dff])[\u200c\u200d]+")
 _VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 

@@ -1,8 +1,8 @@
-"""Sets the words of a banner inside their box: sizes, line breaks, places.
+"""Sets the words of a banner inside their box: sizes, line breaks, positions.
 
-Sizes are fractions of the banner's height, so that every shape keeps one scale. Vertical distances run from baseline
-to cap height, not between font boxes: that is what the eye compares. Where not everything fits, the brand goes first,
-then the line; headline and button always stay, shortened if need be.
+Sizes are fractions of the banner's height, so that all proportions share one scale. Vertical distances run from
+baseline to cap height, as the eye compares them, not between font boxes. If not everything fits, the brand is dropped
+first, then the line; headline and button always stay, shortened if necessary.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ Align = Literal["left", "centre", "right"]
 
 
 _BADGE_RADIUS = 1.62
-"""In font sizes of the saving: `−100%` fits with a little room."""
+"""Radius in font sizes of the saving: `−100%` fits with some margin."""
 _BADGE_SHARE = 0.1
-"""Of the product's room, the most that a badge may take: on a strip it would hide a third of the product."""
+"""Largest share of the product's box that a badge may cover; on a strip it would hide a third of the product."""
 _PILL_HEIGHT = 2.4
 _PILL_PADDING = 1.15
 """In font sizes of the button."""
@@ -53,7 +53,7 @@ def typeset(words: BannerCopy, composition: Composition, cohort: Cohort, languag
 
 
 def _set(typesetter: "_Typesetter", composition: Composition) -> tuple[tuple[PlacedLine, ...], Box]:
-    """Return words and button as the template arranges them."""
+    """Return words and button, positioned by the template's arrangement."""
     template = template_of(composition)
     if template.arrangement == "row":
         pieces = typesetter.row()
@@ -68,7 +68,7 @@ def _set(typesetter: "_Typesetter", composition: Composition) -> tuple[tuple[Pla
 
 
 class _Typesetter:
-    """Holds what every piece needs: the words, the box, the typefaces and the scale."""
+    """Words, box, typefaces and scale of one banner size, and the arrangements built from them."""
 
     def __init__(
         self, words: BannerCopy, composition: Composition, cohort: Cohort, language: str, *, badged: bool = False
@@ -102,7 +102,7 @@ class _Typesetter:
         }
 
     def column(self) -> list[Piece]:
-        """Words, then price and button, in one stack that is centred in the box."""
+        """Stack words, then price and button, centred in the box."""
         action_block = self._action_block(self.box.width)
         space = 1.75 * self.gap
         text_block = self._text_block(self.box.width, self.box.height - action_block.height - space)
@@ -113,7 +113,7 @@ class _Typesetter:
         ]
 
     def split(self, text_share: float, action_share: float) -> list[Piece]:
-        """Words at the top of the box, price and button at its bottom."""
+        """Put words at the top of the box, price and button at its bottom."""
         action_block = self._action_block(self.box.width * action_share)
         room = self.box.height - action_block.height - 1.5 * self.gap if action_share == 1 else self.box.height
         text_block = self._text_block(self.box.width, min(self.box.height * text_share, room))
@@ -129,7 +129,7 @@ class _Typesetter:
         ]
 
     def row(self) -> list[Piece]:
-        """Words at the start, price over button at the end, both centred on the middle."""
+        """Put words at the start, price over button at the end, both vertically centred."""
         action_block = self._action_block(self.box.width * 0.36, stacked=True)
         space = 0.3 * self.unit
         width = self.box.width - action_block.width - space
@@ -146,7 +146,7 @@ class _Typesetter:
         ]
 
     def flank(self, aside: Box) -> list[Piece]:
-        """Words in the box, price over button in the box across the product, all on one middle line."""
+        """Put words in the box, price over button in the box on the product's other side, all on one middle line."""
         action_block = self._action_block(aside.width, stacked=True)
         text_block = self._text_block(self.box.width, self.box.height)
         middle = self.box.y + self.box.height / 2
@@ -156,7 +156,7 @@ class _Typesetter:
         ]
 
     def badge(self, placed: tuple[PlacedLine, ...], button: Box) -> tuple[PlacedLine, Box] | None:
-        """Return the saving in a round badge at the product's shoulder, off the words; None if it hides too much."""
+        """Return the saving in a round badge at the product's shoulder; None if it covers words or too much product."""
         product, size = self.composition.product, self.composition.size
         label = self._small("saving", self.strong, self.unit)
         if product is None or label is None:
@@ -177,11 +177,11 @@ class _Typesetter:
         return PlacedLine("saving", line, label.typeface, label.font_size, left, baseline), box
 
     def radius(self, button: Box) -> float:
-        """Return the rounding of the button's corners: a serif face asks for a quieter one."""
+        """Return the radius of the button's corners; smaller for serif faces."""
         return button.height * (0.18 if self.serif else 0.5)
 
     def _text_block(self, width: float, height: float) -> Piece:
-        """Brand, headline and line at the largest headline that fits; what does not fit is left out in order."""
+        """Set brand, headline and line at the largest headline that fits; drop brand and line where they do not."""
         for parts in _with_less(self.words):
             eyebrow = self._small("eyebrow", self.strong, width) if "eyebrow" in parts else None
             found = [
@@ -192,7 +192,7 @@ class _Typesetter:
             ]
             if found:
                 best = max(headline.font_size for headline, _ in found)
-                # A second line of facts is not worth a headline that is clearly smaller for it.
+                # A second row of facts does not justify a clearly smaller headline.
                 chosen = next(pair for pair in found if pair[0].font_size >= 0.87 * best)
                 return self._stacked(eyebrow, *chosen)
         headline = fit_or_shorten(
@@ -240,10 +240,10 @@ class _Typesetter:
         return Piece(tuple(placed), width, bottom)
 
     def _action_block(self, width: float, *, stacked: bool = False) -> Piece:
-        """Set the button, with the price beside it, or over it where the width is short."""
+        """Set the button with the price beside it, or above it if the width is short."""
         button = self._button(width)
         space = 0.9 * self.gap + 0.03 * self.unit
-        # Beside the button the former price may have to go; over it there is room for all.
+        # Beside the button the former price may not fit; above it everything does.
         price = (None if stacked else self._price(width - button.width - space)) or self._price(width)
         if price is None:
             return button
@@ -282,7 +282,7 @@ class _Typesetter:
         return Piece((placed,), box.width, box.height, box)
 
     def _price(self, width: float) -> Piece | None:
-        """Price, the former price struck through, and the saving, on one baseline; the last are left out when long."""
+        """Set price, struck-through former price and saving on one baseline; the last ones are dropped if too long."""
         if not self.words["price"]:
             return None
         size = self.scale.price * self.unit
@@ -320,12 +320,12 @@ class _Typesetter:
         return Piece(tuple(item.moved(0, height) for item in placed), total, height)
 
     def _lines(self, width: float) -> tuple[Paragraph | None, ...]:
-        """Return the line in as many rows as the scale allows, and in one where that differs."""
+        """Return the line in as many rows as the scale allows, and in fewer rows where that differs."""
         rows = [self._line(width, count) for count in range(self.scale.line_lines, 0, -1)]
         return tuple(rows[:1] + [row for row in rows[1:] if row and rows[0] and len(row.lines) < len(rows[0].lines)])
 
     def _line(self, width: float, max_lines: int) -> Paragraph | None:
-        """Return the line with as many of its facts as fit; a single one that does not is shortened."""
+        """Return the line with as many facts as fit; a single fact that does not fit is shortened."""
         largest, smallest = (part * self.unit for part in self.scale.line)
         for facts in fewer_facts(self.words["line"]):
             found = fit(
@@ -367,7 +367,7 @@ class _Typesetter:
 
     @property
     def _display_tracking(self) -> float:
-        """Large grotesque letters are set a little tighter, as their makers advise."""
+        """Tracking of the headline: large grotesque letters are set tighter, as type designers advise."""
         return -0.018 if self.display.name == "grotesk" else -0.008
 
     def _lines_at(self, role: Role, paragraph: Paragraph, width: float, top: float) -> Iterator[PlacedLine]:

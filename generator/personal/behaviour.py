@@ -1,4 +1,4 @@
-"""A cohort's behaviour as natural language: what PMG shows the language model. Pure."""
+"""A cohort's behaviour as natural language: the language model's input in PMG. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from bannerstream.contracts.catalog import Cohort, Favourite
 from bannerstream.generator.describers.titles import clean
 
 _MOST_TITLES = 6
-"""Products that are named: more push the question out of a small model's sight."""
+"""Products that are named; more would push the question out of a small model's context."""
 _TITLE = 60
-"""Characters of a title: behind them stand sizes and keywords for search engines."""
+"""Characters kept of a title; sizes and search keywords follow after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Behaviour:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Return the categories that it looks at, most often first."""
+        """Return the categories of the favourites, most frequent first."""
         counted = Counter(each.category for each in self.favourites)
         return tuple(category for category, _ in counted.most_common())
 
     @property
     def sentence(self) -> str:
-        """Return it as a person would tell it. Titles come from shops: they are quoted, cut and cleaned."""
+        """Return the behaviour as a sentence. Titles come from shops, so they are cleaned and cut."""
         sentence = f"They like what is {_listed(self.cohort.mood[:4])}."
         if self.favourites:
             sentence += f" They looked at {_listed([_title(each.title) for each in self.favourites[:_MOST_TITLES]])}"

@@ -1,4 +1,4 @@
-"""Best of N: which painting fits both what the cohort likes and what is sold (PMG, arXiv 2404.08677, eq. 7). Pure."""
+"""Best of N: the painting that fits both cohort and product best (PMG, arXiv 2404.08677, eq. 7). Pure."""
 
 import hashlib
 import math
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SPREAD = 0.3
-"""How far candidates' weights stray from alpha: PMG searches over weights, and the best is near where it was asked."""
+"""How far candidates' weights deviate from alpha: PMG searches over weights and finds the best one near alpha."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One try at a picture."""
+    """Seed and weight of one attempt at a picture."""
 
     seed: int
     balance: float
@@ -19,7 +19,7 @@ class Candidate:
 
 
 def candidates_around(seed: int, alpha: float, count: int) -> list[Candidate]:
-    """Return what to paint: first what was asked for, then other seeds with weights around alpha."""
+    """Return the candidates to paint: the requested one first, then other seeds with weights around alpha."""
     offsets = [0.0] + [
         _SPREAD * (1 if number % 2 else -1) * ((number + 1) // 2) / max(1, count // 2) for number in range(1, count)
     ]
@@ -45,10 +45,10 @@ def merit(preference: float, target: float, alpha: float) -> float:
 
 
 def best_index(merits: Sequence[float]) -> int:
-    """Return which is best; of equals the first, which is nearest to what was asked for.
+    """Return the index of the best; of equals the first, which is nearest to the request.
 
     Raises:
-        ValueError: there is none.
+        ValueError: `merits` is empty.
     """
     return max(range(len(merits)), key=merits.__getitem__)
 

@@ -1,20 +1,20 @@
-"""What weights of preference and target become: how often keywords are said, and how closely words are followed. Pure.
+"""Turns weights of preference and target into repetitions of keywords and a guidance factor. Pure.
 
-PMG scales embeddings; words that are said again do the same for any text encoder, and for people who read the prompt.
+PMG scales embeddings; repeating words has the same effect on any text encoder, and people can read it in the prompt.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MOST_REPEATS = 3
-"""Said more often, a word crowds the others out of CLIP's 77 tokens, and the picture does not change any more."""
+"""More repetitions crowd other words out of CLIP's 77 tokens and no longer change the picture."""
 _CLOSER = 0.5
-"""How much more guidance a wholly personal picture gets: keywords that are far from the place need it to show."""
+"""Extra guidance of a fully personal picture: keywords that are far from the setting need it to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedKeywords:
-    """Keywords in the order and number in which they are said."""
+    """Keywords in order, with repetitions."""
 
     words: tuple[str, ...]
     guidance_factor: float
@@ -24,9 +24,9 @@ class WeightedKeywords:
 
 
 def weigh_keywords(preference: Sequence[str], target: Sequence[str], balance: float) -> WeightedKeywords:
-    """Return keywords weighted by `balance`: 0 is all target, 1 all preference; no words at all where nothing is asked.
+    """Return keywords weighted by `balance`: 0 is all target, 1 all preference; no words without preference.
 
-    The target is in the prompt anyway, so that it is said again only where it outweighs the preference.
+    The target is in the prompt anyway, so it is repeated only if it outweighs the preference.
     """
     if not 0 <= balance <= 1:
         raise ValueError(f"balance must be within 0..1, is {balance}")

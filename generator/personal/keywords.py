@@ -1,4 +1,4 @@
-"""Preference keywords without a model, and the words that a model may choose from. Pure."""
+"""Preference keywords by rules, target keywords, and the style words that a model may choose from. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ STYLES = (
     *("moody", "dramatic", "bright", "airy", "warm", "golden", "candlelit", "cinematic", "urban", "handmade"),
     *("geometric", "soft", "serene", "bold", "vibrant", "nostalgic", "clean", "sunny", "crisp"),
 )
-"""Words that change how a scene looks and that every text encoder knows."""
+"""Style words that change a scene's look and that every text encoder knows."""
 
 MOST_KEYWORDS = 5
-"""Of each kind: CLIP reads 77 tokens, and the scene needs half of them."""
+"""Most keywords per kind: CLIP reads 77 tokens, and the scene needs half of them."""
 
 
 class KeywordWriter(Protocol):
-    """Turns behaviour into preference keywords, the most telling first."""
+    """Turns behaviour into preference keywords, the most characteristic first."""
 
     def keywords(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
         """Return, per behaviour and in order, at most `MOST_KEYWORDS` keywords."""
@@ -34,12 +34,12 @@ class ListedKeywords:
     """Preference keywords by rules: what the cohort's products have in common, then its moods."""
 
     def keywords(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
-        """Return the attributes that most favourites share, filled up with moods."""
+        """Return the attributes shared by most favourites, then moods."""
         return [_listed(behaviour) for behaviour in behaviours]
 
 
 def target_keywords(description: Description, *, whole: bool) -> tuple[str, ...]:
-    """Return what the picture has to show: the product where it is painted (`whole`), else the place for it."""
+    """Return what the picture must show: product and setting if the product is painted (`whole`), else the setting."""
     if whole:
         return (" ".join([*description.attributes[:3], description.subject]), description.setting)
     return (description.setting,)
@@ -51,7 +51,7 @@ def _listed(behaviour: Behaviour) -> tuple[str, ...]:
 
 
 def common_attributes(behaviour: Behaviour) -> list[tuple[str, int]]:
-    """Return the attributes of the cohort's favourites with how many have each, the commonest first."""
+    """Return the attributes of the cohort's favourites with their counts, most common first."""
     described = LexiconDescriber().describe(
         [_product(behaviour, number) for number in range(len(behaviour.favourites))]
     )

@@ -1,4 +1,4 @@
-"""How alike pictures and words are, by any model that puts both into one space: CLIP, SigLIP and their kin."""
+"""Similarity of pictures and words, by any model that embeds both in one space, such as CLIP or SigLIP."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ class Likeness(Protocol):
     """Compares pictures with words."""
 
     name: str
-    """What the manifest calls it."""
+    """Its name in the manifest."""
 
     def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of every picture with every text, pictures x texts."""
@@ -36,7 +36,7 @@ class ClipLikeness:
         self.name = model.rstrip("/").rpartition("/")[2]
 
     def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the cosine of every picture with every text; a text is cut where the model stops reading."""
+        """Return the cosine of every picture with every text; texts are truncated to the model's limit."""
         import torch  # noqa: PLC0415
 
         with torch.inference_mode():
@@ -53,8 +53,8 @@ class ClipLikeness:
 def _padding(config: Any) -> dict[str, Any]:
     """Return how a model's texts are padded.
 
-    SigLIP and SigLIP 2 were trained on texts padded to all that they can read, as their model cards say: the padding is
-    in the embedding. A tokenizer's own limit may be infinite, so the model's is taken.
+    SigLIP and SigLIP 2 were trained on texts padded to full length, according to their model cards: the padding affects
+    the embedding. A tokenizer's own limit may be infinite, so the model's limit is used.
     """
     if config.model_type.startswith("siglip"):
         return {"padding": "max_length", "max_length": config.text_config.max_position_embeddings}
@@ -62,7 +62,7 @@ def _padding(config: Any) -> dict[str, Any]:
 
 
 def _embedding(output: Any) -> Any:
-    """Return the vectors, which newer versions of the library wrap together with the towers' own outputs."""
+    """Return the vectors, which newer versions of the library wrap in an output object."""
     return output if hasattr(output, "norm") else output.pooler_output
 
 
@@ -71,7 +71,7 @@ def _normed(vectors: Any) -> Any:
 
 
 def _load(model: str, device: str, setting: str) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoProcessor  # noqa: PLC0415  (seconds: only where a picture is compared)
+    from transformers import AutoModel, AutoProcessor  # noqa: PLC0415  (takes seconds: only if pictures are compared)
 
     try:
         processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
@@ -82,5 +82,7 @@ def _load(model: str, device: str, setting: str) -> tuple[Any, Any]:
             f'"/models/clip-vit-base-patch32"): {error}'
         ) from error
     if not (hasattr(loaded, "get_image_features") and hasattr(loaded, "get_text_features")):
-        raise ConfigurationError(f"{setting}: {model} is a {type(loaded).__name__}, which does not compare the two")
+        raise ConfigurationError(
+            f"{setting}: {model} is a {type(loaded).__name__}, which does not embed both pictures and texts"
+        )
     return processor, loaded.to(device).eval()

@@ -1,4 +1,4 @@
-"""Preference keywords by a language model: of the styles, those that a cohort's behaviour makes likelier than usual."""
+"""Preference keywords by a language model: the styles that a cohort's behaviour makes likelier than usual."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ Style of the pictures they love: nostalgic
 
 """
 _SHARED = 2
-"""Keywords that come from what the favourites have in common: no list of styles has every material."""
+"""Keywords taken from the favourites' common attributes: no list of styles has every material."""
 
 
 class ModelKeywords:
-    """Chooses among `STYLES` by likelihood beyond habit: nothing that a shop writes can become a keyword.
+    """Chooses among `STYLES` by likelihood above the baseline; text from a shop cannot become a keyword.
 
-    A style's habit is its likelihood for customers of whom nothing is known (as in `describers.choosing`).
+    A style's baseline is its likelihood for customers about whom nothing is known (as in `describers.choosing`).
     """
 
     def __init__(self, model: LanguageModel) -> None:

@@ -1,4 +1,4 @@
-"""A painter that paints in a cohort's own style: keywords into the prompt, and the best of several pictures kept."""
+"""Paints in a cohort's own style: adds keywords to the prompt and keeps the best of several pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,23 +27,22 @@ from bannerstream.generator.pipeline.ports import Painter, Painting, SceneReques
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
-"""Cohorts whose keywords are kept; a shop has tens."""
+"""Cohorts whose keywords are cached; a shop has tens."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CandidateScenes:
-    """One candidate of one banner: its scenes, one per size, and what their words were made of."""
+    """One candidate of one banner: its scenes, one per size, and the keywords in their prompts."""
 
     scenes: tuple[SceneRequest, ...]
     weights: WeightedKeywords
 
 
 class PersonalPainter:
-    """Paints each banner `candidates` times around weight `alpha` and keeps what fits cohort and product best.
+    """Paints every banner `candidates` times around weight `alpha` and keeps the one that fits cohort and product best.
 
-    All sizes of a banner are of one candidate. Without a `likeness` there is nothing to choose by, and one is painted;
-    where it fails, the first is kept, which is nearest to what was asked for.
-    `whole` says whether the painter paints the product, too.
+    All sizes of a banner come from one candidate. Without a `likeness` to choose by, only one candidate is painted; if
+    the likeness fails, the first is kept, which is nearest to the request. `whole`: the painter paints the product too.
     """
 
     def __init__(
@@ -65,27 +64,28 @@ class PersonalPainter:
         self._known: dict[Behaviour, tuple[str, ...]] = {}
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting | PaintingFailed]:
-        """Return, per scene and in order, its painting, or why no candidate of its banner was painted.
+        """Return, per scene and in order, its painting, or the failure if no candidate of its banner was painted.
 
         Raises:
-            PaintingFailed: the painter failed, or the model that writes keywords.
+            PaintingFailed: the painter or the model that writes keywords failed.
         """
         banners = [tuple(group) for _, group in groupby(scenes, key=lambda scene: (scene.seed, scene.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
         tried = [self._candidates_of(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
-        painted = iter(self._painter.paint([scene for row in tried for each in row for scene in each.scenes]))
+        to_paint = [scene for candidates in tried for candidate in candidates for scene in candidate.scenes]
+        painted = iter(self._painter.paint(to_paint))
         paintings: list[Painting | PaintingFailed] = []
-        for row, liked in zip(tried, preferences, strict=True):
-            of_each = [[next(painted) for _ in each.scenes] for each in row]
-            whole = [
-                (each, [one for one in outcomes if isinstance(one, Painting)])
-                for each, outcomes in zip(row, of_each, strict=True)
-            ]
-            whole = [(each, found) for each, found in whole if len(found) == len(each.scenes)]
+        for candidates, liked in zip(tried, preferences, strict=True):
+            outcomes = [[next(painted) for _ in candidate.scenes] for candidate in candidates]
+            whole: list[tuple[_CandidateScenes, list[Painting]]] = []
+            for candidate, per_size in zip(candidates, outcomes, strict=True):
+                found = [painting for painting in per_size if isinstance(painting, Painting)]
+                if len(found) == len(candidate.scenes):
+                    whole.append((candidate, found))
             if whole:
-                paintings += self._best([each for each, _ in whole], [found for _, found in whole], liked)
+                paintings += self._best([candidate for candidate, _ in whole], [found for _, found in whole], liked)
             else:
-                paintings += [_why(of_each)] * len(of_each[0])
+                paintings += [_failure(outcomes)] * len(outcomes[0])
         return paintings
 
     def _preferences(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
@@ -124,30 +124,27 @@ class PersonalPainter:
             d_t=None if scores is None else scores[chosen][1],
         )
         return [
-            replace(each, provenance=msgspec.structs.replace(each.provenance, personal=style))
-            for each in paintings[chosen]
+            replace(painting, provenance=msgspec.structs.replace(painting.provenance, personal=style))
+            for painting in paintings[chosen]
         ]
 
     def _scores(
         self, paintings: Sequence[Sequence[Painting]], liked: Sequence[str], target: Sequence[str]
     ) -> list[tuple[float, float]] | None:
-        """Return d_p and d_t of every candidate: how its pictures agree with either, over its sizes.
-
-        None where nothing compared them.
-        """
+        """Return d_p and d_t of every candidate, averaged over its sizes; None without a likeness, or if it failed."""
         if self._likeness is None:
             return None
         pictures = [each.pixels for row in paintings for each in row]
         try:
             cosines = self._likeness.similarities(pictures, compared_with(liked, target)).reshape(len(paintings), -1, 2)
-        except Exception as error:  # a model may raise anything, and pictures are there
+        except Exception as error:  # a model may raise anything, and the pictures are usable without scores
             log.warning("likeness_failed", error=repr(error), candidates=len(paintings))
             return None
         means = np.asarray(cosines, np.float64).mean(axis=1)
         return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
 
 
-def _why(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
+def _failure(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
     return next(each for row in outcomes for each in row if isinstance(each, PaintingFailed))
 
 

@@ -1,8 +1,8 @@
-"""What is done to a scene after a model painted it: cut, cleaned of noise, enlarged, its light brought near neutral.
+"""Post-processing of a painted scene: crop, denoise, enlarge, bring its light near neutral.
 
-Each step is a pure function of numpy arrays. `generator.evaluation.postprocessing` says what each is worth on scenes
-whose answer is known (docs/evaluation.md), `generator.evaluation.before_after` shows them before and after. The contact
-shadow is `generator.layout.products`.
+Every step is a pure function of numpy arrays. `lab.evaluation.postprocessing` measures each step on scenes whose right
+answer is known (docs/evaluation.md); `lab.evaluation.before_after` shows them before and after. The contact shadow
+is in `generator.layout.products`.
 """
 
 from bannerstream.generator.postprocess.finishing import Finisher

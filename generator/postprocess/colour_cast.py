@@ -1,9 +1,9 @@
 """Brings a scene's light near that of the product laid over it. Pure.
 
-Catalogue pictures are lit neutrally, and the product moves only a little toward the scene (`generator.layout.products`:
-its pixels are the shop's). So a scene with a strong cast meets it: its light is estimated by shades of grey (Finlayson
-& Trezzi, "Shades of gray and colour constancy", 2004) and turned toward neutral as von Kries did, each channel by a
-factor. Warm evening light is no fault and stays: only what lies beyond it is taken back.
+Catalogue pictures are lit neutrally, and `generator.layout.products` changes the product's colours only slightly. So a
+scene with a strong cast is corrected: its light is estimated by shades of grey (Finlayson & Trezzi, "Shades of gray and
+colour constancy", 2004) and turned toward neutral by one factor per channel (von Kries). Warm evening light is wanted:
+only the cast beyond it is removed.
 """
 
 import math
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from bannerstream.generator.pipeline.ports import Image
 
 KEPT_WARM, KEPT_OTHER = 18.0, 8.0
-"""Degrees between the light and neutral that are left alone. Warm (more red than green than blue) is evening and
-candles, and nine tenths of the studio's scenes have no more than that; green and violet light no shop wants.
-(`bannerstream evaluate postprocess`.)"""
+"""Degrees between the light and neutral that are kept. Warm light (more red than green than blue) is evening and
+candles, and nine tenths of the studio's scenes stay below 18 degrees; no shop wants green or violet light
+(`bannerstream evaluate postprocess`)."""
 _NORM = 6
-"""The Minkowski norm that the paper found best."""
+"""Minkowski norm that the paper found best."""
 _MOST_GAIN = 2.0
-"""Beyond this, what a channel lacks is not there to be amplified."""
+"""Beyond this gain a channel holds too little signal to amplify."""
 _NEUTRAL = np.full(3, 1 / math.sqrt(3))
 
 Light = NDArray[np.float64]
@@ -36,12 +36,12 @@ def light_of(pixels: Image) -> Light:
 
 
 def cast(pixels: Image) -> float:
-    """Return the angle between a picture's light and neutral, in degrees: the usual error of colour constancy."""
+    """Return the angle between a picture's light and neutral in degrees, the usual measure in colour constancy."""
     return _from_neutral(light_of(pixels))
 
 
 def matched(pixels: Image, share: float) -> Image:
-    """Return the picture with `share` (0 to 1) of its cast beyond what is kept taken back, as bright as before."""
+    """Return the picture with `share` (0 to 1) of its cast beyond the kept degrees removed, at the same brightness."""
     if share <= 0:
         return pixels
     light = light_of(pixels)
@@ -49,7 +49,7 @@ def matched(pixels: Image, share: float) -> Image:
     excess = angle - (KEPT_WARM if light[0] >= light[1] >= light[2] else KEPT_OTHER)
     if excess <= 0:
         return pixels
-    # On the arc from the light to neutral, so that the angle shrinks by just that share of the excess.
+    # Interpolates on the arc from the light to neutral, so that the angle shrinks by exactly that share of the excess.
     wanted = _between(light, _NEUTRAL, share * excess / angle)
     gains = wanted / np.maximum(light, 1e-3)
     gains = np.clip(gains / np.prod(gains) ** (1 / 3), 1 / _MOST_GAIN, _MOST_GAIN)
@@ -64,7 +64,7 @@ def _from_neutral(light: Light) -> float:
 
 
 def _as_bright(pixels: Image, like: Image) -> Image:
-    """Return the picture at another's mean brightness: what colour is taken must not leave it darker."""
+    """Return the picture scaled to the mean brightness of `like`, since removing a cast darkens it."""
     wanted = float(cv2.cvtColor(like, cv2.COLOR_RGB2GRAY).mean())
     has = float(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).mean())
     factor = min(_MOST_GAIN, max(1 / _MOST_GAIN, wanted / max(has, 1.0)))

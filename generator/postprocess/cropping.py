@@ -1,7 +1,7 @@
-"""Which part of a painted picture to keep: where most is to be seen. Pure.
+"""Chooses the part of a painted picture to keep: the most salient one. Pure.
 
-Saliency is the spectral residual of Hou & Zhang, "Saliency detection: a spectral residual approach" (CVPR 2007): what a
-picture has beyond the smooth spectrum that all pictures share. No model.
+Saliency is the spectral residual of Hou & Zhang, "Saliency detection: a spectral residual approach" (CVPR 2007): the
+deviation from the smooth spectrum that all pictures share. No model.
 """
 
 import cv2
@@ -12,14 +12,14 @@ from bannerstream.generator.diffusion.shapes import Window
 from bannerstream.generator.pipeline.ports import Image
 
 _SIDE = 64
-"""The scale at which the paper looks: objects, not texture."""
+"""The paper's working size: objects, not texture."""
 _SMOOTH = 2.5
 _CENTRE_WEIGHT = 0.25
-"""How much the middle is preferred: where nothing stands out, a picture is best cut from there."""
+"""Preference for the middle, which is the best cut if nothing stands out."""
 
 
 def saliency(pixels: Image) -> NDArray[np.float32]:
-    """Return how much each part of an RGB picture stands out, 64 x 64, its mean 1 (0 all over for a flat picture)."""
+    """Return the saliency map of an RGB picture: 64 x 64, mean 1 (all 0 for a flat picture)."""
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     total = np.zeros((_SIDE, _SIDE), np.float32)
     for channel in cv2.split(cv2.cvtColor(small / 255, cv2.COLOR_RGB2LAB)):
@@ -30,7 +30,7 @@ def saliency(pixels: Image) -> NDArray[np.float32]:
 
 
 def salient_window(pixels: Image, aspect: float) -> Window:
-    """Return the largest window of this aspect (width over height) that holds the most of what stands out."""
+    """Return the largest window of this aspect (width over height) with the most saliency inside."""
     height, width = pixels.shape[:2]
     window_width, window_height = min(width, round(height * aspect)), min(height, round(width / aspect))
     seen = saliency(pixels)
@@ -52,7 +52,7 @@ def _residual(channel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _best_start(along: NDArray[np.float32], share: float) -> float:
-    """Return where a window of this share of the length starts, 0 (at the beginning) to 1 (at the end)."""
+    """Return the best start of a window of this share of the length, 0 (at the beginning) to 1 (at the end)."""
     starts = np.linspace(0, 1, 2 * _SIDE + 1)
     sums = np.concatenate([[0.0], np.cumsum(along, dtype=np.float64)])
     places = starts * (1 - share) * _SIDE

@@ -1,7 +1,7 @@
-"""Removes noise, as much as is measured and no more. Pure.
+"""Removes noise in proportion to its measured level. Pure.
 
-The level is estimated after Immerkær, "Fast noise variance estimation" (1996), and taken out by non-local means
-(Buades, Coll & Morel 2005), which averages patches that look alike and so keeps edges that a blur would not.
+The level is estimated after Immerkær, "Fast noise variance estimation" (1996). Non-local means (Buades, Coll & Morel
+2005) removes it by averaging similar patches, which keeps edges that a blur would lose.
 """
 
 import math
@@ -12,16 +12,16 @@ import numpy as np
 from bannerstream.generator.pipeline.ports import Image
 
 CLEAN_BELOW = 1.6
-"""Standard deviation (of 255) that is left alone: camera-like grain of a good model, and what rounding makes."""
+"""Standard deviation (of 255) below which nothing is done: camera-like grain of a good model, and rounding."""
 _LUMA_FILTER = 0.85
 _COLOUR_FILTER = 1.1
-"""Filter strength, in standard deviations of the noise: 0.6 leaves 1 to 3 dB more of noise of 12 and above, 1.4 costs
-1 dB on noise of 6 and below; tried on nine drawn scenes."""
+"""Filter strength in standard deviations of the noise. 0.6 leaves 1 to 3 dB more noise at levels from 12 up, 1.4 costs
+1 dB at levels up to 6; measured on nine drawn scenes."""
 _PATCH, _SEARCH = 5, 13
-"""Pixels; smaller than the library's 7 and 21, whose cost grows with their squares."""
+"""Window sizes in pixels; smaller than OpenCV's 7 and 21, since the cost grows with their squares."""
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _FLAT_SHARE = 0.5
-"""Of the pixels, the calmest: edges and texture answer to the filter as well, and are no noise."""
+"""Share of the calmest pixels that is measured: edges and texture also respond to the filter, but are not noise."""
 
 
 def noise_level(pixels: Image) -> float:
@@ -39,7 +39,7 @@ def noise_level(pixels: Image) -> float:
 
 
 def denoised(pixels: Image, strength: float = 1.0) -> Image:
-    """Return the picture with the measured noise taken out; the same picture where there is next to none."""
+    """Return the picture with the measured noise removed; the same picture if there is hardly any."""
     level = noise_level(pixels)
     if strength <= 0 or level < CLEAN_BELOW:
         return pixels

@@ -1,4 +1,4 @@
-"""Makes a banner's scene of a painted picture, by the settings: cut → denoise → enlarge → match colours."""
+"""Turns a painted picture into a banner's scene, by the settings: crop → denoise → enlarge → match colours."""
 
 import cv2
 import numpy as np
@@ -17,8 +17,8 @@ from bannerstream.settings.generator_postprocess import PostprocessSettings
 class Finisher:
     """Fits painted pictures to banners.
 
-    Where the product is laid over later (`scene`), the cut stays where the composition expects the surface; where the
-    model painted it (`whole`), the cut goes where it is.
+    In mode `scene` the product is laid over later, so the crop stays where the composition expects the surface. In mode
+    `whole` the model painted the product, so the crop follows it.
     """
 
     def __init__(self, settings: PostprocessSettings, mode: Mode) -> None:
@@ -26,13 +26,13 @@ class Finisher:
         self._follows = mode == "whole" and settings.crop == "salient"
 
     def __call__(self, picture: Image, size: BannerSize) -> Image:
-        """Return a painted RGB picture of any size as the scene of a banner, exactly its size."""
+        """Return a painted RGB picture of any size as a banner's scene of exactly this size."""
         height, width = picture.shape[:2]
         if self._follows:
             window = salient_window(picture, size.width / size.height)
         else:
             window = window_of(Shape(width, height), size)
-        # Before enlarging: noise is still noise there, and there is less of it to look at.
+        # Denoise before enlarging: noise is still uncorrelated there, and there are fewer pixels.
         clean = denoised(_within(picture, window), self._settings.denoise)
         return matched(self._sized(clean, size), self._settings.colour_match)
 

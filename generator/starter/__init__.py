@@ -1,7 +1,7 @@
 """A small text-to-image model of our own, as a `StableDiffusionPipeline` folder: docs/starter.md.
 
-Trained by `generator.training` on scenes that the studio draws. It paints with `generator.painter = "diffusers"` and
-`generator.painter_model` set to `MODEL`; `STEPS` and `GUIDANCE` are what it is best asked with.
+`lab.training` trains it on scenes that the studio draws. It paints with `generator.painter = "diffusers"` and
+`generator.painter_model` set to `MODEL`; `STEPS` and `GUIDANCE` are its best settings.
 """
 
 from pathlib import Path

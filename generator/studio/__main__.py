@@ -1,7 +1,7 @@
 """`python -m bannerstream.generator.studio sheet.png`: a contact sheet of every set in every light, to judge by eye.
 
-Each row is a set, each column one of six palettes with a light; `--size 728x90` shows another size, `--scene`
-one set only, `--stand-in` puts a plain mug where the product goes, `--words` outlines the text box.
+Every row is a set, every column one of six palettes with a light. `--size 728x90` shows another size, `--scene` only
+one set, `--stand-in` puts a plain mug where the product goes, `--words` outlines the text box.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _COHORTS = (
 
 
 def composition_of(width: int, height: int) -> Composition:
-    """Return a composition such as the layout makes: words beside the product, or around it where there is no room."""
+    """Return a composition like the layout's: words beside the product, or around it if there is no room."""
     size = BannerSize(width, height, 150_000)
     if width > 5 * height:
         text, product, ground = (0.033, 0.1, 0.73, 0.8), (0.79, 0.05, 0.18, 0.87), 0.92
@@ -47,7 +47,7 @@ def _box(fractions: tuple[float, float, float, float], size: BannerSize) -> Box:
 
 
 def main() -> int:
-    """Write the sheet and print how long one picture took."""
+    """Write the sheet and print the time per picture."""
     arguments = argparse.ArgumentParser(prog="python -m bannerstream.generator.studio", description=__doc__)
     arguments.add_argument("sheet", type=Path)
     arguments.add_argument("--size", default="970x250")

@@ -1,4 +1,4 @@
-"""Points of light far out of focus."""
+"""Out-of-focus points of light."""
 
 from random import Random
 
@@ -17,9 +17,9 @@ def bokeh(
     top: float = 0.0,
     gain: float = 0.5,
 ) -> Layer:
-    """Return lights strewn over the frame above the surface, fewer and weaker behind the words.
+    """Return lights scattered over the frame above the surface, weaker behind the words.
 
-    `top` is where they begin, `size` their radius in units.
+    `top` is their upper limit as a share of the height, `size` their radius in units.
     """
     marks = []
     for _ in range(count):

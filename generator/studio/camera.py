@@ -1,7 +1,7 @@
-"""The camera: lights a scene, takes it through the lens and develops it.
+"""The camera: lights a scene, photographs it through the lens and develops the picture.
 
-Everything soft (layers, light, haze, reflections) happens in linear light at a working size of at most 36,000 pixels;
-only the surface's texture and the grain are made at full size. That keeps a 1080 x 1080 within tens of milliseconds.
+Everything soft (layers, light, haze, reflections) is computed in linear light at a working size of at most 36,000
+pixels; only the surface's texture and the grain have full size. So a 1080 x 1080 takes tens of milliseconds.
 """
 
 import math
@@ -23,14 +23,14 @@ from bannerstream.generator.studio.scene import Scene, Stage, Stops
 from bannerstream.generator.studio.view import View
 
 WORKING_PIXELS = 36_000
-"""Working size: the largest softly focused edge is then about 6 pixels wide on 1080 x 1080, as a lens would draw it."""
+"""Working size: a softly focused edge is then at most about 6 pixels wide on 1080 x 1080, as with a real lens."""
 WORKING_SHARE = 0.36
-"""Of a small banner's pixels: what is out of focus has no more detail than that."""
+"""Working size as a share of a small banner's pixels: out of focus there is no more detail."""
 GRAIN = 1.1
-"""Standard deviation in 8-bit steps: breaks the banding of gradients, stays below what the encoder would keep."""
+"""Standard deviation in 8-bit steps: hides banding in gradients, and is too weak for the encoder to keep."""
 _GRAIN_TILE = 256
 _FINE = 16
-"""Steps of a printed value within one of 8 bits: enlarged in 16-bit integers, at half the memory of floats."""
+"""Sub-steps per 8-bit step: enlarging works on 16-bit integers, at half the memory of floats."""
 
 
 def take(scene: Scene, stage: Stage) -> Image:
@@ -42,7 +42,7 @@ def take(scene: Scene, stage: Stage) -> Image:
     exposure = _row((*_exposure(stage.light), 1), width)
     for layer in scene.behind:
         taken = photograph(layer, view, width, height)
-        # A lamp burns as bright at dusk as by day: it is taken out of what the scene's light will do to it.
+        # A lamp is as bright at dusk as by day: the division cancels the exposure applied later.
         picture = _over(picture, taken / exposure if layer.glows else taken)
     picture = _calm(picture, view)
     cover, depth = _surface_cover(view, scene, height)
@@ -63,13 +63,13 @@ def _backdrop(stops: Stops, width: int, height: int) -> Plane:
     rows = (np.arange(height) + 0.5) / height
     heights = [stop for stop, _ in stops]
     colours = np.array([linear(colour) for _, colour in stops])
-    # Between stops it goes as a perceptual gradient does, near enough: through the cube root of light.
+    # Interpolates in the cube root of light, close to a perceptual gradient.
     column = np.stack([np.interp(rows, heights, np.cbrt(colours[:, channel])) ** 3 for channel in range(3)], axis=1)
     return np.repeat(column.astype(np.float32)[:, None], width, axis=1)
 
 
 def _row(colour: Sequence[float] | NDArray[np.floating], width: int) -> Plane:
-    """Return a row of one colour: numpy multiplies a picture by rows quickly, by a colour slowly (`planes.grey`)."""
+    """Return a row of one colour: numpy multiplies a picture by a row quickly, by a single colour slowly."""
     return np.tile(np.array(colour, np.float32), (width, 1))
 
 
@@ -80,10 +80,7 @@ def _over(below: Plane, above: Plane) -> Plane:
 
 
 def _surface_cover(view: View, scene: Scene, height: int) -> tuple[Plane, Plane]:
-    """Return, per row, how much of it is surface (0..1, as a column) and how far towards the camera it is.
-
-    Of the latter 0 is the back edge, 1 the frame.
-    """
+    """Return, per row, its share of surface (0..1, as a column) and its depth: 0 at the back edge, 1 at the frame."""
     rows = (np.arange(height, dtype=np.float32) + 0.5) * (view.height / height)
     soft = max(0.6 * view.height / height, scene.surface.fade * view.unit)
     cover = np.clip((rows - view.horizon) / soft + 0.5, 0, 1)
@@ -96,7 +93,7 @@ def _lay_surface(picture: Plane, scene: Scene, view: View, cover: Plane, depth: 
     surface = scene.surface
     far, near = np.array(linear(surface.far), np.float32), np.array(linear(surface.near), np.float32)
     ground = far + (near - far) * (depth**0.8)[:, None, None]
-    # The room in the surface: what stands just behind the edge, mirrored and smeared towards the camera.
+    # Reflection of the room: what stands just behind the edge, mirrored and smeared towards the camera.
     edge = max(2, min(height - 1, round(view.horizon * height / view.height)))
     rows = edge - 1 - np.clip(((np.arange(height) - edge) * 0.8).astype(int), 0, edge - 1)
     mirrored = cv2.blur(picture[rows], (max(3, width // 40), max(3, height // 8)), borderType=cv2.BORDER_REPLICATE)
@@ -104,7 +101,7 @@ def _lay_surface(picture: Plane, scene: Scene, view: View, cover: Plane, depth: 
     ground = ground * (1 - share * 0.7) + mirrored * share * _row(0.35 + 0.65 * far, width)
     rim = np.exp(-(((np.arange(height) - edge) * view.height / height / (0.008 * view.unit + 0.7)) ** 2))
     ground = ground * (1 + surface.edge * rim[:, None, None])
-    # Where it meets the wall, the surface gets less of the sky.
+    # Near the wall the surface receives less light from the sky.
     dim = 1 - 0.16 * np.exp(-depth * 9) * (surface.fade == 0)
     ground = ground * np.asarray(dim, np.float32)[:, None, None]
     return np.asarray(picture * (1 - cover)[..., None] + ground * cover[..., None], np.float32)
@@ -117,9 +114,9 @@ def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
     aspect = min(max(view.width / view.height, 1.0), 3.0)
     from_x = (x - view.light_x) / view.unit / (0.85 * aspect)
     from_y = (y - light.height * view.height) / view.unit / 0.95
-    # A product of two curves is a round pool of light: exp(-x² - y²), at the cost of one row and one column.
+    # The product of two curves is a round pool of light, exp(-x² - y²), at the cost of one row and one column.
     fall = np.exp(-0.9 * from_x**2) * np.exp(-0.9 * from_y**2)
-    # A pool of light where the product stands keeps it the brightest place of the surface.
+    # A pool of light under the product makes that the brightest place of the surface.
     foot = view.product.x + view.product.width / 2 if view.product else view.width / 2
     near_x, near_y = (x - foot) / view.unit / 0.75, (y - view.horizon) / view.unit / 0.5 - 0.4
     pool = np.exp(-(near_x**2)) * np.exp(-(near_y**2))
@@ -144,7 +141,7 @@ def _relight(picture: Plane, scene: Scene, stage: Stage, cover: Plane) -> Plane:
 
 
 def _shafts(view: View, light: Light, scene: Scene, x: Plane, y: Plane, rng: Random) -> Plane:
-    """Return rays that fan out from beyond the frame, fading with the distance."""
+    """Return rays that fan out from beyond the frame and fade with distance."""
     source_x = view.light_x - view.away * -0.55 * view.unit
     angle = np.arctan2(x - source_x, y + 0.7 * view.unit)
     rays = sum(
@@ -198,7 +195,7 @@ def _develop(picture: Plane, darker: float) -> Plane:
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     vignette = 1 - np.float32(darker) * np.clip(across**2 * 0.75 + down**2 * 0.55 - 0.25, 0, 1)
     picture = np.asarray(picture * grey(np.asarray(vignette, np.float32)), np.float32)
-    # Where light overflows it bleaches, as film does: a golden window turns white, not yellow.
+    # Overexposed light bleaches, as on film: a golden window turns white, not yellow.
     peak: Plane = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
     bleach = np.clip((peak - 1.1) / 3.0, 0, 0.85)
     picture = picture + (grey(peak) - picture) * grey(bleach)
@@ -209,7 +206,7 @@ def _develop(picture: Plane, darker: float) -> Plane:
 
 
 def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Image:
-    """Enlarge to the banner's size; add texture and grain there."""
+    """Enlarge to the banner's size, then add texture and grain."""
     view, surface = stage.view, scene.surface
     size = (view.width, view.height)
     fine = (picture * np.float32(_FINE)).round().astype(np.int16)
@@ -219,14 +216,14 @@ def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Image:
     mask = np.asarray(cv2.resize(sharp, size, interpolation=cv2.INTER_LINEAR), np.float32)[top:]
     texture *= mask * np.float32(surface.strength * 0.5)
     np.clip(texture, -0.6, 0.6, out=texture)
-    # At full size every pass counts: OpenCV multiplies, adds, clips and rounds in two.
+    # At full size every pass is expensive: OpenCV multiplies, adds, clips and rounds in two.
     warm = cv2.merge([1 + texture * np.float32(each) for each in surface.warmth])
     cv2.multiply(full[top:], warm, full[top:], dtype=cv2.CV_16S)
     printed = np.empty((view.height, view.width, 3), np.uint8)
     grain = _grain(view.width)
     for row in range(0, view.height, _GRAIN_TILE):
         band = full[row : row + _GRAIN_TILE]
-        # `convertScaleAbs` rounds and clips, but would mirror what grain takes below black.
+        # `convertScaleAbs` rounds and clips, but takes the absolute value of what grain pushes below black.
         summed = np.maximum(cv2.add(band, grain[: len(band)]), 0)
         cv2.convertScaleAbs(summed, dst=printed[row : row + _GRAIN_TILE], alpha=1 / _FINE)
     return printed
@@ -234,7 +231,7 @@ def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Image:
 
 @lru_cache(8)
 def _grain(width: int) -> NDArray[np.int16]:
-    """Return the grain of one band across the picture: the same on every band of every picture."""
+    """Return the grain of one band across the picture, the same for all bands of all pictures."""
     tile = np.random.default_rng(0).standard_normal((_GRAIN_TILE, _GRAIN_TILE), np.float32) * (GRAIN * _FINE)
     whole = np.tile(tile.round().astype(np.int16), (1, -(-width // _GRAIN_TILE)))[:, :width]
     return np.ascontiguousarray(np.repeat(whole[..., None], 3, axis=2))

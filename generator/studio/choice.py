@@ -1,4 +1,4 @@
-"""Which scene a setting asks for: free words to one of the sets."""
+"""Chooses one of the sets for a setting's free words."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 FALLBACK = "studio"
 
 # Earlier sets win ties. Stems match the beginning of a word, so that `garden` takes `gardening`, `gardens`;
-# a blank at the end asks for the whole word: `sea ` is not in "seamless".
+# a blank at the end matches the whole word only: `sea ` is not in "seamless".
 _WORDS = {
     scene: tuple(words.split(", "))
     for scene, words in {
@@ -50,16 +50,16 @@ _WORDS = {
     }.items()
 }
 _TELLING = frozenset({"festive", "snow"})
-"""Words of season weigh double: a snowy forest is snow first, a Christmas living room is festive first."""
+"""Sets whose words weigh double: a snowy forest is snow first, a Christmas living room is festive first."""
 
 _SEASON = re.compile(r"\b(summer|winter|spring)\b", re.IGNORECASE)
-"""They say when, and only where nothing says where do they stand for a place: a winter garden is a garden."""
+"""Season words, which count as a place only if no other word does: a winter garden is a garden."""
 
 
 def choose(setting: str, preferred: Sequence[str], known: Sequence[str]) -> str:
-    """Return the scene for a setting; if its words say nothing, the first of the cohort's that does, else the studio.
+    """Return the scene for a setting; else the first match of the cohort's settings, else the studio.
 
-    The scene whose words cover most of the setting wins: "coffee on a garden terrace" is a garden.
+    The scene whose words cover most letters of the setting wins: "coffee on a garden terrace" is a garden.
     """
     for words in (setting, *preferred):
         best = _best(_SEASON.sub(" ", words), known) or _best(words, known)

@@ -1,6 +1,6 @@
 """Colour arithmetic: sRGB hex, linear light and OKLCH (Ottosson 2020, bottosson.github.io/posts/oklab).
 
-Mixing and deriving happen in OKLCH, where equal steps look equal; light is added in linear RGB, where it adds up.
+Colours are mixed and derived in OKLCH, where equal steps look equal; light is added in linear RGB, as in physics.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rgb = tuple[float, float, float]
-"""Linear-light RGB; 1 is paper white, a lamp may be more."""
+"""Linear-light RGB; 1 is paper white, lamps may exceed it."""
 Plane = NDArray[np.float32]
 
 _ENCODE_STEPS = 4095
@@ -79,12 +79,12 @@ def linear(colour: str) -> Rgb:
 
 
 def decode(pixels: NDArray[np.uint8]) -> Plane:
-    """Return the linear light of bytes."""
+    """Return sRGB bytes as linear light."""
     return np.asarray(cv2.LUT(pixels, _DECODE), np.float32)
 
 
 def encode(light: Plane) -> Plane:
-    """Return sRGB 0..255 (as floats, for what is still to be laid over) of linear light 0..1."""
+    """Return linear light 0..1 as sRGB 0..255, in floats for the steps that follow."""
     steps = np.clip(light * _ENCODE_STEPS, 0, _ENCODE_STEPS).astype(np.uint16)
     return _ENCODE[steps]
 

@@ -1,4 +1,4 @@
-"""What a season lets fall through the air: petals, leaves, flakes."""
+"""What falls through the air in a season: petals, leaves, flakes."""
 
 import math
 
@@ -12,7 +12,7 @@ _COUNT = {"spring": 16, "autumn": 14, "winter": 40}
 
 
 def drift(stage: Stage) -> tuple[Layer, ...]:
-    """Return what is in the air, at two distances; nothing in summer, and nothing before the words."""
+    """Return what is in the air, at two distances; nothing in summer or in front of the words."""
     if stage.season == "summer":
         return ()
     return Layer(_falling(stage, 0.016), 0.006), Layer(_falling(stage, 0.034, 0.3), 0.022)

@@ -13,7 +13,7 @@ def leaf(x: float, y: float, angle: float, length: float, width: float, colour: 
     end_x, end_y = x + math.cos(angle) * length, y + math.sin(angle) * length
     side_x, side_y = -math.sin(angle) * width, math.cos(angle) * width
     mid_x, mid_y = x + (end_x - x) * 0.42, y + (end_y - y) * 0.42
-    # Written out instead of through `d`: there are hundreds in a picture.
+    # Formatted directly instead of through `d`: a picture holds hundreds.
     return path(
         f"M {x:.1f} {y:.1f} Q {mid_x + side_x:.1f} {mid_y + side_y:.1f} {end_x:.1f} {end_y:.1f} "
         f"Q {mid_x - side_x:.1f} {mid_y - side_y:.1f} {x:.1f} {y:.1f}",
@@ -97,7 +97,7 @@ def bush(x: float, y: float, wide: float, tall: float, tones: Tones, rng: Random
 
 
 def blossoms(x: float, y: float, wide: float, tall: float, colour: str, rng: Random) -> str:
-    """Return the blossom of a bush of that size: clusters all over its upper part, as hydrangeas carry them."""
+    """Return the blossom of a bush of this size: clusters over its upper part, like hydrangeas."""
     marks = ""
     for _ in range(22):
         across, up = rng.gauss(0, 0.32), rng.uniform(0.25, 1.05)
@@ -146,7 +146,7 @@ def stems(x: float, y: float, tall: float, colour: str, tones: Tones, rng: Rando
 
 
 def pine(x: float, y: float, tall: float, colour: str, snow: str | None, rng: Random, tiers: int = 15) -> str:
-    """Return a fir: drooping boughs of uneven length, loaded with snow when a colour is given.
+    """Return a fir: drooping boughs of uneven length, under snow if its colour is given.
 
     A fir far off needs fewer `tiers`.
     """

@@ -45,7 +45,7 @@ def window(stage: Stage, wide: float = 0.8, tall: float = 0.72) -> tuple[Layer, 
 
 
 def window_shade(stage: Stage, slant: float = 0.5, panes: int = 2) -> Layer:
-    """Return everything but the slanting patches of sun that fall through a window beyond the frame."""
+    """Return the shade around slanting patches of sun from a window beyond the frame."""
     view, rng = stage.view, stage.rng
     pane_w, pane_h, bar = 0.36 * view.unit, 0.40 * view.unit, 0.055 * view.unit
     lean = slant * view.away
@@ -100,7 +100,7 @@ def leaf_shade(stage: Stage, strength: float = 0.6) -> Layer:
 
 
 def tiles(stage: Stage, colour: str, top: float, size: float = 0.11) -> str:
-    """Return a splashback of glazed tiles from `top` down to the horizon, each a shade of its own."""
+    """Return a splashback of glazed tiles from `top` down to the horizon, each in its own shade."""
     view, rng = stage.view, stage.rng
     side, marks, row, y = size * view.unit, "", 0, top
     while y < view.horizon:

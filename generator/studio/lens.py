@@ -10,9 +10,9 @@ from bannerstream.generator.studio.view import View
 
 
 def photograph(layer: Layer, view: View, width: int, height: int) -> Plane:
-    """Return one layer as height x width x 4: premultiplied linear light, out of focus by the layer's blur.
+    """Return one layer as height x width x 4: premultiplied linear light, blurred by the layer's defocus.
 
-    What is far out of focus has no detail, so it is drawn smaller and enlarged: drawing costs by the pixel.
+    A strongly blurred layer has no detail, so it is drawn smaller and enlarged: drawing costs time per pixel.
     """
     if not layer.svg:
         return np.zeros((height, width, 4), np.float32)
@@ -51,12 +51,12 @@ def _draw(layer: Layer, view: View, width: int, height: int) -> Plane:
 
 
 def defocus(light: Plane, radius: float) -> Plane:
-    """Return light spread over the disc of a lens, edges held; a small radius is softened only."""
+    """Return light spread over the lens's disc, edges replicated; a small radius gets a Gaussian blur."""
     if radius < 0.4:
         return light
     if radius < 1.5:
         return np.asarray(cv2.GaussianBlur(light, (0, 0), radius * 0.6, borderType=cv2.BORDER_REPLICATE), np.float32)
-    # Half the picture takes a sixteenth of the samples, and at this blur nobody can tell.
+    # At half size the filter takes a sixteenth of the samples, and at this blur it looks the same.
     if radius > 6 and min(light.shape[:2]) > 24:
         small = cv2.resize(light, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         spread = defocus(np.asarray(small, np.float32), radius / 2)
@@ -68,7 +68,7 @@ def defocus(light: Plane, radius: float) -> Plane:
 
 
 def soften(light: Plane, sigma: float) -> Plane:
-    """Return light blurred evenly, edges held; what is blurred far is blurred at half the size, as in `defocus`."""
+    """Return light with a Gaussian blur, edges replicated; large blurs run at half size, as in `defocus`."""
     if sigma > 4 and min(light.shape[:2]) > 24:
         small = np.asarray(cv2.resize(light, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
         spread = soften(small, sigma / 2)

@@ -1,4 +1,4 @@
-"""The four lights of a cohort (white balance, exposure, direction, air), and how a scene style exposes them."""
+"""The four lights of a cohort (white balance, exposure, direction, haze), and their exposure by scene style."""
 
 from dataclasses import dataclass, replace
 
@@ -13,17 +13,17 @@ class Light:
 
     name: str
     key: Rgb
-    """The sun or window: falls off away from the light's side."""
+    """Sun or window light, which falls off away from its side."""
     ambient: Rgb
-    """What fills the shadows."""
+    """Light that fills the shadows."""
     glow: Rgb
-    """Light in the air near its source: added, as haze adds."""
+    """Glow in the air near the source, added like haze."""
     sky: tuple[str, str, str]
     """Zenith, middle, horizon."""
     height: float
-    """Of the source, in picture heights from the top: low for a low sun."""
+    """Height of the source, in picture heights from the top."""
     lamps: float
-    """How far lamps, candles and fairy lights carry: 0 unlit to 1."""
+    """Brightness of lamps, candles and fairy lights: 0 (unlit) to 1."""
     shafts: float
     """Strength of visible rays."""
     shadow: Shadow
@@ -80,7 +80,7 @@ LIGHTS = {
 
 
 def exposed(light: Light, style: SceneStyle) -> Light:
-    """Return the light as a style asks for it: `airy` fills the shadows, `dramatic` leaves them to a strong key."""
+    """Return the light adjusted to a style: `airy` fills the shadows, `dramatic` deepens them under a strong key."""
     if style == "airy":
         return replace(
             light,

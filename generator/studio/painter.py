@@ -1,4 +1,4 @@
-"""The studio painter: every request becomes a picture, with no model and no network."""
+"""The studio painter: paints every request, without a model or a network."""
 
 from collections.abc import Sequence
 from random import Random
@@ -18,10 +18,10 @@ REVISION = "studio@4"
 
 
 class StudioPainter:
-    """Paints procedural scenes; implements `generator.ports.Painter`. Holds nothing, so threads may share one."""
+    """Paints procedural scenes; implements `generator.pipeline.ports.Painter`. Stateless, so threads may share one."""
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
-        """Return one painting per request, in order. Never fails: a setting nobody knows becomes the plain studio."""
+        """Return one painting per request, in order. Never fails: an unknown setting becomes the plain studio."""
         return [_paint(request) for request in scenes]
 
 

@@ -1,7 +1,7 @@
-"""Scenes alone, with the labels that they were drawn by: what a small diffusion model learns from.
+"""Labelled scenes without products: training data for a small diffusion model.
 
-`draw_scene(SceneLabels("kitchen", "sage", "morning", "summer"), 512, 128, seed=1)` is one; `random_labels` draws labels
-evenly. No product, no words: the place where a product would stand is kept as calm as in a banner.
+`draw_scene(SceneLabels("kitchen", "sage", "morning", "summer"), 512, 128, seed=1)` draws one; `random_labels` chooses
+labels evenly. No product, no words: the place of a product is as calm as in a banner.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ PALETTES: dict[str, tuple[str, ...]] = {
     "cream": ("#fbf7ec", "#ece2cd", "#bba88a", "#d2bd97"),
     "charcoal": ("#8d9298", "#5c6269", "#a7835a", "#3c4249"),
 }
-"""Palettes by the names that a prompt would use, from the lightest ground to the accent."""
+"""Palettes by their names in prompts, from the lightest ground to the accent."""
 SEASONED = frozenset({"garden", "trail"})
-"""Settings where the season shows; elsewhere its label would teach nothing."""
+"""Settings in which the season is visible; elsewhere its label would carry no information."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneLabels:
-    """What a scene shows, in words."""
+    """The labels of a scene."""
 
     setting: str
     """One of `SCENES`."""
@@ -47,7 +47,7 @@ class SceneLabels:
 
 
 def random_labels(rng: Random) -> SceneLabels:
-    """Return labels drawn evenly; the season is summer wherever it does not show."""
+    """Return evenly distributed labels; the season is summer wherever it is not visible."""
     setting = rng.choice(list(SCENES))
     return SceneLabels(
         setting,
@@ -58,12 +58,12 @@ def random_labels(rng: Random) -> SceneLabels:
 
 
 def draw_scene(labels: SceneLabels, width: int, height: int, *, seed: int) -> Image:
-    """Return a scene as RGB, height x width x 3; the same labels, size and seed draw the same.
+    """Return a scene as RGB, height x width x 3; the same labels, size and seed give the same picture.
 
-    Where words and product would be is drawn by the seed, so that scenes leave room on either side.
+    The seed places words and product, so that scenes leave room on either side.
 
     Raises:
-        KeyError: a label is none of those listed.
+        KeyError: a label is unknown.
     """
     if labels.setting not in SCENES or labels.light not in LIGHTS:
         raise KeyError(f"no scene for {labels}")
@@ -78,7 +78,7 @@ def draw_scene(labels: SceneLabels, width: int, height: int, *, seed: int) -> Im
 
 def _place(width: int, height: int, rng: Random, style: SceneStyle) -> Composition:
     size = BannerSize(width, height, 150_000)
-    # Smaller than in a banner: what tells a setting must have room beside them.
+    # Smaller than in a banner, so that what identifies a setting has room beside them.
     if width > 1.5 * height:
         text_x, product_x = (0.08, 0.46) if rng.random() < 0.5 else (0.64, 0.36)
         text = Box(text_x * width, 0.2 * height, 0.28 * width, 0.4 * height)

@@ -1,4 +1,4 @@
-"""What a scene file returns: layers of drawing at their distances, and the surface in front of them."""
+"""The result of a scene file: drawn layers at their distances, and the surface in front of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ class Layer:
     """A drawing at one distance."""
 
     svg: str
-    """SVG elements in pixels of the banner. Numbers and palette colours only: no text of the request ever gets here."""
+    """SVG elements in pixels of the banner. Only numbers and palette colours: no text of the request is included."""
     blur: float
     """Radius of the lens's disc, in units of the view."""
     gain: float = 1.0
-    """Above 1 the layer gives light: a window, a lamp, the sun."""
+    """Above 1 the layer emits light: a window, a lamp, the sun."""
     glows: bool = False
     """The layer hides nothing and adds its light to what is behind it."""
 
@@ -39,18 +39,18 @@ class Scene:
     """Far to near."""
     surface: Surface
     shadows: Layer | None = None
-    """White shapes that are shade on wall and surface: leaves or a window's bars before the light."""
+    """White shapes that become shadows on wall and surface, of leaves or a window's bars."""
     shade: float = 0.35
     """How dark those shadows are."""
     before: tuple[Layer, ...] = field(default=())
     """Between the camera and the product, at the edges, far out of focus."""
     haze: float = 1.0
-    """How much of the light's glow hangs in the air of this place."""
+    """Factor on the light's glow in the air of this place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a scene is drawn from."""
+    """The inputs of a scene's drawing."""
 
     view: View
     tones: Tones
@@ -58,7 +58,7 @@ class Stage:
     rng: Random
     season: Season = "summer"
     grain_seed: int = 0
-    """Of what all sizes of a banner share: the surface's texture."""
+    """Seed of the surface's texture, which all sizes of a banner share."""
 
 
 Draw = Callable[[Stage], Scene]

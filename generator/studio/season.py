@@ -1,4 +1,4 @@
-"""The seasons of what grows outdoors, and which of them a request speaks of."""
+"""The seasons outdoors, and the one that a request's words name."""
 
 import re
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ _WORDS: dict[Season, str] = {
     "winter": r"winter|christmas|xmas|snow|frost|advent|icy|ski",
     "summer": r"summer|beach|midsummer|heatwave|holiday by the sea",
 }
-"""Beginnings of words. Earlier seasons win where a text speaks of two."""
+"""Beginnings of words. If a text names two seasons, the earlier entry wins."""
 _PATTERNS = {season: re.compile(rf"\b(?:{words})", re.IGNORECASE) for season, words in _WORDS.items()}
 
 
 def season_of(texts: Iterable[str]) -> Season:
-    """Return the season that the first telling text speaks of; summer, when plants are green, where none does.
+    """Return the season that the first text names; summer, when plants are green, if none does.
 
     The calendar does not decide: a banner is made once and shown for as long as its key lives. A shop that wants
     autumn writes it into the cohort's settings or mood, which makes new banners.

@@ -1,7 +1,7 @@
 """Surfaces that products stand on: their colour, and their texture in perspective.
 
-A texture is one plane of relative brightness around 0, made flat and then laid down by a perspective warp, so that
-boards, ripples and veins run away from the camera.
+A texture is one plane of relative brightness around 0, made flat and then warped into perspective, so that boards,
+ripples and veins run away from the camera.
 """
 
 from collections.abc import Callable
@@ -26,17 +26,17 @@ class Surface:
     strength: float = 0.2
     """Contrast of the texture."""
     gloss: float = 0.0
-    """How much of what stands behind is mirrored: 0 matt to 1."""
+    """Reflection of what stands behind: 0 (matt) to 1."""
     edge: float = 0.0
     """Brightness of the back edge's rim."""
     fade: float = 0.0
-    """How far the back edge dissolves into the distance, in units: sand and snow have no edge."""
+    """Width of the back edge's fade into the distance, in units: sand and snow have no hard edge."""
     warmth: tuple[float, float, float] = (0.8, 1.0, 1.25)
     """Texture contrast per channel, red green blue: wood darkens towards red."""
 
 
 _TALL, _WIDE = 256, 768
-"""Of a texture laid flat: as fine as the camera resolves where it is sharp."""
+"""Size of a flat texture: as fine as the camera resolves in focus."""
 
 
 def lay(surface: Surface, seed: int, width: int, depth: int) -> Plane:
@@ -63,7 +63,7 @@ def lay(surface: Surface, seed: int, width: int, depth: int) -> Plane:
 
 @lru_cache(4)
 def _flat(texture: Texture, seed: int) -> Plane:
-    """Return a texture, kept for the other sizes of its banner."""
+    """Return a texture, cached for the other sizes of its banner."""
     return texture(np.random.default_rng(seed), _TALL, _WIDE)
 
 
@@ -157,7 +157,7 @@ def earth(rng: np.random.Generator, tall: int, wide: int) -> Plane:
 
 
 def smooth(rng: np.random.Generator, tall: int, wide: int) -> Plane:
-    """Return painted board: nearly nothing, so that it is not dead flat."""
+    """Return painted board: hardly any texture, so that it is not perfectly flat."""
     return _plane(noise(rng, tall, wide, (3, 6)) * 0.6 + noise(rng, tall, wide, (tall, wide)) * 0.18)
 
 

@@ -1,8 +1,8 @@
-"""A cohort's palette turned into the colours of a scene.
+"""Turns a cohort's palette into the colours of a scene.
 
-A shop may write anything: lightness and chroma are brought into bands where a photograph's wall, table or flower
-would be, and the hue is kept. Things with a colour of their own (leaf, wood, sand) are drawn towards the palette, as a
-grade would do, so that every picture holds together.
+A shop may choose any colours: lightness and chroma are brought into the range of a photograph's wall, table or flower,
+and the hue is kept. Things with a colour of their own (leaf, wood, sand) are shifted towards the palette, like a colour
+grade, so that every picture looks consistent.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ class Tones:
     """Iron, slate: nearly black, of the accent's tint."""
     accent: str
     accents: tuple[str, ...]
-    """Accent first; all bright enough to be seen and muted enough to be out of focus."""
+    """Accent first; all bright enough to be seen and muted enough for a background."""
     foliage: tuple[str, str] = FOLIAGE["summer"]
     """Young leaves and old ones."""
     grass: str = GRASS["summer"]
 
     def natural(self, colour: str, pull: float = 0.18) -> str:
-        """Return a thing's own colour drawn towards the palette."""
+        """Return a natural colour shifted towards the palette."""
         return mix(colour, self.accent, pull)
 
     def wood(self, depth: float = 0.5) -> str:
@@ -51,7 +51,7 @@ class Tones:
         return self.natural(mix(*self.foliage, depth), 0.10)
 
     def outdoors(self, season: Season) -> "Tones":
-        """Return the colours with leaves and grass as a season has them; indoors plants are green all year."""
+        """Return the colours with a season's leaves and grass; plants indoors are green all year."""
         return replace(self, foliage=FOLIAGE[season], grass=GRASS[season])
 
 
@@ -73,7 +73,7 @@ def tones(palette: Sequence[str]) -> Tones:
 
 
 def at_dusk(tones: Tones, palette: Sequence[str]) -> Tones:
-    """Return the tones of a room after sunset: its walls take on the palette's night, where a lamp shows as light."""
+    """Return the tones of a room after sunset: darker walls, against which lamps are visible."""
     dark = min((from_hex(colour) for colour in palette), key=lambda colour: colour.lightness)
     night = to_hex(Oklch(0.36, _within(dark.chroma, 0.03, 0.085), dark.hue))
     return replace(tones, wall=mix(tones.wall, night, 0.45), wall_deep=mix(tones.wall_deep, night, 0.55))

@@ -1,4 +1,4 @@
-"""The geometry of one picture: what the composition leaves free, and how large things are in it."""
+"""The geometry of one picture: the space that the composition leaves free, and the scale of objects."""
 
 from dataclasses import dataclass
 from random import Random
@@ -13,18 +13,18 @@ class View:
     width: int
     height: int
     unit: float
-    """What objects are measured in: a wide strip is measured by its height, a tall picture by its width as well."""
+    """Unit of object sizes: the height of a wide strip; for a tall picture the width counts as well."""
     horizon: float
     """Back edge of the surface; the product stands nearer than this."""
     text: Box
     product: Box | None
     light_side: LightSide
     aside: Box | None = None
-    """Where price and button stand apart from the words."""
+    """Place of price and button, if apart from the words."""
 
     @property
     def light_x(self) -> float:
-        """Where the light enters, as an x just inside the frame."""
+        """X where the light enters, just inside the frame."""
         return self.width * (0.9 if self.light_side == "right" else 0.1)
 
     @property
@@ -41,7 +41,7 @@ class View:
         )
 
     def gaps(self, top: float, clearance: float = 0.06) -> list[tuple[float, float]]:
-        """Return the stretches of the horizon where a thing reaching up to `top` hides behind nothing that matters."""
+        """Return the stretches of the horizon where an object reaching up to `top` is clear of words and product."""
         clear = clearance * self.unit
         taken = sorted(
             (box.x - clear, box.x + box.width + clear)
@@ -57,9 +57,9 @@ class View:
         return [(start, end) for start, end in gaps if end - start > 0.02 * self.unit]
 
     def spots(self, rng: Random, count: int, width: float, height: float) -> list[float]:
-        """Return up to `count` x positions on the horizon for things of a width and height (in units), kept apart.
+        """Return up to `count` x positions on the horizon for objects of this size (in units), without overlap.
 
-        Things may be cut by the frame's edge, never by words or product.
+        Objects may be cut by the frame's edge, never by words or product.
         """
         half = width * self.unit / 2
         free = [
@@ -78,7 +78,7 @@ class View:
         return sorted(found)
 
     def clear_x(self, rng: Random, width: float, height: float) -> float | None:
-        """Return one x for a large thing, preferring the light's side; None when there is no room."""
+        """Return one x for a large object, preferably on the light's side; None if there is no room."""
         found = self.spots(rng, 4, width, height)
         if not found:
             return None
@@ -94,7 +94,7 @@ def view_of(request: SceneRequest, rng: Random) -> View:
     horizon = min(max(composition.ground_y - 0.13 * height, 0.4 * height), 0.86 * height)
     unit = min(height, 0.62 * width)
     if text.width > 0.6 * width and text.y < 0.3 * height and text.y + text.height < 0.9 * horizon:
-        # Words across the top: things are drawn as tall as the room left under them.
+        # Words across the top: objects are scaled to the room left under them.
         unit = min(unit, max(1.6 * (horizon - text.y - text.height), 0.5 * unit))
     lean = (text.x + text.width / 2 - width / 2) / width
     if product is not None and abs(lean) < 0.08:
@@ -104,7 +104,7 @@ def view_of(request: SceneRequest, rng: Random) -> View:
 
 
 def _standing(box: Box | None, image: ProductImage | None) -> Box | None:
-    """Return the part of the product's box that it will fill: foot on the ground, in the middle."""
+    """Return the part of the product's box that the product fills: foot on the ground, centred."""
     if box is None:
         return None
     aspect = image.pixels.shape[1] / image.pixels.shape[0] if image is not None else 1.0
@@ -114,7 +114,7 @@ def _standing(box: Box | None, image: ProductImage | None) -> Box | None:
 
 
 def _words(text: Box, product: Box | None) -> Box:
-    """Return where the words are, of a text box that may run around the product: what lies above it."""
+    """Return the box of the words; of a text box that surrounds the product, the part above the product."""
     if product is None or not (text.x < product.x + product.width / 2 < text.x + text.width):
         return text
     if not text.y < product.y < text.y + text.height:

@@ -1,7 +1,7 @@
-"""What becomes of a shop's picture on its way in: checked, turned upright, made sRGB, cut out where that goes well.
+"""Ingests a shop's picture: checks it, turns it upright, converts it to sRGB and cuts the product out if that is safe.
 
-`ingest` never mangles: a picture whose product cannot be told from its ground with confidence is kept whole, to be
-shown as a card.
+`ingest` never damages a product: if it cannot be separated from its ground with confidence, the picture is kept whole
+and shown as a card.
 """
 
 import hashlib
@@ -18,33 +18,33 @@ from bannerstream.storage.store import CATALOGUE_PREFIX
 __all__ = ["REVISION", "BrokenImage", "ProductPicture", "Treatment", "image_key", "ingest"]
 
 REVISION = "2"
-"""Part of every picture's key: raise it when ingest makes another picture of the same file."""
+"""Part of every picture's key: raise it when `ingest` produces another picture from the same file."""
 
 
 Treatment = Literal["own alpha", "cut out", "whole"]
-"""What was done: the shop's own alpha kept, the ground cut away, or the picture kept whole to be shown as a card."""
+"""How it was ingested: own alpha kept, ground cut away, or kept whole to be shown as a card."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductPicture:
-    """A product's picture, fit for the bucket."""
+    """A product's picture, ready for the bucket."""
 
     png: bytes
     """RGBA, straight alpha, sRGB; opaque everywhere unless `cut_out`."""
     width: int
     height: int
     cut_out: bool
-    """The ground is gone: by the shop's own alpha, or by ours."""
+    """The ground is transparent, by the shop's own alpha or by ours."""
     treatment: Treatment
     kept_whole_because: str | None = None
-    """Why it was not cut out, in words for the shop; None where it was."""
+    """Reason why it was not cut out, worded for the shop; None if it was."""
 
 
 def ingest(content: bytes) -> ProductPicture:
-    """Return the picture in a file (PNG, JPEG, WebP, GIF, TIFF, AVIF) as it goes into the bucket.
+    """Return the picture in a file (PNG, JPEG, WebP, GIF, TIFF, AVIF) in the bucket's form.
 
     Raises:
-        BrokenImage: the file cannot be used; the message says why and what to do. Nothing else is raised.
+        BrokenImage: the file cannot be used; the message gives the reason and the remedy. Nothing else is raised.
     """
     pixels = decode_upright(content)
     treatment: Treatment = "own alpha"
@@ -63,6 +63,6 @@ def ingest(content: bytes) -> ProductPicture:
 
 
 def image_key(content: bytes) -> str:
-    """Return the object key of what `ingest` makes of a file: known before the work is done, so it can be skipped."""
+    """Return the object key of the ingested file, without ingesting it, so that known files can be skipped."""
     digest = hashlib.sha256(f"{REVISION}\0".encode() + content).hexdigest()
     return f"{CATALOGUE_PREFIX}{digest[:2]}/{digest}.png"

@@ -1,8 +1,8 @@
 """Cuts a product out of a photograph on a plain ground, or refuses.
 
-The ground is a quadratic surface per Lab channel, fitted to the picture's border: a sweep of paper lit from one side.
-What is reached from the border through ground, and through soft shadow on it, is ground. The edge's alpha then
-follows from the compositing equation I = αF + (1-α)B with B known from nearby ground and F from the nearby product.
+The ground is modelled as a quadratic surface per Lab channel, fitted to the picture's border: paper lit from one side.
+Pixels connected to the border through ground, or through soft shadow on it, are ground. The edge's alpha then follows
+from the compositing equation I = αF + (1-α)B, with B known from nearby ground and F from the nearby product.
 """
 
 from dataclasses import dataclass
@@ -23,27 +23,27 @@ _PLAIN_NOISE = 3.0
 _PLAIN_SHARE = 0.6
 """Share of the border that must be ground: leaves room for a product that runs out of one or two sides."""
 _SHADOW_DEPTH = 45.0
-"""Lab lightness by which a soft shadow darkens its ground at most; darker is contact with the product or product."""
+"""Largest darkening of the ground by a soft shadow, in Lab lightness; darker pixels are contact shadow or product."""
 _SHADOW_STEP = 1.6
-"""Lab lightness per pixel of 1000: a soft shadow changes slowly, a product's edge within two pixels."""
+"""Lab lightness per pixel at 1000 pixels: a soft shadow changes slowly, a product's edge within two pixels."""
 _OVEREXPOSED = 98.5
 """Lab lightness from which a ground is clipped and hides every difference to other whites."""
 _MAX_SHADOW = 1.0
-"""Shadow per product area. More is a product that the shadow ran into: grey on grey, only its edge differs."""
+"""Largest shadow per product area. More means that the shadow merged with the product: grey on grey."""
 _MIN_AREA, _MAX_AREA = 0.01, 0.92
 _MAX_PIECES = 6
 _WEAK_CONTRAST = 7.0
-"""Lab distance between product and ground under which the eye sees no edge, and this neither."""
+"""Lab distance between product and ground below which no edge is visible."""
 _MAX_WEAK_EDGE = 0.25
 _MAX_WEAK_STRETCH = 0.08
-"""Of the edge, in one piece: there the product fades into its ground, and what lies beyond was lost."""
+"""Largest connected share of the edge that is weak: there the product fades into its ground and part of it was lost."""
 _MAX_RAGGEDNESS = 1.2
-"""Length of the outline over that of the same outline smoothed. Products drawn for the tests have at most 1.03, those
-whose one side has nearly the ground's colour up to 1.65: noise decides there what is product."""
+"""Length of the outline over that of its smoothed version. Products drawn for the tests have at most 1.03; if one side
+has nearly the ground's colour, up to 1.65, because noise decides what is product there."""
 _SMOOTHING = 0.01
-"""Of the long side: what the smoothed outline loses, a finger's width on a chair."""
+"""Smoothing of the outline, as a share of the long side: a finger's width on a chair."""
 _ALPHA_NOISE = 0.04
-"""Alpha this near to 0 or 1 is noise: without it, a veil of ground would stay around the product."""
+"""Alpha this near to 0 or 1 is noise; keeping it would leave a veil of ground around the product."""
 _MIN_SPAN = 0.1
 """RGB distance (0 to 1.7) of product and ground at the edge below which the equation only amplifies noise."""
 _UNEXPLAINED = 0.12
@@ -53,7 +53,7 @@ _BAND = 3
 
 
 class CutRefused(BannerstreamError):
-    """The product cannot be told from its ground with confidence; the message says why."""
+    """The product cannot be separated from its ground with confidence; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Ground:
 
 
 def cut_out(photograph: Pixels) -> Pixels:
-    """Return RGBA with the ground cleared: soft edge, its colours freed of the ground's, shadow left out, holes cut.
+    """Return RGBA with the ground transparent: soft edge without the ground's colour, no shadow, holes cut.
 
     Args:
         photograph: RGB, height x width x 3.
@@ -84,7 +84,7 @@ def cut_out(photograph: Pixels) -> Pixels:
 
 
 def _plain_ground(lab: Floats) -> _Ground:
-    """Fit the ground to the border, then to everything that lies near that fit."""
+    """Fit the ground to the border, then to all pixels near that fit."""
     height, width = lab.shape[:2]
     strip = max(2, round(_BORDER_SHARE * min(height, width)))
     chosen = np.ones((height, width), bool)
@@ -106,7 +106,7 @@ def _terms(height: int, width: int) -> Floats:
 
 
 def _robust_fit(terms: Floats, colours: Floats) -> tuple[Floats, float, float]:
-    """Return (coefficients, median residual, share of inliers), dropping what lies far off, five times."""
+    """Return (coefficients, median residual, share of inliers) of a fit that drops outliers five times."""
     inlier = np.linalg.norm(colours - np.median(colours, axis=0), axis=1) < 25
     if inlier.sum() < 50:
         raise CutRefused("its ground is not plain")
@@ -121,7 +121,7 @@ def _robust_fit(terms: Floats, colours: Floats) -> tuple[Floats, float, float]:
 
 
 def _product(lab: Floats, ground: _Ground) -> Mask:
-    """Return what is neither ground nor soft shadow on it."""
+    """Return the pixels that are neither ground nor soft shadow on it."""
     height, width = lab.shape[:2]
     difference = lab - ground.colour
     distance = np.linalg.norm(difference, axis=2)
@@ -129,7 +129,7 @@ def _product(lab: Floats, ground: _Ground) -> Mask:
     like_ground = distance < tolerance
 
     depth = -difference[..., 0]
-    # In shadow a ground keeps its hue and loses chroma with its light.
+    # Shadow keeps the ground's hue and reduces its chroma with its light.
     lit = np.clip(lab[..., 0] / np.maximum(ground.colour[..., 0], 1), 0, 1)[..., None]
     hue_shift = np.linalg.norm(lab[..., 1:] - ground.colour[..., 1:] * lit, axis=2)
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 2.0)
@@ -140,7 +140,7 @@ def _product(lab: Floats, ground: _Ground) -> Mask:
     outside = _reached_from_border(like_ground | like_shadow, like_ground)
     product = _opened(~outside)
     if (outside & ~like_ground).sum() > _MAX_SHADOW * product.sum():
-        raise CutRefused("the product cannot be told from its shadow")
+        raise CutRefused("the product cannot be separated from its shadow")
     return product & ~_holes(product, like_ground, difference, ground)
 
 
@@ -157,7 +157,7 @@ def _reached_from_border(passable: Mask, seeds: Mask) -> Mask:
 
 
 def _opened(product: Mask) -> Mask:
-    """Return the product without specks: pieces of less than a fiftieth of the largest."""
+    """Return the product without specks, pieces below a fiftieth of the largest."""
     cleaned = cv2.morphologyEx(product.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(cleaned, connectivity=8)
     if count < 2:
@@ -169,10 +169,10 @@ def _opened(product: Mask) -> Mask:
 
 
 def _holes(product: Mask, like_ground: Mask, difference: Floats, ground: _Ground) -> Mask:
-    """Return the enclosed pieces through which ground is seen: a handle's eye, not a label of the ground's colour.
+    """Return the enclosed pieces that show ground: a handle's eye, not a label in the ground's colour.
 
-    A hole shows the very colour of the ground and lies behind a wall thinner than itself. On overexposed white every
-    white label has that colour too: there, only pieces beside the body are cut (a handle), none in its middle.
+    A hole has exactly the ground's colour and lies behind a wall thinner than itself. On overexposed white every white
+    label has that colour too, so only pieces beside the body are cut (a handle), none in its middle.
     """
     count, labels, stats, centres = cv2.connectedComponentsWithStats(
         (product & like_ground).astype(np.uint8), connectivity=4
@@ -194,7 +194,7 @@ def _holes(product: Mask, like_ground: Mask, difference: Floats, ground: _Ground
 
 
 def _in_the_middle(depth: Floats, centre: NDArray[np.float64], size: float) -> bool:
-    """Tell whether a piece lies where its product is widest: as far from the outline as anything within its reach."""
+    """Return whether a piece lies in the product's middle: as far from the outline as any pixel within its reach."""
     x, y = (round(float(value)) for value in centre)
     reach = round(size)
     around = depth[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
@@ -202,7 +202,7 @@ def _in_the_middle(depth: Floats, centre: NDArray[np.float64], size: float) -> b
 
 
 def _check(product: Mask, lab: Floats, ground: _Ground) -> None:
-    """Refuse a mask that a careful person would not trust."""
+    """Refuse a mask that is not reliable."""
     share = float(product.mean())
     if share < _MIN_AREA:
         raise CutRefused("the product is too small in its picture")
@@ -216,7 +216,7 @@ def _check(product: Mask, lab: Floats, ground: _Ground) -> None:
     inner = cv2.erode(product.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     rim = inner & ~cv2.erode(product.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
     if not rim.any():
-        raise CutRefused("the product is too thin to be told from noise")
+        raise CutRefused("the product is too thin to be separated from noise")
     weak = np.linalg.norm(lab[rim] - ground.colour[rim], axis=1) < _WEAK_CONTRAST + ground.noise
     if weak.mean() > _MAX_WEAK_EDGE or _longest_stretch(rim, weak) > _MAX_WEAK_STRETCH:
         raise CutRefused("the product has nearly the colour of its ground")
@@ -225,7 +225,7 @@ def _check(product: Mask, lab: Floats, ground: _Ground) -> None:
 
 
 def _longest_stretch(rim: Mask, weak: NDArray[np.bool_]) -> float:
-    """Return the largest connected piece of the rim's weak pixels, as a share of the rim; `weak` is per rim pixel."""
+    """Return the largest connected share of the rim that is weak; `weak` holds one value per rim pixel."""
     faint = np.zeros(rim.shape, np.uint8)
     faint[rim] = weak
     sizes = cv2.connectedComponentsWithStats(faint, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
@@ -233,7 +233,7 @@ def _longest_stretch(rim: Mask, weak: NDArray[np.bool_]) -> float:
 
 
 def _raggedness(product: Mask) -> float:
-    """Return how much longer a mask's outer outline is than the same outline smoothed."""
+    """Return the length of a mask's outer outline relative to its smoothed version."""
     soft = cv2.GaussianBlur(product.astype(np.float32), (0, 0), _SMOOTHING * max(product.shape))
     smoothed = _outline_length(soft > 0.5)
     return _outline_length(product) / smoothed if smoothed else float("inf")
@@ -255,7 +255,7 @@ def _alpha(photograph: Floats, product: Mask, band: int) -> tuple[Floats, Floats
     span = fore - back
     strength = (span * span).sum(axis=2)
     solved = ((photograph - back) * span).sum(axis=2) / np.maximum(strength, 1e-6)
-    # Shadow at the product's foot lies off the line from ground to product, or beyond its end: no mixture, so no alpha.
+    # Shadow at the product's foot is not a mixture of ground and product, so the equation gives no alpha for it.
     mixture = back + np.clip(solved, 0, 1)[..., None] * span
     explained = np.linalg.norm(photograph - mixture, axis=2) < _UNEXPLAINED
     solved = np.clip((solved - _ALPHA_NOISE) / (1 - 2 * _ALPHA_NOISE), 0, 1)

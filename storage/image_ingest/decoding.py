@@ -1,4 +1,4 @@
-"""From a file of unknown origin to upright sRGB pixels, or a `BrokenImage` that says what is wrong."""
+"""Decodes a file of unknown origin to upright sRGB pixels, or raises a `BrokenImage` with the reason."""
 
 from io import BytesIO
 
@@ -11,7 +11,7 @@ from bannerstream.storage.pictures import Pixels
 MAX_BYTES = 32 * 1024 * 1024
 """A 50-megapixel JPEG at full quality has about 25 MB."""
 MAX_PIXELS = 50_000_000
-"""200 MB as RGBA: what one worker thread may take. Checked before anything is decompressed."""
+"""200 MB as RGBA, the limit of one worker thread. Checked before anything is decompressed."""
 MIN_SIDE = 32
 """A product of fewer pixels is a smear on the smallest banner (728x90)."""
 LONG_SIDE = 1600
@@ -37,7 +37,7 @@ def decode_upright(content: bytes) -> Pixels:
     """Return the first frame as RGBA (straight alpha, sRGB, EXIF rotation applied), long side at most `LONG_SIDE`.
 
     Raises:
-        BrokenImage: too large, too small, cut short, or not of a format that is taken. Nothing else is raised.
+        BrokenImage: too large, too small, truncated, or of an unsupported format. Nothing else is raised.
     """
     if len(content) > MAX_BYTES:
         raise BrokenImage(f"the file has {len(content):,} bytes, the limit is {MAX_BYTES:,}; export it smaller")
@@ -52,12 +52,12 @@ def decode_upright(content: bytes) -> Pixels:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BrokenImage(f"the picture has more than {MAX_PIXELS:,} pixels; export it smaller") from error
-    except Exception as error:  # decoders fail on hostile bytes with whatever their parsing runs into
-        raise BrokenImage(f"the {kind} file is damaged or cut short ({error}); export it anew") from error
+    except Exception as error:  # decoders raise anything on hostile bytes
+        raise BrokenImage(f"the {kind} file is damaged or cut short ({error}); export it again") from error
 
 
 def _sniffed(content: bytes) -> str:
-    """Return the format that the first bytes show, whatever the file is called."""
+    """Return the format by the first bytes; the file's name does not matter."""
     for offset, signature, kind in _SIGNATURES:
         if content[offset : offset + len(signature)] == signature:
             return kind
@@ -77,7 +77,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return the picture with 8 bits per channel: Pillow clips 16-bit grey where it should scale."""
+    """Return the picture with 8 bits per channel: Pillow would clip 16-bit grey instead of scaling it."""
     if not picture.mode.startswith("I"):
         picture.load()
         return picture
@@ -89,12 +89,12 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # broken EXIF says nothing about the pixels: they are taken as they lie
+    except Exception:  # broken EXIF: the pixels are kept as stored
         return picture
 
 
 def _as_srgb(picture: Image.Image) -> Image.Image:
-    """Return the picture as RGBA in sRGB; a profile that does not fit the picture or cannot be read is passed over."""
+    """Return the picture as RGBA in sRGB; a profile that does not fit or cannot be read is ignored."""
     rgba = picture.convert("RGBA")
     embedded = picture.info.get("icc_profile")
     if not embedded:
@@ -108,7 +108,7 @@ def _as_srgb(picture: Image.Image) -> Image.Image:
         converted = ImageCms.profileToProfile(coloured, profile, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, KeyError, OSError, TypeError, ValueError):
         return rgba
-    if converted is None:  # only for in-place conversion, which this is not
+    if converted is None:  # only happens for in-place conversion
         return rgba
     converted.putalpha(rgba.getchannel("A"))
     return converted

@@ -1,4 +1,4 @@
-"""Alpha: whether a picture brings its own, and the margin that every cut-out has."""
+"""Alpha: detects a picture's own, and adds the margin that every cut-out has."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ from bannerstream.storage.errors import BrokenImage
 from bannerstream.storage.pictures import Pixels
 
 _CLEAR_SHARE = 0.01
-"""Less than this share of clear pixels is a rounded corner or dust, not a product that was cut out."""
+"""Below this share, clear pixels are a rounded corner or dust, not the ground of a cut-out product."""
 _VISIBLE_ALPHA = 8
-"""Alpha below this (3 %) shows as nothing and does not widen the box."""
+"""Alpha below this (3 %) is invisible and does not widen the box."""
 
 
 def has_real_transparency(pixels: Pixels) -> bool:
-    """Tell whether the picture was cut out before it came here.
+    """Return whether the shop already cut the picture out.
 
     Raises:
-        BrokenImage: nothing in it can be seen.
+        BrokenImage: the picture is transparent everywhere.
     """
     alpha = pixels[..., 3]
     if not (alpha >= 128).any():
-        raise BrokenImage("nothing in the picture can be seen, it is transparent everywhere; export it anew")
+        raise BrokenImage("nothing in the picture can be seen, it is transparent everywhere; export it again")
     return bool((alpha < 128).mean() >= _CLEAR_SHARE)
 
 
@@ -31,7 +31,7 @@ def opaque(pixels: Pixels) -> Pixels:
 
 
 def cropped_to_alpha(pixels: Pixels) -> Pixels:
-    """Return the box of what can be seen with one clear pixel around, which says that the picture is cut out.
+    """Return the visible box with one clear pixel around it, which marks the picture as cut out.
 
     The clear pixel also keeps resampling from clamping the product's edge.
     """

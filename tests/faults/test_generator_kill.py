@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bannerstream.contracts.messages import BannerReady, BannerRequest
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.stack import Stack, why_unavailable
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 

@@ -11,7 +11,7 @@ import pytest
 from bannerstream.broker import dead_letters
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import encode
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
 

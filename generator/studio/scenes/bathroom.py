@@ -79,7 +79,7 @@ def _dispenser(x: float, y: float, tall: float, glass: str, pump: str) -> str:
 
 
 def _candles(stage: Stage) -> tuple[Layer, ...]:
-    """Return candles and their light, for the hours that ask for it."""
+    """Return candles and their light, for dark hours."""
     view, rng = stage.view, stage.rng
     wax, flames = "", ""
     for x in view.spots(rng, 3, 0.2, 0.25):

@@ -196,7 +196,7 @@ def _parasol(stage: Stage) -> str:
 
 
 def _fronds(stage: Stage) -> str:
-    """Palm leaves hanging in from the top corner that holds no words."""
+    """Return palm leaves hanging in from the top corner without words."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     right = view.text.x + view.text.width / 2 < view.width / 2
     x = view.width + 0.05 * view.unit if right else -0.05 * view.unit

@@ -35,7 +35,7 @@ def draw(stage: Stage) -> Scene:
 
 
 def _garland(stage: Stage) -> str:
-    """Return strings of tiny lamps: the lens makes discs of them."""
+    """Return strings of tiny lamps, which the lens turns into discs."""
     view, rng = stage.view, stage.rng
     unit, marks = view.unit, ""
     for _ in range(3):

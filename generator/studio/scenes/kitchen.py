@@ -74,7 +74,7 @@ def _counter(stage: Stage) -> surfaces.Surface:
 
 
 def _fruit(stage: Stage) -> tuple[Layer, ...]:
-    """Something round and near at the corner away from the light, when the words leave it free."""
+    """Return a round object near the camera, in the corner away from the light, if no words are there."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     x = view.width if view.light_side == "right" else 0.0
     if view.text.y + view.text.height > view.height * 0.9 and view.text.x < x < view.text.x + view.text.width:

@@ -25,7 +25,7 @@ def draw(stage: Stage) -> Scene:
 
 
 def _arch(stage: Stage, ground: str) -> str:
-    """Return an arch, a sun or nothing, where neither words nor product stand in front of its edge."""
+    """Return an arch, a sun or nothing; its edge is clear of words and product."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     tone = mix(ground, rng.choice(tones.accents), 0.24)
     middle = view.product.x + view.product.width / 2 if view.product else view.width / 2

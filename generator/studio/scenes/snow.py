@@ -66,7 +66,7 @@ def _wood(stage: Stage, per_width: int, tall: float, colour: str) -> str:
 
 
 def _cabin_lights(stage: Stage) -> Layer:
-    """Return warm windows among the trees, which dusk asks for."""
+    """Return warm windows among the trees, for dusk."""
     view, rng = stage.view, stage.rng
     marks = ""
     for x in view.spots(rng, 5, 0.1, 0.3):

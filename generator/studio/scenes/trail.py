@@ -25,13 +25,13 @@ def draw(stage: Stage) -> Scene:
         behind.append(Layer(sun, 0.03, 2.6 if light.name == "golden" else 1.2, glows=True))
     else:
         behind.append(Layer(_clouds(stage), 0.05, 1.15))
-    # Firs are green all year; what grows among them is not.
+    # Firs are green all year; other plants follow the season.
     slope = fir if stage.season == "summer" else mix(fir, tones.leaf(0.35), 0.6)
     for step in range(4):
         share = step / 3
         colour = mix(mix(sky[2], far, 0.35 + 0.3 * share), slope, 0.75 * share**1.6)
         behind.append(Layer(_ridge(stage, colour, 0.62 - 0.42 * share, 0.22 - 0.13 * share), 0.03 - 0.006 * step))
-    # Heather, lavender, poppies: what covers the meadow has the palette's colour, but for winter.
+    # Heather, lavender, poppies: the meadow has the palette's colour, except in winter.
     grass = mix(tones.grass, tones.leaf(0.0), rng.uniform(0.1, 0.5))
     meadow = tones.natural(grass, 0.25 if stage.season == "winter" else 0.6)
     behind.append(Layer(_ridge(stage, meadow, 0.13, 0.05), 0.014))

@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.purger.cloudfront import Budget
-from bannerstream.purger.errors import Stopped
 from bannerstream.purger.factory import create_purger
 from bannerstream.purger.fastly import Fastly
 from bannerstream.purger.metrics import PurgerMetrics
@@ -28,6 +27,7 @@ from bannerstream.purger.sender import Sender, TokenBucket, redact_user_keys
 from bannerstream.purger.sigv4 import AwsKeys, signature_headers
 from bannerstream.purger.staleness import Origin, Stale
 from bannerstream.purger.varnish import Varnish
+from bannerstream.service.retry import Stopping
 from bannerstream.settings import CdnSettings, load_settings
 
 NOW = 1_440_938_160.0  # 20150830T123600Z, the time of AWS's examples
@@ -45,7 +45,7 @@ def test_the_signature_is_that_of_awss_test_suite() -> None:
         headers={},
         service="service",
         region="us-east-1",
-        now=NOW,
+        now_s=NOW,
     )
     assert headers == {
         "X-Amz-Date": "20150830T123600Z",
@@ -58,7 +58,7 @@ def test_the_signature_is_that_of_awss_test_suite() -> None:
 def test_temporary_keys_sign_their_token() -> None:
     temporary = AwsKeys("AKIDEXAMPLE", "secret", session_token="token")
     headers = signature_headers(
-        temporary, method="POST", url="https://a/b", body=b"", headers={}, service="s", region="r", now=NOW
+        temporary, method="POST", url="https://a/b", body=b"", headers={}, service="s", region="r", now_s=NOW
     )
     assert headers["X-Amz-Security-Token"] == "token"
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in headers["Authorization"]
@@ -75,7 +75,7 @@ async def test_what_waits_is_logged_without_saying_whose_it_is() -> None:
             while not logged:  # noqa: ASYNC110  (a log wakes nobody)
                 await asyncio.sleep(0.01)
             stop.set()
-            with pytest.raises(Stopped):
+            with pytest.raises(Stopping):
                 await sending
     (waits, *_) = logged
     assert waits["url"].endswith("/v1/pointers/…")

@@ -1,4 +1,4 @@
-"""A batch and its outcome: what is written for good events, bad ones, replays and repeats."""
+"""A batch and its outcome for valid events, invalid ones, replays and repeats."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def record(offset: int, user: str = "ada", **changes) -> Record:
 
 
 class Table(dict[bytes, bytes]):
-    """Packed states, as the changelog holds them; live ones last a batch."""
+    """Packed states, as in the changelog; decoded ones live for one batch."""
 
     def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> BatchOutcome:
         states = States(self)
@@ -55,7 +55,7 @@ class Table(dict[bytes, bytes]):
 
 
 class States:
-    """Gives each visitor's state out as the one live object that the last `put` named."""
+    """Returns each visitor's state as the one object that the last `put` stored."""
 
     def __init__(self, packed: dict[bytes, bytes]) -> None:
         self.packed = packed
@@ -191,10 +191,10 @@ def test_an_event_that_changes_no_decision_is_kept_and_says_nothing():
 
 def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writes_nothing():
     table = Table()
-    told = table.run(record(0), record(1, product_id="shoe", kind="cart"))
+    first = table.run(record(0), record(1, product_id="shoe", kind="cart"))
     again = table.run(record(0), record(1, product_id="shoe", kind="cart"))
-    assert again.assignments == told.assignments
-    assert [each.cause for each in again.requests.values()] == [each.cause for each in told.requests.values()]
+    assert again.assignments == first.assignments
+    assert [each.cause for each in again.requests.values()] == [each.cause for each in first.requests.values()]
     assert table.written == set()
     assert again.counts == {"replayed": 2}
 
@@ -317,9 +317,9 @@ def test_the_state_of_version_1_is_written_as_version_2():
 
 
 def test_requests_tell_the_cohorts_top_products_where_they_are_asked_for():
-    told = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
-    liked = told.favourites("cosy")
-    shelf = told.shelf("cosy")[:2]
-    assert [each.title for each in liked] == [told.products[product_id].title for product_id in shelf]
-    assert told.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
+    with_favourites = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
+    liked = with_favourites.favourites("cosy")
+    shelf = with_favourites.shelf("cosy")[:2]
+    assert [each.title for each in liked] == [with_favourites.products[product_id].title for product_id in shelf]
+    assert with_favourites.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
     assert CATALOGUE.favourites("cosy") == ()

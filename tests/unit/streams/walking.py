@@ -35,7 +35,7 @@ def event(kind: InteractionKind, *product_ids: str, at: int = NOON, event_id: st
 def walk(
     state: UserState, *events: Interaction, rules: Policy = POLICY, shop=CATALOGUE, start: int | None = None
 ) -> list:
-    """Fold and decide event by event; return the decisions that were announced, with their epochs."""
+    """Fold and decide event by event; return the announced decisions with their epochs."""
     announced = []
     first = state.offsets.get("clicks", -1) + 1 if start is None else start
     for offset, each in enumerate(events, first):
