@@ -20,7 +20,6 @@ from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
-from bannerstream.streams.experiments.results import choose_draw
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.repartition import Repartitioner
@@ -61,6 +60,9 @@ class StreamsApp(BatchApp):
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
+        # Here, and not where this module is imported: it takes numpy.
+        from bannerstream.streams.experiments.results import choose_draw  # noqa: PLC0415
+
         draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
         events = EventProcessor(sources, rules, self.catalogue.current, metrics)
