@@ -6,7 +6,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import internal_topics
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import Source
@@ -40,7 +40,7 @@ class StreamsApp(BatchApp):
             streams.app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(settings.kafka),
-            on_connected=pace,
+            on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
         topics = kafka.topic_table()

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import structlog
 
-from bannerstream.contracts.cloudevents import Envelopes
+from bannerstream.contracts.cloudevents import CloudEventHeaders
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
@@ -30,8 +30,8 @@ class Outbox:
         self._partitions_of = partitions_of
         self._producer = producer
         self._topics = topics
-        self._requests = Envelopes("banner.request", source)
-        self._assignments = Envelopes("banner.assignment", source)
+        self._requests = CloudEventHeaders("banner.request", source)
+        self._assignments = CloudEventHeaders("banner.assignment", source)
         self._metrics = metrics
         self._recently_requested = RecentKeys(ttl_s)
 
