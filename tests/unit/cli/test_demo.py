@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from bannerstream.cli import demo
-from bannerstream.demo.session import Progress
+from bannerstream.demo.runner import Progress
 
 EVENTS = 2548
 MIDWAY = Progress("replaying", events=1274, decisions=350, requested=59, ready=10, p50_ms=12373, p99_ms=22393)
