@@ -64,7 +64,7 @@ async def read(
 
     To leave the loop early, wrap it in `contextlib.aclosing`, so that the connection closes at once.
 
-    `code` and `topic` (the source topic's name) filter, `limit` ends early. A record that is not a dead letter is skipped.
+    `code` and `topic` (the source topic's name) filter, `limit` ends early. Records that are not letters are skipped.
 
     Raises:
         TopicMissing: the dead-letter topic does not exist.
@@ -91,7 +91,7 @@ async def replay(
 ) -> Replayed:
     """Send original keys and values back to their source topics, each letter once over all replays.
 
-    Progress is kept per (source topic, code) in the metadata of the commits of `bannerstream-dlq-replay`, so a replay of
+    Progress is kept per (source topic, code) in the metadata of the commits of `bannerstream-dlq-replay`: replaying
     `unknown_product` does not consume the letters of another code. A letter that fails again becomes a new letter. A
     crash repeats at most the `REPLAY_BATCH` letters since the last commit. The commits last as long as the broker keeps
     those of an idle group (`offsets.retention.minutes`, a week by default): a later replay starts over, with letters

@@ -1,8 +1,8 @@
 """Throttles consumers on a broker that answers an empty fetch at once.
 
 Kafka holds a fetch without records for `fetch.max.wait.ms`, and aiokafka relies on it: it fetches again immediately.
-The embedded broker of `devservers.kafka_embedded` does not hold it: an idle consumer then fetches 3,300 times a second and
-burns most of a core, and a trial machine has two.
+The embedded broker of `devservers.kafka_embedded` does not: an idle consumer then fetches 3,300 times a second and burns
+most of a core, and a trial machine has two.
 """
 
 import asyncio

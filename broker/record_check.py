@@ -1,4 +1,4 @@
-"""Predicts what streams would make of some records: pure. Excerpts of events are masked, since they are about people."""
+"""Predicts what streams would make of some records: pure. Excerpts of events are masked: they are about people."""
 
 import re
 from collections import Counter
