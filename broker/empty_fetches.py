@@ -1,7 +1,7 @@
 """Throttles consumers on a broker that answers an empty fetch at once.
 
 Kafka holds a fetch without records for `fetch.max.wait.ms`, and aiokafka relies on it: it fetches again immediately.
-The embedded broker of `devservers.kafka_embedded` does not: an idle consumer then fetches 3,300 times a second and burns
+The embedded broker of `devservers.kafka_embedded` does not: an idle consumer fetches 3,300 times a second and takes
 most of a core, and a trial machine has two.
 """
 
