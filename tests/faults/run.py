@@ -17,13 +17,14 @@ from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.topics import Topics
 from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
-from tests.consumer_group import progress
 from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
-from tests.faults.fleet import PATIENCE_S, Fleet
+from tests.faults.fleet import Fleet
 from tests.faults.load import Load, Traffic
 from tests.faults.servers import Servers
-from tests.streams_worker import Shop
+from tests.support.consumer_group import progress
+from tests.support.streams_worker import Shop
+from tests.support.waiting import PATIENCE_S
 
 SESSION_TIMEOUT_S = 3.0
 """Short, so that a killed worker's partitions are soon free; long enough for a live one on a busy machine."""

@@ -1,7 +1,6 @@
-"""A batch and its outcome: what is written for good events, bad ones, replays and repeats."""
+"""A batch and its outcome for valid events, invalid ones, replays and repeats."""
 
 import json
-from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -11,68 +10,12 @@ from hypothesis import strategies as st
 from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES
-from bannerstream.streams.affinity import Catalogue, UserState, decision, pack, unpack
+from bannerstream.streams.affinity import Catalogue, decision
 from bannerstream.streams.affinity.state import STATE_VERSION
-from bannerstream.streams.batch import BatchOutcome, Rules, fold_batch
 from bannerstream.streams.errors import UnknownStateVersion
-from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
-from tests.unit.streams.test_state import OF_VERSION_1
-
-SECRET = b"sixteen bytes at least"
-RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
-CATALOGUE = catalogue()
-
-
-@dataclass(frozen=True)
-class Record:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-def record(offset: int, user: str = "ada", **changes) -> Record:
-    event = {"event_id": f"e-{offset}", "user_id": user, "product_id": "mug", "time": NOON + offset}
-    key = changes.pop("key", user.encode())
-    value = changes.pop("value", None)
-    if value is None:
-        value = json.dumps(event | changes).encode()
-    return Record(offset, NOON + 1_000, key, value)
-
-
-class Table(dict[bytes, bytes]):
-    """Packed states, as the changelog holds them; live ones last a batch."""
-
-    def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> BatchOutcome:
-        states = States(self)
-        outcome = fold_batch(topic, topic, 0, records, states, shop, RULES, NOON + 2_000)
-        self.update({key: pack(state) for key, state in states.dirty.items()})
-        self.written = set(states.dirty)
-        return outcome
-
-    def state(self, user: str) -> UserState:
-        return unpack(self[at(user)])
-
-
-class States:
-    """Gives each visitor's state out as the one live object that the last `put` named."""
-
-    def __init__(self, packed: dict[bytes, bytes]) -> None:
-        self.packed = packed
-        self.live: dict[bytes, UserState] = {}
-        self.dirty: dict[bytes, UserState] = {}
-
-    def get(self, key: bytes) -> UserState | None:
-        if key not in self.live and key in self.packed:
-            self.live[key] = unpack(self.packed[key])
-        return self.live.get(key)
-
-    def put(self, key: bytes, state: UserState) -> None:
-        self.live[key] = self.dirty[key] = state
-
-
-def at(user: str) -> bytes:
-    return user_key(user, SECRET).encode()
+from tests.support.folded_batch import CATALOGUE, RULES, SECRET, Table, at, record
+from tests.support.shop import DAY, NOON, PRODUCTS, catalogue, product
+from tests.support.stored_states import OF_VERSION_1
 
 
 def test_a_click_leads_to_a_state_an_assignment_and_a_request():
@@ -191,10 +134,10 @@ def test_an_event_that_changes_no_decision_is_kept_and_says_nothing():
 
 def test_a_replay_tells_the_current_decision_again_under_the_same_epoch_and_writes_nothing():
     table = Table()
-    told = table.run(record(0), record(1, product_id="shoe", kind="cart"))
+    first = table.run(record(0), record(1, product_id="shoe", kind="cart"))
     again = table.run(record(0), record(1, product_id="shoe", kind="cart"))
-    assert again.assignments == told.assignments
-    assert [each.cause for each in again.requests.values()] == [each.cause for each in told.requests.values()]
+    assert again.assignments == first.assignments
+    assert [each.cause for each in again.requests.values()] == [each.cause for each in first.requests.values()]
     assert table.written == set()
     assert again.counts == {"replayed": 2}
 
@@ -317,9 +260,9 @@ def test_the_state_of_version_1_is_written_as_version_2():
 
 
 def test_requests_tell_the_cohorts_top_products_where_they_are_asked_for():
-    told = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
-    liked = told.favourites("cosy")
-    shelf = told.shelf("cosy")[:2]
-    assert [each.title for each in liked] == [told.products[product_id].title for product_id in shelf]
-    assert told.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
+    with_favourites = Catalogue(PRODUCTS, CATALOGUE.cohorts.values(), creative_revision="1", favourites=2)
+    liked = with_favourites.favourites("cosy")
+    shelf = with_favourites.shelf("cosy")[:2]
+    assert [each.title for each in liked] == [with_favourites.products[product_id].title for product_id in shelf]
+    assert with_favourites.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
     assert CATALOGUE.favourites("cosy") == ()

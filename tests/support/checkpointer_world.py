@@ -11,30 +11,31 @@ from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
+from tests.support.waiting import until
 
 DEADLINE_S = 10
 Journal = list[tuple[Any, ...]]
 
 
 class Brokers:
-    """Stands in for the producer: acknowledges each delivery once it is let through."""
+    """Fake producer: acknowledges each delivery when the test opens it."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.open = asyncio.Event()
         self.open.set()
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         self.fails: BaseException | None = None
         self.may_write = True
         self.ends: dict[int, int] = {}
 
     async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
-        self.asked.set()
+        self.requested.set()
         await self.open.wait()
         if self.fails is not None:
             raise self.fails
         if not self.may_write:
-            raise WriteAborted("a test says so")
+            raise WriteAborted("raised by the test")
         for write in writes:
             self.journal.append(("state", write.partition, [(key, value) for key, value, _ in write.records]))
             self.ends[write.partition] = self.ends.get(write.partition, 0) + len(write.records)
@@ -42,7 +43,7 @@ class Brokers:
 
 
 class Consumer:
-    """Stands in for the consumer, and for its positions: notes what is applied and what is given back."""
+    """Fake of the consumer and its positions: records applied batches and discards."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -55,10 +56,10 @@ class Consumer:
         self.journal.append(("applied", batch.tp.partition, batch.end))
 
     def discard_uncommitted(self) -> None:
-        self.journal.append(("given up",))
+        self.journal.append(("discarded",))
 
     def rejoin(self) -> None:
-        self.journal.append(("joins anew",))
+        self.journal.append(("rejoins",))
 
 
 class World:
@@ -70,7 +71,7 @@ class World:
         self.defects: list[BaseException] = []
         self.brokers = Brokers(self.journal)
         self.consumer = Consumer(self.journal)
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: MemoryStore())
+        self.partitions = Partitions(Codec(bytes, bytes), lambda partition: MemoryStore())
         self.publish_fails: BaseException | None = None
         self.checkpointer: Checkpointer[str] = Checkpointer(
             self.partitions,
@@ -95,28 +96,27 @@ class World:
     async def on_defect(self, error: BaseException) -> None:
         self.defects.append(error)
 
-    def fold(self, number: int, **states: bytes) -> None:
+    def fold(self, partition: int, **states: bytes) -> None:
         for key, state in states.items():
-            self.partitions[number].put(key.encode(), state)
+            self.partitions[partition].put(key.encode(), state)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():  # noqa: ASYNC110  (the journal has no event to wait for)
-                await asyncio.sleep(0)
+        """Return once the condition holds; if it does not, show the journal."""
+        await until(condition, lambda: f"the journal has it: {self.journal}", patience_s=DEADLINE_S)
 
     async def held(self) -> None:
-        """Hold the acknowledgement of the next delivery, and return once it is asked for."""
+        """Hold the acknowledgement of the next delivery, and return once it is requested."""
         self.brokers.open.clear()
-        self.brokers.asked.clear()
+        self.brokers.requested.clear()
         self.checkpointer.submit(batch(9, 0, 1), effects="held")
-        await asyncio.wait_for(self.brokers.asked.wait(), DEADLINE_S)
+        await asyncio.wait_for(self.brokers.requested.wait(), DEADLINE_S)
 
     def kinds(self) -> list[str]:
         return [each[0] for each in self.journal]
 
 
-def batch(number: int, begin: int, end: int) -> Batch:
-    return Batch(TP("clicks", number), begin, end, [])
+def batch(partition: int, begin: int, end: int) -> Batch:
+    return Batch(TP("clicks", partition), begin, end, [])
 
 
 async def within_deadline(waiting: Any) -> Any:
