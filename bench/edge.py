@@ -28,10 +28,10 @@ if __name__ == "__main__":  # `python bench/edge.py` puts bench/ first on the pa
 
 from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.messages import Assignment
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import KafkaSettings, Settings
 from bench.arena.node import (
     BANNERS,

@@ -28,8 +28,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from bannerstream.catalog.folder import PRODUCTS_FILE
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.demo.serve import ServeOptions, Serving, serve
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.stack import why_unavailable
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.storage import S3BannerStore
 from bench.arena.environments import CACHE
 from bench.arena.journey import Shown, Trails, journeys, medians

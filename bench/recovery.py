@@ -23,7 +23,7 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/recovery.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bench.arena import probes
 from bench.arena.deployment import CLICKS, FOLDS, Deployment
 from bench.arena.environments import PEERS, python_environment

@@ -20,7 +20,7 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bench.arena.clock import RunFailed, time_run
 from bench.arena.environments import BuildFailed
 from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload

@@ -1,12 +1,10 @@
 """`bannerstream demo`: the main job, on this machine, from nothing."""
 
 import json
-import signal
 import sys
 import webbrowser
 from enum import StrEnum
 from pathlib import Path
-from threading import Event
 from typing import Annotated
 
 import typer
@@ -21,6 +19,7 @@ from bannerstream.demo.example_shop import CATALOGUE, SESSION
 from bannerstream.demo.painters import painter_setup
 from bannerstream.demo.runner import DemoOptions, Progress, run_demo
 from bannerstream.demo.serve import ServeOptions, serve
+from bannerstream.service.signals import stop_event
 
 _LOOK_S = 0.5
 
@@ -95,11 +94,8 @@ def demo(
 
 def _serve(options: ServeOptions, open_: bool) -> None:
     """Keep the shop open until somebody stops it, or a part of it ends."""
-    with stderr.status("starting") as status, serve(options, status.update) as serving:
+    with stderr.status("starting") as status, serve(options, status.update) as serving, stop_event() as stop:
         status.stop()
-        stop = Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         stdout.print(serving.url, highlight=False, soft_wrap=True)
         stderr.print("the shop is open at the address above. Ctrl-C closes it.", style="green")
         if open_:

@@ -1,15 +1,16 @@
 """`bannerstream up`: servers on this machine, until Ctrl-C."""
 
-import signal
 from enum import StrEnum
 from pathlib import Path
-from threading import Event
 from typing import Annotated
 
 import typer
 
 from bannerstream.cli.console import stderr, stdout
+from bannerstream.devservers.server import log_path
 from bannerstream.devservers.stack import Stack
+from bannerstream.service.merged_log import MergedLog
+from bannerstream.service.supervisor import Supervisor
 
 
 class KafkaServer(StrEnum):
@@ -42,16 +43,18 @@ def up(
 
     For trying out, never for production.
     """
-    with stderr.status("starting servers") as status:
-        stack = Stack(kafka.value, s3.value, data_dir=data_dir, on_progress=status.update)
-        stack.start()  # Ctrl-C ends it here and now: a server that is built from source takes minutes
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
+    status = stderr.status("starting servers")
+
+    def show() -> None:
+        status.stop()
         for name, value in stack.environment().items():
             stdout.print(f"export {name}={value}", highlight=False, soft_wrap=True)
         stderr.print("servers are up; paste the lines above into another terminal. Ctrl-C stops them.", style="green")
-        stop.wait()
-    finally:
-        stack.stop()
+
+    stack = Stack(kafka.value, s3.value, data_dir=data_dir, on_progress=status.update)
+    with status:
+        services = stack.services()  # Ctrl-C ends it here and now: a server that is built from source takes minutes
+        log_file = log_path(data_dir, "up")
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("a", encoding="utf-8") as log:
+            Supervisor([services], MergedLog(log)).run_until_stopped(show)

@@ -1,4 +1,4 @@
-"""The main job as a newcomer sees it: servers, catalogue, workers, a recorded session, and a page of what came out.
+"""The main job end to end on one machine: servers, catalogue, workers, a recorded session, and a page of the results.
 
 Imports everything below cli.
 """

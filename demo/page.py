@@ -1,4 +1,4 @@
-"""demo-out/index.html: the banners by cohort and by visitor, with the lineage of each."""
+"""Writes demo-out/index.html: the banners by cohort and by visitor, each with its lineage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ VISITORS_SHOWN = 24
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """What the page tells."""
+    """The content of the page."""
 
     summary: Mapping[str, object]
     """The demo's JSON line."""
@@ -29,7 +29,7 @@ class PageContent:
 
 
 def write_page(content: PageContent, folder: Path, read_blob: Callable[[str], bytes]) -> Path:
-    """Write the page with every picture beside it, and return its path. Needs no server to be looked at."""
+    """Write the page and its pictures, and return its path. The page opens without a server."""
     pictures = folder / "banners"
     pictures.mkdir(parents=True, exist_ok=True)
     paths: dict[str, dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""What the demo's banners are painted by: the studio, or the published chain on the models that come packaged."""
+"""Painters of the demo: the studio, or the diffusion pipeline with the packaged models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ PainterKind = Literal["studio", "starter"]
 
 @dataclass(frozen=True, slots=True)
 class PainterSetup:
-    """How the generator is set, and how patient the demo is with it."""
+    """Settings and timeouts of the generator for one painter."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = START_TIMEOUT_S
     deadline_s: float = 300.0
-    """From the last event to the last banner: many times what two busy cores need."""
+    """Limit from the last event to the last banner: many times what two busy cores need."""
 
 
 def painter_setup(kind: PainterKind) -> PainterSetup:
-    """Return the settings of a painter; `starter` is SmolLM2, which describes, and our own diffusion model.
+    """Return the setup of a painter; `starter` is SmolLM2 as the describer and our own diffusion model.
 
     Raises:
         ConfigurationError: the libraries or the language model are not installed.
@@ -50,7 +50,7 @@ def painter_setup(kind: PainterKind) -> PainterSetup:
         "painter_model": str(starter.MODEL),
         "painter_steps": str(starter.STEPS),
         "painter_guidance": str(starter.GUIDANCE),
-        # Its scenes are as the studio graded them: nothing is to be taken back.
+        # Its scenes are trained on graded ones: no colour correction.
         "postprocess": '{"colour_match": 0}',
         # On two busy cores, eight pictures take seconds, not a minute.
         "images_together": "8",
@@ -64,5 +64,5 @@ def painter_setup(kind: PainterKind) -> PainterSetup:
 
 
 def share_by_model(manifests: Mapping[str, Manifest]) -> float:
-    """Return the share of banners whose scene a model painted, 0 of none."""
-    return sum(each.provenance.engine == "diffusers" for each in manifests.values()) / max(1, len(manifests))
+    """Return the share of banners whose scene a model painted; 0 without banners."""
+    return sum(manifest.provenance.engine == "diffusers" for manifest in manifests.values()) / max(1, len(manifests))

@@ -1,4 +1,4 @@
-"""The demo itself: servers up, catalogue in, workers on, session replayed, banners counted, page written."""
+"""Runs the demo: starts servers and workers, loads the catalogue, replays a session, checks counts, writes the page."""
 
 import asyncio
 import shutil
@@ -27,12 +27,12 @@ from bannerstream.storage.export import export_banners
 
 _POLL_S = 0.25
 _WRITTEN = frozenset({"index.html", "banners", "bucket", "run"})
-"""What a demo leaves in its folder."""
+"""What a demo writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What a run of the demo is made of."""
+    """Options of `run_demo`."""
 
     out: Path
     session: Path
@@ -43,12 +43,12 @@ class DemoOptions:
     s3: S3Kind = "embedded"
     painter: PainterKind = "studio"
     keep: bool = False
-    """Keep the banners with their manifests, too."""
+    """Export the banners with their manifests, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the demo stands, for a person who waits."""
+    """Progress of the demo, for display."""
 
     stage: str
     events: int = 0
@@ -56,7 +56,7 @@ class Progress:
     requested: int = 0
     ready: int = 0
     by_model: float | None = None
-    """Share of the banners whose scene a model setup, when all are there."""
+    """Share of the banners whose scene a model painted, once all are ready."""
     p50_ms: int | None = None
     p99_ms: int | None = None
 
@@ -71,10 +71,10 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
     and workers stay in `options.out/run`.
 
     Raises:
-        ConfigurationError: `options.out` holds something that no demo wrote; nothing was removed.
-        DemoIncomplete: a record or a banner is missing in the end.
-        WorkerDied: a worker ended early.
-        ServerFailed, ServerMissing: a server did not start.
+        ConfigurationError: `options.out` holds files that no demo wrote; nothing was removed.
+        DemoIncomplete: a record or a banner is missing at the end.
+        ChildFailed: a server or a worker did not start, or ended early.
+        ServerFailed, ServerMissing: a server is not available.
     """
     catalogue, setup = read_catalogue(options.catalogue), painter_setup(options.painter)
     _empty(options.out)
@@ -88,8 +88,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
         on_progress(Progress("loading the catalogue"))
         asyncio.run(_prepare(settings, store, catalogue))
         on_progress(Progress("starting streams and generator"))
-        workers = running.enter_context(start_workers({**stack.environment(), **setup.environment}, work))
-        workers.wait_until_ready(setup.start_timeout_s)
+        environment = {**stack.environment(), **setup.environment}
+        workers = running.enter_context(start_workers(environment, work, start_timeout_s=setup.start_timeout_s))
         observed, events_in = asyncio.run(_replay(settings, options, setup.deadline_s, workers, on_progress))
         manifests = {key: manifest for key in store.manifest_keys() if (manifest := store.manifest(key)) is not None}
         summary = summarise(
@@ -109,20 +109,20 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
 
 
 def _empty(out: Path) -> None:
-    """Remove what an earlier demo left in its folder, and never anything else: `--out .` is one key press away."""
+    """Remove an earlier demo's files and never anything else, since `--out .` is easily typed."""
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"{out} is a file; name a folder for the demo's page and pictures")
-    foreign = sorted(each.name for each in out.iterdir() if each.name not in _WRITTEN) if out.is_dir() else []
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in _WRITTEN) if out.is_dir() else []
     if foreign:
         raise ConfigurationError(
-            f"the demo empties its folder, and {out} holds what no demo wrote ({', '.join(foreign[:3])}): "
+            f"the demo empties its folder, and {out} holds files that no demo wrote ({', '.join(foreign[:3])}): "
             "name a new or empty folder, for example --out demo-out"
         )
     shutil.rmtree(out, ignore_errors=True)
 
 
 def _done(workers: Workers, observed: Observed) -> int:
-    """Return how many events have come to what they lead to."""
+    """Return the number of events that were folded, duplicates or dead letters."""
     return workers.events_folded() + workers.duplicates() + observed.dead_letters.total()
 
 
@@ -135,7 +135,7 @@ async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogu
 async def _replay(
     settings: Settings, options: DemoOptions, deadline_s: float, workers: Workers, on_progress: OnProgress
 ) -> tuple[Observed, int]:
-    """Replay the session, wait until everything has come out, and return what was seen with the number of events."""
+    """Replay the session, wait for all results, and return the observations and the number of events."""
     async with watch(settings.kafka) as watcher:
         observed, sent = watcher.observed, Sent()
         replaying = asyncio.create_task(
@@ -190,7 +190,7 @@ def _content(
         summary=summary,
         manifests=manifests,
         visitors=observed.visitors(),
-        products={each.product_id: each for each in catalogue.products},
-        cohorts={each.cohort_id: each for each in catalogue.cohorts},
+        products={product.product_id: product for product in catalogue.products},
+        cohorts={cohort.cohort_id: cohort for cohort in catalogue.cohorts},
         dead_letters=observed.dead_letters,
     )

@@ -1,4 +1,4 @@
-"""The loop to look at: servers, workers and a shop on this machine, until somebody stops it."""
+"""Runs servers, workers and a shop on this machine until it is stopped."""
 
 import asyncio
 import http.client
@@ -14,80 +14,76 @@ from bannerstream.broker.topics import changelog_name, create_topics
 from bannerstream.catalog.folder import read_catalogue
 from bannerstream.catalog.loader import load
 from bannerstream.contracts.sizes import BILLBOARD
-from bannerstream.demo.workers import Workers, check_running, start_workers
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.demo.workers import START_TIMEOUT_S, Workers, start_workers
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.stack import KafkaKind, S3Kind, Stack
+from bannerstream.service.supervisor import Service
 from bannerstream.settings import Settings, load_settings
 from bannerstream.storage import S3BannerStore
 
-START_TIMEOUT_S = 60.0
+EDGE = "edge"
 
 QUICK = {
-    # One visitor looks at one banner: it may change with every click, and the panel shows affinities as they move.
+    # A single visitor watches: the banner may change with every click, and the panel shows affinities as they change.
     "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0",
     "BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "0.2",
-    # Nobody else asks for banners, so a batch need not wait to fill.
+    # There are no other requests, so a batch need not wait to fill.
     "BANNERSTREAM_GENERATOR__BATCH_WAIT_S": "0",
-    # What the shop shows on a desktop takes a fifth of the time that all sizes take.
+    # The desktop size alone takes a fifth of the time of all sizes.
     "BANNERSTREAM_GENERATOR__FIRST_SIZES": f'["{BILLBOARD.name}"]',
 }
-"""What is set otherwise than in a shop with a million visitors."""
+"""Settings that differ from those of a shop with a million visitors."""
 
 OnStage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What the loop is made of."""
+    """Options of `serve`."""
 
     catalogue: Path
     work: Path
-    """Servers' data and logs: made anew at the start, removed at the end unless something failed."""
+    """Servers' data and logs: recreated at the start, removed at the end unless something failed."""
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
     port: int = 0
-    """Of the shop; 0 takes a free one."""
+    """The shop's port; 0 takes a free one."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """More settings, as variables."""
+    """Additional settings, as environment variables."""
     start_timeout_s: float = START_TIMEOUT_S
     """How long streams and generator may take to be ready."""
 
 
 @dataclass(slots=True)
 class Serving:
-    """A loop that runs."""
+    """The running processes."""
 
     settings: Settings
     workers: Workers
     environment: Mapping[str, str]
     port: int
-    edge: ChildProcess
-    _catalogue: Path
-    _work: Path
 
     @property
     def origin(self) -> str:
-        """Where the edge is."""
+        """The edge's origin."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where the shop is."""
+        """The shop's URL."""
         return f"{self.origin}/shop"
 
     def check(self) -> None:
-        """Raise WorkerDied if streams, the generator or the edge has ended."""
+        """Raise ChildFailed if streams, the generator or the edge has ended."""
         self.workers.check()
-        check_running(self.edge)
 
     def stop_edge(self) -> None:
         """Stop the edge alone."""
-        self.edge.stop()
+        self.workers.supervisor.stop_service(EDGE)
 
     def restart_edge(self) -> None:
-        """Start the edge anew, after it was stopped; return when it serves."""
-        self.edge = _start_edge(self.environment, self._catalogue, self._work, self.port)
+        """Start the edge again after it was stopped; return when it serves."""
+        self.workers.supervisor.start_service(EDGE)
 
 
 @contextmanager
@@ -95,8 +91,9 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
     """Start everything, load the catalogue, and keep it running while the block runs.
 
     Raises:
-        ServerFailed, ServerMissing: a server did not start.
-        CatalogueInvalid: the folder holds no catalogue.
+        ChildFailed: a server or a service did not start.
+        ServerFailed, ServerMissing: a server is not available.
+        CatalogueInvalid: the folder does not hold a valid catalogue.
     """
     catalogue = read_catalogue(options.catalogue)
     shutil.rmtree(options.work, ignore_errors=True)
@@ -113,33 +110,27 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
         asyncio.run(load(catalogue, settings))
         on_stage("starting streams, generator and edge")
         environment = {**stack.environment(), **QUICK, **options.environment}
-        workers = running.enter_context(start_workers(environment, options.work))
         port = options.port or free_port()
-        serving = Serving(
-            settings,
-            workers,
-            environment,
-            port,
-            _start_edge(environment, options.catalogue, options.work, port),
-            options.catalogue,
-            options.work,
+        workers = running.enter_context(
+            start_workers(
+                environment,
+                options.work,
+                beside=[_edge(environment, options.catalogue, port)],
+                start_timeout_s=options.start_timeout_s,
+            )
         )
-        running.callback(serving.stop_edge)
-        workers.wait_until_ready(options.start_timeout_s)
-        yield serving
+        yield Serving(settings, workers, environment, port)
     shutil.rmtree(options.work)
 
 
-def _start_edge(environment: Mapping[str, str], catalogue: Path, work: Path, port: int) -> ChildProcess:
-    own = {"BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)}
-    process = ChildProcess(
+def _edge(environment: Mapping[str, str], catalogue: Path, port: int) -> Service:
+    return Service(
+        EDGE,
         [sys.executable, "-P", "-m", "bannerstream.demo.shop", catalogue],
-        name="edge",
-        log_file=work / "edge.log",
-        environment={**environment, **own},
+        {**environment, "BANNERSTREAM_EDGE__HOST": LOOPBACK, "BANNERSTREAM_EDGE__PORT": str(port)},
+        is_ready=lambda: _is_ready(port),
+        ready_timeout_s=START_TIMEOUT_S,
     )
-    process.wait_until_ready(lambda: _is_ready(port), START_TIMEOUT_S)
-    return process
 
 
 def _is_ready(port: int) -> bool:

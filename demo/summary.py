@@ -1,4 +1,4 @@
-"""The demo's last line: what went in and what came out, and whether the books balance."""
+"""The demo's last line: counts of input and results, and the check that they balance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +11,8 @@ def summarise(
 ) -> dict[str, object]:
     """Return the demo's JSON object.
 
-    `events_in` is counted by the producer, `events_folded` and `duplicates` (events that were sent again) by the
-    streams worker, `banners` in the bucket; the rest from the topics. Repeats of a message of ours count once.
+    `events_in` is counted by the producer, `events_folded` and `duplicates` (repeated events) by the streams worker,
+    `banners` in the bucket, the rest from the topics. Repeats of a message count once.
 
     Raises:
         DemoIncomplete: an event is neither folded, a duplicate nor a dead letter, or a banner is missing somewhere.
@@ -44,12 +44,12 @@ def summarise(
 
 
 def latency(ascending_ms: Sequence[int]) -> Mapping[str, int | None]:
-    """Return p50 and p99 by nearest rank; None of nothing."""
+    """Return p50 and p99 by nearest rank; None without values."""
     return {"p50": percentile(ascending_ms, 50), "p99": percentile(ascending_ms, 99)}
 
 
 def percentile(ascending: Sequence[int], percent: int) -> int | None:
-    """Return the value of nearest rank, None of an empty sequence."""
+    """Return the percentile by nearest rank, or None for an empty sequence."""
     if not ascending:
         return None
     rank = -(-len(ascending) * percent // 100)  # rounded up

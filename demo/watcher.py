@@ -1,4 +1,4 @@
-"""What went over the topics while the demo ran, counted from the topics themselves."""
+"""Counts the messages of a demo by following its topics."""
 
 import asyncio
 from collections import Counter
@@ -21,7 +21,7 @@ _POLL_S = 0.05
 
 @dataclass(slots=True)
 class Observed:
-    """Everything seen so far. Repeats of a message count once: delivery is at least once."""
+    """Everything read so far. Repeats of a message count once, since delivery is at least once."""
 
     assignments: dict[tuple[str, int], Assignment] = field(default_factory=dict)
     """By user key and epoch."""
@@ -30,13 +30,13 @@ class Observed:
     ready: dict[str, BannerReady] = field(default_factory=dict)
     """The first ready event of each banner key."""
     dead_letters: Counter[str] = field(default_factory=Counter)
-    """Events that could not be used, by reason code."""
+    """Invalid events, by reason code."""
     unmakeable: dict[str, str] = field(default_factory=dict)
-    """Banner keys whose banner cannot be made here, with the reason: no font has the letters of its language, say."""
+    """Banner keys whose banner cannot be made here, with the reason, for example a missing font."""
 
     @property
     def waiting(self) -> int:
-        """Return how many requested banners are not ready yet."""
+        """Return the number of requested banners that are not ready yet."""
         return len(self.requests.keys() - self.ready.keys() - self.unmakeable.keys())
 
     def event_to_ready_ms(self) -> list[int]:
@@ -61,12 +61,12 @@ class Watcher:
         self._following = asyncio.create_task(self._follow())
 
     def check(self) -> None:
-        """Raise what stopped the following, if anything did."""
+        """Raise the error that ended the background task, if any."""
         if self._following.done():
             self._following.result()
 
     async def catch_up(self) -> None:
-        """Return when everything that is in the topics now has been observed."""
+        """Return once everything that the topics hold now is observed."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
         for partition, end in ends.items():
             while await self._consumer.position(partition) < end:
@@ -74,7 +74,7 @@ class Watcher:
                 await asyncio.sleep(_POLL_S)
 
     async def stop(self) -> None:
-        """End the following."""
+        """Stop the background task."""
         self._following.cancel()
         await asyncio.gather(self._following, return_exceptions=True)
 

@@ -1,33 +1,28 @@
-"""The two services as child processes, and what the streams worker counts."""
+"""The two services as child processes, and what they count."""
 
-import http.client
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from bannerstream.demo.errors import WorkerDied
-from bannerstream.devservers.child_process import ChildProcess
-from bannerstream.devservers.ports import LOOPBACK, free_ports
+from bannerstream.devservers.ports import free_ports
+from bannerstream.service.merged_log import MergedLog
+from bannerstream.service.metrics_relay import scrape
+from bannerstream.service.supervisor import Service, Supervisor
 
 START_TIMEOUT_S = 60.0
+
+LOG_FILE = "services.log"
+"""In the demo's folder: what all of its services log."""
 
 
 class Workers:
     """Streams and generator, running."""
 
-    def __init__(self, streams: ChildProcess, generator: ChildProcess, streams_port: int, generator_port: int) -> None:
-        self._processes = (streams, generator)
-        self._ports = (streams_port, generator_port)
-
-    def wait_until_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Return when streams has its catalogue and the generator serves its metrics; a model takes long to load."""
-        streams, generator = self._processes
-        streams.wait_until_ready(lambda: _metric(self._ports[0], "bannerstream_catalog_products") > 0, timeout_s)
-        generator.wait_until_ready(lambda: _metric(self._ports[1], "bannerstream_requests_reused") >= 0, timeout_s)
+    def __init__(self, supervisor: Supervisor, streams_port: int, generator_port: int) -> None:
+        self.supervisor = supervisor
+        self._streams_port = streams_port
+        self._generator_port = generator_port
 
     def events_folded(self) -> int:
         """Return how many records streams has folded."""
@@ -35,60 +30,64 @@ class Workers:
 
     def requests_held(self) -> int:
         """Return how many requests the generator holds, waiting or worked on; -1 while it does not answer."""
-        return int(_metric(self._ports[1], "bannerstream_requests_held"))
+        return int(_metric(self._generator_port, "bannerstream_requests_held"))
 
     def duplicates(self) -> int:
         """Return how many records streams has recognised as sent again."""
         return self._events("duplicate")
 
     def _events(self, outcome: str) -> int:
-        return max(0, int(_metric(self._ports[0], "bannerstream_events", outcome=outcome)))
+        return max(0, int(_metric(self._streams_port, "bannerstream_events", outcome=outcome)))
 
     def check(self) -> None:
-        """Raise WorkerDied if one of them has ended."""
-        for process in self._processes:
-            check_running(process)
-
-
-def check_running(process: ChildProcess) -> None:
-    """Raise WorkerDied if a process has ended."""
-    if (status := process.poll()) is not None:
-        raise WorkerDied(f"{process.name} ended with status {status}; its log ends:\n{process.log_tail()}")
+        """Raise ChildFailed if a service has ended."""
+        self.supervisor.check()
 
 
 @contextmanager
-def start_workers(environment: Mapping[str, str], folder: Path) -> Iterator[Workers]:
-    """Start both services against the servers that `environment` names; stop them, gracefully, at the end."""
-    ports = free_ports(2)
+def start_workers(
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    beside: Sequence[Service] = (),
+    start_timeout_s: float = START_TIMEOUT_S,
+) -> Iterator[Workers]:
+    """Run both services against the servers that `environment` names, and those `beside` them, while the block runs.
+
+    Streams is ready with its catalogue, the generator when it serves its metrics; a model takes long to load.
+
+    Raises:
+        ChildFailed: a service ended, or was not ready in time.
+    """
+    streams_port, generator_port = free_ports(2)
+
+    def service(name: str, port: int, is_ready: Callable[[], bool]) -> Service:
+        own = {f"BANNERSTREAM_{name.upper()}__METRICS_PORT": str(port)}
+        return Service(
+            name,
+            [sys.executable, "-P", "-m", f"bannerstream.{name}"],
+            {**environment, "BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "faust"), **own},
+            is_ready=is_ready,
+            ready_timeout_s=start_timeout_s,
+        )
+
+    together = [
+        service("streams", streams_port, lambda: _metric(streams_port, "bannerstream_catalog_products") > 0),
+        service("generator", generator_port, lambda: _metric(generator_port, "bannerstream_requests_reused") >= 0),
+        *beside,
+    ]
     with (
-        _service("streams", {**environment, "BANNERSTREAM_STREAMS__METRICS_PORT": str(ports[0])}, folder) as streams,
-        _service(
-            "generator", {**environment, "BANNERSTREAM_GENERATOR__METRICS_PORT": str(ports[1])}, folder
-        ) as generator,
+        (folder / LOG_FILE).open("a", encoding="utf-8") as log,
+        Supervisor([together], MergedLog(log)) as supervisor,
     ):
-        yield Workers(streams, generator, *ports)
-
-
-def _service(name: str, environment: Mapping[str, str], folder: Path) -> ChildProcess:
-    own = {"BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "faust")}
-    return ChildProcess(
-        [sys.executable, "-P", "-m", f"bannerstream.{name}"],
-        name=name,
-        log_file=folder / f"{name}.log",
-        environment={**environment, **own},
-    )
+        yield Workers(supervisor, streams_port, generator_port)
 
 
 def _metric(port: int, name: str, **labels: str) -> float:
     """Return the sum of a metric's samples with these labels; -1 while the service does not answer or lacks it."""
-    try:
-        with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=2) as answer:
-            page = answer.read().decode()
-    except (OSError, http.client.HTTPException):
-        return -1
     values = [
         sample.value
-        for family in text_string_to_metric_families(page)
+        for family in scrape(port) or ()
         if family.name == name
         for sample in family.samples
         if not sample.name.endswith("_created") and labels.items() <= sample.labels.items()

@@ -1,6 +1,6 @@
-# One image for every service; the command says which. Build from the repository's root:
+# One image for every service, selected by its command. Build from the repository's root:
 #     docker build -f deploy/bannerstream.Dockerfile -t bannerstream .
-# With language and diffusion models' libraries (several GB): --build-arg REQUIREMENTS=gpu
+# With the libraries of language and diffusion models (several GB): --build-arg REQUIREMENTS=gpu
 
 FROM python:3.12-slim AS build
 WORKDIR /src
@@ -9,7 +9,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
 ARG REQUIREMENTS=base
-# Letters beyond Latin, Greek and Cyrillic come from the system's Noto fonts.
+# The system's Noto fonts cover scripts beyond Latin, Greek and Cyrillic.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk \
     && rm -rf /var/lib/apt/lists/*

@@ -6,7 +6,7 @@ RUN CGO_ENABLED=0 go install github.com/versity/versitygw/cmd/versitygw@${VERSIO
 
 FROM alpine:3.22
 COPY --from=build /go/bin/versitygw /usr/local/bin/versitygw
-# Metadata lies in a folder beside the objects: not every volume has extended attributes.
+# Metadata is stored in a folder beside the objects, because not every volume has extended attributes.
 RUN adduser -S -u 10001 versitygw && mkdir -p /data/objects /data/metadata && chown -R 10001 /data
 USER 10001
 VOLUME /data

@@ -2,7 +2,7 @@
 
 BannerstreamError
 ├── ServerMissing    what would run it is not installed here
-└── ServerFailed     it was started and died, or never became ready
+└── ServerFailed     it could not be built, or refused what was asked of it; service.errors.ChildFailed: it died
 """
 
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
@@ -17,8 +17,8 @@ class ServerMissing(ConfigurationError):
 
 
 class ServerFailed(ServiceUnavailable):
-    """A child process died or did not become ready in time; the message ends with the last lines of its log.
+    """A server could not be fetched, built or set up, or refused a request; the message ends with the last output.
 
-    Operator action: read those lines; most often a port is taken or the data folder belongs to another version.
+    Operator action: read those lines.
     Retryable: after that.
     """

@@ -7,11 +7,12 @@ from pathlib import Path
 from string import Template
 from typing import Self
 
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import accepts_connections
-from bannerstream.devservers.server import log_path
+from bannerstream.devservers.server import START_TIMEOUT_S, started
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
 
 _DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
@@ -78,7 +79,7 @@ class Front:
         """Start it and return when it accepts connections.
 
         Raises:
-            ServerMissing, ServerFailed: it is not installed, or does not take its rules.
+            ServerMissing, ChildFailed: it is not installed, or does not take its rules.
         """
         program = self._program
         if (reason := program.why_unavailable()) is not None:
@@ -88,12 +89,13 @@ class Front:
         address = f"{LOOPBACK}:{self._port}"
         own: dict[str, str | Path] = {"LISTEN": address, "CACHE_DIR": folder / "cache", "ACCESS_LOG": self.access_log}
         rules = program.filled_in(folder / "rules", **own, **self._values)
-        self.process = ChildProcess(
+        service = Service(
+            program.name,
             [str(program.found), *program.arguments(folder, rules, address)],
-            name=program.name,
-            log_file=log_path(self._data_dir, program.name),
+            is_ready=lambda: accepts_connections(LOOPBACK, self._port),
+            ready_timeout_s=START_TIMEOUT_S,
         )
-        self.process.wait_until_ready(lambda: accepts_connections(LOOPBACK, self._port))
+        self.process = started(service, self._data_dir)
 
     def stop(self) -> None:
         """Stop it."""

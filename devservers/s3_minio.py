@@ -5,6 +5,7 @@ from typing import ClassVar
 from bannerstream.devservers.go_tools import GoTool
 from bannerstream.devservers.s3_server import S3Server
 from bannerstream.devservers.server import Progress
+from bannerstream.service.supervisor import Service
 
 _TOOL = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", takes="two to three minutes")
 
@@ -24,10 +25,10 @@ class MinioS3(S3Server):
         """Build it where that was not done yet."""
         _TOOL.program(on_progress)
 
-    def start(self) -> None:
-        """Build it where that was not done yet, start it, and return when it answers."""
+    def service(self) -> Service:
+        """Build it where that was not done yet, and return how it is run."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._run(
+        return self._service(
             [_TOOL.program(self._on_progress), "server", "--quiet", "--address", self.endpoint, self._folder],
             environment={
                 "MINIO_ROOT_USER": self._credentials.access_key,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import http_answers
-from bannerstream.devservers.server import Progress, log_path, no_progress
+from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, started
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,22 @@ class S3Server:
         self.endpoint = f"{LOOPBACK}:{self._port}"
         self.process: ChildProcess | None = None
 
-    def _run(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
-        """Start the server, and return when it answers."""
-        log_file = log_path(self._data_dir, self.name)
-        self.process = ChildProcess(command, name=self.name, log_file=log_file, environment=environment)
-        self.process.wait_until_ready(lambda: http_answers(LOOPBACK, self._port))
+    def service(self) -> Service:
+        """Prepare what it needs on disk, and return how it is run."""
+        raise NotImplementedError
+
+    def _service(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Service:
+        return Service(
+            self.name,
+            command,
+            environment,
+            is_ready=lambda: http_answers(LOOPBACK, self._port),
+            ready_timeout_s=START_TIMEOUT_S,
+        )
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self.process = started(self.service(), self._data_dir)
 
     def stop(self) -> None:
         """Stop it; its objects are files and stay."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 from bannerstream.devservers.go_tools import GoTool
 from bannerstream.devservers.s3_server import S3Server
 from bannerstream.devservers.server import Progress
+from bannerstream.service.supervisor import Service
 
 _TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", takes="about a minute")
 
@@ -27,12 +28,12 @@ class VersityS3(S3Server):
         """Build it where that was not done yet."""
         _TOOL.program(on_progress)
 
-    def start(self) -> None:
-        """Build it where that was not done yet, start it, and return when it answers."""
+    def service(self) -> Service:
+        """Build it where that was not done yet, and return how it is run."""
         objects, metadata = (self._folder / each for each in ("objects", "metadata"))
         objects.mkdir(parents=True, exist_ok=True)
         metadata.mkdir(exist_ok=True)
-        self._run(
+        return self._service(
             [
                 _TOOL.program(self._on_progress),
                 "--quiet",

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
+
+START_TIMEOUT_S = 30.0
 
 Progress = Callable[[str], None]
 """Told, in a few words, what takes long: a download, a build."""
@@ -25,8 +28,12 @@ class LocalServer(Protocol):
         """Return what is missing on this machine and how to get it, or None when the server can start."""
         ...
 
+    def service(self) -> Service:
+        """Prepare what it needs on disk, and return how it is run; raises ServerMissing or ServerFailed."""
+        ...
+
     def start(self) -> None:
-        """Start it and return when it serves; raises ServerMissing or ServerFailed."""
+        """Start it and return when it serves; raises ServerMissing, ServerFailed or ChildFailed."""
         ...
 
     def stop(self) -> None:
@@ -44,6 +51,26 @@ class S3Server(LocalServer, Protocol):
     """An S3 server; `endpoint` is `host:port`."""
 
     endpoint: str
+
+
+def started(service: Service, data_dir: Path) -> ChildProcess:
+    """Start a server with a log of its own under its data folder, and return when it serves.
+
+    Raises:
+        ChildFailed: it ended, or was not ready in time.
+    """
+    process = ChildProcess(
+        service.command,
+        name=service.name,
+        log_file=log_path(data_dir, service.name),
+        environment=service.environment,
+    )
+    try:
+        process.wait_until_ready(service.is_ready, service.ready_timeout_s)
+    except BaseException:  # Ctrl-C too
+        process.stop()
+        raise
+    return process
 
 
 def log_path(data_dir: Path, name: str) -> Path:

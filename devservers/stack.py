@@ -1,11 +1,11 @@
 """A Kafka broker and an S3 server, started together: what one machine needs to run Bannerstream."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.kafka_apache import ApacheKafka
@@ -15,7 +15,10 @@ from bannerstream.devservers.s3_minio import MinioS3
 from bannerstream.devservers.s3_server import Credentials
 from bannerstream.devservers.s3_versitygw import VersityS3
 from bannerstream.devservers.server import KafkaServer, Progress, S3Server, no_progress
+from bannerstream.service.supervisor import Service
 from bannerstream.settings.storage import StorageSettings
+
+_T = TypeVar("_T")
 
 KafkaKind = Literal["embedded", "apache"]
 S3Kind = Literal["embedded", "minio", "versitygw"]
@@ -87,8 +90,8 @@ class Stack:
     """Both servers under one data folder, on loopback; a context manager.
 
     The same folder can be started again and still holds its topics, offsets and objects. Ports are free ones unless
-    they are given. Entering raises ServerMissing (a program is not installed) or ServerFailed (it did not start); then
-    nothing is left running.
+    they are given. Entering raises ServerMissing (a program is not installed), ServerFailed (it cannot be had) or
+    ChildFailed (it did not start); then nothing is left running.
     """
 
     def __init__(
@@ -107,15 +110,22 @@ class Stack:
 
     def start(self) -> None:
         """Start both at once and return when both serve."""
-        if self._missing is not None:
-            raise ServerMissing(self._missing)
         try:
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                for started in [pool.submit(self.kafka.start), pool.submit(self.s3.start)]:
-                    started.result()
+            self._both(self.kafka.start, self.s3.start)
         except BaseException:  # Ctrl-C too
             self.stop()
             raise
+
+    def services(self) -> list[Service]:
+        """Prepare both and return how they are run, for a supervisor that starts them."""
+        return self._both(self.kafka.service, self.s3.service)
+
+    def _both(self, kafka: Callable[[], _T], s3: Callable[[], _T]) -> list[_T]:
+        """Return both outcomes, made at the same time: each may fetch and build for minutes."""
+        if self._missing is not None:
+            raise ServerMissing(self._missing)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            return [outcome.result() for outcome in [pool.submit(kafka), pool.submit(s3)]]
 
     def stop(self) -> None:
         """Stop both; their data stays. Doing it twice is harmless."""

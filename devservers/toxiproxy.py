@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.errors import ServerFailed
 from bannerstream.devservers.go_tools import GoTool
 from bannerstream.devservers.ports import LOOPBACK, free_ports
 from bannerstream.devservers.probes import http_answers
-from bannerstream.devservers.server import Progress, log_path, no_progress
+from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, started
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.supervisor import Service
 
 # The newest version that the Go module proxy has under this module path.
 _TOOL = GoTool("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0", takes="half a minute")
@@ -47,14 +48,15 @@ class Toxiproxy:
         """Build it where that was not done yet, start it, and let its port lead to `upstream` (host:port).
 
         Raises:
-            ServerMissing, ServerFailed: it is not here and cannot be built, or it did not start.
+            ServerMissing, ServerFailed, ChildFailed: it is not here and cannot be built, or it did not start.
         """
-        self.process = ChildProcess(
+        service = Service(
+            self.name,
             [_TOOL.program(self._on_progress), "-host", LOOPBACK, "-port", str(self._api_port)],
-            name=self.name,
-            log_file=log_path(self._data_dir, self.name),
+            is_ready=lambda: http_answers(LOOPBACK, self._api_port),
+            ready_timeout_s=START_TIMEOUT_S,
         )
-        self.process.wait_until_ready(lambda: http_answers(LOOPBACK, self._api_port))
+        self.process = started(service, self._data_dir)
         self._ask("POST", "/proxies", {"name": _PROXY, "listen": self.address, "upstream": upstream, "enabled": True})
 
     def stop(self) -> None:

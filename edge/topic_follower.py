@@ -5,7 +5,6 @@ matter: an assignment waits for its banner.
 """
 
 import asyncio
-import random
 import re
 import time
 from typing import Any
@@ -25,6 +24,7 @@ from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.resolver import BannerResolver
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
+from bannerstream.service.retry import LONGEST_WAIT_S, Backoff
 from bannerstream.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -39,8 +39,6 @@ _AT_ONCE = 20_000
 """Records decoded at a time: about 15 MB. All fetched bytes of all partitions together can be 200 MB."""
 
 _POLL_MS = 200
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""Backoff while the brokers are away; the node serves its last known state meanwhile."""
 
 _USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
@@ -78,18 +76,17 @@ class TopicFollower:
 
     async def run(self) -> None:
         """Follow until cancelled. Waits out outages and refused access, since rights may be about to change."""
-        wait = _FIRST_WAIT_S
+        backoff = Backoff()
         while True:
             started_s = time.monotonic()
             try:
                 await self._follow()
             except (ServiceUnavailable, ConfigurationError) as error:
-                if time.monotonic() - started_s > _LONGEST_WAIT_S:
-                    wait = _FIRST_WAIT_S
+                if time.monotonic() - started_s > LONGEST_WAIT_S:
+                    backoff.reset()
                 self._metrics.view_restarts.inc()
-                _log.warning("view_waiting", error=str(error), seconds=round(wait, 1))
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-            wait = min(_LONGEST_WAIT_S, wait * 2)
+                _log.warning("view_waiting", error=str(error))
+            await asyncio.sleep(backoff.next_s())
 
     async def _follow(self) -> None:
         partitions = await self._partitions()

@@ -1,4 +1,4 @@
-"""`python -m bannerstream.generator`: the worker with settings from the usual places, without the command line."""
+"""`python -m bannerstream.generator`: runs the worker with settings from the usual places, without the command line."""
 
 from bannerstream.generator.main import run
 from bannerstream.service.logs import configure_logging

@@ -1,4 +1,4 @@
-"""Where a model comes from and which device it runs on: what every model's loading begins with."""
+"""Checks where a model comes from and picks its device: the first step of loading any model."""
 
 import ctypes
 from functools import cache
@@ -12,11 +12,11 @@ _NEVER = 1 << 30
 """Bytes: no tensor on a CPU is as large."""
 
 
-def device_of(asked_for: str) -> str:
-    """Return the device to use; `auto` is CUDA, then Apple's, then the CPU, for which freed memory is kept from now on.
+def device_of(requested: str) -> str:
+    """Return the device to use; `auto` is CUDA, then Apple's, then the CPU, where glibc then keeps freed memory.
 
     Raises:
-        ConfigurationError: the device that was asked for is not there, or the models' libraries are not installed.
+        ConfigurationError: the requested device is missing, or the models' libraries are not installed.
     """
     try:
         import torch  # noqa: PLC0415
@@ -25,19 +25,19 @@ def device_of(asked_for: str) -> str:
             "language and diffusion models need libraries that are not installed: run `make setup-gpu`, or "
             f"pip install 'bannerstream[gpu]' ({error})"
         ) from error
-    if asked_for.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(f'generator.device = "{asked_for}": no CUDA device here; use "auto" or "cpu"')
-    device = _best_device() if asked_for == "auto" else asked_for
+    if requested.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigurationError(f'generator.device = "{requested}": no CUDA device here; use "auto" or "cpu"')
+    device = _best_device() if requested == "auto" else requested
     if device == "cpu":
         _keep_freed_memory()
     return device
 
 
 def check_exists(setting: str, model: str) -> None:
-    """Check that a model that is plainly a path is there: the hub would be asked for it, and answer in riddles.
+    """Check that a model given as a path exists; otherwise the hub is queried for it and its error misleads.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: the path does not exist.
     """
     if model.startswith(("/", ".", "~")) and not Path(model).exists():
         raise ConfigurationError(f"{setting}: there is no {model}; name a folder, or a model of the hub as owner/name")
@@ -53,9 +53,9 @@ def _best_device() -> str:
 
 @cache
 def _keep_freed_memory() -> None:
-    """Have the C library keep what tensors free, where it is glibc.
+    """Make glibc keep the memory that tensors free.
 
-    It would give every large block back to the kernel, which hands it out zeroed, layer after layer.
+    By default it returns every large block to the kernel, which zeroes it again for the next layer.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -2,19 +2,19 @@
 
 BannerstreamError
 ├── PaintingFailed          the painter could not paint; the studio paints instead
-│   ├── BlackPicture        it painted, but the picture is black
+│   ├── BlackPicture        the painter returned a black picture
 │   ├── OutOfMemory         this many pictures do not fit; fewer may
-│   ├── ModelFailed         the model raised what it should not: a broken device does so at every call
-│   └── PainterUnavailable  the model was not asked, or will not answer: another try is in vain now
-│       ├── OverBudget      as many pictures as were paid for are painted
-│       └── ModelHung       a step did not end in time; the model is being loaded anew, or the process ends
-├── NotScreened             a product's picture could not be looked at; its requests wait, as for a store
-├── ModelLost               a model hung or failed for good: the process ends for its supervisor
+│   ├── ModelFailed         the model raised an unexpected error: a broken device does so at every call
+│   └── PainterUnavailable  the model is not called, or does not answer: a retry now would fail too
+│       ├── OverBudget      the budget of this minute or hour is spent
+│       └── ModelHung       a step timed out; the model is being reloaded, or the process ends
+├── NotScreened             a product's picture could not be classified; its requests wait, as for a store
+├── ModelLost               a model hung or failed for good: the process ends, and its supervisor restarts it
 ├── NoFontForScript         no installed font has the letters of a text
-├── OverByteCap             a picture does not fit into its byte cap at any acceptable quality
+├── OverByteCap             a picture exceeds its byte cap at every acceptable quality
 └── InvalidRecord
-    ├── MismatchedKey       a request's banner key is not the hash of what it asks for
-    └── BlockedProduct      no banner may be made of this revision of the product
+    ├── MismatchedKey       a request's banner key is not the hash of its contents
+    └── BlockedProduct      no banner may be made for this revision of the product
 """
 
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
@@ -23,15 +23,15 @@ from bannerstream.contracts.errors import BannerstreamError, InvalidRecord, Serv
 class PaintingFailed(BannerstreamError):
     """The painter could not paint this batch: the model raised, ran out of memory or returned nothing usable.
 
-    Operator action: none at once, the studio painted instead and the manifest says so; read the cause in the log.
+    Operator action: none at once: the studio painted instead, and the manifest records it; read the cause in the log.
     Retryable: with another seed.
     """
 
 
 class BlackPicture(PaintingFailed):
-    """The picture is black, or not a number: the safety checker stopped it, or half precision overflowed.
+    """The picture is black, or holds NaN: the safety checker stopped it, or half precision overflowed.
 
-    Operator action: where it happens often, use a VAE that is stable in half precision, or `generator.device = "cpu"`.
+    Operator action: if it happens often, use a VAE that is stable in half precision, or `generator.device = "cpu"`.
     Retryable: with another seed.
     """
 
@@ -39,31 +39,31 @@ class BlackPicture(PaintingFailed):
 class OutOfMemory(PaintingFailed):
     """The model's memory does not hold this many pictures at once.
 
-    Operator action: none, half of them are painted at a time and that is remembered; lower `generator.images_together`
-    to what the log names.
+    Operator action: none: the painter halves the batch and remembers the size; lower `generator.images_together` to the
+    number in the log.
     Retryable: with fewer pictures.
     """
 
 
 class ModelFailed(PaintingFailed):
-    """The model raised an error that nobody expected of it; what was asked for may be the cause, or its device.
+    """The model raised an unexpected error; the cause may be the request or the device.
 
-    Operator action: read the cause in the log. After several such calls running the process ends, for an error of CUDA
-    holds for all that it does.
+    Operator action: read the cause in the log. After several such calls in a row the process ends, because a CUDA error
+    breaks every later call of the process.
     Retryable: with another seed.
     """
 
 
 class PainterUnavailable(PaintingFailed):
-    """The model was not asked, or did not answer and will not before long.
+    """The model was not called, or did not answer and will not soon.
 
-    Operator action: the message says why.
+    Operator action: the message names the reason.
     Retryable: later; another seed would not help.
     """
 
 
 class OverBudget(PainterUnavailable):
-    """As many pictures as the budget allows are painted in this minute or hour; the studio paints the others.
+    """The picture budget of this minute or hour is spent; the studio paints the other banners.
 
     Operator action: raise `generator.images_per_minute` or `generator.images_per_hour`, or run more generators.
     Retryable: when the window has moved on.
@@ -71,26 +71,26 @@ class OverBudget(PainterUnavailable):
 
 
 class ModelHung(PainterUnavailable):
-    """A step of a model did not end in time, or one before it did not and the model is being loaded anew.
+    """A step of a model timed out, or an earlier step did and the model is being reloaded.
 
-    Operator action: look at the device (`nvidia-smi`, the kernel's log); where steps are long, raise
+    Operator action: check the device (`nvidia-smi`, the kernel's log); if steps are long, raise
     `generator.step_timeout_s`.
     Retryable: when the model is loaded again.
     """
 
 
 class NotScreened(ServiceUnavailable):
-    """The nudity classifier hangs, and a product's picture that it has not seen is shown to nobody.
+    """The nudity classifier hangs; a product's picture that it has not classified is not shown.
 
-    Operator action: none at once, it is loaded anew or the process ends; look at the device where it happens often.
+    Operator action: none at once: the process reloads the classifier or ends; check the device if it happens often.
     Retryable: yes; requests wait until the classifier is back.
     """
 
 
 class ModelLost(BannerstreamError):
-    """A model hung and was not loaded anew, or failed again and again: the process ends, for its supervisor.
+    """A model hung and was not reloaded, or failed repeatedly: the process ends so that its supervisor restarts it.
 
-    Operator action: let a supervisor restart the generator; where it happens again and again, look at the device.
+    Operator action: let a supervisor restart the generator; if it happens repeatedly, check the device.
     Retryable: by a new process.
     """
 
@@ -104,7 +104,7 @@ class NoFontForScript(BannerstreamError):
 
 
 class OverByteCap(BannerstreamError):
-    """A picture does not fit into its byte cap, not even at the lowest quality that may be published.
+    """A picture exceeds its byte cap even at the lowest quality that may be published.
 
     Operator action: raise the size's cap in `contracts.sizes`, or look at the banner: only noise compresses this badly.
     Retryable: with another seed.
@@ -112,9 +112,9 @@ class OverByteCap(BannerstreamError):
 
 
 class MismatchedKey(InvalidRecord):
-    """A request's banner key is not the hash of what it asks for: under it lies, or would lie, another banner.
+    """A request's banner key is not the hash of its contents: that key belongs to another banner.
 
-    Operator action: use one version of streams and generator.
+    Operator action: run the same version of streams and generator.
     Retryable: no.
     """
 
@@ -122,10 +122,11 @@ class MismatchedKey(InvalidRecord):
 
 
 class BlockedProduct(InvalidRecord):
-    """A gate found that no banner may be made of this revision of the product: a blocked word, or its picture.
+    """A gate blocks this revision of the product because of a word or its picture.
 
-    Operator action: `bannerstream banners blocked` says why; load the product with other words or another picture.
-    Retryable: after that; another revision is judged anew.
+    Operator action: `bannerstream banners blocked` shows the reason; load the product with other words or another
+    picture.
+    Retryable: after that; the gates judge every new revision.
     """
 
     code = "blocked_product"

@@ -1,7 +1,6 @@
 """The generator as a process."""
 
 import asyncio
-import signal
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -11,6 +10,7 @@ from bannerstream.generator.assembly import build_pipeline
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.worker.worker import GeneratorWorker
 from bannerstream.service.metrics_server import served_metrics
+from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 
@@ -18,10 +18,10 @@ _log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Make banners until SIGTERM or SIGINT; then finish the batch, publish and commit it, and leave the group.
+    """Make banners until SIGTERM or SIGINT; then finish, publish and commit the batches in flight and leave the group.
 
     Raises:
-        ConfigurationError: the bucket is missing or refuses us, a model cannot be loaded, or the metrics port is taken.
+        ConfigurationError: the bucket is missing or denies access, a model does not load, or the metrics port is taken.
         PaintingFailed: the model is loaded and cannot paint.
         ModelLost: a model hangs or fails for good.
     """
@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
 
 
 def _check(store: S3BannerStore) -> None:
-    """Stop the start where waiting would not help; a store that is merely away is waited for later."""
+    """Fail the start where waiting would not help; the worker waits later for a store that does not answer."""
     try:
         store.check()
     except ServiceUnavailable as error:
@@ -47,8 +47,4 @@ def _check(store: S3BannerStore) -> None:
 
 async def serve(worker: GeneratorWorker) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await worker.run(stop)
+    await worker.run(asyncio_stop_event())

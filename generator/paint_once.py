@@ -1,4 +1,4 @@
-"""One banner to a file, without any server: what `bannerstream paint` does."""
+"""Paints one banner into a file, without any server: the core of `bannerstream paint`."""
 
 import time
 from collections.abc import Sequence
@@ -29,28 +29,28 @@ _MEDIA_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpe
 
 @dataclass(frozen=True, slots=True)
 class PaintedOnce:
-    """One size of a banner, and how it came about."""
+    """One size of a banner, with its request and its provenance."""
 
     request: BannerRequest
     composed: ComposedSet
 
     @property
     def picture(self) -> Picture:
-        """Return the size that was asked for."""
+        """Return the picture in the requested size."""
         (picture,) = self.composed.pictures
         return picture
 
     def save(self, path: Path) -> None:
-        """Write the banner: WebP and JPEG as they would be published, PNG from the WebP.
+        """Write the banner: WebP and JPEG as the generator would publish them, PNG from the WebP.
 
         Raises:
-            ConfigurationError: another ending, or the file cannot be written.
+            ConfigurationError: the file has another ending, or cannot be written.
         """
         ending = path.suffix.lower()
         if ending not in {*_MEDIA_TYPES, ".png"}:
             raise ConfigurationError(f"{path}: write to .webp, .jpg or .png, for example banner.webp")
-        wanted = _MEDIA_TYPES.get(ending, "image/webp")
-        content = next(file.content for file in self.picture.files if file.media_type == wanted)
+        media_type = _MEDIA_TYPES.get(ending, "image/webp")
+        content = next(file.content for file in self.picture.files if file.media_type == media_type)
         try:
             if ending == ".png":
                 Pictures.open(BytesIO(content)).save(path)
@@ -60,7 +60,7 @@ class PaintedOnce:
             raise ConfigurationError(f"{path} cannot be written: {error}") from error
 
     def lineage(self) -> dict[str, Any]:
-        """Return how the banner came about, as its manifest would say it."""
+        """Return the banner's lineage in the fields of a manifest."""
         composed = self.composed
         return {
             "banner_key": self.request.banner_key,
@@ -79,9 +79,9 @@ class PaintedOnce:
         """Return one line for a person."""
         description, provenance = self.composed.description, self.composed.provenance
         failed = [score.gate for score in self.picture.gates if not score.passed]
-        told = f"{description.subject} in {description.setting}, {self.picture.size.name}, by {provenance.painter}"
-        told += f" (instead of what was asked for: {provenance.fallback_reason})" if provenance.fallback_reason else ""
-        return f"{told}; {'gates failed: ' + ', '.join(failed) if failed else 'every gate passed'}"
+        line = f"{description.subject} in {description.setting}, {self.picture.size.name}, by {provenance.painter}"
+        line += f" (a fallback: {provenance.fallback_reason})" if provenance.fallback_reason else ""
+        return f"{line}; {'gates failed: ' + ', '.join(failed) if failed else 'every gate passed'}"
 
 
 def paint_once(
@@ -98,24 +98,24 @@ def paint_once(
 ) -> PaintedOnce:
     """Return one size of a banner, made as the generator would make it; `setting` overrides the describer's.
 
-    `favourites` are the cohort's top products; `models` are those of the settings, where they are loaded already.
+    `favourites` are the cohort's top products; `models` holds the settings' models, where they are loaded already.
 
     Raises:
         ConfigurationError: a model cannot be loaded, or `picture` cannot be read.
-        BrokenImage: `picture` is no picture that can be used.
+        BrokenImage: `picture` is not a usable picture.
         NoFontForScript: no installed font has the letters of the words.
     """
     product, cohort = with_rev(product), with_rev(cohort)
-    told = tuple(favourites)
+    top_products = tuple(favourites)
     key = banner_key(
         product,
         cohort,
         locale=product.locale,
         variant=variant,
         creative_revision=settings.creative_revision,
-        favourites=told,
+        favourites=top_products,
     )
-    now = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000
     request = BannerRequest(
         banner_key=key,
         product=product,
@@ -123,9 +123,9 @@ def paint_once(
         locale=product.locale,
         variant=variant,
         creative_revision=settings.creative_revision,
-        requested_at=now,
-        event_appended_at=now,
-        favourites=told,
+        requested_at=now_ms,
+        event_appended_at=now_ms,
+        favourites=top_products,
     )
     with ThreadPoolExecutor(1) as executor:
         composer = build_composer(
@@ -140,7 +140,7 @@ def paint_once(
 
 
 class _InSetting:
-    """A describer with one setting for everything."""
+    """A describer that puts every product into one setting."""
 
     def __init__(self, describer: Describer, setting: str) -> None:
         self._describer = describer
@@ -155,11 +155,11 @@ class _InSetting:
 
 
 def product_image(picture: Path) -> ProductImage:
-    """Return a product's picture as the catalogue takes it in.
+    """Return a product's picture as the catalogue stores it.
 
     Raises:
-        ConfigurationError: it cannot be read.
-        BrokenImage: it is no picture that can be used.
+        ConfigurationError: the file cannot be read.
+        BrokenImage: the file is not a usable picture.
     """
     try:
         content = picture.read_bytes()

@@ -1,4 +1,4 @@
-"""Planes of numbers, height x width, beside pictures of three channels."""
+"""Converts planes of numbers (height x width) to pictures of three channels."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 
 def grey(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a plane as a picture of three such channels.
+    """Return a plane as a picture of three equal channels.
 
-    Like shapes multiply five times as quickly as a picture and a plane: numpy would loop over every pixel's three.
+    Arrays of equal shape multiply five times as fast as a picture and a plane, where numpy loops over every pixel's
+    channels.
     """
     return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)

@@ -1,17 +1,12 @@
 """Errors of the purger.
 
 BannerstreamError
-├── Stopped          the purger was asked to stop while it waited
 └── PurgeRefused     the CDN rejects a purge permanently
 """
 
 from typing import ClassVar
 
 from bannerstream.contracts.errors import BannerstreamError
-
-
-class Stopped(BannerstreamError):
-    """The purger was asked to stop while it waited; what it had taken comes again at the next start."""
 
 
 class PurgeRefused(BannerstreamError):

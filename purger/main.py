@@ -1,7 +1,6 @@
 """Runs the purger as a process."""
 
 import asyncio
-import signal
 
 from prometheus_client import CollectorRegistry
 
@@ -9,6 +8,7 @@ from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.worker import PurgeWorker
 from bannerstream.service.metrics_server import served_metrics
+from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
 
 
@@ -26,8 +26,4 @@ def run(settings: Settings) -> None:
 
 async def serve(worker: PurgeWorker) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await worker.run(stop)
+    await worker.run(asyncio_stop_event())

@@ -1,11 +1,9 @@
 """Sends calls as fast as the CDN allows, and repeats each until the CDN accepts or permanently rejects it."""
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +12,7 @@ import structlog
 from yarl import URL
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.purger.errors import PurgeRefused, Stopped
+from bannerstream.purger.errors import PurgeRefused
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import (
     Accepted,
@@ -27,11 +25,12 @@ from bannerstream.purger.ports import (
     TryAgain,
     Verdict,
 )
+from bannerstream.service.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 30.0
-"""Backoff where the CDN requests no wait: short at first, then often enough to recover soon."""
+_LONGEST_WAIT_S = 30.0
+"""Between tries where the CDN does not say how long."""
 
 _LONGEST_REQUESTED_S = 3600.0
 """The longest wait that a CDN may request: Fastly's limits reset every hour."""
@@ -88,7 +87,7 @@ class Sender:
         """Return once the CDN has accepted or permanently rejected each call; the rejected ones with their errors.
 
         Raises:
-            Stopped: `stop` was set while a call had to wait; other calls may have been sent.
+            Stopping: `stop` was set while a call had to wait; some may have been taken.
         """
         outcomes = await asyncio.gather(*(self._send(call) for call in calls), return_exceptions=True)
         refused = []
@@ -100,11 +99,11 @@ class Sender:
         return refused
 
     async def _send(self, call: Call) -> None:
-        await self._wait(call.not_before_s - self._now())
-        wait = _FIRST_WAIT_S
+        await pause(call.not_before_s - self._now(), self._stop)
+        backoff = Backoff(longest_s=_LONGEST_WAIT_S)
         while True:
             async with self._turns:
-                await self._wait(self._bucket.take(time.monotonic()))
+                await pause(self._bucket.take(time.monotonic()), self._stop)
                 verdict = await self._attempt(call)
             self._metrics.calls.labels(self._purger.name, type(verdict).__name__.lower()).inc()
             match verdict:
@@ -117,16 +116,15 @@ class Sender:
                     requested_s = min(after_s or 0.0, _LONGEST_REQUESTED_S)
                 case Misconfigured(reason):
                     requested_s = _LONGEST_WAIT_S
-            pause = max(requested_s, wait * random.uniform(0.5, 1.0))
+            wait_s = max(requested_s, backoff.next_s())
             log.warning(
                 "purge_waits",
                 cdn=self._purger.name,
                 url=redact_user_keys(call.url),
                 reason=redact_user_keys(reason),
-                seconds=round(pause, 1),
+                seconds=round(wait_s, 1),
             )
-            await self._wait(pause)
-            wait = min(_LONGEST_WAIT_S, wait * 2)
+            await pause(wait_s, self._stop)
 
     async def _attempt(self, call: Call) -> Verdict:
         if self._session is None:
@@ -153,15 +151,6 @@ class Sender:
         finally:
             self._metrics.call.labels(self._purger.name).observe(time.monotonic() - started)
         return self._purger.verdict(cdn_response, self._now())
-
-    async def _wait(self, seconds: float) -> None:
-        if self._stop.is_set():
-            raise Stopped
-        if seconds <= 0:
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-            raise Stopped
 
 
 class TokenBucket:

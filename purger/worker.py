@@ -5,11 +5,9 @@ a crash in between, the window is purged again.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 
@@ -17,19 +15,14 @@ from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.purger.change_reader import ChangeReader, Window
-from bannerstream.purger.errors import Stopped
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
 from bannerstream.purger.sender import Sender
 from bannerstream.purger.staleness import Origin
+from bannerstream.service.retry import Stopping, pause, retry_until
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""Between tries when the broker is away: quick at first, then often enough to be back within seconds."""
-
-_T = TypeVar("_T")
 
 
 class PurgeWorker:
@@ -50,16 +43,16 @@ class PurgeWorker:
         Waits out outages of brokers and CDN, and rejected credentials, which may be about to change.
         """
         self._stop = stop
-        with suppress(Stopped):
-            publisher = await self._patiently("connect", self._connected)
+        with suppress(Stopping):
+            publisher = await retry_until("connect", self._connected, self._stop)
             reader = ChangeReader(self._settings, by_tag=self._purger.by_tag)
             sender = Sender(self._purger, self._metrics, stop, timeout_s=self._settings.cdn.timeout_s, now=self._now)
             try:
                 async with sender:
-                    await self._patiently("join", reader.start)
+                    await retry_until("join", reader.start, self._stop)
                     log.info("waiting_for_changes", cdn=self._purger.name, group=self._settings.cdn.group_id)
                     while not stop.is_set():
-                        window = await self._patiently("fetch", lambda: reader.window(stop.is_set))
+                        window = await retry_until("fetch", lambda: reader.window(stop.is_set), self._stop)
                         await self._purge(window, reader, sender, publisher)
             finally:
                 await reader.stop()
@@ -79,10 +72,10 @@ class PurgeWorker:
             self._metrics.behind.set(await reader.behind())
         letters = [_letter(origin, error.code, str(error), self._now()) for origin, error in window.refused]
         if window.stale:
-            await self._pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic())
+            await pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic(), self._stop)
             letters += await self._drop(window, sender)
         if letters:
-            await self._patiently("publish", lambda: self._publish_dead_letters(letters, publisher))
+            await retry_until("publish", lambda: self._publish_dead_letters(letters, publisher), self._stop)
         try:
             await reader.commit(window)
         except (ServiceUnavailable, ConfigurationError) as error:
@@ -119,33 +112,6 @@ class PurgeWorker:
         for letter in letters:
             self._metrics.refused.labels(letter.code).inc()
         log.warning("dead_letters", count=len(letters), codes=sorted({letter.code for letter in letters}))
-
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what `attempt` returns, however often the broker is away before.
-
-        Raises:
-            Stopped: the worker was asked to stop in the meantime.
-        """
-        wait = _FIRST_WAIT_S
-        while True:
-            try:
-                return await attempt()
-            except (ServiceUnavailable, ConfigurationError) as error:
-                log.warning("waiting", step=what, error=str(error), seconds=round(wait, 1))
-            await self._pause(wait * random.uniform(0.5, 1.0))
-            wait = min(_LONGEST_WAIT_S, wait * 2)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait.
-
-        Raises:
-            Stopped: the worker was asked to stop in the meantime.
-        """
-        if seconds > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), seconds)
-        if self._stop.is_set():
-            raise Stopped
 
 
 def _letter(origin: Origin, code: str, reason: str, now_s: float) -> DeadLetter:

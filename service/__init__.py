@@ -1,1 +1,4 @@
-"""What every process needs: logging, the metrics server, health. Imports settings and contracts."""
+"""What every process needs: stop signals, retries with backoff, child processes and their supervisor.
+
+May import settings and contracts; every other room may import it.
+"""

@@ -1,6 +1,5 @@
 """One request to the store: timed, tried again where that can help, and its failure said in our own errors."""
 
-import random
 import re
 import threading
 import time
@@ -13,6 +12,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3.exceptions import HTTPError
 
 from bannerstream.service.compat import overrides_private
+from bannerstream.service.retry import Backoff
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import (
     AccessRefused,
@@ -26,10 +26,9 @@ from bannerstream.storage.errors import (
 )
 from bannerstream.storage.metrics import StorageMetrics
 
-BACKOFF_BASE_S = 0.1
-BACKOFF_CAP_S = 5.0
-"""Waits are drawn from 0 to min(cap, base · 2^try): full jitter, which spreads a crowd of clients best
-("Exponential Backoff and Jitter", AWS Architecture Blog, 2015)."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
+"""Drawn from 0 up to them: full jitter, which spreads a crowd of clients best ("Exponential Backoff and Jitter", AWS
+Architecture Blog, 2015)."""
 
 _T = TypeVar("_T")
 _log = structlog.get_logger()
@@ -93,6 +92,7 @@ class Requester:
         Raises:
             StorageError: the leaf that says what the operator can do; `StoreUnavailable` when the tries are used up.
         """
+        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, least_share=0.0)
         for attempt in range(1, self._settings.attempts + 1):
             started = time.perf_counter()
             try:
@@ -105,7 +105,7 @@ class Requester:
                 _log.debug("storage_retry", operation=operation, attempt=attempt, error=str(error))
             finally:
                 self._metrics.duration.labels(operation).observe(time.perf_counter() - started)
-            self._sleep(random.uniform(0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2**attempt)))
+            self._sleep(backoff.next_s())
         raise AssertionError("unreachable: settings.attempts is at least 1")
 
     def _explained(self, error: Exception, operation: str) -> StorageError:

@@ -289,7 +289,7 @@ class _BatchFold:
                 product_id=product_id,
                 cohort_id=cohort_id,
                 variant=decision.variant,
-                decided_at=state.landmark + decision.decided,
+                decided_at=state.landmark_ms + decision.decided_ms,
             )
             if assignment.banner_key not in requests:
                 requests[assignment.banner_key] = self._request(assignment, max(0, appended_at))

@@ -18,7 +18,7 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Erasure
-from bannerstream.streams.affinity import UserState, seen_at_of
+from bannerstream.streams.affinity import UserState, seen_at_ms_of
 from bannerstream.streams.batch import BatchOutcome, letter_of
 from bannerstream.streams.batching import Batch, BatchApp, Conclusion, Partition
 from bannerstream.streams.errors import BrokenState
@@ -42,7 +42,7 @@ def erasure_marker_of(state: UserState) -> UserState:
 
 def is_erasure_marker(state: UserState) -> bool:
     """Return whether the state is an erasure marker and no event came after it."""
-    return not state.landmark and state.decision is None
+    return not state.landmark_ms and state.decision is None
 
 
 class ErasureProcessor:
@@ -173,7 +173,7 @@ class IdleSweep:
         new = 0
         for key in keys:
             state = _state_or_blank(key, states)
-            if state is None or state.seen_at >= horizon_ms:
+            if state is None or state.seen_at_ms >= horizon_ms:
                 continue
             new += not is_erasure_marker(state)
             states.put(key, erasure_marker_of(state))
@@ -188,7 +188,7 @@ class IdleSweep:
 
 def _is_idle(packed: bytes, horizon_ms: int) -> bool:
     try:
-        return seen_at_of(packed) < horizon_ms
+        return seen_at_ms_of(packed) < horizon_ms
     except BrokenState:
         return False  # unreadable, so its age is unknown; its visitor's next event reports it
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
@@ -13,6 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from bannerstream.service.metrics_server import served_metrics
+from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
 from bannerstream.streams.app import create_app
 from bannerstream.streams.batching import BatchApp
@@ -51,10 +51,7 @@ def serve(settings: Settings, create: Creates, metrics_port: int, *, setting: st
 
 
 async def _serve(settings: Settings, create: Creates, metrics_port: int, setting: str) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asyncio_stop_event()
     registry = CollectorRegistry()
     with (
         claim_identity(settings.streams.data_dir) as identity,

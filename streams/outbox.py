@@ -103,15 +103,15 @@ class Outbox:
             return []
         topic = self._topics.dead_letters.name
         count = await self._producer.partitions_of(topic)
-        by_partition = sorted(letters, key=lambda each: each.partition % count)
+        by_partition = sorted(letters, key=lambda letter: letter.partition % count)
         return [
             Write(
                 topic,
                 partition,
-                [(each.key, each.value, each.headers()) for each in group],
+                [(letter.key, letter.value, letter.headers()) for letter in group],
                 on_too_large=_without_original,
             )
-            for partition, group in groupby(by_partition, key=lambda each: each.partition % count)
+            for partition, group in groupby(by_partition, key=lambda letter: letter.partition % count)
         ]
 
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from bannerstream.broker.topics import changelog_name
 from bannerstream.contracts.catalog import Product
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bench.arena import worker
 from bench.arena.environments import REPOSITORY
 from bench.arena.events import PARTITIONS

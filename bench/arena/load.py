@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from confluent_kafka import Producer
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bench.arena.deployment import CLICKS
 from bench.arena.environments import REPOSITORY
 from bench.arena.events import Entry, Workload, draw, records

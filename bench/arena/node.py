@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import KafkaSettings
 from bench.arena.events import write
 

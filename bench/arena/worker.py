@@ -82,7 +82,7 @@ def audit(topics: Topics, changelog: str, expected: Expected) -> str | None:
     for key, packed in states.items():
         state, row = unpack(packed), rows[key]
         (offsets[row],) = state.offsets.values()
-        to_landmark = decayed(state.landmark - expected.landmark_ms, state.half_life_ms)
+        to_landmark = decayed(state.landmark_ms - expected.landmark_ms, state.half_life_ms)
         for cohort, score in state.scores.items():
             scores[row, cohorts[cohort]] = score * to_landmark
     return how_offsets_differ(offsets, expected) or how_scores_differ(scores, expected)

@@ -1,5 +1,5 @@
-"""A shop to show the loop in: its pages, its cart, and a panel that tells why this banner is shown.
+"""A demonstration shop: its pages, its cart, and a panel that explains why a banner is shown.
 
-`python -m bannerstream.demo.shop` puts it on the edge's own application, so that a shop's real edge has none of it: the
-panel reads a visitor's affinities and purchases from streams' changelog, which the edge does not know how to read.
+`python -m bannerstream.demo.shop` adds it to an edge's application. A production edge does not contain it: the panel
+reads visitors' affinities and purchases from the changelog of streams, which the edge must not import.
 """

@@ -18,8 +18,8 @@ from bannerstream.service.logs import configure_logging
 from bannerstream.settings import load_settings
 
 
-def open_shop(goods: Goods, app: FastAPI, edge: EdgeNode) -> None:
-    """Put the shop on an edge's application."""
+def add_shop(goods: Goods, app: FastAPI, edge: EdgeNode) -> None:
+    """Add the shop's routes and tasks to an edge's application."""
     visitors = VisitorProfiles(edge.settings, goods)
     secret = edge.settings.privacy.user_key_secret.get_secret_value().encode()
     mint = edge.tokens.mint
@@ -38,4 +38,4 @@ def open_shop(goods: Goods, app: FastAPI, edge: EdgeNode) -> None:
 if __name__ == "__main__":
     settings = load_settings()
     configure_logging(settings)
-    run(settings, partial(open_shop, Goods(read_catalogue(Path(sys.argv[1])))))
+    run(settings, partial(add_shop, Goods(read_catalogue(Path(sys.argv[1])))))

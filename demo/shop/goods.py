@@ -1,4 +1,4 @@
-"""The catalogue as a shop shows it: titles without the brand, prices as people write them, pictures for the web."""
+"""The catalogue as the shop shows it: titles without the brand, formatted prices, pictures for the web."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -12,20 +12,20 @@ from bannerstream.catalog.folder import Catalogue
 from bannerstream.contracts.catalog import Cohort, Product
 
 PICTURE_PX = 640
-"""Longest side of a product's picture: sharp on the product's page of a phone of twice the density."""
+"""Longest side of a product's picture: sharp on a phone with two pixels per point."""
 
 _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """One product on a shelf."""
+    """One product as the shop shows it."""
 
     product: Product
     title: str
-    """Without the brand in front: that stands above it."""
+    """Without the leading brand, which is shown above it."""
     cohort: Cohort
-    """Where it belongs most: gives its card the ground colour."""
+    """The cohort with the highest weight, which sets the card's background colour."""
     price: str
     was: str
     picture: Path | None
@@ -45,11 +45,11 @@ class Goods:
         return iter(self._by_id.values())
 
     def get(self, product_id: str) -> Good | None:
-        """Return a product, None where there is no such."""
+        """Return a product, or None for an unknown id."""
         return self._by_id.get(product_id)
 
     def title(self, product_id: str) -> str:
-        """Return what a product is called in a sentence, shortly."""
+        """Return a product's short title for use in a sentence."""
         good = self.get(product_id)
         return product_id if good is None else short_title(good.title)
 
@@ -57,19 +57,19 @@ class Goods:
         """Return every category once, in the catalogue's order."""
         return list(dict.fromkeys(good.product.category for good in self))
 
-    def like(self, good: Good, count: int) -> list[Good]:
-        """Return the products that share most of this one's cohorts, the likest first."""
+    def similar(self, good: Good, count: int) -> list[Good]:
+        """Return the products most similar by cohort weights, the most similar first."""
 
-        def likeness(other: Good) -> float:
+        def similarity(other: Good) -> float:
             mine, theirs = good.product.cohorts, other.product.cohorts
             return sum(min(weight, theirs.get(cohort_id, 0.0)) for cohort_id, weight in mine.items())
 
         others = [each for each in self if each is not good]
-        return sorted(others, key=likeness, reverse=True)[:count]
+        return sorted(others, key=similarity, reverse=True)[:count]
 
 
 def short_title(title: str) -> str:
-    """Return a title up to where a shop's title begins to list sizes and colours."""
+    """Return a title up to its first detail such as size or colour."""
     for mark in (" – ", " | ", ", ", " (", " / ", " - "):
         title = title.split(mark, maxsplit=1)[0]
     return title
@@ -101,7 +101,7 @@ def _good(product: Product, cohorts: Mapping[str, Cohort], picture: Path | None)
 
 
 def money(amount: str, currency: str) -> str:
-    """Return an amount with its currency in front; whole thousands are set off."""
+    """Format an amount with its currency in front and thousands separators."""
     whole, _, fraction = amount.partition(".")
     grouped = f"{int(whole):,}" + (f".{fraction}" if fraction else "")
     return f"{_SYMBOLS[currency]}{grouped}" if currency in _SYMBOLS else f"{currency} {grouped}"

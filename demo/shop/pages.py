@@ -1,4 +1,4 @@
-"""The shop's pages, its files, and what its panel asks."""
+"""Routes of the shop: pages, static files, and the panel's API."""
 
 import secrets
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from bannerstream.demo.shop.goods import Good, Goods, picture_webp
 from bannerstream.demo.shop.visitor_profiles import VisitorProfiles
 
 COOKIE = "shop_visitor"
-"""Names the visitor to the shop: a random id, since nobody logs in here."""
+"""Cookie with the visitor's id: random, since the shop has no login."""
 
 _YEAR_S = 365 * 86_400
 _FOLDER = files("bannerstream.demo.shop")
@@ -30,7 +30,7 @@ _FONTS = {
 }
 _FRESH = {"Cache-Control": "no-store"}
 _PAGE = _FRESH | {
-    # Colours of cards are style attributes; everything else comes from files of this origin.
+    # Cards set their colours by style attributes; everything else is loaded from this origin.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
     "frame-ancestors 'none'"
 }
@@ -40,7 +40,7 @@ VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{
 
 
 def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIRouter:
-    """Return the routes of the pages. `mint` makes a visitor's token, `secret` is that of the user keys."""
+    """Return the routes of the pages. `mint` makes a visitor's token, `secret` keys the user keys."""
     router = APIRouter(include_in_schema=False)
     templates = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _FOLDER.joinpath("templates", name).read_text("utf-8")),
@@ -68,25 +68,25 @@ def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIR
 
     def rendered(visitor: str | None, good: Good | None) -> HTMLResponse:
         visitor_id = visitor or secrets.token_urlsafe(16)
-        answer = HTMLResponse(
+        response = HTMLResponse(
             page.render(
                 goods=goods,
                 good=good,
-                likes=goods.like(good, 4) if good is not None else [],
+                likes=goods.similar(good, 4) if good is not None else [],
                 token=mint(visitor_id),
                 user_key=user_key(visitor_id, secret),
             ),
             headers=_PAGE,
         )
         if visitor is None:
-            _introduce(answer, visitor_id)
-        return answer
+            _set_visitor_cookie(response, visitor_id)
+        return response
 
     return router
 
 
 def file_routes(goods: Goods) -> APIRouter:
-    """Return the routes of what the pages load."""
+    """Return the routes of the files that the pages load."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/shop/pictures/{product_id}.webp")
@@ -110,35 +110,35 @@ def file_routes(goods: Goods) -> APIRouter:
 
 
 def visitor_routes(visitors: VisitorProfiles, mint: Callable[[str], str], secret: bytes) -> APIRouter:
-    """Return the routes of what the pages ask of their visitor, who is known by a cookie."""
+    """Return the routes of the panel's API. A cookie identifies the visitor."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/shop/token")
     async def token(visitor: VisitorId = None) -> PlainTextResponse:
-        """Return a fresh token, for banner.js when the page's own has expired."""
-        return PlainTextResponse(mint(_known(visitor)), headers=_FRESH)
+        """Return a new token, for banner.js when the page's own has expired."""
+        return PlainTextResponse(mint(_require_visitor(visitor)), headers=_FRESH)
 
     @router.get("/shop/visitor")
     async def profile(visitor: VisitorId = None) -> Response:
-        """Return what the panel shows."""
-        found = await visitors.profile(user_key(_known(visitor), secret))
+        """Return the panel's content."""
+        found = await visitors.profile(user_key(_require_visitor(visitor), secret))
         return Response(msgspec.json.encode(found), media_type="application/json", headers=_FRESH)
 
     @router.post("/shop/newcomer")
     async def newcomer() -> Response:
-        """Become somebody else, of whom nothing is known."""
-        answer = Response(status_code=204, headers=_FRESH)
-        _introduce(answer, secrets.token_urlsafe(16))
-        return answer
+        """Start over as a new visitor."""
+        response = Response(status_code=204, headers=_FRESH)
+        _set_visitor_cookie(response, secrets.token_urlsafe(16))
+        return response
 
     return router
 
 
-def _known(visitor: str | None) -> str:
+def _require_visitor(visitor: str | None) -> str:
     if visitor is None:
-        raise HTTPException(401, "nobody was here yet")
+        raise HTTPException(401, "no visitor cookie")
     return visitor
 
 
-def _introduce(answer: Response, visitor_id: str) -> None:
-    answer.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")
+def _set_visitor_cookie(response: Response, visitor_id: str) -> None:
+    response.set_cookie(COOKIE, visitor_id, max_age=_YEAR_S, httponly=True, samesite="lax")

@@ -1,4 +1,4 @@
-"""Why a visitor sees this banner, in sentences; from the state that streams keeps and nothing else."""
+"""Explains in sentences why a visitor sees a banner, from the state that streams keeps."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from bannerstream.streams.affinity.state import UserState
 
 
 def shares(state: UserState) -> dict[str, float]:
-    """Return what part of a visitor's affinity each cohort has; they sum to 1.
+    """Return each cohort's share of a visitor's affinity; the shares sum to 1.
 
     Scores share one landmark, so their ratios need no decay.
     """
@@ -17,13 +17,13 @@ def shares(state: UserState) -> dict[str, float]:
 
 
 def why(state: UserState, shown: Assignment, goods: Goods) -> list[str]:
-    """Return one sentence about the taste and one about the product."""
+    """Return one sentence about the cohort and one about the product."""
     return [_about_cohort(shares(state), shown.cohort_id, goods), _about_product(state, shown, goods)]
 
 
 def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> str:
     name = goods.cohorts[cohort_id].name
-    leader = max(parts, key=lambda each: parts[each], default=cohort_id)
+    leader = max(parts, key=lambda name: parts[name], default=cohort_id)
     if leader == cohort_id:
         return f"{name} is your strongest taste: {parts.get(cohort_id, 0) * 100:.0f} % of what you did here."
     return (

@@ -1,4 +1,4 @@
-"""What the panel tells of a visitor, followed from the topics: the state of streams, the decisions, the banner."""
+"""Visitors' profiles for the panel, followed from the topics: affinities, decisions, the current banner."""
 
 import asyncio
 from collections import deque
@@ -23,7 +23,7 @@ DECISIONS_SHOWN = 5
 
 
 class Share(msgspec.Struct, frozen=True):
-    """One cohort's part of a visitor's affinity."""
+    """One cohort's share of a visitor's affinity."""
 
     cohort_id: str
     name: str
@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class PaintedBanner(msgspec.Struct, frozen=True):
-    """How the banner came to be."""
+    """How the current banner was made."""
 
     banner_key: str
     headline: str
@@ -53,23 +53,23 @@ class PaintedBanner(msgspec.Struct, frozen=True):
 
 
 class SuppressedProduct(msgspec.Struct, frozen=True):
-    """A bought product, and until when it is not advertised."""
+    """A purchased product, and until when it is not advertised."""
 
     product: str
     until: int
 
 
 class VisitorProfile(msgspec.Struct, frozen=True):
-    """Everything that the panel shows."""
+    """Everything that the panel shows about a visitor."""
 
     visitor: str
     """The first digits of the user key."""
     affinities: list[Share]
     why: list[str] = []
     decisions: list[Decision] = []
-    """The latest first."""
+    """Latest first."""
     painted: PaintedBanner | None = None
-    """None: no banner was decided on, or it is still being painted."""
+    """None if no banner was assigned, or it is still in production."""
     suppressed: list[SuppressedProduct] = []
 
 
@@ -87,7 +87,7 @@ class VisitorProfiles:
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Connect and read what there is.
+        """Connect and read both topics to their ends.
 
         Raises:
             TopicMissing, ServiceUnavailable, ConfigurationError: see `CompactedView`.
@@ -104,10 +104,10 @@ class VisitorProfiles:
         self._store.close()
 
     async def profile(self, user_key: str) -> VisitorProfile:
-        """Return what is known of a visitor; of an unknown one, that nothing is."""
+        """Return a visitor's profile; an unknown visitor has an empty one."""
         state = self._states.current().get(user_key)
         if user_key not in self._assigned.current():
-            self._decisions.pop(user_key, None)  # forgotten, or never there
+            self._decisions.pop(user_key, None)  # erased, or never assigned anything
         decisions = list(self._decisions.get(user_key, ()))
         return VisitorProfile(
             visitor=user_key[:8],
@@ -119,7 +119,7 @@ class VisitorProfiles:
         )
 
     def _read_assignment(self, value: bytes) -> Assignment:
-        """Decode an assignment and keep it among the visitor's last ones; a repeat is passed over."""
+        """Decode an assignment and add it to the visitor's latest ones; a repeat is ignored."""
         assignment = decode(value, Assignment)
         known = self._decisions.setdefault(assignment.user_key, deque(maxlen=DECISIONS_SHOWN))
         if not known or assignment.epoch > known[-1].epoch:
@@ -159,6 +159,6 @@ class VisitorProfiles:
 
     def _suppressed(self, state: UserState) -> list[SuppressedProduct]:
         return [
-            SuppressedProduct(self._goods.title(product_id), state.landmark + until)
+            SuppressedProduct(self._goods.title(product_id), state.landmark_ms + until)
             for product_id, until in state.purchased.items()
         ]

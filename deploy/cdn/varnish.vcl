@@ -3,7 +3,7 @@
 #     EDGE_HOST=10.0.0.7 EDGE_PORT=8080 PURGE_TOKEN=… \
 #         envsubst '$EDGE_HOST $EDGE_PORT $PURGE_TOKEN' < varnish.vcl > /etc/varnish/default.vcl
 #
-# tests/integration/cdn/ runs this very file.
+# tests/integration/purger/ tests this file.
 vcl 4.1;
 
 import std;
@@ -30,7 +30,7 @@ sub vcl_recv {
         if (!req.http.xkey-purge) {
             return (synth(400, "xkey-purge is missing"));
         }
-        # Soft: what is dropped stays for grace, to be served while edge is down.
+        # Soft purge: objects stay for their grace, to be served while edge is down.
         set req.http.X-Dropped = xkey.softpurge(req.http.xkey-purge);
         return (synth(200, "Purged"));
     }
@@ -38,16 +38,16 @@ sub vcl_recv {
         return (pass);
     }
     if (req.url ~ "^/v1/stream") {
-        # Events are sent as they happen; a cache would wait for the end.
+        # Server-sent events must not be buffered until their end.
         return (pipe);
     }
     if (req.url ~ "^/(v1/pointers|b)/") {
-        # Public, and the same for everybody: cookies and queries would only split the cache.
+        # Public, and the same for every visitor: cookies and queries would only split the cache.
         unset req.http.Authorization;
         unset req.http.Cookie;
         set req.url = regsub(req.url, "\?.*$", "");
         if (std.healthy(req.backend_hint)) {
-            # What was purged is fetched anew before it is shown again.
+            # A purged object is fetched again before it is served.
             set req.grace = 0s;
         }
         return (hash);
@@ -56,7 +56,7 @@ sub vcl_recv {
 }
 
 sub vcl_hash {
-    # By path alone: a purge need not know under which host names the shop is reached.
+    # Keyed by path alone, so that a purge need not know the shop's host names.
     hash_data(req.url);
     return (lookup);
 }
@@ -66,7 +66,7 @@ sub vcl_backend_response {
         return (deliver);
     }
     if (beresp.status >= 500) {
-        # What is cached stays, rather than an error in its place.
+        # Keep the cached copy rather than replace it by an error.
         return (abandon);
     }
     if (!beresp.http.xkey) {
@@ -76,7 +76,7 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
-    # Tags are between edge and its cache.
+    # Cache tags are for this cache only.
     unset resp.http.xkey;
     unset resp.http.Surrogate-Key;
     unset resp.http.Cache-Tag;

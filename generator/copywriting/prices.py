@@ -1,4 +1,4 @@
-"""Writes prices as a locale does, from the decimal that the record holds; digits are never changed."""
+"""Formats prices for a locale from the record's decimal; it never changes a digit."""
 
 from decimal import ROUND_DOWN, Decimal
 
@@ -13,7 +13,7 @@ _NATIVE_SYMBOLS = {
     ("ja", "JPY"): "円",
     ("zh", "CNY"): "元",
 }
-"""Where a language has a sign of its own for its currency (CLDR)."""
+"""Currency signs that only one language uses (CLDR)."""
 _DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "fi", "nb", "cs", "ru", "tr"})
 _SYMBOL_BEHIND = _DECIMAL_COMMA | {"ar", "he"}
 _NARROW_SPACE_GROUPS = frozenset({"fr", "sv", "fi", "nb", "cs", "pl", "ru"})
@@ -26,14 +26,14 @@ def written(price: Price, locale: str) -> str:
 
 
 def former(price: Price, locale: str) -> str:
-    """Return the former price where the record states one that was higher, else nothing."""
+    """Return the former price if the record holds a higher one, else an empty string."""
     if price.was is None or Decimal(price.was) <= Decimal(price.amount):
         return ""
     return _money(price.was, price.currency, locale.split("-", maxsplit=1)[0])
 
 
 def percent_off(price: Price, locale: str) -> str:
-    """Return the saving in percent, rounded down so that it never says more than is true; nothing under 1 %."""
+    """Return the saving in percent, rounded down so that it is never overstated; an empty string below 1 %."""
     if price.was is None or Decimal(price.was) <= Decimal(price.amount):
         return ""
     was = Decimal(price.was)
@@ -43,7 +43,7 @@ def percent_off(price: Price, locale: str) -> str:
 
 
 def _symbol(currency: str, language: str) -> str | None:
-    """Return how a language's readers write the currency; None where its code is what they write."""
+    """Return a language's symbol for a currency; None where its readers write the code."""
     return _NATIVE_SYMBOLS.get((language, currency)) or _SYMBOLS.get(currency)
 
 

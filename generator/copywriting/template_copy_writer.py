@@ -1,8 +1,8 @@
-"""The copywriter that needs no model.
+"""Writes copy from templates, without a model.
 
-A headline is either a mood line, which speaks of a moment and claims nothing, or the product's own name, shortened. The
-line under it names the product and quotes one of its highlights. Which of them a banner gets follows from a hash of
-product and cohort: the same banner always says the same, and two cohorts seldom hear the same words.
+A headline is either a mood line, which evokes a moment and claims nothing, or the product's own name, shortened. The
+line under it names the product and quotes its highlights. A hash of product and cohort chooses between them: the same
+banner always has the same words, and two cohorts rarely share them.
 """
 
 import hashlib
@@ -17,15 +17,15 @@ from bannerstream.generator.copywriting.titles import columns, core_name, shorte
 _HEADLINE_CHARS = 36
 _LINE_CHARS = 72
 _LINE_NAME_CHARS = 40
-"""In Latin letters; a CJK character counts as two, as it is as wide as two."""
+"""Width in Latin letters; a CJK character counts as two."""
 _HEAD_FIRST = frozenset({"fr", "es", "it", "pt", "ca", "ro", "ar", "he", "vi", "id"})
-"""Languages that name a thing before they describe it."""
+"""Languages that name the good before its description."""
 _NAME_HEADLINES = 4
-"""One banner in this many has the product's name for a headline even where mood lines are at hand."""
+"""One banner in this many uses the product's name as its headline although mood lines exist."""
 
 
 class TemplateCopyWriter:
-    """Writes copy by templates; implements `generator.ports.CopyWriter`."""
+    """Writes copy from templates; implements `generator.pipeline.ports.CopyWriter`."""
 
     def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:
         """Return the words of a banner: the same for the same product, cohort and locale, always."""
@@ -59,7 +59,7 @@ class TemplateCopyWriter:
 
 
 class _Draw:
-    """Picks numbers that depend on product, cohort and purpose only."""
+    """Draws numbers that depend on product, cohort and purpose only."""
 
     def __init__(self, product: Product, cohort: Cohort) -> None:
         self._seed = f"{product.product_id}\x00{cohort.cohort_id}"
@@ -81,12 +81,12 @@ def _english() -> Phrases:
 
 
 def _same_script(product: Product, phrases: Phrases) -> bool:
-    """Return whether a mood line would be in the script of the name under it: two in one banner look like a mistake."""
+    """Return whether mood lines use the script of the product's name: two scripts in one banner look like a mistake."""
     return phrases.script_of(product.title) == phrases.script
 
 
 def _joined(facts: Sequence[str]) -> str:
-    """Join facts with a middle dot, as many as fit, none that repeats another."""
+    """Join as many facts as fit with a middle dot, without repetitions."""
     line = ""
     for fact in (fact.strip() for fact in facts):
         if not fact or fact.casefold() in line.casefold():

@@ -25,10 +25,10 @@ _DANGLING = re.compile(
 )
 _WITH = re.compile(r"\s(?:with|w/|incl\.?|including|mit|inkl\.?|avec|con)\s", re.IGNORECASE)
 _FOR = re.compile(r"\s(?:for|für|fits|compatible)\s", re.IGNORECASE)
-"""What follows is what the product goes with, not what it is: a phone's case must not be called a phone."""
+"""The words behind it name the product's companion, not the product: a phone's case must not be called a phone."""
 _DETAILS = (_OPENING, _PACK, _MEASURE, _CODE, _CLAUSE, _WITH)
 _CORE_COLUMNS = 6
-"""Less before the first detail ("Tee, organic cotton") says too little for a name of its own."""
+"""Fewer columns before the first detail ("Tee, organic cotton") are too short for a name."""
 _ELLIPSIS = "…"
 _SPACES = re.compile(r"\s+")
 
@@ -36,8 +36,8 @@ _SPACES = re.compile(r"\s+")
 def shortened(title: str, *, brand: str | None, limit: int) -> str:
     """Return the title in at most `limit` columns, never empty, cut between words.
 
-    An ellipsis comes only where a single word is too long. Whatever noise it would drop stays when nothing else is
-    left: a product called "500 ml" keeps its name.
+    Only a single word that is too long gets an ellipsis. Noise stays when nothing else would remain: a product called
+    "500 ml" keeps its name.
     """
     text = _tidy(unicodedata.normalize("NFC", title)) or title
     text = _tidy(_without_brand(text, brand)) or text
@@ -53,12 +53,12 @@ def shortened(title: str, *, brand: str | None, limit: int) -> str:
 
 
 def core_name(title: str, *, brand: str | None, limit: int, head_first: bool = False) -> str:
-    """Return what a person would call the product, in at most `limit` columns: the title up to its first detail.
+    """Return the product's everyday name in at most `limit` columns: the title up to its first detail.
 
     "Gooseneck Kettle 0.9 L – Matt Black, Beech Handle" is a Gooseneck Kettle: measures, packs, brackets and further
-    clauses are details, as a shop's titles order them. Where next to nothing stands before the first, the title is
-    `shortened` instead. A name that is still too long keeps its noun: the last words, or the first where nouns come
-    before what describes them (`head_first`: "pot en terre cuite").
+    clauses are details, which shops put behind the name. If almost nothing precedes the first detail, the title is
+    `shortened` instead. A name that is still too long keeps its noun: the last words, or the first words in languages
+    that put the noun first (`head_first`: "pot en terre cuite").
     """
     text = _tidy(unicodedata.normalize("NFC", title)) or title
     text = _tidy(_without_brand(text, brand)) or text
@@ -76,7 +76,7 @@ def core_name(title: str, *, brand: str | None, limit: int, head_first: bool = F
 
 
 def with_curly_quotes(text: str) -> str:
-    """Return an English text with the quotation marks of print: a model name 'Davos' becomes ‘Davos’."""
+    """Return an English text with typographic quotation marks: a model name 'Davos' becomes ‘Davos’."""
     text = re.sub(r"(?<!\w)'([^']+)'(?!\w)", "‘\\1’", text)
     return re.sub(r'(?<!\w)"([^"]+)"(?!\w)', "“\\1”", text).replace("'", "’")
 
@@ -97,7 +97,7 @@ def _without_brand(text: str, brand: str | None) -> str:
 
 
 def _first_clauses(text: str, limit: int) -> str:
-    """Return as many leading clauses as fit; the text itself when not even the first does."""
+    """Return as many leading clauses as fit, or the text itself if the first is too long."""
     best = text
     for match in _CLAUSE.finditer(text):
         head = text[: match.start()]

@@ -1,4 +1,4 @@
-"""Describers: what turns a product into (subject, attributes, setting).
+"""Describers turn a product into (subject, attributes, setting).
 
-`lexicon` needs no model; `transformers` asks a language model and falls back to the lexicon, product by product.
+`lexicon` needs no model; `transformers` uses a language model and falls back to the lexicon, product by product.
 """

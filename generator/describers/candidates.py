@@ -1,7 +1,7 @@
-"""What a product might be called, by rules and lists: what a small language model then chooses from.
+"""Lists the possible names of a product, by rules and word lists; a small language model then chooses one.
 
-A small model cannot be trusted to write, but it can be asked which of some names a title is likeliest to mean. Nothing
-can come out that is not in here: goods of the lexicon, and words that stand in an English title.
+A small model writes unreliably, but it can rank the names that a title may mean. The result is always one of these
+candidates: goods of the lexicon, and words of an English title.
 """
 
 from collections.abc import Iterator
@@ -14,37 +14,37 @@ from bannerstream.generator.describers.lexicon import LexiconDescriber, goods_of
 from bannerstream.generator.describers.titles import GAP, Segment, segments
 
 _LONGEST_NAME = 3
-"""Words of a name that is taken from the title itself."""
+"""Words of a name from the title itself."""
 _SEGMENTS = 2
-"""Of a title that are looked at: what is sold stands in front, what it is like behind."""
+"""Segments of a title that are read: the good stands in front, its properties behind."""
 _MOST = 24
-"""Candidates of one title."""
+"""Candidates per title."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a product may be."""
+    """The possible names of a product."""
 
     own: Description
     """The lexicon's description."""
     known: bool
-    """A good that the lexicon knows stands in the title; else `own` goes by the category alone."""
+    """The title names a good of the lexicon; otherwise `own` follows from the category alone."""
     placed: bool
-    """Its category says where it is at home."""
+    """The category decides the setting."""
     subjects: tuple[str, ...]
-    """The lexicon's own first."""
+    """The candidates, the lexicon's own first."""
 
 
 def candidates_of(product: Product) -> Candidates:
-    """Return what the lexicon makes of a product, and what else its title may mean."""
+    """Return the lexicon's description of a product, and the other names that its title may mean."""
     (own,) = LexiconDescriber().describe([product])
     language = product.locale.partition("-")[0]
-    spoken = [language, *(each for each in vocabulary.GOODS if each != language)]
-    known = any(head_of(product, each) is not None for each in spoken)
+    languages = [language, *(other for other in vocabulary.GOODS if other != language)]
+    known = any(head_of(product, language) is not None for language in languages)
     found = [own.subject] if known else []
     for segment in segments(product.title, product.brand)[:_SEGMENTS]:
-        for each in dict.fromkeys((language, "en")):
-            found += [named(good.name) for good in goods_of(segment, each)]
+        for title_language in dict.fromkeys((language, "en")):
+            found += [named(good.name) for good in goods_of(segment, title_language)]
         if language == "en":
             found += _phrases(segment)
     placed = any(word in vocabulary.CATEGORY_SETTINGS for word in product.category.replace("_", "-").split("-"))
@@ -52,8 +52,8 @@ def candidates_of(product: Product) -> Candidates:
 
 
 def _phrases(segment: Segment) -> Iterator[str]:
-    """Yield the runs of words that end where a name may end: not in an attribute, before what says what it is for."""
-    until = next((at for at, word in enumerate(segment) if at and word in vocabulary.STOP_AT), len(segment))
+    """Yield the runs of words that may be a name: before the purpose ("for ..."), not ending in an attribute."""
+    until = next((index for index, word in enumerate(segment) if index and word in vocabulary.STOP_AT), len(segment))
     for end in range(until, 0, -1):
         if not _may_be_named(segment[end - 1]):
             continue

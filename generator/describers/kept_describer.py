@@ -1,4 +1,4 @@
-"""Descriptions that are kept: a product is described once, whatever number of cohorts, batches and threads ask."""
+"""Keeps descriptions: a product is described once, however many cohorts, batches and threads need it."""
 
 import hashlib
 import threading
@@ -12,9 +12,9 @@ from bannerstream.generator.pipeline.ports import BannerStore, Describer
 
 
 class KeptDescriber:
-    """A describer that looks before it describes: in the store, and among what others are just describing.
+    """A describer that first looks in the store and among the descriptions that other threads are making.
 
-    Kept under product rev, model and prompt (both in the describer's revision), so that a change of any describes anew.
+    The key holds product rev, model and prompt (both in the describer's revision), so a change of any makes a new one.
     """
 
     def __init__(self, describer: Describer, store: BannerStore, executor: Executor) -> None:
@@ -26,17 +26,17 @@ class KeptDescriber:
 
     @property
     def revision(self) -> str:
-        """Return the describer's."""
+        """The describer's revision."""
         return self._describer.revision
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
         """Return one description per product, in order.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: the store does not answer, or refuses us.
-            Exception: whatever the describer raises; nothing is kept then, and all who shared the try are told.
+            ServiceUnavailable, ConfigurationError: the store does not answer, or denies access.
+            Exception: whatever the describer raises; nothing is kept, and every thread that waits for it raises it too.
         """
-        keys = [description_key(each.rev or content_rev(each), self.revision) for each in products]
+        keys = [description_key(product.rev or content_rev(product), self.revision) for product in products]
         by_key = dict(zip(keys, products, strict=True))
         with self._lock:
             ours = {key: Future[Description]() for key in by_key if key not in self._under_way}
@@ -45,9 +45,9 @@ class KeptDescriber:
         try:
             self._fulfil({key: by_key[key] for key in ours}, ours)
         except BaseException as error:
-            for each in ours.values():
-                if not each.done():
-                    each.set_exception(error)
+            for future in ours.values():
+                if not future.done():
+                    future.set_exception(error)
             raise
         finally:
             with self._lock:
@@ -56,11 +56,11 @@ class KeptDescriber:
         futures = ours | shared
         return [futures[key].result() for key in keys]
 
-    def _fulfil(self, wanted: dict[str, Product], futures: dict[str, Future[Description]]) -> None:
-        """Look up what is kept, describe the rest together, keep it."""
-        kept = dict(zip(wanted, self._executor.map(self._store.description, wanted), strict=True))
+    def _fulfil(self, products: dict[str, Product], futures: dict[str, Future[Description]]) -> None:
+        """Look up kept descriptions, describe the other products in one batch, keep the result."""
+        kept = dict(zip(products, self._executor.map(self._store.description, products), strict=True))
         new = [key for key, found in kept.items() if found is None]
-        described = self._describer.describe([wanted[key] for key in new]) if new else []
+        described = self._describer.describe([products[key] for key in new]) if new else []
         if len(described) != len(new):
             raise ValueError(f"{len(described)} descriptions of {len(new)} products")
         fresh = dict(zip(new, described, strict=True))
@@ -71,6 +71,6 @@ class KeptDescriber:
 
 
 def description_key(product_rev: str, describer_revision: str) -> str:
-    """Return the name under which a description is kept: a product is described once per describer."""
+    """Return the key of a kept description, one per product revision and describer."""
     shaped_by = {"product_rev": product_rev, "describer": describer_revision}
     return hashlib.sha256(canonical_json(shaped_by)).hexdigest()

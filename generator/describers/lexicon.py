@@ -1,7 +1,7 @@
 """Describes products by rules and word lists: no model, about a tenth of a millisecond a title.
 
-Finds the good that is sold (the head noun), takes colours, materials and styles for attributes, and sets it where it
-is at home. Words that the lists do not know change nothing, so that a title cannot tell it what to do.
+Finds the good (the head noun), takes colours, materials and styles as attributes, and picks the good's home setting.
+Words outside the lists have no effect, so a title cannot inject instructions.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from bannerstream.generator.describers import vocabulary
 from bannerstream.generator.describers.titles import GAP, Segment, clean, segments
 
 REVISION = "lexicon@2"
-"""Raise it when rules or lists change what comes out: kept descriptions are then written anew."""
+"""Raise it when rules or lists change the result, so that kept descriptions are replaced."""
 
 MAX_ATTRIBUTES = 6
 """More only blur the picture; the contract allows 8."""
@@ -25,17 +25,17 @@ _SHORTEST_COMPOUND_HEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A good found in a title: which words it takes up, and its English name."""
+    """A good found in a title: its words' positions and its English name."""
 
     name: str
     start: int
     end: int
     material: bool
-    """Its name is a material too (glass, canvas): last in a row it describes the good before it."""
+    """Its name is also a material (glass, canvas): last in a row it describes the good before it."""
 
     @property
     def modifies(self) -> bool:
-        """Tell whether it rather describes another good: "coffee mug", "inflatable flamingo pool float"."""
+        """Whether it describes another good: "coffee mug", "inflatable flamingo pool float"."""
         return self.material or self.name in vocabulary.MODIFIERS or self.name in vocabulary.ATTRIBUTES["en"]
 
 
@@ -45,17 +45,17 @@ class LexiconDescriber:
     revision = REVISION
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        """Return one description per product, in order. Any title will do; the category stands in for a good."""
+        """Return one description per product, in order. Any title works; without a known good the category decides."""
         return [_describe(product) for product in products]
 
 
 def _describe(product: Product) -> Description:
     language = product.locale.partition("-")[0]
     found: Good | None = None
-    for spoken in (language, *(each for each in vocabulary.GOODS if each != language)):
-        found = head_of(product, spoken)
+    for title_language in (language, *(other for other in vocabulary.GOODS if other != language)):
+        found = head_of(product, title_language)
         if found is not None:
-            language = spoken
+            language = title_language
             break
     category_setting = _setting_of_category(product.category)
     subject, name = (found.name, found.name.split()[-1]) if found else _of_category(product.category, category_setting)
@@ -68,7 +68,7 @@ def _describe(product: Product) -> Description:
 
 
 def head_of(product: Product, language: str) -> Good | None:
-    """Return the good that a title sells, as a title of this language is built."""
+    """Return the good that a title sells, by the word order of this language."""
     if language in vocabulary.UNSPACED:
         return _head_within(clean(product.title), vocabulary.GOODS[language])
     for brand in (product.brand, None):
@@ -80,7 +80,7 @@ def head_of(product: Product, language: str) -> Good | None:
 
 def _head_of(segment: Segment, language: str) -> Good | None:
     segment = _opened(segment)
-    until = next((at for at, word in enumerate(segment) if at and word in vocabulary.STOP_AT), len(segment))
+    until = next((index for index, word in enumerate(segment) if index and word in vocabulary.STOP_AT), len(segment))
     goods = goods_of(segment, language)
     if not goods:
         return None
@@ -93,10 +93,10 @@ def _head_of(segment: Segment, language: str) -> Good | None:
 
 
 def _opened(segment: Segment) -> Segment:
-    """Return what is in the box: "set of 6 wine glasses" sells wine glasses."""
-    for at, word in enumerate(segment[:-1]):
-        if word == "of" and at and (segment[at - 1] in vocabulary.CONTAINERS or segment[at - 1] == GAP):
-            return segment[at + 1 :] if any(segment[at + 1 :]) else segment[: at - 1]
+    """Return the contents of a container: "set of 6 wine glasses" sells wine glasses."""
+    for index, word in enumerate(segment[:-1]):
+        if word == "of" and index and (segment[index - 1] in vocabulary.CONTAINERS or segment[index - 1] == GAP):
+            return segment[index + 1 :] if any(segment[index + 1 :]) else segment[: index - 1]
     return segment
 
 
@@ -123,7 +123,7 @@ def _head_of_row(row: list[Good]) -> Good:
 
 
 def _with_modifier(head: Good, segment: Segment) -> Good:
-    """Return the head with the word before it where that is for what it is made: "cat bowl"."""
+    """Return the head with the modifier before it, if there is one: "cat bowl"."""
     before = segment[head.start - 1] if head.start else GAP
     if before not in vocabulary.MODIFIERS or " " in head.name:
         return head
@@ -131,41 +131,41 @@ def _with_modifier(head: Good, segment: Segment) -> Good:
 
 
 def goods_of(segment: Segment, language: str) -> list[Good]:
-    """Return every good that is named in a segment, in order."""
+    """Return every good that a segment names, in order."""
     found: list[Good] = []
-    at = 0
-    while at < len(segment):
-        good = _good_at(segment, at, language)
-        described = _attribute_at(segment, at, vocabulary.ATTRIBUTES["en"])[0]
-        if good is not None and good.end - at >= described:  # "dishwasher safe" sells no dishwasher
+    index = 0
+    while index < len(segment):
+        good = _good_at(segment, index, language)
+        attribute_length = _attribute_at(segment, index, vocabulary.ATTRIBUTES["en"])[0]
+        if good is not None and good.end - index >= attribute_length:  # "dishwasher safe" sells no dishwasher
             found.append(good)
-            at = good.end
+            index = good.end
         else:
-            at += described
+            index += attribute_length
     return found
 
 
-def _good_at(segment: Segment, at: int, language: str) -> Good | None:
-    """Return the good whose name starts here: the longest phrase first, then a German compound's last part."""
+def _good_at(segment: Segment, index: int, language: str) -> Good | None:
+    """Return the good whose name starts at `index`: the longest phrase first, then a German compound's last part."""
     table = vocabulary.GOODS.get(language, {})
-    for length in range(min(_LONGEST_PHRASE, len(segment) - at), 0, -1):
-        phrase = segment[at : at + length]
+    for length in range(min(_LONGEST_PHRASE, len(segment) - index), 0, -1):
+        phrase = segment[index : index + length]
         for form in _singulars(" ".join(phrase)):
             name = table.get(form) or vocabulary.GOODS["en"].get(form)
             if name is not None:
-                return Good(name, at, at + length, form in vocabulary.MATERIALS)
+                return Good(name, index, index + length, form in vocabulary.MATERIALS)
     if language == "de":
-        word = segment[at]
+        word = segment[index]
         for cut in range(1, len(word) - _SHORTEST_COMPOUND_HEAD + 1):
             for form in _german_forms(word[cut:]):
                 if len(form) >= _SHORTEST_COMPOUND_HEAD and form in table:
-                    whole = f"{word[:cut]} {table[form]}"  # "Winterjacke" is a good of its own in English, too
-                    return Good(vocabulary.GOODS["en"].get(whole, table[form]), at, at + 1, material=False)
+                    whole = f"{word[:cut]} {table[form]}"  # "Winterjacke" has an English name of its own
+                    return Good(vocabulary.GOODS["en"].get(whole, table[form]), index, index + 1, material=False)
     return None
 
 
 def _head_within(text: str, table: Mapping[str, str]) -> Good | None:
-    """Return the good named last in a text without spaces; of two that end together, the longer."""
+    """Return the last good named in a text without spaces; if two end together, the longer one."""
     found = [
         Good(name, start, start + len(word), material=False)
         for word, name in table.items()
@@ -176,7 +176,7 @@ def _head_within(text: str, table: Mapping[str, str]) -> Good | None:
 
 
 def _singulars(phrase: str) -> Iterable[str]:
-    """Yield the phrase, then its last word in what may be its singular."""
+    """Yield the phrase, then the phrase with its last word in possible singular forms."""
     yield phrase
     if phrase.endswith("ss"):
         return
@@ -193,7 +193,7 @@ def _german_forms(word: str) -> Iterable[str]:
 
 
 def _attributes(product: Product, language: str, taken: frozenset[str]) -> tuple[str, ...]:
-    """Return what a title, then its highlights, say about colour, material and style."""
+    """Return the colours, materials and styles in a title, then in its highlights."""
     found: list[str] = []
     for text in (product.title, *product.highlights):
         if language in vocabulary.UNSPACED:
@@ -201,26 +201,27 @@ def _attributes(product: Product, language: str, taken: frozenset[str]) -> tuple
             found += [table[word] for word in sorted((word for word in table if word in text), key=text.index)]
         for segment in segments(text, product.brand):
             found += _attributes_of(segment, language)
-    distinct = dict.fromkeys(each for each in found if each not in taken)
+    distinct = dict.fromkeys(word for word in found if word not in taken)
     return tuple(distinct)[:MAX_ATTRIBUTES]
 
 
 def _attributes_of(segment: Segment, language: str) -> list[str]:
     table = vocabulary.ATTRIBUTES.get(language, {})
     found: list[str] = []
-    at = 0
-    while at < len(segment):
-        length, name = _attribute_at(segment, at, table)
-        before, after = (segment[at - 1] if at else ""), (segment[at + length] if at + length < len(segment) else "")
+    index = 0
+    while index < len(segment):
+        length, name = _attribute_at(segment, index, table)
+        end = index + length
+        before, after = (segment[index - 1] if index else ""), (segment[end] if end < len(segment) else "")
         if name is not None and before not in vocabulary.NEGATIONS and after not in vocabulary.NEGATED_BY_NEXT:
             found.append(name)
-        at += length
+        index = end
     return found
 
 
-def _attribute_at(segment: Segment, at: int, table: Mapping[str, str]) -> tuple[int, str | None]:
-    for length in range(min(_LONGEST_PHRASE, len(segment) - at), 0, -1):
-        phrase = " ".join(segment[at : at + length])
+def _attribute_at(segment: Segment, index: int, table: Mapping[str, str]) -> tuple[int, str | None]:
+    for length in range(min(_LONGEST_PHRASE, len(segment) - index), 0, -1):
+        phrase = " ".join(segment[index : index + length])
         name = table.get(phrase) or vocabulary.ATTRIBUTES["en"].get(phrase)
         if name is not None:
             return length, name
@@ -228,7 +229,7 @@ def _attribute_at(segment: Segment, at: int, table: Mapping[str, str]) -> tuple[
 
 
 def _setting(product: Product, good: str | None, category_setting: str | None) -> str:
-    """Return where the product is at home: what the title says of the season, the good's own place, the category's."""
+    """Return the product's setting: festive by its title, else the good's home, the title's hint or the category's."""
     words = [word for segment in segments(product.title, product.brand) for word in segment]
     hinted = [vocabulary.SETTING_HINTS[word] for word in words if word in vocabulary.SETTING_HINTS]
     home = (vocabulary.HOME.get(good) or vocabulary.HOME.get(good.split()[-1])) if good else None
@@ -240,7 +241,7 @@ def _setting(product: Product, good: str | None, category_setting: str | None) -
 
 
 def _of_category(category: str, setting: str | None) -> tuple[str, str]:
-    """Return what to call a product by its category alone."""
+    """Return a product's subject and name by its category alone."""
     good = _head_of(tuple(category.replace("_", "-").split("-")), "en")
     subject = good.name if good else vocabulary.CATEGORY_SUBJECTS[setting or "studio"]
     return subject, subject
@@ -252,5 +253,5 @@ def _setting_of_category(category: str) -> str | None:
 
 
 def named(subject: str) -> str:
-    """Return a subject as it is called: what is sold in pairs, in the plural."""
+    """Return a subject's usual name: goods sold in pairs are plural."""
     return f"{subject}s" if subject.rsplit(maxsplit=1)[-1] in vocabulary.PAIRED else subject

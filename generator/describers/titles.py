@@ -1,16 +1,16 @@
-"""A shop title as segments of words: control characters, brand, numbers and punctuation gone, order kept."""
+"""Splits a shop title into segments of words, in order, without control characters, brand, numbers and punctuation."""
 
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
 MAX_TITLE = 500
-"""Characters that are looked at: the contract's bound, held here too for callers that did not decode."""
+"""Characters that are read: the contract's bound, applied here too for callers that did not decode."""
 
 _SEGMENT_ENDS = re.compile(r"[,;|()\[\]{}/:•·+–—]|\s-+\s|。|、|・|【|】")
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 GAP = ""
-"""Stands where a number, a size or a model number was: words on its two sides are not neighbours."""
+"""Replaces a number, a size or a model number, so that the words on its two sides are not neighbours."""
 
 Segment = tuple[str, ...]
 
@@ -22,7 +22,7 @@ def clean(text: str) -> str:
 
 
 def segments(text: str, brand: str | None = None) -> list[Segment]:
-    """Return the words of a title, lower case, by segment. A brand and whatever holds a digit become `GAP`."""
+    """Return the words of a title, lower case, by segment. The brand and words with a digit become `GAP`."""
     branded = tuple(_words(clean(brand))) if brand else ()
     found = (tuple(_words(part)) for part in _SEGMENT_ENDS.split(clean(text)))
     return [_without(segment, branded) for segment in found if segment]
@@ -44,12 +44,12 @@ def _without(segment: Segment, brand: Sequence[str]) -> Segment:
     if not brand:
         return segment
     kept: list[str] = []
-    at = 0
-    while at < len(segment):
-        if segment[at : at + len(brand)] == tuple(brand):
+    index = 0
+    while index < len(segment):
+        if segment[index : index + len(brand)] == tuple(brand):
             kept.append(GAP)
-            at += len(brand)
+            index += len(brand)
         else:
-            kept.append(segment[at])
-            at += 1
+            kept.append(segment[index])
+            index += 1
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""Describes products with any causal language model: a large one writes, a small one chooses."""
+"""Describes products with any causal language model: a large model writes, a small one chooses."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -34,5 +34,5 @@ class TransformersDescriber:
         self._describer = kind(self.model, self.revision)
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        """Return a description per product, in order; of one that the model cannot describe, the lexicon's."""
+        """Return a description per product, in order; the lexicon's where the model's is unusable."""
         return self._describer.describe(products)

@@ -13,12 +13,12 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _by_word(table: Mapping[str, str], separator: str | None = None) -> dict[str, str]:
-    """Return which heading each word stands under."""
+    """Return each word's heading."""
     return {" ".join(word.split()): heading for heading, words in table.items() for word in words.split(separator)}
 
 
 def _by_synonym(table: Mapping[str, str]) -> dict[str, str]:
-    """Return the English word of each foreign one; a key lists synonyms."""
+    """Return the English word of each foreign word; a key lists synonyms."""
     return {word: english for synonyms, english in table.items() for word in synonyms.split("|")}
 
 
@@ -31,14 +31,14 @@ _grammar = {name: frozenset(words.split()) for name, words in _english["grammar"
 _abroad = {language: _read(language) for language in ("de", "fr", "es", "ja", "ar")}
 
 HOME: dict[str, str] = _by_word(_english["goods"], ",")
-"""Every good that the lexicon knows, with the setting where it is at home."""
+"""Every good of the lexicon, with its home setting."""
 SETTINGS: tuple[str, ...] = tuple(_english["goods"])
-"""Every setting that a description may have: the scenes that the studio can draw."""
+"""Every setting of a description: the scenes that the studio can draw."""
 
 GOODS = {"en": {_phrase(good): good for good in HOME}} | {
     language: _by_synonym(table["goods"]) for language, table in _abroad.items()
 }
-"""Per language, a phrase as a title has it (hyphens are spaces) and the good's English name."""
+"""Per language: a phrase as titles spell it (hyphens are spaces), and the good's English name."""
 
 MATERIALS = frozenset(_phrase(word) for word in _english["attributes"]["materials"].split())
 ATTRIBUTES = {
@@ -48,7 +48,7 @@ ATTRIBUTES = {
         for word in _english["attributes"][kind].split()
     }
 } | {language: _by_synonym(table["attributes"]) for language, table in _abroad.items()}
-"""Per language, a phrase as a title has it and its English words."""
+"""Per language: a phrase as titles spell it, and its English words."""
 
 PAIRED = _grammar["paired"]
 MODIFIERS = _grammar["modifiers"]
@@ -62,6 +62,6 @@ CATEGORY_SETTINGS = _by_word(_english["category_settings"])
 CATEGORY_SUBJECTS: dict[str, str] = _english["category_subjects"]
 
 HEAD_FIRST = frozenset({"fr", "es", "it", "pt", "ar", "he"})
-"""Languages where the good comes first and what describes it after."""
+"""Languages that name the good before its description."""
 UNSPACED = frozenset({"ja"})
-"""Languages written without spaces: words are found inside the text."""
+"""Languages written without spaces: words are searched inside the text."""

@@ -1,9 +1,9 @@
-"""Has a language model write what a product is, under a grammar, so that what comes out always parses.
+"""Lets a language model write what a product is, under a grammar, so that its output always parses.
 
-Subject and attributes are written in one go: nothing but lower-case words in that form can be (xgrammar keeps every
-other token out). The setting is chosen among the twelve. A subject that neither the record nor the lexicon knows is not
-believed: the lexicon describes that product, and the description says so. Attributes that neither bears out are left
-out. So a title can make the model write other words of itself, and nothing else.
+The model writes subject and attributes in one pass: xgrammar masks every token but lower-case words in that form. The
+setting is chosen among the twelve. A subject that neither the record nor the lexicon holds is rejected: the lexicon
+describes that product, and the description records why. Attributes that neither supports are dropped. So a malicious
+title can make the model repeat words of the title, and nothing else.
 """
 
 import re
@@ -24,16 +24,16 @@ _WORD = "[a-z]{2,20}"
 _SUBJECT = f"{_WORD}([ '-]{_WORD}){{0,3}}"
 _ATTRIBUTE = f"{_WORD}([ -]{_WORD}){{0,2}}"
 GRAMMAR = f" {_SUBJECT}\nAttributes:( {_ATTRIBUTE}(, {_ATTRIBUTE}){{0,{MAX_ATTRIBUTES - 1}}})?\n"
-"""What may follow "Subject:"."""
+"""The text that may follow "Subject:"."""
 
 _LONGEST = 64
-"""Tokens: four words, six attributes, and what stands between. Models that spell letter by letter do not get there."""
+"""Tokens: four words, six attributes and separators. Models that spell letter by letter need more."""
 _RECORD = 4000
-"""Characters of a record that words are looked up in."""
+"""Characters of a record in which words are looked up."""
 
 
 class WritingDescriber:
-    """Describes products by what a model writes."""
+    """Describes products in a model's own words."""
 
     def __init__(self, model: LanguageModel, revision: str) -> None:
         self.revision = revision
@@ -54,30 +54,29 @@ class WritingDescriber:
         ]
 
     def _checked(self, product: Product, subject: str, attributes: Sequence[str], setting: str) -> Description:
-        """Return the model's description if it can be believed, else the lexicon's."""
-        told = f"{product.title[:_RECORD]} {product.category} {' '.join(product.highlights)} {product.description}"
-        known = set(re.findall(r"\w+", clean(told[:_RECORD]).casefold()))
+        """Return the model's description if the record supports it, else the lexicon's."""
+        record = f"{product.title[:_RECORD]} {product.category} {' '.join(product.highlights)} {product.description}"
+        known = set(re.findall(r"\w+", clean(record[:_RECORD]).casefold()))
         (fallback,) = self._lexicon.describe([product])
         if (objection := _objection(subject, known)) is not None:
             return msgspec.structs.replace(fallback, fallback_reason=f"{self.revision}: {objection}"[:300])
-        believed = [
-            each for each in attributes if each != subject and (_grounded(each, known) or each in fallback.attributes)
-        ]
+        grounded = [word for word in attributes if _grounded(word, known) or word in fallback.attributes]
+        believed = [word for word in grounded if word != subject]
         return Description(
             subject=subject, attributes=tuple(believed[:MAX_ATTRIBUTES]), setting=setting, describer=self.revision
         )
 
 
 def _parsed(text: str | None) -> tuple[str, list[str]]:
-    """Return subject and attributes of a text that matches the grammar; no subject where none was finished."""
+    """Return subject and attributes of a text that matches the grammar; an empty subject if the text is unfinished."""
     if text is None:
         return "", []
     subject, _, rest = text.strip().partition("\nAttributes:")
-    return subject, list(dict.fromkeys(each.strip() for each in rest.split(",") if each.strip()))
+    return subject, list(dict.fromkeys(word.strip() for word in rest.split(",") if word.strip()))
 
 
 def _objection(subject: str, known: set[str]) -> str | None:
-    """Return why a subject is not to be believed, or None."""
+    """Return why a subject is rejected, or None."""
     if not subject:
         return "the model did not come to an end"
     if not _grounded(subject.rpartition(" ")[2], known) and subject not in vocabulary.HOME:
@@ -86,5 +85,5 @@ def _objection(subject: str, known: set[str]) -> str | None:
 
 
 def _grounded(phrase: str, known: set[str]) -> bool:
-    """Tell whether a record says every word of a phrase, give or take a plural."""
+    """Return whether a record holds every word of a phrase, in singular or plural."""
     return all({word, f"{word}s", f"{word}es", word.removesuffix("s")} & known for word in re.split(r"[ -]", phrase))

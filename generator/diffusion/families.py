@@ -105,14 +105,10 @@ FAMILIES = (
 
 def family_of(pipeline_class: str) -> Family | None:
     """Return the family of a pipeline class, None if it is unknown."""
-    return next(
-        (
-            each
-            for each in FAMILIES
-            if pipeline_class in {*each.pipelines.values(), *each.controlnet_pipelines.values()}
-        ),
-        None,
-    )
+    for family in FAMILIES:
+        if pipeline_class in {*family.pipelines.values(), *family.controlnet_pipelines.values()}:
+            return family
+    return None
 
 
 def task_of(pipeline_class: str) -> Task:

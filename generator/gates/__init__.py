@@ -1,4 +1,4 @@
-"""What keeps a shop out of trouble: blocked words, nudity in product pictures and in what a model paints.
+"""Keeps unfit banners from being published: blocked words, nudity in product pictures and scenes, measured quality.
 
 Light to import: a classifier loads only where the settings name one.
 """

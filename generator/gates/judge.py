@@ -1,13 +1,13 @@
 """The gates a banner passes before it is published, each with a recorded score.
 
-picture          the painted scene shows something: black or one colour is what a safety checker leaves
-nudity           the painted scene shows none, by a classifier (only where the settings name one)
-skin             the painted scene has not the colours of skin all over (only where the settings ask for it)
-size             the picture has exactly the pixels that were asked for
+picture          the painted scene is not blank: a safety checker leaves black or one colour
+nudity           a classifier finds no nudity in the painted scene (only where the settings name one)
+skin             skin colours do not dominate the painted scene (only where the settings turn this gate on)
+size             the picture has exactly the requested pixels
 bytes            the encoded picture fits its cap
-contrast         every line reads: the least contrast ratio, measured from the finished pixels, WCAG 2.2 AA
-product_share    the product takes up enough of the banner, and no words lie over it
-product_distinct the product stands out from what is behind and around it
+contrast         every line is readable: the lowest contrast ratio of the finished pixels, WCAG 2.2 AA
+product_share    the product covers enough of the banner, and no words overlap it
+product_distinct the product stands out from its background
 
 Scores are in the gate's own unit; a gate passes when its score reaches its threshold. Pure.
 """
@@ -31,32 +31,32 @@ from bannerstream.generator.layout.colours import (
 from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, NudityClassifier, Painting, PlacedText
 
 _PICTURE_SPREAD = 2.0
-"""Standard deviation (of 255) of the channel that varies most, seen from afar: a picture of one colour has 0; the
-plainest of 36 studio scenes (every setting, three cohorts) had 9.7."""
-_FROM_AFAR = 32
+"""Standard deviation (of 255) of the most varied channel after downscaling: a picture of one colour has 0; the plainest
+of 36 studio scenes (every setting, three cohorts) had 9.7."""
+_DOWNSCALED_SIDE = 32
 _PRODUCT_SHARE = 0.01
-"""Of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""
+"""Share of the banner's pixels. A pen that stands upright in a billboard covers 1.5 %."""
 _PRODUCT_DISTINCT = 0.18
-"""Of the pixels in the product's box. A ring or an open umbrella leaves most of its box empty."""
+"""Share of the pixels in the product's box. A ring or an open umbrella leaves most of its box empty."""
 _STROKE, _WIDE_STROKE = 0.5, 0.75
 """In font sizes: wider than the strokes and the gaps of any letter, narrower than a word. The second is for lines with
-CJK letters: inside of 量 at 18 px, gaps of a pixel blur into the strokes and half a letter shows no ground at all."""
+CJK letters: inside 量 at 18 px, one-pixel gaps blur into the strokes, and half the letter shows no background."""
 _WORST_SHARE = 0.02
-"""Contrast is judged by the worst fiftieth of the pixels around a line: noise aside, every letter must read."""
+"""The worst fiftieth of the pixels around a line decides its contrast: noise aside, every letter must be readable."""
 _VISIBLE_DIFFERENCE = 6.0
 """CIE76 ΔE; 2.3 is just noticeable side by side, this at a glance."""
-_COUNTED_BY_TWO = 200
-"""Height in pixels from which every other row of a product is looked at: its share is the same within 1 %."""
+_SAMPLED_FROM = 200
+"""Height in pixels from which only every other row of a product is measured: its share is the same within 1 %."""
 
 Mask = NDArray[np.bool_]
 Colours = NDArray[np.float32]
 
 
 class GateJudge:
-    """Judges finished banners; implements `generator.ports.Judge`.
+    """Judges finished banners; implements `generator.pipeline.ports.Judge`.
 
-    What a model painted is looked at for nudity: by a classifier, with the probability that is too much, and by the
-    share of skin-coloured pixels that is too much. The studio paints no people.
+    A model's scene is checked for nudity: by a classifier from the probability `nudity_threshold` on, and by a share of
+    skin-coloured pixels above `most_skin`. The studio paints no people.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GateJudge:
         self._most_skin = most_skin
 
     def judge(self, banner: ComposedBanner, painting: Painting, encoded_bytes: int) -> tuple[GateScore, ...]:
-        """Return one score per gate. Product gates are left out where the plan has no product to show."""
+        """Return one score per gate, without the product gates where the composition has no product."""
         size = banner.composition.size
         scores = [
             self._score(banner, "picture", spread(painting.pixels), _PICTURE_SPREAD),
@@ -109,15 +109,15 @@ class GateJudge:
 
 
 def spread(pixels: Image) -> float:
-    """Return how far the picture's colours lie apart, seen from afar: standard deviation, 0 to 127."""
-    afar = cv2.resize(pixels, (_FROM_AFAR, _FROM_AFAR), interpolation=cv2.INTER_AREA)
-    return float(afar.reshape(-1, 3).std(axis=0).max())
+    """Return the spread of the downscaled picture's colours: standard deviation, 0 to 127."""
+    small = cv2.resize(pixels, (_DOWNSCALED_SIDE, _DOWNSCALED_SIDE), interpolation=cv2.INTER_AREA)
+    return float(small.reshape(-1, 3).std(axis=0).max())
 
 
 def text_contrast(banner: ComposedBanner) -> float:
-    """Return the least contrast ratio of any line, large text raised by what WCAG lets it off.
+    """Return the lowest contrast ratio of any line, with large text scaled up by WCAG's allowance.
 
-    So 4.5 is the threshold for all: a large line at 3.0 scores 4.5. A banner without words scores 0: it says nothing.
+    So 4.5 is the threshold for all lines: a large line at 3.0 scores 4.5. A banner without words scores 0.
     """
     ratios = [
         line_contrast(banner.pixels, text) * (NORMAL_TEXT_CONTRAST / required_contrast(text.font_size, bold=text.bold))
@@ -127,11 +127,11 @@ def text_contrast(banner: ComposedBanner) -> float:
 
 
 def line_contrast(pixels: Image, text: PlacedText) -> float:
-    """Return the contrast of one line's colour with the ground that it stands on.
+    """Return the contrast of one line's colour with its background.
 
-    The ground is the finished picture with everything as thin as a stroke taken out (a morphological opening of the
+    The background is the finished picture without anything as thin as a stroke (a morphological opening of the
     luminance under light letters, a closing under dark ones): letters and their soft edges vanish, a bright patch
-    behind them stays, so white on white finds white. Ink outside of the picture cannot be read: 1.
+    behind them stays, so white on white finds white. Ink outside the picture is unreadable: 1.
     """
     height, width = pixels.shape[:2]
     box = text.box
@@ -155,8 +155,8 @@ def line_contrast(pixels: Image, text: PlacedText) -> float:
 def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[float, float]:
     """Return (the product's visible pixels as a share of the banner, and as a share of the product's own box).
 
-    A pixel shows the product where it differs from the scene that was painted there, and from the median colour right
-    around the product's box: a product hidden by a panel, or of its background's colour, shows nothing.
+    A pixel shows the product where it differs from the painted scene at that place, and from the median colour right
+    around the product's box: a product behind a panel, or in its background's colour, has no visible pixels.
     """
     product = banner.product
     if product is None or painting.pixels.shape != banner.pixels.shape:
@@ -165,7 +165,7 @@ def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[floa
     margin = max(4.0, 0.06 * max(product.width, product.height))
     outer = _window(product, width, height, margin)
     inner = _window(product, width, height, 0)
-    step = 2 if inner[0].stop - inner[0].start > _COUNTED_BY_TWO else 1
+    step = 2 if inner[0].stop - inner[0].start > _SAMPLED_FROM else 1
     rows = slice(outer[0].start, outer[0].stop, step)
     finished = _lab(banner.pixels[rows, outer[1]])
     around = np.ones((outer[0].stop - outer[0].start, finished.shape[1]), dtype=bool)
@@ -188,13 +188,13 @@ def _lab(pixels: Image) -> Colours:
 
 
 def _median(colours: Colours) -> Colours:
-    # A channel at a time: along the rows of a transposed copy numpy is four times as quick as down the columns.
+    # One channel at a time: along the rows of a transposed copy numpy is four times as fast as down the columns.
     return np.median(np.ascontiguousarray(colours.T), axis=1).astype(np.float32)
 
 
 def _differ(first: Colours, second: Colours) -> Mask:
     apart = first - second
-    # The square of the distance: its root, through `numpy.linalg.norm`, takes four times as long.
+    # The squared distance: the root, through `numpy.linalg.norm`, takes four times as long.
     return np.asarray(np.einsum("...k,...k", apart, apart) > _VISIBLE_DIFFERENCE**2)
 
 
@@ -206,7 +206,7 @@ def _window(box: Box, width: int, height: int, margin: float) -> tuple[slice, sl
 
 
 def _within(box: Box, outer: tuple[slice, slice], *, ring: float) -> tuple[slice, slice]:
-    """Return where a box lies inside a window."""
+    """Return the rows and columns of a box inside a window."""
     top, left = outer[0].start, outer[1].start
     rows = slice(max(0, int(box.y - ring - top)), max(0, int(np.ceil(box.y + box.height + ring - top))))
     columns = slice(max(0, int(box.x - ring - left)), max(0, int(np.ceil(box.x + box.width + ring - left))))

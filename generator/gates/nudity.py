@@ -13,12 +13,12 @@ from bannerstream.generator.pipeline.ports import Image
 
 _SETTING = "generator.gates.nudity_model"
 _NUDE = ("nsfw", "nude", "nudity", "porn", "explicit", "hentai", "sexy", "unsafe")
-"""Words by which public classifiers name what is looked for; their labels are split at anything but letters."""
+"""Words in the labels of public classifiers that mean nudity; labels are split at anything but letters."""
 _NOT = ("not", "non", "no", "un", "safe", "sfw", "normal", "neutral")
 
 
 class TransformersNudity:
-    """Implements `generator.ports.NudityClassifier`: the sum of the probabilities of every label that means nudity.
+    """Sums the probabilities of the labels that mean nudity; implements `generator.pipeline.ports.NudityClassifier`.
 
     Raises:
         ConfigurationError: the model cannot be loaded, or none of its labels means nudity.
@@ -27,7 +27,7 @@ class TransformersNudity:
     def __init__(self, model: str, *, device: str = "auto") -> None:
         self._device = device_of(device)
         check_exists(_SETTING, model)
-        from transformers import AutoModelForImageClassification  # noqa: PLC0415  (seconds: only where asked for)
+        from transformers import AutoModelForImageClassification  # noqa: PLC0415  (takes seconds: only with a model)
         from transformers.image_processing_base import ImageProcessingMixin  # noqa: PLC0415
 
         options = {"local_files_only": Path(model).exists()}
@@ -41,27 +41,27 @@ class TransformersNudity:
             ) from error
         self._model = loaded.to(self._device).eval()
         labels = self._model.config.id2label
-        self._nude = [number for number, label in labels.items() if means_nudity(label)]
-        if not self._nude:
+        self._nude_labels = [index for index, label in labels.items() if means_nudity(label)]
+        if not self._nude_labels:
             raise ConfigurationError(
                 f"{_SETTING} {model!r} has the labels {', '.join(map(str, labels.values()))}; one of them must be "
                 f"among {', '.join(_NUDE)}"
             )
 
     def probability(self, pixels: Image) -> float:
-        """Return how likely an RGB picture shows nudity, 0 to 1. One thread at a time may ask."""
+        """Return how likely an RGB picture shows nudity, 0 to 1. Not thread-safe."""
         import torch  # noqa: PLC0415
 
-        seen = torch.from_numpy(self._preprocessor.of(pixels)).to(self._device)
+        batch = torch.from_numpy(self._preprocessor.of(pixels)).to(self._device)
         with torch.inference_mode():
-            probabilities = self._model(pixel_values=seen).logits.float().softmax(dim=-1)[0]
-        return float(probabilities[self._nude].sum())
+            probabilities = self._model(pixel_values=batch).logits.float().softmax(dim=-1)[0]
+        return float(probabilities[self._nude_labels].sum())
 
 
 class _Preprocessor:
-    """How a classifier sees a picture: the whole of it in its square, at its own scale of brightness.
+    """Scales a whole picture to a classifier's input size and brightness.
 
-    Its own processor would cut the middle out of a wide banner, and needs torchvision.
+    The classifier's own processor crops the middle of a wide banner, and needs torchvision.
     """
 
     def __init__(self, processor: dict[str, Any]) -> None:
@@ -78,6 +78,6 @@ class _Preprocessor:
 
 
 def means_nudity(label: str) -> bool:
-    """Tell whether a classifier's label names nudity: `nsfw`, `Porn`, `explicit_nudity`, but not `non_nude`."""
+    """Return whether a classifier's label names nudity: `nsfw`, `Porn`, `explicit_nudity`, but not `non_nude`."""
     words = "".join(letter if letter.isalpha() else " " for letter in str(label).lower()).split()
     return any(word in _NUDE for word in words) and not any(word in _NOT for word in words)

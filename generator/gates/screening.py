@@ -1,4 +1,4 @@
-"""Screens products before anything is made of them, and what a language model writes about them."""
+"""Screens products before any banner is made, and the descriptions that a language model writes of them."""
 
 import threading
 from collections import OrderedDict
@@ -18,12 +18,12 @@ from bannerstream.generator.pipeline.ports import Describer, Image, NudityClassi
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 4096
-"""Verdicts on pictures: a product is asked for once per cohort, and its picture is the same each time."""
+"""Cached verdicts: every cohort requests a product's banner, and its picture is the same each time."""
 _WHITE = 255
 
 
 class OpenScreen:
-    """Blocks nothing; implements `generator.ports.Screen`."""
+    """Blocks nothing; implements `generator.pipeline.ports.Screen`."""
 
     def by_words(self, product: Product) -> str | None:  # noqa: ARG002  (the port's)
         """Return None."""
@@ -35,9 +35,9 @@ class OpenScreen:
 
 
 class ProductScreen:
-    """Blocks products by their words and by their pictures; implements `generator.ports.Screen`.
+    """Blocks products by their words and by their pictures; implements `generator.pipeline.ports.Screen`.
 
-    `threshold` is the probability from which a picture counts as nude. May be called from several threads.
+    `threshold` is the probability from which a picture counts as nude. Thread-safe.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ProductScreen:
         self._lock = threading.Lock()
 
     def by_words(self, product: Product) -> str | None:
-        """Return why the product's words block it, or None. Everything of it that a banner or a prompt may show."""
+        """Return why the product's words block it, or None. Checks every text that a banner or a prompt may show."""
         found = self._words.found(words_of(product))
         return f"its record holds the blocked word {found!r}" if found else None
 
@@ -58,14 +58,14 @@ class ProductScreen:
         """Return why the product's picture blocks it, or None.
 
         Raises:
-            NotScreened: the classifier is not to be had, and has not seen this picture before.
+            NotScreened: the classifier is unavailable, and the picture's verdict is not cached.
         """
         if self._nudity is None:
             return None
         try:
             probability = self._probability(on_white(image.pixels), self._nudity.probability)
         except PainterUnavailable as error:
-            raise NotScreened(f"a product's picture cannot be looked at: {error}") from error
+            raise NotScreened(f"a product's picture cannot be classified: {error}") from error
         if probability < self._threshold:
             return None
         return f"its picture shows nudity by the classifier ({probability:.2f}, from {self._threshold:g} on)"
@@ -85,9 +85,9 @@ class ProductScreen:
 
 
 class ScreenedDescriber:
-    """A describer whose blocked words nobody reads: the fallback describes such a product instead.
+    """A describer without blocked words: where it writes one, the fallback describes the product instead.
 
-    Implements `generator.ports.Describer`. A model may write what the record does not say.
+    Implements `generator.pipeline.ports.Describer`. A model may write words that the record does not hold.
     """
 
     def __init__(self, describer: Describer, fallback: Describer, words: BlockedWords) -> None:
@@ -97,13 +97,13 @@ class ScreenedDescriber:
 
     @property
     def revision(self) -> str:
-        """That of the describer: what it may not say changes no key."""
+        """The describer's revision: blocked words do not change the key."""
         return self._describer.revision
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
         """Return one description per product, in order."""
         described = self._describer.describe(products)
-        return [self._screened(each, product) for each, product in zip(described, products, strict=True)]
+        return list(map(self._screened, described, products))
 
     def _screened(self, description: Description, product: Product) -> Description:
         found = self._words.found([description.subject, *description.attributes, description.setting])
@@ -121,7 +121,7 @@ def words_of(product: Product) -> list[str]:
 
 
 def on_white(pixels: Image) -> Image:
-    """Return an RGBA picture as it looks on white paper."""
+    """Return an RGBA picture over white, as RGB."""
     alpha = pixels[..., 3:].astype(np.float32) / 255
     flat: Image = (pixels[..., :3] * alpha + _WHITE * (1 - alpha) + 0.5).astype(np.uint8)
     return flat

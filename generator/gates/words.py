@@ -1,8 +1,8 @@
-"""Blocked words: whole words or phrases, found however their letters are encoded. Pure but for reading the list.
+"""Finds blocked words, whole words or phrases, in any encoding of their letters. Pure, except for reading the list.
 
 Text is compared after NFKC (full-width letters and ligatures become plain ones), case folding, and the removal of
-characters that nobody sees (Unicode category Cf: zero-width joiners, soft hyphens, bidi marks), by UAX #15 and #31.
-Accents stay: "schön" is not "schon". Words in scripts that put no spaces between words are found anywhere.
+invisible characters (Unicode category Cf: zero-width joiners, soft hyphens, bidi marks), by UAX #15 and #31. Accents
+count: "schön" is not "schon". In scripts without spaces, a word matches anywhere.
 """
 
 import re
@@ -14,19 +14,19 @@ from bannerstream.contracts.errors import ConfigurationError
 
 _COMMENT = "#"
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
-"""How the names of their letters begin."""
+"""Scripts without spaces, by the prefixes of their letters' Unicode names."""
 
 
 class BlockedWords:
-    """A list of words and phrases, none of which may stand on a banner or reach a model."""
+    """Words and phrases that must not appear on a banner or reach a model."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        normal = sorted({each for word in words if (each := normalised(word))}, key=len, reverse=True)
+        normal = sorted({form for word in words if (form := normalised(word))}, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_bounded, normal))) if normal else None
 
     @classmethod
     def read(cls, path: Path) -> "BlockedWords":
-        """Return the list in a text file: one word or phrase a line; empty lines and those that begin with # are not.
+        """Return the list in a text file: one word or phrase a line; empty lines and # comments are skipped.
 
         Raises:
             ConfigurationError: the file cannot be read, is not UTF-8, or holds no word.
@@ -52,20 +52,20 @@ class BlockedWords:
 
 def normalised(text: str) -> str:
     """Return a text's one form for comparing: NFKC, case folded, nothing invisible, single spaces."""
-    # Twice: folding may leave what NFKC would compose, and removing what nobody sees may bring parts together.
+    # NFKC runs twice: folding may leave composable letters, and removing invisible characters may join parts.
     visible = "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 
 def _bounded(word: str) -> str:
-    """Return the pattern of a word: not within a longer one, where its script has boundaries."""
+    """Return the pattern of a word; where its script has word boundaries, it does not match inside a longer word."""
     start = "" if _runs_on(word[0]) else r"(?<!\w)"
     end = "" if _runs_on(word[-1]) else r"(?!\w)"
     return start + re.escape(word) + end
 
 
 def _ends(match: re.Match[str]) -> bool:
-    """Tell whether a word ends where it was found: a vowel sign right after it belongs to it."""
+    """Return whether a match ends at a word's end: a vowel sign right after it belongs to the word."""
     after = match.string[match.end() : match.end() + 1]
     return not after or unicodedata.category(after)[0] != "M" or _runs_on(match.group()[-1])
 

@@ -1,1 +1,1 @@
-"""Painters that the settings name: today a class of the shop's own (`generator.painter = "module:Class"`)."""
+"""Painters that the settings name: today, a shop's own class (`generator.painter = "module:Class"`)."""

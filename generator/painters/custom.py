@@ -1,4 +1,4 @@
-"""Painters of the shop's own: named in the settings as `module:Class`, as docs/painters.md shows."""
+"""Loads a shop's own painter, which the settings name as `module:Class`; docs/painters.md shows one."""
 
 import importlib
 import sys
@@ -14,27 +14,27 @@ from bannerstream.settings import GeneratorSettings
 
 @dataclass(frozen=True, slots=True)
 class CustomPainter:
-    """A painter of the shop's own as the server wants it: its pictures come finished."""
+    """Adapts a shop's painter to the paint server: its pictures arrive finished."""
 
     painter: Painter
     key: Callable[[SceneRequest], Hashable]
 
     def batch_key(self, scene: SceneRequest) -> Hashable:
-        """Return what it says can be painted together."""
+        """Return the painter's own batch key."""
         return self.key(scene)
 
     def paint_raw(self, scenes: Sequence[SceneRequest]) -> Sequence[Painting | PaintingFailed]:
-        """Paint as the painter does."""
+        """Paint with the shop's painter."""
         return self.painter.paint(scenes)
 
 
 def load_custom_painter(settings: GeneratorSettings) -> CustomPainter:
-    """Return `Class(settings)` of the module that `generator.painter` names; the working folder is looked in too.
+    """Return `Class(settings)` of the module that `generator.painter` names; the working folder is searched too.
 
-    Where it has no `batch_key` of its own, pictures of one size are painted together.
+    Without a `batch_key` method, pictures of one size are painted together.
 
     Raises:
-        ConfigurationError: there is no such class, it cannot be made, or it has no `paint`.
+        ConfigurationError: the class does not exist, raises when it is created, or has no `paint` method.
     """
     module_name, _, class_name = settings.painter.partition(":")
     here = str(Path.cwd())
@@ -45,7 +45,7 @@ def load_custom_painter(settings: GeneratorSettings) -> CustomPainter:
         painter: Painter = getattr(importlib.import_module(module_name), class_name)(settings)
     except ConfigurationError:
         raise
-    except Exception as error:  # whatever another's module does when it is imported or made
+    except Exception as error:  # a shop's module may raise anything when imported or called
         raise ConfigurationError(
             f'{setting} cannot be made: {type(error).__name__}: {error} (valid is "studio", "diffusers" or the class '
             'of a module on the path, for example "my_shop.painters:GanPainter")'

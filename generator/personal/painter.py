@@ -72,19 +72,20 @@ class PersonalPainter:
         banners = [tuple(group) for _, group in groupby(scenes, key=lambda scene: (scene.seed, scene.description))]
         preferences = self._preferences([_behaviour(sizes[0]) for sizes in banners])
         tried = [self._candidates_of(sizes, liked) for sizes, liked in zip(banners, preferences, strict=True)]
-        painted = iter(self._painter.paint([scene for row in tried for each in row for scene in each.scenes]))
+        to_paint = [scene for candidates in tried for candidate in candidates for scene in candidate.scenes]
+        painted = iter(self._painter.paint(to_paint))
         paintings: list[Painting | PaintingFailed] = []
-        for row, liked in zip(tried, preferences, strict=True):
-            of_each = [[next(painted) for _ in each.scenes] for each in row]
-            whole = [
-                (each, [one for one in outcomes if isinstance(one, Painting)])
-                for each, outcomes in zip(row, of_each, strict=True)
-            ]
-            whole = [(each, found) for each, found in whole if len(found) == len(each.scenes)]
+        for candidates, liked in zip(tried, preferences, strict=True):
+            outcomes = [[next(painted) for _ in candidate.scenes] for candidate in candidates]
+            whole: list[tuple[_CandidateScenes, list[Painting]]] = []
+            for candidate, per_size in zip(candidates, outcomes, strict=True):
+                found = [painting for painting in per_size if isinstance(painting, Painting)]
+                if len(found) == len(candidate.scenes):
+                    whole.append((candidate, found))
             if whole:
-                paintings += self._best([each for each, _ in whole], [found for _, found in whole], liked)
+                paintings += self._best([candidate for candidate, _ in whole], [found for _, found in whole], liked)
             else:
-                paintings += [_why(of_each)] * len(of_each[0])
+                paintings += [_failure(outcomes)] * len(outcomes[0])
         return paintings
 
     def _preferences(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
@@ -123,8 +124,8 @@ class PersonalPainter:
             d_t=None if scores is None else scores[chosen][1],
         )
         return [
-            replace(each, provenance=msgspec.structs.replace(each.provenance, personal=style))
-            for each in paintings[chosen]
+            replace(painting, provenance=msgspec.structs.replace(painting.provenance, personal=style))
+            for painting in paintings[chosen]
         ]
 
     def _scores(
@@ -143,7 +144,7 @@ class PersonalPainter:
         return [(agreement(float(preference)), agreement(float(of_target))) for preference, of_target in means]
 
 
-def _why(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
+def _failure(outcomes: Sequence[Sequence[Painting | PaintingFailed]]) -> PaintingFailed:
     return next(each for row in outcomes for each in row if isinstance(each, PaintingFailed))
 
 

@@ -1,6 +1,6 @@
-"""From a request to finished files, without any store: describe → write → plan → paint → lay out → judge → encode.
+"""Makes finished files from a request, without any store: describe → write → plan → paint → lay out → judge → encode.
 
-Pure over its ports: the pipeline puts a store around it, `bannerstream paint` uses it as it is.
+Pure over its ports: the pipeline puts a store around it, `bannerstream paint` uses it alone.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _OWN_ATTEMPTS = 2
 
 
 class Budget(Protocol):
-    """How many pictures the painter may paint. `generator.serving.budget.ImageBudget` is one."""
+    """Limits how many pictures the painter paints. `generator.serving.budget.ImageBudget` implements it."""
 
     def spend(self, pictures: int) -> None:
         """Count pictures that are about to be painted, or raise `OverBudget`."""
@@ -70,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ComposedSet:
-    """One banner in every size: the files' bytes, and all that its manifest will say about them."""
+    """One banner in every size: the files' bytes, and everything that its manifest records about them."""
 
     description: Description
     words: BannerCopy
@@ -79,14 +79,14 @@ class ComposedSet:
     pictures: tuple[Picture, ...]
     stage_ms: dict[str, float]
     failed_gates: tuple[str, ...] = ()
-    """Every gate that failed, in attempts that were thrown away too."""
+    """Every gate that failed, in rejected attempts too."""
     fallbacks: tuple[Fallback, ...] = ()
     rejected: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request with what was fetched for it."""
+    """A request with its product's picture."""
 
     request: BannerRequest
     product_image: ProductImage | None
@@ -104,11 +104,11 @@ class _Draft:
     fallbacks: list[Fallback]
     failed_gates: list[str] = field(default_factory=list)
     failure: PaintingFailed | None = None
-    """Why the last attempt was thrown away."""
+    """Why the last attempt was rejected."""
     rejected: list[Rejected] = field(default_factory=list)
 
     def reject(self, failure: PaintingFailed, attempt: int) -> None:
-        """Note why an attempt is thrown away; once, where a painter that is not to be had is not asked again."""
+        """Record why an attempt is rejected; only once where an unavailable painter is not called again."""
         if failure is not self.failure:
             seed = seed_of(self.job.request.banner_key, attempt)
             self.rejected.append(Rejected(seed=seed, reason=reason_of(failure)))
@@ -121,29 +121,30 @@ class _Draft:
             SceneRequest(
                 self.description,
                 request.cohort,
-                each,
+                composition,
                 seed,
                 image,
                 request.product.brand,
                 favourites=request.favourites,
             )
-            for each in self.compositions
+            for composition in self.compositions
         ]
 
 
 def seed_of(banner_key: str, attempt: int = 0) -> int:
-    """Return the seed of one attempt at a banner: 31 bits, so that every random generator takes it."""
+    """Return the seed of one attempt at a banner: 31 bits, so that every random generator accepts it."""
     return int.from_bytes(hashlib.sha256(f"{banner_key}:{attempt}".encode()).digest()[:4]) >> 1
 
 
 class Composer:
-    """Makes banners out of requests.
+    """Makes banners from requests.
 
     The painter paints in the calling thread, `paint_batch_size` banners in all their sizes at a time; meanwhile
-    `executor` lays out, judges and encodes banners side by side. Where the painter fails or a gate does, it tries once
-    more with another seed; then `fallback` paints, and its picture is taken whatever the gates say, for a banner
-    always exists. Where the painter is not to be had (over `budget`, or its model hangs) the fallback paints at once.
-    `candidates`: how many pictures of each size the painter paints to choose from; the budget counts them all.
+    `executor` lays out, judges and encodes several banners at once. After a failed painting or gate the painter tries
+    once more with another seed; then `fallback_painter` paints, and its picture is published whatever the gates score,
+    so that a banner always exists. Where the painter is unavailable (over `budget`, or its model hangs), the fallback
+    paints at once. `candidates` is how many pictures of each size the painter paints to choose from; the budget counts
+    all of them.
     """
 
     def __init__(
@@ -178,36 +179,39 @@ class Composer:
 
     @property
     def painter(self) -> Painter:
-        """The painter that is asked first."""
+        """The painter of the first attempt."""
         return self._painters[0]
 
     def compose(self, request: BannerRequest, product_image: ProductImage | None) -> ComposedSet:
-        """Return one finished banner; raise what made it impossible."""
+        """Return one finished banner; raise the error that made it impossible."""
         (composed,) = self.compose_all([Job(request, product_image)])
         if isinstance(composed, Exception):
             raise composed
         return composed
 
     def compose_all(self, jobs: Sequence[Job]) -> list[ComposedSet | Exception]:
-        """Return, per job and in order, the finished banner or what made it impossible. No job harms another."""
+        """Return, per job and in order, the finished banner or the error that made it impossible.
+
+        No job harms another.
+        """
         finished: dict[int, ComposedSet | Exception] = {}
         drafts: dict[int, _Draft] = {}
-        for at, draft in enumerate(self._drafts(jobs)):
+        for index, draft in enumerate(self._drafts(jobs)):
             if isinstance(draft, _Draft):
-                drafts[at] = draft
+                drafts[index] = draft
             else:
-                finished[at] = draft
+                finished[index] = draft
         for attempt in range(len(self._painters)):
             paintings = self._paint(list(drafts.values()), attempt)
-            # `map` takes paintings one by one and starts on each: a banner is finished while the next is painted.
+            # `map` submits each painting as it arrives: one banner is finished while the next is painted.
             outcomes = self._executor.map(self._finish, list(drafts.values()), paintings, repeat(attempt))
-            for at, outcome in zip(tuple(drafts), list(outcomes), strict=True):
+            for index, outcome in zip(tuple(drafts), list(outcomes), strict=True):
                 if outcome is not None:
-                    finished[at] = outcome
-                    del drafts[at]
+                    finished[index] = outcome
+                    del drafts[index]
             if not drafts:
                 break
-        return [finished[at] for at in range(len(jobs))]
+        return [finished[index] for index in range(len(jobs))]
 
     def _drafts(self, jobs: Sequence[Job]) -> list[_Draft | Exception]:
         """Describe every product, write the words, plan every size."""
@@ -219,7 +223,7 @@ class Composer:
         for job, (description, fallbacks) in zip(jobs, described, strict=True):
             try:
                 drafts.append(self._draft(job, description, fallbacks, describe_ms=share))
-            except Exception as error:  # a strange record must not stop its neighbours
+            except Exception as error:  # one bad record must not stop the others
                 drafts.append(error)
         return drafts
 
@@ -229,14 +233,18 @@ class Composer:
             described = self.describer.describe(products)
             if len(described) != len(products):
                 raise ValueError(f"{len(described)} descriptions of {len(products)} products")  # noqa: TRY301
-        except (ServiceUnavailable, ConfigurationError):  # where descriptions are kept: the whole batch waits for it
+        except (ServiceUnavailable, ConfigurationError):  # the store of descriptions: the whole batch waits for it
             raise
         except Exception as error:  # a model may raise anything; a banner always exists
             log.warning("describer_failed", error=repr(error), products=len(products))
             described_by_fallback = self._fallback_describer.describe(products)
             reason = reason_of(error)
-            return [(_replaced(each, reason), [Fallback("describer", "failed")]) for each in described_by_fallback]
-        return [(each, [Fallback("describer", "unusable")] if each.fallback_reason else []) for each in described]
+            return [
+                (_replaced(description, reason), [Fallback("describer", "failed")])
+                for description in described_by_fallback
+            ]
+        unusable = Fallback("describer", "unusable")
+        return [(description, [unusable] if description.fallback_reason else []) for description in described]
 
     def _draft(self, job: Job, description: Description, fallbacks: list[Fallback], *, describe_ms: float) -> _Draft:
         watch = Stopwatch()
@@ -258,21 +266,21 @@ class Composer:
         return _Draft(job, description, words, compositions, watch, fallbacks)
 
     def _paint(self, drafts: Sequence[_Draft], attempt: int) -> Iterator[tuple[Painting, ...] | PaintingFailed]:
-        """Yield each draft's paintings as they get done, so that finishing them runs beside painting the next.
+        """Yield each draft's paintings once they are done, so that finishing them overlaps with painting the next.
 
-        Together at first; what is painted again is painted alone, so that no banner fails another.
+        The first attempt paints batches; later attempts paint one banner at a time, so that no banner fails another.
         """
-        together = self._paint_batch_size if attempt == 0 else 1
-        for at in range(0, len(drafts), together):
-            yield from self._paint_together(drafts[at : at + together], attempt)
+        batch_size = self._paint_batch_size if attempt == 0 else 1
+        for start in range(0, len(drafts), batch_size):
+            yield from self._paint_batch(drafts[start : start + batch_size], attempt)
 
-    def _paint_together(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
+    def _paint_batch(self, drafts: Sequence[_Draft], attempt: int) -> list[tuple[Painting, ...] | PaintingFailed]:
         refused = {id(draft): refusal for draft in drafts if (refusal := self._refusal(draft, attempt)) is not None}
         painted = iter(self._painted([draft for draft in drafts if id(draft) not in refused], attempt))
         return [refused[id(draft)] if id(draft) in refused else next(painted) for draft in drafts]
 
     def _refusal(self, draft: _Draft, attempt: int) -> PainterUnavailable | None:
-        """Return why the painter is not asked for a banner; the fallback always is."""
+        """Return why the painter is not called for a banner; the fallback always is."""
         if attempt >= _OWN_ATTEMPTS:
             return None
         if isinstance(draft.failure, PainterUnavailable):
@@ -293,13 +301,14 @@ class Composer:
         try:
             with watch.stage("paint"):
                 outcomes = _checked(self._painters[attempt].paint(scenes), scenes)
-            each = len(self._sizes)
-            painted = [_all_or_why_not(outcomes[at : at + each]) for at in range(0, len(outcomes), each)]
+            per_banner = len(self._sizes)
+            starts = range(0, len(outcomes), per_banner)
+            painted = [_all_or_failure(outcomes[start : start + per_banner]) for start in starts]
         except Exception as error:  # a model may raise anything; a banner always exists
             failure = error if isinstance(error, PaintingFailed) else PaintingFailed(f"{type(error).__name__}: {error}")
             painted = [failure] * len(drafts)
-        for failure_told in {repr(outcome) for outcome in painted if isinstance(outcome, PaintingFailed)}:
-            log.warning("painter_failed", error=failure_told, banners=len(drafts), attempt=attempt)
+        for failure_text in {repr(outcome) for outcome in painted if isinstance(outcome, PaintingFailed)}:
+            log.warning("painter_failed", error=failure_text, banners=len(drafts), attempt=attempt)
         for draft in drafts:
             draft.watch.add("paint", watch.milliseconds["paint"] / len(drafts))
         return painted
@@ -307,22 +316,22 @@ class Composer:
     def _finish(
         self, draft: _Draft, paintings: tuple[Painting, ...] | PaintingFailed, attempt: int
     ) -> ComposedSet | Exception | None:
-        """Return the banner, or what made it impossible, or None where another attempt is due."""
+        """Return the banner, or the error that made it impossible, or None where another attempt is due."""
         last = attempt == len(self._painters) - 1
-        if isinstance(paintings, tuple) and any(is_black(each.pixels) for each in paintings):
+        if isinstance(paintings, tuple) and any(is_black(painting.pixels) for painting in paintings):
             paintings = BlackPicture("the painter returned a black picture")
         if isinstance(paintings, PaintingFailed):
             draft.reject(paintings, attempt)
             return paintings if last else None
         try:
             pictures = tuple(map(self._picture, repeat(draft), draft.compositions, paintings))
-        except NoFontForScript as error:  # no other painting would have it
+        except NoFontForScript as error:  # no other painting would help
             return error
-        except PaintingFailed as failure:  # a gate's model hangs: what it has not seen does not pass
+        except PaintingFailed as failure:  # a gate's model hangs: an unchecked picture does not pass
             log.warning("judging_failed", error=str(failure), attempt=attempt)
             draft.reject(failure, attempt)
             return failure if last else None
-        except Exception as error:  # another painting may do better: noise may be over the byte cap
+        except Exception as error:  # another painting may succeed: noise may exceed the byte cap
             log.warning("finishing_failed", error=repr(error), attempt=attempt)
             draft.reject(PaintingFailed(f"{type(error).__name__}: {error}"), attempt)
             return error if last else None
@@ -342,7 +351,7 @@ class Composer:
         with draft.watch.stage("encode"):
             files = self._encode(banner.pixels, composition.size)
         with draft.watch.stage("judge"):
-            gates = self._judge.judge(banner, painting, max(len(each.content) for each in files))
+            gates = self._judge.judge(banner, painting, max(len(file.content) for file in files))
         return Picture(composition.size, composition.template, files, gates, banner.product)
 
     def _composed(
@@ -368,7 +377,7 @@ class Composer:
 def _checked(
     outcomes: Sequence[Painting | PaintingFailed], scenes: Sequence[SceneRequest]
 ) -> Sequence[Painting | PaintingFailed]:
-    """Return the paintings if each is as large as its scene asks for."""
+    """Return the paintings if every one has its scene's size."""
     if len(outcomes) != len(scenes):
         raise PaintingFailed(f"the painter returned {len(outcomes)} paintings for {len(scenes)} scenes")
     for outcome, scene in zip(outcomes, scenes, strict=True):
@@ -378,11 +387,11 @@ def _checked(
     return outcomes
 
 
-def _all_or_why_not(outcomes: Sequence[Painting | PaintingFailed]) -> tuple[Painting, ...] | PaintingFailed:
-    """Return the paintings of one banner, or why the first that failed did."""
-    paintings = tuple(each for each in outcomes if isinstance(each, Painting))
-    failed = [each for each in outcomes if isinstance(each, PaintingFailed)]
-    return failed[0] if failed else paintings
+def _all_or_failure(outcomes: Sequence[Painting | PaintingFailed]) -> tuple[Painting, ...] | PaintingFailed:
+    """Return the paintings of one banner, or the first failure among them."""
+    paintings = tuple(outcome for outcome in outcomes if isinstance(outcome, Painting))
+    failures = [outcome for outcome in outcomes if isinstance(outcome, PaintingFailed)]
+    return failures[0] if failures else paintings
 
 
 def _replaced(description: Description, reason: str) -> Description:

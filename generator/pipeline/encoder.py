@@ -2,9 +2,9 @@
 
 sRGB without an embedded profile (browsers take untagged pictures as sRGB) and without metadata. JPEG has
 full chroma (4:4:4): 4:2:0 halves the resolution of colour and smears red or blue letters, and the caps leave room. It
-is not progressive: that takes twice the time (24 ms against 12 ms for 1080x1080) for 3 % of its bytes, and hardly a
-browser is left that does not take the WebP.
-Lossy WebP has no 4:4:4; it is what browsers that take it get for half the bytes.
+is not progressive: that takes twice the time (24 ms against 12 ms for 1080x1080) and saves 3 % of the bytes, and nearly
+every browser takes the WebP.
+Lossy WebP has no 4:4:4; browsers that accept it get half the bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ from bannerstream.generator.pipeline.ports import Image
 MediaType = Literal["image/webp", "image/jpeg"]
 
 _QUALITIES = (88, 80, 72, 62, 50, 40)
-"""Tried from the best down. Below 40 blocks show in the soft gradients that these banners are made of."""
+"""Tried from the best down. Below 40, blocks show in the soft gradients of these banners."""
 _WEBP_QUALITIES = (92, *_QUALITIES)
-"""At 88 the product's fine texture goes: of 64 banners of the example 54 kept 0.98 of its SSIM, at 90 59, at 92 all,
+"""Quality 88 loses the product's fine texture: 54 of 64 example banners kept an SSIM of 0.98; at 90, 59; at 92, all,
 for 36 % more bytes on the square, 28 % on the billboard and 10 % more time."""
 _SMALL_WEBP_QUALITIES = (94, *_WEBP_QUALITIES)
 _SMALL = 100_000
-"""Pixels. A small banner holds its product in a few thousand, and 2 kB more keep the weave of a straw hat."""
+"""Pixels. A small banner shows its product in a few thousand; 2 kB more preserve the weave of a straw hat."""
 _WEBP_METHOD = 2
 """0 (quick) to 6 (small). Finished 1080x1080 and 970x250 at quality 88: 1 takes 16 ms for 48 kB, 2 takes 22 ms for
 41 kB, 3 takes 49 ms for 39 kB; all at 40.6 dB."""
@@ -36,7 +36,7 @@ _WEBP_METHOD = 2
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One picture as it will be stored."""
+    """One encoded picture, ready to be stored."""
 
     media_type: MediaType
     content: bytes
@@ -47,7 +47,7 @@ def encode(pixels: Image, size: BannerSize) -> tuple[Encoded, ...]:
     """Return the picture as WebP and as JPEG, each at the best quality whose bytes fit the size's cap.
 
     Raises:
-        OverByteCap: even the lowest quality is too large.
+        OverByteCap: even the lowest quality exceeds the cap.
     """
     small = size.width * size.height < _SMALL
     return (

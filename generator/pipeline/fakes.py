@@ -1,6 +1,6 @@
-"""A fake for each port of the pipeline: plain classes, quick, with hooks for faults. For tests of this room and others.
+"""Fakes of the pipeline's ports: plain, fast classes with fault hooks, for the tests of all rooms.
 
-A hook is called before the fake does its work and makes it fail by raising.
+Each fake calls its hook before it does its work; a hook makes it fail by raising.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ from bannerstream.generator.pipeline.ports import (
 
 
 def _no_fault(*_: object) -> None:
-    """Let the fake do its work."""
+    """Raise nothing."""
 
 
 class FakeDescriber:
-    """Calls every product by the last word of its title. `described` counts products."""
+    """Describes every product by the last word of its title. `described` lists the products in order."""
 
     def __init__(self, revision: str = "fake@1", fault: Callable[[Sequence[Product]], None] = _no_fault) -> None:
         self.revision = revision
@@ -40,14 +40,13 @@ class FakeDescriber:
         self.described: list[str] = []
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        """Return a description that tells its product."""
+        """Return descriptions that identify their products."""
         self.fault(products)
-        self.described += [each.product_id for each in products]
+        self.described += [product.product_id for product in products]
+        subjects = [product.title.split()[-1].lower() for product in products]
         return [
-            Description(
-                subject=each.title.split()[-1].lower(), attributes=(), setting="studio", describer=self.revision
-            )
-            for each in products
+            Description(subject=subject, attributes=(), setting="studio", describer=self.revision)
+            for subject in subjects
         ]
 
 
@@ -58,7 +57,7 @@ class FakeCopyWriter:
         self.fault = fault
 
     def write(self, product: Product, cohort: Cohort, locale: str) -> BannerCopy:  # noqa: ARG002  (the port's)
-        """Return words that tell their product."""
+        """Return words that identify their product."""
         self.fault(product)
         return BannerCopy(headline=product.title[:80], line="", call_to_action="Look")
 
@@ -74,15 +73,15 @@ class FakePainter:
         self.batches: list[list[int]] = []
 
     def batch_key(self, scene: SceneRequest) -> str:
-        """Return the size: only scenes of one are painted together, where a server forms the batches."""
+        """Return the size: a server batches only scenes of one size."""
         return scene.composition.size.name
 
     def paint_raw(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
-        """Return finished pictures: there is no model that would wait."""
+        """Return finished pictures: no model waits for them to be fitted."""
         return self.paint(scenes)
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[Painting]:
-        """Return flat pictures of the sizes asked for."""
+        """Return flat pictures of the requested sizes."""
         self.batches.append([scene.seed for scene in scenes])
         self.fault(scenes)
         return [self._painting(scene) for scene in scenes]
@@ -97,7 +96,7 @@ class FakePainter:
 
 
 class FakeLayout:
-    """Lays nothing over the painting, and remembers which product images it was given."""
+    """Lays nothing over the painting, and records the product images that it was given."""
 
     def __init__(self, fault: Callable[[Composition], None] = _no_fault) -> None:
         self.fault = fault
@@ -118,7 +117,7 @@ class FakeLayout:
         *,
         locale: str,  # noqa: ARG002  (the port's)
     ) -> ComposedBanner:
-        """Return the painting as it is."""
+        """Return the painting unchanged."""
         self.fault(composition)
         self.images.append(product_image)
         headline = PlacedText("headline", words.headline, composition.text, "#000000", font_size=16, bold=False)
@@ -126,7 +125,7 @@ class FakeLayout:
 
 
 class FakeJudge:
-    """Passes everything, unless `passes` says otherwise."""
+    """Passes everything, unless `passes` returns False."""
 
     def __init__(self, passes: Callable[[ComposedBanner, Painting], bool] = lambda _banner, _painting: True) -> None:
         self.passes = passes
@@ -139,7 +138,7 @@ class FakeJudge:
 
 
 class FakeScreen:
-    """Blocks the products in `words` by their words, and every picture that `picture` gives a reason for."""
+    """Blocks the products in `words`, and every picture for which `picture` returns a reason."""
 
     def __init__(self, words: dict[str, str] | None = None) -> None:
         self.words = words or {}
@@ -156,7 +155,7 @@ class FakeScreen:
 
 @dataclass(frozen=True)
 class FakeFile:
-    """A few bytes that tell size and colour."""
+    """A few bytes that name size and colour."""
 
     content: bytes
     media_type: Literal["image/webp", "image/jpeg"] = "image/webp"
@@ -168,9 +167,9 @@ def fake_encode(pixels: Image, size: BannerSize) -> tuple[FakeFile, ...]:
 
 
 class FakeStore:
-    """A bucket that keeps the values themselves. `written` names every object in the order of writing.
+    """A bucket that keeps values unencoded. `written` lists every object key in the order of writing.
 
-    `fault` is called with the name of the operation and the key, before the operation takes effect.
+    The store calls `fault` with the operation's name and the key, before the operation takes effect.
     """
 
     def __init__(self, fault: Callable[[str, str], None] = _no_fault) -> None:
@@ -184,7 +183,7 @@ class FakeStore:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Return: this bucket is always there, unless the hook says otherwise."""
+        """Return: this bucket always exists, unless the hook raises."""
         self.fault("check", "")
 
     def manifest(self, banner_key: str) -> Manifest | None:
@@ -193,11 +192,11 @@ class FakeStore:
         return self.manifests.get(banner_key)
 
     def put_manifest(self, manifest: Manifest) -> str:
-        """Store a manifest, whose blobs must be there."""
+        """Store a manifest, whose blobs must be stored already."""
         self.fault("put_manifest", manifest.banner_key)
-        dangling = {each.blob_key for each in manifest.renditions} - self.blobs.keys()
+        dangling = {rendition.blob_key for rendition in manifest.renditions} - self.blobs.keys()
         if dangling:
-            raise AssertionError(f"the manifest names blobs that are not there: {sorted(dangling)}")
+            raise AssertionError(f"the manifest names missing blobs: {sorted(dangling)}")
         self.manifests[manifest.banner_key] = manifest
         return self._wrote(manifest_object_key(manifest.banner_key))
 

@@ -1,4 +1,4 @@
-"""What is told when a port did not do what it was asked for: a reason for the manifest, a word for the metric."""
+"""Describes a failed port: a reason for the manifest, a cause for the metric."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,21 +6,21 @@ from typing import Literal
 from bannerstream.generator.errors import BlackPicture, ModelHung, OutOfMemory, OverBudget, PaintingFailed
 
 MAX_REASON = 300
-"""Length that the manifest allows a reason."""
+"""Longest reason that the manifest allows."""
 
 Cause = Literal["failed", "unusable", "black", "gates", "memory", "hung", "budget"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """One port that did not do what it was asked for. Both words come from fixed lists: they label a metric."""
+    """One port that a fallback replaced. Both words come from fixed lists, because they label a metric."""
 
     port: Literal["describer", "painter"]
     reason: Cause
 
 
 class GatesFailed(PaintingFailed):
-    """The banner was painted, but a gate turned it down."""
+    """The banner was painted, but a gate rejected it."""
 
 
 _CAUSES: dict[type[PaintingFailed], Cause] = {
@@ -33,11 +33,11 @@ _CAUSES: dict[type[PaintingFailed], Cause] = {
 
 
 def cause_of(failure: PaintingFailed) -> Cause:
-    """Return the word under which a failure is counted."""
+    """Return the cause under which the metric counts a failure."""
     return next((cause for kind, cause in _CAUSES.items() if isinstance(failure, kind)), "failed")
 
 
 def reason_of(error: Exception) -> str:
-    """Return what the manifest says about an error: one line, in the manifest's bounds."""
-    told = str(error) if isinstance(error, PaintingFailed) else f"{type(error).__name__}: {error}"
-    return " ".join(told.split())[:MAX_REASON] or type(error).__name__
+    """Return an error as the manifest's reason: one line, within its bounds."""
+    text = str(error) if isinstance(error, PaintingFailed) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:MAX_REASON] or type(error).__name__

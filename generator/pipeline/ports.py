@@ -21,7 +21,7 @@ Image = NDArray[np.uint8]
 LightSide = Literal["left", "right", "above"]
 
 _BLACK_BELOW = 8
-"""Of 255."""
+"""Channel value, 0 to 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,20 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Where things go on one size: decided before painting, so that the painter keeps those places calm."""
+    """Places of text and product on one size: planned before painting, so that the painter keeps them calm."""
 
     template: str
     size: BannerSize
     text: Box
     product: Box | None
-    """Where the product stands, its foot on `ground_y`; None when the catalogue has no picture of it."""
+    """Place of the product, its foot on `ground_y`; None when the catalogue has no picture of it."""
     ground_y: float
     """Height of the surface that the product stands on."""
     right_to_left: bool
     aside: Box | None = None
-    """Where price and button stand, when not with the words."""
+    """Place of price and button, where they are apart from the words."""
     creative: Creative = field(default_factory=Creative)
-    """The template that was asked for (a shape that lacks it has another), and the styles of headline and scene."""
+    """The requested template (a shape that lacks it uses another), and the styles of headline and scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +72,43 @@ class SceneRequest:
     """Same scene and seed, same picture (on one machine and version)."""
     product_image: ProductImage | None
     brand: str | None = None
-    """The product's, as its record writes it: some have a look of their own."""
+    """The product's brand, as its record spells it: some brands have an adapter of their own."""
     favourites: tuple[Favourite, ...] = ()
     """Products that the cohort looks at."""
     keywords: tuple[str, ...] = ()
-    """Words of style to be put into the prompt as they are; a repeated word weighs more."""
+    """Style words that go into the prompt unchanged; a repeated word weighs more."""
     guidance_factor: float = 1.0
     """Factor on the painter's guidance: above 1, the words are followed more closely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """How the scene's light throws the product's shadow."""
+    """The product's shadow in the scene's light."""
 
     length: float = 0.2
-    """On the ground, of the product's height: short under a high sun."""
+    """Length on the ground as a share of the product's height: short under a high sun."""
     softness: float = 1.0
-    """1 is a window's; below, a sun's or spotlight's."""
+    """1 is a window's shadow; less is a sun's or spotlight's."""
     strength: float = 1.0
 
 
 def is_black(pixels: Image) -> bool:
-    """Tell whether no channel of any pixel is bright: what a safety checker or an overflow in half precision leaves."""
+    """Return whether every channel of every pixel is dark: a safety checker or half-precision overflow leaves that."""
     return int(pixels.max()) < _BLACK_BELOW
 
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """A painted scene, ready for product and words to be laid over it."""
+    """A painted scene, ready for product and words."""
 
     pixels: Image
-    """RGB, exactly the size asked for."""
+    """RGB, exactly the requested size."""
     light_side: LightSide
-    """Where the light comes from: the product's shadow falls the other way."""
+    """Side of the light; the product's shadow falls to the other."""
     provenance: Provenance
     shadow: Shadow = field(default_factory=Shadow)
     holds_product: bool = False
-    """The painter painted the product itself (mode `whole`): nothing is laid over."""
+    """The painter painted the product itself (mode `whole`): the layout adds none."""
 
 
 class Describer(Protocol):
@@ -120,7 +120,7 @@ class Describer(Protocol):
         ...
 
     def describe(self, products: Sequence[Product]) -> list[Description]:
-        """Return one description per product, in order. Never raises for a strange title: falls back and says so."""
+        """Return one description per product, in order. An unusual title never raises; it gets a fallback."""
         ...
 
 
@@ -136,42 +136,42 @@ class Painter(Protocol):
     """Paints scenes."""
 
     def paint(self, scenes: Sequence[SceneRequest]) -> Sequence[Painting | PaintingFailed]:
-        """Return one painting per scene, in order; in place of one that failed alone, why.
+        """Return one painting per scene, in order, or the error of a scene that failed alone.
 
         Raises:
-            PaintingFailed: all of them failed; the pipeline paints with the studio instead.
+            PaintingFailed: all scenes failed; the pipeline paints with the studio instead.
         """
         ...
 
 
 Unfinished = Callable[[], Painting | PaintingFailed]
-"""A picture as a model left it. Called once, on any thread, it returns the painting made of it, or why it is none."""
+"""A model's raw picture. Called once, on any thread, it returns the finished painting or the error."""
 
 
 class BatchPainter(Protocol):
-    """A painter whose model is quicker in batches: `generator.serving.PaintServer` forms them. One thread calls it."""
+    """A painter whose model is faster in batches, which `generator.serving.PaintServer` forms. One thread calls it."""
 
     def batch_key(self, scene: SceneRequest) -> Hashable:
-        """Return what scenes must have in common to be painted in one call of the model: shape, adapter. Pure."""
+        """Return what scenes must share to be painted in one call of the model: shape, adapter. Pure."""
         ...
 
     def paint_raw(self, scenes: Sequence[SceneRequest]) -> Sequence[Unfinished | Painting | PaintingFailed]:
-        """Return one picture per scene, in order, all of one batch key; in place of one that failed alone, why.
+        """Return one picture per scene, in order, all of one batch key, or the error of a scene that failed alone.
 
-        What needs no model is left unfinished: the model waits for nobody who asked.
+        Work that needs no model is left to the caller's thread, so that the model goes on with the next batch.
 
         Raises:
-            OutOfMemory: there are too many for the memory; half of them are tried next.
-            PaintingFailed: all of them failed.
+            OutOfMemory: the batch exceeds the memory; half of it is tried next.
+            PaintingFailed: all scenes failed.
         """
         ...
 
 
 class Layout(Protocol):
-    """Puts product and words where they go. The module `generator.layout` is one."""
+    """Places product and words. The module `generator.layout` implements it."""
 
     def plan(self, size: BannerSize, *, variant: str, seed: int, has_product: bool, locale: str) -> Composition:
-        """Return where things will go on one size. Called before painting."""
+        """Return the composition of one size. Called before painting."""
         ...
 
     def lay_out(
@@ -193,13 +193,13 @@ class Layout(Protocol):
 
 
 class Encoder(Protocol):
-    """Writes a banner as files. The function `generator.encoding.encode` is one."""
+    """Writes a banner as files. The function `generator.pipeline.encoder.encode` implements it."""
 
     def __call__(self, pixels: Image, size: BannerSize) -> "tuple[EncodedImage, ...]":
-        """Return the banner in every file format that is offered.
+        """Return the banner in every published file format.
 
         Raises:
-            OverByteCap: it cannot be made to fit the size's cap.
+            OverByteCap: no acceptable quality fits the size's cap.
         """
         ...
 
@@ -214,18 +214,18 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ComposedBanner:
-    """A banner laid out: the picture and where its parts ended up."""
+    """A laid-out banner: the picture and the places of its parts."""
 
     pixels: Image
     """RGB."""
     composition: Composition
     text_lines: tuple["PlacedText", ...]
     product: Box | None
-    """The product's visible pixels, None where there is none."""
+    """Box of the product's visible pixels; None without a product."""
 
 
 class NudityClassifier(Protocol):
-    """Looks for nudity in a picture. `generator.safety.nudity.TransformersNudity` is one."""
+    """Classifies pictures by nudity. `generator.gates.nudity.TransformersNudity` implements it."""
 
     def probability(self, pixels: Image) -> float:
         """Return how likely an RGB picture shows nudity, 0 to 1. May be called from several threads.
@@ -237,7 +237,7 @@ class NudityClassifier(Protocol):
 
 
 class Screen(Protocol):
-    """Decides of which products no banner may be made."""
+    """Blocks products that must not appear on a banner."""
 
     def by_words(self, product: Product) -> str | None:
         """Return why the product's words block it, or None."""
@@ -247,7 +247,7 @@ class Screen(Protocol):
         """Return why the product's picture blocks it, or None.
 
         Raises:
-            NotScreened: it cannot be looked at now.
+            NotScreened: the classifier is unavailable now.
         """
         ...
 
@@ -273,27 +273,27 @@ class PlacedText:
     role: Literal["eyebrow", "headline", "line", "price", "former_price", "saving", "call_to_action"]
     text: str
     box: Box
-    """Of the ink: nothing of these letters lies outside."""
+    """Box of the ink: every pixel of these letters lies inside."""
     colour: str
     """sRGB hex of the letters."""
     font_size: float
     bold: bool
-    """With the size it says what contrast WCAG asks for: large letters need less."""
+    """Together with the size it decides the contrast that WCAG requires: large letters need less."""
 
 
 class BannerStore(Protocol):
-    """Where banners are kept. `storage.S3BannerStore` is the real one. Every method blocks; call it from a thread."""
+    """Keeps banners. `storage.S3BannerStore` implements it. Every method blocks; call it from a thread."""
 
     def manifest(self, banner_key: str) -> Manifest | None:
         """Return the manifest of a banner, or None if it was never made."""
         ...
 
     def put_manifest(self, manifest: Manifest) -> str:
-        """Store a manifest and return its object key. Its blobs must be there."""
+        """Store a manifest and return its object key. Its blobs must be stored already."""
         ...
 
     def put_blob(self, content: bytes, media_type: str) -> str:
-        """Store an immutable blob under its hash, unless it is there, and return its object key."""
+        """Store an immutable blob under its hash, unless it exists, and return its object key."""
         ...
 
     def description(self, description_key: str) -> Description | None:
@@ -305,13 +305,13 @@ class BannerStore(Protocol):
         ...
 
     def block(self, product_id: str) -> Block | None:
-        """Return what says that a product is blocked, or None if it never was."""
+        """Return a product's block, or None if it was never blocked."""
         ...
 
     def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces that of the product's earlier revision."""
+        """Keep a block; it replaces the block of the product's earlier revision."""
         ...
 
     def product_image(self, image_key: str) -> tuple[Image, bool] | None:
-        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if there is none."""
+        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if it is missing."""
         ...

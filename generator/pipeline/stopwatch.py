@@ -6,14 +6,14 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Adds up how long each stage took; a stage that runs twice (a retry) counts both times."""
+    """Adds up the time per stage; a stage that runs twice (a retry) counts both times."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time inside the `with` block to a stage, also when it raises."""
+        """Add the time inside the `with` block to a stage, also when it raises."""
         started = perf_counter()
         try:
             yield
@@ -21,5 +21,5 @@ class Stopwatch:
             self.add(name, (perf_counter() - started) * 1000)
 
     def add(self, name: str, milliseconds: float) -> None:
-        """Count time to a stage."""
+        """Add time to a stage."""
         self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + milliseconds, 3)

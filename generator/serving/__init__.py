@@ -1,6 +1,5 @@
-"""What keeps models busy and bounded: who is next, what is painted together, how much, for how long.
+"""Keeps models busy and bounded: batches of pictures, memory limits, budgets, time limits.
 
-The pure cores (`scheduling`, `offsets`, `queue`, `batching`, `limits`, `budget`) know neither Kafka nor models; their
-clock is handed in. `supervised`, `painting`, `describing` and `looking` put them around models, `consuming` around
-Kafka.
+The pure cores (`batching`, `limits`, `budget`) know neither Kafka nor models and take their clock as an argument.
+`model_slot` loads models, `supervised*` bounds their steps, `paint_server` forms their batches.
 """

@@ -1,9 +1,8 @@
-"""Paints for many callers at once: their scenes are painted together by shape and adapter, on one thread.
+"""A painter for many callers at once: it batches their scenes by shape and adapter and paints them on one thread.
 
-Stands where a painter stands. Callers block in `paint` (each on a thread of its own); each scene waits as a ticket,
-a dispatcher forms batches of them, the supervised model paints one batch after the other. A caller finishes its
-pictures itself (fitting them to the banner; then laying out, judging, encoding, storing), while the next batch is
-painted.
+Callers block in `paint`, one thread each; every scene waits as a ticket, a dispatcher forms batches of tickets, and the
+supervised model paints one batch after the other. A caller finishes its pictures itself (fitting them to the banner;
+then laying out, judging, encoding, storing) while the model paints the next batch.
 """
 
 import threading
@@ -35,9 +34,9 @@ class _PendingPicture:
 class PaintServer:
     """A painter for many threads around one model.
 
-    `together` is the largest batch, in pictures; one that runs out of memory is painted in halves, and that is
-    remembered per shape and adapter. A batch that is not full is painted once its oldest picture has waited `wait_s`,
-    or at once when all of the `callers` that there are wait already.
+    `max_batch_size` counts pictures. A batch that runs out of memory is painted in halves, and the server remembers the
+    limit per shape and adapter. A batch that is not full is painted once its oldest picture has waited `wait_s`, or at
+    once when all `callers` wait already.
     """
 
     def __init__(
@@ -61,22 +60,22 @@ class PaintServer:
         self._dispatcher: threading.Thread | None = None
 
     def paint(self, scenes: Sequence[SceneRequest]) -> list[PaintResult]:
-        """Return, per scene and in order, its painting or why it was not painted."""
+        """Return, per scene and in order, its painting or the error."""
         if not scenes:
             return []
         try:
             kinds = self._model.inspect(lambda painter: [painter.batch_key(scene) for scene in scenes])
         except PaintingFailed as error:
             return [error] * len(scenes)
-        wanted = [_PendingPicture(scene) for scene in scenes]
+        pending = [_PendingPicture(scene) for scene in scenes]
         with self._changed:
             self._start()
-            now = self._clock()
-            self._waiting.add(Ticket(each, kind, now) for each, kind in zip(wanted, kinds, strict=True))
+            now_s = self._clock()
+            self._waiting.add(Ticket(picture, kind, now_s) for picture, kind in zip(pending, kinds, strict=True))
             self._callers += 1
             self._changed.notify()
         try:
-            return [finished(each.outcome.result()) for each in wanted]
+            return [finished(picture.outcome.result()) for picture in pending]
         finally:
             with self._changed:
                 self._callers -= 1
@@ -90,8 +89,8 @@ class PaintServer:
         while True:
             tickets = self._next_batch()
             try:
-                self._paint_together(tickets)
-            except Exception as error:  # a dispatcher that dies leaves its callers waiting for ever
+                self._paint_batch(tickets)
+            except Exception as error:  # a dead dispatcher would leave its callers waiting for ever
                 log.exception("dispatch_failed")
                 _settle(tickets, PaintingFailed(f"{type(error).__name__}: {error}"))
 
@@ -99,13 +98,13 @@ class PaintServer:
         """Wait until a batch is due and return it."""
         with self._changed:
             while True:
-                now = self._clock()
-                tickets = self._waiting.take(now, no_more_will_come=self._callers >= self._most_callers)
+                now_s = self._clock()
+                tickets = self._waiting.take(now_s, no_more_will_come=self._callers >= self._most_callers)
                 if tickets:
                     return tickets
-                self._changed.wait(self._waiting.due_in(now))
+                self._changed.wait(self._waiting.due_in_s(now_s))
 
-    def _paint_together(self, tickets: list[Ticket[_PendingPicture]]) -> None:
+    def _paint_batch(self, tickets: list[Ticket[_PendingPicture]]) -> None:
         kind, scenes = tickets[0].kind, [ticket.item.scene for ticket in tickets]
         self._metrics.images_together.observe(len(scenes))
         try:
@@ -140,12 +139,12 @@ class PaintServer:
 
 
 def finished(outcome: PaintResult | Unfinished) -> PaintResult:
-    """Return the painting of a picture that a model left unfinished, or why there is none."""
+    """Return the painting of an unfinished picture, or the error."""
     if isinstance(outcome, Painting | PaintingFailed):
         return outcome
     try:
         return outcome()
-    except Exception as error:  # one that cannot be finished fails alone
+    except Exception as error:  # a picture that cannot be finished fails alone
         return PaintingFailed(f"{type(error).__name__}: {error}")
 
 

@@ -1,9 +1,9 @@
-"""A model under watch: its steps run one at a time on a thread of their own, and one that hangs is given up.
+"""A supervised model: its steps run one at a time on a thread of their own, with a time limit.
 
-A thread cannot be stopped from outside, and a kernel that never returns holds its thread for good. So the thread is
-left behind (it is a daemon and dies with the process) and the model is loaded anew on another one. Where that does not
-help, or is not wanted, the process ends: its supervisor starts one whose device is fresh. So it does when step after
-step fails: an error of CUDA ("device-side assert", "unspecified launch failure") holds for all that the process does.
+A thread cannot be stopped from outside, and a kernel that never returns holds its thread for good. So a hung thread is
+abandoned (it is a daemon and dies with the process) and the model is reloaded on another one. Where that does not help,
+or the settings turn it off, the process ends, and its supervisor starts one with a fresh device. The process also ends
+when step after step fails: a CUDA error ("device-side assert", "unspecified launch failure") breaks every later call.
 """
 
 import queue
@@ -21,11 +21,11 @@ from bannerstream.service.health import Health
 log = structlog.get_logger(__name__)
 
 LOADING_S = 900.0
-"""A model that is not there after this long will not come: the largest loads in minutes, compiling included."""
+"""Longest reload: the largest model loads in minutes, compiling included."""
 
 FAILURES_RUNNING = 8
-"""Steps that fail one after the other, and then the model is lost. A banner's pictures are of up to three shapes, and
-are asked for twice: six failed steps may be what one banner asks for, eight are not."""
+"""Steps that fail in a row before the model is lost. A banner's pictures have up to three shapes and two attempts each:
+one bad banner fails six steps, not eight."""
 
 _OUT_OF_MEMORY = ("OutOfMemory", "OutOfMemoryError", "MemoryError")
 """Ours, torch's (by its name: not every process has torch) and Python's."""
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class SupervisedModel(Generic[Model]):
-    """A loaded model, and how to load it again. Any thread may call `run`; callers wait for their turn.
+    """A loaded model, with the function that reloads it. Any thread may call `run`; callers wait for their turn.
 
     `on_hang` is called once per hung step, for counting.
     """
@@ -62,31 +62,31 @@ class SupervisedModel(Generic[Model]):
         self._turn = threading.Lock()
         self._thread = _ModelThread(name)
         self._step_completed = True
-        """A step has ended since the model was loaded. A model that hangs twice running is not loaded a third time."""
+        """A step has ended since the model was loaded. A model that hangs twice in a row is not loaded a third time."""
         self._loading_since = 0.0
         self._failures = 0
-        """Steps that failed since the last that did not."""
+        """Failed steps since the last success."""
         self._lost: str | None = None
-        """Why the model failed for good."""
+        """Why the model failed for good; None while it works."""
 
     def run(self, step: Callable[[Model], Result], *, with_timeout: bool = True) -> Result:
-        """Return what `step` makes of the model, and raise what it raises.
+        """Run `step` with the model; return what it returns and raise what it raises.
 
-        A step that is not `watched` may take as long as it likes: for what is done before anybody waits.
+        Without `with_timeout` a step has no time limit: for warming up, before any caller waits.
 
         Raises:
-            ModelHung: the step did not end within `timeout_s`, or the model is being loaded anew.
+            ModelHung: the step did not end within `timeout_s`, or the model is being reloaded.
             PainterUnavailable: the model is lost.
         """
         with self._turn:
             model = self._model
             if model is None:
                 raise self._unavailable()
-            future = self._thread.do(lambda: step(model))
+            future = self._thread.submit(lambda: step(model))
             try:
                 result = future.result(self._timeout_s if with_timeout else None)
             except TimeoutError as error:
-                if future.done():  # the step's own
+                if future.done():  # the step itself raised it
                     raise
                 self._abandon()
                 raise ModelHung(self._hang_reason()) from error
@@ -97,19 +97,19 @@ class SupervisedModel(Generic[Model]):
             self._step_completed, self._failures = True, 0
             return result
 
-    def inspect(self, look: Callable[[Model], Result]) -> Result:
-        """Return what `look` sees of the model, in the calling thread and at any time: only for what never changes.
+    def inspect(self, read: Callable[[Model], Result]) -> Result:
+        """Return what `read` returns for the model, in the calling thread at any time: for constant attributes only.
 
         Raises:
-            ModelHung: the model is being loaded anew.
+            ModelHung: the model is being reloaded.
             PainterUnavailable: the model is lost.
         """
         if (model := self._model) is None:
             raise self._unavailable()
-        return look(model)
+        return read(model)
 
     def _count(self, error: Exception) -> None:
-        """Count a failed step, unless it says of itself that it does not come of a broken model."""
+        """Count a failed step, unless its error type shows that the model works."""
         if type(error).__name__ in _OUT_OF_MEMORY:
             return
         if isinstance(error, PaintingFailed) and not isinstance(error, ModelFailed):
@@ -118,7 +118,7 @@ class SupervisedModel(Generic[Model]):
         if self._failures >= FAILURES_RUNNING:
             log.error("model_failing", model=self._name, steps=self._failures, error=repr(error))
             self._model = None
-            self._lost = f"{self._failures} steps of the {self._name} failed running, the last with {error!r}"
+            self._lost = f"{self._failures} steps of the {self._name} failed in a row, the last with {error!r}"
             self._health.lose(self._lost)
 
     def _hang_reason(self) -> str:
@@ -132,46 +132,46 @@ class SupervisedModel(Generic[Model]):
         if self._after_hang == "exit":
             self._health.lose(self._hang_reason())
         elif not self._step_completed:
-            self._health.lose(f"the {self._name} hung again after it was loaded anew")
+            self._health.lose(f"the {self._name} hung again after it was reloaded")
         else:
             self._step_completed = False
             self._thread = _ModelThread(self._name)
-            self._thread.do(self._load_again)
+            self._thread.submit(self._load_again)
 
     def _load_again(self) -> None:
         try:
             self._model = self._load()
         except Exception as error:
             log.exception("model_not_loaded_again", model=self._name)
-            self._health.lose(f"the {self._name} hung and could not be loaded anew: {error}")
+            self._health.lose(f"the {self._name} hung and could not be reloaded: {error}")
             return
         log.info("model_loaded_again", model=self._name, seconds=round(time.monotonic() - self._loading_since, 1))
 
     def _unavailable(self) -> PainterUnavailable:
-        """Return why there is no model now; end the process where loading hangs too."""
+        """Return why the model is unavailable; end the process if reloading hangs too."""
         if self._lost is not None:
             return PainterUnavailable(self._lost)
         waited = time.monotonic() - self._loading_since
         if waited > LOADING_S:
-            self._health.lose(f"the {self._name} hung, and so does loading it anew")
-        return ModelHung(f"the {self._name} hung {waited:.0f} s ago and is not back yet")
+            self._health.lose(f"the {self._name} hung, and reloading it hangs too")
+        return ModelHung(f"the {self._name} hung {waited:.0f} s ago and is still being reloaded")
 
 
 class _ModelThread:
-    """A daemon thread that does one thing after the other. Left to itself when one of them never ends."""
+    """A daemon thread that runs one step after the other. It is abandoned when a step never ends."""
 
     def __init__(self, name: str) -> None:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         threading.Thread(target=self._go, name=f"model-{name}", daemon=True).start()
 
-    def do(self, step: Callable[[], Result]) -> "Future[Result]":
-        """Return the future of a step."""
+    def submit(self, step: Callable[[], Result]) -> "Future[Result]":
+        """Queue a step and return its future."""
         future: Future[Result] = Future()
 
         def settle() -> None:
             try:
                 future.set_result(step())
-            except BaseException as error:  # whoever waits for it judges it
+            except BaseException as error:  # the caller that waits for the future handles it
                 future.set_exception(error)
 
         self._work.put(settle)

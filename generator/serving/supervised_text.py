@@ -1,4 +1,4 @@
-"""A language model under watch: one call at a time, and one that hangs is given up."""
+"""A supervised language model: one call at a time, each with a time limit."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -17,7 +17,7 @@ D = TypeVar("D", bound=Describer)
 
 
 class SupervisedDescriber(Generic[D]):
-    """A describer whose calls end: in descriptions, or in `ModelHung`, and then the lexicon stands in."""
+    """A describer whose calls always end: with descriptions, or with `ModelHung`, and then the lexicon describes."""
 
     def __init__(self, model: SupervisedModel[D]) -> None:
         self._model = model
@@ -32,29 +32,29 @@ class SupervisedDescriber(Generic[D]):
         """Return one description per product, in order.
 
         Raises:
-            ModelHung: the model did not answer in time, or is being loaded anew.
+            ModelHung: the model did not answer in time, or is being reloaded.
         """
         return self._model.run(lambda describer: describer.describe(products))
 
 
 class SupervisedKeywords:
-    """Preference keywords from the same model, in turn with its describing."""
+    """Preference keywords from the describing model; the calls take turns."""
 
     def __init__(self, model: "SupervisedModel[TransformersDescriber]") -> None:
         self._model = model
-        self._known: tuple[TransformersDescriber, ModelKeywords] | None = None
+        self._cached: tuple[TransformersDescriber, ModelKeywords] | None = None
 
     def keywords(self, behaviours: Sequence[Behaviour]) -> list[tuple[str, ...]]:
         """Return, per behaviour and in order, its keywords.
 
         Raises:
-            ModelHung: the model did not answer in time, or is being loaded anew.
+            ModelHung: the model did not answer in time, or is being reloaded.
         """
         return self._model.run(lambda describer: self._writer(describer).keywords(behaviours))
 
     def _writer(self, describer: "TransformersDescriber") -> "ModelKeywords":
-        from bannerstream.generator.personal.model_keywords import ModelKeywords  # noqa: PLC0415  (torch: only where asked for)
+        from bannerstream.generator.personal.model_keywords import ModelKeywords  # noqa: PLC0415  (torch loads only with a model)
 
-        if self._known is None or self._known[0] is not describer:  # the first time, and after it was loaded anew
-            self._known = (describer, ModelKeywords(describer.model))
-        return self._known[1]
+        if self._cached is None or self._cached[0] is not describer:  # the first call, and the first after a reload
+            self._cached = (describer, ModelKeywords(describer.model))
+        return self._cached[1]

@@ -1,4 +1,4 @@
-"""Models that look at pictures, under watch: one call at a time, and one that hangs is given up."""
+"""Supervised models of pictures: one call at a time, each with a time limit."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ N = TypeVar("N", bound=NudityClassifier)
 
 
 class SupervisedLikeness(Generic[L]):
-    """A likeness whose calls end: in numbers, or in `ModelHung`, and then the first picture is kept."""
+    """A likeness whose calls always end: with numbers, or with `ModelHung`, and then the first picture is kept."""
 
     def __init__(self, model: SupervisedModel[L]) -> None:
         self._model = model
@@ -25,13 +25,13 @@ class SupervisedLikeness(Generic[L]):
         """Return the cosine of every picture with every text.
 
         Raises:
-            ModelHung: the model did not answer in time, or is being loaded anew.
+            ModelHung: the model did not answer in time, or is being reloaded.
         """
         return self._model.run(lambda likeness: likeness.similarities(pictures, texts))
 
 
 class SupervisedNudity(Generic[N]):
-    """A classifier whose calls end: in a probability, or in `ModelHung`, and then its picture is not shown."""
+    """A classifier whose calls always end: with a probability, or with `ModelHung`, and then the picture is blocked."""
 
     def __init__(self, model: SupervisedModel[N]) -> None:
         self._model = model
@@ -40,6 +40,6 @@ class SupervisedNudity(Generic[N]):
         """Return how likely an RGB picture shows nudity, 0 to 1.
 
         Raises:
-            ModelHung: the model did not answer in time, or is being loaded anew.
+            ModelHung: the model did not answer in time, or is being reloaded.
         """
         return self._model.run(lambda classifier: classifier.probability(pixels))

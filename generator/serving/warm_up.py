@@ -1,4 +1,4 @@
-"""What a model paints before anybody waits for it: an empty scene of each size. What is slow only once is done then."""
+"""Warms a painter up with an empty scene of each size, so that one-time costs end before the first request."""
 
 from collections.abc import Hashable, Sequence
 
@@ -11,9 +11,9 @@ from bannerstream.generator.serving.paint_server import finished
 
 
 def warm(painter: BatchPainter, scenes: Sequence[SceneRequest], batches: Sequence[int] = (1,)) -> None:
-    """Paint the first scene of each kind in batches of so many, and throw the pictures away.
+    """Paint the first scene of each kind in batches of these sizes, and discard the pictures.
 
-    A batch that memory does not hold is halved, as it will be when it is wanted.
+    A batch that runs out of memory is halved, as the paint server does.
 
     Raises:
         PaintingFailed: the model cannot paint.
@@ -41,7 +41,7 @@ def _paint(painter: BatchPainter, scene: SceneRequest, pictures: int) -> None:
 
 
 def warm_up_scenes(sizes: Sequence[BannerSize]) -> list[SceneRequest]:
-    """Return a scene per size, like those that will come."""
+    """Return one typical scene per size."""
     description = Description(subject="cup", attributes=(), setting="studio", describer="warm-up")
     cohort = Cohort(cohort_id="warm-up", name="Warm-up", mood=(), palette=("#ffffff", "#dddddd", "#888888"))
     return [SceneRequest(description, cohort, _composition(size), seed=0, product_image=None) for size in sizes]

@@ -1,4 +1,4 @@
-"""Says what became of requests: ready events for banners, dead letters for records that lead to none."""
+"""Publishes the results of requests: ready events for banners, dead letters for records that lead to none."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,15 +18,15 @@ SOURCE = "bannerstream/generator"
 """CloudEvents source of ready events."""
 
 
-async def announce(made: Iterable[MadeBanner], publisher: Publisher, topics: Topics, now: int) -> None:
+async def announce(made: Iterable[MadeBanner], publisher: Publisher, topics: Topics, now_ms: int) -> None:
     """Publish one ready event per banner and wait until all in-sync replicas have it."""
-    await publisher.publish_all([_announcement(banner, topics, now) for banner in made])
+    await publisher.publish_all([_announcement(banner, topics, now_ms) for banner in made])
 
 
 async def publish_dead_letters(letters: Sequence[DeadLetter], publisher: Publisher, topics: Topics) -> None:
-    """Publish dead letters. One that the topic refuses for its size goes without the original, or is only logged.
+    """Publish dead letters. One that is too large for the topic goes without the original, or is only logged.
 
-    Nothing must wait for a letter that will never be taken; its record still lies in the source topic.
+    No request may wait for a letter that the topic never accepts; the record remains in the source topic.
     """
     for letter in letters:
         for form in (letter, letter.without_original()):
@@ -34,7 +34,7 @@ async def publish_dead_letters(letters: Sequence[DeadLetter], publisher: Publish
                 await publisher.publish_all([Outgoing(topics.dead_letters.name, form.key, form.value, form.headers())])
                 break
             except MessageTooLarge as error:
-                refusal = error
+                rejection = error
         else:
             log.error(
                 "dead_letter_rejected",
@@ -42,11 +42,11 @@ async def publish_dead_letters(letters: Sequence[DeadLetter], publisher: Publish
                 partition=letter.partition,
                 offset=letter.offset,
                 code=letter.code,
-                error=str(refusal),
+                error=str(rejection),
             )
 
 
-def _announcement(banner: MadeBanner, topics: Topics, now: int) -> Outgoing:
+def _announcement(banner: MadeBanner, topics: Topics, now_ms: int) -> Outgoing:
     manifest = banner.manifest
     key = manifest.banner_key
     ready = BannerReady(
@@ -57,10 +57,10 @@ def _announcement(banner: MadeBanner, topics: Topics, now: int) -> Outgoing:
         renditions=manifest.renditions,
         engine=manifest.provenance.engine,
         revision=manifest.revision,
-        ready_at=now,
+        ready_at=now_ms,
         event_appended_at=banner.request.event_appended_at,
         variant=manifest.variant,
         headline=manifest.words.headline,
     )
-    event = CloudEvent(id=f"{key}:{manifest.revision}", type="banner.ready", source=SOURCE, time=now, subject=key)
+    event = CloudEvent(id=f"{key}:{manifest.revision}", type="banner.ready", source=SOURCE, time=now_ms, subject=key)
     return outgoing(topics.ready.name, key, ready, event)

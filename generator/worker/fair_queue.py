@@ -1,8 +1,8 @@
-"""Who is next: fair between cohorts, oldest first within one and between those that were served alike. Pure.
+"""A queue that is fair between cohorts and serves the oldest entry first within a cohort and among equals. Pure.
 
-Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996) at unit cost: each entry gets a start tag when it comes, one
-after its cohort's last, never before the queue's own time; the lowest tag goes first. A cohort that asks for thousands
-of banners delays another's first by one per cohort that waits, not by thousands.
+Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996) at unit cost: each entry gets a start tag when it arrives,
+one after its cohort's last and never before the queue's own time; the lowest tag goes first. A cohort with thousands of
+requests delays another cohort's first banner by one banner per waiting cohort, not by thousands.
 """
 
 import heapq
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 @dataclass(order=True, slots=True)
 class _Waiting(Generic[Item]):
-    """An entry of one cohort: the oldest first, then the first that came."""
+    """An entry of one cohort, ordered by age, then by arrival."""
 
     age: int
     order: int
@@ -23,12 +23,12 @@ class _Waiting(Generic[Item]):
 
 
 class FairQueue(Generic[Item]):
-    """Entries in the order in which they are to be served. `age` is a time: the smaller, the older."""
+    """Entries in the order of service. `age` is a time: the smaller, the older."""
 
     def __init__(self) -> None:
         self._flows: dict[str, list[_Waiting[Item]]] = {}
         self._starts: dict[str, float] = {}
-        """Tag of the next entry of each cohort. Kept after its last one went, until the queue's time has passed it."""
+        """Tag of each cohort's next entry. It outlives the cohort's last entry until the queue's time has passed it."""
         self._now = 0.0
         self._order = 0
         self._length = 0
@@ -37,9 +37,9 @@ class FairQueue(Generic[Item]):
         return self._length
 
     def push(self, item: Item, *, cohort: str, age: int) -> None:
-        """Let an entry wait."""
+        """Add an entry."""
         if cohort not in self._flows:
-            self._forget_the_past()
+            self._drop_past_starts()
             self._flows[cohort] = []
             self._starts[cohort] = max(self._now, self._starts.get(cohort, 0.0))
         self._order += 1
@@ -47,30 +47,30 @@ class FairQueue(Generic[Item]):
         self._length += 1
 
     def pop(self) -> Item:
-        """Return who is next.
+        """Remove and return the next entry.
 
         Raises:
-            IndexError: nobody waits.
+            IndexError: the queue is empty.
         """
         if not self._flows:
-            raise IndexError("nobody waits")
-        cohort = min(self._flows, key=lambda each: (self._starts[each], self._flows[each][0]))
+            raise IndexError("the queue is empty")
+        cohort = min(self._flows, key=lambda cohort: (self._starts[cohort], self._flows[cohort][0]))
         self._now = self._starts[cohort]
         self._starts[cohort] += 1
         item = heapq.heappop(self._flows[cohort]).item
         self._length -= 1
         self._drop_if_empty(cohort)
-        if not self._flows:  # nobody is owed a turn any more
+        if not self._flows:  # an empty queue owes no cohort a turn
             self._starts.clear()
         return item
 
     def discard(self, unwanted: Callable[[Item], bool]) -> list[Item]:
-        """Remove what is not to be served any more, and return it."""
+        """Remove and return the unwanted entries."""
         removed: list[Item] = []
         for cohort, flow in list(self._flows.items()):
-            kept = [each for each in flow if not unwanted(each.item)]
-            keeps = {each.order for each in kept}
-            removed += [each.item for each in flow if each.order not in keeps]
+            kept = [entry for entry in flow if not unwanted(entry.item)]
+            kept_orders = {entry.order for entry in kept}
+            removed += [entry.item for entry in flow if entry.order not in kept_orders]
             heapq.heapify(kept)
             self._flows[cohort] = kept
             self._drop_if_empty(cohort)
@@ -81,8 +81,8 @@ class FairQueue(Generic[Item]):
         if not self._flows[cohort]:
             del self._flows[cohort]
 
-    def _forget_the_past(self) -> None:
-        """Drop tags that say nothing any more, so that cohorts which are gone take no memory."""
-        gone = [each for each, start in self._starts.items() if start <= self._now and each not in self._flows]
-        for cohort in gone:
+    def _drop_past_starts(self) -> None:
+        """Drop tags that the queue's time has passed, so that past cohorts take no memory."""
+        past = [cohort for cohort, start in self._starts.items() if start <= self._now and cohort not in self._flows]
+        for cohort in past:
             del self._starts[cohort]

@@ -1,4 +1,4 @@
-"""Which offsets may be committed while requests are finished in any order. Pure."""
+"""Tracks which offsets may be committed while requests finish in any order. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ class _Partition:
     open: set[int] = field(default_factory=set)
     """Taken and not finished."""
     end: int = 0
-    """After the highest that was taken."""
+    """One past the highest taken offset."""
 
 
 class Offsets:
-    """The records of this worker's partitions, from being taken to being finished."""
+    """The records of this worker's partitions, from taken to finished."""
 
     def __init__(self) -> None:
         self._partitions: dict[TopicPartition, _Partition] = {}
@@ -26,24 +26,24 @@ class Offsets:
         return sum(len(tracked.open) for tracked in self._partitions.values())
 
     def take(self, partition: TopicPartition, offset: int) -> None:
-        """Note a record that was taken."""
+        """Record that a record was taken."""
         tracked = self._partitions.setdefault(partition, _Partition())
         tracked.open.add(offset)
         tracked.end = max(tracked.end, offset + 1)
 
     def finish(self, partition: TopicPartition, offset: int) -> None:
-        """Note that nothing is left to be done for a record. One of a partition that was lost counts for nothing."""
+        """Mark a record as finished; a record of a lost partition is ignored."""
         tracked = self._partitions.get(partition)
         if tracked is not None:
             tracked.open.discard(offset)
 
     def drop_partitions(self, partitions: Iterable[TopicPartition]) -> None:
-        """Forget partitions that went to another worker, which takes their open records again."""
+        """Drop partitions that moved to another worker, which takes their open records again."""
         for partition in partitions:
             self._partitions.pop(partition, None)
 
     def holds(self, partition: TopicPartition, offset: int) -> bool:
-        """Tell whether a record is taken and not finished, and its partition still ours."""
+        """Return whether a record is taken and not finished, and its partition still assigned to this worker."""
         tracked = self._partitions.get(partition)
         return tracked is not None and offset in tracked.open
 

@@ -1,4 +1,4 @@
-"""What is read from a record of the requests' topic, and the dead letter of one that leads to no banner."""
+"""Reads records of the requests topic, and makes the dead letter of a record that leads to no banner."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from bannerstream.generator.errors import MismatchedKey
 
 
 class RequestRecord(Protocol):
-    """What is used of aiokafka's `ConsumerRecord`."""
+    """The fields of aiokafka's `ConsumerRecord` that the worker reads."""
 
     topic: str
     partition: int
@@ -25,7 +25,7 @@ def read_request(value: bytes | None) -> BannerRequest:
     """Return the request in a record.
 
     Raises:
-        InvalidRecord: no value, malformed, or a banner key that is not the hash of what is asked for.
+        InvalidRecord: the value is missing or malformed, or the banner key is not the hash of the request.
     """
     request = decode(value or b"", BannerRequest)
     expected = banner_key(
@@ -37,12 +37,12 @@ def read_request(value: bytes | None) -> BannerRequest:
         favourites=request.favourites,
     )
     if request.banner_key != expected:
-        raise MismatchedKey(f"the banner key is {request.banner_key}, what is asked for has {expected}")
+        raise MismatchedKey(f"the banner key is {request.banner_key}, but this request has the key {expected}")
     return request
 
 
-def dead_letters(failed: Sequence[tuple[RequestRecord, str, str]], now: int) -> list[DeadLetter]:
-    """Return the letters of records that failed, each given with its code and reason."""
+def dead_letters(failed: Sequence[tuple[RequestRecord, str, str]], now_ms: int) -> list[DeadLetter]:
+    """Return the dead letters of failed records, each given with its code and reason."""
     return [
         DeadLetter.of(
             key=record.key,
@@ -52,7 +52,7 @@ def dead_letters(failed: Sequence[tuple[RequestRecord, str, str]], now: int) -> 
             offset=record.offset,
             code=code,
             reason=reason,
-            now=now,
+            now=now_ms,
         )
         for record, code, reason in failed
     ]

@@ -1,4 +1,4 @@
-"""The requests that this worker holds: bounded, one entry per banner, fair between cohorts. Pure."""
+"""Holds this worker's requests: bounded, one entry per banner, fair between cohorts. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,19 +13,19 @@ from bannerstream.generator.worker.records import RequestRecord
 
 @dataclass(slots=True, eq=False)
 class PendingBanner:
-    """A banner that was asked for, with every record that asks for it."""
+    """A requested banner, with every record that requests it."""
 
     request: BannerRequest
-    """Of the record that came first."""
+    """The first record's request."""
     records: list[RequestRecord] = field(default_factory=list)
 
 
 class RequestQueue:
-    """Requests from being taken to being finished.
+    """Requests from taken to finished.
 
-    `capacity` bounds the records held: those that wait and those that are worked on. With `previews`, a banner waits
-    twice: for its preview (`take_for_preview`), then for itself (`take`). A banner requested again while it is held
-    is not made again: the record joins the first, unless that is detached.
+    `capacity` bounds the records held, waiting and in progress together. With `previews`, a banner waits twice: for its
+    preview (`take_for_preview`), then for itself (`take`). A banner requested again while it is held is not made again:
+    the record joins the pending banner, unless that is detached.
     """
 
     def __init__(self, capacity: int, *, previews: bool = False) -> None:
@@ -38,89 +38,89 @@ class RequestQueue:
 
     @property
     def held(self) -> int:
-        """Return how many records are held."""
+        """Number of records held."""
         return self._offsets.open
 
     @property
     def free(self) -> int:
-        """Return how many records more may be taken."""
+        """Number of further records that fit."""
         return max(0, self._capacity - self.held)
 
     @property
     def waiting(self) -> int:
-        """Return how many banners wait to be made."""
+        """Number of banners that wait to be made."""
         return len(self._waiting)
 
     @property
     def waiting_for_preview(self) -> int:
-        """Return how many banners wait for their preview."""
+        """Number of banners that wait for their preview."""
         return len(self._for_preview)
 
     def hold_rejected(self, record: RequestRecord) -> None:
-        """Hold a record that is no request, until its dead letter is written and it is finished."""
+        """Hold an invalid record until its dead letter is written."""
         self._offsets.take(partition_of(record), record.offset)
 
     def put(self, record: RequestRecord, request: BannerRequest) -> None:
         """Hold a request."""
         self._offsets.take(partition_of(record), record.offset)
-        wanted = self._open.get(request.banner_key)
-        if wanted is not None:
-            held = {(partition_of(each), each.offset) for each in wanted.records}
-            if (partition_of(record), record.offset) not in held:  # else its partition was lost and given back
-                wanted.records.append(record)
+        pending = self._open.get(request.banner_key)
+        if pending is not None:
+            held = {(partition_of(known), known.offset) for known in pending.records}
+            if (partition_of(record), record.offset) not in held:  # else its partition was lost and assigned again
+                pending.records.append(record)
             return
-        self._open[request.banner_key] = wanted = PendingBanner(request, [record])
-        self._enqueue(self._for_preview if self._previews else self._waiting, wanted)
+        self._open[request.banner_key] = pending = PendingBanner(request, [record])
+        self._enqueue(self._for_preview if self._previews else self._waiting, pending)
 
     def take(self, count: int) -> list[PendingBanner]:
-        """Return the banners that are made next; their records stay held until they are finished."""
+        """Remove and return the next banners to make; their records stay held until they are finished."""
         return [self._waiting.pop() for _ in range(min(count, len(self._waiting)))]
 
     def take_for_preview(self, count: int) -> list[PendingBanner]:
-        """Return the banners that are previewed next."""
+        """Remove and return the next banners to preview."""
         return [self._for_preview.pop() for _ in range(min(count, len(self._for_preview)))]
 
-    def preview_done(self, wanted: PendingBanner) -> None:
-        """Let a banner wait to be made, now that its preview is announced."""
-        if self.records(wanted):
-            self._enqueue(self._waiting, wanted)
+    def preview_done(self, pending: PendingBanner) -> None:
+        """Queue a banner to be made, once its preview is announced."""
+        if self.records(pending):
+            self._enqueue(self._waiting, pending)
         else:
-            self.detach(wanted)
+            self.detach(pending)
 
-    def records(self, wanted: PendingBanner) -> list[RequestRecord]:
-        """Return the records that ask for a banner, those of lost partitions left out."""
-        return [record for record in wanted.records if self.holds(record)]
+    def records(self, pending: PendingBanner) -> list[RequestRecord]:
+        """Return the records that request a banner, without those of lost partitions."""
+        return [record for record in pending.records if self.holds(record)]
 
-    def detach(self, wanted: PendingBanner) -> list[RequestRecord]:
-        """Return the records to answer. Who asks for this banner from now on asks anew."""
-        if self._open.get(wanted.request.banner_key) is wanted:
-            del self._open[wanted.request.banner_key]
-        return self.records(wanted)
+    def detach(self, pending: PendingBanner) -> list[RequestRecord]:
+        """Return the records to answer; a later request for this banner becomes a new entry."""
+        if self._open.get(pending.request.banner_key) is pending:
+            del self._open[pending.request.banner_key]
+        return self.records(pending)
 
     def finish(self, records: Iterable[RequestRecord]) -> None:
-        """Note that nothing is left to be done for records: they may be committed."""
+        """Mark records as finished: they may be committed."""
         for record in records:
             self._offsets.finish(partition_of(record), record.offset)
 
     def drop_partitions(self, partitions: Iterable[TopicPartition]) -> None:
-        """Let go of partitions that went to another worker. What is worked on goes on: its banner may be asked for."""
+        """Drop partitions that moved to another worker. Banners in progress continue: others may request them."""
         self._offsets.drop_partitions(partitions)
         for queue in (self._waiting, self._for_preview):
-            for wanted in queue.discard(lambda each: not self.records(each)):
-                self.detach(wanted)
+            for pending in queue.discard(lambda pending: not self.records(pending)):
+                self.detach(pending)
 
     def holds(self, record: RequestRecord) -> bool:
-        """Tell whether a record is still ours to answer."""
+        """Return whether this worker still has to answer a record."""
         return self._offsets.holds(partition_of(record), record.offset)
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Return what to commit."""
+        """Return the offsets to commit."""
         return self._offsets.positions()
 
-    def _enqueue(self, queue: FairQueue[PendingBanner], wanted: PendingBanner) -> None:
-        queue.push(wanted, cohort=wanted.request.cohort.cohort_id, age=wanted.records[0].timestamp)
+    def _enqueue(self, queue: FairQueue[PendingBanner], pending: PendingBanner) -> None:
+        queue.push(pending, cohort=pending.request.cohort.cohort_id, age=pending.records[0].timestamp)
 
 
 def partition_of(record: RequestRecord) -> TopicPartition:
-    """Return where a record came from."""
+    """Return the partition of a record."""
     return TopicPartition(record.topic, record.partition)

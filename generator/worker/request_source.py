@@ -1,7 +1,7 @@
-"""Takes requests from Kafka as fast as the queue has room for them, and commits what is finished.
+"""Takes requests from Kafka as fast as the queue has room for them, and commits finished offsets.
 
-Backpressure: the queue is bounded, and where it is full, partitions are paused. A paused consumer is still polled, for
-one that is not is taken for dead and loses its partitions.
+Backpressure: a full queue pauses the partitions. A paused consumer still polls; the group would consider it dead
+otherwise and take its partitions.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from bannerstream.settings import KafkaSettings
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
-"""How long one look for records lasts: also how soon a stop is noticed when there are none."""
+"""Duration of one poll, and so the longest delay of a stop when no records arrive."""
 _PAUSED_POLL_MS = 50
-"""The same while partitions are paused: also how soon room in the queue is noticed."""
+"""The same while partitions are paused, and so the longest delay before freed capacity is used."""
 _RESUME_AT_FREE = 4
-"""Partitions go on when a quarter of the queue is free: a fetch each for a few records would be many."""
+"""Partitions resume when a quarter of the queue is free: resuming for every few records would take many fetches."""
 
 RejectedRecord = tuple[RequestRecord, InvalidRecord]
 
 
 class RequestSource:
-    """The consumer of the requests' topic, between `start` and `stop`.
+    """The consumer of the requests topic, between `start` and `stop`.
 
-    `before_revoke` is awaited before partitions are given up: what is under way may finish and be committed then.
+    `before_revoke` is awaited before partitions are revoked, so that batches in flight can finish and commit.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class RequestSource:
         await self._consumer.stop()
 
     async def poll(self) -> list[RejectedRecord]:
-        """Put what came into the queue, as far as it has free; return what are no requests.
+        """Put fetched requests into the queue, as far as it has room; return the invalid records.
 
         Raises:
-            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; nothing was taken.
+            ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`; no record was taken.
         """
         self._pause_or_resume()
         free = 0 if self._paused else self._queue.free
@@ -92,7 +92,7 @@ class RequestSource:
             )
         rejected: list[RejectedRecord] = []
         for partition, records in fetched.items():
-            if not free:  # assigned a moment ago, and not paused in time
+            if not free:  # assigned a moment ago, before the pause
                 self._consumer.seek(partition, records[0].offset)
                 continue
             for record in records:
@@ -122,11 +122,11 @@ class RequestSource:
         self._metrics.paused.set(self._paused)
 
     async def commit(self) -> None:
-        """Commit what is finished and still ours.
+        """Commit the finished offsets of assigned partitions.
 
-        One that fails is no loss: the next commits more, and after a crash the records find their banners made.
+        A failed commit loses nothing: the next one covers it, and after a crash the records find their banners made.
         """
-        async with self._committing:  # one after the other: an earlier position must not overtake a later one
+        async with self._committing:  # one at a time: an earlier position must not overtake a later one
             positions = self._queue.positions()
             try:
                 with broker_errors(self._kafka):
@@ -136,7 +136,7 @@ class RequestSource:
                 log.warning("commit_failed", error=str(error))
 
     async def partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Finish what is under way, if it does not take long, then let go."""
+        """Wait briefly for batches in flight, then drop the partitions."""
         revoked = list(revoked)
         if revoked:
             await self._before_revoke()
@@ -144,13 +144,13 @@ class RequestSource:
             self._metrics.requests_held.set(self._queue.held)
 
     def partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Pause what came while the queue is full."""
+        """Pause new partitions while the queue is full."""
         if self._paused:
             self._consumer.pause(*assigned)
 
 
 class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Tells the source what a rebalance takes and gives."""
+    """Passes a rebalance on to the source."""
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source

@@ -1,10 +1,10 @@
-"""The worker: takes requests from Kafka, has the pipeline make them, announces them, then commits.
+"""The worker: takes requests from Kafka, makes them with the pipeline, announces them, then commits.
 
-Some tasks share one queue. One fills it from Kafka, until it is full. `generator.batches_in_flight` of them see a batch
-through each: made on a thread, so that the event loop keeps heartbeating however long a model takes, then announced,
-then committed. With `generator.progressive` one more goes ahead of them and announces previews. The order that keeps
+Several tasks share one queue. One fills it from Kafka until it is full. `generator.batches_in_flight` tasks process one
+batch each: they make it on a thread, so that the event loop keeps heartbeating however long a model takes, announce it,
+then commit it. With `generator.progressive`, one more task runs ahead and announces previews. The order that keeps
 banners whole: blobs and manifest (in the pipeline) → ready events acknowledged → dead letters acknowledged → offsets
-committed. Whatever dies in between is made again, and what is there already is only announced again.
+committed. After a crash in between, the worker makes the banner again, or only announces it if it is stored.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.contracts.messages import BannerRequest
 from bannerstream.generator.errors import ModelLost
 from bannerstream.generator.metrics import GeneratorMetrics
-from bannerstream.generator.patience import Stopped, patiently
 from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, Pipeline, UnmakeableBanner
 from bannerstream.generator.worker.announcer import announce, publish_dead_letters
 from bannerstream.generator.worker.records import RequestRecord, dead_letters
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
 from bannerstream.generator.worker.request_source import RejectedRecord, RequestSource
+from bannerstream.service.retry import Stopping, retry_until
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _DRAIN = 0.5
-"""Fraction of the session timeout in which batches may finish before partitions are given up. All of it is what the
-group waits for a member; half leaves time to join again."""
+"""Fraction of the session timeout in which batches may finish before partitions are revoked. The group waits for a
+member for the whole timeout; half of it leaves time to rejoin."""
 
 
 class GeneratorWorker:
@@ -63,20 +63,20 @@ class GeneratorWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Make banners until `stop` is set; then finish the batches in flight, commit them and leave the group.
 
-        Outages of brokers and store are waited out, and so are refusals: credentials may just be changing.
+        The worker waits out outages of brokers and store, and denied access too: credentials may be rotating.
 
         Raises:
-            ModelLost: a model hangs or fails for good; what was in flight is made by the studio and committed.
+            ModelLost: a model hangs or fails for good; the studio finished the batches in flight, then committed.
         """
         loop = asyncio.get_running_loop()
         self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
         watch = asyncio.create_task(self._wake_on_stop(stop))
         try:
-            with suppress(Stopped):
-                publisher = await patiently("connect", self._connected, self._stopping)
+            with suppress(Stopping):
+                publisher = await retry_until("connect", self._connected, self._stopping)
                 source = self._source()
                 try:
-                    await patiently("join", source.start, self._stopping)
+                    await retry_until("join", source.start, self._stopping)
                     self._metrics.accepting.set(1)
                     await self._serve(source, publisher)
                 finally:
@@ -87,11 +87,11 @@ class GeneratorWorker:
         finally:
             watch.cancel()
         if self._pipeline.health.reason is not None:
-            raise ModelLost(f"{self._pipeline.health.reason}; the process ends, for its supervisor to start another")
+            raise ModelLost(f"{self._pipeline.health.reason}; the process ends so that its supervisor restarts it")
         log.info("stopped")
 
     async def _wake_on_stop(self, stop: asyncio.Event) -> None:
-        """Wake every task when the worker is to end."""
+        """Wake every task when the worker has to end."""
         stopped = asyncio.create_task(stop.wait())
         stopped.add_done_callback(lambda _: self._stopping.set())
         try:
@@ -123,39 +123,39 @@ class GeneratorWorker:
             taking.cancel()
 
     async def _take_requests(self, source: RequestSource) -> None:
-        """Fill the queue. Goes on while batches finish, so that the group does not take this worker for dead."""
+        """Fill the queue. Continues while batches finish, so that the group does not consider this worker dead."""
         while True:
             try:
-                self._rejected += await patiently("fetch", source.poll, self._stopping)
-            except Stopped:
+                self._rejected += await retry_until("fetch", source.poll, self._stopping)
+            except Stopping:
                 await asyncio.sleep(0.5)
                 continue
             await self._notify()
 
     async def _make_banners(self, source: RequestSource, publisher: Publisher) -> None:
-        """See batches through to their commits, one after the other."""
+        """Process batches up to their commits, one after the other."""
         while await self._wait_until(lambda: bool(self._queue.waiting or self._rejected)):
-            wanted = self._queue.take(self._settings.batch_size)
+            batch = self._queue.take(self._settings.batch_size)
             rejected, self._rejected = self._rejected, []
             self._in_flight += 1
             try:
-                await self._process_batch(wanted, rejected, publisher)
+                await self._process_batch(batch, rejected, publisher)
                 await source.commit()
-            except Stopped:
+            except Stopping:
                 return
             finally:
                 self._in_flight -= 1
                 await self._notify()
 
     async def _process_batch(
-        self, wanted: list[PendingBanner], rejected: list[RejectedRecord], publisher: Publisher
+        self, batch: list[PendingBanner], rejected: list[RejectedRecord], publisher: Publisher
     ) -> None:
-        if wanted:
-            self._metrics.batch_size.observe(len(wanted))
-        requests = [each.request for each in wanted]
-        outcomes = await patiently("make", lambda: self._make(requests), self._stopping)
-        answered = [(self._queue.detach(each), outcome) for each, outcome in zip(wanted, outcomes, strict=True)]
-        await patiently("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
+        if batch:
+            self._metrics.batch_size.observe(len(batch))
+        requests = [pending.request for pending in batch]
+        outcomes = await retry_until("make", lambda: self._make(requests), self._stopping)
+        answered = [(self._queue.detach(pending), outcome) for pending, outcome in zip(batch, outcomes, strict=True)]
+        await retry_until("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
         for records, outcome in answered:
             self._queue.finish(records)
             if records and isinstance(outcome, MadeBanner):
@@ -170,7 +170,7 @@ class GeneratorWorker:
         except (ServiceUnavailable, ConfigurationError):
             raise
         except Exception as error:
-            # Something that the pipeline did not expect of one of them: find which, the others shall not wait.
+            # One request raised an unexpected error: make each alone, so that the others do not wait.
             log.exception("batch_failed", requests=len(requests), error=repr(error))
         outcomes: list[BannerOutcome] = []
         for request in requests:
@@ -190,9 +190,9 @@ class GeneratorWorker:
     ) -> None:
         """Publish a ready event per banner and a dead letter per record that leads to none; wait for all of them.
 
-        What is asked for by lost partitions only is left out: who has them now answers.
+        Leaves out banners that only lost partitions request: the worker that has them now answers.
         """
-        now = self._now()
+        now_ms = self._now()
         made = [outcome for records, outcome in answered if records and isinstance(outcome, MadeBanner)]
         failed = [(record, error.code, str(error)) for record, error in rejected if self._queue.holds(record)]
         failed += [
@@ -201,49 +201,49 @@ class GeneratorWorker:
             for record in records
             if isinstance(outcome, UnmakeableBanner)
         ]
-        await announce(made, publisher, self._topics, now)
-        await publish_dead_letters(dead_letters(failed, now), publisher, self._topics)
-        acknowledged_at = self._now()
+        await announce(made, publisher, self._topics, now_ms)
+        await publish_dead_letters(dead_letters(failed, now_ms), publisher, self._topics)
+        acknowledged_at_ms = self._now()
         for banner in made:
-            self._metrics.ready(banner, acknowledged_at)
+            self._metrics.ready(banner, acknowledged_at_ms)
         if failed:
             log.warning("dead_letters", count=len(failed), codes=sorted({code for _, code, _ in failed}))
-        log.info("batch_ready", banners=len(made), reused=sum(each.reused for each in made), rejected=len(failed))
+        log.info("batch_ready", banners=len(made), reused=sum(banner.reused for banner in made), refused=len(failed))
 
     async def _preview_banners(self, source: RequestSource, publisher: Publisher) -> None:
-        """Announce what can be shown at once; what is final already need not be made."""
+        """Announce what can be shown at once; a banner that is already final is not made again."""
         while await self._wait_until(lambda: self._queue.waiting_for_preview > 0):
-            wanted = self._queue.take_for_preview(self._settings.batch_size)
+            batch = self._queue.take_for_preview(self._settings.batch_size)
             self._in_flight += 1
             try:
-                await self._publish_previews(wanted, publisher)
+                await self._publish_previews(batch, publisher)
                 await source.commit()
-            except Stopped:
+            except Stopping:
                 return
             finally:
                 self._in_flight -= 1
                 await self._notify()
 
-    async def _publish_previews(self, wanted: list[PendingBanner], publisher: Publisher) -> None:
-        requests = [each.request for each in wanted]
-        outcomes = await patiently("preview", lambda: self._preview(requests), self._stopping)
-        shown = [
-            (each, outcome)
-            for each, outcome in zip(wanted, outcomes, strict=True)
-            if isinstance(outcome, MadeBanner) and self._queue.records(each)
-        ]
-        banners = [outcome for _, outcome in shown]
-        await patiently("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
-        acknowledged_at = self._now()
-        final = {id(each) for each, outcome in shown if not outcome.manifest.provisional}
+    async def _publish_previews(self, batch: list[PendingBanner], publisher: Publisher) -> None:
+        requests = [pending.request for pending in batch]
+        outcomes = await retry_until("preview", lambda: self._preview(requests), self._stopping)
+        banners: list[MadeBanner] = []
+        final: list[PendingBanner] = []
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, MadeBanner) and self._queue.records(pending):
+                banners.append(outcome)
+                if not outcome.manifest.provisional:
+                    final.append(pending)
+        await retry_until("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
+        acknowledged_at_ms = self._now()
         for banner in banners:
-            self._metrics.ready(banner, acknowledged_at)
+            self._metrics.ready(banner, acknowledged_at_ms)
             self._metrics.made(banner)
-        for each in wanted:
-            if id(each) in final:
-                self._queue.finish(self._queue.detach(each))
+        for pending in batch:
+            if pending in final:  # compared by identity
+                self._queue.finish(self._queue.detach(pending))
             else:
-                self._queue.preview_done(each)
+                self._queue.preview_done(pending)
         log.info("previews_ready", banners=len(banners), final=len(final))
 
     async def _preview(self, requests: list[BannerRequest]) -> list[BannerOutcome]:
@@ -251,7 +251,7 @@ class GeneratorWorker:
             return await self._on_thread(self._pipeline.preview, requests)
         except (ServiceUnavailable, ConfigurationError):
             raise
-        except Exception as error:  # without a preview, then: the banner itself is still to be made
+        except Exception as error:  # previews are optional: the banner itself still follows
             log.exception("previews_failed", requests=len(requests), error=repr(error))
             return [UnmakeableBanner(request, error) for request in requests]
 
@@ -261,7 +261,7 @@ class GeneratorWorker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, requests)
 
     async def _drain(self) -> None:
-        """Let what is in flight finish before its partitions go: who gets them need not make it again."""
+        """Let batches in flight finish before their partitions move, so that the next worker need not repeat them."""
         self._draining = True
         try:
             async with self._changed:

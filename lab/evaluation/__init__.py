@@ -1,4 +1,4 @@
-"""Evaluation: how good the generator's parts are, in figures: `bannerstream evaluate`, docs/evaluation.md.
+"""Evaluation: measures the generator's parts (`bannerstream evaluate`, docs/evaluation.md).
 
 Nothing that makes banners imports this.
 """

@@ -1,8 +1,8 @@
-"""Judges finished banners from their files alone: as good as a visitor's browser gets them.
+"""Judges finished banners from their files alone, as a visitor's browser gets them.
 
-Per picture: bytes; the least contrast of its words, as the gate measured it; fidelity and SSIM of the product against
-the catalogue's picture, LPIPS of the same; BRISQUE; the share of the headline that a reader reads; CLIP score, d_p and
-d_t. What cannot be measured here is left empty, and a note says why.
+Per picture: bytes; the least contrast of its words, as measured by the gate; fidelity, SSIM and LPIPS of the product
+against the catalogue's picture; BRISQUE; the share of the headline that OCR reads; CLIP score, d_p and d_t. Figures
+that cannot be measured here are left empty, with the reason in a note.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,19 +24,19 @@ from bannerstream.lab.evaluation.reader import Reader, readable, share_read
 from bannerstream.lab.evaluation.report import Figure, Report
 
 FAITHFUL = 0.98
-"""SSIM of the product's pixels from which a banner shows the shop's product and no likeness of it."""
+"""SSIM of the product's pixels from which a banner shows the shop's product faithfully."""
 _CLIP_SCALE = 2.5
 """w of Hessel et al., "CLIPScore" (2021)."""
 _WHITE = 255
 
 Row = dict[str, Figure]
 WORST: Mapping[str, Callable[[Sequence[float]], float]] = {"fidelity": min, "contrast": min, "bytes": max, "read": min}
-"""Figures of which the worst banner counts as much as the mean: a visitor sees one banner, not the average."""
+"""Figures reported with their worst value too: a visitor sees one banner, not the average."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """What judges, each None where it is not there; `why_not` says why, by the figure's name."""
+    """The judges, None where one is not available; `why_not` holds the reasons by figure."""
 
     naturalness: Naturalness | None = None
     reader: Reader | None = None
@@ -47,17 +47,17 @@ class Judges:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What banners are compared with: catalogue pictures by product id, cohorts by their id."""
+    """The reference for banners: catalogue pictures by product id, cohorts by id."""
 
     products: Mapping[str, ProductImage]
     cohorts: Mapping[str, Cohort]
 
 
 def evaluate_banners(banners: Sequence[ExportedBanner], shop: Shop, judges: Judges, *, each: bool = False) -> Report:
-    """Return figures per size, and over all: means, and of some the worst. `each`: one row per picture instead.
+    """Return figures per size and overall: means, and for some the worst. With `each`, one row per picture instead.
 
     Raises:
-        ConfigurationError: a blob that a manifest names is not there.
+        ConfigurationError: a blob that a manifest names is missing.
     """
     rows = [
         judged(banner.manifest, rendition, pixels, shop, judges)
@@ -93,8 +93,8 @@ def _contrast(manifest: Manifest, rendition: Rendition) -> float | None:
 def _product_figures(pixels: Image, area: Area | None, catalogue: ProductImage | None, lpips: Lpips | None) -> Row:
     """Compare the product on the banner with the catalogue's picture, as large as it is there.
 
-    `fidelity` looks at the product's own pixels; `ssim` and `lpips` at its whole box, against the product on white, as
-    PMG compares a picture with that of the item: they say how much scene there is, too.
+    `fidelity` compares the product's own pixels. `ssim` and `lpips` compare its whole box with the product on white, as
+    PMG compares a picture with that of the item, so they also depend on the scene.
     """
     nothing: Row = {"fidelity": None, "ssim": None, "lpips": None}
     if area is None or catalogue is None or not catalogue.cut_out:
@@ -120,9 +120,9 @@ def _read(headline: str, pixels: Image, reader: Reader | None) -> float | None:
 
 
 def _likeness_figures(manifest: Manifest, pixels: Image, cohort: Cohort | None, likeness: Likeness | None) -> Row:
-    """CLIP score of the picture with its description; d_p and d_t with preference and target.
+    """Return the CLIP score with the description, and d_p and d_t with preference and target.
 
-    Of a banner in personal style, they are the keywords that it was painted by; else cohort and product as words.
+    In personal style these are the keywords that the banner was painted with; else cohort and product as words.
     """
     if likeness is None:
         return {"clip_score": None, "d_p": None, "d_t": None}
@@ -151,7 +151,7 @@ def target(description: Description) -> str:
 
 
 def preference(cohort: Cohort) -> str:
-    """Return what a cohort likes as words."""
+    """Return a cohort's taste as words."""
     return f"a {', '.join(cohort.mood)} scene in {cohort.light} light"
 
 

@@ -1,4 +1,4 @@
-"""The sheet of post-processing: each step before and after, on one page."""
+"""The sheet of post-processing: every step before and after, on one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,16 +27,16 @@ _MARGIN, _GAP, _CAPTION = 36, 20, 30
 _GROUND, _INK = "#f3f0ea", "#2b2622"
 _QUALITY = 90
 _CLOSE_UP = 4
-"""Enlargement of the panels that show detail: at their own size, nobody would see the difference on a sheet."""
+"""Enlargement of the panels that show detail; at their own size the difference would not be visible."""
 
 Pair = tuple[str, Image, str, Image]
 
 
 def write_sheet(path: Path, products: Sequence[ProductImage], cohorts: Sequence[Cohort]) -> None:
-    """Write the sheet as WebP, PNG or JPEG, as its name says.
+    """Write the sheet as WebP, PNG or JPEG, by the file's suffix.
 
     Raises:
-        ConfigurationError: it cannot be written there.
+        ConfigurationError: the file cannot be written.
     """
     drawn = list(drawn_scenes(products, cohorts, 10))
     picture = _sheet([_crop(drawn[1]), _upscale(drawn[3]), _denoise(drawn[5]), _match(drawn[7]), _shadow(drawn[6])])
@@ -93,7 +93,7 @@ def _cut(picture: Image, window: Window) -> Image:
 
 
 def _close(picture: Image, scene: DrawnScene) -> Image:
-    """Return the product's upper edge from near, each pixel as a square."""
+    """Return the product's upper edge enlarged, every pixel as a square."""
     width, height = SIZE.width // _CLOSE_UP, SIZE.height // (_CLOSE_UP + 1)
     left = min(SIZE.width - width, max(0, round(scene.product.x + scene.product.width / 2) - width // 2))
     near = _cut(picture, Window(left, max(0, round(scene.product.y) - height // 4), width, height))

@@ -1,4 +1,4 @@
-"""`bannerstream evaluate describe`: the describers that are there, side by side."""
+"""`bannerstream evaluate describe`: all available describers, side by side."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def evaluate_describers(
     """Return the figures of the lexicon, SmolLM2 in both modes, a tiny random model, and of `models` in both modes.
 
     Raises:
-        ConfigurationError: a model that was asked for cannot be loaded.
+        ConfigurationError: one of `models` cannot be loaded.
     """
     rows: list[dict[str, Figure]] = []
     notes: dict[str, str] = {}
@@ -51,7 +51,7 @@ def _describers(models: Sequence[str], notes: dict[str, str], *, lexicon_only: b
 
 
 def _of_random_model(folder: Path) -> Iterator[tuple[str, Describer]]:
-    from bannerstream.lab.evaluation.random_models import save_causal_lm  # noqa: PLC0415  (torch: only where it is measured)
+    from bannerstream.lab.evaluation.random_models import save_causal_lm  # noqa: PLC0415  (loads torch)
 
     yield from _of_model("random", str(save_causal_lm(folder / "random")))
 

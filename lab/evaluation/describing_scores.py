@@ -1,4 +1,4 @@
-"""How well a describer reads shop titles: subject, attributes and setting against labels."""
+"""Scores of a describer on shop titles: subject, attributes and setting against labels."""
 
 import time
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from bannerstream.lab.evaluation.titles import LabelledTitle
 
 @dataclass(frozen=True, slots=True)
 class DescribingScores:
-    """What came of a set of titles."""
+    """Scores over a set of titles."""
 
     titles: int
     subject: float
-    """Share of titles whose subject is one of the label's, exactly."""
+    """Share of titles whose subject is exactly one of the label's."""
     attribute_precision: float
     attribute_recall: float
     setting: float
     """Share of titles whose setting is one of the label's."""
     fallbacks: int
-    """Titles that the describer could not describe itself."""
+    """Titles that the describer left to its fallback."""
     seconds: float
 
     @property
@@ -46,7 +46,7 @@ class DescribingScores:
 
 
 def evaluate_describer(describer: Describer, titles: Sequence[LabelledTitle]) -> DescribingScores:
-    """Return how well a describer describes titles, and how quickly: all of them in one call, as in a large batch."""
+    """Return a describer's scores and speed on titles, all in one call as in a large batch."""
     products = [title.product(number) for number, title in enumerate(titles)]
     started = time.perf_counter()
     described = describer.describe(products)
@@ -55,7 +55,7 @@ def evaluate_describer(describer: Describer, titles: Sequence[LabelledTitle]) ->
 
 
 def scores_of(described: Sequence[Description], titles: Sequence[LabelledTitle], seconds: float) -> DescribingScores:
-    """Return the scores of descriptions. Attributes that a label accepts but does not ask for count for nothing."""
+    """Return the scores of descriptions. Attributes that a label accepts but does not require are ignored."""
     right = wrong = missed = 0
     for found, label in zip(described, titles, strict=True):
         attributes, expected = set(found.attributes), set(label.attributes)

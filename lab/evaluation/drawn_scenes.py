@@ -1,4 +1,4 @@
-"""Scenes whose right answer is known, and known ways to spoil them: what post-processing is measured on."""
+"""Drawn scenes with a known right answer, and degradations of them, to measure post-processing on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from bannerstream.generator.studio import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
 
 SIZE = BannerSize(1024, 512, 500_000)
-"""As wide as a diffusion model's pictures get."""
+"""The widest pictures of a diffusion model."""
 GROUND_Y = 445.0
 STAND = Box(580, 60, 380, GROUND_Y - 60)
 _WORDS = Box(50, 50, 400, 400)
@@ -35,7 +35,7 @@ class DrawnScene:
 
 
 def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], count: int) -> Iterator[DrawnScene]:
-    """Yield `count` scenes of 1024 x 512: settings, cohorts and products in turn. Always the same ones."""
+    """Yield `count` scenes of 1024 x 512, cycling through settings, cohorts and products. Always the same ones."""
     settings = sorted(SCENES)
     composition = Composition("measured", SIZE, _WORDS, STAND, GROUND_Y, right_to_left=False)
     for number in range(count):
@@ -51,7 +51,7 @@ def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], co
 
 
 def noisy(pixels: Image, deviation: float, seed: int) -> Image:
-    """Return the picture with normal noise on each channel, its standard deviation of 255."""
+    """Return the picture with normal noise on every channel; `deviation` is of 255."""
     noise = np.random.default_rng(seed).normal(0, deviation, pixels.shape)
     spoilt: Image = np.clip(pixels + noise + 0.5, 0, 255).astype(np.uint8)
     return spoilt
@@ -64,7 +64,7 @@ def halved(pixels: Image) -> Image:
 
 
 def tinted(pixels: Image, gains: tuple[float, float, float]) -> Image:
-    """Return the picture as bright under another light: red, green and blue by a factor each, in linear light."""
+    """Return the picture under another light, equally bright: factors for red, green and blue in linear light."""
     linear = (pixels.astype(np.float64) / 255) ** 2.2 * np.array(gains)
     linear *= ((pixels / 255) ** 2.2).mean() / max(linear.mean(), 1e-9)
     spoilt: Image = (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
@@ -72,9 +72,9 @@ def tinted(pixels: Image, gains: tuple[float, float, float]) -> Image:
 
 
 def moved(scene: DrawnScene, top: float) -> tuple[Image, Image]:
-    """Return the scene with its product elsewhere, and where its pixels are (255): its top edge a share of the height.
+    """Return the scene with its product moved to `top` (a share of the height), and a mask of its pixels (255).
 
-    The product is laid on a scene without it, as a model in mode `whole` may paint it at any height.
+    A model in mode `whole` may paint the product at any height.
     """
     picture, mask = scene.bare.copy(), np.zeros(scene.bare.shape[:2], np.uint8)
     side = scene.bare.shape[0] * 0.36

@@ -1,7 +1,7 @@
 """Banners in a folder, laid out as in the bucket: `manifests/<banner key>.json` and the blobs that they name.
 
-`bannerstream banners export` writes such a folder, `bannerstream demo --keep` one below its own, and any copy of a
-bucket is one: the folder that is named, or one below it, holds `manifests/`.
+`bannerstream banners export` writes such a folder, `bannerstream demo --keep` writes one below its own, and any copy of
+a bucket is one: the named folder, or one below it, holds `manifests/`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from bannerstream.generator.pipeline.ports import Image
 
 @dataclass(frozen=True, slots=True)
 class ExportedBanner:
-    """One manifest with the folder that its blobs lie in."""
+    """One manifest and the folder of its blobs."""
 
     manifest: Manifest
     folder: Path
@@ -30,7 +30,7 @@ class ExportedBanner:
         """Yield every size in this format, decoded to RGB.
 
         Raises:
-            ConfigurationError: a blob is missing or is no picture: the folder holds part of a bucket.
+            ConfigurationError: a blob is missing or is not a picture: the folder holds part of a bucket.
         """
         for rendition in self.manifest.renditions:
             if rendition.media_type == media_type:
@@ -45,7 +45,7 @@ class ExportedBanner:
 
 
 def read_exported(folder: Path, limit: int | None = None) -> list[ExportedBanner]:
-    """Return the banners in a folder, ordered by key; the first `limit` of them.
+    """Return the banners in a folder, ordered by key; at most `limit`.
 
     Raises:
         ConfigurationError: there is no manifest, or one cannot be read.

@@ -1,4 +1,4 @@
-"""Finds which judges are at hand, and says of the others why they are not. Nothing is downloaded."""
+"""Finds the available judges, with a reason for every one that is missing. Nothing is downloaded."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from bannerstream.lab.evaluation.reader import Reader
 
 
 def available_judges(*, clip: str | None, lpips: Path | None, reading: bool = True) -> Judges:
-    """Return every judge whose package is installed; those that need a model, where one is named.
+    """Return every judge whose package is installed; judges that need a model only if one is named.
 
     Raises:
         ConfigurationError: a model that is named cannot be loaded.
@@ -28,7 +28,7 @@ def available_judges(*, clip: str | None, lpips: Path | None, reading: bool = Tr
         except ConfigurationError as error:
             why_not["read"] = str(error)
     else:
-        why_not["read"] = "not asked for"
+        why_not["read"] = "switched off"
     if lpips is None:
         why_not["lpips"] = "no model: name a file with torchvision's AlexNet by --lpips"
     if clip is None:

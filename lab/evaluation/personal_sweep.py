@@ -1,4 +1,4 @@
-"""A contact sheet of one banner from all product to all cohort: what `generator.personal` does, seen at once."""
+"""A contact sheet of one banner at several values of `generator.personal`, from all product to all cohort."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -19,7 +19,7 @@ SWEPT = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 _MARGIN, _LABEL = 16, 40
 _LEAST_WIDTH = 640
-"""Of a sheet: room for the keywords."""
+"""Least width of a sheet, with room for the keywords."""
 _PAPER, _INK = "#ffffff", "#333333"
 
 
@@ -58,7 +58,7 @@ def sweep_personal(
 
 
 def save_sheet(swept: Sequence[tuple[float, PaintedOnce]], path: Path) -> None:
-    """Write the banners under each other, each with its weight and its words.
+    """Write the banners below each other, with weight and keywords as captions.
 
     Raises:
         ConfigurationError: the file cannot be written in this format.

@@ -1,8 +1,8 @@
-"""What each step of post-processing is worth, on drawn scenes that were spoilt in a known way.
+"""Measures every step of post-processing on drawn scenes that were degraded in a known way.
 
-Every row says the same thing before and after: PSNR in decibels against the scene that was spoilt (more is better),
-degrees of colour cast and ΔE (CIE76) of hue alone (less is better), the share of a product's pixels that a cut keeps,
-and how dark the ground under a product is.
+Every row is one measure before and after the step: PSNR in decibels against the original scene (more is better),
+degrees of colour cast and ΔE (CIE76) of hue alone (less is better), the share of a product's pixels that a crop keeps,
+and the brightness of the ground under a product.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,13 +30,13 @@ LIGHTS: dict[str, tuple[float, float, float]] = {
     "green": (0.5, 1.8, 0.5),
 }
 _EDGE = 60.0
-"""Sobel response from which a pixel lies on an edge."""
+"""Sobel response above which a pixel lies on an edge."""
 
 Row = dict[str, Figure]
 
 
 def evaluate_postprocessing(products: Sequence[ProductImage], cohorts: Sequence[Cohort], scenes: int = 12) -> Report:
-    """Return the figures of every step over this many drawn scenes."""
+    """Return the figures of every step over `scenes` drawn scenes."""
     drawn = list(drawn_scenes(products, cohorts, scenes))
     rows = [
         *_cropping(drawn),
@@ -141,7 +141,7 @@ def _matching(drawn: Sequence[DrawnScene]) -> list[Row]:
 
 
 def _grounding(drawn: Sequence[DrawnScene]) -> list[Row]:
-    """Measure the contact shadow: under the foot, and on the side away from the light against the lit side."""
+    """Measure the contact shadow: under the foot, and on the shaded side compared with the lit side."""
     under, away, lit = [], [], []
     for scene in drawn:
         ratio = _brightness(scene.whole) / np.maximum(_brightness(scene.bare), 1)

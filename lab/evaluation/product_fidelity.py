@@ -1,4 +1,4 @@
-"""How much of the catalogue's own product is on a banner: structural similarity of its pixels. Pure.
+"""Fidelity of a banner to the catalogue's product: structural similarity of its pixels. Pure.
 
 SSIM after Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error visibility to structural similarity"
 (2004): brightness, 11 x 11 Gaussian windows with a deviation of 1.5 pixels.
@@ -14,13 +14,13 @@ from bannerstream.generator.pipeline.ports import Image
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _DEVIATION = (11, 11), 1.5
 _VISIBLE_ALPHA = 16
-"""What `generator.layout.products` trims a picture to."""
+"""Alpha at which `generator.layout.products` trims a picture."""
 _OPAQUE = 0.95
-"""Alpha from which a pixel is the product's alone. At its rim, and where it is glass, the ground shines through."""
+"""Alpha from which a pixel is only product. At its rim, and in glass, the ground shines through."""
 _ENOUGH_OPAQUE = 0.1
-"""Of the visible pixels: a product that is nearly all glass has too few of its own to be judged by."""
+"""Least opaque share of the visible pixels: a product that is nearly all glass cannot be judged."""
 _SAME_SHAPE = 0.04
-"""Relative difference of proportions above which a product was cut off by the banner's edge."""
+"""Relative difference in aspect above which the banner's edge has cut the product off."""
 
 Floats = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def ssim_map(first: Image, second: Image) -> Floats:
 
 
 def placed(catalogue: Image, area: Area) -> Image | None:
-    """Return the catalogue's RGBA picture as large as the banner shows it; None where the banner cuts it off."""
+    """Return the catalogue's RGBA picture at the banner's scale; None if the banner cuts it off."""
     visible = catalogue[..., 3] > _VISIBLE_ALPHA
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     width, height = round(area.width), round(area.height)
@@ -65,10 +65,10 @@ def on(ground: Image, product: Image) -> Image:
 
 
 def fidelity(banner: Image, product: Image, area: Area) -> float | None:
-    """Return the mean structural similarity over the product's own pixels: 1 when they are the catalogue's.
+    """Return the mean structural similarity over the product's own pixels: 1 if they equal the catalogue's.
 
-    All else is taken from the banner itself, the product's half-covered rim too: what lies behind it is not known, and
-    laying the product over it once more would count its own rim against it. None where hardly a pixel is opaque.
+    All other pixels come from the banner itself, including the product's half-transparent rim: its background is
+    unknown, and laying the product over it again would count the rim against it. None if hardly a pixel is opaque.
     """
     window = window_of(banner, area)
     own = product[..., 3] >= 255 * _OPAQUE

@@ -1,4 +1,4 @@
-"""Judges of whole pictures that come as packages: BRISQUE, which needs no reference, and LPIPS, which compares two."""
+"""Packaged judges of whole pictures: BRISQUE, which needs no reference, and LPIPS, which compares two."""
 
 import contextlib
 from pathlib import Path
@@ -11,19 +11,19 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.pipeline.ports import Image
 
 _LPIPS_SIDE = 64
-"""Least side, in pixels, that AlexNet's five layers can see."""
+"""Least side in pixels for AlexNet's five layers."""
 
 
 class Naturalness(Protocol):
     """Scores a picture by itself."""
 
     def score(self, pixels: Image) -> float:
-        """Return how far it is from natural pictures, about 0 (like them) to 100."""
+        """Return the distance from natural pictures, about 0 (natural) to 100."""
         ...
 
 
 class Brisque:
-    """BRISQUE (Mittal, Moorthy & Bovik 2012) with the support vector machine that the package carries.
+    """BRISQUE (Mittal, Moorthy & Bovik 2012) with the support vector machine inside the package.
 
     Raises:
         ConfigurationError: the package is not installed.
@@ -31,16 +31,16 @@ class Brisque:
 
     def __init__(self) -> None:
         try:
-            from brisque import BRISQUE  # noqa: PLC0415  (scikit-image: only where a picture is scored)
+            from brisque import BRISQUE  # noqa: PLC0415  (loads scikit-image)
         except ImportError as error:
             raise ConfigurationError(f"BRISQUE needs pip install 'bannerstream[evaluate]' ({error})") from error
         self._engine: Any = BRISQUE(url=False)
         scale = self._engine.scale_features
-        # brisque 0.2 makes some features arrays of one number, which numpy 2.4 no longer takes for a number.
+        # brisque 0.2 returns some features as arrays of one number, which numpy 2.4 no longer converts.
         self._engine.scale_features = lambda features: scale([np.asarray(each).item() for each in features])
 
     def score(self, pixels: Image) -> float:
-        """Return the score; lower is better, and pictures without any texture may fall below 0."""
+        """Return the score; lower is better, and pictures without texture may score below 0."""
         with contextlib.redirect_stdout(None):
             return float(self._engine.score(pixels))
 
@@ -68,7 +68,7 @@ class Lpips:
                 weights = torch.load(network, map_location="cpu", weights_only=True)
             with contextlib.redirect_stdout(None):
                 self._model: Any = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-            # The package cuts the network into slices that keep torchvision's numbers of its layers.
+            # The package splits the network into slices that keep torchvision's layer numbers.
             slices = {f"slice{number}" for number in range(1, 6)}
             own = self._model.net.state_dict()
             named = {f"features.{name.split('.', 1)[1]}": name for name in own if name.split(".")[0] in slices}
@@ -77,7 +77,7 @@ class Lpips:
             raise ConfigurationError(f"--lpips {network} does not hold torchvision's AlexNet: {error}") from error
 
     def distance(self, first: Image, second: Image) -> float:
-        """Return how different two RGB pictures of one size look, 0 for equal ones."""
+        """Return the perceptual distance of two RGB pictures of one size, 0 for equal ones."""
         import torch  # noqa: PLC0415
 
         with torch.inference_mode():

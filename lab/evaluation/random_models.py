@@ -1,4 +1,4 @@
-"""Real models with random weights: what an evaluation must not be able to tell from a good one by accident."""
+"""Real models with random weights: the baseline that a good model must beat in an evaluation."""
 
 from pathlib import Path
 from typing import Any

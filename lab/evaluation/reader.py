@@ -1,6 +1,6 @@
-"""Legibility: whether a reader who knows nothing of the banner reads its headline off the picture.
+"""Legibility: whether OCR reads the headline off the picture without knowing it.
 
-The reader is PP-OCR by the package `rapidocr`, whose models come inside the wheel.
+The reader is PP-OCR from the package `rapidocr`, whose models are inside the wheel.
 """
 
 import re
@@ -11,10 +11,10 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.pipeline.ports import Image
 
 _UNREAD = ("ARABIC", "HEBREW", "DEVANAGARI", "THAI", "BENGALI", "TAMIL", "HANGUL", "GREEK")
-"""Scripts that the packaged models were not trained on, as their letters' names begin."""
+"""Prefixes of Unicode names of scripts that the packaged models were not trained on."""
 _RUNS_ON = ("CJK", "HIRAGANA", "KATAKANA")
 _PIECE = 4
-"""Letters: where no spaces part words, a line may break anywhere, and a piece this long is on one line or nearly."""
+"""Letters per piece in scripts without spaces: a line may break anywhere, so short pieces are compared."""
 
 
 class Reader:
@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self) -> None:
         try:
-            from rapidocr import RapidOCR  # noqa: PLC0415  (a second, and only where something is read)
+            from rapidocr import RapidOCR  # noqa: PLC0415  (takes a second to load)
         except ImportError as error:
             raise ConfigurationError(f"legibility needs pip install 'bannerstream[evaluate]' ({error})") from error
         self._engine: Any = RapidOCR(params={"Global.use_cls": False, "Global.log_level": "critical"})
@@ -38,12 +38,12 @@ class Reader:
 
 
 def readable(text: str) -> bool:
-    """Tell whether the reader knows the letters of a text."""
+    """Return whether the reader knows the letters of a text."""
     return not any(unicodedata.name(letter, "").startswith(_UNREAD) for letter in text)
 
 
 def share_read(text: str, lines: list[str]) -> float:
-    """Return which share of a text's letters was read, 0 to 1: per word the best match in what was read.
+    """Return the share of a text's letters that was read, 0 to 1, from the best match of every word.
 
     Case, accents and punctuation do not count.
     """

@@ -1,4 +1,4 @@
-"""What every evaluation hands over: rows of figures, for a table and for programs."""
+"""The result of an evaluation: rows of figures, for a table and for programs."""
 
 import json
 import platform
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Figure = str | int | float | None
-"""None: it could not be measured here, and the report's notes say why."""
+"""None if it could not be measured here; the report's notes hold the reason."""
 
 _DIGITS = 3
-"""Figures of samples of some hundred: a fourth digit would be noise."""
+"""Samples have some hundred items, so a fourth digit would be noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Report:
     evaluation: str
     rows: Sequence[Mapping[str, Figure]]
     notes: Mapping[str, str] = field(default_factory=dict)
-    """What was left out or stood in, and why."""
+    """What was left out or replaced, and why."""
 
     def rounded(self) -> list[dict[str, Figure]]:
         """Return the rows for a table."""

@@ -1,7 +1,7 @@
-"""A small classifier that tells setting, palette and light of a scene: what painted scenes are held against.
+"""A small classifier of a scene's setting, palette and light, to judge painted scenes.
 
-Trained on scenes that the studio draws, with other numbers than those that the starter learns from; blind to sharpness,
-since a model paints softer than the studio draws, and to tints that nobody sees.
+Trained on scenes that the studio draws, with other numbers than the starter's training scenes. Insensitive to
+sharpness, since a model paints softer than the studio draws, and to invisible tints.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,20 +22,20 @@ JUDGE = Path(__file__).parent.parent / "starter" / "judge.safetensors"
 """The trained judge that evaluations use."""
 KINDS = ("setting", "palette", "light")
 FIRST_TO_LEARN, FIRST_TO_TEST = 1_000_000, 2_000_000
-"""Numbers of scenes (`generator.training.shards.drawn`): the starter's count from 0."""
+"""First scene numbers (`lab.training.shards.draw_scenes`) for training and testing; the starter's count from 0."""
 SHAPES = ((384, 96), (224, 160), (192, 192))
 
 _CHANNELS = (24, 48, 96, 128)
 _EPOCHS, _BATCH, _RATE = 8, 48, 3e-3
 _TINT = 0.03
-"""Standard deviation of the tints, per channel, of pictures from -1 to 1: 4 of 255. Without them a judge told cream
-from sage by a shade of 1 in 255, which an autoencoder does not keep."""
+"""Standard deviation of the random tints, per channel, of pictures from -1 to 1: 4 of 255. Without tints a judge
+distinguished cream from sage by a shade of 1 in 255, which an autoencoder does not keep."""
 _NAMES = (tuple(SCENES), tuple(PALETTES), tuple(LIGHTS))
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Shares of scenes whose label was told."""
+    """Shares of scenes whose label was predicted correctly."""
 
     setting: float
     palette: float
@@ -44,17 +44,17 @@ class Accuracy:
 
 
 class SceneJudge:
-    """Tells labels of scenes. `load` reads a trained one, `train_judge` makes one."""
+    """Predicts labels of scenes. `load` reads a trained judge, `train_judge` trains one."""
 
     def __init__(self, network: Any) -> None:
         self._network = network.eval()
 
     @classmethod
     def load(cls, file: Path = JUDGE) -> "SceneJudge":
-        """Return the judge of a file.
+        """Return the judge in a file.
 
         Raises:
-            ConfigurationError: there is no such file.
+            ConfigurationError: the file does not exist.
         """
         from safetensors.torch import load_file  # noqa: PLC0415
 
@@ -85,20 +85,20 @@ class SceneJudge:
         return found
 
     def accuracy(self, pictures: Sequence[Image], labels: Sequence[SceneLabels]) -> Accuracy:
-        """Return how often what is told is what was asked for."""
+        """Return the shares of labels predicted correctly."""
         return accuracy_of(self.labels(pictures), labels)
 
 
 def accuracy_of(predicted: Sequence[tuple[str, str, str]], labels: Sequence[SceneLabels]) -> Accuracy:
-    """Return the shares of labels told rightly."""
-    right = np.array([[one == getattr(label, kind) for one, kind in zip(each, KINDS, strict=True)]
-                      for each, label in zip(predicted, labels, strict=True)])  # fmt: skip
+    """Return the shares of predictions that match the labels."""
+    right = np.array([[name == getattr(scene, kind) for name, kind in zip(names, KINDS, strict=True)]
+                      for names, scene in zip(predicted, labels, strict=True)])  # fmt: skip
     setting, palette, light = (float(share) for share in right.mean(axis=0))
     return Accuracy(setting, palette, light, len(right))
 
 
 def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None] = lambda _: None) -> SceneJudge:
-    """Return a judge trained on so many drawn scenes, of each shape alike."""
+    """Return a judge trained on this many drawn scenes, in equal parts per shape."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import cross_entropy  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ def train_judge(*, scenes: int, seed: int = 0, on_progress: Callable[[str], None
 
 
 def new_network() -> Any:
-    """Return an untrained judge: pictures of any proportions to the scores of every setting, palette and light."""
+    """Return an untrained network from pictures of any proportions to scores of every setting, palette and light."""
     from torch import nn  # noqa: PLC0415
 
     class Network(nn.Module):  # type: ignore[misc]  # torch is not typed here
@@ -153,7 +153,7 @@ def new_network() -> Any:
 
 
 def seen(pictures: Sequence[Image]) -> Any:
-    """Return pictures of one size as the judge sees them: of the nearest shape, at half its sides, from -1 to 1."""
+    """Return pictures of one size as the judge's input: the nearest shape at half its sides, from -1 to 1."""
     import torch  # noqa: PLC0415
 
     height, width = pictures[0].shape[:2]
@@ -173,7 +173,7 @@ def _drawn(first: int, count: int, shape: tuple[int, int]) -> tuple[Any, Any]:
 
 
 def _disturbed(pictures: Any) -> Any:
-    """Return pictures mirrored, softened, tinted and made noisy at random."""
+    """Return pictures mirrored, softened, tinted and with noise, at random."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import interpolate  # noqa: PLC0415
 

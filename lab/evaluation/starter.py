@@ -1,7 +1,7 @@
-"""How well the starter paints what it is asked for, and how quickly: `bannerstream evaluate starter`.
+"""Measures how well and how fast the starter paints what a prompt names: `bannerstream evaluate starter`.
 
-Every combination of labels is asked for in the product's own words, by the product's own painter, and the scene judge
-says what it sees.
+The product's own painter paints every combination of labels from the product's own prompts, and the scene judge
+predicts the labels.
 """
 
 import time
@@ -33,7 +33,7 @@ _TIMED = 5
 
 @dataclass(frozen=True, slots=True)
 class StarterRun:
-    """How to ask the model."""
+    """The model, its settings and the scenes of one evaluation."""
 
     model: Path = MODEL
     steps: int = STEPS
@@ -41,14 +41,14 @@ class StarterRun:
     seeds: int = 3
     size: BannerSize = BILLBOARD
     every: int = 1
-    """Only one of so many combinations of labels."""
+    """Only every n-th combination of labels."""
     device: str = "auto"
     drawn: int = 384
-    """Drawn scenes that show how far the judge itself is to be believed."""
+    """Drawn scenes that measure the judge's own accuracy."""
 
 
 def every_scene() -> Iterator[SceneLabels]:
-    """Return all 576 combinations of labels; seasons where they show."""
+    """Yield all 576 combinations of labels; seasons only where they are visible."""
     for setting in SCENES:
         for palette in PALETTES:
             for light in LIGHTS:
@@ -57,7 +57,7 @@ def every_scene() -> Iterator[SceneLabels]:
 
 
 def sampled_scenes(every: int) -> list[SceneLabels]:
-    """Return one of so many combinations, drawn by a fixed seed: equal steps through them meet some labels only."""
+    """Return one in `every` combinations, shuffled by a fixed seed: equal steps would miss some labels."""
     scenes = list(every_scene())
     Random(0).shuffle(scenes)
     return scenes[::every]
@@ -79,9 +79,9 @@ def scene_request_for(labels: SceneLabels, size: BannerSize, seed: int) -> Scene
 def evaluate_starter(
     run: StarterRun, judge: SceneJudge, *, each: bool = False, on_progress: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """Return the shares of labels that the judge tells rightly, and the seconds of one picture painted alone.
+    """Return the shares of labels that the judge predicts correctly, and the seconds of one picture painted alone.
 
-    With `each`, there is a row for every label, too.
+    With `each`, also a row for every label.
 
     Raises:
         ConfigurationError: the model cannot be loaded.
@@ -107,7 +107,7 @@ def evaluate_starter(
         ]
     notes = {
         "model": f"{run.model.name}, {run.size.name}, {run.steps} steps, guidance {run.guidance:g}",
-        "drawn": "what the judge tells of scenes that the studio drew and nobody learnt from: the most to expect",
+        "drawn": "the judge on scenes that the studio drew and nothing was trained on: the upper bound",
     }
     return Report("starter", rows, notes)
 
@@ -123,7 +123,7 @@ def _pixels(outcome: Painting | PaintingFailed) -> Image:
 
 
 def _seconds_alone(painter: DiffusersPainter, size: BannerSize) -> float:
-    """Return the median of a few single pictures."""
+    """Return the median time of a few single pictures."""
     took = []
     for seed, scene in enumerate(islice(every_scene(), _TIMED)):
         started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Shop titles as shops write them, each labelled by hand with what a picture of it should show (`titles.jsonl`).
+"""Real shop titles, labelled by hand with what a picture should show (`titles.jsonl`).
 
-Three parts, by how much the lexicon has seen of them: `words` (its lists were written beside these), `rules` (a title
-here taught it a rule, never a word) and `unseen` (written after all of it, and never looked at to change anything).
-Only the figures on `unseen` say what a shop will see: when one of its titles teaches anything, it moves to `rules`.
+Three parts, by how far the lexicon was developed on them: `words` (its word lists were written with these), `rules`
+(led to a rule, never to a word) and `unseen` (written afterwards, and never used to change anything). Only the figures
+on `unseen` predict a shop's results: when a title leads to a change, it moves to `rules`.
 """
 
 from importlib.resources import files
@@ -19,20 +19,20 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class LabelledTitle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A title and what describes it rightly."""
+    """A title and its correct description."""
 
     part: Part
     title: Annotated[str, Meta(min_length=1, max_length=500)]
     category: Category
     locale: Locale
     subjects: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """Names that a shop assistant would accept for what is sold; the plainest first."""
+    """Names that a shop assistant would accept for the product; the plainest first."""
     attributes: tuple[str, ...]
     """Colour, material and style that must be found."""
     accepted: tuple[str, ...] = ()
-    """Attributes that are true, too, but that nobody would miss in a picture."""
+    """Attributes that are also true, but not required."""
     settings: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """Where it may be at home; the likeliest first."""
+    """Fitting settings; the likeliest first."""
     brand: str | None = None
 
     def product(self, number: int) -> Product:

@@ -1,10 +1,10 @@
 """Trains the autoencoder on crops of drawn scenes.
 
-L1, squared error and the error of gradients (edges would blur without), and of what is left when a crop is shrunk to
-four by four: a tint over a whole picture is a small error everywhere, and tells one palette from another. Latents are
-made noisy before they are decoded, since a denoiser never lands on them exactly. They are pushed to mean 0 and spread
-1, so that no scaling factor is needed; or, where the training begins from another autoencoder, held near that one's, so
-that a denoiser of those latents goes on with these.
+The loss combines L1, squared error, the error of gradients (without it edges would blur), and the error of the crop
+shrunk to four by four: a tint is a small error at every pixel, but distinguishes palettes. Latents get noise before
+decoding, since a denoiser never hits them exactly. They are pushed to mean 0 and spread 1, so that no scaling factor is
+needed; or, if the training starts from another autoencoder, they are held near its latents, so that an existing
+denoiser remains usable.
 """
 
 import math
@@ -22,7 +22,7 @@ from bannerstream.lab.training.parts import new_autoencoder
 from bannerstream.lab.training.shards import SHAPES, as_tensor, draw_scenes
 
 FIRST_SCENE = 3_000_000
-"""Numbers of scenes: the denoiser's count from 0, the judge's from one million on."""
+"""First scene number; the denoiser's scenes count from 0, the judge's from one million."""
 
 _CROP, _BATCH, _WARM_UP = 64, 16, 60
 _RATE, _RATE_BEGUN = 3e-3, 1e-3
@@ -42,12 +42,12 @@ def train_autoencoder(
     begin: Path | None = None,
     on_progress: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> float:
-    """Train an autoencoder, save it as a folder of diffusers; return its PSNR in dB on scenes that it has not seen.
+    """Train an autoencoder, save it in diffusers' format and return its PSNR in dB on unseen scenes.
 
-    `begin` is the folder of a pipeline whose autoencoder is taken further.
+    `begin` is the folder of a pipeline whose autoencoder is trained further.
 
     Raises:
-        ConfigurationError: the device is not there, or `begin` has no autoencoder.
+        ConfigurationError: the device is not available, or `begin` has no autoencoder.
     """
     import torch  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def train_autoencoder(
 
 
 def peak_signal_to_noise(autoencoder: Any, first: int, count: int, shape: tuple[int, int] = SHAPES[0]) -> float:
-    """Return how well scenes come back from their latents, in dB: 33 cannot be told from the original out of focus."""
+    """Return the PSNR of reconstructed scenes in dB; at 33 the difference is not visible out of focus."""
     import torch  # noqa: PLC0415
 
     scenes = as_tensor(draw_scenes(range(first, first + count), shape)[1])
@@ -94,7 +94,7 @@ def _autoencoder_of(pipeline: Path) -> Any:
     """Return the autoencoder of a saved pipeline, in single precision.
 
     Raises:
-        ConfigurationError: the folder has none.
+        ConfigurationError: the folder has no autoencoder.
     """
     import torch  # noqa: PLC0415
     from diffusers import AutoencoderTiny  # noqa: PLC0415
@@ -124,7 +124,7 @@ def _loss(autoencoder: Any, pictures: Any, before: Any | None) -> Any:
 
 
 def _crop(picture: Image, rng: Random) -> Image:
-    """Return a square of a picture, now and then mirrored."""
+    """Return a random square of a picture, mirrored half of the time."""
     height, width = picture.shape[:2]
     top, left = rng.randrange(height - _CROP + 1), rng.randrange(width - _CROP + 1)
     crop = picture[top : top + _CROP, left : left + _CROP]

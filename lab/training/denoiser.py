@@ -1,13 +1,13 @@
 """Trains text encoder and U-Net together, on encoded scenes; can be stopped and continued at any step.
 
-Step n draws everything random from (seed, n), and the learning rate depends on n alone: a training that was stopped
-goes on exactly as one that was not.
+Step n draws all randomness from (seed, n), and the learning rate depends on n alone, so a training that was stopped
+continues exactly like one that was not.
 
-First on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well as anywhere,
-then on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), more of them in much noise, where
-colour, light and place are decided; the error at two scales (Hoogeboom et al., arXiv 2301.11093); AdamW, a constant
-rate that falls to zero at the end (so that a finished training can be taken further from before it fell), a moving
-average of the weights.
+It starts on latents pooled 2 x 2, where a step costs a third and colour, light and place are learnt as well, and
+continues on full ones. Recipe: stratified time steps (Kingma et al., arXiv 2107.00630), more of them at high noise,
+where colour, light and place are determined; the error at two scales (Hoogeboom et al., arXiv 2301.11093); AdamW with a
+constant rate that falls to zero at the end (a finished training can continue from before the fall); a moving average of
+the weights.
 """
 
 from collections.abc import Iterator
@@ -29,34 +29,34 @@ from bannerstream.lab.training.words import TOKENS, caption, tokenizer
 
 _TIME_STEPS = 1000
 _TOWARDS_NOISE = 0.6
-"""Power of an even share of the time steps: below 1, more of them lie where there is much noise."""
+"""Exponent on uniformly drawn time steps; below 1, more of them lie at high noise."""
 _WARM_UP = 100
-"""Steps in which the rate rises."""
+"""Steps over which the rate rises."""
 _AVERAGE = 0.998
 """Decay of the moving average: about the last 500 steps."""
 _LARGEST_GRADIENT = 1.0
 _PARTS, _OF_TINT = (3, 3), 2.0
-"""What is wrong over whole parts of the picture counts once more: by its tint a palette is told."""
+"""Grid and weight of the extra error over large parts of the picture, which penalises a wrong tint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training is made of. The same plan and shards give the same weights."""
+    """The parameters of a training. The same plan and shards give the same weights."""
 
     steps: int
     pooled_steps: int = 0
-    """The first of the steps: on pooled latents."""
+    """Number of first steps that use pooled latents."""
     cool_down: int = 500
-    """The last of the steps: the rate falls to zero."""
+    """Number of last steps over which the rate falls to zero."""
     batch: int = 16
     pooled_batch: int = 48
     rate: float = 1e-3
     shards_first: int = 4
-    """There before the first step."""
+    """Shards available before the first step."""
     steps_per_shard: int = 150
-    """After so many, another one comes."""
+    """A new shard is added after this many steps."""
     shards_kept: int = 48
-    """Of more than these, the oldest are learnt from no longer."""
+    """Beyond this number the oldest shards are dropped."""
     seed: int = 0
     size: NetworkSize = STARTER_SIZE
 
@@ -66,14 +66,14 @@ class Plan:
         return self.rate * min(1.0, (step + 1) / _WARM_UP) * min(1.0, max(left, 0.0))
 
     def shards_at(self, step: int) -> range:
-        """Return which shards a step chooses from."""
+        """Return the shards that a step chooses from."""
         end = self.shards_first + step // self.steps_per_shard
         return range(max(0, end - self.shards_kept), end)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training stands after a step."""
+    """The state of a training after a step."""
 
     step: int
     loss: float
@@ -82,9 +82,9 @@ class Progress:
 
 
 class DenoiserTraining:
-    """The networks in training with their average and the optimiser's state.
+    """The networks in training, their moving average and the optimiser's state.
 
-    `begin` is the folder of a pipeline whose weights are taken over where they fit.
+    `begin` is the folder of a pipeline whose weights are copied where they fit.
     """
 
     def __init__(self, plan: Plan, device: str, *, begin: Path | None = None) -> None:
@@ -116,7 +116,7 @@ class DenoiserTraining:
             yield Progress(self.step, loss, rate, pooled)
 
     def save(self, file: Path) -> None:
-        """Write everything that going on needs; the file is whole or not there."""
+        """Write a checkpoint atomically, with everything needed to continue."""
         import torch  # noqa: PLC0415
 
         partial = file.with_suffix(".partial")
@@ -133,7 +133,7 @@ class DenoiserTraining:
         partial.replace(file)
 
     def load(self, file: Path) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         import torch  # noqa: PLC0415
 
         state: dict[str, Any] = torch.load(file, map_location=self._device, weights_only=True)
@@ -154,7 +154,7 @@ class DenoiserTraining:
         return text.eval(), unet.eval()
 
     def _batch(self, shards: Shards, pooled: bool) -> tuple[Any, Any, Any]:
-        """Return latents, token ids and the step's own source of noise."""
+        """Return latents, token ids and the step's random generator."""
         import torch  # noqa: PLC0415
         from torch.nn.functional import avg_pool2d  # noqa: PLC0415
 
@@ -204,7 +204,7 @@ class DenoiserTraining:
         return float(loss.detach())
 
     def _follow(self) -> None:
-        """Move the average towards the weights; quicker in the beginning, when they are far from where they end."""
+        """Update the moving average; faster in the beginning, while the weights still change much."""
         import torch  # noqa: PLC0415
 
         decay = min(_AVERAGE, (self.step + 1) / (self.step + 20))

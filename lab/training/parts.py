@@ -3,7 +3,7 @@
 - Autoencoder: `AutoencoderTiny`, 8-fold, 4 channels, 0.3 M parameters, latents of mean 0 and spread 1.
 - Text encoder: `CLIPTextModel`, 2 layers of 128, trained with the rest.
 - Denoiser: U-Net of 64, 128 and 192 channels, cross-attention on the two lower levels. The prompt is also pooled into
-  the time embedding, as in DeepFloyd IF: palette and light belong to the whole picture, and reach every layer so.
+  the time embedding, as in DeepFloyd IF: palette and light belong to the whole picture, and so reach every layer.
 - Scheduler: v-prediction on cosine betas with zero terminal signal-to-noise, trailing steps (Lin et al., arXiv
   2305.08891): without it, pictures cannot be darker or lighter than the average one.
 """
@@ -19,13 +19,13 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.lab.training.words import BOS, EOS, PAD, TOKENS, tokenizer, vocabulary_size
 
 LARGEST = [12, 48]
-"""Height and width of the latents of the widest pictures learnt: told as the U-Net's sample size, from which the
-painter takes area and widest proportions."""
+"""Height and width of the latents of the widest training pictures, stored as the U-Net's sample size; the painter
+derives area and widest aspect from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSize:
-    """How large the networks are; the default is the starter's."""
+    """Sizes of the networks; the default is the starter's."""
 
     text_width: int = 128
     channels: tuple[int, int, int] = (64, 128, 192)
@@ -101,13 +101,13 @@ def new_scheduler() -> Any:
 
 
 def take_over_weights(model: Path, text_encoder: Any, denoiser: Any) -> int:
-    """Take over the weights of a saved pipeline; return how many numbers were taken.
+    """Copy the weights of a saved pipeline; return how many numbers were copied.
 
-    Those of the same name and shape as they are; of the embeddings, the words that both know, and the places that both
-    have. What pools the prompt into the time embedding is silent at first where the other has no such layer.
+    Weights of the same name and shape are copied as they are; of the embeddings, the words and positions that both
+    have. The layer that pools the prompt into the time embedding starts at zero if the saved pipeline lacks it.
 
     Raises:
-        ConfigurationError: the folder holds no such pipeline.
+        ConfigurationError: the folder does not hold such a pipeline.
     """
     import torch  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415
@@ -153,7 +153,7 @@ def _take_over_words(model: Path, text_encoder: Any) -> int:
 
 
 def save_pipeline(folder: Path, autoencoder: Path, text_encoder: Any, denoiser: Any) -> None:
-    """Save a `StableDiffusionPipeline` in half precision, replacing what was there; the networks given are not kept."""
+    """Save a `StableDiffusionPipeline` in half precision, replacing the folder; converts the networks in place."""
     import torch  # noqa: PLC0415
     from diffusers import AutoencoderTiny, StableDiffusionPipeline  # noqa: PLC0415
 
@@ -169,7 +169,7 @@ def save_pipeline(folder: Path, autoencoder: Path, text_encoder: Any, denoiser: 
     ).to(torch.float16)
     partial = folder.with_name(f"{folder.name}.new")
     pipeline.save_pretrained(partial, safe_serialization=True)
-    # The class that older releases of transformers know, too.
+    # Older releases of transformers know this class too.
     _amend(partial / "model_index.json", {"tokenizer": ["transformers", "PreTrainedTokenizerFast"]})
     _amend(partial / "tokenizer" / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
     _amend(partial / "vae" / "config.json", {"_name_or_path": None})
@@ -178,6 +178,6 @@ def save_pipeline(folder: Path, autoencoder: Path, text_encoder: Any, denoiser: 
 
 
 def _amend(file: Path, changes: Mapping[str, object]) -> None:
-    """Change entries of a JSON file; None takes one out."""
+    """Change entries of a JSON file; None removes one."""
     entries = json.loads(file.read_text()) | changes
     file.write_text(json.dumps({key: entry for key, entry in entries.items() if entry is not None}, indent=2) + "\n")

@@ -1,7 +1,7 @@
-"""Scenes to learn from: drawn by the studio, encoded once, kept as shards of one shape each.
+"""Training scenes: drawn by the studio, encoded once, stored as shards of one shape.
 
-A shard is what its number and the seed say, whoever draws it and whenever: so a training can go on anywhere, and new
-shards keep coming while it runs.
+A shard's number and seed determine its content, no matter which process draws it: a training can continue on any
+machine, and new shards are drawn while it runs.
 """
 
 import os
@@ -22,8 +22,8 @@ from bannerstream.generator.studio.scenes import SCENES
 from bannerstream.generator.studio.season import SEASONS
 
 SHAPES = ((384, 96), (224, 160), (384, 96), (192, 192))
-"""Width and height of shard 0, 1, 2, 3, and again: the proportions of billboard and leaderboard, of the rectangle, of
-the square; of about one area. Sides are multiples of 32, as a U-Net of three levels on an 8-fold autoencoder asks."""
+"""Width and height of shards 0 to 3, then repeated: proportions of billboard and leaderboard, rectangle and square, of
+about equal area. Sides are multiples of 32, as required by a U-Net of three levels on an 8-fold autoencoder."""
 SCENES_PER_SHARD = 256
 
 _SETTINGS, _PALETTES, _LIGHTS = list(SCENES), list(PALETTES), list(LIGHTS)
@@ -36,7 +36,7 @@ class Shard:
     latents: Any
     """Twice the scenes x 4 x height x width, float16: as drawn, then mirrored."""
     labels: tuple[SceneLabels, ...]
-    """Of the scenes as drawn."""
+    """Labels of the scenes as drawn."""
 
     def labels_of(self, index: int) -> SceneLabels:
         """Return the labels of a latent."""
@@ -46,8 +46,8 @@ class Shard:
 def draw_scenes(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Image]:
     """Return the labels and pixels (n x height x width x 3) of the scenes with these numbers.
 
-    The number of a scene decides everything in it; those that the judge is trained and tested on count from another
-    million on (`generator.evaluation.scene_judge`).
+    A scene's number determines everything in it. The judge's training and test scenes start at other millions
+    (`lab.evaluation.scene_judge`).
     """
     labels = [random_labels(Random(number)) for number in numbers]
     pictures = [draw_scene(each, *shape, seed=number) for each, number in zip(labels, numbers, strict=True)]
@@ -55,9 +55,9 @@ def draw_scenes(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[Sc
 
 
 class Shards:
-    """The shards of a folder; those that are not there yet are drawn by processes of their own, ahead of their use.
+    """The shards of a folder; missing ones are drawn by worker processes ahead of their use.
 
-    Use as a context: its processes end with it.
+    Use as a context manager, which ends the processes.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Shards:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def prepare(self, number: int) -> None:
-        """Have a shard drawn, if it is not there, without waiting for it."""
+        """Start drawing a shard if it is missing, without waiting for it."""
         if number not in self._coming and not self._file(number).exists():
             shape = self._shapes[number % len(self._shapes)]
             first = number * self._scenes
@@ -101,7 +101,7 @@ class Shards:
         return self._read[number]
 
     def drop_before(self, number: int) -> None:
-        """Let go of shards that are learnt from no longer, on disk too."""
+        """Drop shards that are no longer used, on disk too."""
         for old in [each for each in self._read if each < number]:
             del self._read[old]
             self._file(old).unlink(missing_ok=True)
@@ -111,7 +111,7 @@ class Shards:
 
 
 def write_shard(file: Path, autoencoder: Path, numbers: Sequence[int], shape: tuple[int, int]) -> None:
-    """Draw scenes, encode them as they are and mirrored, and write both with their labels."""
+    """Draw scenes, encode them as drawn and mirrored, and write both with their labels."""
     import torch  # noqa: PLC0415
     from diffusers import AutoencoderTiny  # noqa: PLC0415
     from safetensors.torch import save_file  # noqa: PLC0415
@@ -121,9 +121,9 @@ def write_shard(file: Path, autoencoder: Path, numbers: Sequence[int], shape: tu
     labels, pictures = draw_scenes(numbers, shape)
     with torch.inference_mode():
         halves = [
-            encoder(as_tensor(each)).half()
+            encoder(as_tensor(batch)).half()
             for side in (pictures, pictures[:, :, ::-1])
-            for each in np.array_split(side, max(1, len(side) // 32))
+            for batch in np.array_split(side, max(1, len(side) // 32))
         ]
     partial = file.with_suffix(f".{os.getpid()}")
     save_file(
@@ -142,7 +142,7 @@ def read_shard(file: Path) -> Shard:
 
 
 def as_tensor(pictures: Image) -> Any:
-    """Return pictures (n x height x width x 3, bytes) as networks read them: n x 3 x height x width, -1 to 1."""
+    """Return pictures (n x height x width x 3, bytes) as network input: n x 3 x height x width, -1 to 1."""
     import torch  # noqa: PLC0415
 
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1

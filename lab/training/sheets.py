@@ -1,4 +1,4 @@
-"""Contact sheets of what a pipeline paints: the same prompts and seeds each time, so that two can be compared."""
+"""Contact sheets of a pipeline's pictures, always with the same prompts and seeds, so that they can be compared."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _GAP = 4
 
 
 def sample_prompts(columns: int) -> list[list[str]]:
-    """Return a row of prompts for each place: every light and every palette comes up."""
+    """Return a row of prompts per setting that covers every light and palette."""
     palettes, lights = list(PALETTES), list(LIGHTS)
     return [
         [
@@ -36,7 +36,7 @@ def write_sample_sheet(
     rows: int,
     columns: int,
 ) -> None:
-    """Paint the sample prompts with a Stable Diffusion pipeline and write them, a row for each place."""
+    """Paint the sample prompts with a Stable Diffusion pipeline and write the sheet, one row per setting."""
     import torch  # noqa: PLC0415
 
     pictures = []
@@ -55,7 +55,7 @@ def write_sample_sheet(
 
 
 def write_sheet(rows: list[list[Image]], file: Path) -> None:
-    """Write pictures of one size as a sheet; a file that cannot be written raises OSError."""
+    """Write pictures of one size as a sheet. Raises OSError if the file cannot be written."""
     sheet = np.concatenate(
         [np.concatenate([np.pad(each, ((0, _GAP), (0, _GAP), (0, 0)), "maximum") for each in row], 1) for row in rows]
     )

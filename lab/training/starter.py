@@ -1,9 +1,9 @@
-"""A training of the starter in a folder: what is there is gone on from, what is missing is made.
+"""A training of the starter in a folder: continues from existing files and creates missing ones.
 
 autoencoder/            trained first, or copied from another pipeline
 shards/                 encoded scenes
-checkpoint.pt           the training, to go on from
-before-cool-down.pt     the same before its rate fell: to take it further
+checkpoint.pt           the training's state, to continue from
+before-cool-down.pt     the same before the rate fell, for further training
 model/, sheets/         the pipeline and its sample sheet, at every checkpoint
 """
 
@@ -31,7 +31,7 @@ _CHECKPOINT, _BEFORE = "checkpoint.pt", "before-cool-down.pt"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where and how to train."""
+    """Folder and parameters of a training."""
 
     folder: Path
     plan: Plan
@@ -39,20 +39,20 @@ class Options:
     drawing_processes: int = 1
     checkpoint_every: int = 500
     begin: Path | None = None
-    """A pipeline to begin from, where the folder holds no training yet."""
+    """A pipeline to start from, if the folder holds no training yet."""
     reheat: bool = False
-    """Go on from before the rate fell."""
+    """Continue from before the rate fell."""
     sheet: tuple[int, int] = (len(SCENES), 4)
-    """Rows (a place each) and columns of the sample sheets."""
+    """Rows (one per setting) and columns of the sample sheets."""
 
 
 def train_starter(
     options: Options, on_progress: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
 ) -> Path:
-    """Train up to the plan's last step, or until `stopped`; return the folder of the pipeline.
+    """Train up to the plan's last step, or until `stopped` returns True; return the pipeline's folder.
 
     Raises:
-        ConfigurationError: the device is not there, or the folder has no autoencoder and none to begin from.
+        ConfigurationError: the device is not available, or there is no autoencoder in the folder or to start from.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     autoencoder = _autoencoder(options)

@@ -1,7 +1,7 @@
-"""The words that the starter model knows, and the captions that it learns from.
+"""The words that the starter model knows, and the captions of its training scenes.
 
-Every label of a drawn scene is one word; synonyms are turned into it before tokens are made, and what is no word of the
-model's is dropped. So brands, products, and whatever else a shop writes into a name, change nothing.
+Every label of a drawn scene is one word. The tokenizer replaces synonyms by it and drops unknown words, so brands,
+products and other text from a shop have no effect.
 """
 
 import re
@@ -13,7 +13,7 @@ from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabel
 from bannerstream.generator.studio.season import SEASONS
 
 TOKENS = 16
-"""Longest prompt, begin and end included: setting, palette, light and season, said up to three times."""
+"""Longest prompt with start and end tokens: setting, palette, light and season, up to three times."""
 
 SETTING_WORDS: Mapping[str, str] = {
     "kitchen": "kitchens? kitchenette pantry cookery worktop breakfast brunch dining cafe café",
@@ -29,8 +29,8 @@ SETTING_WORDS: Mapping[str, str] = {
     "festive": "christmas xmas festivity celebration diwali hanukkah",
     "studio": "backdrop seamless pedestal podium",
 }
-"""Words for each place, regular expressions apart by blanks. No product is among them, and no word that fits two places
-(`table`, `counter`): either would pull a scene to where nobody asked for."""
+"""Words per setting: regular expressions separated by blanks. Products and words that fit two settings (`table`,
+`counter`) are excluded, since they would select a setting that the prompt does not name."""
 PALETTE_WORDS: Mapping[str, str] = {
     "honey": "amber mustard honeyed",
     "blue": "blues azure navy sky-blue",
@@ -54,15 +54,15 @@ _SPECIAL = ("<pad>", "<bos>", "<eos>")
 PAD, BOS, EOS = range(3)
 
 _NOTHING = 0.10
-"""Captions left empty: what classifier-free guidance compares with (Ho and Salimans, arXiv 2207.12598: 10 to 20 %)."""
+"""Share of empty captions, for classifier-free guidance (Ho and Salimans, arXiv 2207.12598: 10 to 20 %)."""
 _LEFT_OUT = {"setting": 0.04, "palette": 0.08, "light": 0.08, "season": 0.25}
 _SAID_TWICE = 0.15
 _WRONG_SEASON = 0.15
-"""Where no season shows, one is named all the same: a `winter landscape` in snow must not upset it."""
+"""Share of captions that name a season although none is visible, as in prompts like `winter landscape`."""
 
 
 def tokenizer() -> Any:
-    """Return the tokenizer: 31 tokens, read by the ordinary loader of transformers."""
+    """Return the tokenizer: 31 tokens, loadable by transformers without custom code."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
 
@@ -91,7 +91,7 @@ def vocabulary_size() -> int:
 
 
 def known_words(text: str) -> list[str]:
-    """Return the labels that a text names, in its order: what the tokenizer makes of it, without any library."""
+    """Return the labels that a text names, in order: the tokenizer's result without any library."""
     lowered = text.lower()
     for word, synonyms in _ALL.items():
         if synonyms:
@@ -100,7 +100,7 @@ def known_words(text: str) -> list[str]:
 
 
 def caption(labels: SceneLabels, rng: Random) -> str:
-    """Return a caption to learn from: the labels in any order, some left out, some said twice, now and then nothing."""
+    """Return a training caption: the labels in random order, some left out, some repeated, sometimes empty."""
     if rng.random() < _NOTHING:
         return ""
     words = [

@@ -8,7 +8,7 @@ from bannerstream.streams.affinity.decision import decide, settle
 from bannerstream.streams.affinity.fast_path import quick_fold
 from bannerstream.streams.affinity.folding import KIND_WEIGHTS, fold
 from bannerstream.streams.affinity.policy import Policy
-from bannerstream.streams.affinity.state import Decision, UserState, pack, seen_at_of, unpack
+from bannerstream.streams.affinity.state import Decision, UserState, pack, seen_at_ms_of, unpack
 
 __all__ = [
     "FAVOURITES",
@@ -21,7 +21,7 @@ __all__ = [
     "fold",
     "pack",
     "quick_fold",
-    "seen_at_of",
+    "seen_at_ms_of",
     "settle",
     "unpack",
 ]

@@ -36,7 +36,7 @@ def decide(
     if current is None or not _showable(state, current.product_id, current.cohort_id, catalogue):
         return _best(state, catalogue, draw, key)
     product_id, cohort_id, variant = current.product_id, current.cohort_id, current.variant
-    if state.seen - current.decided >= policy.min_interval_ms:
+    if state.seen_ms - current.decided_ms >= policy.min_interval_ms:
         challenger = _challenger(state, cohort_id, catalogue, policy)
         if challenger is not None:
             product_id, cohort_id = _best_product(state, challenger, catalogue) or product_id, challenger
@@ -45,7 +45,7 @@ def decide(
     banner_fingerprint = catalogue.banner_fingerprint(product_id, cohort_id, variant)
     if banner_fingerprint == current.banner_fingerprint:
         return current
-    return Decision(product_id, cohort_id, banner_fingerprint, state.seen, variant)
+    return Decision(product_id, cohort_id, banner_fingerprint, state.seen_ms, variant)
 
 
 def settle(state: UserState, catalogue: Catalogue, policy: Policy, draw: Draw = only_variant, key: bytes = b"") -> bool:
@@ -66,7 +66,7 @@ def _best(state: UserState, catalogue: Catalogue, draw: Draw, key: bytes) -> Dec
         if product_id is not None:
             variant = draw(product_id, cohort_id, key, state.epoch + 1)
             fingerprint = catalogue.banner_fingerprint(product_id, cohort_id, variant)
-            return Decision(product_id, cohort_id, fingerprint, state.seen, variant)
+            return Decision(product_id, cohort_id, fingerprint, state.seen_ms, variant)
     return None
 
 
@@ -107,4 +107,4 @@ def _showable(state: UserState, product_id: str, cohort_id: str, catalogue: Cata
 
 def _not_bought(state: UserState, product_id: str) -> bool:
     until = state.purchased.get(product_id)
-    return until is None or until <= state.seen
+    return until is None or until <= state.seen_ms

@@ -60,11 +60,11 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
             applied = offsets[topic]
         except KeyError:
             return False
-        landmark = state.landmark
+        landmark = state.landmark_ms
         since = at - landmark
         if offset <= applied or since > limit or state.half_life_ms != half_life or landmark == 0:
             return False
-        before = state.seen
+        before = state.seen_ms
         seen = since if since > before else before  # noqa: FURB136  (`max` is a call)
         purchased = state.purchased
         if purchased and min(purchased.values()) <= seen:
@@ -84,7 +84,7 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
         decision = state.decision
         stays = (
             decision is not None
-            and seen - decision.decided < min_interval
+            and seen - decision.decided_ms < min_interval
             and decision.banner_fingerprint in current_fingerprints
             and decision.product_id not in purchased
         )
@@ -141,7 +141,7 @@ def quick_fold(  # noqa: C901, PLR0915  (one function: see above)
                 del touched[next(iter(touched))]
         else:
             touch(touched, product_id, since, max_products)
-        state.seen = seen
+        state.seen_ms = seen
         offsets[topic] = offset
         state.recent = recent
         return True

@@ -50,10 +50,10 @@ def fold(
         return "duplicate"
     memberships = {product_id: _memberships(product_id, catalogue) for product_id in interaction.product_ids}
     _move_landmark(state, interaction.occurred_at, policy)
-    since = interaction.occurred_at - state.landmark
+    since = interaction.occurred_at - state.landmark_ms
     unit = KIND_WEIGHTS[interaction.kind] * decayed(since, state.half_life_ms)
     state.offsets[topic] = offset
-    state.seen = max(state.seen, since)
+    state.seen_ms = max(state.seen_ms, since)
     for product_id in interaction.product_ids:
         for cohort_id, weight in memberships[product_id].items():
             state.scores[cohort_id] = state.scores.get(cohort_id, 0.0) + weight * unit
@@ -107,32 +107,32 @@ def _move_landmark(state: UserState, event_ms: int, policy: Policy) -> None:
     Also convert the scores to a changed half-life: they keep their value as of the last event.
     """
     if state.half_life_ms != policy.half_life_ms:
-        _shift(state, state.seen_at)
+        _shift(state, state.seen_at_ms)
         state.half_life_ms = policy.half_life_ms
-    if state.landmark == 0 or event_ms - state.landmark > MAX_HALVINGS * state.half_life_ms:
+    if state.landmark_ms == 0 or event_ms - state.landmark_ms > MAX_HALVINGS * state.half_life_ms:
         _shift(state, event_ms)
 
 
 def _shift(state: UserState, landmark: int) -> None:
     """Convert all times and scores to a landmark that is not before the present one."""
-    by = landmark - state.landmark
+    by = landmark - state.landmark_ms
     if not by:
         return
     # In two steps: the factor alone may underflow a double although score times factor does not.
     half = by // 2
     first, second = decayed(-half, state.half_life_ms), decayed(half - by, state.half_life_ms)
-    state.landmark = landmark
-    state.seen -= by
+    state.landmark_ms = landmark
+    state.seen_ms -= by
     if state.decision is not None:
         decision = state.decision
-        state.decision = msgspec.structs.replace(decision, decided=decision.decided - by)
+        state.decision = msgspec.structs.replace(decision, decided_ms=decision.decided_ms - by)
     for times in (state.touched, state.purchased):
         times.update({product_id: time - by for product_id, time in times.items()})
     state.scores.update({cohort_id: score * first * second for cohort_id, score in state.scores.items()})
 
 
 def _forget(state: UserState, policy: Policy) -> None:
-    for product_id in [product_id for product_id, until in state.purchased.items() if until <= state.seen]:
+    for product_id in [product_id for product_id, until in state.purchased.items() if until <= state.seen_ms]:
         del state.purchased[product_id]
     _keep_latest(state.purchased, MAX_PURCHASES)
     forget_weakest(state.scores, policy.max_cohorts)

@@ -27,7 +27,7 @@ class Decision(Struct, frozen=True, array_like=True, gc=False):
     banner_fingerprint: int
     """The first 64 bits of the banner key. Product and cohort name the banner; this only detects changed facts, in a
     quarter of the key's bytes."""
-    decided: int
+    decided_ms: int
     """Event time, in milliseconds since the landmark."""
     variant: str = ONLY_VARIANT
     """The banner's design (`contracts.variants`). Last, with a default, because older states lack it."""
@@ -37,14 +37,14 @@ class UserState(Struct, array_like=True, gc=False):
     """Everything remembered about one visitor. `fold` changes it in place.
 
     All times except the landmark are milliseconds since the landmark, which halves their size. The fields for the scan
-    for idle visitors come first (`seen_at_of`). Not tracked by the garbage collector: it cannot hold cycles.
+    for idle visitors come first (`seen_at_ms_of`). Not tracked by the garbage collector: it cannot hold cycles.
     """
 
     half_life_ms: int
     """The half-life under which the scores were summed."""
-    landmark: int = 0
+    landmark_ms: int = 0
     """Epoch milliseconds; see `streams.affinity.scores`. 0 before the first event."""
-    seen: int = 0
+    seen_ms: int = 0
     """The time of the latest event: this visitor's "now"."""
     epoch: int = 0
     """Number of decisions taken, and the number of the current one."""
@@ -62,16 +62,16 @@ class UserState(Struct, array_like=True, gc=False):
     """Fingerprints of the last events, `FINGERPRINT_BYTES` each, latest last."""
 
     @property
-    def seen_at(self) -> int:
+    def seen_at_ms(self) -> int:
         """Return the latest event time, epoch milliseconds."""
-        return self.landmark + self.seen
+        return self.landmark_ms + self.seen_ms
 
     def copy(self) -> Self:
         """Return an independent copy."""
         return type(self)(
             self.half_life_ms,
-            self.landmark,
-            self.seen,
+            self.landmark_ms,
+            self.seen_ms,
             self.epoch,
             self.decision,
             self.offsets.copy(),
@@ -86,8 +86,8 @@ class _Head(Struct, array_like=True):
     """The first fields of a packed state; skipping MessagePack is faster than decoding it into objects."""
 
     half_life_ms: int
-    landmark: int
-    seen: int
+    landmark_ms: int
+    seen_ms: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -120,7 +120,7 @@ def unpack(packed: bytes) -> UserState:
     raise _unknown(packed)
 
 
-def seen_at_of(packed: bytes) -> int:
+def seen_at_ms_of(packed: bytes) -> int:
     """Return the latest event time (epoch milliseconds) of a packed state, at a fifth of the cost of unpacking it.
 
     Raises:
@@ -130,9 +130,9 @@ def seen_at_of(packed: bytes) -> int:
     try:
         if version == _PREFIX:
             head = _decode_head(packed[1:])
-            return head.landmark + head.seen
+            return head.landmark_ms + head.seen_ms
         if version == _PREFIX_1:
-            return version1.unpack(packed[1:]).seen_at
+            return version1.unpack(packed[1:]).seen_at_ms
     except msgspec.DecodeError as error:
         raise _broken(error) from error
     raise _unknown(packed)
@@ -140,7 +140,7 @@ def seen_at_of(packed: bytes) -> int:
 
 def _converted(old: version1.UserState) -> UserState:
     """Convert a state of version 1; its landmark becomes the latest event."""
-    landmark = old.seen_at
+    landmark = old.seen_at_ms
     decision = old.decision
     touched: dict[str, int] = {}
     for affinity in old.cohorts.values():
@@ -149,7 +149,7 @@ def _converted(old: version1.UserState) -> UserState:
             touched[product_id] = max(since, touched.get(product_id, since))
     return UserState(
         half_life_ms=old.half_life_ms,
-        landmark=landmark,
+        landmark_ms=landmark,
         epoch=old.epoch,
         decision=None
         if decision is None

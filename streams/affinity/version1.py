@@ -32,7 +32,7 @@ class UserState(Struct, array_like=True):
     """One visitor's state."""
 
     half_life_ms: int
-    seen_at: int
+    seen_at_ms: int
     epoch: int
     decision: Decision | None
     offsets: dict[str, int]

@@ -33,7 +33,7 @@ class FeedbackOutcome:
 
     outcome: BatchOutcome
     taken: list[Feedback]
-    """Feedback that the tallies count now for the first time."""
+    """Feedback that the tallies count for the first time."""
 
 
 class ExperimentsApp(BatchApp):
@@ -65,7 +65,7 @@ class ExperimentsApp(BatchApp):
         async def tally(stream: Any) -> None:
             """Count impressions and clicks."""
             async for batch, tallies in self.batches(stream):
-                counted = fold_feedback(batch, tallies, now=time.time_ns() // 1_000_000)
+                counted = fold_feedback(batch, tallies, now_ms=time.time_ns() // 1_000_000)
                 outcome = counted.outcome
                 metrics.counted(counted.taken)
                 for disposition, number in outcome.counts.items():
@@ -83,7 +83,7 @@ async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
     """Publish nothing after the states: readers read the changelog itself."""
 
 
-def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> FeedbackOutcome:
+def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now_ms: int) -> FeedbackOutcome:
     """Count a batch; an unreadable record becomes a dead letter and does not stop the others."""
     ignored = repeated = 0
     taken: list[Feedback] = []
@@ -93,7 +93,7 @@ def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now: int) -> Feedb
         try:
             feedback = decode(record.value or b"", Feedback)
         except InvalidRecord as error:
-            letters.append(letter_of(record, topic, partition, error, now))
+            letters.append(letter_of(record, topic, partition, error, now_ms))
             continue
         if feedback.cohort_id is None or feedback.product_id is None:
             ignored += 1  # the shop's default banner, which no decision chose

@@ -58,7 +58,7 @@ class PartitionCopier:
             config.reading,
             partitions=config.partitions[config.target],
             letter_partitions=config.partitions[config.dead_letters],
-            now=int(time.time() * 1000),
+            now_ms=int(time.time() * 1000),
         )
         try:
             with broker_errors(config.kafka):

@@ -54,7 +54,7 @@ async def route(
     *,
     partitions: int,
     letter_partitions: int,
-    now: int,
+    now_ms: int,
 ) -> Routed:
     """Route each record to the partition of its visitor, or make a dead letter of an unreadable one.
 
@@ -80,7 +80,7 @@ async def route(
             ignored += 1
         except InvalidRecord as error:
             to = record.offset % letter_partitions if record.key is None else _partition(record.key, letter_partitions)
-            letters[to].append(_dead_letter(record, error.code, str(error), now))
+            letters[to].append(_dead_letter(record, error.code, str(error), now_ms))
         else:
             copies[_partition(user, partitions)].append(Copy(user, record.value, origin))
         if count % _YIELD_EVERY == 0:
@@ -94,7 +94,7 @@ def _partition(key: bytes, partitions: int) -> int:
     return partition
 
 
-def _dead_letter(record: ConsumerRecord, code: str, reason: str, now: int) -> DeadLetter:
+def _dead_letter(record: ConsumerRecord, code: str, reason: str, now_ms: int) -> DeadLetter:
     return DeadLetter.of(
         key=record.key,
         value=record.value,
@@ -103,5 +103,5 @@ def _dead_letter(record: ConsumerRecord, code: str, reason: str, now: int) -> De
         offset=record.offset,
         code=code,
         reason=reason,
-        now=now,
+        now=now_ms,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from tests.faults.audit import Findings
 from tests.faults.evidence import Memory
 from tests.support.waiting import until

@@ -4,9 +4,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bannerstream.devservers.errors import ServerFailed
 from bannerstream.devservers.kafka_apache import ApacheKafka
 from bannerstream.devservers.toxiproxy import Toxiproxy
+from bannerstream.service.errors import ChildFailed
 
 # One broker's clock stamps everything: what was appended first is known across topics, to the millisecond.
 _PROPERTIES = {"log.message.timestamp.type": "LogAppendTime"}
@@ -28,12 +28,12 @@ class Servers:
         """Start the broker on what it had.
 
         Raises:
-            ServerFailed: it does not come up twice. Once may be its own doing: a start of Kafka 4.3 can hang for good
+            ChildFailed: it does not come up twice. Once may be its own doing: a start of Kafka 4.3 can hang for good
                 on a busy machine ("ControllerServer.raftManager() is null").
         """
         try:
             self.kafka.start()
-        except ServerFailed:
+        except ChildFailed:
             self.kafka.start()
 
     def __enter__(self) -> Self:

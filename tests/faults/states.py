@@ -41,7 +41,7 @@ def read_state(packed: bytes) -> Seen:
         epoch=state.epoch,
         offsets=state.offsets,
         banner=None if state.decision is None else f"{state.decision.banner_fingerprint:016x}",
-        landmark=state.landmark,
+        landmark=state.landmark_ms,
         half_life_ms=state.half_life_ms,
         weighed=state.scores,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
 from tests.support.waiting import until

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bannerstream.contracts.messages import BannerReady, BannerRequest
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.server import KafkaServer, S3Server
 from bannerstream.devservers.stack import Stack, why_unavailable
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
 from tests.support.servers import Pair

@@ -93,7 +93,6 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
     assert {each["picture"] for each in listed} == {"yes"}
 
     with start_workers(environment, tmp_path) as workers:
-        workers.wait_until_ready()
         replay_events(bannerstream, tmp_path)
         shown = check_banners(bannerstream)
         bring_the_missing_product(bannerstream)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bannerstream.demo.workers import START_TIMEOUT_S
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.waiting import wait_until

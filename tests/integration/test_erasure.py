@@ -312,11 +312,11 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
         await assigned("ada", shop)
         await ask_for("ada", settings)
 
-        async def buried() -> bool:
+        async def marked() -> bool:
             state = await state_of("ada", shop)
             return state is not None and is_erasure_marker(state) and await assignment_of("ada", shop) is None
 
-        await until(buried, "ada's state is a grave and her assignment is deleted")
+        await until(marked, "ada's state is an erasure marker and her assignment is deleted")
         await asyncio.to_thread(worker.kill)
     assert await shop.behind() == 2, "nothing was committed: her click comes again"
     with Worker(settings, environment, tmp_path / "next.log"):
@@ -327,7 +327,7 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
 async def test_who_is_killed_at_the_tombstone_erases_all_the_same(
     when: str, shop: Shop, environment: dict[str, str], settings: Settings, tmp_path: Path
 ) -> None:
-    """Of this worker's writes to the changelog the first is ada's click, the second her grave, the third is struck."""
+    """The worker's first changelog write is ada's click, the second her erasure marker; the third is struck."""
     dying = DyingWorker("dying", tmp_path, environment, Strike(when, 3))
     try:
         await shop.send("ada")

@@ -10,7 +10,7 @@ import pytest
 from bannerstream.broker import dead_letters
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import encode
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
 from tests.support.waiting import until

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -19,9 +17,9 @@ from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.support.edge_node import assignment, ready
 from tests.support.waiting import PATIENCE_S, until
@@ -90,8 +88,7 @@ class EdgeProcess:
 
     def terminate(self) -> int:
         """SIGTERM; return the exit status."""
-        os.kill(self.process.pid, signal.SIGTERM)
-        return self.process.wait(PATIENCE_S)
+        return self.process.stop(PATIENCE_S)
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""

@@ -22,7 +22,7 @@ from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest
 from bannerstream.contracts.times import rfc3339
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.demo.workers import Workers, start_workers
+from bannerstream.demo.workers import LOG_FILE, Workers, start_workers
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.streams_worker import Shop
@@ -111,9 +111,9 @@ class MainJob:
         await asyncio.to_thread(store.ensure_bucket)
         store.close()
         await load(read_catalogue(write_catalogue(self._folder / "catalogue")), self.settings)
-        self.workers = self._until_the_end.enter_context(start_workers(self._environment, self._folder))
+        starting = start_workers(self._environment, self._folder)
         try:
-            await asyncio.to_thread(self.workers.wait_until_ready)
+            self.workers = await asyncio.to_thread(self._until_the_end.enter_context, starting)
             await self.shop.__aenter__()
         except BaseException:
             await self.__aexit__(None, None, None)
@@ -126,8 +126,7 @@ class MainJob:
         await asyncio.to_thread(self._until_the_end.close)
         if self.shop.is_open:
             await self.shop.__aexit__(kind, error, at)
-        for name in ("streams", "generator"):
-            print((self._folder / f"{name}.log").read_text()[-4000:])  # noqa: T201  (pytest shows it with a failure)
+        print((self._folder / LOG_FILE).read_text()[-8000:])  # noqa: T201  (pytest shows it with a failure)
 
     def user_key(self, user: str) -> str:
         """Return the key under which this deployment knows a visitor."""

@@ -1,4 +1,4 @@
-"""Photographs of products whose outline is known: drawn four times as large, lit, shadowed, blurred, made noisy."""
+"""Synthetic product photographs with a known outline: drawn four times as large, lit, shadowed, blurred, with noise."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -42,7 +42,7 @@ def photograph(
     shadow: float = 0.35,
     seed: int = 1,
 ) -> Photograph:
-    """Return a product on a ground; `shadow` is how much light its soft shadow takes at most."""
+    """Return a product on a ground; `shadow` is the largest share of light that its soft shadow removes."""
     outline = _outline(product)
     alpha = cv2.resize(outline, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 0.6).astype(np.float32)
@@ -61,7 +61,7 @@ def photograph(
 
 
 def half_hidden(product: str, ground: str, *, along: str = "across", lighter: float = 0.0, seed: int = 1) -> Photograph:
-    """Return a product whose right half (`along` "across") or lower half ("down") has its ground's very colour.
+    """Return a product whose right half (`along` "across") or lower half ("down") has exactly its ground's colour.
 
     `lighter` is how much that half differs, in RGB levels; it throws the shadow of the whole product all the same.
     """

@@ -1,4 +1,4 @@
-"""Feedback as pages report it."""
+"""Feedback as pages send it."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ def feedback(
     banner_key: str = "b" * 64,
     engine: EngineTier | None = None,
 ) -> Feedback:
-    """Return one report on a mug that the cohort `cosy` saw."""
+    """Return one report about a mug shown to the cohort `cosy`."""
     return Feedback(
         event_id=event_id,
         banner_key=banner_key,

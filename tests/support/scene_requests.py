@@ -1,4 +1,4 @@
-"""What painters are asked for in tests."""
+"""Scene requests for tests of painters."""
 
 import numpy as np
 

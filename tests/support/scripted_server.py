@@ -1,4 +1,4 @@
-"""A loopback HTTP server that answers S3 requests as a script says: faults that real servers do not show on demand."""
+"""A loopback HTTP server with scripted S3 responses, for faults that real servers do not produce on demand."""
 
 import threading
 from collections.abc import Callable
@@ -16,11 +16,11 @@ def s3_error(status: int, code: str) -> Answer:
 
 
 class ScriptedServer:
-    """Answers each request with what `script` returns for (method, path); remembers what was asked."""
+    """Answers each request with what `script` returns for (method, path); records the requests."""
 
     def __init__(self) -> None:
         self.script: Callable[[str, str], Answer | None] = lambda method, path: s3_error(404, "NoSuchKey")
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.released = threading.Event()
         server = self
 
@@ -28,7 +28,7 @@ class ScriptedServer:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 self.rfile.read(length)
-                server.asked.append((self.command, self.path))
+                server.requests.append((self.command, self.path))
                 scripted = server.script(self.command, self.path)
                 if scripted is None:  # never answers while the test runs
                     server.released.wait(30)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from bannerstream.broker.connection import client_options
 from bannerstream.broker.topics import changelog_name, create_topics
 from bannerstream.contracts.catalog import Cohort, Product
 from bannerstream.contracts.codecs import encode
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from tests.support.consumer_group import progress
 from tests.support.shop import COHORTS, PRODUCTS
@@ -49,41 +49,32 @@ class Worker:
     ) -> None:
         self._module = module
         folder = {"BANNERSTREAM_STREAMS__DATA_DIR": str(settings.streams.data_dir)}
-        self._environment = {**os.environ, **environment, **folder}
+        self._environment = {**environment, **folder}
         self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ChildProcess
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", self._module], env=self._environment, stderr=log
-            )
+        command = [sys.executable, "-P", "-m", self._module]
+        self.process = ChildProcess(command, name=self._module, log_file=self.log, environment=self._environment)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no commit."""
-        self._end(signal.SIGKILL)
+        self.process.kill()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal that does not end the process."""
-        assert self.process is not None
-        self.process.send_signal(number)
+        os.kill(self.process.pid, number)
 
     def terminate(self) -> int:
         """SIGTERM; return the exit status."""
-        return self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+        return self.process.stop(PATIENCE_S)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
+        self.kill()
         print(self.log.read_text()[-4000:])  # noqa: T201  (pytest shows it with a failure)
 
 

@@ -1,6 +1,6 @@
-// The panel: asks the demo what is known of the visitor, and measures what the page itself can see.
+// The panel: polls the visitor's profile from the demo, and measures latency in the page.
 const find = (query) => document.querySelector(query);
-const ASK_MS = 700, KEPT = 24, MEASURED = "marlow-finch-latency";
+const POLL_MS = 700, KEPT = 24, MEASURED = "marlow-finch-latency";
 let measured = JSON.parse(sessionStorage.getItem(MEASURED) ?? "[]");
 
 const element = (name, { style = {}, ...rest } = {}, ...children) => {
@@ -15,7 +15,7 @@ const ago = (at) => {
   return seconds < 5 ? "now" : seconds < 60 ? `${seconds} s` : seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
 };
 
-// ---- what the demo tells
+// ---- the visitor's profile
 function draw({ visitor, affinities, why, decisions, painted, suppressed }) {
   find("[data-visitor]").textContent = `Visitor ${visitor}`;
   if (why.length) find("[data-why]").replaceChildren(...why.map((each) => element("p", { textContent: each })));
@@ -45,7 +45,7 @@ function bars(affinities) {
 const decision = ({ product, cohort, colour, at }) => element("li", {}, element("i", { style: { "--colour": colour } }),
   element("span", { textContent: product }, element("small", { textContent: cohort })), element("time", { textContent: ago(at) }));
 
-// ---- what the page measures
+// ---- latency, measured in the page
 function latency() {
   if (!measured.length) return;
   const sorted = [...measured].sort((a, b) => a - b), median = sorted[sorted.length >> 1], most = sorted.at(-1);
@@ -62,10 +62,10 @@ document.addEventListener("bannerstream:shown", ({ detail: { ms } }) => {
   latency();
 });
 
-async function ask() {
+async function poll() {
   const answer = document.hidden ? undefined : await fetch("/shop/visitor").catch(() => undefined);
   if (answer?.ok) draw(await answer.json());
-  setTimeout(ask, ASK_MS);
+  setTimeout(poll, POLL_MS);
 }
 
 find(".handle").addEventListener("click", ({ currentTarget }) =>
@@ -76,4 +76,4 @@ find("[data-newcomer]").addEventListener("click", async () => {
   location.assign("/shop");
 });
 latency();
-ask();
+poll();

@@ -1,9 +1,9 @@
-// The shop: pages without reloading, a cart that every tab of it shares, and what is told to the edge.
+// The shop: in-place navigation, a cart shared by all tabs, and events sent to the edge.
 const goods = JSON.parse(document.getElementById("goods").textContent);
 const find = (query) => document.querySelector(query);
-const tell = (type, product) => window.bannerstream?.send(type, product);
+const report = (type, product) => window.bannerstream?.send(type, product);
 
-// ---- pages: a product opens in place, so that the banner above it stays and can be seen to change
+// ---- pages: a product opens in place, so that the banner above it stays visible and can change
 async function open(address, { push = true } = {}) {
   const answer = await fetch(address).catch(() => undefined);
   if (!answer?.ok) return location.assign(address);
@@ -22,7 +22,7 @@ document.addEventListener("click", (event) => {
   const at = event.target.closest("a, button");
   if (!at || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const { product, page, show, add, buy, remove } = at.dataset;
-  if (product) tell("click", product);
+  if (product) report("click", product);
   if (product || page !== undefined) {
     event.preventDefault();
     open(at.getAttribute("href"));
@@ -32,14 +32,14 @@ document.addEventListener("click", (event) => {
   else if (remove) take(remove);
 });
 
-// The banner's own link is inside its shadow, so the click arrives from the element.
+// The banner's link is in its shadow root, so the click arrives from the element.
 find("banner-stream")?.addEventListener("click", (event) => {
   const link = event.composedPath().find((each) => each.href);
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const { pathname } = new URL(link.href);
   if (!pathname.startsWith("/p/")) return;
   event.preventDefault();
-  tell("click", pathname.slice(3));
+  report("click", pathname.slice(3));
   open(pathname);
 });
 
@@ -61,7 +61,7 @@ function save(now) {
 function put(product) {
   const now = lines();
   save({ ...now, [product]: (now[product] ?? 0) + 1 });
-  tell("cart", product);
+  report("cart", product);
   cart.showModal();
 }
 
@@ -71,7 +71,7 @@ function take(product) {
 }
 
 function purchase(products) {
-  for (const each of products) tell("purchase", each);
+  for (const each of products) report("purchase", each);
   const note = find("[data-note]");
   if (note) note.textContent = "Bought. It will not be advertised to you again for a while.";
 }

@@ -1,8 +1,8 @@
 """Phrases of the copywriter, one TOML file per language, written by hand.
 
-`[tones]` says which mood words of a cohort lead to which tone. `[mood.<tone>]` holds mood lines, by the part of life
-that a category belongs to and `any`. A mood line names a moment or a feeling and states nothing about a product: no
-"best", no "new", no numbers, no promise. `[call]` holds calls to action; `{category}` is the category in words.
+`[tones]` maps a cohort's mood words to a tone. `[mood.<tone>]` holds mood lines, by the category's part of life and
+`any`. A mood line names a moment or a feeling and states nothing about a product: no "best", no "new", no numbers, no
+promise. `[call]` holds calls to action; `{category}` is the category in words.
 """
 
 import tomllib
@@ -27,15 +27,15 @@ _LIVES = {
     "home": ("home", "living", "bed", "bath", "candle", "decor", "furniture", "textile", "blanket", "light", "linen"),
     "self": ("beauty", "care", "skin", "fashion", "cloth", "shoe", "jewel", "watch", "wear", "accessor", "wellness"),
 }
-"""Parts of life, by what a category's slug begins with or holds."""
+"""Parts of life, each with the stems of its categories' words."""
 _PLAIN_NOUN_CHARS = 14
 _LIFE_WEIGHT = 2
-"""A line written for the product's part of life is drawn twice as readily as one that suits anything."""
+"""A line for the product's part of life is twice as likely as a line that suits anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What the copywriter can say in one language."""
+    """The phrases of one language."""
 
     language: str
     script: str
@@ -45,7 +45,7 @@ class Phrases:
     calls_with_category: tuple[str, ...]
 
     def mood_lines(self, mood: Sequence[str], category: str) -> tuple[str, ...]:
-        """Return the lines of the tone that most of a cohort's mood words lead to, for this category's part of life."""
+        """Return the lines for this category's part of life in the tone of most of a cohort's mood words."""
         found = Counter(tone for phrase in mood for tone in self._tones_of(phrase))
         if not found:
             return ()
@@ -54,15 +54,15 @@ class Phrases:
         return lines.get(life, ()) * _LIFE_WEIGHT + lines["any"] if life else lines["any"]
 
     def _tones_of(self, phrase: str) -> list[str]:
-        """Return the tone of a phrase as a whole ("fresh air"), else those of its words."""
+        """Return the tone of a whole phrase ("fresh air"), else the tones of its words."""
         phrase = phrase.casefold().replace("-", " ")
         wordings = [phrase] if phrase in self.tones else phrase.split()
         return [self.tones[word] for word in wordings if word in self.tones]
 
     def calls_to_action(self, category: str, title: str) -> tuple[str, ...]:
-        """Return the calls that suit: with the category where it is the plural of what the title names (`mugs`).
+        """Return the fitting calls: with the category where it is the plural of a noun in the title (`mugs`).
 
-        A shelf of the shop ("sports", "electronics") is a plural too, but nobody shops for a sport.
+        A department ("sports", "electronics") is a plural too, but nobody shops for a sport.
         """
         noun = category.replace("-", " ").replace("_", " ")
         plain = noun.endswith("s") and noun.replace(" ", "").isalpha() and noun[:-1] in title.casefold()
@@ -72,7 +72,7 @@ class Phrases:
 
     @staticmethod
     def script_of(text: str) -> str:
-        """Return the script that most letters of a text are in; kana and Han count as one."""
+        """Return the script of most letters of a text; kana and Han count as one."""
         counts: dict[str, int] = {}
         for char in text:
             if char.isalpha():
@@ -84,7 +84,7 @@ class Phrases:
 
 @cache
 def phrases_for(language: str) -> Phrases | None:
-    """Return the phrases of a language, None where there are none."""
+    """Return the phrases of a language, or None without any."""
     file = resources.files(__name__) / f"{language}.toml"
     if not file.is_file():
         return None
@@ -100,7 +100,7 @@ def phrases_for(language: str) -> Phrases | None:
 
 
 def languages() -> tuple[str, ...]:
-    """Return the languages that there are phrases for."""
+    """Return the languages that have phrases."""
     names = (file.name for file in resources.files(__name__).iterdir())
     return tuple(
         sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml") and name != "tones.toml")
@@ -109,7 +109,7 @@ def languages() -> tuple[str, ...]:
 
 @cache
 def _tones() -> dict[str, list[str]]:
-    """Cohorts describe their mood in English, whatever language their banners speak."""
+    """Return the tones and their mood words, which are English in every cohort, whatever its banners' language."""
     file = resources.files(__name__) / "tones.toml"
     tones: dict[str, list[str]] = tomllib.loads(file.read_text(encoding="utf-8"))["tones"]
     return tones
@@ -118,5 +118,5 @@ def _tones() -> dict[str, list[str]]:
 def _life(category: str) -> str | None:
     words = category.replace("_", "-").split("-")
     return next(
-        (life for life, stems in _LIVES.items() if any(w.startswith(stem) for w in words for stem in stems)), None
+        (life for life, stems in _LIVES.items() if any(word.startswith(stem) for word in words for stem in stems)), None
     )

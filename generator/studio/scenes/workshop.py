@@ -44,7 +44,7 @@ def _boards(stage: Stage, ground: str) -> str:
 
 
 def _tools(stage: Stage, clear: float) -> str:
-    """Return tools hung in a row, except behind words; `clear` is the window's middle to keep free."""
+    """Return tools hung in a row, except behind words; `clear` is the distance to keep from the window's middle."""
     view, tones, rng = stage.view, stage.tones, stage.rng
     unit, marks = view.unit, ""
     rail = view.horizon - 0.56 * unit

@@ -13,12 +13,12 @@ import pytest
 
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import create_topics
-from bannerstream.devservers.child_process import ChildProcess
 from bannerstream.devservers.fronts import Front
 from bannerstream.devservers.nginx import nginx_cache
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.stack import environment_of
 from bannerstream.devservers.varnish import varnish_cache
+from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.cdn_cache import TOKEN

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bannerstream.purger.errors import Stopped
 from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
 from bannerstream.purger.sender import Sender
 from bannerstream.purger.staleness import Origin, Stale, tags
+from bannerstream.service.retry import Stopping
 from bannerstream.settings import CdnSettings
 from tests.integration.purger.published_apis import (
     ACCESS_KEY,
@@ -100,7 +100,7 @@ async def test_a_wrong_key_waits_for_the_operator_and_for_a_stop(kind: str) -> N
         await until(lambda: api.scripted)
         assert not purging.done()
         stop.set()
-        with pytest.raises(Stopped):
+        with pytest.raises(Stopping):
             await purging
     assert api.dropped == []
 
@@ -149,5 +149,5 @@ async def test_an_api_that_does_not_answer_is_asked_again() -> None:
             lambda: (registry.get_sample_value("bannerstream_cdn_calls_total", again) or 0) > len(STALE.users) / 256
         )
         stop.set()
-        with pytest.raises(Stopped):
+        with pytest.raises(Stopping):
             await purging

@@ -31,7 +31,7 @@ async def admin(brokers: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 @pytest.fixture
 def make_topic(admin: AIOKafkaAdminClient, fresh_name: str) -> MakeTopic:
-    """Return what makes a topic of this test's own: partitions, and its configuration."""
+    """Return a function that creates a topic for this test, with these partitions and this configuration."""
 
     async def make(name: str, partitions: int = 1, **config: Any) -> str:
         configs = {key.replace("_", "."): str(value) for key, value in config.items()}
@@ -44,7 +44,7 @@ def make_topic(admin: AIOKafkaAdminClient, fresh_name: str) -> MakeTopic:
 
 @pytest.fixture
 async def quick_cleaner(admin: AIOKafkaAdminClient) -> None:
-    """Let the broker look every 100 ms for what can be compacted, not every 15 s."""
+    """Let the broker check for compaction every 100 ms, not every 15 s."""
     broker = ConfigResource(ConfigResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "100"})
     answers = await admin.alter_configs([broker])
     assert [resource[0] for each in answers for resource in each.resources] == [0], answers

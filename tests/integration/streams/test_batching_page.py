@@ -1,4 +1,4 @@
-"""The app of docs/batching.md, run as it stands there on a real Kafka."""
+"""The app of docs/batching.md, run as it is on a real Kafka."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from bannerstream.devservers.child_process import ChildProcess
+from bannerstream.service.child_process import ChildProcess
 from tests.support.kafka_records import records_in
 from tests.support.waiting import PATIENCE_S, until
 
@@ -35,7 +35,7 @@ def counter(brokers: str, fresh_name: str, tmp_path: Path) -> Iterator["Counter"
 
 
 class Counter:
-    """The page's app as a process, with topics and a group of its own."""
+    """The page's app as a process, with its own topics and group."""
 
     def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
         self.names = {name: f"{prefix}-{name}" for name in ("clicks", "totals", "counter")}
@@ -88,7 +88,7 @@ class Counter:
         await until(are_committed, self.process.log_tail)
 
     async def counts(self) -> dict[bytes, int]:
-        """Return what the changelog says of each user."""
+        """Return each user's count in the changelog."""
         states = await records_in(self.brokers, self.changelog)
         return {each.key: struct.unpack(">qq", each.value)[0] for each in states}
 

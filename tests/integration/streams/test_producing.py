@@ -1,4 +1,4 @@
-"""Bulk writes to a real Kafka: what is there afterwards, and where it ends."""
+"""Bulk writes to a real Kafka: the records and the end offsets afterwards."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -25,7 +25,7 @@ async def connect(brokers: str, compression: str | None = None) -> AIOKafkaProdu
 
 
 async def read(brokers: str, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:
-    """Return key and value of every record that a partition holds."""
+    """Return key and value of every record of a partition."""
     return [(each.key, each.value) for each in await records_in(brokers, topic) if each.partition == partition]
 
 

@@ -20,7 +20,7 @@ COMPACTED = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01", "
 
 
 class Noticing(MemoryStore):
-    """Says when it takes something over."""
+    """Signals when it applies changes."""
 
     def __init__(self, notice: Callable[[], object]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Noticing(MemoryStore):
 
 
 class World:
-    """A reader, the partitions that it fills, and how often it connected."""
+    """A reader, its partitions, and its number of connections."""
 
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
@@ -49,7 +49,7 @@ class World:
         self.connected += 1
         if self.refusals:
             self.refusals -= 1
-            raise KafkaConnectionError("a test says so")
+            raise KafkaConnectionError("raised by the test")
         # Small fetches, so that a changelog takes many.
         consumer = AIOKafkaConsumer(bootstrap_servers=self.brokers, max_partition_fetch_bytes=2_000)
         await consumer.start()
@@ -126,7 +126,7 @@ async def test_it_goes_on_from_where_it_stands(world, producer, make_topic):
 
 
 async def test_states_of_another_changelog_are_dropped(world, producer, make_topic):
-    """A topic that was deleted and made anew begins at nought again."""
+    """A topic that was deleted and created again starts at offset 0."""
     topic = await make_topic("changelog", cleanup_policy="compact")
     end = await write(producer, topic, {b"ada": b"1"})
     world.partitions.apply(0, [(b"ada", b"0"), (b"bob", b"of another time")], end + 1)

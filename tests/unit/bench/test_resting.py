@@ -19,7 +19,7 @@ def test_states_at_rest_are_those_of_visitors_with_several_events():
     assert all(each.offsets == {"clicks": 750_000} for each in states)
     assert all(each.decision is not None and each.epoch >= 1 for each in states)
     assert 5 < fmean(len(each.touched) for each in states) <= resting.EVENTS_PER_USER
-    assert all(NOW - resting.SPREAD_MS < each.seen_at <= NOW for each in states)
+    assert all(NOW - resting.SPREAD_MS < each.seen_at_ms <= NOW for each in states)
 
 
 def test_a_changelog_holds_a_state_of_each_visitor_in_the_partition_of_the_visitors_events():

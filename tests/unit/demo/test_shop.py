@@ -50,7 +50,7 @@ def test_pictures_are_made_for_the_web() -> None:
 def test_what_is_like_a_product_is_not_that_product() -> None:
     headphones = GOODS.get("headphones")
     assert headphones is not None
-    likes = GOODS.like(headphones, 4)
+    likes = GOODS.similar(headphones, 4)
     assert headphones not in likes
     assert "mechanical-keyboard" in {each.product.product_id for each in likes}
 

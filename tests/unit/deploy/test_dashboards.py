@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.purger.metrics import PurgerMetrics
+from bannerstream.service.supervisor_metrics import SupervisorMetrics
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.streams.experiments.metrics import DrawMetrics, ExperimentMetrics
 from bannerstream.streams.metrics import OutboxMetrics, StreamsMetrics
@@ -29,6 +30,7 @@ CONTAINERS: dict[type, Callable[[CollectorRegistry], object]] = {
     StorageMetrics: StorageMetrics,
     EdgeMetrics: EdgeMetrics,
     PurgerMetrics: PurgerMetrics,
+    SupervisorMetrics: SupervisorMetrics,
     ExperimentMetrics: lambda registry: ExperimentMetrics(registry, ()),
 }
 DASHBOARD: dict[str, Any] = json.loads((DASHBOARDS / "bannerstream.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Whoever does not read an answer is let go, on either event loop; whoever reads slowly gets all of it."""
+"""A client that does not read is disconnected, on either event loop; a slow one gets the whole response."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_S, until
 LARGE = 8 << 20
 """Bytes of an answer that the application has to wait with."""
 LITTLE = 50_000
-"""Of one that it need not: less than the transport pauses at, more than the kernel takes (`_KERNEL_BYTES`)."""
+"""A response below the limit: less than the transport pauses at, more than the kernel takes (`_KERNEL_BYTES`)."""
 _KERNEL_BYTES = 4_096
 
 KEEP = b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n"

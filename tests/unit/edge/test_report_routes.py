@@ -191,8 +191,8 @@ async def test_a_visitor_and_an_address_have_their_rates() -> None:
         assert int(answer.headers["retry-after"]) > 60
         assert (await post(node, {"type": "view", "product_id": "a"}, user="bob")).status_code == 202
         codes = [(await node.client.get("/v1/banner")).status_code for _ in range(3)]
-        assert codes == [200, 200, 429], "an address has its rate, whoever asks from there"
-        assert (await node.client.get("/readyz")).status_code == 503, "whoever runs the node is not limited"
+        assert codes == [200, 200, 429], "all visitors of one address share its rate"
+        assert (await node.client.get("/readyz")).status_code == 503, "operators' endpoints are not limited"
 
 
 async def test_a_cookie_acts_only_for_pages_that_may(node: Node) -> None:

@@ -84,11 +84,11 @@ class TestWithTorch:
         painter = DiffusersPainter(str(models / model), num_inference_steps=1, device="cpu")
         paintings = painter.paint([scene_request(size) for size in (BILLBOARD, RECTANGLE, LEADERBOARD)])
         assert [each.pixels.shape[:2] for each in paintings] == [(250, 970), (250, 300), (90, 728)]
-        told = paintings[0].provenance
-        assert kind in told.painter
-        assert (told.engine, told.mode, told.model) == ("diffusers", "scene", model)
-        assert told.model_revision is not None
-        assert "kitchen counter" in str(told.prompt)
+        provenance = paintings[0].provenance
+        assert kind in provenance.painter
+        assert (provenance.engine, provenance.mode, provenance.model) == ("diffusers", "scene", model)
+        assert provenance.model_revision is not None
+        assert "kitchen counter" in str(provenance.prompt)
         assert not paintings[0].holds_product
 
     def test_whole_paints_the_product_and_says_so(self, models: Path):
@@ -164,7 +164,7 @@ class TestWithTorch:
             str(models / "t2i"),
             num_inference_steps=1,
             device="cpu",
-            fit=lambda *asked: fits.append(asked) or fitted(*asked),
+            fit=lambda *call: fits.append(call) or fitted(*call),
         )
         first, second = painter.paint_raw([scene_request(RECTANGLE), scene_request(BILLBOARD)])
         assert not fits

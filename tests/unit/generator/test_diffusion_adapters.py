@@ -1,4 +1,4 @@
-"""Brands' adapters on tiny real pipelines: each brand in its own look, and the model as it was for all others."""
+"""Brands' adapters on tiny real pipelines: every brand in its own look, all others with the plain model."""
 
 from pathlib import Path
 
@@ -96,8 +96,8 @@ def test_a_batch_is_of_one_adapter_and_every_wish_gets_its_own(families: Path):
     assert keys[0] == keys[3] == keys[4]
     assert keys[2].adapter is None
     together = [each.pixels.astype(int) for each in made.paint(scenes)]
-    for each, asked in zip(together, scenes, strict=True):
-        assert abs(each - made.paint([asked])[0].pixels).max() <= 1
+    for picture, scene in zip(together, scenes, strict=True):
+        assert abs(picture - made.paint([scene])[0].pixels).max() <= 1
 
 
 @pytest.mark.parametrize("family", ["sd", "sdxl"])

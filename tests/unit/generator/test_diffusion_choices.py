@@ -1,4 +1,4 @@
-"""What of a diffusion model is chosen, and what is refused before anything is loaded."""
+"""The choice of a pipeline, and what is refused before anything is loaded."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_a_controlnet_makes_the_family_s_own_pipeline_for_it():
 
 
 @pytest.mark.parametrize(
-    ("pipeline_class", "wanted", "told"),
+    ("pipeline_class", "wanted", "message"),
     [
         ("SanaSprintPipeline", {"controlnet": "c"}, "SANA-Sprint for text-to-image takes no ControlNet"),
         ("StableDiffusion3Pipeline", {"controlnet": "c", "task": "image-to-image"}, "takes no ControlNet"),
@@ -55,9 +55,9 @@ def test_a_controlnet_makes_the_family_s_own_pipeline_for_it():
     ],
 )
 def test_what_does_not_go_together_is_refused_with_what_to_do(
-    pipeline_class: str, wanted: dict[str, object], told: str
+    pipeline_class: str, wanted: dict[str, object], message: str
 ):
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         chosen(pipeline_class, **wanted)
 
 
@@ -99,7 +99,7 @@ def test_brands_are_found_whatever_their_case_and_another_weight_is_another_adap
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ('adapter = "missing.safetensors"', "missing.safetensors cannot be read: No such file"),
         ('adapter = "a.pt"', "no .safetensors file"),
@@ -110,11 +110,11 @@ def test_brands_are_found_whatever_their_case_and_another_weight_is_another_adap
         ("adapter = ", "valid is, for example"),
     ],
 )
-def test_a_wrong_brand_is_refused_with_the_file_s_name(table: str, told: str, tmp_path: Path):
+def test_a_wrong_brand_is_refused_with_the_file_s_name(table: str, message: str, tmp_path: Path):
     (tmp_path / "a.safetensors").touch()
     with pytest.raises(ConfigurationError, match=r"brands\.toml") as refused:
         read_brands(written(tmp_path, f"[Ann]\n{table}\n"))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_file_of_brands_that_is_not_there_is_told(tmp_path: Path):
@@ -156,16 +156,16 @@ def test_depth_has_a_far_backdrop_a_surface_that_comes_nearer_and_the_product_st
 
 @pytest.mark.parametrize("with_product", [False, True])
 def test_image_to_image_starts_from_the_studio_s_drawing_and_with_whole_the_product_is_in_it(with_product: bool):
-    asked = scene_request(BILLBOARD)
-    (drawing,) = StudioPainter().paint([asked])
+    request = scene_request(BILLBOARD)
+    (drawing,) = StudioPainter().paint([request])
     shape = Shape(512, 256)
-    start = init_image(drawing.pixels, asked, shape, with_product=with_product)
+    start = init_image(drawing.pixels, request, shape, with_product=with_product)
     assert start.shape == (256, 512, 3)
     window = window_of(shape, BILLBOARD)
     row, column = window.top + window.height // 2, window.left + round(0.75 * window.width)
     red = start[row, column, 0] > 180 and start[row, column, 1] < 40
     assert red == with_product, "where the banner will have it"
-    plain = init_image(drawing.pixels, asked, shape, with_product=False)
+    plain = init_image(drawing.pixels, request, shape, with_product=False)
     beyond = np.r_[0 : window.top, window.top + window.height : 256]
     assert (start[beyond] == plain[beyond]).all(), "and nowhere else"
     assert start[0].std() > 0, "mirrored beyond the banner, not blank"

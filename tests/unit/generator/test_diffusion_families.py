@@ -1,4 +1,4 @@
-"""A tiny real pipeline of every family paints in every way that its settings allow."""
+"""A tiny real pipeline of every family paints with every supported setting."""
 
 from pathlib import Path
 
@@ -88,14 +88,14 @@ def test_a_controlnet_shows_the_model_what_it_was_trained_on(families: Path):
 
 
 @pytest.mark.parametrize(
-    ("family", "task", "told"),
+    ("family", "task", "message"),
     [
         ("sd3", "inpainting", "Stable Diffusion 3 for inpainting takes no ControlNet"),
         ("sana-sprint", "text-to-image", "SANA-Sprint for text-to-image takes no ControlNet"),
     ],
 )
-def test_a_controlnet_where_there_is_none_is_refused_before_anything_loads(families: Path, family, task, told):
-    with pytest.raises(ConfigurationError, match=told):
+def test_a_controlnet_where_there_is_none_is_refused_before_anything_loads(families: Path, family, task, message):
+    with pytest.raises(ConfigurationError, match=message):
         painter(families, family, task=task, controlnet="/not/looked/at")
 
 
@@ -139,10 +139,10 @@ def test_a_tiny_vae_paints_in_the_place_of_the_model_s_own(families: Path, famil
 
 
 @pytest.mark.parametrize(
-    ("vae", "told"), [("taesd3", "reads 16 channels"), ("sd", "cannot be loaded as an AutoencoderTiny")]
+    ("vae", "message"), [("taesd3", "reads 16 channels"), ("sd", "cannot be loaded as an AutoencoderTiny")]
 )
-def test_another_family_s_tiny_vae_is_refused(families: Path, vae: str, told: str):
-    with pytest.raises(ConfigurationError, match=told):
+def test_another_family_s_tiny_vae_is_refused(families: Path, vae: str, message: str):
+    with pytest.raises(ConfigurationError, match=message):
         painter(families, "sd", tiny_vae=str(families / vae))
 
 

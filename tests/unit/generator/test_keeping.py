@@ -1,4 +1,4 @@
-"""A product is described once: per revision of product, model and prompt, whoever asks at the same time."""
+"""A product is described once per revision of product, model and prompt, also when several threads ask at once."""
 
 import threading
 from collections.abc import Iterator

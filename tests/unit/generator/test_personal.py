@@ -1,4 +1,4 @@
-"""Personal style: what a cohort likes becomes words in the prompt, and the picture that fits best is kept."""
+"""Personal style: a cohort's taste becomes words in the prompt, and the best fitting picture is kept."""
 
 import math
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def scenes(seed: int = 7, favourites: tuple[Favourite, ...] = FAVOURITES) -> lis
 
 
 class Prefers:
-    """Finds a picture the more to the cohort's taste the brighter it is, and the more to the point the darker."""
+    """Scores bright pictures as closer to the preference, dark ones as closer to the target."""
 
     name = "prefers"
 

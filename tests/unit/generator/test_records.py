@@ -33,7 +33,7 @@ def test_a_key_that_is_not_the_hash_of_the_request_is_refused(request_for: Reque
 
 
 def test_a_dead_letter_carries_the_record_and_the_reason():
-    (letter,) = dead_letters([(record(b"x", partition=2, offset=9), "malformed", "not JSON")], now=5)
+    (letter,) = dead_letters([(record(b"x", partition=2, offset=9), "malformed", "not JSON")], now_ms=5)
     assert (letter.key, letter.value, letter.partition, letter.offset) == (b"key", b"x", 2, 9)
     assert (letter.code, letter.reason, letter.failed_at) == ("malformed", "not JSON", 5)
 
@@ -55,7 +55,7 @@ class Topic:
 
 async def bury_all(topic: Topic, *values: bytes) -> None:
     failed = [(record(value, offset=at), "malformed", "not JSON") for at, value in enumerate(values)]
-    await publish_dead_letters(dead_letters(failed, now=5), topic, Topics())
+    await publish_dead_letters(dead_letters(failed, now_ms=5), topic, Topics())
 
 
 async def test_a_dead_letter_that_is_too_large_goes_without_its_original_and_the_others_whole():

@@ -1,4 +1,4 @@
-"""The packaged starter model: its size, that the ordinary loader takes it, that it paints what it is asked for."""
+"""The packaged starter model: its size, loading by diffusers, and painting of the prompt's labels."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_the_ordinary_loader_takes_it():
 
 
 def test_it_paints_every_size_and_the_judge_sees_what_was_asked_for():
-    """Two of three, of few pictures: `evaluate starter` measures with many."""
+    """Require two of three on few pictures; `evaluate starter` measures with many."""
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
     from bannerstream.generator.diffusion import DiffusersPainter
 

@@ -64,10 +64,10 @@ def test_a_model_that_babbles_is_replaced_product_by_product_and_the_description
     describer = TransformersDescriber(tiny, mode="write")
     described = describer.describe(products(5))
     assert [each.subject for each in described] == [each.subject for each in LexiconDescriber().describe(products(5))]
-    for each in described:
-        assert decode(encode(each), Description) == each
-        assert each.describer == LexiconDescriber.revision
-        assert describer.revision in str(each.fallback_reason)
+    for description in described:
+        assert decode(encode(description), Description) == description
+        assert description.describer == LexiconDescriber.revision
+        assert describer.revision in str(description.fallback_reason)
 
 
 def test_a_chosen_description_is_of_the_candidates_whatever_the_model_prefers(tiny: LanguageModel):

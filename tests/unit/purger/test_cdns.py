@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.purger.cloudfront import Budget
-from bannerstream.purger.errors import Stopped
 from bannerstream.purger.factory import create_purger
 from bannerstream.purger.fastly import Fastly
 from bannerstream.purger.metrics import PurgerMetrics
@@ -28,6 +27,7 @@ from bannerstream.purger.sender import Sender, TokenBucket, redact_user_keys
 from bannerstream.purger.sigv4 import AwsKeys, signature_headers
 from bannerstream.purger.staleness import Origin, Stale
 from bannerstream.purger.varnish import Varnish
+from bannerstream.service.retry import Stopping
 from bannerstream.settings import CdnSettings, load_settings
 from tests.support.waiting import until
 
@@ -75,7 +75,7 @@ async def test_what_waits_is_logged_without_saying_whose_it_is() -> None:
             sending = asyncio.create_task(sender.send_all(purger.calls(Stale(users={user: HERE}), NOW)))
             await until(lambda: logged, "it is logged")
             stop.set()
-            with pytest.raises(Stopped):
+            with pytest.raises(Stopping):
                 await sending
     (waits, *_) = logged
     assert waits["url"].endswith("/v1/pointers/…")

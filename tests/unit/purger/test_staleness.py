@@ -92,7 +92,7 @@ def test_an_erased_visitor_is_purged_and_forgotten(purger: Purger) -> None:
     purger.assign(0, 9, 0)
     assert purger.assign(0, 0, None) == ({0}, set())
     assert len(purger.state.visitors) == 0
-    assert purger.assign(0, 1, 0) == ({0}, set()), "epochs begin anew"
+    assert purger.assign(0, 1, 0) == ({0}, set()), "epochs start over"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Cutting out, measured against outlines that are known."""
+"""Cut-outs, measured against known outlines."""
 
 import itertools
 

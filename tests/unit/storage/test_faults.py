@@ -1,4 +1,4 @@
-"""What the store's failures become: the right error, after the right number of tries."""
+"""The store's failures raise the right error after the right number of attempts."""
 
 import time
 
@@ -44,7 +44,7 @@ def test_a_refusal_is_told_at_once_and_says_which_setting(
     server.script = lambda method, path: s3_error(status, code)
     with pytest.raises(expected, match=code):
         S3BannerStore(storage_settings).check()
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_a_passing_failure_is_tried_again_until_it_passes(
     server: ScriptedServer, storage_settings: StorageSettings, answer: Answer
 ) -> None:
     registry = CollectorRegistry()
-    server.script = lambda method, path: answer if len(server.asked) < 3 else EMPTY_LIST
+    server.script = lambda method, path: answer if len(server.requests) < 3 else EMPTY_LIST
     S3BannerStore(storage_settings, metrics=StorageMetrics(registry)).check()
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert registry.get_sample_value("bannerstream_storage_retries_total", {"operation": "list"}) == 2
     assert registry.get_sample_value("bannerstream_storage_request_duration_seconds_count", {"operation": "list"}) == 3
 
@@ -69,7 +69,7 @@ def test_a_lasting_failure_is_unavailable_after_the_tries_of_the_settings(
     server.script = lambda method, path: s3_error(503, "SlowDown")
     with pytest.raises(StoreUnavailable, match="after 3 tries") as caught:
         S3BannerStore(storage_settings).put_blob(b"picture", "image/webp")
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert isinstance(caught.value, ServiceUnavailable)
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_never_answers_times_out(server: ScriptedServer, storage_s
     with pytest.raises(StoreUnavailable, match="Timeout"):
         S3BannerStore(storage_settings).manifest("0" * 64)
     assert time.perf_counter() - started < 10
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 def test_a_refused_head_is_explained_by_asking_again_with_get(
@@ -97,7 +97,7 @@ def test_a_refused_head_is_explained_by_asking_again_with_get(
     server.script = lambda method, path: s3_error(403, "SignatureDoesNotMatch")
     with pytest.raises(WrongCredentials):
         S3BannerStore(storage_settings).put_blob(b"picture", "image/webp")
-    assert [method for method, _ in server.asked] == ["HEAD", "GET"]
+    assert [method for method, _ in server.requests] == ["HEAD", "GET"]
 
 
 @pytest.mark.parametrize("page", [b"<html><p>Welcome</html>", b"<html><p>Welcome</p></html>"])
@@ -125,4 +125,4 @@ def test_closing_ends_waits_between_tries(server: ScriptedServer, storage_settin
     server.script = fail_and_close
     with pytest.raises(StoreUnavailable):
         store.check()
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

@@ -1,4 +1,4 @@
-"""Files of unknown origin: taken in, or refused with a reason; nothing else ever happens."""
+"""Files of unknown origin are ingested, or refused with a reason; nothing else is raised."""
 
 import contextlib
 from io import BytesIO

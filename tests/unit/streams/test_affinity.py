@@ -1,4 +1,4 @@
-"""The affinity core: properties that hold for every session, and the rules of deciding one by one."""
+"""The affinity core: properties of every session, and the rules of deciding one by one."""
 
 from fractions import Fraction
 
@@ -26,22 +26,22 @@ from tests.support.walking import (
 
 
 def scores_now(state: UserState) -> dict[str, Fraction]:
-    """Return the scores as of the visitor's latest event, exactly, without those that count as nothing."""
+    """Return the exact scores as of the visitor's latest event, without those that may round to 0."""
     decayed = {
-        cohort_id: Fraction(score) / power_of_two(Fraction(state.seen, state.half_life_ms))
+        cohort_id: Fraction(score) / power_of_two(Fraction(state.seen_ms, state.half_life_ms))
         for cohort_id, score in state.scores.items()
     }
     return {each: score for each, score in decayed.items() if score > max(decayed.values()) / 2**1000}
 
 
 def power_of_two(exponent: Fraction) -> Fraction:
-    """Return 2^exponent; within 2^-52, relatively, however large it is."""
+    """Return 2^exponent of any size, with a relative error of 2^-52."""
     whole = exponent.numerator // exponent.denominator
     return Fraction(2) ** whole * Fraction(2.0 ** float(exponent - whole))
 
 
 def agree(one: dict[str, Fraction], other: dict[str, Fraction]) -> bool:
-    """Return whether these scores are the same within what is promised.
+    """Return whether these scores are equal within the promised error.
 
     A score near 2^-1000 of the strongest may count or not; what is clearly above that has to.
     """
@@ -63,24 +63,24 @@ def test_any_order_of_the_same_events_gives_the_same_scores_and_memories(session
     assert one.scores.keys() == other.scores.keys()
     assert absolute(one, one.touched) == absolute(other, other.touched)
     assert dict(absolute(one, one.purchased)) == dict(absolute(other, other.purchased))
-    assert one.seen_at == other.seen_at
+    assert one.seen_at_ms == other.seen_at_ms
 
 
 def absolute(state: UserState, times: dict[str, int]) -> list[tuple[str, int]]:
-    return [(product_id, state.landmark + time) for product_id, time in times.items()]
+    return [(product_id, state.landmark_ms + time) for product_id, time in times.items()]
 
 
 @given(sessions)
 def test_scores_are_the_sums_of_decayed_weights(session):
-    """Against exact rational arithmetic over powers of two that doubles cannot hold."""
+    """Compares with exact rational arithmetic over powers of two that doubles cannot hold."""
     state = UserState(DAY)
     walk(state, *session, rules=policy(half_life_ms=DAY))
     expected: dict[str, Fraction] = {}
-    for each in session:
-        for product_id in each.product_ids:
+    for interaction in session:
+        for product_id in interaction.product_ids:
             for cohort_id, weight in CATALOGUE.memberships(product_id).items():
-                decayed = power_of_two(Fraction(each.occurred_at - state.seen_at, DAY))
-                score = Fraction(KIND_WEIGHTS[each.kind] * weight) * decayed
+                decayed = power_of_two(Fraction(interaction.occurred_at - state.seen_at_ms, DAY))
+                score = Fraction(KIND_WEIGHTS[interaction.kind] * weight) * decayed
                 expected[cohort_id] = expected.get(cohort_id, Fraction(0)) + score
     assert state.scores.keys() == expected.keys()
     assert agree(scores_now(state), expected)
@@ -97,7 +97,7 @@ def test_a_half_life_of_a_second_over_a_century_stays_in_range():
 
 
 def test_a_landmark_that_moves_far_loses_no_score_that_counts():
-    """From one event to the next 2^-1100; what was worth 2^150 then is still within a double's range."""
+    """A factor of 2^-1100 between two events; a score of 2^150 then stays within a double's range."""
     rules = policy(half_life_ms=DAY)
     first, second, third = (
         event(VIEW, "mug", at=NOON),
@@ -123,7 +123,7 @@ def test_another_half_life_keeps_the_scores_as_of_the_last_event(session, old, n
     state = UserState(old)
     walk(state, *session, rules=policy(half_life_ms=old))
     before = scores_now(state)
-    walk(state, event(VIEW, "shoe", at=state.seen_at - YEARS * 20), rules=policy(half_life_ms=new_))
+    walk(state, event(VIEW, "shoe", at=state.seen_at_ms - YEARS * 20), rules=policy(half_life_ms=new_))
     after = scores_now(state)
     assert state.half_life_ms == new_
     assert agree(
@@ -221,14 +221,14 @@ def test_a_decision_never_names_what_was_just_bought_and_epochs_grow(session, ma
     rules = policy(margin=margin / 4)
     state, epoch = new(), 0
     bought: dict[str, int] = {}
-    for each in session:
-        announced = walk(state, each, rules=rules)
-        if each.kind is PURCHASE:
-            for product_id in each.product_ids:
-                bought[product_id] = max(bought.get(product_id, 0), each.occurred_at)
+    for interaction in session:
+        announced = walk(state, interaction, rules=rules)
+        if interaction.kind is PURCHASE:
+            for product_id in interaction.product_ids:
+                bought[product_id] = max(bought.get(product_id, 0), interaction.occurred_at)
         if state.decision is not None:
             assert state.decision.product_id in CATALOGUE.products
-            assert bought.get(state.decision.product_id, 0) + rules.suppress_ms <= state.seen_at or (
+            assert bought.get(state.decision.product_id, 0) + rules.suppress_ms <= state.seen_at_ms or (
                 state.decision.product_id not in bought
             )
         for number, decision in announced:

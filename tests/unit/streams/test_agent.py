@@ -1,4 +1,4 @@
-"""What becomes of a batch of the repartitioned topic, in which records say themselves what they are."""
+"""Processing a batch of the repartitioned topic, whose records name their own source."""
 
 import json
 import time
@@ -26,10 +26,10 @@ def copied(offset: int, *headers: tuple[str, bytes]) -> SimpleNamespace:
 
 
 def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothing():
-    folder = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
+    events = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
     states: Partition[UserState] = Partition(Codec(pack, unpack), MemoryStore())
     origin = Origin("clicks", "shop.clicks", 0, 7, round(time.time() * 1000)).header()
-    outcome = folder.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
+    outcome = events.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
     (letter,) = outcome.dead_letters
     assert (letter.code, letter.topic, letter.partition, letter.offset) == ("malformed", *ROUTED, 1)
     state = states.get(user_key("ada", SECRET).encode())

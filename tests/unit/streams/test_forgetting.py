@@ -1,4 +1,4 @@
-"""Forgetting: graves keep what replays need and nothing of the visitor; tombstones wait until nothing comes again."""
+"""Erasure: markers keep only what replays need; tombstones wait until no event can be replayed."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -37,7 +37,7 @@ class Deferred:
 
 @dataclass
 class Checkpointer:
-    """Stands in for the checkpointer: keeps what it is given. What is entered is written at once."""
+    """Fake checkpointer: keeps submitted changes, and writes them immediately."""
 
     states: Partition[UserState]
     entered: list[tuple[list[bytes], BatchOutcome | None]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Checkpointer:
 
 
 class App:
-    """What forgetting needs of the app, with one partition, of whose clicks 7 are folded."""
+    """The part of the app that erasure uses, with one partition and 7 folded clicks."""
 
     def __init__(self) -> None:
         self.partitions = Partitions(Codec(pack, unpack), lambda _: MemoryStore())
@@ -117,12 +117,12 @@ def state_of(*events: Record) -> UserState:
 
 def test_a_grave_keeps_offsets_and_epoch_and_nothing_of_the_visitor():
     state = state_of(record(3), record(4, product_id="shoe", kind="cart"), record(5, kind="purchase"))
-    grave = erasure_marker_of(state)
-    assert is_erasure_marker(grave)
+    marker = erasure_marker_of(state)
+    assert is_erasure_marker(marker)
     assert not is_erasure_marker(state)
-    assert grave == UserState(state.half_life_ms, epoch=state.epoch, offsets={"clicks": 5})
-    for told in (b"mug", b"shoe", b"cosy", b"sporty"):
-        assert told not in pack(grave)
+    assert marker == UserState(state.half_life_ms, epoch=state.epoch, offsets={"clicks": 5})
+    for content in (b"mug", b"shoe", b"cosy", b"sporty"):
+        assert content not in pack(marker)
 
 
 def test_the_events_that_a_grave_covers_are_replays_and_tell_nothing():
@@ -149,16 +149,16 @@ visits = st.lists(
 
 
 @given(visits, visits)
-def test_who_comes_back_to_a_grave_begins_anew_but_for_the_epoch(before, after):
+def test_who_comes_back_to_an_erasure_marker_starts_again_but_for_the_epoch(before, after):
     old = state_of(*(record(offset, **each) for offset, each in enumerate(before)))
     later = [record(100 + offset, **each) for offset, each in enumerate(after)]
-    anew = state_of(*later)
+    reset = state_of(*later)
     table = Table({at("ada"): pack(erasure_marker_of(old))})
     table.run(*later)
     found = table.state("ada")
-    assert found.epoch == anew.epoch + old.epoch
-    found.epoch = anew.epoch
-    assert found == anew
+    assert found.epoch == reset.epoch + old.epoch
+    found.epoch = reset.epoch
+    assert found == reset
 
 
 def test_an_erasure_buries_at_once_and_deletes_the_assignment_with_the_grave(app):
@@ -240,7 +240,7 @@ async def test_the_sweep_buries_who_is_idle_and_leaves_the_others(app):
 
 
 async def test_the_grave_of_an_erasure_waits_for_its_events_even_in_a_sweep(app):
-    """A restart finds the grave before the events that it covers are committed, and sweeps first of all."""
+    """A restart finds the marker before the events that it covers are committed, and sweeps first."""
     app.keep("ada", erasure_marker_of(state_of(record(0))))
     await app.day(NOON)
     assert is_erasure_marker(app.states.get(at("ada")))
@@ -277,7 +277,7 @@ async def test_a_sweep_passes_over_a_damaged_state(app):
     assert [urgent for urgent, _ in app.checkpointer.entered] == [[at("ada")]]
 
 
-async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
+async def test_a_sweep_ends_in_a_rebalance_and_starts_again_after_it(app):
     app.keep("ada", state_of(record(0)))
     app.rebalancing = True
     await app.day(NOON + 31 * DAY)
@@ -288,7 +288,7 @@ async def test_a_sweep_ends_in_a_rebalance_and_begins_anew_after_it(app):
 
 
 async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monkeypatch):
-    """A partition on disk is closed by then."""
+    """A partition on disk is closed by that time."""
     monkeypatch.setattr("bannerstream.streams.erasure.SWEEP_SLICE", 1)
     for user in ("ada", "bob"):
         app.keep(user, state_of(record(0)))

@@ -1,4 +1,4 @@
-"""A worker's name and folder: its own while it lives, the same after it is gone."""
+"""A worker's name and folder: exclusive while it runs, the same after a restart."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_names_differ_between_folders(tmp_path):
 
 @pytest.fixture
 def holder(tmp_path):
-    """A living process with a name."""
+    """A running process with a name."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

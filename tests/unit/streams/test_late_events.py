@@ -1,4 +1,4 @@
-"""The example session with its events late and in any order: whoever arrives when, the same banners come out."""
+"""The example session with late events in any order: the same banners result."""
 
 import random
 from collections import defaultdict
@@ -20,7 +20,7 @@ from tests.support.shop import DAY, POLICY
 
 RULES = replace(POLICY, min_interval_ms=0)
 BUYS = 6
-"""How often the banner's product is bought at the end: each time the next best shows, and with it how things rank."""
+"""Purchases of the banner's product at the end: each reveals the next best product, and so the ranking."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def visitors(catalogue: Catalogue) -> list[list[Interaction]]:
-    """Return each visitor's events, in the order in which they happened; of those who did enough to tell."""
+    """Return the events of each sufficiently active visitor, in the order in which they happened."""
     events: dict[str, dict[str, Interaction]] = defaultdict(dict)
     for number, line in enumerate(read_lines(recording.SESSION), start=1):
         record = parse_line(line, number)
@@ -54,7 +54,7 @@ def visitors(catalogue: Catalogue) -> list[list[Interaction]]:
 
 
 def shown_after(arriving: list[Interaction], catalogue: Catalogue) -> list[tuple[str, str] | None]:
-    """Return what is shown after these events, and again after each purchase of what is shown."""
+    """Return the banner after these events, and after each purchase of the shown product."""
     state = UserState(RULES.half_life_ms)
     for offset, event in enumerate(arriving):
         fold(state, event, topic="clicks", offset=offset, catalogue=catalogue, policy=RULES)
@@ -94,6 +94,6 @@ def test_one_event_a_month_late_lands_where_it_belongs(visitors: list[list[Inter
 
 
 def test_the_comparison_can_tell(visitors: list[list[Interaction]], catalogue: Catalogue) -> None:
-    """What a visitor did does matter: without their latest half, most see something else."""
+    """Events matter: without the later half of their events, most visitors see another banner."""
     different = sum(shown_after(each[: len(each) // 2], catalogue) != shown_after(each, catalogue) for each in visitors)
     assert different > len(visitors) / 2

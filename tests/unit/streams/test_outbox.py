@@ -1,4 +1,4 @@
-"""What batches lead to is published once per visitor and banner; a dead letter that is refused stops nothing."""
+"""Results of batches are published once per visitor and banner; a rejected dead letter does not stop the stream."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ LETTER = DeadLetter(
 
 
 class Producer:
-    """Stands in for the bulk producer: keeps what it is given."""
+    """Fake bulk producer: keeps the writes."""
 
     def __init__(self) -> None:
         self.writes: list[Write] = []

@@ -1,4 +1,4 @@
-"""Our partitions are the ones that Kafka's clients choose."""
+"""Our partitions equal those of Kafka's clients."""
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner

@@ -1,4 +1,4 @@
-"""The quick fold is the specification's `fold` and `decide`, or it is nothing."""
+"""The fast path equals the specification, `fold` and `decide`, or returns False."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -24,7 +24,7 @@ ADA = b"ada's key"
 
 
 def in_turn(product_id: str, cohort_id: str, key: bytes, epoch: int) -> str:
-    """Draw as an experiment would: from what it is given, and from nothing else."""
+    """Draw like an experiment: only from the arguments."""
     return f"{product_id}-{cohort_id}-{key.hex()}-{epoch % 3}"
 
 
@@ -57,7 +57,7 @@ def click(event_id: str, product_id: str, kind: InteractionKind = VIEW) -> Plain
 def by_specification(
     state: UserState, event: PlainEvent, at: int, *, offset: int, shop: Catalogue, rules: Policy
 ) -> tuple[UserState, bool]:
-    """Return the state after the event, and whether a new decision is to be told."""
+    """Return the state after the event, and whether there is a new decision to announce."""
     after = state.copy()
     effect = fold(after, event.interaction("clicks", at), topic="clicks", offset=offset, catalogue=shop, policy=rules)
     return after, effect == "folded" and settle(after, shop, rules, in_turn, ADA)
@@ -86,24 +86,24 @@ def test_it_does_what_the_specification_says_or_nothing(session, rules_over_time
         at, offset = max(0, at + later), max(0, offset + further)
         before = state.copy()
         try:
-            expected, told = by_specification(state, event, at, offset=offset, shop=shop, rules=rules)
+            expected, is_new = by_specification(state, event, at, offset=offset, shop=shop, rules=rules)
         except UnknownProduct:
-            expected, told = before, False
+            expected, is_new = before, False
         if quick_fold("clicks", "clicks", shop, rules, in_turn)(state, event, at, offset, ADA):
             assert same(state, expected)
-            assert (state.epoch > before.epoch) == told
+            assert (state.epoch > before.epoch) == is_new
         else:
             assert same(state, before)
         state = expected
 
 
 def same(one: UserState, other: UserState) -> bool:
-    """Compare states with the order of their products, which `==` of dicts does not see."""
+    """Compare states including the order of their products, which `==` of dicts ignores."""
     return one == other and list(one.touched) == list(other.touched)
 
 
 def taken(session: list[PlainEvent], rules: Policy = POLICY) -> list[bool]:
-    """Fold events one millisecond apart; tell of each whether it was taken."""
+    """Fold events one millisecond apart; return for each whether the fast path took it."""
     state, found = UserState(rules.half_life_ms, NOON, offsets={"clicks": -1}), []
     for offset, event in enumerate(session):
         expected, _ = by_specification(state, event, NOON + offset, offset=offset, shop=SHOP, rules=rules)

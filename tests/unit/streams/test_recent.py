@@ -1,4 +1,4 @@
-"""The bounded memory of banners that were asked for."""
+"""The bounded set of recently requested banners."""
 
 from bannerstream.streams.recent_keys import RecentKeys
 

@@ -1,4 +1,4 @@
-"""What becomes of records on their way to the repartitioned topic, and how a copy names its origin."""
+"""Routing records to the repartitioned topic, and the origin header of a copy."""
 
 import json
 from typing import Any
@@ -23,12 +23,12 @@ def record(value: bytes | None, offset: int = 0, key: bytes | None = None) -> Co
 
 
 def event(user: str, number: int = 0, **changes: Any) -> bytes:
-    told = {"event_id": f"e-{number}", "user_id": user, "product_id": "mug", "time": NOW}
-    return json.dumps(told | changes).encode()
+    event_fields = {"event_id": f"e-{number}", "user_id": user, "product_id": "mug", "time": NOW}
+    return json.dumps(event_fields | changes).encode()
 
 
 async def sort(*records: ConsumerRecord, reading: InputRules = READING) -> Routed:
-    return await route(records, "clicks", reading, partitions=4, letter_partitions=2, now=NOW)
+    return await route(records, "clicks", reading, partitions=4, letter_partitions=2, now_ms=NOW)
 
 
 async def test_each_visitor_goes_to_the_partition_of_javas_partitioner_in_order() -> None:

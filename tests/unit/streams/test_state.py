@@ -1,4 +1,4 @@
-"""A visitor's state at rest: packed and read again, also that of an older version, and never larger than promised."""
+"""A visitor's packed state: round trips, older versions, and the promised size limit."""
 
 import msgspec
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.streams.affinity import Decision, UserState, pack, seen_at_of, unpack
+from bannerstream.streams.affinity import Decision, UserState, pack, seen_at_ms_of, unpack
 from bannerstream.streams.affinity.folding import touch
 from bannerstream.streams.affinity.policy import MAX_PURCHASES
 from bannerstream.streams.errors import BrokenState, UnknownStateVersion
@@ -24,14 +24,14 @@ def test_a_state_survives_packing(session):
 
 @pytest.mark.parametrize("packed", [b"", b"\x03\x90", b"not a state"])
 def test_a_state_of_another_version_is_refused_with_what_to_do(packed):
-    for read in (unpack, seen_at_of):
+    for read in (unpack, seen_at_ms_of):
         with pytest.raises(UnknownStateVersion, match="changelog"):
             read(packed)
 
 
 @pytest.mark.parametrize("packed", [b"\x01\xff", b"\x02\xff", b"\x02\x90"])
 def test_a_damaged_state_is_told_from_one_of_another_version(packed):
-    for read in (unpack, seen_at_of):
+    for read in (unpack, seen_at_ms_of):
         with pytest.raises(BrokenState, match="changelog"):
             read(packed)
 
@@ -40,15 +40,15 @@ def test_a_damaged_state_is_told_from_one_of_another_version(packed):
 def test_the_latest_event_time_is_read_without_the_rest(session):
     state = new()
     walk(state, *session)
-    assert seen_at_of(pack(state)) == state.seen_at == max(each.occurred_at for each in session)
+    assert seen_at_ms_of(pack(state)) == state.seen_at_ms == max(each.occurred_at for each in session)
 
 
 def test_a_state_of_version_1_is_read_on():
     state = unpack(OF_VERSION_1)
     assert state == UserState(
         half_life_ms=7 * DAY,
-        landmark=NOON,
-        seen=0,
+        landmark_ms=NOON,
+        seen_ms=0,
         epoch=4,
         decision=Decision("novel", "bookish", 0x8D657531B7DD099F, 0),
         offsets={"clicks": 5, "purchases": 3},
@@ -61,7 +61,7 @@ def test_a_state_of_version_1_is_read_on():
         purchased={"lamp": 30 * DAY - 60_000},
     )
     assert list(state.touched) == ["shoe", "candle", "lamp", "blanket", "novel"]
-    assert seen_at_of(OF_VERSION_1) == NOON
+    assert seen_at_ms_of(OF_VERSION_1) == NOON
     assert walk(state, event(VIEW, "novel", at=NOON + 1)) == []
     assert list(state.touched) == ["candle", "lamp", "blanket", "novel"]
     assert unpack(pack(state)) == state
@@ -73,16 +73,16 @@ def test_a_damaged_state_of_version_1_is_broken():
 
 
 def test_a_state_that_is_but_offsets_is_small():
-    grave = UserState(POLICY.half_life_ms, offsets={"clicks": 2**40, "purchases": 2**40})
-    assert len(pack(grave)) <= 60
-    walk(grave, event(VIEW, "mug"), start=2**40)
-    assert grave.scores == {}
-    walk(grave, event(VIEW, "mug"), start=2**40 + 1)
-    assert shown(grave) == ("mug", "cosy")
+    marker = UserState(POLICY.half_life_ms, offsets={"clicks": 2**40, "purchases": 2**40})
+    assert len(pack(marker)) <= 60
+    walk(marker, event(VIEW, "mug"), start=2**40)
+    assert marker.scores == {}
+    walk(marker, event(VIEW, "mug"), start=2**40 + 1)
+    assert shown(marker) == ("mug", "cosy")
 
 
 def test_a_typical_state_is_small():
-    """Six products of 15 characters in five cohorts, and a full window; 64 bytes of it are the window."""
+    """Six products of 15 characters in five cohorts, and a full window, which takes 64 bytes."""
     cohorts = tuple(msgspec.structs.replace(COHORTS[0], cohort_id=f"cohort-{each}") for each in range(5))
     goods = [product(f"product-{each:07}", {f"cohort-{each % 5}": 1.0}) for each in range(6)]
     views = [event(VIEW, goods[each % 6].product_id, at=NOON + each * DAY) for each in range(9)]

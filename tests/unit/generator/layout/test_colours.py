@@ -1,4 +1,4 @@
-"""Colours of the ground keep away from the product's own."""
+"""Colours of the ground differ from the product's own."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a visitor sees: every combination is readable, whole and of the right size."""
+"""Every combination is readable, complete and of the right size."""
 
 from dataclasses import replace
 
@@ -166,7 +166,7 @@ def test_no_two_roles_lie_over_each_other(size: BannerSize) -> None:
 
 
 def test_words_beside_the_product_do_not_touch_it() -> None:
-    # Mirrored, words begin where their box does: a bright product right there is what they are read against.
+    # Mirrored words start at their box's edge, so a bright product there would be their background.
     beside = {"column", "row", "flank"}
     for template in WITH_PRODUCT:
         if template.product is None or template.arrangement not in beside or template.shape == "square":

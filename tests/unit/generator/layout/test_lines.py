@@ -1,4 +1,4 @@
-"""Line breaking and fitting hold for any text."""
+"""Line breaking and fitting work for any text."""
 
 import re
 

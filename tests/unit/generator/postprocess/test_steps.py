@@ -1,4 +1,4 @@
-"""Each step of post-processing brings a spoilt picture nearer to what it was, and leaves a good one alone."""
+"""Every step of post-processing improves a degraded picture and leaves a good one unchanged."""
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def with_thing_at(top: int) -> Image:
 def test_noise_is_measured_and_taken_out(deviation: float) -> None:
     clean = scene()
     spoilt = noisy(clean, deviation, 1)
-    # The channels' noises partly cancel in brightness: by the root of the sum of the squares of its weights, 0.67.
+    # In brightness the channels' noise partly cancels, by the root of the sum of its squared weights: 0.67.
     assert noise_level(spoilt) == pytest.approx(deviation * 0.67, rel=0.25)
     assert psnr(denoised(spoilt), clean) > psnr(spoilt, clean) + 4
 

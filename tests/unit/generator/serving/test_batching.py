@@ -17,9 +17,9 @@ def test_a_full_batch_goes_at_once_and_the_rest_waits() -> None:
     waiting.add(Ticket(at, "x", 0.0) for at in range(5))
     assert [each.item for each in waiting.take(0.0)] == [0, 1, 2, 3]
     assert waiting.take(0.5) == []
-    assert waiting.due_in(0.5) == 0.5
+    assert waiting.due_in_s(0.5) == 0.5
     assert [each.item for each in waiting.take(1.0)] == [4]
-    assert waiting.due_in(1.0) is None
+    assert waiting.due_in_s(1.0) is None
 
 
 def test_when_no_more_will_come_nothing_is_waited_for() -> None:
@@ -64,7 +64,7 @@ def test_what_is_due_is_taken_and_what_is_not_says_when(entries: list[tuple[str,
     waiting.add(Ticket(at, kind, since) for at, (kind, since) in enumerate(sorted(entries, key=lambda each: each[1])))
     while waiting.take(now):
         pass
-    due_in = waiting.due_in(now)
-    assert due_in is None or due_in > 0 or len(waiting) == 0
-    if due_in is not None:
-        assert waiting.take(now + due_in + 1e-6)
+    due_in_s = waiting.due_in_s(now)
+    assert due_in_s is None or due_in_s > 0 or len(waiting) == 0
+    if due_in_s is not None:
+        assert waiting.take(now + due_in_s + 1e-6)

@@ -1,4 +1,4 @@
-"""A model whose step hangs: the step is given up, the model loaded anew or the process ended."""
+"""A model whose step hangs: the step is abandoned, and the model reloaded or the process ended."""
 
 import threading
 
@@ -80,9 +80,9 @@ def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> N
     with pytest.raises(ModelHung):
         model.run(hanging)
     wait_until(lambda: hanging.entered == 2)  # loading, too
-    with pytest.raises(ModelHung, match="not back yet"):
+    with pytest.raises(ModelHung, match="still being reloaded"):
         model.run(str)
-    with pytest.raises(ModelHung, match="not back yet"):
+    with pytest.raises(ModelHung, match="still being reloaded"):
         model.inspect(str)
 
 
@@ -93,7 +93,7 @@ def test_a_model_that_hangs_again_at_once_ends_the_process(hanging: Hanging) -> 
         wait_until(lambda: _there(model))
         with pytest.raises(ModelHung):
             model.run(hanging)
-    assert health.reason == "the painter hung again after it was loaded anew"
+    assert health.reason == "the painter hung again after it was reloaded"
     assert loads.count == 2
 
 
@@ -146,7 +146,7 @@ def test_a_model_whose_every_step_fails_ends_the_process(error: Exception) -> No
     fail(model, error, FAILURES_RUNNING - 1)
     assert health.reason is None
     fail(model, error, 1)
-    assert "steps of the painter failed running" in str(health.reason)
+    assert "steps of the painter failed in a row" in str(health.reason)
     assert "CUDA error" in str(health.reason)
     for ask in (model.run, model.inspect):
         with pytest.raises(PainterUnavailable, match="CUDA error"):  # at once, so that the studio paints

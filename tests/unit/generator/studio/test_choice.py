@@ -1,4 +1,4 @@
-"""Free words find their set."""
+"""Free words select the right set."""
 
 import pytest
 

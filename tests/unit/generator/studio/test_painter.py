@@ -1,4 +1,4 @@
-"""The studio paints every set in every light and size, repeatably, and leaves words and product their peace."""
+"""The studio paints every set in every light and size, repeatably, and keeps words and product's places calm."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

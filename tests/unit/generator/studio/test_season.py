@@ -1,4 +1,4 @@
-"""Seasons: found in words, seen outdoors, and not on the plants of a kitchen."""
+"""Seasons: found in words, visible outdoors, and not on a kitchen's plants."""
 
 import numpy as np
 import pytest

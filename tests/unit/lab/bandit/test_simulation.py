@@ -1,4 +1,4 @@
-"""What each way of choosing costs in worlds whose truth is known."""
+"""The regret of each policy in worlds with known click rates."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Judges of finished banners, on a banner that the studio makes of the example's own catalogue."""
+"""Judges of finished banners, on a studio banner of the example catalogue."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_a_product_without_a_picture_is_told(folder: Path, shop: Shop) -> None:
 
 
 class Reads:
-    """Stands in for CLIP: a text that has one of these words is wholly alike, any other not at all."""
+    """Replaces CLIP: a text with one of these words has similarity 1, any other 0."""
 
     name = "reads"
 

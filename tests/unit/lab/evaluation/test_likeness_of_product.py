@@ -1,4 +1,4 @@
-"""How faithful a banner is to the catalogue's product: 1 for its own pixels, and enough once a browser has them."""
+"""Fidelity of a banner to the catalogue's product: 1 for its own pixels, and high enough after encoding."""
 
 from io import BytesIO
 
@@ -55,7 +55,7 @@ def test_a_product_of_glass_alone_is_not_judged() -> None:
 
 @pytest.mark.parametrize(("product_id", "size"), [("towels-stack", BILLBOARD), ("sun-hat", RECTANGLE)])
 def test_fine_texture_reaches_the_browser(product_id: str, size: BannerSize) -> None:
-    """The two that lose most of the example's, lit by a scene and through WebP."""
+    """The two example products that lose most under a scene's light and WebP."""
     found = read_catalogue(CATALOGUE)
     product = next(each for each in found.products if each.product_id == product_id)
     cohort = next(each for each in found.cohorts if each.cohort_id in product.cohorts)

@@ -1,4 +1,4 @@
-"""The judge of scenes and the evaluation of the starter, on an untrained model: what they count."""
+"""The counting of the scene judge and of the starter's evaluation, on an untrained model."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from bannerstream.lab.evaluation.starter import sampled_scenes
 
 def test_accuracy_counts_each_label_for_itself():
     scenes = [SceneLabels("kitchen", "sage", "day"), SceneLabels("snow", "blue", "golden")]
-    told = [("kitchen", "sage", "evening"), ("snow", "cream", "day")]
-    found = accuracy_of(told, scenes)
+    predicted = [("kitchen", "sage", "evening"), ("snow", "cream", "day")]
+    found = accuracy_of(predicted, scenes)
     assert (found.setting, found.palette, found.light, found.scenes) == (1.0, 0.5, 0.0, 2)
 
 
@@ -53,7 +53,7 @@ def test_a_saved_judge_tells_the_same_of_scenes_of_any_size(tmp_path: Path):
 @pytest.mark.gpu_extra
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 def test_a_learning_judge_tells_drawn_scenes_apart(tmp_path: Path):
-    """It would not with labels shuffled, nor with what it reads of a scene wrong."""
+    """Shuffled labels or a wrong input format would fail this test."""
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     from bannerstream.lab.evaluation.scene_judge import FIRST_TO_LEARN, train_judge
     from bannerstream.lab.training.shards import draw_scenes
@@ -72,10 +72,10 @@ def test_an_evaluation_has_a_row_for_what_was_painted_drawn_and_each_label(tmp_p
     from bannerstream.lab.evaluation.starter import StarterRun, evaluate_starter
     from tests.support.tiny_models import save_text_to_image
 
-    asked = StarterRun(
+    run = StarterRun(
         save_text_to_image(tmp_path / "tiny"), steps=1, guidance=0.0, seeds=1, every=96, device="cpu", drawn=4
     )
-    report = evaluate_starter(asked, SceneJudge(new_network()), each=True)
+    report = evaluate_starter(run, SceneJudge(new_network()), each=True)
     rows = {row["scenes"]: row for row in report.rows}
     assert rows["painted"]["judged"] == 6
     assert rows["drawn"]["judged"] == 4

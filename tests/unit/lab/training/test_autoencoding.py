@@ -1,4 +1,4 @@
-"""The autoencoder's training, for a few steps: from nothing, and from a pipeline's own."""
+"""A few steps of the autoencoder's training, from scratch and from a pipeline's autoencoder."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ UNSEEN = 4_000_000
 
 @pytest.fixture(autouse=True)
 def torch():
-    """Return torch; without it, all of this is skipped."""
+    """Return torch; skip the tests without it."""
     return pytest.importorskip("torch", reason="needs `make setup-gpu`")
 
 
 def test_one_from_nothing_learns(tmp_path: Path):
     from bannerstream.lab.training.autoencoder import train_autoencoder
 
-    told: list[tuple[int, float]] = []
+    losses: list[tuple[int, float]] = []
     decibels = train_autoencoder(
-        tmp_path, steps=12, scenes=SCENES, on_progress=lambda step, loss: told.append((step, loss))
+        tmp_path, steps=12, scenes=SCENES, on_progress=lambda step, loss: losses.append((step, loss))
     )
-    assert [step for step, _ in told] == list(range(1, 13))
-    assert sum(loss for _, loss in told[-4:]) < sum(loss for _, loss in told[:4])
+    assert [step for step, _ in losses] == list(range(1, 13))
+    assert sum(loss for _, loss in losses[-4:]) < sum(loss for _, loss in losses[:4])
     assert decibels > 0
     assert (tmp_path / "diffusion_pytorch_model.safetensors").is_file()
 

@@ -1,4 +1,4 @@
-"""The starter's training, on networks of a few thousand numbers: stopped and continued, saved, loaded, painted with."""
+"""The starter's training on tiny networks: stopped and continued, saved, loaded, painted with."""
 
 from pathlib import Path
 
@@ -54,8 +54,8 @@ def training(steps: int, begun: Path, *, go_on: Path | None = None):
     if go_on is not None:
         made.load(go_on)
     with Shards(begun / "shards", begun / "autoencoder") as shards:
-        told = list(made.run(shards))
-    return made, told
+        progress = list(made.run(shards))
+    return made, progress
 
 
 def weights(made):
@@ -63,12 +63,12 @@ def weights(made):
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_bit(begun: Path, tmp_path: Path):
-    through, told = training(5, begun)
+    through, progress = training(5, begun)
     stopped, _ = training(3, begun)
     stopped.save(tmp_path / "checkpoint.pt")
-    gone_on, told_after = training(5, begun, go_on=tmp_path / "checkpoint.pt")
-    assert [each.loss for each in told[3:]] == [each.loss for each in told_after]
-    assert [each.pooled for each in told] == [True, True, False, False, False]
+    gone_on, progress_after = training(5, begun, go_on=tmp_path / "checkpoint.pt")
+    assert [each.loss for each in progress[3:]] == [each.loss for each in progress_after]
+    assert [each.pooled for each in progress] == [True, True, False, False, False]
     for one, other in zip(weights(through), weights(gone_on), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -142,8 +142,8 @@ def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
     course = plan(1, cool_down=0)
     save_pipeline(tmp_path / "model", begun / "autoencoder", *DenoiserTraining(course, "cpu").averaged())
     text, unet = new_text_encoder(course.size), new_denoiser(course.size)
-    for each in (*text.parameters(), *unet.parameters()):
-        each.data.zero_()
+    for parameter in (*text.parameters(), *unet.parameters()):
+        parameter.data.zero_()
     everything = sum(each.numel() for network in (text, unet) for each in network.state_dict().values())
     assert take_over_weights(tmp_path / "model", text, unet) == everything
     with pytest.raises(ConfigurationError, match="Stable Diffusion"):

@@ -1,4 +1,4 @@
-"""The starter's words: captions that it learns from, and the product's prompts as it reads them."""
+"""The starter's words: training captions, and the known words in the product's prompts."""
 
 from random import Random
 
@@ -23,12 +23,12 @@ def test_there_are_enough_scenes_to_judge_by():
 def test_the_product_s_own_prompts_say_to_the_model_what_was_wished_and_nothing_else():
     for scene in SCENES:
         prompt = prompt_of(scene_request_for(scene, BILLBOARD, 1), "scene")
-        asked = {scene.setting, scene.palette, scene.light}
+        expected = {scene.setting, scene.palette, scene.light}
         if scene.setting in SEASONED:
-            asked.add(scene.season)
-        said = known_words(prompt.positive)
-        assert set(said) - {"winter"} == asked - {"winter"}, prompt.positive
-        assert len(said) <= TOKENS - 2
+            expected.add(scene.season)
+        words = known_words(prompt.positive)
+        assert set(words) - {"winter"} == expected - {"winter"}, prompt.positive
+        assert len(words) <= TOKENS - 2
         assert known_words(prompt.negative) == [], "what is kept out must not be read as a request"
 
 
@@ -36,18 +36,18 @@ def test_the_product_s_own_prompts_say_to_the_model_what_was_wished_and_nothing_
 def test_a_caption_says_nothing_that_is_not_in_the_scene_but_the_season(seed: int):
     rng = Random(seed)
     labels = random_labels(rng)
-    said = known_words(caption(labels, rng))
-    assert set(said) <= {labels.setting, labels.palette, labels.light, "spring", "summer", "autumn", "winter"}
-    assert len(said) <= TOKENS - 2
+    words = known_words(caption(labels, rng))
+    assert set(words) <= {labels.setting, labels.palette, labels.light, "spring", "summer", "autumn", "winter"}
+    assert len(words) <= TOKENS - 2
 
 
 def test_captions_leave_out_each_thing_now_and_then_and_everything_sometimes():
     rng = Random(1)
     labels = random_labels(rng)
-    said = [set(known_words(caption(labels, rng))) for _ in range(600)]
-    assert 30 < sum(not each for each in said) < 100
+    words = [set(known_words(caption(labels, rng))) for _ in range(600)]
+    assert 30 < sum(not each for each in words) < 100
     for word in (labels.setting, labels.palette, labels.light):
-        assert 0 < sum(bool(each) and word not in each for each in said) < 100
+        assert 0 < sum(bool(each) and word not in each for each in words) < 100
 
 
 @pytest.mark.parametrize(

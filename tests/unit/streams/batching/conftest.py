@@ -1,4 +1,4 @@
-"""A checkpointer that writes, for the tests of what it does."""
+"""Fixture: a running checkpointer with fakes."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Which batches the consumer takes, where it seeks, and which offsets it offers to commit."""
+"""The batches that the consumer accepts, its seeks, and the offsets that it commits."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ CLICKS = TP("clicks", 0)
 
 
 class Thread:
-    """Stands in for the thread that owns the Kafka connection: notes where it is asked to seek, and what to commit."""
+    """Fake of the thread that owns the Kafka connection: records seeks and commits."""
 
     def __init__(self) -> None:
         self.sought: list[int] = []
@@ -45,7 +45,7 @@ class Thread:
 
 
 class Checkpointer:
-    """Stands in for the checkpointer: a flush is written, or given up."""
+    """Fake checkpointer: a flush succeeds or is aborted."""
 
     def __init__(self) -> None:
         self.journal: list[Any] = []
@@ -56,7 +56,7 @@ class Checkpointer:
         self.journal.append("flush")
         self.on_flush()
         if self.abandons:
-            raise WriteAborted("a test says so")
+            raise WriteAborted("raised by the test")
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         self.journal.append(dict(offsets))
@@ -126,7 +126,7 @@ async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hear
 
 
 async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consumer):
-    """The flush covers what was dirty when it was asked for."""
+    """The flush covers the states that were dirty when it was requested."""
     await begin(consumer, 5)
     consumer.accept(batch(5, 7))
     consumer.accept(batch(7, 9))
@@ -155,7 +155,7 @@ async def test_batches_of_another_position_are_refused_and_the_partition_is_soug
     assert consumer.accept(batch(5, 9)) is not None
 
 
-async def test_after_giving_up_nothing_is_taken_or_committed_until_the_partitions_are_assigned_anew(consumer):
+async def test_after_a_discard_nothing_is_accepted_or_committed_until_the_partitions_are_assigned_again(consumer):
     await begin(consumer, 5)
     consumer.positions.apply(consumer.accept(batch(5, 7)))
     consumer.discard_uncommitted()
@@ -183,7 +183,7 @@ async def test_a_partition_is_settled_before_it_is_given_up_and_takes_nothing_af
 
 @pytest.mark.parametrize("abandons", [False, True])
 async def test_rounds_end_before_a_partition_is_given_up_even_if_there_is_nothing_to_commit(consumer, abandons):
-    """A round that ended later would write over the next owner's states."""
+    """A later checkpoint would overwrite the next owner's states."""
     await begin(consumer, None)
     consumer.accept(batch(0, 3))
     consumer.app.checkpointer.abandons = abandons

@@ -1,4 +1,4 @@
-"""The order of writes: states, then effects, then what may be committed; and what happens when writing is given up."""
+"""The order of writes: states, effects, committable offsets; and the discard after an aborted write."""
 
 import asyncio
 
@@ -171,7 +171,7 @@ async def test_giving_up_forgets_all_that_is_not_acknowledged_and_applies_nothin
     world.brokers.open.set()
     with pytest.raises(WriteAborted):
         await within_deadline(flush)
-    assert world.journal == [("given up",), ("joins anew",)]
+    assert world.journal == [("discarded",), ("rejoins",)]
     assert world.partitions[0].dirty() == []
     assert (world.partitions[0].get(b"ada"), world.partitions[0].get(b"bob")) == (b"old", None)
     assert world.defects == []
@@ -181,20 +181,20 @@ async def test_writing_goes_on_after_it_was_given_up(world):
     world.brokers.may_write = False
     world.fold(0, ada=b"1")
     world.checkpointer.submit(batch(0, 0, 5), urgent=[b"ada"], effects="")
-    await world.until(lambda: ("given up",) in world.journal)
+    await world.until(lambda: ("discarded",) in world.journal)
     world.brokers.may_write = True
     world.fold(0, ada=b"1")
     world.checkpointer.submit(batch(0, 0, 5), urgent=[b"ada"], effects="again")
     await world.until(lambda: ("applied", 0, 5) in world.journal)
-    assert world.kinds() == ["given up", "joins anew", "state", "effects", "applied"]
+    assert world.kinds() == ["discarded", "rejoins", "state", "effects", "applied"]
 
 
 async def test_states_that_were_acknowledged_stay_when_their_effects_are_given_up(world):
-    world.publish_fails = WriteAborted("a test says so")
+    world.publish_fails = WriteAborted("raised by the test")
     world.fold(0, ada=b"1")
     world.checkpointer.submit(batch(0, 0, 5), urgent=[b"ada"], effects="ada's banner")
-    await world.until(lambda: ("given up",) in world.journal)
-    assert world.kinds() == ["state", "given up", "joins anew"]
+    await world.until(lambda: ("discarded",) in world.journal)
+    assert world.kinds() == ["state", "discarded", "rejoins"]
     assert world.partitions[0].packed_store.get(b"ada") == b"1"
 
 
@@ -213,7 +213,7 @@ async def test_a_defect_ends_the_worker_and_nothing_is_applied(world, where):
 
 
 async def test_nobody_waits_for_a_writer_that_a_defect_has_ended(world):
-    """A worker that ends lets its agents finish, and commits what it can: neither may wait for ever."""
+    """A stopping worker lets its agents finish and commits what it can: neither may wait for ever."""
     world.brokers.fails = RuntimeError("a defect")
     world.checkpointer.submit(batch(0, 0, 5), effects="")
     await world.until(lambda: world.defects)
@@ -247,7 +247,7 @@ async def test_folding_goes_on_when_what_waited_was_given_up(world):
     world.brokers.may_write = False
     world.brokers.open.set()
     await within_deadline(waiting)
-    assert world.journal[0] == ("given up",)
+    assert world.journal[0] == ("discarded",)
 
 
 async def test_stopping_leaves_nobody_waiting(world):

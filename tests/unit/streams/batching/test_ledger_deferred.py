@@ -1,4 +1,4 @@
-"""Changes that are entered only once offsets are committed, and those that come from no batch."""
+"""Changes that are submitted only after offsets are committed, and changes that do not come from a batch."""
 
 from collections.abc import Callable
 
@@ -45,9 +45,9 @@ async def test_a_deferred_batch_is_forgotten_where_it_will_be_read_again(world):
     world.checkpointer.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
     world.brokers.may_write = False
     world.checkpointer.submit(batch(1, 0, 5), effects="")
-    await world.until(lambda: ("given up",) in world.journal)
+    await world.until(lambda: ("discarded",) in world.journal)
     world.checkpointer.committed({clicks: 7})
-    assert world.journal == [("given up",), ("joins anew",)]
+    assert world.journal == [("discarded",), ("rejoins",)]
 
 
 async def test_what_is_deferred_waits_until_all_that_was_entered_before_is_written(world):
@@ -66,7 +66,7 @@ async def test_what_is_deferred_does_not_wait_for_what_was_given_up(world):
     clicks = TP("clicks", 0)
     world.brokers.may_write = False
     world.checkpointer.submit(batch(1, 0, 5), urgent=[b"ada"])
-    await world.until(lambda: ("given up",) in world.journal)
+    await world.until(lambda: ("discarded",) in world.journal)
     world.checkpointer.defer(batch(0, 0, 5), {clicks: 7}, Conclusion)
     world.checkpointer.committed({clicks: 7})
     assert world.journal[-1] == ("applied", 0, 5)
@@ -81,7 +81,7 @@ async def test_a_deferred_change_that_comes_from_no_batch_is_written_and_applies
     world.checkpointer.committed({clicks: 7})
     await world.until(lambda: world.checkpoints)
     assert world.journal == [("state", 0, [(b"ada", None)]), ("effects", ["ada's goodbye"])]
-    assert [each.batches for each in world.checkpoints] == [1], "nothing is entered where nothing follows"
+    assert [each.batches for each in world.checkpoints] == [1], "an empty conclusion is not submitted"
 
 
 async def test_of_much_that_is_deferred_a_part_is_entered_at_a_time(world):

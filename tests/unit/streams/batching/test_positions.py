@@ -1,4 +1,4 @@
-"""Which batches are taken and which offsets may be committed, whatever a rebalance does in between."""
+"""Accepted batches and committable offsets, through any rebalance."""
 
 from types import SimpleNamespace
 
@@ -45,8 +45,8 @@ def test_only_what_was_applied_may_be_committed(positions):
 
 
 def test_a_batch_that_got_lost_on_its_way_is_never_committed_over(positions):
-    for each in (batch(5, 7), batch(7, 9), batch(9, 11)):
-        positions.accept(each)
+    for part in (batch(5, 7), batch(7, 9), batch(9, 11)):
+        positions.accept(part)
     positions.apply(batch(7, 9))
     positions.apply(batch(9, 11))
     assert positions.committable(CLICKS) == 5
@@ -107,14 +107,14 @@ def test_what_was_delivered_and_never_taken_is_read_again_once_nothing_is_under_
     assert positions.undelivered() == {}
 
 
-def test_beginning_anew_forgets_what_was_delivered_before(positions):
+def test_beginning_again_forgets_what_was_delivered_before(positions):
     positions.deliver(batch(5, 8))
     positions.begin({CLICKS: 5})
     assert positions.undelivered() == {}
 
 
 class OneWorker(RuleBasedStateMachine):
-    """One partition of 30 offsets, and whatever order of events. `folded` is what the states in memory have seen."""
+    """One partition of 30 offsets and any order of events. `folded` is the offset that decoded states reach."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class OneWorker(RuleBasedStateMachine):
 
     @rule(begin=st.integers(0, 29), length=st.integers(1, 12))
     def deliver(self, begin: int, length: int) -> None:
-        """Any stretch of the log arrives, also one that is old, overlaps, or has_gap ahead."""
+        """Any range of the log arrives, also one that is old, overlaps, or comes after a gap."""
         arrived = batch(begin, min(30, begin + length))
         wanted = self.positions.next_offset(CLICKS)
         self.positions.deliver(arrived)
@@ -150,13 +150,13 @@ class OneWorker(RuleBasedStateMachine):
     @precondition(lambda self: len(self.under_way) == 1 and not self.dropped)
     @rule()
     def an_agent_raises(self) -> None:
-        """A batch is dropped: what was applied before it may be committed, and nothing after it."""
+        """A batch is dropped: offsets before it may be committed, and none after it."""
         self.under_way.pop()
         self.dropped = True
 
     @rule(taken=st.booleans())
     def commit(self, taken: bool) -> None:
-        """Flush what may be committed, then commit; the brokers may refuse the latter."""
+        """Flush, then commit the committable offsets; the brokers may reject the commit."""
         offset = self.positions.committable(CLICKS)
         if offset is not None and taken:
             self.committed = offset
@@ -168,7 +168,7 @@ class OneWorker(RuleBasedStateMachine):
         self._keep(self.committed)
 
     def _keep(self, end: int) -> None:
-        """States reach to `end` at least; what they hold beyond it, they do not count twice: they know offsets."""
+        """States reach at least `end`; they do not count later events twice, because they hold offsets."""
         self.folded = list(range(end))
         self.under_way = []
         self.dropped = False

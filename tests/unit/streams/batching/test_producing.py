@@ -1,4 +1,4 @@
-"""Writing in bulk, against a producer whose brokers refuse what a test wants refused."""
+"""Bulk writes with a producer whose brokers reject the records that a test selects."""
 
 import asyncio
 from functools import partial
@@ -23,11 +23,11 @@ from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRe
 from bannerstream.streams.batching.errors import WriteAborted
 
 BATCH_BYTES = 200
-"""Of a producer's batches here: a handful of records."""
+"""The batch size of the test producer: a handful of records."""
 
 
 class Brokers:
-    """Keeps what it acknowledged, by partition. `refusals` are raised one a batch, first come first served."""
+    """Keeps acknowledged records by partition. Each batch raises the next of `refusals`."""
 
     def __init__(self) -> None:
         self.logs: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
@@ -35,7 +35,7 @@ class Brokers:
         self.refusals: list[KafkaError | None] = []
         self.connect_refusals: list[KafkaError] = []
         self.unknown: list[KafkaError] = []
-        """Raised one by one where it is asked for a topic's partitions."""
+        """Raised one by one on requests for a topic's partitions."""
         self.largest = 10_000
         self.connected = 0
         self.stopped = 0
@@ -67,7 +67,7 @@ def batches_of(packed: bytes) -> Any:
 
 
 class Producer:
-    """The part of an `AIOKafkaProducer` that is used: batches are acknowledged one after the other, a little later."""
+    """The part of `AIOKafkaProducer` that is used: it acknowledges batches in order, a little later."""
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
@@ -153,7 +153,7 @@ async def test_tombstones_and_headers_travel(producer, brokers):
 
 
 async def test_a_write_that_failed_is_tried_again_whole_with_a_new_producer(producer, brokers):
-    """A producer that lost a batch may have a hole in its sequence numbers, which brokers would refuse for ever."""
+    """A producer that lost a batch may have a gap in its sequence numbers, which brokers reject for ever."""
     written = records(20)
     brokers.refusals = [None, NotEnoughReplicasError(), None]
     ends = await producer.deliver([Write("t", 0, written)])
@@ -262,7 +262,7 @@ async def test_who_is_no_member_asks_for_no_topic(brokers):
 
 
 async def test_requests_that_write_are_held_back_also_when_aiokafka_tries_them_again(brokers):
-    """An idempotent producer of aiokafka tries for ever: what it still holds may not leave after a pause."""
+    """aiokafka's idempotent producer retries for ever: its pending records must not leave after a pause."""
     left: list[Any] = []
 
     async def send(node_id: int, request: Any) -> str:

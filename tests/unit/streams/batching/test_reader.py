@@ -1,4 +1,4 @@
-"""A changelog reader whose partitions change hands while it reads. Against a real Kafka: tests/integration/streams."""
+"""A changelog reader whose partitions are reassigned while it reads. With a real Kafka: tests/integration/streams."""
 
 import asyncio
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ RECORDS = 40
 
 
 class Broker:
-    """A consumer of one partition of 40 states, and what fetches bring of it: ten at a time."""
+    """A consumer of one partition with 40 states; each fetch returns ten."""
 
     def __init__(self) -> None:
         self.next = 0

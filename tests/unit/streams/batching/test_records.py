@@ -1,4 +1,4 @@
-"""Batches out of fetches, from the bytes that a broker would send."""
+"""Batches from fetches, built from the bytes that a broker would send."""
 
 import struct
 from collections.abc import Collection, Iterator, Sequence
@@ -67,7 +67,7 @@ def in_transaction(base: int, deltas: Sequence[int] = (0, 1)) -> bytes:
 
 
 class Fetched:
-    """One fetch of one partition, asked for at `position`."""
+    """One fetch of one partition, requested at `position`."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ def offsets(batch: Batch | None) -> list[int]:
 
 
 def test_a_batch_builder_makes_what_aiokafka_reads():
-    """The tests below stand on it."""
+    """The tests below depend on it."""
     read = DefaultRecordBatch(record_batch(40, [0, 3], last_delta=9))
     assert read.validate_crc()
     assert (read.base_offset, read.next_offset, [each.offset for each in read]) == (40, 50, [40, 43])
@@ -214,8 +214,8 @@ def test_slices_join_without_a_gap(end, holes, size):
     assert slices[-1].end == whole.end
     assert [each for part in slices for each in part.records] == list(whole.records)
     assert all(len(each.records) <= size for each in slices)
-    for each in slices:
-        assert all(each.begin <= record.offset < each.end for record in each.records)
+    for part in slices:
+        assert all(part.begin <= record.offset < part.end for record in part.records)
 
 
 def test_a_stretch_without_records_is_one_slice():

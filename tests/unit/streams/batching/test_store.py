@@ -1,4 +1,4 @@
-"""A partition's states: what is live, what is to be written, and what the changelog has acknowledged."""
+"""A partition's states: decoded, dirty, and acknowledged by the changelog."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from bannerstream.streams.batching.rocks import MAX_AGE_S, RocksStore
 from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
-"""A state is a list of one text: it can be changed where it stands, like a real one."""
+"""A state is a list of one text, which can be changed in place, like a real one."""
 
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
 
@@ -137,8 +137,8 @@ def test_states_on_disk_are_there_again_with_how_far_they_reach(tmp_path):
     again.close()
 
 
-def test_states_on_disk_that_were_left_for_long_are_read_anew(tmp_path):
-    """The changelog may have forgotten tombstones meanwhile."""
+def test_states_on_disk_that_were_left_for_long_are_read_again(tmp_path):
+    """The changelog may have dropped tombstones meanwhile."""
     now = 1_000_000.0
     first = RocksStore(tmp_path / "0", clock=lambda: now)
     first.update([(b"a", b"1")], 7)
@@ -158,7 +158,7 @@ class Closing(MemoryStore):
         self.closed = True
 
 
-def test_a_partition_that_is_dropped_is_closed_and_begins_anew():
+def test_a_partition_that_is_dropped_is_closed_and_begins_empty():
     opened: dict[int, Closing] = {}
 
     def open_store(number: int) -> Closing:
@@ -177,14 +177,14 @@ def test_warm_states_are_shared_between_the_partitions():
     partitions = Partitions(CODEC, lambda number: MemoryStore(), max_decoded=4)
     for number in range(2):
         partitions.apply(number, [(b"%d" % each, b"1") for each in range(5)], 5)
-        for each in range(2 + number):
-            partitions[number].get(b"%d" % each)
+        for key in range(2 + number):
+            partitions[number].get(b"%d" % key)
     partitions.evict_clean()
     assert [list(partitions[number]._decoded) for number in range(2)] == [[b"0", b"1"], [b"1", b"2"]]
 
 
 class AgainstDicts(RuleBasedStateMachine):
-    """`live` is what a fold sees, `changelog` what is acknowledged, `travelling` what was sent and is not yet."""
+    """`live` is what a fold reads, `changelog` what is acknowledged, `travelling` what is sent but not acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()

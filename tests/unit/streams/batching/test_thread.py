@@ -1,4 +1,4 @@
-"""What the consumer's thread hands over after a seek, and how long it believes to be a member."""
+"""Batches of the consumer's thread after a seek, and its view of the group membership."""
 
 import asyncio
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ CLICKS = TP("clicks", 0)
 
 
 class Fetches:
-    """Stands in for the brokers: what the next fetches bring."""
+    """Fake brokers: the results of the next fetches."""
 
     def __init__(self) -> None:
         self.waiting: list[Batch] = []
@@ -78,7 +78,7 @@ async def test_nothing_is_fetched_while_flow_is_suspended(thread, fetches):
 
 
 class Coordinator:
-    """The group's side: answers each request after two seconds; notes who wants to join anew."""
+    """Fake coordinator: answers each request after two seconds and records rejoin requests."""
 
     def __init__(self, clock: "Clock") -> None:
         self._clock = clock
@@ -149,7 +149,7 @@ async def test_other_answers_say_nothing_of_the_session(thread, clock, coordinat
 
 
 @pytest.mark.parametrize("stopping", [False, True])
-async def test_who_gave_up_a_write_is_no_member_until_it_has_joined_anew_whatever_is_heard(
+async def test_after_an_aborted_write_a_worker_is_not_a_member_until_it_has_rejoined_whatever_is_heard(
     thread, coordinator, stopping
 ):
     thread.thread_loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What is believed of variants, and what is drawn because of it."""
+"""The posterior of variants, and the draws from it."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What the counting worker tells Prometheus: each report once, and no series that anybody could make up."""
+"""Metrics of the experiments worker: each report counts once, and arbitrary variants create no series."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def packed(number: int, kind: Kind = "impression", variant: str = AIRY, engine: 
 
 
 class Worker:
-    """The tallies of one partition and the metrics beside them."""
+    """The tallies of one partition, and their metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -40,11 +40,11 @@ class Worker:
 
     def take(self, *values: bytes, first: int = 0) -> FeedbackOutcome:
         records = [Record(first + number, value) for number, value in enumerate(values)]
-        counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now=1)
+        counted = fold_feedback(Batch(TP("feedback", 0), first, first + len(values), records), self.tallies, now_ms=1)
         self.metrics.counted(counted.taken)
         return counted
 
-    def told(self, name: str, variant: str = AIRY, tier: str = "studio") -> float:
+    def sample(self, name: str, variant: str = AIRY, tier: str = "studio") -> float:
         labels = {"variant": variant, "tier": tier}
         return self.registry.get_sample_value(f"bannerstream_experiment_{name}_total", labels) or 0
 
@@ -52,8 +52,8 @@ class Worker:
 def test_impressions_and_clicks_are_told_by_variant_and_tier():
     worker = Worker()
     worker.take(packed(1), packed(2), packed(2, "click"), packed(3, engine="diffusers"))
-    assert (worker.told("impressions"), worker.told("clicks")) == (2, 1)
-    assert worker.told("impressions", tier="diffusers") == 1
+    assert (worker.sample("impressions"), worker.sample("clicks")) == (2, 1)
+    assert worker.sample("impressions", tier="diffusers") == 1
 
 
 def test_what_comes_again_is_not_told_again():
@@ -61,7 +61,7 @@ def test_what_comes_again_is_not_told_again():
     worker.take(packed(1), packed(2, "click"))
     replayed = worker.take(packed(1), packed(2, "click"))
     sent_twice = worker.take(packed(1), b"{not json", first=2)
-    assert (worker.told("impressions"), worker.told("clicks")) == (1, 1)
+    assert (worker.sample("impressions"), worker.sample("clicks")) == (1, 1)
     assert replayed.outcome.counts == {"duplicate": 2}
     assert sent_twice.outcome.counts == {"duplicate": 1, "dead_letter": 1}
 
@@ -69,6 +69,6 @@ def test_what_comes_again_is_not_told_again():
 def test_a_variant_that_nobody_tries_makes_no_series_of_its_own():
     worker = Worker()
     worker.take(*(packed(number, variant=f"made-up-{number}", engine=None) for number in range(50)))
-    assert worker.told("impressions", variant="other", tier="other") == 50
+    assert worker.sample("impressions", variant="other", tier="other") == 50
     samples = [sample for family in worker.registry.collect() for sample in family.samples]
     assert {sample.labels["variant"] for sample in samples if "variant" in sample.labels} == {"other"}

@@ -1,4 +1,4 @@
-"""Counting feedback: each once, whatever comes again."""
+"""Each feedback counts once, also when it is repeated."""
 
 import pytest
 from hypothesis import given

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bannerstream.devservers.child_process import ChildProcess
-from bannerstream.devservers.errors import ServerFailed
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.errors import ChildFailed
 from tests.support.waiting import wait_until
 
 
@@ -34,21 +34,21 @@ def test_a_ready_child_runs_until_it_is_stopped(tmp_path: Path) -> None:
 def test_a_child_that_dies_is_reported_at_once_with_its_last_words(tmp_path: Path) -> None:
     began = time.monotonic()
     child = python("import sys; sys.exit('port 9 is taken')", tmp_path)
-    with pytest.raises(ServerFailed, match=r"(?s)child ended with status 1 .*port 9 is taken"):
+    with pytest.raises(ChildFailed, match=r"(?s)child ended with status 1 .*port 9 is taken"):
         child.wait_until_ready(lambda: False, timeout_s=60)
     assert time.monotonic() - began < 30
 
 
 def test_a_child_that_is_never_ready_is_stopped(tmp_path: Path) -> None:
     child = python(SLEEPS, tmp_path)
-    with pytest.raises(ServerFailed, match=r"not ready after 0\.2 s"):
+    with pytest.raises(ChildFailed, match=r"not ready after 0\.2 s"):
         child.wait_until_ready(lambda: False, timeout_s=0.2)
     assert child.poll() is not None
 
 
 def test_a_command_that_does_not_exist_says_so(tmp_path: Path) -> None:
     child = ChildProcess(["no-such-program"], name="child", log_file=tmp_path / "child.log")
-    with pytest.raises(ServerFailed, match="no-such-program: No such file"):
+    with pytest.raises(ChildFailed, match="no-such-program: No such file"):
         child.wait_until_ready(lambda: False)
 
 
@@ -93,7 +93,7 @@ def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     (child,) = started
     with child:
         child.wait_until_ready(lambda: child.log_tail() == "ready", timeout_s=20)
-        with pytest.raises(ServerFailed, match="still runs"):
+        with pytest.raises(ChildFailed, match="still runs"):
             child.wait(timeout_s=0.3)
 
 
@@ -103,3 +103,24 @@ def test_the_log_is_kept_and_the_tail_is_of_this_run(tmp_path: Path) -> None:
         assert child.wait(timeout_s=20) == 0
         assert child.log_tail() == word
     assert child.log_file.read_text().split() == ["first", "second"]
+
+
+def test_lines_go_to_a_function_and_the_child_survives_what_the_function_raises(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def on_line(line: str) -> None:
+        lines.append(line)
+        raise OSError("the disk is full")
+
+    script = f"import sys; print('a'); print('b' * {2**17}, flush=True); sys.exit('last')"
+    child = ChildProcess([sys.executable, "-c", script], name="child", on_line=on_line)
+    assert child.wait(timeout_s=20) == 1
+    assert child.log_tail(1) == "last"
+    assert lines == ["a", "b" * 2**16, "b" * 2**16, "", "last"]
+
+
+def test_a_child_has_one_place_for_its_output(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="log_file or an on_line"):
+        ChildProcess(["true"], name="child")
+    with pytest.raises(TypeError, match="log_file or an on_line"):
+        ChildProcess(["true"], name="child", log_file=tmp_path / "log", on_line=print)

@@ -1,4 +1,4 @@
-"""One child process: started with a log file, waited for until ready, never left behind."""
+"""One child process: its output kept, waited for until ready, never left behind."""
 
 import atexit
 import contextlib
@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bannerstream.devservers.errors import ServerFailed
+from bannerstream.service.child_log import LogFile, LogReader
+from bannerstream.service.errors import ChildFailed
 
 _POLL_S = 0.05
-_TETHER = Path(__file__).with_name("die_with_parent.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 class ChildProcess:
@@ -33,25 +34,26 @@ class ChildProcess:
         command: Sequence[str | Path],
         *,
         name: str,
-        log_file: Path,
+        log_file: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Start `command`, appending both its streams to `log_file`.
+        """Start `command`. Its output is appended to `log_file`, or passed to `on_line`, a line at a time, by a thread.
 
         `environment` is laid over this process's own. Relative paths in the command are seen from `folder`.
         """
         self.name = name
-        self.log_file = log_file
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        self._log_start = log_file.stat().st_size if log_file.exists() else 0
-        tethered = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *map(str, command)]
-        with log_file.open("ab") as log:
+        if (log_file is None) == (on_line is None):
+            raise TypeError("a child needs a log_file or an on_line, and not both")
+        self.log = LogReader(on_line) if on_line is not None else LogFile(log_file or Path())
+        tied = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *map(str, command)]
+        with self.log.writer() as output:
             self._popen = _spawn(
                 lambda: subprocess.Popen(
-                    tethered,
+                    tied,
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=output,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, **(environment or {})},
                     cwd=folder,
@@ -66,6 +68,13 @@ class ChildProcess:
         """The process id, which is also its process group's."""
         return self._popen.pid
 
+    @property
+    def log_file(self) -> Path:
+        """The file that the child writes to."""
+        if isinstance(self.log, LogReader):
+            raise TypeError(f"{self.name} was started without a log file")
+        return self.log.path
+
     def poll(self) -> int | None:
         """Return the exit status (negative: the signal that ended it), or None while it runs."""
         return self._popen.poll()
@@ -74,27 +83,27 @@ class ChildProcess:
         """Wait for the process to end by itself and return its exit status.
 
         Raises:
-            ServerFailed: it still runs after `timeout_s`.
+            ChildFailed: it still runs after `timeout_s`.
         """
         try:
             return self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise ServerFailed(f"{self.name} still runs after {timeout_s:g} s.{self._last_words()}") from error
+            raise ChildFailed(f"{self.name} still runs after {timeout_s:g} s.{self.last_words()}") from error
 
     def wait_until_ready(self, probe: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Return as soon as `probe()` is true.
 
         Raises:
-            ServerFailed: the process ended (noticed at once), or `timeout_s` passed; it is stopped then.
+            ChildFailed: the process ended (noticed at once), or `timeout_s` passed; it is stopped then.
         """
         deadline = time.monotonic() + timeout_s
         while not probe():
             if (status := self.poll()) is not None:
                 self.stop()
-                raise ServerFailed(f"{self.name} ended with status {status} before it was ready.{self._last_words()}")
+                raise ChildFailed(f"{self.name} ended with status {status} before it was ready.{self.last_words()}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise ServerFailed(f"{self.name} was not ready after {timeout_s:g} s.{self._last_words()}")
+                raise ChildFailed(f"{self.name} was not ready after {timeout_s:g} s.{self.last_words()}")
             time.sleep(_POLL_S)
 
     def stop(self, grace_s: float = 10.0) -> int:
@@ -102,10 +111,18 @@ class ChildProcess:
 
         What it left in its process group goes with it. Doing it twice is harmless.
         """
+        self.terminate()
+        return self.reap(grace_s)
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM), if it still runs."""
         if self.poll() is None:
             self._signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(grace_s)
+
+    def reap(self, grace_s: float) -> int:
+        """Wait for its end, insist after `grace_s` (SIGKILL), and return its exit status."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(max(0.0, grace_s))
         return self.kill()
 
     def kill(self) -> int:
@@ -118,10 +135,16 @@ class ChildProcess:
         return self._popen.wait()
 
     def log_tail(self, lines: int = 20) -> str:
-        """Return the last lines that this run wrote to its log."""
-        with self.log_file.open("rb") as log:
-            log.seek(self._log_start)
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+        """Return the last lines that this run wrote."""
+        if self.poll() is not None:
+            self.log.drain()
+        return self.log.tail(lines)
+
+    def last_words(self) -> str:
+        """Return a sentence with the last lines, to end an error with."""
+        where = self.log.path if isinstance(self.log, LogFile) else "its log"
+        tail = self.log_tail()
+        return f" The end of {where}:\n{tail}" if tail else f" Nothing is in {where}."
 
     def __enter__(self) -> Self:
         return self
@@ -130,13 +153,9 @@ class ChildProcess:
         self.stop()
 
     def _signal(self, number: signal.Signals) -> None:
-        # No such group: all of it has ended. No permission: what macOS says of a group that holds only a zombie.
+        # No such group: all of it has ended. No permission: macOS, for a group that holds only a zombie.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
-
-    def _last_words(self) -> str:
-        tail = self.log_tail()
-        return f" The end of {self.log_file}:\n{tail}" if tail else f" {self.log_file} is empty."
 
 
 def _spawn(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
@@ -157,10 +176,10 @@ _spawner_thread: threading.Thread | None = None
 
 
 def _spawner() -> "queue.SimpleQueue[_Order]":
-    global _spawner_thread  # noqa: PLW0603  (one per process, and anew in a forked child)
+    global _spawner_thread  # noqa: PLW0603  (one per process, and another in a forked child)
     with _spawner_start:
         if _spawner_thread is None or not _spawner_thread.is_alive():
-            _spawner_thread = threading.Thread(target=_take_orders, name="local-spawner", daemon=True)
+            _spawner_thread = threading.Thread(target=_take_orders, name="child-spawner", daemon=True)
             _spawner_thread.start()
     return _orders
 

@@ -1,4 +1,4 @@
-"""Turns itself into a command that dies with its parent: `python tether.py PARENT_PID COMMAND…`.
+"""Turns itself into a command that dies with its parent: `python die_with_parent.py PARENT_PID COMMAND…`.
 
 Run as a script, never imported: it asks Linux for a SIGKILL at its parent's death (prctl(2), PR_SET_PDEATHSIG), which
 exec(2) keeps, and then becomes the command under the same process id. Doing so here, and not in Popen's `preexec_fn`,

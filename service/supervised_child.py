@@ -1,0 +1,138 @@
+"""One service under supervision: what it is, and the process that runs it now."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bannerstream.service.child_process import ChildProcess
+from bannerstream.service.errors import ChildFailed
+from bannerstream.service.merged_log import MergedLog
+from bannerstream.service.retry import Backoff
+from bannerstream.service.supervisor_metrics import SupervisorMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """How a service that ended is started again. Waits double, with jitter, from the first to the longest."""
+
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+    well_after_s: float = 60.0
+    """A run that lasts so long after it is ready resets the count of failures and the waits."""
+    max_failures: int = 5
+    """Quick failures in a row that are followed by a restart; the next one is final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One child process and what is expected of it."""
+
+    name: str
+    """In front of its log lines, and the value of its label `worker`."""
+    command: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Laid over this process's own."""
+    folder: Path | None = None
+    is_ready: Callable[[], bool] = lambda: True
+    """Called after each start until it returns true."""
+    ready_timeout_s: float = 60.0
+    metrics_port: int | None = None
+    """Where it serves its Prometheus metrics on loopback."""
+    restart: RestartPolicy | None = None
+    """None: when it ends, the supervisor gives up."""
+
+
+class SupervisedChild:
+    """A service and the process that runs it now, if one does. `check` takes one step; nothing happens between."""
+
+    def __init__(self, service: Service, log: MergedLog, metrics: SupervisorMetrics) -> None:
+        self.service = service
+        self.is_ready = False
+        self._log = log
+        self._process: ChildProcess | None = None
+        self._was_ready = False
+        """In any of its runs. A service that never was ready is misconfigured, and a restart would hide that."""
+        self._since = 0.0
+        """Monotonic time of its start, then of its becoming ready."""
+        self._restart_at: float | None = None
+        self._failures = 0
+        policy = service.restart or RestartPolicy()
+        self._backoff = Backoff(policy.first_wait_s, policy.longest_wait_s)
+        self._restarts = metrics.restarts.labels(service.name)
+
+    def start(self) -> None:
+        """Start the process; its lines go to the log."""
+        assert self._process is None or self._process.poll() is not None, f"{self.service.name} runs already"
+        name = self.service.name
+        self.is_ready, self._restart_at, self._since = False, None, time.monotonic()
+        self._process = ChildProcess(
+            self.service.command,
+            name=name,
+            on_line=lambda line: self._log.write(name, line),
+            # Python keeps what goes into a pipe until 8 KiB are full.
+            environment={"PYTHONUNBUFFERED": "1", **self.service.environment},
+            folder=self.service.folder,
+        )
+        self._log.note(f"{name}: started, pid {self._process.pid}")
+
+    def check(self) -> None:
+        """Become ready, notice an end, or restart when that is due.
+
+        Raises:
+            ChildFailed: it ended, or was not ready in time, and is not to be restarted.
+        """
+        if self._restart_at is not None:
+            if time.monotonic() >= self._restart_at:
+                self._restarts.inc()
+                self.start()
+        elif self._process is None:
+            return
+        elif (status := self._process.poll()) is not None:
+            self._failed(f"ended with status {status}" + ("" if self.is_ready else " before it was ready"))
+        elif not self.is_ready:
+            self._check_ready()
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def reap(self, grace_s: float) -> None:
+        """Wait for the process to end, or end it; it is not restarted."""
+        self._restart_at = None
+        if self._process is not None:
+            status = self._process.reap(grace_s)
+            self._process.log.drain()
+            self._process = None
+            self._log.note(f"{self.service.name}: stopped, status {status}")
+
+    def _check_ready(self) -> None:
+        if self.service.is_ready():
+            self.is_ready = self._was_ready = True
+            self._log.note(f"{self.service.name}: ready after {time.monotonic() - self._since:.1f} s")
+            self._since = time.monotonic()
+        elif time.monotonic() > self._since + self.service.ready_timeout_s:
+            self._failed(f"was not ready after {self.service.ready_timeout_s:g} s")
+
+    def _failed(self, how: str) -> None:
+        """Plan the next start.
+
+        Raises:
+            ChildFailed: there is none.
+        """
+        assert self._process is not None
+        self._process.kill()  # what it left in its process group, too
+        name, policy = self.service.name, self.service.restart
+        last_words = self._process.last_words()
+        if policy is None or not self._was_ready:
+            raise ChildFailed(f"{name} {how}.{last_words}")
+        if self.is_ready and time.monotonic() - self._since >= policy.well_after_s:
+            self._failures = 0
+            self._backoff.reset()
+        self._failures += 1
+        if self._failures > policy.max_failures:
+            raise ChildFailed(f"{name} {how}: {self._failures} failures in a row, so no more restarts.{last_words}")
+        wait_s = self._backoff.next_s()
+        self._restart_at = time.monotonic() + wait_s
+        self._log.note(f"{name}: {how}; starts again in {wait_s:.1f} s")

@@ -1,0 +1,140 @@
+"""Child processes as one service: started in order, restarted when they end, stopped in reverse order.
+
+    stages = [[broker, store], [streams, generator]]
+    Supervisor(stages, MergedLog(sys.stderr), metrics_port=9100).run_until_stopped()
+
+Supervision happens in the caller's thread: the block of a `with Supervisor(…)` has to call `check()` often. Only the
+children's output and the metrics page have threads of their own.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+
+from bannerstream.service.merged_log import MergedLog
+from bannerstream.service.metrics_relay import MetricsRelay
+from bannerstream.service.metrics_server import served_metrics
+from bannerstream.service.signals import stop_event
+from bannerstream.service.supervised_child import RestartPolicy, Service, SupervisedChild
+from bannerstream.service.supervisor_metrics import SupervisorMetrics
+
+__all__ = ["RestartPolicy", "Service", "Supervisor"]
+
+_POLL_S = 0.05
+
+
+class Supervisor:
+    """Runs services; a context manager, or `run_until_stopped`.
+
+    The next stage starts when every service of the stage before is ready; services of one stage start together.
+    All children have ended when it has stopped. On Linux the kernel ends them when this process is killed.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Service]],
+        log: MergedLog,
+        *,
+        metrics_port: int = 0,
+        metrics_setting: str = "metrics_port",
+        stop_timeout_s: float = 20.0,
+    ) -> None:
+        """Start nothing yet. `metrics_port` 0 serves no metrics; `metrics_setting` names it in an error.
+
+        `stop_timeout_s` after a stop began, what still runs is killed.
+        """
+        self._registry = CollectorRegistry()
+        metrics = SupervisorMetrics(self._registry)
+        self._stages = [[SupervisedChild(service, log, metrics) for service in stage] for stage in stages]
+        self._children = {child.service.name: child for stage in self._stages for child in stage}
+        if len(self._children) != sum(map(len, stages)):
+            raise ValueError(f"names of services must differ: {[s.name for stage in stages for s in stage]}")
+        self._registry.register(
+            MetricsRelay({n: c.service.metrics_port for n, c in self._children.items() if c.service.metrics_port})
+        )
+        log.align(self._children)
+        self._metrics = (metrics_port, metrics_setting)
+        self._stop_timeout_s = stop_timeout_s
+        self._until_stop = ExitStack()
+
+    def run_until_stopped(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Start, call `on_ready`, keep everything running until SIGTERM or SIGINT, and stop. Main thread only.
+
+        Raises:
+            ChildFailed: a service was not ready in time, or ended and is not to be restarted, or failed too often.
+            ConfigurationError: the metrics port is taken.
+        """
+        with stop_event() as stop:
+            try:
+                if self._start(stop):
+                    on_ready()
+                    while not stop.wait(_POLL_S):
+                        self.check()
+            finally:
+                self.stop()
+
+    def check(self) -> None:
+        """Restart what ended and is due.
+
+        Raises:
+            ChildFailed: as in `run_until_stopped`; the message names the service and has its last log lines.
+        """
+        for child in self._children.values():
+            child.check()
+
+    def stop(self) -> None:
+        """Stop every service, the last stage first; doing it twice is harmless."""
+        deadline = time.monotonic() + self._stop_timeout_s
+        for stage in reversed(self._stages):
+            for child in reversed(stage):
+                child.terminate()
+            for child in reversed(stage):
+                child.reap(deadline - time.monotonic())
+        self._until_stop.close()
+
+    def stop_service(self, name: str) -> None:
+        """Stop one service, which stays stopped until `start_service`."""
+        child = self._children[name]
+        child.terminate()
+        child.reap(self._stop_timeout_s)
+
+    def start_service(self, name: str) -> None:
+        """Start a service that was stopped, and return when it is ready.
+
+        Raises:
+            ChildFailed: it ended before, or was not ready in time.
+        """
+        self._start_together([self._children[name]], threading.Event())
+
+    def __enter__(self) -> Self:
+        try:
+            self._start(threading.Event())
+        except BaseException:  # Ctrl-C too
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self, stop: threading.Event) -> bool:
+        """Start the stages one after another; return whether all are ready, which a stop prevents."""
+        port, setting = self._metrics
+        self._until_stop.enter_context(served_metrics(port, self._registry, setting=setting))
+        return all(self._start_together(stage, stop) for stage in self._stages)
+
+    def _start_together(self, children: Sequence[SupervisedChild], stop: threading.Event) -> bool:
+        for child in children:
+            child.start()
+        while not stop.is_set():
+            for child in children:
+                child.check()
+            if all(child.is_ready for child in children):
+                return True
+            stop.wait(_POLL_S)
+        return False
