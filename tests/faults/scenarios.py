@@ -6,13 +6,22 @@ import random
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
+from bannerstream.devservers.toxiproxy import Stream, Toxic
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import Strike, Worker
 from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
 from tests.support.consumer_group import members, offsets, progress
 from tests.support.waiting import until
 
+STREAMS: tuple[Stream, Stream] = ("upstream", "downstream")
+CUTS: tuple[Literal["cut", "reset"] | Stream, ...] = ("cut", "reset", *STREAMS)
+SLOW: tuple[tuple[Toxic, dict[str, int]], ...] = (
+    ("latency", {"latency": 500, "jitter": 300}),
+    ("bandwidth", {"rate": 50}),
+    ("slicer", {"average_size": 200, "size_variation": 100, "delay": 1_000}),
+)
 _STRIKES = ("before-flush", "after-flush", "before-publish", "before-commit", "after-commit")
 
 
@@ -110,13 +119,13 @@ async def cut(scene: Scene) -> None:
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 3):
         await scene.load.reached(moment)
-        how = scene.random.choice(["cut", "reset", "silence upstream", "silence downstream"])
+        how: Literal["cut", "reset"] | Stream = scene.random.choice(CUTS)
         if how == "cut":
             await asyncio.to_thread(proxy.cut)
         elif how == "reset":
             await asyncio.to_thread(proxy.add, "reset_peer", timeout=0)
         else:
-            await asyncio.to_thread(proxy.add, "timeout", how.split()[1], timeout=0)
+            await asyncio.to_thread(proxy.add, "timeout", how, timeout=0)  # silence
         await asyncio.sleep(scene.random.uniform(0.2, 5))
         await asyncio.to_thread(proxy.heal)
         scene.faults += 1
@@ -148,12 +157,8 @@ async def slow(scene: Scene) -> None:
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 2, last=0.6):
         await scene.load.reached(moment)
-        for toxic, attributes in (
-            ("latency", {"latency": 500, "jitter": 300}),
-            ("bandwidth", {"rate": 50}),
-            ("slicer", {"average_size": 200, "size_variation": 100, "delay": 1_000}),
-        ):
-            await asyncio.to_thread(proxy.add, toxic, scene.random.choice(["upstream", "downstream"]), **attributes)
+        for toxic, attributes in SLOW:
+            await asyncio.to_thread(proxy.add, toxic, scene.random.choice(STREAMS), **attributes)
             await asyncio.sleep(1.5)
             await asyncio.to_thread(proxy.heal)
         scene.faults += 1

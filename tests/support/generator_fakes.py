@@ -76,6 +76,7 @@ class Fakes:
 
     def preview_composer(self) -> Composer:
         """What makes previews: the understudies alone."""
+        assert self.fallback_painter is not None
         return replace(
             self,
             describer=self.fallback_describer,

@@ -9,7 +9,7 @@ import pytest
 
 from bannerstream.generator.describers.language_model import LanguageModel
 from bannerstream.generator.describers.prompts import OPENING
-from bannerstream.lab.evaluation.describers import packaged_smollm2
+from bannerstream.generator.describers.smollm2 import packaged_smollm2
 
 IN_ONE_GROUP = pytest.mark.xdist_group("smollm2")
 
