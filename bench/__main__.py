@@ -15,6 +15,7 @@ BENCHMARKS = {
     "poison": "events per second with 1 % of bad records against none",
     "recovery": "from a kill to the first folded event, beside stock Faust",
     "scaleout": "time without progress when a worker joins, leaves, dies or restarts",
+    "start": "processor time of short commands and of the import of streams.app, beside Typer and Rich alone",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",
     "plots": "docs/images/performance-*.svg, from the raw results",
     "report": "docs/performance.md, from the raw results",

@@ -6,17 +6,14 @@ anybody.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import MappingProxyType, TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
-from bannerstream.broker.errors import TopicMissing
-from bannerstream.broker.topics import describe_topics
+from bannerstream.broker.connection import broker_errors
+from bannerstream.broker.tail import Backlog, partitions_of, reading
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord
 from bannerstream.settings.kafka import KafkaSettings
 
@@ -75,7 +72,7 @@ class CompactedView(Generic[_T]):
         self._name_of = name_of
         self._latest: dict[str, _T] = {}
         self._read_to_end = asyncio.Event()
-        self._consumer: Any = None
+        self._open = AsyncExitStack()
         self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -85,28 +82,13 @@ class CompactedView(Generic[_T]):
             TopicMissing: there is no such topic.
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
         """
-        state = (await describe_topics(self._settings)).get(self._topic)
-        if state is None:
-            raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
-        consumer = AIOKafkaConsumer(
-            **client_options(self._settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # a position that was cleaned away: by default the rest would be passed over
-        )
-        try:
+        partitions = await partitions_of(self._settings, self._topic)
+        async with AsyncExitStack() as opening:
+            consumer = await opening.enter_async_context(reading(self._settings, partitions))
             with broker_errors(self._settings):
-                await consumer.start()
-                pace(consumer)
-                partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
-                consumer.assign(partitions)
-                await consumer.seek_to_beginning(*partitions)
-                ends = await consumer.end_offsets(partitions)
-        except BaseException:
-            await consumer.stop()
-            raise
-        self._consumer = consumer
-        self._following = asyncio.create_task(self._follow(ends), name=f"compacted view of {self._topic}")
+                backlog = Backlog(consumer, await consumer.end_offsets(partitions))
+            self._open = opening.pop_all()
+        self._following = asyncio.create_task(self._follow(consumer, backlog), name=f"compacted view of {self._topic}")
         return self
 
     async def __aexit__(
@@ -118,7 +100,7 @@ class CompactedView(Generic[_T]):
             # A failure was raised by `caught_up` or `current` to whoever relies on the values.
             with suppress(asyncio.CancelledError, BannerstreamError):
                 await self._following
-        await self._consumer.stop()
+        await self._open.aclose()
 
     async def caught_up(self) -> None:
         """Return once every record is in that the topic held when the view was opened.
@@ -151,17 +133,12 @@ class CompactedView(Generic[_T]):
             raise RuntimeError("a CompactedView is used inside `async with`")
         return self._following
 
-    async def _follow(self, ends: dict[TopicPartition, int]) -> None:
-        behind = dict(ends)
+    async def _follow(self, consumer: Any, backlog: Backlog) -> None:
         with broker_errors(self._settings):
             while True:
-                # A position can pass the end without a record: compaction and transactions leave gaps.
-                for partition in list(behind):
-                    if await self._consumer.position(partition) >= behind[partition]:
-                        del behind[partition]
-                if not behind:
+                if await backlog.is_read():
                     self._read_to_end.set()
-                for records in (await self._consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                     for record in records:
                         self._apply(record.key, record.value, record.partition, record.offset)
 

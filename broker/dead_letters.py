@@ -1,20 +1,19 @@
 """The dead-letter topic: writing letters, looking through them, and sending them back once their cause is gone."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
-from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.topics import describe_topics
+from bannerstream.broker.tail import partitions_of, read_to, reading
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.settings.kafka import KafkaSettings
 
@@ -104,8 +103,8 @@ async def replay(
         TopicMissing: the dead-letter topic is not there.
         ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
     """
-    ours = {each.name for each in settings.topic_table()}
-    tell = on_progress or _nobody
+    our_topics = {each.name for each in settings.topic_table()}
+    report = on_progress or _ignore
     done = Replayed()
     batch: list[Outgoing] = []
     async with _Reader(settings, group=REPLAY_GROUP) as reader:
@@ -114,7 +113,7 @@ async def replay(
                 continue
             if done.replayed == limit:
                 break
-            if stored.letter.topic not in ours:
+            if stored.letter.topic not in our_topics:
                 done = replace(done, foreign=done.foreign + 1)
                 continue
             reader.progress.advance(stored)
@@ -128,22 +127,22 @@ async def replay(
                 await publisher.publish_all(batch)
                 await reader.commit()
                 batch = []
-                tell(done)
+                report(done)
         if not dry_run:
             await publisher.publish_all(batch)
             await reader.commit()
-    tell(done)
+    report(done)
     return done
 
 
-def _nobody(_: Replayed) -> None:
+def _ignore(_: Replayed) -> None:
     """Tell nobody."""
 
 
 def _original(stored: StoredLetter) -> Outgoing:
-    whence = f"{stored.partition}:{stored.offset}"
+    origin = f"{stored.partition}:{stored.offset}"
     return Outgoing(
-        stored.letter.topic, stored.letter.key, stored.letter.value, [("dlq_replayed_from", whence.encode())]
+        stored.letter.topic, stored.letter.key, stored.letter.value, [("dlq_replayed_from", origin.encode())]
     )
 
 
@@ -182,44 +181,34 @@ class _Reader:
         self._topic = settings.topic_table().dead_letters.name
         self._ends: dict[TopicPartition, int] = {}
         self._consumer: Any = None
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "_Reader":
-        state = (await describe_topics(self._settings)).get(self._topic)
-        if state is None:
-            raise TopicMissing(f"there is no topic {self._topic}: run `bannerstream topics create`")
-        partitions = [TopicPartition(self._topic, number) for number in range(state.partitions)]
-        options = client_options(self._settings)
-        # From the earliest where letters expired in mid-read: by default aiokafka would pass over all the others.
-        self._consumer = AIOKafkaConsumer(
-            **options, group_id=self._group, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
+        partitions = await partitions_of(self._settings, self._topic)
+        async with AsyncExitStack() as opening:
+            self._consumer = await opening.enter_async_context(
+                reading(self._settings, partitions, group_id=self._group)
+            )
             with broker_errors(self._settings):
-                await self._consumer.start()
-                pace(self._consumer)
-                self._consumer.assign(partitions)
-                await self._consumer.seek_to_beginning(*partitions)
                 self._ends = await self._consumer.end_offsets(partitions)
                 if self._group is not None:
                     await self._load_progress(partitions)
-        except BaseException:
-            await self._consumer.stop()
-            raise
+            self._open = opening.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await self._open.aclose()
 
     async def letters(self, code: str | None, topic: str | None) -> AsyncIterator[StoredLetter]:
         for partition, end in sorted(self._ends.items()):
+            fetches = read_to(self._consumer, {partition: end}, _POLL_MS)
             while True:
                 with broker_errors(self._settings):
-                    if await self._consumer.position(partition) >= end:
+                    if (fetched := await anext(fetches, None)) is None:
                         break
-                    fetched = await self._consumer.getmany(partition, timeout_ms=_POLL_MS)
                 for record in fetched.get(partition, []):
                     stored = self._letter(record)
-                    if stored is None or record.offset >= end:
+                    if stored is None:
                         continue
                     if code in (None, stored.letter.code) and topic in (None, stored.letter.topic):
                         yield stored
@@ -227,10 +216,10 @@ class _Reader:
     async def commit(self) -> None:
         """Remember how far this replay came."""
         offsets = {}
-        for number in self.progress.changed:
-            kinds = self.progress.by_partition[number]
+        for partition in self.progress.changed:
+            kinds = self.progress.by_partition[partition]
             metadata = msgspec.json.encode(kinds).decode()
-            offsets[TopicPartition(self._topic, number)] = OffsetAndMetadata(max(kinds.values()), metadata)
+            offsets[TopicPartition(self._topic, partition)] = OffsetAndMetadata(max(kinds.values()), metadata)
         if not offsets:
             return
         with broker_errors(self._settings):

@@ -21,7 +21,7 @@ PAUSE_S = 0.02
 
 
 @overrides_private("aiokafka.consumer.fetcher:Fetcher._proc_fetch_request", "ace04969424f")
-def pace(consumer: AIOKafkaConsumer) -> None:
+def throttle_empty_fetches(consumer: AIOKafkaConsumer) -> None:
     """Let a started consumer pause after an empty answer that came at once. On a broker that parks this does nothing.
 
     Replaces the fetcher's `_proc_fetch_request`, of this consumer only; aiokafka has no setting for it. While a fetch

@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
-from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.topics import changelog_name, describe_topics
+from bannerstream.broker.tail import partitions_of, read_to, reading
+from bannerstream.broker.topics import changelog_name
 from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ServiceUnavailable
@@ -45,7 +44,7 @@ class Place:
     found: str
 
 
-async def ask(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
+async def request_erasure(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
     """Write an erasure to every partition of the topic of erasures, and return where each lies.
 
     To every one, because which partition holds a visitor depends on the partitioner of whoever writes the events.
@@ -60,21 +59,21 @@ async def ask(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Of
     decode(value, Erasure)  # encoding checks no bounds
     event = CloudEvent(id=f"{user_key}:{now}", type="user.erasure", source="bannerstream/erase", time=now)
     topic = kafka.topic_table().erasures.name
-    count = await _partitions(kafka, topic)
+    partitions = await partitions_of(kafka, topic)
     async with Publisher(kafka, client_id="bannerstream-erase") as publisher:
         acknowledgements = [
-            await publisher.enqueue(Outgoing(topic, user_id.encode(), value, event.headers(), number))
-            for number in range(count)
+            await publisher.enqueue(Outgoing(topic, user_id.encode(), value, event.headers(), tp.partition))
+            for tp in partitions
         ]
         with broker_errors(kafka):
             written = await asyncio.gather(*acknowledgements)
     return {each.partition: each.offset for each in written}
 
 
-async def wait(
-    kafka: KafkaSettings, app_id: str, asked: Offsets, timeout_s: float, on_progress: Callable[[int], None]
+async def wait_until_erased(
+    kafka: KafkaSettings, app_id: str, requested: Offsets, timeout_s: float, on_progress: Callable[[int], None]
 ) -> None:
-    """Return once streams has committed past the erasure in every partition; `on_progress` is told in how many.
+    """Return once streams has committed past the erasure in every partition; `on_progress` gets the count.
 
     Streams commits an erasure only when its tombstone and the deletion of the assignment are acknowledged.
 
@@ -83,47 +82,43 @@ async def wait(
         ConfigurationError: see `broker.connection.broker_errors`.
     """
     topic = kafka.topic_table().erasures.name
-    deadline = time.monotonic() + timeout_s
-    seen_at = time.monotonic()
+    deadline_s = time.monotonic() + timeout_s
+    last_member_s = time.monotonic()
     with broker_errors(kafka):
         async with _admin(kafka) as admin:
-            while open_ := await _open(admin, app_id, topic, asked):
-                on_progress(len(asked) - len(open_))
-                now = time.monotonic()
+            while uncommitted := await _uncommitted(admin, app_id, topic, requested):
+                on_progress(len(requested) - len(uncommitted))
+                now_s = time.monotonic()
                 if await _has_members(admin, app_id):
-                    seen_at = now
-                elif now - seen_at > min(NO_WORKER_S, timeout_s):
+                    last_member_s = now_s
+                elif now_s - last_member_s > min(NO_WORKER_S, timeout_s):
                     raise ServiceUnavailable(
                         f"no streams worker of {app_id} runs: start one with `bannerstream run streams`. The erasure "
                         f"lies in {topic} and is done then; run this again to see that it was"
                     )
-                if now > deadline:
+                if now_s > deadline_s:
                     raise ServiceUnavailable(
                         f"streams has not committed the erasure after {timeout_s:g} s in partitions "
-                        f"{', '.join(map(str, open_))} of {topic}: look at its log and its lag, then run this again "
-                        "with a longer --timeout"
+                        f"{', '.join(map(str, uncommitted))} of {topic}: look at its log "
+                        "and its lag, then run this again with a longer --timeout"
                     )
                 await asyncio.sleep(_POLL_S)
-            on_progress(len(asked))
+            on_progress(len(requested))
 
 
-async def look(
+async def find_remaining(
     kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
 ) -> tuple[Place, Place]:
     """Return what the changelog and the assignments hold of a visitor; both are read from beginning to end.
 
-    `on_progress` is told how many offsets are read, and of how many.
+    `on_progress` gets the offsets read and their total.
 
     Raises:
         TopicMissing: one of the two is not there.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     changelog, assignments = changelog_name(app_id), kafka.topic_table().assignments.name
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in (changelog, assignments)
-        for number in range(await _partitions(kafka, topic))
-    ]
+    partitions = await partitions_of(kafka, changelog, assignments)
     latest = await _latest(kafka, partitions, user_key.encode(), on_progress)
     return _place("changelog", changelog, latest), _place("assignment", assignments, latest)
 
@@ -144,49 +139,29 @@ async def _latest(
 ) -> dict[TopicPartition, tuple[int, bytes | None]]:
     """Return the latest record of the key in each partition that has one: offset and value."""
     latest: dict[TopicPartition, tuple[int, bytes | None]] = {}
-    consumer = AIOKafkaConsumer(
-        **client_options(kafka),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    try:
+    async with reading(kafka, partitions, max_partition_fetch_bytes=FETCH_BYTES) as consumer:
         with broker_errors(kafka):
-            await consumer.start()
-            pace(consumer)
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
-            begins = {tp: await consumer.position(tp) for tp in partitions}
-            total = sum(ends[tp] - begins[tp] for tp in partitions)
-            while True:
-                positions = {tp: await consumer.position(tp) for tp in partitions}
-                on_progress(sum(positions[tp] - begins[tp] for tp in partitions), total)
-                if all(positions[tp] >= ends[tp] for tp in partitions):
-                    return latest
-                for tp, records in (await consumer.getmany(timeout_ms=round(1000 * _POLL_S))).items():
+            begin = sum([await consumer.position(tp) for tp in partitions])
+            total = sum(ends.values()) - begin
+            async for fetched in read_to(consumer, ends, round(1000 * _POLL_S)):
+                for tp, records in fetched.items():
                     for record in records:
                         if record.key == key:
                             latest[tp] = record.offset, record.value
-    finally:
-        await consumer.stop()
+                on_progress(sum([await consumer.position(tp) for tp in partitions]) - begin, total)
+            on_progress(total, total)
+    return latest
 
 
-async def _partitions(kafka: KafkaSettings, topic: str) -> int:
-    state = (await describe_topics(kafka)).get(topic)
-    if state is None:
-        raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
-    return state.partitions
-
-
-async def _open(admin: AIOKafkaAdminClient, app_id: str, topic: str, asked: Offsets) -> list[int]:
+async def _uncommitted(admin: AIOKafkaAdminClient, app_id: str, topic: str, requested: Offsets) -> list[int]:
     """Return the partitions in which the erasure is not committed."""
     try:
-        told = await admin.list_consumer_group_offsets(app_id)
+        committed_offsets = await admin.list_consumer_group_offsets(app_id)
     except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
-        told = {}
-    committed = {tp.partition: each.offset for tp, each in told.items() if tp.topic == topic}
-    return [number for number, offset in sorted(asked.items()) if committed.get(number, -1) <= offset]
+        committed_offsets = {}
+    committed = {tp.partition: each.offset for tp, each in committed_offsets.items() if tp.topic == topic}
+    return [number for number, offset in sorted(requested.items()) if committed.get(number, -1) <= offset]
 
 
 async def _has_members(admin: AIOKafkaAdminClient, app_id: str) -> bool:

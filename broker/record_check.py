@@ -20,7 +20,7 @@ _OPEN_KINDS = {"unsupported", "ignored"}
 """Codes whose reasons quote the name of a kind of event and nothing of a visitor."""
 
 
-class Record(Protocol):
+class SampledRecord(Protocol):
     """What is looked at of a record."""
 
     topic: str
@@ -77,7 +77,7 @@ class Check:
 
 
 def check_records(
-    records: Iterable[Record],
+    records: Iterable[SampledRecord],
     source: Source,
     form: InputForm,
     *,
@@ -119,17 +119,17 @@ def check_records(
     return check
 
 
-def _note(found: dict[tuple[str, str], Finding], record: Record, code: str, reason: str) -> None:
-    at = _FIELD.search(reason)
-    path = at[1].replace("`", "") if at else ""
+def _note(found: dict[tuple[str, str], Finding], record: SampledRecord, code: str, reason: str) -> None:
+    match = _FIELD.search(reason)
+    path = match[1].replace("`", "") if match else ""
     if (known := found.get((code, path))) is not None:
         known.count += 1
         return
-    told = _FIELD.sub("", reason)
+    message = _FIELD.sub("", reason)
     found[code, path] = Finding(
         code=code,
         field=path,
-        reason=told if code in _OPEN_KINDS else _QUOTED.sub("'…'", told),
+        reason=message if code in _OPEN_KINDS else _QUOTED.sub("'…'", message),
         example=f"{record.topic}/{record.partition}@{record.offset}",
         excerpt=excerpt(record.value),
     )
@@ -157,4 +157,4 @@ def _masked(value: object) -> str:
 
 
 def _mask(text: str) -> str:
-    return "".join("0" if each.isdigit() else "x" if each.isalpha() else each for each in text)
+    return "".join("0" if letter.isdigit() else "x" if letter.isalpha() else letter for letter in text)

@@ -30,7 +30,7 @@ from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms, rfc3339
 
 
-class RecordedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RecordingLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of a recording."""
 
     topic: Literal["clicks", "purchases"]
@@ -41,7 +41,7 @@ class RecordedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     value_b64: str | UnsetType = UNSET
 
 
-class Recorded(Struct, frozen=True):
+class RecordedEvent(Struct, frozen=True):
     """One record to send."""
 
     source: Source
@@ -51,7 +51,7 @@ class Recorded(Struct, frozen=True):
     """Epoch milliseconds."""
 
 
-_line = msgspec.json.Decoder(RecordedEvent)
+_line = msgspec.json.Decoder(RecordingLine)
 
 
 def read_lines(recording: Path | Literal["-"]) -> Iterator[bytes]:
@@ -70,7 +70,7 @@ def read_lines(recording: Path | Literal["-"]) -> Iterator[bytes]:
         raise ConfigurationError(f"the recording {recording} cannot be read: {error}") from error
 
 
-def parse_line(line: bytes, number: int) -> Recorded:
+def parse_line(line: bytes, number: int) -> RecordedEvent:
     """Return the record that a line of a recording holds.
 
     Raises:
@@ -82,10 +82,10 @@ def parse_line(line: bytes, number: int) -> Recorded:
         at = None if event.at is None else epoch_ms(event.at)
     except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError) as error:
         raise ConfigurationError(f"line {number} of the recording: {error}") from error
-    return Recorded(event.topic, None if event.key is None else event.key.encode(), value, at)
+    return RecordedEvent(event.topic, None if event.key is None else event.key.encode(), value, at)
 
 
-def _value(event: RecordedEvent) -> bytes:
+def _value(event: RecordingLine) -> bytes:
     stated = []
     if event.value is not UNSET:
         stated.append(bytes(event.value))
@@ -98,7 +98,7 @@ def _value(event: RecordedEvent) -> bytes:
     return stated[0]
 
 
-def parse_event(line: bytes, from_format: InputFormat, now: int) -> Recorded:
+def parse_event(line: bytes, from_format: InputFormat, now: int) -> RecordedEvent:
     """Return the record for a bare event: its topic by its kind, its key its visitor.
 
     What cannot be read goes to `clicks` without a key, to become a dead letter there: whoever replays a file wants to
@@ -110,12 +110,12 @@ def parse_event(line: bytes, from_format: InputFormat, now: int) -> Recorded:
             value, "clicks", from_format, received_at=now, max_future_ms=MAX_EPOCH_MS, max_age_ms=MAX_EPOCH_MS
         )
     except InvalidRecord:
-        return Recorded("clicks", None, value)
+        return RecordedEvent("clicks", None, value)
     source: Source = "purchases" if event.kind is InteractionKind.PURCHASE else "clicks"
-    return Recorded(source, event.user_id.encode(), value)
+    return RecordedEvent(source, event.user_id.encode(), value)
 
 
-def retimed(records: Iterable[Recorded], now: int) -> list[Recorded]:
+def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:
     """Return the records moved in time as a whole, so that the last one was sent `now`.
 
     The times inside native, Segment and GA4 events move with them; what is no JSON object stays as it is.
@@ -127,9 +127,11 @@ def retimed(records: Iterable[Recorded], now: int) -> list[Recorded]:
     sent = [each.at for each in records if each.at is not None]
     if not sent:
         raise ConfigurationError("no line of the recording has `at`, so it cannot be moved in time")
-    by = now - max(sent)
+    shift_ms = now - max(sent)
     return [
-        Recorded(each.source, each.key, _moved(each.value, by), None if each.at is None else each.at + by)
+        RecordedEvent(
+            each.source, each.key, _shifted(each.value, shift_ms), None if each.at is None else each.at + shift_ms
+        )
         for each in records
     ]
 
@@ -139,33 +141,33 @@ _MICROSECOND_FIELDS = ("timestamp_micros", "event_timestamp")
 _MICROS = re.compile(r"[0-9]{1,18}")
 
 
-def _moved(value: bytes, by: int) -> bytes:
+def _shifted(value: bytes, shift_ms: int) -> bytes:
     try:
         event = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return value
     if not isinstance(event, dict):
         return value
-    changed = _move_fields(event, by)
+    changed = _shift_fields(event, shift_ms)
     for hit in event["events"] if isinstance(event.get("events"), list) else []:
         if isinstance(hit, dict):
-            changed |= _move_fields(hit, by)
+            changed |= _shift_fields(hit, shift_ms)
     return msgspec.json.encode(event) if changed else value
 
 
-def _move_fields(event: dict[str, Any], by: int) -> bool:
+def _shift_fields(event: dict[str, Any], shift_ms: int) -> bool:
     changed = False
     for name in _MILLISECOND_FIELDS:
         if isinstance(event.get(name), str):
             with suppress(ValueError):
-                event[name] = rfc3339(epoch_ms(event[name]) + by)
+                event[name] = rfc3339(epoch_ms(event[name]) + shift_ms)
                 changed = True
         elif type(event.get(name)) is int:
-            event[name] += by
+            event[name] += shift_ms
             changed = True
     for name in _MICROSECOND_FIELDS:
         stated = event.get(name)
         if type(stated) is int or (isinstance(stated, str) and _MICROS.fullmatch(stated)):
-            event[name] = type(stated)(int(stated) + by * 1000)
+            event[name] = type(stated)(int(stated) + shift_ms * 1000)
             changed = True
     return changed

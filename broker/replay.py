@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bannerstream.broker.connection import broker_errors
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_event, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import InputFormat, Source
 from bannerstream.settings.kafka import KafkaSettings
@@ -66,14 +66,14 @@ async def replay(
     names: dict[Source, str] = {"clicks": table.clicks.name, "purchases": table.purchases.name}
     records = _records(recording, from_format)
     if retime:
-        records = _each(retimed([each async for each in records], _now_ms()))
+        records = _in_order(retimed([each async for each in records], _now_ms()))
     sent = Sent()
     waiting: set[asyncio.Future[Any]] = set()
     async with Publisher(settings, client_id="bannerstream-replay") as publisher:
-        started = time.monotonic()
+        started_s = time.monotonic()
         async for record in records:
             if rate is not None:
-                await asyncio.sleep(max(0.0, started + sent.total / rate - time.monotonic()))
+                await asyncio.sleep(max(0.0, started_s + sent.total / rate - time.monotonic()))
             waiting.add(await publisher.enqueue(Outgoing(names[record.source], record.key, record.value, [])))
             sent.count(record.source)
             if sent.total % _PROGRESS_EVERY == 0:
@@ -88,7 +88,7 @@ async def replay(
     return sent
 
 
-async def _records(recording: Path | Literal["-"], from_format: InputFormat | None) -> AsyncIterator[Recorded]:
+async def _records(recording: Path | Literal["-"], from_format: InputFormat | None) -> AsyncIterator[RecordedEvent]:
     lines = enumerate(read_lines(recording), start=1)
     # A pipe gives a line when it has one; waiting for more of them would hold it back.
     at_a_time = 1 if recording == "-" else _LINES_AT_A_TIME
@@ -98,7 +98,7 @@ async def _records(recording: Path | Literal["-"], from_format: InputFormat | No
                 yield parse_line(line, number) if from_format is None else parse_event(line, from_format, _now_ms())
 
 
-async def _each(records: Iterable[Recorded]) -> AsyncIterator[Recorded]:
+async def _in_order(records: Iterable[RecordedEvent]) -> AsyncIterator[RecordedEvent]:
     for record in records:
         yield record
 

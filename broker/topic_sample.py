@@ -5,13 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import TopicMissing
+from bannerstream.broker.tail import read_to
 from bannerstream.broker.topics import describe_topics
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.service.compat import overrides_private
@@ -65,7 +67,7 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
     try:
         with broker_errors(settings):
             await consumer.start()
-            pace(consumer)
+            throttle_empty_fetches(consumer)
             _note_codecs(consumer, codecs)
             partitions = [TopicPartition(topic, number) for number in range(state.partitions)]
             consumer.assign(partitions)
@@ -73,21 +75,19 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
             begins = await consumer.beginning_offsets(partitions)
             for each in partitions:
                 consumer.seek(each, max(begins[each], ends[each] - per_partition))
-            records = await _read_to(consumer, ends)
+            records = await _read_within_deadline(consumer, topic, ends)
     finally:
         await consumer.stop()
     return Sample(records, state.partitions, dict(codecs))
 
 
-async def _read_to(consumer: Any, ends: dict[TopicPartition, int]) -> list[ConsumerRecord]:
+async def _read_within_deadline(consumer: Any, topic: str, ends: dict[TopicPartition, int]) -> list[ConsumerRecord]:
     records: list[ConsumerRecord] = []
-    deadline = time.monotonic() + TIMEOUT_S
-    for partition, end in ends.items():
-        while await consumer.position(partition) < end:
-            if time.monotonic() > deadline:
-                raise ServiceUnavailable(f"{partition.topic} could not be read to its end within {TIMEOUT_S:.0f} s")
-            for fetched in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                records += (each for each in fetched if each.offset < ends[TopicPartition(each.topic, each.partition)])
+    deadline_s = time.monotonic() + TIMEOUT_S
+    async for fetched in read_to(consumer, ends, _POLL_MS):
+        if time.monotonic() > deadline_s:
+            raise ServiceUnavailable(f"{topic} could not be read to its end within {TIMEOUT_S:.0f} s")
+        records += chain.from_iterable(fetched.values())
     return records
 
 

@@ -160,8 +160,8 @@ async def create_topics(
             if plans and not dry_run:
                 await _create(admin, plans)
                 await _until_known(admin, {plan.name for plan in plans})
-    wanted = [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)]
-    return Created(tuple(plans), tuple(name for name in wanted if name in there))
+    needed = [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)]
+    return Created(tuple(plans), tuple(name for name in needed if name in there))
 
 
 async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -> None:
@@ -237,11 +237,11 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _describe(admin: AIOKafkaAdminClient) -> dict[str, TopicState]:
     return {
-        each["topic"]: TopicState(
-            partitions=len(each["partitions"]),
-            replication=min((len(one["replicas"]) for one in each["partitions"]), default=0),
+        topic["topic"]: TopicState(
+            partitions=len(topic["partitions"]),
+            replication=min((len(partition["replicas"]) for partition in topic["partitions"]), default=0),
         )
-        for each in await admin.describe_topics(None)
+        for topic in await admin.describe_topics(None)
     }
 
 
@@ -346,12 +346,12 @@ def _missing(topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Prob
 def _uneven(together: list[str], there: dict[str, TopicState], *, otherwise: str) -> Iterator[Problem]:
     counts = {name: there[name].partitions for name in together if name in there}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        counted = ", ".join(f"{name} has {count}" for name, count in counts.items())
         first, *others = counts
         for name in others:
             if counts[name] != counts[first]:
-                wanted = f"recreate {name} with {counts[first]}{otherwise}"
-                yield Problem(name, "partitions", f"these topics need equally many partitions: {told}; {wanted}")
+                advice = f"recreate {name} with {counts[first]}{otherwise}"
+                yield Problem(name, "partitions", f"these topics need equally many partitions: {counted}; {advice}")
 
 
 def _badly_cleaned(topics: list[Topic], cleanups: dict[str, str]) -> Iterator[Problem]:

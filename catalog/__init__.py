@@ -5,12 +5,12 @@ Imports storage, broker, settings and contracts.
 """
 
 from bannerstream.catalog.errors import CatalogueInvalid, Problem
-from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.catalog.folder import CatalogueFolder, read_catalogue
 from bannerstream.catalog.loader import LoadReport, load
 from bannerstream.catalog.pictures import CheckedPicture, check
 
 __all__ = [
-    "Catalogue",
+    "CatalogueFolder",
     "CatalogueInvalid",
     "CheckedPicture",
     "LoadReport",

@@ -21,7 +21,7 @@ _Record = TypeVar("_Record", Product, Cohort)
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class CatalogueFolder:
     """A catalogue that was read and found whole: every cohort and picture that a product names is there."""
 
     products: tuple[Product, ...]
@@ -31,26 +31,26 @@ class Catalogue:
     """The picture's file, by product id; products without a picture are not in it."""
     folder: Path
 
-    def named(self, path: Path) -> str:
+    def relative_name(self, path: Path) -> str:
         """Return a file of the folder as the catalogue names it."""
         return path.relative_to(self.folder.resolve()).as_posix()
 
 
-def read_catalogue(folder: Path, *, default_locale: str = "en") -> Catalogue:
+def read_catalogue(folder: Path, *, default_locale: str = "en") -> CatalogueFolder:
     """Return the catalogue in a folder. `default_locale` is that of products that name none.
 
     Raises:
         CatalogueInvalid: lists everything that is wrong: fields, duplicates, unknown cohorts, missing pictures.
     """
-    reading = _Reading(folder, default_locale)
-    cohorts = reading.cohorts()
-    products, images = reading.products()
-    if reading.problems:
-        raise CatalogueInvalid(reading.problems)
-    return Catalogue(tuple(products), tuple(cohorts), images, folder)
+    reader = _FolderReader(folder, default_locale)
+    cohorts = reader.cohorts()
+    products, images = reader.products()
+    if reader.problems:
+        raise CatalogueInvalid(reader.problems)
+    return CatalogueFolder(tuple(products), tuple(cohorts), images, folder)
 
 
-class _Reading:
+class _FolderReader:
     """One pass over the files, gathering problems instead of stopping at the first."""
 
     def __init__(self, folder: Path, default_locale: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from bannerstream.broker.compacted_view import read_compacted
 from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
-from bannerstream.catalog.folder import Catalogue
+from bannerstream.catalog.folder import CatalogueFolder
 from bannerstream.catalog.pictures import OnProgress, Stage, store_pictures
 from bannerstream.contracts.catalog import Cohort, Product, with_rev
 from bannerstream.contracts.cloudevents import CloudEvent
@@ -52,7 +52,7 @@ class LoadReport:
 
 
 async def load(
-    catalogue: Catalogue, settings: Settings, on_progress: OnProgress | None = None, *, prune: bool = False
+    catalogue: CatalogueFolder, settings: Settings, on_progress: OnProgress | None = None, *, prune: bool = False
 ) -> LoadReport:
     """Bring bucket and topics to what the files say. Loading the same files again changes nothing.
 
@@ -74,8 +74,8 @@ async def load(
 
     cohorts = {each.cohort_id: with_rev(each) for each in catalogue.cohorts}
     products = {
-        each.product_id: with_rev(msgspec.structs.replace(each, image_key=pictures.keys.get(each.product_id)))
-        for each in catalogue.products
+        product.product_id: with_rev(msgspec.structs.replace(product, image_key=pictures.keys.get(product.product_id)))
+        for product in catalogue.products
     }
     cohorts_there = await read_compacted(settings.kafka, topics.cohorts.name, lambda value: decode(value, Cohort))
     products_there = await read_compacted(settings.kafka, topics.products.name, lambda value: decode(value, Product))
@@ -100,12 +100,12 @@ async def load(
     return LoadReport(cohort_changes, product_changes, pictures.stored, pictures.already_there)
 
 
-def changes(wanted: dict[str, _Record], there: dict[str, _Record], *, prune: bool) -> Changes:
-    """Return what must be published for a topic that holds `there` to hold `wanted`."""
-    vanished = tuple(sorted(there.keys() - wanted.keys()))
+def changes(desired: dict[str, _Record], current: dict[str, _Record], *, prune: bool) -> Changes:
+    """Return what must be published for a topic that holds `current` to hold `desired`."""
+    vanished = tuple(sorted(current.keys() - desired.keys()))
     return Changes(
-        published=tuple(name for name, record in wanted.items() if there.get(name) != record),
-        unchanged=tuple(name for name, record in wanted.items() if there.get(name) == record),
+        published=tuple(name for name, record in desired.items() if current.get(name) != record),
+        unchanged=tuple(name for name, record in desired.items() if current.get(name) == record),
         removed=vanished if prune else (),
         left=() if prune else vanished,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from bannerstream.catalog.errors import CatalogueInvalid, Problem
-from bannerstream.catalog.folder import Catalogue
+from bannerstream.catalog.folder import CatalogueFolder
 from bannerstream.storage.errors import BrokenImage
 from bannerstream.storage.image_ingest import Treatment, image_key, ingest
 from bannerstream.storage.image_ingest.decoding import MAX_BYTES
@@ -53,7 +53,7 @@ class StoredPictures:
     already_there: int
 
 
-async def check(catalogue: Catalogue, on_progress: OnProgress | None = None) -> tuple[CheckedPicture, ...]:
+async def check(catalogue: CatalogueFolder, on_progress: OnProgress | None = None) -> tuple[CheckedPicture, ...]:
     """Return what ingest makes of every product's picture, in the catalogue's order. Needs no server."""
     outcomes = await _each_path(catalogue, _examined, on_progress)
     return tuple(
@@ -65,7 +65,7 @@ async def check(catalogue: Catalogue, on_progress: OnProgress | None = None) -> 
 
 
 async def store_pictures(
-    catalogue: Catalogue, store: PictureStore, on_progress: OnProgress | None = None
+    catalogue: CatalogueFolder, store: PictureStore, on_progress: OnProgress | None = None
 ) -> StoredPictures:
     """Put every picture into the bucket that is not there yet; only those are ingested.
 
@@ -89,7 +89,7 @@ async def store_pictures(
     broken = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, BrokenImage)}
     if broken:
         raise CatalogueInvalid(
-            [Problem(catalogue.named(path), None, None, str(error)) for path, error in broken.items()]
+            [Problem(catalogue.relative_name(path), None, None, str(error)) for path, error in broken.items()]
         )
     placed = {path: outcome for path, outcome in outcomes.items() if not isinstance(outcome, BrokenImage)}
     counted = Counter(new for _, new in placed.values())
@@ -112,20 +112,20 @@ def _content(path: Path) -> bytes:
 
 
 async def _each_path(
-    catalogue: Catalogue, work: Callable[[Path], _T], on_progress: OnProgress | None
+    catalogue: CatalogueFolder, work: Callable[[Path], _T], on_progress: OnProgress | None
 ) -> dict[Path, _T]:
     """Do the work once per file, on as many threads as there are processors: Pillow and OpenCV free the GIL."""
     paths = sorted(set(catalogue.images.values()))
     at_once = asyncio.Semaphore(os.cpu_count() or 1)
     outcomes: dict[Path, _T] = {}
 
-    async def one(path: Path) -> None:
+    async def process(path: Path) -> None:
         async with at_once:
             outcomes[path] = await asyncio.to_thread(work, path)
         if on_progress is not None:
             on_progress("pictures", len(outcomes), len(paths))
 
-    tasks = [asyncio.create_task(one(path)) for path in paths]
+    tasks = [asyncio.create_task(process(path)) for path in paths]
     try:
         await asyncio.gather(*tasks)
     finally:

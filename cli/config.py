@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, show_rows, stdout
-from bannerstream.cli.context import settings_of
+from bannerstream.cli.console import CHECK_FAILED, AsJson, plain, print_json, show_rows, stdout
+from bannerstream.cli.context import read_settings, settings_of
 
 app = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
 
@@ -14,12 +14,14 @@ app = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
 @app.command()
 def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Print the settings in force, secrets masked."""
-    settings = json.loads(settings_of(ctx).model_dump_json())
+    settings = json.loads(read_settings(ctx).model_dump_json())
     if as_json:
         print_json(settings)
         return
-    rows = [{"setting": name, "value": value} for name, value in _flat(settings)]
-    show_rows(rows, as_json=False, title="Settings in force", empty="no settings")
+    rows = _flat(settings)
+    width = max(len(name) for name, _ in rows)
+    lines = (f"[cyan]{name:<{width}}[/]  {'' if value is None else plain(value)}".rstrip() for name, value in rows)
+    stdout.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -4,18 +4,21 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from bannerstream.contracts.errors import BannerstreamError, ConfigurationError, InvalidRecord, ServiceUnavailable
 
-stdout = Console(soft_wrap=False)
-stderr = Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+# Without emoji: a product's title may hold `:cup:`, and the list of all emoji takes as long to import as rich's tables.
+stdout = Console(soft_wrap=False, emoji=False)
+stderr = Console(stderr=True, emoji=False)
 
 ERRORS: dict[type[BaseException], int] = {
     ConfigurationError: 3,
@@ -58,7 +61,9 @@ def show_table(console: Console, rows: Sequence[Mapping[str, Any]], *, title: st
     console.print(table)
 
 
-def _table(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+def _table(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> "Table":
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in names:
         table.add_column(name, overflow="fold")
@@ -83,8 +88,10 @@ def plain(text: object) -> str:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
-def progress_bar() -> Progress:
+def progress_bar() -> "Progress":
     """Return a progress bar on standard error that vanishes when it is done and stays silent where no one looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -3,13 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bannerstream.service.logs import configure_logging
-from bannerstream.settings import Settings, load_settings
-from bannerstream.settings.sources import FILE_VARIABLE
+if TYPE_CHECKING:
+    from bannerstream.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +19,26 @@ class Context:
     verbose: bool = False
 
 
-def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:
-    """Return the settings in force and set logging up by them.
+def settings_of(ctx: typer.Context, **overrides: Any) -> "Settings":
+    """Return the settings in force and set logging up by them."""
+    from bannerstream.service.logs import configure_logging
+
+    settings = read_settings(ctx, **overrides)
+    configure_logging(settings)
+    return settings
+
+
+def read_settings(ctx: typer.Context, **overrides: Any) -> "Settings":
+    """Return the settings in force, for a command that logs nothing.
 
     The settings file is handed to child processes by its environment variable.
     """
+    from bannerstream.settings import load_settings
+    from bannerstream.settings.sources import FILE_VARIABLE
+
     shared = ctx.find_object(Context) or Context()
     if shared.config_file is not None:
         os.environ[FILE_VARIABLE] = str(shared.config_file.resolve())
     if shared.verbose:
         overrides["log_level"] = "debug"
-    settings = load_settings(shared.config_file, **overrides)
-    configure_logging(settings)
-    return settings
+    return load_settings(shared.config_file, **overrides)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bannerstream.cli.console import AsJson, print_json, stdout
-from bannerstream.cli.context import settings_of
+from bannerstream.cli.context import read_settings
 
 app = typer.Typer(help="Try the edge out.", no_args_is_help=True)
 
@@ -21,10 +21,10 @@ def token(
     Who has it is this visitor to the edge, until it expires (edge.token_life_s).
     """
     from bannerstream.contracts.keys import user_key
-    from bannerstream.edge.visitor_tokens import VisitorTokens
+    from bannerstream.edge.minting import TokenMint
 
-    settings = settings_of(ctx)
-    minted = VisitorTokens(settings).mint(user)
+    settings = read_settings(ctx)
+    minted = TokenMint(settings).mint(user)
     if as_json:
         key = user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
         print_json({"token": minted, "user_key": key, "kid": settings.edge.token_kid})

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bannerstream.broker.erasure import Offsets, Place, ask, look
-from bannerstream.broker.erasure import wait as until_committed
+from bannerstream.broker.erasure import Offsets, Place, find_remaining, request_erasure, wait_until_erased
 from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.keys import user_key
@@ -33,20 +32,20 @@ def erase(
     """
     settings = settings_of(ctx)
     key = user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
-    asked = asyncio.run(ask(settings.kafka, user, key, time.time_ns() // 1_000_000))
+    requested = asyncio.run(request_erasure(settings.kafka, user, key, time.time_ns() // 1_000_000))
     topic = settings.kafka.topic_table().erasures.name
-    places = asyncio.run(_checked(settings, key, asked, timeout)) if wait else []
+    places = asyncio.run(_checked(settings, key, requested, timeout)) if wait else []
     left = [each for each in places if each.erased is False]
     if as_json:
         erased = not left if wait else None
-        print_json({"user_key": key, "asked": asked, "erased": erased, "places": [asdict(each) for each in places]})
+        print_json({"user_key": key, "asked": requested, "erased": erased, "places": [asdict(each) for each in places]})
     elif wait:
         words = {True: "yes", False: "NO", None: "?"}
         rows = [{"place": each.place, "erased": words[each.erased], "found": each.found} for each in places]
         show_rows(rows, as_json=False, title=f"Visitor {key}", empty="")
     else:
         stdout.print(
-            f"asked in all {len(asked)} partitions of {topic}; streams does the rest as soon as it reads it. "
+            f"asked in all {len(requested)} partitions of {topic}; streams does the rest as soon as it reads it. "
             "--wait waits for it and looks",
             highlight=False,
             soft_wrap=True,
@@ -62,13 +61,15 @@ def erase(
         raise typer.Exit(CHECK_FAILED)
 
 
-async def _checked(settings: Settings, key: str, asked: Offsets, timeout_s: float) -> list[Place]:
+async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: float) -> list[Place]:
     kafka, app_id = settings.kafka, settings.streams.app_id
     with progress_bar() as progress:
-        waiting = progress.add_task("waiting for streams", total=len(asked))
-        await until_committed(kafka, app_id, asked, timeout_s, lambda done: progress.update(waiting, completed=done))
+        waiting = progress.add_task("waiting for streams", total=len(requested))
+        await wait_until_erased(
+            kafka, app_id, requested, timeout_s, lambda done: progress.update(waiting, completed=done)
+        )
         looking = progress.add_task("looking at what is left", total=None)
-        found = await look(
+        found = await find_remaining(
             kafka, app_id, key, lambda read, total: progress.update(looking, completed=read, total=total)
         )
         nodes = await check_erased(settings.edge.urls, key, timeout_s)

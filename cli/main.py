@@ -2,35 +2,65 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from bannerstream.cli import (
-    banners,
-    catalog,
-    config,
-    contracts,
-    demo,
-    dlq,
-    edge,
-    erase,
-    evaluate,
-    events,
-    paint,
-    report,
-    run,
-    servers,
-    storage,
-    topics,
-    train,
-)
 from bannerstream.cli.console import ERRORS, plain, stderr
 from bannerstream.cli.context import Context
+from bannerstream.cli.deferred import DeferredGroup
 from bannerstream.contracts.errors import BannerstreamError
+
+
+class Commands(DeferredGroup):
+    """Every command, in the order of the help."""
+
+    table: ClassVar = {
+        "demo": (
+            "demo:demo",
+            (
+                "Replay a shopping session and watch banners come out. "
+                "The last line on standard output is one JSON object."
+            ),
+        ),
+        "up": (
+            "servers:up",
+            "Start a broker and a store on loopback and print the variables that lead to them; stop on Ctrl-C.",
+        ),
+        "paint": (
+            "paint:paint",
+            "Paint one banner of a product for a cohort, as the generator would, and write it to a file.",
+        ),
+        "schema": ("contracts:schema", "Print the JSON Schema (2020-12) of the messages."),
+        "asyncapi": (
+            "contracts:asyncapi",
+            "Print the AsyncAPI 3 document of every topic, under the names of this deployment.",
+        ),
+        "erase": (
+            "erase:erase",
+            (
+                "Ask streams to forget a visitor: state, history and assignment; "
+                "then edge nodes forget, and end live streams."
+            ),
+        ),
+        "report": ("report:report", "Show impressions, clicks and click rates with their 95 % confidence intervals."),
+        "run": ("run:app", "Run a service until SIGTERM or Ctrl-C."),
+        "topics": ("topics:app", "Create and check the topics."),
+        "catalog": ("catalog:app", "Load, list and check the catalogue."),
+        "events": ("events:app", "Replay recorded events; check those of a topic."),
+        "banners": ("banners:app", "List and show stored banners."),
+        "storage": ("storage:app", "Create the bucket, check it, print the rights it needs."),
+        "evaluate": ("evaluate:app", "Measure how good the parts of the generator are."),
+        "train": ("train:app", "Train the starter model on scenes that the studio draws."),
+        "dlq": ("dlq:app", "List and replay dead letters."),
+        "edge": ("edge:app", "Try the edge out."),
+        "config": ("config:app", "Show and check the settings."),
+    }
+
 
 app = typer.Typer(
     name="bannerstream",
+    cls=Commands,
     help="Turns clicks and purchases into personal banners, seconds later.",
     epilog="Exit codes: 0 done · 1 unexpected error · 2 wrong usage · 3 wrong setting or file · "
     "4 broker or store does not answer · 5 invalid input or a failed check · 130 interrupted.",
@@ -40,24 +70,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("demo")(demo.demo)
-app.command("up")(servers.up)
-app.command("paint")(paint.paint)
-app.command("schema")(contracts.schema)
-app.command("asyncapi")(contracts.asyncapi)
-app.command("erase")(erase.erase)
-app.command("report")(report.report)
-app.add_typer(run.app, name="run")
-app.add_typer(topics.app, name="topics")
-app.add_typer(catalog.app, name="catalog")
-app.add_typer(events.app, name="events")
-app.add_typer(banners.app, name="banners")
-app.add_typer(storage.app, name="storage")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(train.app, name="train")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(edge.app, name="edge")
-app.add_typer(config.app, name="config")
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"bannerstream {version('bannerstream')}\n")
+        raise typer.Exit
 
 
 @app.callback()
@@ -69,6 +88,9 @@ def options(
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log debug messages; show where an error arose.")
+    ] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Hold what every command shares; settings are read when a command asks for them."""

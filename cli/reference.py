@@ -5,13 +5,19 @@ from pathlib import Path
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from bannerstream.cli.deferred import DeferredCommand
+
 _HEAD = """# Commands
 
 <!-- Generated from cli/ by `bannerstream config commands`; a test fails when this page is behind. -->
 
-Every command tells more with `--help`. `--json` prints for programs. Exit codes: 0 done, 1 unexpected error,
+Every command explains itself with `--help`. `--json` prints for programs. Exit codes: 0 done, 1 unexpected error,
 2 wrong usage, 3 wrong setting or file, 4 broker or store does not answer, 5 invalid input or a failed check,
 130 interrupted.
+
+`bannerstream --install-completion` lets bash, zsh, fish or PowerShell complete commands, options and their choices on
+Tab, in the next shell that is opened; `--show-completion` prints the lines instead. `bannerstream --version` prints the
+version.
 """
 
 
@@ -24,7 +30,7 @@ def leaves(path: str, command: object) -> Iterator[tuple[str, TyperCommand]]:
     """Yield every command that does something, with the words that call it."""
     if isinstance(command, TyperGroup):
         for name, child in command.commands.items():
-            yield from leaves(f"{path} {name}", child)
+            yield from leaves(f"{path} {name}", child.load() if isinstance(child, DeferredCommand) else child)
     elif isinstance(command, TyperCommand):
         yield path, command
 

@@ -41,7 +41,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
         return [(name, value.encode()) for name, value in attributes]
 
 
-class Envelopes:
+class CloudEventHeaders:
     """`CloudEvent.headers` of many JSON events of one type and source, at a quarter of its time each."""
 
     def __init__(self, type: str, source: str) -> None:  # noqa: A002  (the attribute's name)

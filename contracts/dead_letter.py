@@ -41,7 +41,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             subject=self.code,
             content_type="application/octet-stream",  # the original's bytes, whatever they are
         )
-        told = {
+        fields = {
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
@@ -50,8 +50,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             "failed_at": self.failed_at,
         }
         if self.truncated_from is not None:
-            told["truncated_from"] = self.truncated_from
-        return event.headers() + [(_PREFIX + name, str(value).encode()) for name, value in told.items()]
+            fields["truncated_from"] = self.truncated_from
+        return event.headers() + [(_PREFIX + name, str(value).encode()) for name, value in fields.items()]
 
     @property
     def bare(self) -> bool:
@@ -101,18 +101,18 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         Raises:
             ValueError: a header is missing or not a number where it must be one.
         """
-        told = {name.removeprefix(_PREFIX): text.decode() for name, text in headers if name.startswith(_PREFIX)}
-        missing = {"topic", "partition", "offset", "code", "reason", "failed_at"} - told.keys()
+        fields = {name.removeprefix(_PREFIX): text.decode() for name, text in headers if name.startswith(_PREFIX)}
+        missing = {"topic", "partition", "offset", "code", "reason", "failed_at"} - fields.keys()
         if missing:
             raise ValueError(f"not a dead letter: headers {sorted(_PREFIX + name for name in missing)} are missing")
         return cls(
             key=key,
             value=value,
-            topic=told["topic"],
-            partition=int(told["partition"]),
-            offset=int(told["offset"]),
-            code=told["code"],
-            reason=told["reason"],
-            failed_at=int(told["failed_at"]),
-            truncated_from=int(told["truncated_from"]) if "truncated_from" in told else None,
+            topic=fields["topic"],
+            partition=int(fields["partition"]),
+            offset=int(fields["offset"]),
+            code=fields["code"],
+            reason=fields["reason"],
+            failed_at=int(fields["failed_at"]),
+            truncated_from=int(fields["truncated_from"]) if "truncated_from" in fields else None,
         )

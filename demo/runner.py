@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bannerstream.broker.replay import Sent, replay
 from bannerstream.broker.topics import changelog_name, create_topics
-from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.catalog.folder import CatalogueFolder, read_catalogue
 from bannerstream.catalog.loader import load
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.manifest import Manifest
@@ -100,7 +100,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
             banners=len(manifests),
         )
         share = share_by_model(manifests)
-        on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready), by_model=share))
+        requested, ready = len(observed.requests), len(observed.ready)
+        on_progress(Progress("writing the page", events=events_in, requested=requested, ready=ready, by_model=share))
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
         if options.keep:
             export_banners(store, options.out / "bucket")
@@ -126,7 +127,7 @@ def _done(workers: Workers, observed: Observed) -> int:
     return workers.events_folded() + workers.duplicates() + observed.dead_letters.total()
 
 
-async def _prepare(settings: Settings, store: S3BannerStore, catalogue: Catalogue) -> None:
+async def _prepare(settings: Settings, store: S3BannerStore, catalogue: CatalogueFolder) -> None:
     await create_topics(settings.kafka, changelog=changelog_name(settings.streams.app_id))
     await asyncio.to_thread(store.ensure_bucket)
     await load(catalogue, settings)
@@ -184,7 +185,7 @@ def _copy(into: Sent, so_far: Sent) -> None:
 
 
 def _content(
-    summary: dict[str, object], manifests: dict[str, Manifest], observed: Observed, catalogue: Catalogue
+    summary: dict[str, object], manifests: dict[str, Manifest], observed: Observed, catalogue: CatalogueFolder
 ) -> PageContent:
     return PageContent(
         summary=summary,

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.tail import Backlog, partitions_of, reading
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest
@@ -67,11 +66,10 @@ class Watcher:
 
     async def catch_up(self) -> None:
         """Return once everything that the topics hold now is observed."""
-        ends = await self._consumer.end_offsets(self._consumer.assignment())
-        for partition, end in ends.items():
-            while await self._consumer.position(partition) < end:
-                self.check()
-                await asyncio.sleep(_POLL_S)
+        backlog = Backlog(self._consumer, await self._consumer.end_offsets(self._consumer.assignment()))
+        while not await backlog.is_read():
+            self.check()
+            await asyncio.sleep(_POLL_S)
 
     async def stop(self) -> None:
         """Stop the background task."""
@@ -106,27 +104,14 @@ async def watch(kafka: KafkaSettings) -> AsyncIterator[Watcher]:
     """Follow assignments, requests, ready events and dead letters from the beginning while the block runs.
 
     Raises:
+        TopicMissing: a topic was not created.
         ServiceUnavailable: the broker does not answer.
     """
     topics = kafka.topic_table()
     names = [topics.assignments.name, topics.requests.name, topics.ready.name, topics.dead_letters.name]
-    consumer = AIOKafkaConsumer(**client_options(kafka), enable_auto_commit=False, fetch_max_wait_ms=100)
-    try:
-        with broker_errors(kafka):
-            await consumer.start()
-            pace(consumer)
-            consumer.assign(
-                [
-                    TopicPartition(name, partition)
-                    for name in names
-                    for partition in consumer.partitions_for_topic(name) or ()
-                ]
-            )
-            await consumer.seek_to_beginning()
+    async with reading(kafka, await partitions_of(kafka, *names), fetch_max_wait_ms=100) as consumer:
         watcher = Watcher(consumer, topics)
         try:
             yield watcher
         finally:
             await watcher.stop()
-    finally:
-        await consumer.stop()

@@ -10,12 +10,10 @@ import time
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
-from bannerstream.broker.errors import TopicMissing
-from bannerstream.broker.topics import describe_topics
+from bannerstream.broker.connection import broker_errors
+from bannerstream.broker.tail import Backlog, partitions_of, reading
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
 from bannerstream.contracts.messages import Assignment, BannerReady
@@ -89,52 +87,25 @@ class TopicFollower:
             await asyncio.sleep(backoff.next_s())
 
     async def _follow(self) -> None:
-        partitions = await self._partitions()
-        consumer: Any = AIOKafkaConsumer(
-            **client_options(self._kafka, client_id="bannerstream-edge"),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # if the position was deleted; the default would skip to the end
+        partitions = await partitions_of(self._kafka, self._ready, self._assignments)
+        async with reading(
+            self._kafka,
+            partitions,
+            self._next,
+            client_id="bannerstream-edge",
             max_partition_fetch_bytes=FETCH_BYTES,
-        )
-        try:
+        ) as consumer:
             with broker_errors(self._kafka):
-                await consumer.start()
-                pace(consumer)
-                consumer.assign(partitions)
-                fresh = [partition for partition in partitions if partition not in self._next]
-                await consumer.seek_to_beginning(*fresh)
-                for partition in set(partitions) - set(fresh):
-                    consumer.seek(partition, self._next[partition])
-                behind = dict(await consumer.end_offsets(partitions))
+                backlog = Backlog(consumer, await consumer.end_offsets(partitions))
                 while True:
-                    await self._check_caught_up(consumer, behind)
+                    await self._check_caught_up(backlog)
                     for partition, records in (
                         await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
                     ).items():
                         await self._apply(partition, records)
-        finally:
-            await consumer.stop()
 
-    async def _partitions(self) -> list[TopicPartition]:
-        states = await describe_topics(self._kafka)
-        for topic in (self._assignments, self._ready):
-            if topic not in states:
-                raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")
-        return [
-            TopicPartition(topic, partition)
-            for topic in (self._ready, self._assignments)
-            for partition in range(states[topic].partitions)
-        ]
-
-    async def _check_caught_up(self, consumer: Any, behind: dict[TopicPartition, int]) -> None:
-        if self.caught_up.is_set():
-            return
-        # A position can pass the end without a record: compaction and transactions leave gaps.
-        for partition in list(behind):
-            if await consumer.position(partition) >= behind[partition]:
-                del behind[partition]
-        if not behind:
+    async def _check_caught_up(self, backlog: Backlog) -> None:
+        if not self.caught_up.is_set() and await backlog.is_read():
             self.caught_up.set()
             self._update_gauges()
             _log.info("view_caught_up", visitors=len(self._visitors), banners=self._banners.ready_count)

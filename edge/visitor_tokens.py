@@ -11,13 +11,11 @@ from typing import Any
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.scalars import UserId
 from bannerstream.edge.errors import InvalidToken
+from bannerstream.edge.minting import TokenMint
 from bannerstream.settings import Settings
 
 LEEWAY_S = 5.0
@@ -41,13 +39,6 @@ class Visitor:
     """Epoch seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    algorithm: str
-    verify: Any
-    sign: Any
-
-
 class VisitorTokens:
     """Mints and verifies visitor tokens with the keys of the settings. `now`: epoch seconds.
 
@@ -57,35 +48,14 @@ class VisitorTokens:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         edge = settings.edge
-        if settings.environment == "production" and (trial := edge.trial_secrets()):
-            raise ConfigurationError(f"{', '.join(trial)}: still the trial value; make one with `openssl rand -hex 32`")
         self._edge = edge
         self._now = now
-        self._keys = {kid: _key(kid, secret.get_secret_value()) for kid, secret in edge.token_keys.items()}
+        mint = TokenMint(settings, now)
+        self._keys = mint.keys
+        self.mint = mint.mint
         self._user_keys = UserKeys(settings.privacy.user_key_secret.get_secret_value().encode(), remembered=1)
         self._recent: dict[str, Visitor] = {}
         self._older: dict[str, Visitor] = {}
-
-    def mint(self, user_id: str) -> str:
-        """Return a token for a visitor, valid for `edge.token_life_s`.
-
-        Raises:
-            ConfigurationError: the user id is invalid, or the active key is a public one.
-        """
-        key = self._keys[self._edge.token_kid]
-        if key.sign is None:
-            raise ConfigurationError(f"edge.token_keys.{self._edge.token_kid} is a public key: it cannot sign")
-        try:
-            msgspec.convert(user_id, UserId)
-        except msgspec.ValidationError as error:
-            raise ConfigurationError(f"{user_id[:80]!r} cannot be a user id: {error}") from error
-        now = int(self._now())
-        claims: dict[str, object] = {"sub": user_id, "iat": now, "exp": now + int(self._edge.token_life_s)}
-        if self._edge.token_issuer is not None:
-            claims["iss"] = self._edge.token_issuer
-        if self._edge.token_audience is not None:
-            claims["aud"] = self._edge.token_audience
-        return jwt.encode(claims, key.sign, algorithm=key.algorithm, headers={"kid": self._edge.token_kid})
 
     def visitor(self, token: str) -> Visitor:
         """Return the visitor that a token identifies.
@@ -163,23 +133,3 @@ def _number(claims: dict[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
         raise InvalidToken(f"the token's `{name}` is not a time")
     return float(value)
-
-
-def _key(kid: str, secret: str) -> _Key:
-    if "-----BEGIN" not in secret:
-        return _Key("HS256", secret.encode(), secret.encode())
-    pem = secret.encode()
-    try:
-        if "PUBLIC KEY" in secret:
-            public = load_pem_public_key(pem)
-            if isinstance(public, Ed25519PublicKey):
-                return _Key("EdDSA", public, None)
-        else:
-            private = load_pem_private_key(pem, password=None)
-            if isinstance(private, Ed25519PrivateKey):
-                return _Key("EdDSA", private.public_key(), private)
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"edge.token_keys.{kid} is not an unencrypted PEM key: {error}") from error
-    raise ConfigurationError(
-        f"edge.token_keys.{kid} is not an Ed25519 key: make one with `openssl genpkey -algorithm ed25519`"
-    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bannerstream.catalog.folder import Catalogue, read_catalogue
+from bannerstream.catalog.folder import CatalogueFolder, read_catalogue
 from bannerstream.contracts.sizes import BILLBOARD, LEADERBOARD, RECTANGLE, SQUARE, BannerSize
 from bannerstream.contracts.variants import HEADLINES, SCENE_STYLES, TEMPLATES, Creative
 from bannerstream.demo.example_shop import CATALOGUE
@@ -93,7 +93,7 @@ _TURN = 5
 """Steps through the styles from one banner to the next: prime to their number, so that all come up."""
 
 
-def _studio(catalogue: Catalogue) -> Rows:
+def _studio(catalogue: CatalogueFolder) -> Rows:
     """Return 48 banners, every product for two of its cohorts, in bands of six; templates and styles take turns."""
     shown: list[Shown] = []
     sizes = (SQUARE, BILLBOARD, LEADERBOARD, BILLBOARD, RECTANGLE, RECTANGLE)
@@ -125,7 +125,7 @@ _FOUR_SIZES = (
 """One cohort and product per template."""
 
 
-def _templates(catalogue: Catalogue) -> Rows:
+def _templates(catalogue: CatalogueFolder) -> Rows:
     del catalogue
     rows: list[tuple[Column, ...]] = []
     for at, (template, (cohort, product)) in enumerate(zip(TEMPLATES, _FOUR_SIZES, strict=True)):
@@ -137,7 +137,7 @@ def _templates(catalogue: Catalogue) -> Rows:
     return tuple(rows)
 
 
-def _seasons(catalogue: Catalogue) -> Rows:
+def _seasons(catalogue: CatalogueFolder) -> Rows:
     del catalogue
     return tuple(
         (
@@ -148,7 +148,7 @@ def _seasons(catalogue: Catalogue) -> Rows:
     )
 
 
-def sheets(catalogue: Catalogue) -> dict[str, Sheet]:
+def sheets(catalogue: CatalogueFolder) -> dict[str, Sheet]:
     """Return every sheet by the name of its command and file."""
     return {
         "banners": Sheet(_FRONT, 1600, 92),
@@ -158,7 +158,7 @@ def sheets(catalogue: Catalogue) -> dict[str, Sheet]:
     }
 
 
-def _banner(catalogue: Catalogue, shown: Shown) -> Image.Image:
+def _banner(catalogue: CatalogueFolder, shown: Shown) -> Image.Image:
     product = next(each for each in catalogue.products if each.product_id == shown.product)
     cohort = next(each for each in catalogue.cohorts if each.cohort_id == shown.cohort)
     painted = paint_once(

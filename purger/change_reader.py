@@ -15,7 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
+from bannerstream.broker.tail import read_to
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
 from bannerstream.contracts.messages import Assignment, BannerReady
@@ -87,7 +88,7 @@ class ChangeReader:
         """
         with broker_errors(self._kafka):
             await self._consumer.start()
-        pace(self._consumer)
+        throttle_empty_fetches(self._consumer)
         self._consumer.subscribe([self._ready, self._assignments], listener=_RebalanceListener(self))
 
     async def stop(self) -> None:
@@ -203,18 +204,13 @@ class ChangeReader:
 
     async def _read(self, ends: dict[TopicPartition, int], stopped: Callable[[], bool]) -> None:
         """Read these partitions from their beginnings to these offsets, without purging."""
-        behind = dict(ends)
-        if behind:
-            await self._consumer.seek_to_beginning(*behind)
-        while behind and not stopped() and not self._must_catch_up:
-            # A position can pass the end without a record: compaction and transactions leave gaps.
-            for partition in list(behind):
-                if await self._consumer.position(partition) >= behind[partition]:
-                    del behind[partition]
-            if not behind:
+        if not ends or stopped() or self._must_catch_up:
+            return
+        await self._consumer.seek_to_beginning(*ends)
+        async for fetched in read_to(self._consumer, ends, _POLL_MS):
+            self._collect(fetched, Window())
+            if stopped() or self._must_catch_up:
                 break
-            for partition, records in (await self._consumer.getmany(*behind, timeout_ms=_POLL_MS)).items():
-                self._collect({partition: [each for each in records if each.offset < ends[partition]]}, Window())
 
 
 class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

@@ -11,4 +11,4 @@ Days = Annotated[float, Field(gt=0, le=3650)]
 class Group(BaseModel):
     """A table of the settings file: frozen, and strict about names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)

@@ -1,22 +1,24 @@
 """How each input topic is read: by the format that the settings name, or by the shop's `connect.toml`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.contracts.inputs import EventMapping, InputForm, InputFormat, Source, read_connect
 from bannerstream.settings.input import InputSettings
 
+if TYPE_CHECKING:  # the formats take as long to import as the settings, which most commands need alone
+    from bannerstream.contracts.inputs import EventMapping, InputForm, InputFormat, Source
 
-def input_forms(settings: InputSettings) -> dict[Source, InputForm]:
+
+def input_forms(settings: InputSettings) -> "dict[Source, InputForm]":
     """Return the form of each input topic, for `decode_event`.
 
     Raises:
         ConfigurationError: see `read_mappings`; or the file lacks a topic whose format is `mapped`.
     """
-    mappings = {} if settings.connect_file is None else read_mappings(settings.connect_file)
+    mappings: dict[Source, EventMapping] = {} if settings.connect_file is None else read_mappings(settings.connect_file)
 
-    def form(source: Source, named: InputFormat | Literal["mapped"]) -> InputForm:
+    def form(source: "Source", named: "InputFormat | Literal['mapped']") -> "InputForm":
         if named != "mapped":
             return named
         if source not in mappings:
@@ -31,12 +33,14 @@ def input_forms(settings: InputSettings) -> dict[Source, InputForm]:
     }
 
 
-def read_mappings(file: Path) -> dict[Source, EventMapping]:
+def read_mappings(file: Path) -> "dict[Source, EventMapping]":
     """Return the mappings of a `connect.toml`.
 
     Raises:
         ConfigurationError: it cannot be read, or something in it is wrong; names the key, with a valid example.
     """
+    from bannerstream.contracts.inputs import read_connect  # noqa: PLC0415  (as above)
+
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:

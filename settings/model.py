@@ -3,12 +3,12 @@
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bannerstream.settings.cdn import CdnSettings
 from bannerstream.settings.edge import EdgeSettings
 from bannerstream.settings.experiments import ExperimentSettings
 from bannerstream.settings.generator import GeneratorSettings
+from bannerstream.settings.groups import Group
 from bannerstream.settings.input import InputSettings
 from bannerstream.settings.kafka import KafkaSettings
 from bannerstream.settings.privacy import PrivacySettings
@@ -17,12 +17,8 @@ from bannerstream.settings.streams import StreamsSettings
 from bannerstream.settings.trial_secrets import TRIAL_SECRET
 
 
-class Settings(BaseSettings):
+class Settings(Group):
     """All settings."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="BANNERSTREAM_", env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
-    )
 
     environment: Literal["trial", "production"] = Field(
         "trial", description="`production` refuses the built-in secrets."

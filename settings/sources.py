@@ -1,16 +1,19 @@
 """Where settings come from: a TOML file, then the environment."""
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError, TomlConfigSettingsSource
+from pydantic import BaseModel, ValidationError
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings.model import Settings
 
+PREFIX = "BANNERSTREAM_"
 DEFAULT_FILE = Path("bannerstream.toml")
 FILE_VARIABLE = "BANNERSTREAM_CONFIG"
 """Names the file; `--config` on the command line sets it for child processes too."""
@@ -27,26 +30,80 @@ def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
     """
     path = _settings_file(file)
 
-    class FromSources(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
-
+    # Every group is given, so that one validator reads all of them and none is built for a group alone.
+    values = _tables(Settings)
     try:
-        return FromSources(**overrides)
+        for source in ({} if path is None else _read(path), from_environment(os.environ), overrides):
+            _update(values, source)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_readable(error)) from error
-    except SettingsError as error:  # a table in an environment variable that is no JSON; the value may be a secret
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that variables name, in either case: a variable of one setting wins over its table's.
+
+    What is a table or a list is JSON. Variables that name no setting and no table are passed over.
+
+    Raises:
+        ConfigurationError: a table or a list is not JSON; names the setting, not the value, which may be a secret.
+    """
+    found: dict[str, Any] = {}
+    variables = [
+        (variable.lower().removeprefix(PREFIX.lower()).split("__"), value)
+        for variable, value in environment.items()
+        if variable.upper().startswith(PREFIX)
+    ]
+    for parts, text in sorted(variables, key=lambda variable: len(variable[0])):
+        if parts[0] in Settings.model_fields:
+            value: Any = _value(parts, text)
+            for part in reversed(parts):
+                value = {part: value}
+            _update(found, value)
+    return found
+
+
+def _value(parts: list[str], text: str) -> object:
+    """Return what a variable holds: JSON where its setting is a table or a list, else the text."""
+    annotation: Any = Settings
+    for part in parts:
+        if (group := _group(annotation)) is not None:
+            field = group.model_fields.get(part)
+            annotation = None if field is None else field.annotation
+        else:
+            annotation = (get_args(annotation) or (None,))[-1]  # of a table's values
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    if not any(_group(kind) or get_origin(kind) in (dict, list, tuple) for kind in kinds):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
         raise ConfigurationError(
-            f'{error}: write a table as JSON, for example BANNERSTREAM_KAFKA__TOPICS=\'{{"clicks": "shop.clicks"}}\''
+            f"{'.'.join(parts)}: the environment's value cannot be read: write a table as JSON, for example "
+            'BANNERSTREAM_KAFKA__TOPICS=\'{"clicks": "shop.clicks"}\', or a list, for example \'["a", "b"]\''
         ) from error
+
+
+def _group(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _tables(group: type[BaseModel]) -> dict[str, Any]:
+    return {name: _tables(table) for name, field in group.model_fields.items() if (table := _group(field.annotation))}
+
+
+def _update(values: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Take in another source, table by table; what it sets wins."""
+    for name, value in other.items():
+        if isinstance(value, Mapping) and isinstance(values.get(name), dict):
+            _update(values[name], value)
+        else:
+            values[name] = value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:

@@ -67,7 +67,7 @@ _LEAVES: dict[str, tuple[type[StorageError], str]] = {
 """What the store's code means here. S3's list: "Error responses", Amazon S3 API Reference."""
 
 
-class Requester:
+class RetryingClient:
     """Makes requests with `settings.attempts` tries each. Safe to share between threads."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Requester:
         """End every wait between tries at once; the requests that waited fail."""
         self._closing.set()
 
-    def request(self, operation: str, send: Callable[[], _T]) -> _T:
+    def call(self, operation: str, send: Callable[[], _T]) -> _T:
         """Return what `send` returns, trying again after failures that pass by themselves.
 
         Raises:

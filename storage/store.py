@@ -22,7 +22,7 @@ from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.pictures import Pixels, decode_picture
-from bannerstream.storage.retrying_client import Requester, code_of
+from bannerstream.storage.retrying_client import RetryingClient, code_of
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A year, the longest that RFC 9111 caches honour; the name is the content's hash, so it never changes (RFC 8246)."""
@@ -59,7 +59,7 @@ class S3BannerStore:
     def __init__(self, settings: StorageSettings, *, metrics: StorageMetrics | None = None) -> None:
         self._bucket = settings.bucket
         self._region = settings.region
-        self._requester = Requester(settings, metrics or StorageMetrics(CollectorRegistry()))
+        self._retrying = RetryingClient(settings, metrics or StorageMetrics(CollectorRegistry()))
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s),
             maxsize=_CONNECTIONS,
@@ -69,7 +69,7 @@ class S3BannerStore:
         )
         try:
             check_bucket_name(settings.bucket, strict=True)
-            self._client = Minio(
+            self._minio = Minio(
                 settings.endpoint,
                 access_key=settings.access_key,
                 secret_key=settings.secret_key.get_secret_value(),
@@ -85,7 +85,7 @@ class S3BannerStore:
 
     def close(self) -> None:
         """Close the connections and end waits between tries. Nothing may be asked of the store after."""
-        self._requester.close()
+        self._retrying.close()
         self._pool.clear()
 
     # The bucket itself
@@ -98,7 +98,7 @@ class S3BannerStore:
         try:
             self.check()
         except BucketMissing:
-            return self._requester.request("create_bucket", self._create_bucket)
+            return self._retrying.call("create_bucket", self._create_bucket)
         return False
 
     def check(self) -> None:
@@ -217,19 +217,19 @@ class S3BannerStore:
 
     def _get(self, key: str, operation: str) -> bytes:
         def send() -> bytes:
-            response = self._client.get_object(self._bucket, key)
+            response = self._minio.get_object(self._bucket, key)
             try:
                 return response.read()
             finally:
                 response.close()
                 response.release_conn()
 
-        return self._requester.request(operation, send)
+        return self._retrying.call(operation, send)
 
     def _put(self, key: str, content: bytes, media_type: str, cache_control: str, operation: str) -> None:
-        self._requester.request(
+        self._retrying.call(
             operation,
-            lambda: self._client.put_object(
+            lambda: self._minio.put_object(
                 self._bucket,
                 key,
                 BytesIO(content),
@@ -241,7 +241,7 @@ class S3BannerStore:
 
     def _exists(self, key: str, operation: str) -> bool:
         try:
-            self._requester.request(operation, lambda: self._client.stat_object(self._bucket, key))
+            self._retrying.call(operation, lambda: self._minio.stat_object(self._bucket, key))
         except ObjectMissing:
             return False
         except AccessRefused:
@@ -251,14 +251,14 @@ class S3BannerStore:
 
     def _list_page(self, prefix: str, after: str | None, *, limit: int = PAGE) -> list[str]:
         def send() -> list[str]:
-            listing = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after)
+            listing = self._minio.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after)
             return [each.object_name or "" for each in islice(listing, limit)]
 
-        return self._requester.request("list", send)
+        return self._retrying.call("list", send)
 
     def _create_bucket(self) -> bool:
         try:
-            self._client.make_bucket(self._bucket, location=self._region)
+            self._minio.make_bucket(self._bucket, location=self._region)
         except MinioException as error:
             if code_of(error) in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:  # another process was faster
                 return False

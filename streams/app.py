@@ -6,7 +6,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import internal_topics
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import Source
@@ -20,7 +20,6 @@ from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
-from bannerstream.streams.experiments.results import choose_draw
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.repartition import Repartitioner
@@ -41,7 +40,7 @@ class StreamsApp(BatchApp):
             streams.app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(settings.kafka),
-            on_connected=pace,
+            on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
         topics = kafka.topic_table()
@@ -61,6 +60,9 @@ class StreamsApp(BatchApp):
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
+        # Here, and not where this module is imported: it takes numpy.
+        from bannerstream.streams.experiments.results import choose_draw  # noqa: PLC0415
+
         draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
         events = EventProcessor(sources, rules, self.catalogue.current, metrics)

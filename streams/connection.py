@@ -6,7 +6,7 @@ import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bannerstream.broker.connection import client_options, ssl_context
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
 from bannerstream.settings import KafkaSettings, Settings
 from bannerstream.streams.worker_identity import WorkerIdentity
@@ -61,7 +61,7 @@ async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
     except BaseException:
         await consumer.stop()
         raise
-    pace(consumer)
+    throttle_empty_fetches(consumer)
     return consumer
 
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import structlog
 
-from bannerstream.contracts.cloudevents import Envelopes
+from bannerstream.contracts.cloudevents import CloudEventHeaders
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
@@ -13,7 +13,6 @@ from bannerstream.contracts.topics import Topics
 from bannerstream.streams.batch import BatchOutcome, CausedRequest
 from bannerstream.streams.batching import BulkProducer, OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
-from bannerstream.streams.partitioning import partitions_of
 from bannerstream.streams.recent_keys import RecentKeys
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -25,10 +24,14 @@ class Outbox:
     def __init__(
         self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: OutboxMetrics
     ) -> None:
+        # Here, and not where streams.app is imported: it takes numpy.
+        from bannerstream.streams.partitioning import partitions_of  # noqa: PLC0415
+
+        self._partitions_of = partitions_of
         self._producer = producer
         self._topics = topics
-        self._requests = Envelopes("banner.request", source)
-        self._assignments = Envelopes("banner.assignment", source)
+        self._requests = CloudEventHeaders("banner.request", source)
+        self._assignments = CloudEventHeaders("banner.assignment", source)
         self._metrics = metrics
         self._recently_requested = RecentKeys(ttl_s)
 
@@ -79,8 +82,9 @@ class Outbox:
         if not records:
             return []
         count = await self._producer.partitions_of(topic)
+        partitions = self._partitions_of([key or b"" for key, *_ in records], count)
         by_partition: dict[int, list[OutgoingRecord]] = {}
-        for record, partition in zip(records, partitions_of([key or b"" for key, *_ in records], count), strict=True):
+        for record, partition in zip(records, partitions, strict=True):
             by_partition.setdefault(partition, []).append(record)
         return [Write(topic, partition, records) for partition, records in by_partition.items()]
 

@@ -79,16 +79,16 @@ def decode_events(
     if len(decoded) == len(values) and (not ages or (-max_future_ms <= min(ages) and max(ages) <= max_age_ms)):
         return decoded, times
     decoded = []
-    for at, (event, age) in enumerate(zip(plain, ages, strict=True)):
+    for index, (event, age) in enumerate(zip(plain, ages, strict=True)):
         if event is not None and -max_future_ms <= age <= max_age_ms:
             decoded.append(event)
             continue
         try:
             alone = decode_event(
-                values[at],
+                values[index],
                 source,
                 format,
-                received_at=received_at[at],
+                received_at=received_at[index],
                 max_future_ms=max_future_ms,
                 max_age_ms=max_age_ms,
             )
@@ -96,17 +96,17 @@ def decode_events(
             # The frames of its tracebacks hold this list, and with it the batch, until garbage is collected.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             decoded.append(error)
-            times[at] = 0
+            times[index] = 0
         else:
             decoded.append(alone)
-            times[at] = alone.occurred_at
+            times[index] = alone.occurred_at
     return decoded, times
 
 
 def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     """Return the native events of which it is proved that they are what `decode_event` would make of them."""
     events = _parsed(values)
-    parsed = [at for at, event in enumerate(events) if event is not None]
+    parsed = [index for index, event in enumerate(events) if event is not None]
     if not parsed or _proved(values, events, parsed):
         return events
     parsed = _without_odd(values, events, parsed)
@@ -115,9 +115,9 @@ def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     for start in range(0, len(parsed), _BLOCK):
         block = parsed[start : start + _BLOCK]
         if not _proved(values, events, block):
-            for at in block:
-                if not _proved(values, events, [at]):
-                    events[at] = None
+            for index in block:
+                if not _proved(values, events, [index]):
+                    events[index] = None
     return events
 
 
@@ -133,27 +133,27 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     return events
 
 
-def _without_odd(values: Sequence[Any], events: list[Any], which: Sequence[int]) -> list[int]:
+def _without_odd(values: Sequence[Any], events: list[Any], indexes: Sequence[int]) -> list[int]:
     """Return which of these records look provable; drop the events of the others.
 
     Ids with spaces or letters beyond ASCII are rare, and legitimate: looked for in each record, they cost a third of
     what proving by blocks does.
     """
     rest = [
-        at
-        for at in which
-        if values[at].isascii()
-        and " " not in events[at].event_id
-        and " " not in events[at].user_id
-        and " " not in events[at].product_id
-        and b"\\" not in values[at]
+        index
+        for index in indexes
+        if values[index].isascii()
+        and " " not in events[index].event_id
+        and " " not in events[index].user_id
+        and " " not in events[index].product_id
+        and b"\\" not in values[index]
     ]
-    for at in set(which).difference(rest):
-        events[at] = None
+    for index in set(indexes).difference(rest):
+        events[index] = None
     return rest
 
 
-def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None], which: Sequence[int]) -> bool:
+def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None], indexes: Sequence[int]) -> bool:
     """Return whether these records, which decoded, hold what their events say, and nothing else.
 
     Proved for all at once: none is too long; no text holds anything but visible ASCII (msgspec refuses the control
@@ -161,15 +161,15 @@ def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None],
     stands twice, because that would bring quotes which the event lacks: all fields are known, so that every string is a
     key or a value of the event, and no record can have fewer quotes than that.
     """
-    every = len(which) == len(values)
-    payloads: Sequence[Any] = values if every else [values[at] for at in which]
-    chosen: Sequence[Any] = events if every else [events[at] for at in which]
+    every = len(indexes) == len(values)
+    payloads: Sequence[Any] = values if every else [values[index] for index in indexes]
+    chosen: Sequence[Any] = events if every else [events[index] for index in indexes]
     joined = b"".join(payloads)
     if not joined.isascii() or b"\\" in joined or b"\x7f" in joined or max(map(len, payloads)) > MAX_EVENT_BYTES:
         return False
     orders = [each.product_ids for each in chosen if each.product_ids]
     if (orders or "" in [each.product_id for each in chosen]) and any(
-        bool(each.product_id) == bool(each.product_ids) for each in chosen
+        bool(event.product_id) == bool(event.product_ids) for event in chosen
     ):
         return False
     if b" " in joined:  # most producers write none, between keys and values either
@@ -188,10 +188,10 @@ def _times(events: list[PlainEvent | None]) -> list[int]:
     """Return when each event happened, 0 without one; drop those whose time is none."""
     times: list[Any] = [0 if event is None else event.time for event in events]
     if str in set(map(type, times)):
-        for at, time in enumerate(times):
+        for index, time in enumerate(times):
             if isinstance(time, str):
                 try:
-                    times[at] = epoch_ms(time)
+                    times[index] = epoch_ms(time)
                 except ValueError:
-                    events[at], times[at] = None, 0
+                    events[index], times[index] = None, 0
     return times

@@ -80,7 +80,7 @@ class _Ecommerce(Struct, frozen=True):
     transaction_id: str | int | None = None
 
 
-class _Move(Struct, frozen=True):
+class _AffinityEvent(Struct, frozen=True):
     """One event that moves affinities."""
 
     kind: InteractionKind
@@ -100,48 +100,48 @@ def read_ga4(payload: bytes, received_at: int) -> Interaction:
     """
     body = strictly(payload, _body, _NAME)
     refuse_duplicate_keys(payload, _NAME)
-    moves = list(_moves(body, payload))
-    kind = _one_kind(moves)
+    events = list(_affinity_events(body, payload))
+    kind = _one_kind(events)
     user = body.user_id or body.client_id or body.app_instance_id or body.user_pseudo_id
     if not user:
         raise MalformedRecord(f"{_NAME}: `user_id`, `client_id` or `user_pseudo_id` is required - at `$`")
     return Interaction(
-        event_id=_event_id(moves, user, payload),
+        event_id=_event_id(events, user, payload),
         user_id=user,
         kind=kind,
         product_ids=product_ids(
-            (item.item_id for move in moves for item in move.params.items),
+            (item.item_id for event in events for item in event.params.items),
             _NAME,
             "$.events" if body.events else "$.items",
         ),
-        occurred_at=max(received_at if move.occurred_at is None else move.occurred_at for move in moves),
+        occurred_at=max(received_at if event.occurred_at is None else event.occurred_at for event in events),
     )
 
 
-def _moves(body: _Body, payload: bytes) -> Iterator[_Move]:
+def _affinity_events(body: _Body, payload: bytes) -> Iterator[_AffinityEvent]:
     if body.events is None:
         kind = KINDS.get(body.event_name or "")
         if kind is None:
             named = (body.event_name or "")[:80]
             raise UnsupportedEvent(f"{_NAME}: {named!r} is none of {', '.join(KINDS)} - at `$.event_name`")
         occurred_at = _occurred_at("$.event_timestamp", body.event_timestamp, body.timestamp_micros)
-        yield _Move(kind, strictly(payload, _params, _NAME), occurred_at)
+        yield _AffinityEvent(kind, strictly(payload, _params, _NAME), occurred_at)
         return
     for index, event in enumerate(body.events):
         if kind := KINDS.get(event.name):
-            at = f"$.events[{index}]"
-            params = strictly(event.params, _params, _NAME, f"{at}.params")
-            occurred_at = _occurred_at(f"{at}.timestamp_micros", event.timestamp_micros, body.timestamp_micros)
-            yield _Move(kind, params, occurred_at)
+            path = f"$.events[{index}]"
+            params = strictly(event.params, _params, _NAME, f"{path}.params")
+            occurred_at = _occurred_at(f"{path}.timestamp_micros", event.timestamp_micros, body.timestamp_micros)
+            yield _AffinityEvent(kind, params, occurred_at)
 
 
-def _occurred_at(at: str, *micros: int | str | None) -> int | None:
+def _occurred_at(path: str, *micros: int | str | None) -> int | None:
     stated = next((int(each) for each in micros if each is not None), None)
-    return None if stated is None else time_at(stated // 1000, _NAME, at)
+    return None if stated is None else time_at(stated // 1000, _NAME, path)
 
 
-def _one_kind(moves: list[_Move]) -> InteractionKind:
-    kinds = sorted({move.kind for move in moves})
+def _one_kind(events: list[_AffinityEvent]) -> InteractionKind:
+    kinds = sorted({event.kind for event in events})
     if not kinds:
         raise UnsupportedEvent(f"{_NAME}: none of its events is one of {', '.join(KINDS)} - at `$.events`")
     if len(kinds) > 1:
@@ -152,16 +152,16 @@ def _one_kind(moves: list[_Move]) -> InteractionKind:
     return kinds[0]
 
 
-def _event_id(moves: list[_Move], user: str, payload: bytes) -> str:
-    transaction = _transaction(moves[0]) if len(moves) == 1 else None
+def _event_id(events: list[_AffinityEvent], user: str, payload: bytes) -> str:
+    transaction = _transaction(events[0]) if len(events) == 1 else None
     named_by = payload if transaction is None else msgspec.json.encode(("purchase", user, transaction))
     return f"ga4-{hashlib.blake2b(named_by, digest_size=16).hexdigest()}"
 
 
-def _transaction(move: _Move) -> str | None:
-    if move.kind is not InteractionKind.PURCHASE:
+def _transaction(event: _AffinityEvent) -> str | None:
+    if event.kind is not InteractionKind.PURCHASE:
         return None
-    stated = move.params.transaction_id
-    if stated is None and move.params.ecommerce is not None:
-        stated = move.params.ecommerce.transaction_id
+    stated = event.params.transaction_id
+    if stated is None and event.params.ecommerce is not None:
+        stated = event.params.ecommerce.transaction_id
     return None if stated is None or stated == "" else str(stated)

@@ -96,11 +96,11 @@ def _first(event: object, paths: Paths) -> tuple[str, object]:
 def _kind(event: object, source: Literal["clicks", "purchases"], mapping: EventMapping) -> InteractionKind:
     if not mapping.kind:
         return InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
-    at, stated = _first(event, mapping.kind)
+    path, stated = _first(event, mapping.kind)
     kind = mapping.kinds.get(stated) if isinstance(stated, str) else None
     if kind is None:
-        told = f"{_NAME}: {str(stated)[:80]!r} is none of {', '.join(mapping.kinds)} - at `{at}`"
-        raise IgnoredEvent(told) if mapping.ignore_other_kinds else UnsupportedEvent(told)
+        reason = f"{_NAME}: {str(stated)[:80]!r} is none of {', '.join(mapping.kinds)} - at `{path}`"
+        raise IgnoredEvent(reason) if mapping.ignore_other_kinds else UnsupportedEvent(reason)
     return kind
 
 
@@ -111,8 +111,8 @@ def _event_id(event: object, paths: Paths, payload: bytes) -> str:
 
 
 def _required_id(event: object, paths: Paths, bounds: object) -> str:
-    at, value = _first(event, paths)
-    return _id(value, at, bounds)
+    path, value = _first(event, paths)
+    return _id(value, path, bounds)
 
 
 def _products(event: object, paths: Paths) -> tuple[str, ...]:
@@ -123,25 +123,25 @@ def _products(event: object, paths: Paths) -> tuple[str, ...]:
     raise _missing(paths)
 
 
-def _id(value: object, at: str, bounds: object) -> str:
+def _id(value: object, path: str, bounds: object) -> str:
     """Return an id as text: 1234 is read as "1234", since the shop's database may have it so."""
     text = str(value) if type(value) is int else value
     try:
         return msgspec.convert(text, bounds)  # type: ignore[no-any-return]  # an annotated `str`
     except msgspec.ValidationError as error:
-        raise MalformedRecord(f"{_NAME}: {error} - at `{at}`") from error
+        raise MalformedRecord(f"{_NAME}: {error} - at `{path}`") from error
 
 
 def _occurred_at(event: object, mapping: EventMapping) -> int:
-    at, stated = _first(event, mapping.time)
+    path, stated = _first(event, mapping.time)
     if mapping.time_unit == "rfc3339":
         if not isinstance(stated, str):
-            raise MalformedRecord(f"{_NAME}: {str(stated)[:40]} is no RFC 3339 time; set `time_unit` - at `{at}`")
-        return time_at(stated, _NAME, at)
-    return time_at(_milliseconds(stated, mapping.time_unit, at), _NAME, at)
+            raise MalformedRecord(f"{_NAME}: {str(stated)[:40]} is no RFC 3339 time; set `time_unit` - at `{path}`")
+        return time_at(stated, _NAME, path)
+    return time_at(_milliseconds(stated, mapping.time_unit, path), _NAME, path)
 
 
-def _milliseconds(stated: object, unit: TimeUnit, at: str) -> int:
+def _milliseconds(stated: object, unit: TimeUnit, path: str) -> int:
     """Return a number, or its digits, in `unit` as milliseconds; a fraction of one is cut."""
     if isinstance(stated, str) and stated.isascii() and stated.isdigit() and len(stated) <= 18:
         stated = int(stated)
@@ -150,7 +150,7 @@ def _milliseconds(stated: object, unit: TimeUnit, at: str) -> int:
     if isinstance(stated, float) and abs(stated) < _BEYOND_ANY_TIME:
         # Through microseconds: 1769860800.123 * 1000 is a hair below the millisecond that was meant.
         return math.floor(round(stated * 1_000_000 / _PER_SECOND[unit]) / 1000)
-    raise MalformedRecord(f"{_NAME}: {str(stated)[:40]!r} is not a number of {unit} since 1970 - at `{at}`")
+    raise MalformedRecord(f"{_NAME}: {str(stated)[:40]!r} is not a number of {unit} since 1970 - at `{path}`")
 
 
 def _missing(paths: Paths) -> MalformedRecord:

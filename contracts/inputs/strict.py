@@ -20,7 +20,9 @@ ForeignUserId = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x20\x7f-\
 """Empty where a tag manager had nothing to fill in: that means absent."""
 
 
-def strictly(payload: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", format_name: str, at: str = "$") -> _T:
+def strictly(
+    payload: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", format_name: str, path: str = "$"
+) -> _T:
     """Return what `payload`, which stands at path `at` of the record, decodes to.
 
     Raises:
@@ -29,12 +31,12 @@ def strictly(payload: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", 
     try:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error).replace("`$", f"`{at}")
-        where = "" if f"`{at}" in reason else f" - at `{at}`"
+        reason = str(error).replace("`$", f"`{path}")
+        where = "" if f"`{path}" in reason else f" - at `{path}`"
         raise MalformedRecord(f"{format_name}: {reason}{where}") from error
 
 
-def time_at(time: int | str, format_name: str, at: str) -> int:
+def time_at(time: int | str, format_name: str, path: str) -> int:
     """Return a time as epoch milliseconds.
 
     Raises:
@@ -43,10 +45,10 @@ def time_at(time: int | str, format_name: str, at: str) -> int:
     try:
         return epoch_ms(time)
     except ValueError as error:
-        raise MalformedRecord(f"{format_name}: {error} - at `{at}`") from error
+        raise MalformedRecord(f"{format_name}: {error} - at `{path}`") from error
 
 
-def product_ids(named: Iterable[str | int], format_name: str, at: str) -> tuple[str, ...]:
+def product_ids(named: Iterable[str | int], format_name: str, path: str) -> tuple[str, ...]:
     """Return the products of one event as text, each once, in order.
 
     Raises:
@@ -54,7 +56,9 @@ def product_ids(named: Iterable[str | int], format_name: str, at: str) -> tuple[
     """
     distinct = tuple(dict.fromkeys(str(each) for each in named))
     if not 1 <= len(distinct) <= 100:
-        raise MalformedRecord(f"{format_name}: an event names 1 to 100 products, this one {len(distinct)} - at `{at}`")
+        raise MalformedRecord(
+            f"{format_name}: an event names 1 to 100 products, this one {len(distinct)} - at `{path}`"
+        )
     return distinct
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bannerstream.catalog.folder import Catalogue
+from bannerstream.catalog.folder import CatalogueFolder
 from bannerstream.contracts.catalog import Cohort, Product
 
 PICTURE_PX = 640
@@ -34,7 +34,7 @@ class Good:
 class Goods:
     """All products of a catalogue folder, in its order."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: CatalogueFolder) -> None:
         self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in catalogue.cohorts}
         self._by_id = {
             product.product_id: _good(product, self.cohorts, catalogue.images.get(product.product_id))

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, ServiceUnavailable
 from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.worker.records import RequestRecord, read_request
@@ -69,7 +69,7 @@ class RequestSource:
         """
         with broker_errors(self._kafka):
             await self._consumer.start()
-        pace(self._consumer)
+        throttle_empty_fetches(self._consumer)
         topic = self._kafka.topic_table().requests.name
         self._consumer.subscribe([topic], listener=_RebalanceListener(self))
         log.info("waiting_for_requests", topic=topic, group=self._group_id)

@@ -12,11 +12,14 @@ changelog record for each: some 3,000 events a second. This folds hundreds of th
 One file each: `records` and `fetch` (batches out of fetches), `thread` and `consumer` (Faust's consumer), `positions`
 (which offsets may be committed), `store` (states, packed and decoded), `checkpointer` (the order of writes),
 `bulk_producer` (bulk writes), `changelog_reader` and `recovery` (changelogs back into memory), `app` (the wiring),
-`compat` (the library versions this was written for).
+`lean_faust` (Faust without its web), `compat` (the library versions this was written for).
 
 Knows nothing of banners: it imports Faust, aiokafka and mode, and no other room. See docs/batching.md.
 """
 
+import bannerstream.streams.batching.lean_faust  # noqa: F401  (before anything else imports Faust)
+
+# isort: split
 from bannerstream.streams.batching.app import BatchApp
 from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
 from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer, Conclusion

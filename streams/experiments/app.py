@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import create_changelog, tallies_name
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.dead_letter import DeadLetter
@@ -46,7 +46,7 @@ class ExperimentsApp(BatchApp):
             app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(kafka),
-            on_connected=pace,
+            on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
         topics = kafka.topic_table()

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.empty_fetches import pace
+from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
 from bannerstream.broker.topics import describe_topics, repartitioned_name
@@ -105,7 +105,7 @@ class Repartitioner:
         try:
             with broker_errors(self._kafka):
                 await self._consumer.start()
-            pace(self._consumer)
+            throttle_empty_fetches(self._consumer)
             self._consumer.subscribe(list(self._config.sources), listener=_BeforeRebalance(self._close_copiers))
         except BaseException:
             await self._consumer.stop()

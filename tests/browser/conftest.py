@@ -1,4 +1,4 @@
-"""A real browser on the demo shop, with everything behind it running: started once for all of this folder's tests."""
+"""A real browser on the demo shop with all its services, started once for all tests of this folder."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""banner.js against an edge that says what a test wants: what a network does to it, and what it reports."""
+"""banner.js against a scripted edge: its behaviour on a bad network, and what it reports."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What a visitor of the shop sees, in a real browser, with Kafka, streams, generator, store and edge behind it."""
+"""The demo shop in a real browser, with Kafka, streams, generator, store and edge behind it."""
 
 import re
 from collections.abc import Callable

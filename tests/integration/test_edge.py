@@ -1,4 +1,4 @@
-"""An edge node against real topics: what a shop's page and its visitors see of it."""
+"""An edge node on real topics, as pages and visitors see it."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Who means harm: refused, counted, and no visitor learns anything of another."""
+"""Attacks are rejected and counted, and no visitor learns anything about another."""
 
 import asyncio
 import base64

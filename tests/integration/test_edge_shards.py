@@ -1,4 +1,4 @@
-"""Two edge nodes share the visitors behind nginx, with the rules of deploy/edge/: nobody notices that they are two."""
+"""Two sharded edge nodes behind nginx, with the configuration of deploy/edge/, behave like one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

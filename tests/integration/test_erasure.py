@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bannerstream.broker.erasure import Place, ask, look
+from bannerstream.broker.erasure import Place, find_remaining, request_erasure
 from bannerstream.broker.topics import create_topics, internal_topics
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.dead_letter import DeadLetter
@@ -76,7 +76,7 @@ def key_of(user: str, settings: Settings) -> str:
 
 
 async def places(user: str, settings: Settings) -> tuple[Place, Place]:
-    return await look(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
+    return await find_remaining(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
 
 
 async def gone(user: str, settings: Settings) -> bool:
@@ -119,7 +119,7 @@ async def assigned_again(user: str, epoch: int, shop: Shop) -> Assignment:
 
 
 async def ask_for(user: str, settings: Settings) -> None:
-    await ask(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
+    await request_erasure(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
 
 
 async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(

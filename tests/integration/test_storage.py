@@ -208,6 +208,6 @@ def test_wrong_credentials_are_told(settings: Settings, wrong: dict[str, object]
 
 
 def headers_of(store: S3BannerStore, key: str) -> tuple[str | None, str | None]:
-    stat = store._client.stat_object(store._bucket, key)
+    stat = store._minio.stat_object(store._bucket, key)
     assert stat.metadata is not None
     return stat.metadata.get("content-type"), stat.metadata.get("cache-control")

@@ -1,4 +1,4 @@
-"""What streams and generator write, as the purger's tests need it."""
+"""Assignments and ready events for the purger's tests."""
 
 from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
 

@@ -1,4 +1,4 @@
-"""A node without Kafka or a bucket: its tables are filled by hand, what it writes is kept in memory."""
+"""A node without Kafka or a bucket: tests fill its tables, and its records stay in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator

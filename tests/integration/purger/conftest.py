@@ -1,4 +1,4 @@
-"""A cache in front of an origin, each with the purger that speaks to it."""
+"""Caches in front of an origin, each with its purger."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

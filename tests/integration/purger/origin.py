@@ -1,4 +1,4 @@
-"""A tiny edge: pointers and images with the headers of the contract, and a count of what was asked for."""
+"""A small origin: pointers and images with the headers of the contract, and a count of requests."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

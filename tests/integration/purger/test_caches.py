@@ -1,4 +1,4 @@
-"""Real Varnish and real nginx, with the rules that deploy/cdn/ has for them."""
+"""Real Varnish and real nginx, with the configuration of deploy/cdn/."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The whole chain as processes: Kafka, an edge node, a cache in front of it, and the purger that tells the cache."""
+"""The whole chain as processes: Kafka, an edge node, a cache in front of it, and the purger of the cache."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Each SaaS purger against its published API: what it asks is what the API takes, and what it is told is understood."""
+"""Each SaaS purger against its published API: its requests are valid, and it interprets the responses correctly."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The purger on a real broker: what it reads, what it tells the CDN, and what it commits when."""
+"""The purger on a real broker: what it reads, what it purges, and when it commits."""
 
 import asyncio
 import time

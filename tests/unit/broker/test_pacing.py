@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bannerstream.broker.empty_fetches import PAUSE_S, QUICK_S, pace
+from bannerstream.broker.empty_fetches import PAUSE_S, QUICK_S, throttle_empty_fetches
 
 
 class Fetcher:
-    """What `pace` takes hold of: answers after `takes_s` whether it found records."""
+    """What `throttle_empty_fetches` takes hold of: answers after `takes_s` whether it found records."""
 
     def __init__(self, takes_s: float, *, found: bool) -> None:
         self.takes_s, self.found = takes_s, found
@@ -29,7 +29,7 @@ class Consumer:
 
 async def paused_s(fetcher: Fetcher) -> float:
     """Return how much longer than the fetch itself a paced fetch took."""
-    pace(Consumer(fetcher))  # type: ignore[arg-type]  # only its fetcher matters
+    throttle_empty_fetches(Consumer(fetcher))  # type: ignore[arg-type]  # only its fetcher matters
     started = time.monotonic()
     assert await fetcher._proc_fetch_request("assignment", 0, "request") is fetcher.found
     assert fetcher.asked == [("assignment", 0, "request")]
@@ -52,7 +52,7 @@ async def test_records_and_parked_answers_are_passed_on_without_a_pause(
 async def test_closing_in_a_pause_ends_the_fetch_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bannerstream.broker.empty_fetches.PAUSE_S", 3600)
     fetcher = Fetcher(0, found=False)
-    pace(Consumer(fetcher))  # type: ignore[arg-type]  # only its fetcher matters
+    throttle_empty_fetches(Consumer(fetcher))  # type: ignore[arg-type]  # only its fetcher matters
     fetching = asyncio.create_task(fetcher._proc_fetch_request("assignment", 0, "request"))
     done, _ = await asyncio.wait({fetching}, timeout=0.05)
     assert not done, "it did not pause"

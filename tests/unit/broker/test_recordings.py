@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.broker.recordings import Recorded, parse_event, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_event, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import decode_event
 
@@ -17,14 +17,14 @@ NOW = 1_800_000_000_000
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('{"topic":"clicks","key":"u","value":{"a": 1.50}}', Recorded("clicks", b"u", b'{"a": 1.50}')),
-        ('{"topic":"purchases","raw":"{cut off"}', Recorded("purchases", None, b"{cut off")),
-        ('{"topic":"clicks","key":null,"value_b64":"/wA="}', Recorded("clicks", None, b"\xff\x00")),
-        ('{"topic":"clicks","at":"1970-01-01T00:00:01Z","raw":""}', Recorded("clicks", None, b"", 1000)),
-        ('{"topic":"clicks","at":5,"value":null}', Recorded("clicks", None, b"null", 5)),
+        ('{"topic":"clicks","key":"u","value":{"a": 1.50}}', RecordedEvent("clicks", b"u", b'{"a": 1.50}')),
+        ('{"topic":"purchases","raw":"{cut off"}', RecordedEvent("purchases", None, b"{cut off")),
+        ('{"topic":"clicks","key":null,"value_b64":"/wA="}', RecordedEvent("clicks", None, b"\xff\x00")),
+        ('{"topic":"clicks","at":"1970-01-01T00:00:01Z","raw":""}', RecordedEvent("clicks", None, b"", 1000)),
+        ('{"topic":"clicks","at":5,"value":null}', RecordedEvent("clicks", None, b"null", 5)),
     ],
 )
-def test_a_line_holds_any_record(line: str, expected: Recorded) -> None:
+def test_a_line_holds_any_record(line: str, expected: RecordedEvent) -> None:
     assert parse_line(line.encode(), 1) == expected
 
 
@@ -52,7 +52,7 @@ def test_any_bytes_can_be_recorded(topic: str, key: str | None, value: bytes) ->
     import base64
 
     line = json.dumps({"topic": topic, "key": key, "value_b64": base64.b64encode(value).decode()})
-    assert parse_line(line.encode(), 1) == Recorded(topic, None if key is None else key.encode(), value)  # type: ignore[arg-type]
+    assert parse_line(line.encode(), 1) == RecordedEvent(topic, None if key is None else key.encode(), value)  # type: ignore[arg-type]
 
 
 @given(st.binary(max_size=80))
@@ -80,7 +80,7 @@ def test_a_bare_event_goes_where_its_kind_belongs_under_its_visitor(
     event: dict[str, Any], source: str, key: bytes | None
 ) -> None:
     line = json.dumps(event).encode()
-    assert parse_event(line + b"\n", "auto", NOW) == Recorded(source, key, line)  # type: ignore[arg-type]
+    assert parse_event(line + b"\n", "auto", NOW) == RecordedEvent(source, key, line)  # type: ignore[arg-type]
 
 
 def test_a_recording_moves_in_time_as_a_whole() -> None:
@@ -101,11 +101,13 @@ def test_a_recording_moves_in_time_as_a_whole() -> None:
         },
     ]  # fmt: skip
 
-    def times(records: list[Recorded]) -> list[int]:
+    def times(records: list[RecordedEvent]) -> list[int]:
         ages = {"received_at": NOW, "max_future_ms": 2 * day, "max_age_ms": 10**15}
         return [decode_event(each.value, "clicks", "auto", **ages).occurred_at for each in records]  # type: ignore[arg-type]
 
-    recorded = [Recorded("clicks", b"u", json.dumps(each).encode(), old - 9 + 3 * n) for n, each in enumerate(events)]
+    recorded = [
+        RecordedEvent("clicks", b"u", json.dumps(each).encode(), old - 9 + 3 * n) for n, each in enumerate(events)
+    ]
     moved = retimed(recorded, NOW)
     assert [each.at for each in moved] == [NOW - 9, NOW - 6, NOW - 3, NOW]
     assert times(moved) == [each + 500 * day for each in times(recorded)]
@@ -113,7 +115,7 @@ def test_a_recording_moves_in_time_as_a_whole() -> None:
 
 def test_what_has_no_time_stays_byte_by_byte() -> None:
     values = [b"{cut off", b"\xff", b"[1, 2]", b'{"time":  "soon"}', b'{"time":true, "events": 3}', b"[" * 5000]
-    recorded = [Recorded("clicks", b"u", value, 5) for value in values]
+    recorded = [RecordedEvent("clicks", b"u", value, 5) for value in values]
     assert [each.value for each in retimed(recorded, NOW)] == values
 
 
@@ -124,13 +126,13 @@ _times = st.sampled_from(["9999-12-31T23:59:59Z", "9" * 5000, "123", 10**40, -5]
 
 @given(st.dictionaries(_fields, _json | _times))
 def test_moving_in_time_takes_anything(event: dict[str, Any]) -> None:
-    recorded = Recorded("clicks", b"u", json.dumps(event).encode(), 5)
+    recorded = RecordedEvent("clicks", b"u", json.dumps(event).encode(), 5)
     assert len(retimed([recorded], NOW)) == 1
 
 
 def test_a_recording_without_times_of_sending_cannot_be_moved() -> None:
     with pytest.raises(ConfigurationError, match="`at`"):
-        retimed([Recorded("clicks", b"u", b"{}")], NOW)
+        retimed([RecordedEvent("clicks", b"u", b"{}")], NOW)
 
 
 def test_files_are_read_plain_and_compressed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.contracts.cloudevents import CloudEvent, Envelopes
+from bannerstream.contracts.cloudevents import CloudEvent, CloudEventHeaders
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
 from bannerstream.contracts.topics import Topics
 
@@ -38,7 +38,7 @@ times = st.one_of(st.integers(0, MAX_EPOCH_MS), st.integers(1_769_860_799_990, 1
 
 @given(st.lists(st.tuples(st.text(), times, st.text()), max_size=5))
 def test_envelopes_are_the_headers_of_their_events(events: list[tuple[str, int, str]]) -> None:
-    envelopes = Envelopes("banner.assignment", "/ü")
+    envelopes = CloudEventHeaders("banner.assignment", "/ü")
     for event_id, time, subject in events:
         event = CloudEvent(id=event_id, type="banner.assignment", source="/ü", time=time, subject=subject)
         assert envelopes.headers(event_id.encode(), time, subject.encode()) == event.headers()
@@ -47,7 +47,7 @@ def test_envelopes_are_the_headers_of_their_events(events: list[tuple[str, int, 
 @pytest.mark.parametrize("time", [-1, MAX_EPOCH_MS + 1])
 def test_envelopes_refuse_times_that_rfc_3339_has_no_words_for(time: int) -> None:
     with pytest.raises(ValueError, match="between 1970 and 9999"):
-        Envelopes("x", "/s").headers(b"7", time, b"")
+        CloudEventHeaders("x", "/s").headers(b"7", time, b"")
 
 
 class TestTopics:

@@ -1,4 +1,4 @@
-"""The demo clears away what a demo wrote, and nothing else."""
+"""The demo removes an earlier demo's files and nothing else."""
 
 from pathlib import Path
 

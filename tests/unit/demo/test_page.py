@@ -1,4 +1,4 @@
-"""The demo's page: complete without a server, and safe whatever a product is called."""
+"""The demo's page: complete without a server, and safe against markup in product titles."""
 
 import re
 from pathlib import Path
@@ -80,8 +80,8 @@ def test_a_product_title_is_text_and_never_markup(page: Path) -> None:
 
 def test_it_tells_lineage_dead_letters_latency_and_failed_gates(page: Path) -> None:
     html = page.read_text()
-    for told in (KEY, "lexicon@1", "studio@1, scene kitchen", "malformed", "840 ms", "12.3 s"):
-        assert told in html, told
+    for text in (KEY, "lexicon@1", "studio@1, scene kitchen", "malformed", "840 ms", "12.3 s"):
+        assert text in html, text
     assert '<span class="fail">contrast 2.00</span>' in html
 
 

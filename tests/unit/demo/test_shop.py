@@ -1,4 +1,4 @@
-"""The demo shop's own logic: what a product is called and costs, and why a banner is shown."""
+"""The demo shop's own logic: titles, prices, and the reasons for a banner."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The demo's last line balances, or the demo fails."""
+"""The demo fails unless the counts of its last line balance."""
 
 import pytest
 from hypothesis import given

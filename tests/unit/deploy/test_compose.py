@@ -1,4 +1,4 @@
-"""The shape of docker-compose.yml: no container engine runs where this is developed."""
+"""The structure of docker-compose.yml, checked without a container engine."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The dashboard and the rules ask only for what the services measure."""
+"""The dashboard and the alert rules query only metrics that the services export."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""A node for tests that need nothing special of it."""
+"""A node with default settings."""
 
 from collections.abc import AsyncIterator
 

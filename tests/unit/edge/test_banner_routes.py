@@ -1,4 +1,4 @@
-"""What a visitor is shown, by `/v1/banner` and by the pointers."""
+"""Banners by `/v1/banner` and by pointers."""
 
 import json
 from typing import Any
@@ -13,21 +13,21 @@ async def banner(node: Node, user: str = "ada") -> dict[str, Any]:
     answer = await node.client.get("/v1/banner", headers=node.headers(user))
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "private, no-store"
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 async def test_a_visitor_sees_their_banner(node: Node) -> None:
     node.announce("a")
     node.assign(3, "a")
-    told = await banner(node)
-    assert (told["epoch"], told["banner_key"], told["tier"], told["variant"]) == (3, "a" * 64, "studio", "a")
-    assert (told["product_id"], told["cohort"], told["alt"]) == ("product-a", "cooks", "Headline a")
-    assert told["pointer"] == f"/v1/pointers/{node.key()}"
-    assert [each["size"] for each in told["images"]] == ["970x250", "300x250"]
-    assert told["images"][0]["url"] == f"/b/{1:064x}.webp"
-    assert told["srcset"] == {each["size"]: f"{each['url']} {each['width']}w" for each in told["images"]}
-    assert told["feedback"]
+    body = await banner(node)
+    assert (body["epoch"], body["banner_key"], body["tier"], body["variant"]) == (3, "a" * 64, "studio", "a")
+    assert (body["product_id"], body["cohort"], body["alt"]) == ("product-a", "cooks", "Headline a")
+    assert body["pointer"] == f"/v1/pointers/{node.key()}"
+    assert [each["size"] for each in body["images"]] == ["970x250", "300x250"]
+    assert body["images"][0]["url"] == f"/b/{1:064x}.webp"
+    assert body["srcset"] == {each["size"]: f"{each['url']} {each['width']}w" for each in body["images"]}
+    assert body["feedback"]
 
 
 async def test_sizes_of_one_aspect_share_a_srcset(node: Node) -> None:
@@ -62,27 +62,27 @@ async def test_until_it_is_ready_the_previous_banner_stays(node: Node) -> None:
 
 async def test_without_a_banner_the_cohorts_is_shown_and_without_that_the_shops(node: Node) -> None:
     node.assign(1, "b", cohort="cooks")
-    told = await banner(node)
-    assert (told["epoch"], told["tier"], told["banner_key"], told["feedback"]) == (0, "default", None, "")
+    body = await banner(node)
+    assert (body["epoch"], body["tier"], body["banner_key"], body["feedback"]) == (0, "default", None, "")
     node.announce("a", cohort="cooks")
-    told = await banner(node)
-    assert (told["epoch"], told["banner_key"]) == (0, "a" * 64)
+    body = await banner(node)
+    assert (body["epoch"], body["banner_key"]) == (0, "a" * 64)
     assert node.metric("bannerstream_edge_banners_total", kind="shop") == 1
     assert node.metric("bannerstream_edge_banners_total", kind="cohort") == 1
 
 
 async def test_somebody_without_a_token_sees_the_default_cohorts_banner() -> None:
     async with running_node(default_cohort="cooks") as node:
-        told = (await node.client.get("/v1/banner")).json()
-        assert (told["tier"], told["pointer"], told["feedback"]) == ("default", None, None)
+        body = (await node.client.get("/v1/banner")).json()
+        assert (body["tier"], body["pointer"], body["feedback"]) == ("default", None, None)
         node.announce("a")
-        told = (await node.client.get("/v1/banner")).json()
-        assert (told["epoch"], told["banner_key"], told["feedback"]) == (0, "a" * 64, None)
+        body = (await node.client.get("/v1/banner")).json()
+        assert (body["epoch"], body["banner_key"], body["feedback"]) == (0, "a" * 64, None)
 
 
 async def test_every_picture_of_the_default_can_be_fetched(node: Node) -> None:
-    told = (await node.client.get("/v1/banner")).json()
-    for image in told["images"]:
+    body = (await node.client.get("/v1/banner")).json()
+    for image in body["images"]:
         answer = await node.client.get(image["url"])
         assert answer.status_code == 200
         assert answer.headers["content-type"] == image["media_type"] == "image/svg+xml"
@@ -94,9 +94,9 @@ async def test_a_banner_made_again_is_shown_at_once(node: Node) -> None:
     node.assign(1, "a")
     assert (await banner(node))["tier"] == "studio"
     node.announce("a", revision=2, engine="diffusers")
-    told = await banner(node)
-    assert (told["tier"], told["revision"], told["epoch"]) == ("diffusers", 2, 1)
-    assert told["images"][0]["url"] == f"/b/{2:064x}.webp"
+    body = await banner(node)
+    assert (body["tier"], body["revision"], body["epoch"]) == ("diffusers", 2, 1)
+    assert body["images"][0]["url"] == f"/b/{2:064x}.webp"
 
 
 async def test_the_token_is_taken_from_header_cookie_or_address(node: Node) -> None:
@@ -125,8 +125,8 @@ async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
     node.assign(1, "a")
     node.edge._catalogue = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
     node.edge.resolver.changed_all()
-    told = await banner(node)
-    assert (told["link"], told["alt"]) == ("https://shop.example/p/mug?a=1&b=2", "Headline a – Stoneware mug")
+    body = await banner(node)
+    assert (body["link"], body["alt"]) == ("https://shop.example/p/mug?a=1&b=2", "Headline a – Stoneware mug")
 
 
 async def test_a_pointer_holds_nothing_that_is_only_the_visitors(node: Node) -> None:
@@ -134,8 +134,8 @@ async def test_a_pointer_holds_nothing_that_is_only_the_visitors(node: Node) -> 
     node.assign(3, "a")
     private = await banner(node)
     answer = await node.client.get(private["pointer"])
-    told = answer.json()
-    assert told == {name: value for name, value in private.items() if name != "feedback"}
+    body = answer.json()
+    assert body == {name: value for name, value in private.items() if name != "feedback"}
     tags = [f"user-{node.key()}", f"banner-{'a' * 64}"]
     assert answer.headers["surrogate-key"] == answer.headers["xkey"] == " ".join(tags)
     assert answer.headers["cache-tag"] == ",".join(tags)
@@ -159,11 +159,11 @@ async def test_with_a_cdn_pictures_are_linked_there() -> None:
     async with running_node(cdn_base_url="https://cdn.example/banners") as node:
         node.announce("a")
         node.assign(3, "a")
-        told = await banner(node)
+        body = await banner(node)
         name = f"{1:064x}.webp"
-        assert told["images"][0]["url"] == f"https://cdn.example/banners/blobs/00/{name}"
+        assert body["images"][0]["url"] == f"https://cdn.example/banners/blobs/00/{name}"
         answer = await node.client.get(f"/b/{name}")
-        assert (answer.status_code, answer.headers["location"]) == (302, told["images"][0]["url"])
+        assert (answer.status_code, answer.headers["location"]) == (302, body["images"][0]["url"])
         own = (await node.client.get("/v1/banner")).json()["images"][0]["url"]
         assert own.startswith("/b/"), "the shop's default is not in the bucket"
         assert (await node.client.get(own)).status_code == 200
@@ -250,8 +250,8 @@ async def test_the_short_way_is_counted_refused_and_documented_as_any_other(node
     assert (await node.client.get("/v1/banner", headers=node.headers())).status_code == 200
     assert (await node.client.get("/v1/banner", headers={"Authorization": "Bearer x"})).status_code == 401
     assert (await node.client.post("/v1/banner")).status_code == 405
-    told = [node.metric("bannerstream_edge_requests_total", route="/v1/banner", status=each) for each in ("200", "401")]
-    assert told == [1, 1]
+    body = [node.metric("bannerstream_edge_requests_total", route="/v1/banner", status=each) for each in ("200", "401")]
+    assert body == [1, 1]
     assert node.metric("bannerstream_edge_refused_total", reason="token") == 1
     document = (await node.client.get("/openapi.json")).json()
     assert {"200", "401", "421", "429"} <= document["paths"]["/v1/banner"]["get"]["responses"].keys()

@@ -1,4 +1,4 @@
-"""A page of a listed origin can read every answer, refusals and when to come back included; others none."""
+"""A page of a listed origin can read every response, errors and `Retry-After` included; other pages none."""
 
 from typing import Any
 

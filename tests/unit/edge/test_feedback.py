@@ -1,4 +1,4 @@
-"""Feedback is taken once, and only of what was delivered."""
+"""Feedback is accepted once, and only for delivered banners."""
 
 import msgspec
 import pytest

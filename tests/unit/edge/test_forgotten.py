@@ -1,4 +1,4 @@
-"""What `erase --wait` says of edge nodes."""
+"""What `erase --wait` reports about edge nodes."""
 
 from bannerstream.edge.erasure_check import check_erased
 

@@ -1,4 +1,4 @@
-"""Pictures: immutable, in parts where asked for, fetched once."""
+"""Pictures: immutable, served in ranges on request, fetched once."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What pages report ends up in Kafka as streams reads it, or is refused with a reason."""
+"""Reports of pages reach Kafka in the format that streams reads, or are rejected with a reason."""
 
 import asyncio
 import json
@@ -94,10 +94,10 @@ async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: A
 
 
 async def test_what_lies_in_the_future_is_taken_as_now(node: Node) -> None:
-    """A visitor's clock may be wrong by years: streams would refuse the event, and nobody would be there to tell."""
+    """A visitor's clock may be wrong by years: streams would refuse the event, and no page would learn of it."""
     ahead = int(time.time() * 1000) + 400 * 86_400_000
-    for told in (ahead, rfc3339(ahead), 253_402_300_799_999):
-        assert (await post(node, {"type": "click", "product_id": "a", "time": told})).status_code == 202
+    for time_ in (ahead, rfc3339(ahead), 253_402_300_799_999):
+        assert (await post(node, {"type": "click", "product_id": "a", "time": time_})).status_code == 202
     now = int(time.time() * 1000)
     assert all(now - 60_000 < event.occurred_at <= now for _, event in read(node))
 
@@ -216,10 +216,15 @@ async def test_feedback_says_what_was_shown_and_not_to_whom(node: Node) -> None:
     assert answer.status_code == 202
     (record,) = node.sink.records
     assert (record.topic, record.key) == ("banner.feedback", b"a" * 64)
-    told = decode(record.value or b"", Feedback)
-    assert (told.kind, told.size, told.variant, told.cohort_id) == ("impression", "970x250", "a", "cooks")
-    assert (told.product_id, told.engine, told.epoch, told.click_to_visible_ms) == ("product-a", "studio", 7, 413)
-    assert told.event_id == answer.json()["event_id"]
+    report = decode(record.value or b"", Feedback)
+    assert (report.kind, report.size, report.variant, report.cohort_id) == ("impression", "970x250", "a", "cooks")
+    assert (report.product_id, report.engine, report.epoch, report.click_to_visible_ms) == (
+        "product-a",
+        "studio",
+        7,
+        413,
+    )
+    assert report.event_id == answer.json()["event_id"]
     said = (record.value or b"") + b"".join(value for _, value in record.headers)
     assert node.key().encode() not in said
     assert b"ada" not in said

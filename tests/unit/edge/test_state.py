@@ -1,4 +1,4 @@
-"""A node whose own tasks end is taken out, and says why."""
+"""A node whose own tasks end becomes unready and logs the reason."""
 
 import asyncio
 from collections.abc import Iterable

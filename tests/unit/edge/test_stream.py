@@ -84,8 +84,8 @@ async def test_it_tells_now_and_whenever_something_changes(node: Node) -> None:
         assert client.text.startswith("retry: 2000\n\n")
         node.assign(2, "b")
         await until(lambda: len(client.events) == 2)
-        told = [(event, id_, data["epoch"], data["banner_key"][0]) for event, id_, data in client.events]
-        assert told == [("banner", "1", 1, "a"), ("banner", "2", 2, "b")]
+        sent = [(event, id_, data["epoch"], data["banner_key"][0]) for event, id_, data in client.events]
+        assert sent == [("banner", "1", 1, "a"), ("banner", "2", 2, "b")]
 
 
 async def test_who_comes_back_is_told_only_what_is_new(node: Node) -> None:
@@ -232,7 +232,7 @@ async def test_a_first_decision_whose_banner_is_being_painted_changes_the_defaul
         await until(lambda: len(client.events) == 1)
 
         async def decided(epoch: int, cohort: str) -> tuple[str, str]:
-            """Return what the open page is told, and a page that is loaded, once a banner is asked for."""
+            """Return the banner of the open page and that of a page loaded now, once a banner is requested."""
             await node.read("assignments", (key.encode(), encode(assignment(key, epoch, "c", cohort))))
             await until(lambda: len(client.events) == epoch + 1)
             answer = await node.client.get("/v1/banner", headers=node.headers())
@@ -251,18 +251,18 @@ async def test_a_change_wakes_only_those_who_may_see_it() -> None:
         node.assign(1, "d", "baker", cohort="bakers")
         watching = woken(node, "owner", "cook", "baker", "stranger")
 
-        async def told_of(*records: tuple[bytes, bytes | None]) -> set[str]:
+        async def woken_by(*records: tuple[bytes, bytes | None]) -> set[str]:
             for connection in watching.values():
                 connection.wake.clear()
             await node.read("ready", *records)
             return {user for user, connection in watching.items() if connection.wake.is_set()}
 
-        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"owner", "cook"}
-        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == set(), "nothing changed"
-        assert await told_of((b"e" * 64, encode(ready("e", cohort="cooks")))) == {"cook"}, "a newer default"
-        assert await told_of((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"cook"}, "and the older"
-        assert await told_of((b"b" * 64, None)) == {"baker"}
-        assert await told_of((b"f" * 64, encode(ready("f", cohort="walkers")))) == {"cook", "baker", "stranger"}
+        assert await woken_by((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"owner", "cook"}
+        assert await woken_by((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == set(), "nothing changed"
+        assert await woken_by((b"e" * 64, encode(ready("e", cohort="cooks")))) == {"cook"}, "a newer default"
+        assert await woken_by((b"a" * 64, encode(ready("a", cohort="cooks", revision=2)))) == {"cook"}, "and the older"
+        assert await woken_by((b"b" * 64, None)) == {"baker"}
+        assert await woken_by((b"f" * 64, encode(ready("f", cohort="walkers")))) == {"cook", "baker", "stranger"}
 
 
 async def test_many_changes_are_looked_for_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

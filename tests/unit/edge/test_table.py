@@ -1,4 +1,4 @@
-"""The tables say what a plain model says: whatever order records come in."""
+"""The tables agree with a plain model for every order of records."""
 
 from dataclasses import dataclass, field
 

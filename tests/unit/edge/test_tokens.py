@@ -1,4 +1,4 @@
-"""Who a visitor is: only what a key of ours signed, for this shop, and not for long."""
+"""Visitor tokens: accepted only if one of our keys signed them, for this shop, and for a limited time."""
 
 import base64
 import json

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import examples.record_session as recording
-from bannerstream.broker.recordings import Recorded, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.inputs import decode_event
 from bannerstream.contracts.interactions import Interaction
@@ -24,7 +24,7 @@ LATE = 5 * recording.MINUTE
 
 
 @pytest.fixture(scope="module")
-def records() -> list[Recorded]:
+def records() -> list[RecordedEvent]:
     lines = enumerate(read_lines(SESSION), start=1)
     return retimed([parse_line(line, number) for number, line in lines], NOW)
 
@@ -36,7 +36,7 @@ def test_the_script_makes_the_recording_that_is_kept() -> None:
     assert recording.record(shop, seed=1) != kept
 
 
-def test_readme_counts_are_true(records: list[Recorded]) -> None:
+def test_readme_counts_are_true(records: list[RecordedEvent]) -> None:
     read = [(record, _read(record)) for record in records]
     good = [(record, event) for record, event in read if isinstance(event, Interaction)]
     counted = {
@@ -51,7 +51,7 @@ def test_readme_counts_are_true(records: list[Recorded]) -> None:
     assert counted == _stated((Path(__file__).parents[3] / "examples/README.md").read_text())
 
 
-def test_records_come_in_the_order_of_arrival_and_events_do_not(records: list[Recorded]) -> None:
+def test_records_come_in_the_order_of_arrival_and_events_do_not(records: list[RecordedEvent]) -> None:
     arrivals = [record.at for record in records if record.at is not None]
     assert len(arrivals) == len(records)
     assert arrivals == sorted(arrivals)
@@ -59,14 +59,14 @@ def test_records_come_in_the_order_of_arrival_and_events_do_not(records: list[Re
     assert happened != sorted(happened)
 
 
-def test_every_record_is_keyed_by_its_visitor(records: list[Recorded]) -> None:
+def test_every_record_is_keyed_by_its_visitor(records: list[RecordedEvent]) -> None:
     for record in records:
         event = _read(record)
         if isinstance(event, Interaction):
             assert record.key == event.user_id.encode()
 
 
-def test_every_format_is_there_and_orders_of_several_products(records: list[Recorded]) -> None:
+def test_every_format_is_there_and_orders_of_several_products(records: list[RecordedEvent]) -> None:
     good = [record for record in records if isinstance(_read(record), Interaction)]
     formats = Counter(
         "segment" if b'"messageId"' in each.value else "ga4" if b'"events"' in each.value else "native" for each in good
@@ -77,7 +77,7 @@ def test_every_format_is_there_and_orders_of_several_products(records: list[Reco
     assert any(len(order.product_ids) > 1 for order in orders)
 
 
-def _read(record: Recorded) -> Interaction | str:
+def _read(record: RecordedEvent) -> Interaction | str:
     """Return what a record says, or the code under which it is a dead letter."""
     try:
         event = decode_event(

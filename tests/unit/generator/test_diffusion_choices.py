@@ -102,7 +102,7 @@ def test_brands_are_found_whatever_their_case_and_another_weight_is_another_adap
     ("table", "message"),
     [
         ('adapter = "missing.safetensors"', "missing.safetensors cannot be read: No such file"),
-        ('adapter = "a.pt"', "no .safetensors file"),
+        pytest.param('adapter = "a.pt"', "not a .safetensors file", id='adapter = "a.pt"-no .safetensors file'),
         ('adapter = "a.safetensors"\nweigth = 1', "weigth"),
         ('adapter = "a.safetensors"\nweight = 3.0', "<= 2"),
         ('adapter = "a.safetensors"\nkind = "textual-inversion"\ntrigger = "two words"', "its trigger is the word"),

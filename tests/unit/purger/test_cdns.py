@@ -1,4 +1,4 @@
-"""What each CDN's file decides without a server: signatures, budgets, batches, what answers mean."""
+"""What each CDN's file decides without a server: signatures, budgets, batches, the meaning of responses."""
 
 import asyncio
 
@@ -110,7 +110,7 @@ def test_calls_have_their_places_in_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         ("120", 120.0),
         ("Sun, 30 Aug 2015 12:37:00 GMT", 60.0),
@@ -120,8 +120,8 @@ def test_calls_have_their_places_in_time() -> None:
         ("-5", None),
     ],
 )
-def test_retry_after_is_a_number_or_a_date(told: str, seconds: float | None) -> None:
-    assert retry_after(CdnResponse(503, {"retry-after": told}, b""), NOW) == seconds
+def test_retry_after_is_a_number_or_a_date(header: str, seconds: float | None) -> None:
+    assert retry_after(CdnResponse(503, {"retry-after": header}, b""), NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_nginx_has_to_have_gone_past_its_cache() -> None:
 def test_a_header_line_of_tags_fits_into_varnishs_limit() -> None:
     varnish = Varnish(("http://a", "http://b"), "token")
     calls = varnish.calls(Stale(banners={f"{number:064x}": HERE for number in range(250)}), NOW)
-    assert len(calls) == 6, "each server is told everything"
+    assert len(calls) == 6, "each server gets every call"
     assert max(len(call.headers["xkey-purge"]) for call in calls) < 8192 - len("xkey-purge: \r\n")
 
 

@@ -1,4 +1,4 @@
-"""What is stale is exactly what a visitor would see change."""
+"""A pointer is stale exactly if the visitor's banner changes."""
 
 from dataclasses import dataclass, field
 

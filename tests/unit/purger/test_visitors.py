@@ -1,4 +1,4 @@
-"""The table of visitors is what a dict would be."""
+"""The table of visitors agrees with a dict."""
 
 import pytest
 from hypothesis import given

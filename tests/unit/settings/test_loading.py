@@ -76,6 +76,55 @@ def test_a_table_in_the_environment_that_is_no_json_says_how_to_write_one(monkey
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("variables", "setting", "value"),
+    [
+        ({"BANNERSTREAM_LOG_LEVEL": "debug"}, "log_level", "debug"),
+        ({"bannerstream_kafka__Partitions": "5"}, "kafka.partitions", 5),
+        ({"BANNERSTREAM_KAFKA": '{"partitions": 5}'}, "kafka.partitions", 5),
+        ({"BANNERSTREAM_KAFKA__PARTITIONS": "6", "BANNERSTREAM_KAFKA": '{"partitions": 5}'}, "kafka.partitions", 6),
+        ({"BANNERSTREAM_KAFKA__TOPICS__CLICKS": "mine"}, "kafka.topics", {"clicks": "mine", "purchases": "bought"}),
+        (
+            {"BANNERSTREAM_KAFKA__TOPICS": '{"clicks": "mine"}'},
+            "kafka.topics",
+            {"clicks": "mine", "purchases": "bought"},
+        ),
+        ({"BANNERSTREAM_EXPERIMENTS__VARIANTS": '["b", "c"]'}, "experiments.variants", ("b", "c")),
+        ({"BANNERSTREAM_EXPERIMENTS__BRAND_VARIANTS__ACME": '["a"]'}, "experiments.brand_variants", {"acme": ("a",)}),
+        ({"BANNERSTREAM_GENERATOR__DIFFUSION__ADAPTERS_LOADED": "7"}, "generator.diffusion.adapters_loaded", 7),
+        (
+            {"BANNERSTREAM_INPUT__CONNECT_FILE": "x", "BANNERSTREAM_INPUT__CLICKS_FORMAT": "mapped"},
+            "input.connect_file",
+            Path("x"),
+        ),
+        ({"BANNERSTREAM_REQUIRE_REAL": "1", "BANNERSTREAM_UNKNOWN__X": "1"}, "log_level", "info"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) and value else None,
+)
+def test_a_variable_sets_a_table_or_one_setting_of_it(
+    variables: dict[str, str], setting: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    found: object = load_settings(write(tmp_path, '[kafka.topics]\npurchases = "bought"\n'))
+    for part in setting.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+def test_a_variable_that_no_table_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_KAFKA__PARTITONS", "5")
+    with pytest.raises(ConfigurationError, match=r"kafka\.partitons"):
+        load_settings()
+
+
+def test_a_wrong_secret_table_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_EDGE__TOKEN_KEYS", "hunter2hunter2")
+    with pytest.raises(ConfigurationError, match=r"edge\.token_keys: .*write a table as JSON") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no settings file"):
         load_settings(tmp_path / "missing.toml")

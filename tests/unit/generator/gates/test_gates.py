@@ -84,9 +84,9 @@ def test_a_nude_scene_of_a_model_fails_from_the_threshold_on() -> None:
     banner, painting = painted_by_a_model()
     for probability, passed in ((0.1, True), (0.69, True), (0.71, False), (1.0, False)):
         (score,) = (
-            each
-            for each in GateJudge(Prude(probability), nudity_threshold=0.7).judge(banner, painting, 1)
-            if each.gate == "nudity"
+            score
+            for score in GateJudge(Prude(probability), nudity_threshold=0.7).judge(banner, painting, 1)
+            if score.gate == "nudity"
         )
         assert score.passed is passed
 

@@ -92,11 +92,11 @@ def test_a_description_with_a_blocked_word_is_replaced_and_says_so() -> None:
             return [
                 Description(
                     subject="mug",
-                    attributes=("gun" if each.product_id == "bad" else "blue",),
+                    attributes=("gun" if product.product_id == "bad" else "blue",),
                     setting="k",
                     describer="w",
                 )
-                for each in products
+                for product in products
             ]
 
     describer = ScreenedDescriber(Writer(), FakeDescriber("lexicon@1"), WORDS)

@@ -1,4 +1,4 @@
-"""Which models the settings put under watch: each that hangs is given up, and banners are made without it."""
+"""The models that the settings supervise: a hung one is abandoned, and banners are made without it."""
 
 import sys
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ class AsAModel:
     def __init__(self, settings):
         pass
     def paint(self, scenes):
-        return [Painting(dusk(each.composition.size), "left", Provenance(painter="shop", engine="diffusers"))
-                for each in scenes]
+        return [Painting(dusk(scene.composition.size), "left", Provenance(painter="shop", engine="diffusers"))
+                for scene in scenes]
 
 def dusk(size):
     slope = np.linspace(250, 150, size.height).astype(np.uint8)
