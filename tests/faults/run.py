@@ -99,7 +99,7 @@ async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, n
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
     overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder)
-    settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates the groups
+    settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
     load = Load(settings, random.Random(seed), traffic)

@@ -205,7 +205,7 @@ def overrides(request: pytest.FixtureRequest, server_pair: Pair, fresh_name: str
 @pytest.fixture
 def settings(overrides: Overrides) -> Settings:
     """The settings of this test, for code that runs in it."""
-    return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates the groups
+    return Settings(**overrides)
 
 
 @pytest.fixture
