@@ -15,7 +15,7 @@ demo: $(VENV)/.demo $(if $(filter starter,$(PAINTER)),$(VENV)/.gpu) ## Replay a 
 	$(BIN)/bannerstream demo --painter $(PAINTER) $(ARGS)
 
 PYTEST = $(BIN)/python -m pytest --durations=15 $(if $(REPORTS),--junit-xml=$(REPORTS)/$(1).xml) $(FULL)
-# Tests on servers wait more than they compute: two workers a core. Unit tests compute: one.
+# Tests on servers wait more than they compute, so they get two workers a core.
 WAITING = $$($(BIN)/python -c 'import os; print(min(8, 2 * os.cpu_count()))')
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them; REPORTS=folder for JUnit files).

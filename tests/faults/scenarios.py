@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from functools import partial
 
 from bannerstream.devservers.toxiproxy import Stream, Toxic
 from tests.faults.earlier import every_visitor, many_visitors
@@ -15,13 +15,7 @@ from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
 from tests.support.consumer_group import members, offsets, progress
 from tests.support.waiting import until
 
-STREAMS: tuple[Stream, Stream] = ("upstream", "downstream")
-CUTS: tuple[Literal["cut", "reset"] | Stream, ...] = ("cut", "reset", *STREAMS)
-SLOW: tuple[tuple[Toxic, dict[str, int]], ...] = (
-    ("latency", {"latency": 500, "jitter": 300}),
-    ("bandwidth", {"rate": 50}),
-    ("slicer", {"average_size": 200, "size_variation": 100, "delay": 1_000}),
-)
+_STREAMS: tuple[Stream, ...] = ("upstream", "downstream")
 _STRIKES = ("before-flush", "after-flush", "before-publish", "before-commit", "after-commit")
 
 
@@ -119,13 +113,13 @@ async def cut(scene: Scene) -> None:
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 3):
         await scene.load.reached(moment)
-        how: Literal["cut", "reset"] | Stream = scene.random.choice(CUTS)
-        if how == "cut":
-            await asyncio.to_thread(proxy.cut)
-        elif how == "reset":
-            await asyncio.to_thread(proxy.add, "reset_peer", timeout=0)
-        else:
-            await asyncio.to_thread(proxy.add, "timeout", how, timeout=0)  # silence
+        strikes: list[Callable[[], None]] = [
+            proxy.cut,
+            partial(proxy.add, "reset_peer", timeout=0),
+            partial(proxy.add, "timeout", "upstream", timeout=0),
+            partial(proxy.add, "timeout", "downstream", timeout=0),
+        ]
+        await asyncio.to_thread(scene.random.choice(strikes))
         await asyncio.sleep(scene.random.uniform(0.2, 5))
         await asyncio.to_thread(proxy.heal)
         scene.faults += 1
@@ -157,8 +151,14 @@ async def slow(scene: Scene) -> None:
     proxy = scene.servers.proxy
     for moment in _moments(scene.random, 2, last=0.6):
         await scene.load.reached(moment)
-        for toxic, attributes in SLOW:
-            await asyncio.to_thread(proxy.add, toxic, scene.random.choice(STREAMS), **attributes)
+        slowed: tuple[tuple[Toxic, dict[str, int]], ...] = (
+            ("latency", {"latency": 500, "jitter": 300}),
+            ("bandwidth", {"rate": 50}),
+            ("slicer", {"average_size": 200, "size_variation": 100, "delay": 1_000}),
+        )
+        for toxic, attributes in slowed:
+            stream: Stream = scene.random.choice(_STREAMS)
+            await asyncio.to_thread(proxy.add, toxic, stream, **attributes)
             await asyncio.sleep(1.5)
             await asyncio.to_thread(proxy.heal)
         scene.faults += 1

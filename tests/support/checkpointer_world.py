@@ -76,7 +76,7 @@ class World:
         self.checkpointer: Checkpointer[str] = Checkpointer(
             self.partitions,
             "changelog",
-            self.brokers,  # type: ignore[arg-type]  # the part of a producer that it uses
+            self.brokers,  # type: ignore[arg-type]  # the part of a producer that the checkpointer uses
             self.publish,
             lambda: self.consumer,
             on_defect=self.on_defect,

@@ -75,12 +75,11 @@ class Fakes:
         )
 
     def preview_composer(self) -> Composer:
-        """What makes previews: the understudies alone."""
-        assert self.fallback_painter is not None
+        """Return what makes previews: the fallbacks alone."""
         return replace(
             self,
             describer=self.fallback_describer,
-            painter=self.fallback_painter,
+            painter=self.fallback_painter or self.painter,
             fallback_painter=None,
             paint_batch_size=1,
         ).composer()

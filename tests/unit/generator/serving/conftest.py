@@ -1,4 +1,4 @@
-"""Records of the requests' topic, and models that do as a test says."""
+"""A model that hangs until the test ends."""
 
 from collections.abc import Iterator
 
