@@ -129,8 +129,8 @@ def wait_for_a_banner(settings: Settings, services: list[ChildProcess]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     try:
         while not (keys := list(store.manifest_keys())):
-            for each in services:
-                assert each.poll() is None, each.log_tail()
+            for service in services:
+                assert service.poll() is None, service.log_tail()
             assert time.monotonic() < deadline, "\n".join(each.log_tail() for each in services)
             time.sleep(0.1)
         (manifest,) = [store.manifest(key) for key in keys]
