@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv
 
-.PHONY: demo test faults lint bench clean setup setup-gpu requirements help
+.PHONY: demo docs test faults lint bench clean setup setup-gpu requirements help
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -25,6 +25,9 @@ endif
 faults: $(VENV)/.dev ## Strike workers under load, on a real Kafka, and audit what they wrote (ARGS="--help").
 	$(BIN)/python -m tests.faults $(ARGS)
 
+docs: $(VENV)/.dev ## Build the site of docs/ into .cache/site; a dead link fails.
+	$(BIN)/zensical build --strict
+
 lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -38,8 +41,8 @@ setup: $(VENV)/.dev ## Install what development needs.
 
 setup-gpu: $(VENV)/.gpu $(VENV)/.evaluate ## Install models' libraries and judges of banners, too (torch: about 4.7 GB).
 
-requirements: $(VENV)/.uv ## Pin every dependency anew from pyproject.toml.
-	for extra in base demo dev gpu evaluate; do \
+requirements: $(VENV)/.uv ## Pin the newest versions of every dependency that pyproject.toml allows.
+	for extra in base demo dev gpu evaluate fonts; do \
 	    $(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 	        --custom-compile-command "make requirements" $$([ $$extra = base ] || echo "--extra $$extra") \
 	        $$([ $$extra = base ] || echo "-c requirements/base.txt") pyproject.toml -o requirements/$$extra.txt || exit 1; \

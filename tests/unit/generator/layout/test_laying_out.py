@@ -226,6 +226,7 @@ def test_japanese_breaks_between_characters_but_never_before_a_closing_mark() ->
 
 def test_a_script_without_a_font_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "_system_fonts", dict)
+    monkeypatch.setattr(fonts, "_in_package", lambda *_: None)
     fonts._face_for.cache_clear()
     try:
         with pytest.raises(NoFontForScript, match="fonts-noto-cjk"):
