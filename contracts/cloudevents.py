@@ -12,7 +12,7 @@ TYPE_PREFIX = "io.bannerstream."
 Headers = list[tuple[str, bytes]]
 
 _REMEMBERED_SECONDS = 10_000
-"""Of event times, which lie close together but where a topic is read from its beginning: about 1 MB."""
+"""Event times that are cached: they lie close together unless a topic is read from its beginning. About 1 MB."""
 
 
 class CloudEvent(Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ def read_connect(text: str, file: object = "connect.toml") -> dict[Source, Event
         raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     roles = get_args(Source)
     if unknown := sorted(tables.keys() - set(roles)):
-        raise ConfigurationError(f"{file}: [{unknown[0]}] is no topic of ours; write [clicks] or [purchases]")
+        raise ConfigurationError(f"{file}: [{unknown[0]}] is not one of our topics; write [clicks] or [purchases]")
     if not tables:
         raise ConfigurationError(f"{file} is empty; begin with [clicks] and `{_EXAMPLES['user']}`")
     return {role: _Table(f"{file}: {role}", tables[role]).mapping() for role in roles if role in tables}
@@ -106,7 +106,7 @@ class _Table:
         try:
             path = JsonPath.compile(text)
         except ValueError as error:
-            self._refuse(key, f"is no path: {error}", error)
+            self._refuse(key, f"is not a path: {error}", error)
         if path.names_many and key in _OF_ONE_VALUE:
             self._refuse(key, f"names one value, and {text} many: write an index, such as {text.replace('[*]', '[0]')}")
         return path
