@@ -60,7 +60,7 @@ def test_the_example_in_the_docstring_is_valid() -> None:
     [
         ("[clicks", "connect.toml is not valid TOML"),
         ("", "is empty; begin with"),
-        ('[click]\nuser = "$.u"', r"\[click\] is not one of our topics; write \[clicks\] or \[purchases\]"),
+        ('[click]\nuser = "$.u"', r"\[click\] is not an input topic; write \[clicks\] or \[purchases\]"),
         ("clicks = 3", r"connect.toml: clicks must be a table that begins with \[clicks\]"),
         (LEAST + 'colour = "$.c"', "clicks.colour is unknown; known are user, product, time"),
         ('[clicks]\nproduct = "$.p"', r'clicks.user is missing; for example `user = "\$.context.user.id"`'),

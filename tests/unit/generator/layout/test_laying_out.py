@@ -15,8 +15,7 @@ from bannerstream.generator.layout.colours import rgb
 from bannerstream.generator.layout.planner import shape_of
 from bannerstream.generator.layout.templates import WITH_PRODUCT
 from bannerstream.generator.pipeline.ports import ComposedBanner, ProductImage
-
-from .scenery import COHORTS, WORDS, cut_out, photograph, scene
+from tests.support.scenery import COHORTS, WORDS, cut_out, photograph, scene
 
 by_name = pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
 
