@@ -46,7 +46,7 @@ class Said:
 
 
 class Worker:
-    """`python -m bannerstream.streams`; `restart` kills it and starts it anew, on the same log."""
+    """`python -m bannerstream.streams`; `restart` kills it and starts it again, on the same log."""
 
     def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
         self._log = stage.folder / "logs" / f"{name}.log"
@@ -145,7 +145,7 @@ class Deployment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for each in self.workers:
-            each.process.kill()
+        for running in self.workers:
+            running.process.kill()
         self._committed.close()
         self.stage.topics.delete(sorted(self.stage.topics.names() - self._before))
