@@ -38,7 +38,7 @@ setup: $(VENV)/.dev ## Install what development needs.
 
 setup-gpu: $(VENV)/.gpu $(VENV)/.evaluate ## Install models' libraries and judges of banners, too (torch: about 4.7 GB).
 
-requirements: $(VENV)/.uv ## Pin every dependency anew from pyproject.toml.
+requirements: $(VENV)/.uv ## Pin every dependency again from pyproject.toml.
 	for extra in base demo dev gpu evaluate; do \
 	    $(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 	        --custom-compile-command "make requirements" $$([ $$extra = base ] || echo "--extra $$extra") \

@@ -1,4 +1,4 @@
-"""Record the example session anew: `python -m examples.record_session`. Same seed, same recording.
+"""Record the example session again: `python -m examples.record_session`. Same seed, same recording.
 
 Visitors have tastes (a mixture of cohorts). They come back over some days, look at products that suit the mood of the
 visit, click, fill a cart, buy. Three channels of the shop write three formats. Some events arrive late, some twice, and

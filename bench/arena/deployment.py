@@ -46,7 +46,7 @@ class Said:
 
 
 class Worker:
-    """`python -m bannerstream.streams`; `restart` kills it and starts it anew, on the same log."""
+    """`python -m bannerstream.streams`; `restart` kills it and starts it again, on the same log."""
 
     def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
         self._log = stage.folder / "logs" / f"{name}.log"

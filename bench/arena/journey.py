@@ -21,7 +21,7 @@ from bannerstream.storage import S3BannerStore
 from bench.arena.topics import CLIENT
 
 READ_S = 20.0
-"""Of the records of one case; past that those that are not in are given up."""
+"""Deadline for the records of one case; later ones count as missing."""
 POLL_S = 1.0
 
 
