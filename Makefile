@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv
 
-.PHONY: demo test faults lint bench clean setup setup-gpu requirements help
+.PHONY: demo docs test test-all faults lint bench clean setup setup-gpu requirements help
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -14,16 +14,26 @@ PAINTER ?= studio
 demo: $(VENV)/.demo $(if $(filter starter,$(PAINTER)),$(VENV)/.gpu) ## Replay a shopping session into banners: demo-out/index.html (PAINTER=starter, ARGS="--help").
 	$(BIN)/bannerstream demo --painter $(PAINTER) $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them).
+PYTEST = $(BIN)/python -m pytest --durations=15 $(if $(REPORTS),--junit-xml=$(REPORTS)/$(1).xml) $(FULL)
+# Tests on servers wait more than they compute, so they get two workers a core.
+WAITING = $$($(BIN)/python -c 'import os; print(min(8, 2 * os.cpu_count()))')
+
+test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them; REPORTS=folder for JUnit files).
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest -n auto tests/unit
-	$(BIN)/python -m pytest tests/integration tests/faults tests/browser
+	$(call PYTEST,unit) -n auto --dist loadgroup tests/unit
+	$(call PYTEST,servers) -n $(WAITING) --dist loadgroup tests/integration tests/faults tests/browser
 endif
+
+test-all: ## Run the tests that `make test` leaves out, too: more seeds, repetitions, benchmarks.
+	$(MAKE) test FULL=--full
 
 faults: $(VENV)/.dev ## Strike workers under load, on a real Kafka, and audit what they wrote (ARGS="--help").
 	$(BIN)/python -m tests.faults $(ARGS)
+
+docs: $(VENV)/.dev ## Build the site of docs/ into .cache/site; a dead link fails.
+	$(BIN)/zensical build --strict
 
 lint: $(VENV)/.dev ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .
@@ -38,8 +48,8 @@ setup: $(VENV)/.dev ## Install what development needs.
 
 setup-gpu: $(VENV)/.gpu $(VENV)/.evaluate ## Install models' libraries and judges of banners, too (torch: about 4.7 GB).
 
-requirements: $(VENV)/.uv ## Pin every dependency again from pyproject.toml.
-	for extra in base demo dev gpu evaluate; do \
+requirements: $(VENV)/.uv ## Pin the newest versions of every dependency that pyproject.toml allows.
+	for extra in base demo dev gpu evaluate fonts; do \
 	    $(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 	        --custom-compile-command "make requirements" $$([ $$extra = base ] || echo "--extra $$extra") \
 	        $$([ $$extra = base ] || echo "-c requirements/base.txt") pyproject.toml -o requirements/$$extra.txt || exit 1; \

@@ -1,4 +1,4 @@
 """Kafka as a client: connection, topics, publishing, compacted views, dead letters, replay of recorded events.
 
-Shared by streams, generator, edge and the command line. Imports settings and contracts; nothing else of ours.
+Shared by streams, generator, edge, purger and the command line. Imports service, settings and contracts only.
 """

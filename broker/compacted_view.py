@@ -1,7 +1,7 @@
-"""Compacted topics as tables: the latest value of each key, read to the end and then followed.
+"""Compacted topics as tables: the latest value of each key, read to the end, then followed.
 
-Every partition is read from its beginning without a consumer group: a view commits nothing and takes no partition from
-anybody.
+Reads every partition from its beginning without a consumer group: a view commits nothing and takes no partition from
+a group.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ _T = TypeVar("_T")
 _log = structlog.get_logger("bannerstream.broker.compacted_view")
 
 _POLL_MS = 200
-"""How long one fetch waits when nothing comes: bounds how long closing a view takes."""
+"""Longest wait of one fetch, which bounds how long closing a view takes."""
 
 
 NameOf = Callable[[bytes, int], str]
-"""From a record's key and partition to the name under which a view holds it."""
+"""Maps a record's key and partition to the name under which a view holds it."""
 
 
 def by_key(key: bytes, partition: int) -> str:
@@ -42,10 +42,10 @@ def by_partition_and_key(key: bytes, partition: int) -> str:
 async def read_compacted(
     settings: KafkaSettings, topic: str, decode: Callable[[bytes], _T], name_of: NameOf = by_key
 ) -> dict[str, _T]:
-    """Return the latest value of each key, as the topic stands now. Records that `decode` refuses are skipped.
+    """Return the current latest value of each key. Records that `decode` refuses are skipped.
 
     Raises:
-        TopicMissing: there is no such topic.
+        TopicMissing: the topic does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     async with CompactedView(settings, topic, decode, name_of) as view:
@@ -54,7 +54,7 @@ async def read_compacted(
 
 
 class CompactedView(Generic[_T]):
-    """A compacted topic held in memory for the length of an `async with`.
+    """Holds a compacted topic in memory within an `async with`.
 
     `decode` turns a value into a message and raises `InvalidRecord` for one that it cannot use: such a record is
     skipped and counted in `skipped`, the first one is logged, and the key keeps the value it had.
@@ -65,7 +65,7 @@ class CompactedView(Generic[_T]):
     ) -> None:
         self.skipped = 0
         self.version = 0
-        """Grows with every change: cheap to compare for whoever derives something from the view."""
+        """Grows with every change: a cheap comparison for what is derived from the view."""
         self._settings = settings
         self._topic = topic
         self._decode = decode
@@ -76,10 +76,10 @@ class CompactedView(Generic[_T]):
         self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect and begin to read.
+        """Connect and start reading.
 
         Raises:
-            TopicMissing: there is no such topic.
+            TopicMissing: the topic does not exist.
             ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
         """
         partitions = await partitions_of(self._settings, self._topic)
@@ -97,13 +97,13 @@ class CompactedView(Generic[_T]):
         """Stop following and disconnect; the values stay readable."""
         if self._following is not None:
             self._following.cancel()
-            # A failure was raised by `caught_up` or `current` to whoever relies on the values.
+            # `caught_up` or `current` raised the failure to the code that relies on the values.
             with suppress(asyncio.CancelledError, BannerstreamError):
                 await self._following
         await self._open.aclose()
 
     async def caught_up(self) -> None:
-        """Return once every record is in that the topic held when the view was opened.
+        """Return once every record that the topic held at opening is read.
 
         Raises:
             ServiceUnavailable, ConfigurationError: reading failed.
@@ -118,7 +118,7 @@ class CompactedView(Generic[_T]):
             following.result()
 
     def current(self) -> Mapping[str, _T]:
-        """Return the latest value of each key: a live view that changes with the topic, read-only.
+        """Return the latest value of each key: a live, read-only view that changes with the topic.
 
         Raises:
             ServiceUnavailable, ConfigurationError: following failed, so the values may be old.

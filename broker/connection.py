@@ -1,4 +1,4 @@
-"""How every Kafka client of this project connects: one TLS context, one set of options, one translation of errors."""
+"""How Kafka clients connect: one TLS context, one set of options, one translation of errors."""
 
 import ssl
 from collections.abc import Iterator
@@ -45,10 +45,10 @@ def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") 
 
 
 def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    """Return the TLS context of these settings, or None without TLS. Host names are always checked, TLS 1.2 is least.
+    """Return the TLS context of these settings, or None without TLS. Checks host names; requires TLS 1.2 or newer.
 
     Raises:
-        ConfigurationError: a file cannot be read or is not what it should be; names the setting.
+        ConfigurationError: a file cannot be read or used; names the setting.
     """
     if settings.security_protocol == "PLAINTEXT":
         return None
@@ -60,12 +60,12 @@ def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
 
 @contextmanager
 def broker_errors(settings: KafkaSettings) -> Iterator[None]:
-    """Translate what aiokafka raises into this project's errors, with the address that was tried.
+    """Translate aiokafka's errors into ours, with the address that was tried.
 
     Raises:
-        ServiceUnavailable: no broker answers, or not as it should; trying again may help.
-        ConfigurationError: the broker refuses these credentials.
-        MessageTooLarge: it refuses a message for its size.
+        ServiceUnavailable: no broker answers as expected; trying again may help.
+        ConfigurationError: the broker rejects these credentials.
+        MessageTooLarge: the broker rejects a message for its size.
     """
     try:
         yield
@@ -95,7 +95,7 @@ def _trusting(cafile: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=cafile)
     except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(f"kafka.ssl_cafile: {cafile} is no readable CA bundle in PEM: {error}") from error
+        raise ConfigurationError(f"kafka.ssl_cafile: {cafile} is not a readable CA bundle in PEM: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -109,6 +109,6 @@ def _load_certificate(context: ssl.SSLContext, certfile: Path, keyfile: Path) ->
         context.load_cert_chain(certfile, keyfile, password="")
     except OSError as error:
         raise ConfigurationError(
-            f"kafka.ssl_certfile and kafka.ssl_keyfile: {certfile} and {keyfile} are no certificate with its own "
+            f"kafka.ssl_certfile and kafka.ssl_keyfile: {certfile} and {keyfile} are not a certificate with its own "
             f"unencrypted key in PEM: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""The dead-letter topic: writing letters, looking through them, and sending them back once their cause is gone."""
+"""The dead-letter topic: writes letters, reads them, and replays them once their cause is fixed."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -18,10 +18,10 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.settings.kafka import KafkaSettings
 
 REPLAY_GROUP = "bannerstream-dlq-replay"
-"""Consumer group under which replays remember how far they came."""
+"""Consumer group that stores the progress of replays."""
 
 REPLAY_BATCH = 100
-"""Letters sent back between two commits: what a crash in between repeats at most."""
+"""Letters replayed between two commits: at most this many are repeated after a crash."""
 
 _POLL_MS = 500
 _log = structlog.get_logger("bannerstream.broker.dead_letters")
@@ -29,7 +29,7 @@ _log = structlog.get_logger("bannerstream.broker.dead_letters")
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A dead letter and where it lies."""
+    """A dead letter and its position."""
 
     partition: int
     offset: int
@@ -38,13 +38,13 @@ class StoredLetter:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did so far (or, in a dry run, would do)."""
+    """Counts of a replay so far (in a dry run, of what it would do)."""
 
     replayed: int = 0
     truncated: int = 0
-    """Passed over for good: the original was too long to keep whole."""
+    """Skipped permanently: the original was too long to keep whole."""
     foreign: int = 0
-    """Passed over: they name a source topic that is none of this deployment's."""
+    """Skipped: their source topic does not belong to this deployment."""
 
 
 async def publish(publisher: Publisher, settings: KafkaSettings, letter: DeadLetter) -> None:
@@ -60,14 +60,14 @@ async def publish(publisher: Publisher, settings: KafkaSettings, letter: DeadLet
 async def read(
     settings: KafkaSettings, *, code: str | None = None, topic: str | None = None, limit: int | None = None
 ) -> AsyncGenerator[StoredLetter]:
-    """Yield the letters that lie in the topic now, partition by partition in order; commits nothing.
+    """Yield the letters now in the topic, partition by partition in order; commits nothing.
 
-    Leaving the loop early? Wrap it in `contextlib.aclosing`, so that the connection closes at once.
+    To leave the loop early, wrap it in `contextlib.aclosing`, so that the connection closes at once.
 
-    `code` and `topic` (the source topic's name) choose some, `limit` ends early. What is no letter is skipped.
+    `code` and `topic` (the source topic's name) filter, `limit` ends early. Records that are not letters are skipped.
 
     Raises:
-        TopicMissing: the dead-letter topic is not there.
+        TopicMissing: the dead-letter topic does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     async with _Reader(settings, group=None) as reader:
@@ -89,18 +89,18 @@ async def replay(
     dry_run: bool = False,
     on_progress: Callable[[Replayed], None] | None = None,
 ) -> Replayed:
-    """Send original keys and values back to the topics they came from, each letter once over all replays.
+    """Send original keys and values back to their source topics, each letter once over all replays.
 
-    How far each (source topic, code) came is kept in the metadata of the commits of `bannerstream-dlq-replay`: so a
-    replay of `unknown_product` does not use up the letters of another code. A letter that fails again comes back as a
-    new one. A crash repeats at most the `REPLAY_BATCH` letters since the last commit. The commits last as long as the
-    broker keeps those of an idle group (`offsets.retention.minutes`, a week by default): a replay after that begins
-    anew, with letters that were sent back already.
+    Progress is kept per (source topic, code) in the metadata of the commits of `bannerstream-dlq-replay`: replaying
+    `unknown_product` does not consume the letters of another code. A letter that fails again becomes a new letter. A
+    crash repeats at most the `REPLAY_BATCH` letters since the last commit. The commits last as long as the broker keeps
+    those of an idle group (`offsets.retention.minutes`, a week by default): a later replay starts over, with letters
+    that were replayed already.
 
-    The record is new to the broker: its time of arrival is now, and its original headers are gone.
+    To the broker the record is new: it arrives now, without its original headers.
 
     Raises:
-        TopicMissing: the dead-letter topic is not there.
+        TopicMissing: the dead-letter topic does not exist.
         ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
     """
     our_topics = {each.name for each in settings.topic_table()}
@@ -121,7 +121,7 @@ async def replay(
                 done = replace(done, truncated=done.truncated + 1)
                 continue
             done = replace(done, replayed=done.replayed + 1)
-            if not dry_run:  # which only counts: letters of up to 1 MB each are not kept
+            if not dry_run:  # a dry run only counts: letters of up to 1 MB each are not kept
                 batch.append(_original(stored))
             if len(batch) >= REPLAY_BATCH:
                 await publisher.publish_all(batch)
@@ -136,7 +136,7 @@ async def replay(
 
 
 def _ignore(_: Replayed) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def _original(stored: StoredLetter) -> Outgoing:
@@ -147,7 +147,7 @@ def _original(stored: StoredLetter) -> Outgoing:
 
 
 class _Progress:
-    """How far replays came: per partition of the dead-letter topic, and per source topic and code, the next offset."""
+    """The next offset to replay, per partition of the dead-letter topic and per source topic and code."""
 
     def __init__(self) -> None:
         self.by_partition: dict[int, dict[str, int]] = {}
@@ -214,7 +214,7 @@ class _Reader:
                         yield stored
 
     async def commit(self) -> None:
-        """Remember how far this replay came."""
+        """Store the progress of this replay."""
         offsets = {}
         for partition in self.progress.changed:
             kinds = self.progress.by_partition[partition]
@@ -227,8 +227,8 @@ class _Reader:
         self.progress.changed.clear()
 
     async def _load_progress(self, partitions: list[TopicPartition]) -> None:
-        # aiokafka's consumer finds the group's coordinator with patience, but hides the metadata of commits; its admin
-        # client shows them.
+        # aiokafka's consumer retries until it finds the group's coordinator, but hides the metadata of commits; its
+        # admin client returns it.
         committed = [each for each in partitions if await self._consumer.committed(each) is not None]
         if not committed:
             return

@@ -1,4 +1,4 @@
-"""Having a visitor erased: asking streams for it, waiting until it is done, and looking whether anything is left."""
+"""Erases a visitor: requests it from streams, waits until it is done, and checks what is left."""
 
 import asyncio
 import time
@@ -22,16 +22,16 @@ from bannerstream.contracts.messages import Erasure
 from bannerstream.settings.kafka import KafkaSettings
 
 NO_WORKER_S = 10.0
-"""How long the group may be without a member before the wait is given up: a restart takes less."""
+"""How long the group may be without a member before the wait fails: a restart takes less."""
 
 FETCH_BYTES = 4_194_304
-"""Fetched of one partition at a time: a changelog of a million visitors then takes some 80 fetches."""
+"""Bytes per fetch and partition: a changelog of a million visitors takes about 80 fetches."""
 
 _POLL_S = 0.2
 _MEMBERS = 5  # place in a group of a DescribeGroups response, version 0 and later
 
 Offsets = Mapping[int, int]
-"""By partition of the topic of erasures: where the erasure lies."""
+"""Offset of the erasure, by partition of the topic of erasures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,19 @@ class Place:
 
     place: str
     erased: bool | None
-    """None: nobody looked."""
+    """None: not checked."""
     found: str
 
 
 async def request_erasure(kafka: KafkaSettings, user_id: str, user_key: str, now: int) -> Offsets:
-    """Write an erasure to every partition of the topic of erasures, and return where each lies.
+    """Write an erasure to every partition of the topic of erasures; return the offset of each.
 
-    To every one, because which partition holds a visitor depends on the partitioner of whoever writes the events.
+    To every partition, because the events' producer and its partitioner decide which one holds a visitor.
     `now`: epoch milliseconds.
 
     Raises:
-        MalformedRecord: this cannot be a user id.
-        TopicMissing: there is no topic of erasures.
+        MalformedRecord: not a valid user id.
+        TopicMissing: the topic of erasures does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     value = encode(Erasure(user_id=user_id, requested_at=now))
@@ -78,7 +78,7 @@ async def wait_until_erased(
     Streams commits an erasure only when its tombstone and the deletion of the assignment are acknowledged.
 
     Raises:
-        ServiceUnavailable: no worker runs, or it is not done after `timeout_s`; the message says which.
+        ServiceUnavailable: no worker runs, or the erasure is not done after `timeout_s`; the message names which.
         ConfigurationError: see `broker.connection.broker_errors`.
     """
     topic = kafka.topic_table().erasures.name
@@ -109,12 +109,12 @@ async def wait_until_erased(
 async def find_remaining(
     kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
 ) -> tuple[Place, Place]:
-    """Return what the changelog and the assignments hold of a visitor; both are read from beginning to end.
+    """Return what the changelog and the assignments still hold of a visitor; reads both completely.
 
     `on_progress` gets the offsets read and their total.
 
     Raises:
-        TopicMissing: one of the two is not there.
+        TopicMissing: one of the two does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     changelog, assignments = changelog_name(app_id), kafka.topic_table().assignments.name

@@ -1,10 +1,10 @@
-"""What goes wrong with topics and brokers.
+"""Errors of topics and brokers.
 
 BannerstreamError
 ├── ConfigurationError
-│   ├── TopicMissing        a topic that this deployment needs is not there
-│   └── TopicMismatch       topics that must have equally many partitions have not
-├── MessageTooLarge         one message is larger than the broker, or this client, takes
+│   ├── TopicMissing        a topic that this deployment needs does not exist
+│   └── TopicMismatch       topics that must have equally many partitions differ
+├── MessageTooLarge         one message is larger than the broker, or this client, accepts
 └── ServiceUnavailable      (contracts.errors) no broker answers
 """
 
@@ -12,7 +12,7 @@ from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 
 
 class TopicMissing(ConfigurationError):
-    """A topic that this deployment needs is not there.
+    """A topic that this deployment needs does not exist.
 
     Operator action: `bannerstream topics create`, or set its name under `kafka.topics`.
     Retryable: no.
@@ -29,7 +29,7 @@ class TopicMismatch(ConfigurationError):
 
 
 class MessageTooLarge(BannerstreamError):
-    """One message is larger than the broker takes.
+    """One message is larger than the broker accepts.
 
     Operator action: raise `max.message.bytes` of the topic that the message names.
     Retryable: no.

@@ -1,4 +1,4 @@
-"""Publishing: every message is acknowledged by all in-sync replicas before `publish` returns."""
+"""Publishes messages; all in-sync replicas acknowledge a message before `publish` returns."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,22 +17,22 @@ from bannerstream.contracts.errors import BannerstreamError
 from bannerstream.settings.kafka import KafkaSettings
 
 MAX_REQUEST_BYTES = 1_310_720
-"""Largest message this client sends: a dead letter with the largest value and key that it keeps, and its headers."""
+"""Largest message that this client sends: a dead letter with its largest value, key and headers."""
 
 LINGER_MS = 5
-"""How long a message waits for company: unseen by a visitor, and a burst goes in one request."""
+"""How long a message waits to be batched: a visitor does not notice, and a burst goes in one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record on its way. A value of None deletes the key from a compacted topic."""
+    """One record to publish. A value of None deletes the key from a compacted topic."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers
     partition: int | None = None
-    """None: that of its key."""
+    """None: chosen by the key."""
 
 
 def outgoing(topic: str, key: str, message: Struct, event: CloudEvent) -> Outgoing:
@@ -41,7 +41,7 @@ def outgoing(topic: str, key: str, message: Struct, event: CloudEvent) -> Outgoi
 
 
 class Publisher:
-    """A producer for the length of an `async with`: acks=all, idempotent (no loss, no repeat, order kept per key)."""
+    """A producer within an `async with`: acks=all, idempotent (no loss, no repeat, order kept per key)."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "bannerstream") -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Send what is waiting, then disconnect."""
+        """Flush, then disconnect."""
         await self._producer.stop()
 
     async def publish(self, topic: str, key: str, message: Struct, event: CloudEvent) -> None:
@@ -92,7 +92,7 @@ class Publisher:
     async def publish_raw(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
-        """Publish bytes as they are and wait for the acknowledgement.
+        """Publish bytes unchanged and wait for the acknowledgement.
 
         Raises:
             ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.
@@ -127,15 +127,15 @@ class Publisher:
         return outcomes
 
     async def _renew(self) -> None:
-        """Go on with a new producer: the refused records used up sequence numbers, and brokers accept no gap."""
+        """Switch to a new producer: the rejected records consumed sequence numbers, and brokers accept no gap."""
         fresh = await self._connected()
         worn_out, self._producer, self._broken = self._producer, fresh, False
         await worn_out.stop()
 
     async def enqueue(self, record: Outgoing) -> "asyncio.Future[Any]":
-        """Hand one record over without waiting for its acknowledgement, which is the returned future.
+        """Enqueue one record; the returned future is its acknowledgement.
 
-        Waits while the client's buffer is full. The future raises what aiokafka raises; `publish_all` translates it.
+        Waits while the client's buffer is full. The future raises aiokafka's errors; `publish_all` translates them.
 
         Raises:
             ServiceUnavailable, ConfigurationError, MessageTooLarge: see `broker.connection.broker_errors`.

@@ -1,4 +1,4 @@
-"""What the stream would make of some records: pure. What it shows of events is masked: they are about people."""
+"""Predicts what streams would make of some records: pure. Excerpts of events are masked: they are about people."""
 
 import re
 from collections import Counter
@@ -17,11 +17,11 @@ EXCERPT_CHARACTERS = 160
 _FIELD = re.compile(r" - at (`.*`)$")
 _QUOTED = re.compile(r"'[^']*'")
 _OPEN_KINDS = {"unsupported", "ignored"}
-"""Codes whose reasons quote the name of a kind of event and nothing of a visitor."""
+"""Codes whose reasons quote only the name of an event kind, nothing about a visitor."""
 
 
 class SampledRecord(Protocol):
-    """What is looked at of a record."""
+    """The parts of a record that are checked."""
 
     topic: str
     partition: int
@@ -33,23 +33,23 @@ class SampledRecord(Protocol):
 
 @dataclass(slots=True)
 class Finding:
-    """Records that are refused (or passed over) alike."""
+    """Records rejected (or skipped) for the same reason."""
 
     code: str
     field: str
-    """Path of the field at fault; empty where it is the record as a whole."""
+    """Path of the invalid field; empty if the whole record is."""
     reason: str
-    """Of the example, what it quotes masked."""
+    """Reason for the example, with quoted values masked."""
     example: str
     """`topic/partition@offset`."""
     excerpt: str
-    """Of the example: field names as they are, letters of values as x, digits as 0."""
+    """Start of the example: field names unchanged, letters of values as x, digits as 0."""
     count: int = 1
 
 
 @dataclass(slots=True)
 class Check:
-    """What became of the records of a sample."""
+    """The results of checking a sample."""
 
     usable: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -61,11 +61,11 @@ class Check:
     read: int = 0
     """Readable records."""
     delays_ms: list[int] = field(default_factory=list)
-    """Of each readable record: from the event's time to the record's."""
+    """Per readable record: from the event's time to the record's."""
 
     @property
     def dead_letters(self) -> int:
-        """Return how many of the records would be dead letters."""
+        """Return how many records would become dead letters."""
         return sum(each.count for each in self.findings if each.code != IgnoredEvent.code)
 
     def delay_s(self) -> dict[str, float] | None:
@@ -85,9 +85,9 @@ def check_records(
     max_future_ms: int,
     max_age_ms: int,
 ) -> Check:
-    """Return what the stream would make of `records`, but for the catalogue: unknown products are not found out.
+    """Return what streams would make of `records`. Does not know the catalogue, so unknown products pass.
 
-    `must_be_keyed`: a key that is not the user id makes a dead letter (`wrong_key`); else it is only counted.
+    `must_be_keyed`: a key other than the user id makes a dead letter (`wrong_key`); otherwise it is only counted.
     """
     check = Check()
     found: dict[tuple[str, str], Finding] = {}
@@ -136,7 +136,7 @@ def _note(found: dict[tuple[str, str], Finding], record: SampledRecord, code: st
 
 
 def excerpt(value: bytes | None) -> str:
-    """Return the beginning of a record's value with its shape kept and its content masked."""
+    """Return the start of a record's value: shape kept, content masked."""
     if value is None:
         return "null"
     try:

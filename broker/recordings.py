@@ -1,14 +1,14 @@
-r"""Recorded shopping sessions: JSON Lines that can hold any record, malformed ones too.
+r"""Recorded shopping sessions as JSON Lines that can hold any record, malformed ones included.
 
-One record a line, to be sent as it stands:
+One record per line, sent unchanged:
 
     {"topic": "clicks", "key": "u-7", "at": "2026-01-31T12:00:00Z", "value": {"event_id": "e-1", …}}
     {"topic": "clicks", "key": "u-7", "raw": "{\"event_id\": \"cut off"}
     {"topic": "purchases", "key": null, "value_b64": "/w=="}
 
-`topic` is the role, whatever the topic is called here. Exactly one of `value` (any JSON, sent byte by byte as it is
-written), `raw` (text) and `value_b64` (bytes) is there. `at` says when the record was sent: with it, a recording can be
-replayed as if it ended now (`retimed`).
+`topic` is the role, whatever the topic's name is. Exactly one of `value` (any JSON, sent byte by byte as written),
+`raw` (text) and `value_b64` (bytes) is present. `at` is when the record was sent: with it, a recording can be replayed
+as if it ended now (`retimed`).
 """
 
 import base64
@@ -74,7 +74,7 @@ def parse_line(line: bytes, number: int) -> RecordedEvent:
     """Return the record that a line of a recording holds.
 
     Raises:
-        ConfigurationError: the line is none of a recording; names its number and what is wrong.
+        ConfigurationError: not a line of a recording; names its number and what is wrong.
     """
     try:
         event = _line.decode(line)
@@ -99,10 +99,10 @@ def _value(event: RecordingLine) -> bytes:
 
 
 def parse_event(line: bytes, from_format: InputFormat, now: int) -> RecordedEvent:
-    """Return the record for a bare event: its topic by its kind, its key its visitor.
+    """Return the record for a bare event: topic by its kind, key from its visitor.
 
-    What cannot be read goes to `clicks` without a key, to become a dead letter there: whoever replays a file wants to
-    see what the stream makes of it.
+    An event that cannot be read goes to `clicks` without a key and becomes a dead letter there, so that a replay shows
+    what streams makes of the file.
     """
     value = line.strip()
     try:
@@ -116,12 +116,12 @@ def parse_event(line: bytes, from_format: InputFormat, now: int) -> RecordedEven
 
 
 def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:
-    """Return the records moved in time as a whole, so that the last one was sent `now`.
+    """Return the records shifted in time together, so that the last one was sent `now`.
 
-    The times inside native, Segment and GA4 events move with them; what is no JSON object stays as it is.
+    Shifts the times inside native, Segment and GA4 events too; a value that is not a JSON object stays unchanged.
 
     Raises:
-        ConfigurationError: no record says when it was sent (`at`).
+        ConfigurationError: no record has `at`, the time it was sent.
     """
     records = list(records)
     sent = [each.at for each in records if each.at is not None]

@@ -1,4 +1,4 @@
-"""Replaying recorded events to `clicks` and `purchases`, at a steady rate or as fast as they go."""
+"""Replays recorded events to `clicks` and `purchases`, at a steady rate or as fast as possible."""
 
 import asyncio
 import time
@@ -16,14 +16,14 @@ from bannerstream.contracts.inputs import InputFormat, Source
 from bannerstream.settings.kafka import KafkaSettings
 
 _LINES_AT_A_TIME = 500
-"""Read in a thread in one go: hides the cost of changing threads, and keeps the event loop free."""
+"""Lines that a thread reads at a time: amortizes the switch of threads and keeps the event loop free."""
 
 _PROGRESS_EVERY = 50
 
 
 @dataclass(slots=True)
 class Sent:
-    """How many records went where."""
+    """Records sent, by topic."""
 
     clicks: int = 0
     purchases: int = 0
@@ -52,9 +52,9 @@ async def replay(
 ) -> Sent:
     """Send a recording (see `broker.recordings`), or with `from_format` a file of bare events, one a line.
 
-    `rate` is events per second in an open loop: the n-th leaves at its time whether or not earlier ones are
-    acknowledged, so a slow broker shows as latency and not as a lower rate. `retime` moves a recording in time so that
-    it ends now. Returns when all are acknowledged.
+    `rate` is events per second in an open loop: the n-th is sent at its time whether or not earlier ones are
+    acknowledged, so a slow broker shows as latency, not as a lower rate. `retime` shifts a recording in time so that it
+    ends now. Returns when all are acknowledged.
 
     Raises:
         ConfigurationError: the file, a line of it or `rate` is wrong.
@@ -90,7 +90,7 @@ async def replay(
 
 async def _records(recording: Path | Literal["-"], from_format: InputFormat | None) -> AsyncIterator[RecordedEvent]:
     lines = enumerate(read_lines(recording), start=1)
-    # A pipe gives a line when it has one; waiting for more of them would hold it back.
+    # A pipe delivers line by line; waiting for a full chunk would delay each.
     at_a_time = 1 if recording == "-" else _LINES_AT_A_TIME
     while batch := await asyncio.to_thread(lambda: list(islice(lines, at_a_time))):
         for number, line in batch:

@@ -1,4 +1,4 @@
-"""The last records of a topic, and how its batches are compressed: looked at without a group, nothing is committed."""
+"""Samples the last records of a topic and the compression of its batches, without a group or commits."""
 
 import struct
 import time
@@ -20,23 +20,23 @@ from bannerstream.service.compat import overrides_private
 from bannerstream.settings.kafka import KafkaSettings
 
 TIMEOUT_S = 60.0
-"""How long reading a sample may take."""
+"""Timeout of reading a sample."""
 
 _POLL_MS = 200
 
 _CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-"""By the three lowest bits of a batch's attributes."""
+"""Codecs by the three lowest bits of a batch's attributes."""
 
 _HEAD = struct.Struct(">qiib")
-"""How a batch begins in every version: offset, length of what follows, leader epoch or CRC, magic."""
+"""Start of a batch in every version: offset, remaining length, leader epoch or CRC, magic."""
 _LENGTH_COUNTS_FROM = 12
 _ATTRIBUTES = {0: (17, ">b"), 1: (17, ">b"), 2: (21, ">h")}
-"""Where the attributes stand, by magic: one byte in the message sets of before 0.11, two in batches."""
+"""Position of the attributes, by magic: one byte in message sets before 0.11, two in batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some records of one topic."""
+    """Sampled records of one topic."""
 
     records: list[ConsumerRecord]
     partitions: int
@@ -47,10 +47,10 @@ class Sample:
 async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) -> Sample:
     """Return the records at the last `per_partition` offsets of each partition; compaction may have left fewer.
 
-    Of transactions only what is committed.
+    Records of uncommitted transactions are left out.
 
     Raises:
-        TopicMissing: there is no such topic.
+        TopicMissing: the topic does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
     state = (await describe_topics(settings)).get(topic)
@@ -94,7 +94,7 @@ async def _read_within_deadline(consumer: Any, topic: str, ends: dict[TopicParti
 @overrides_private("aiokafka.client:AIOKafkaClient.send", "fb1726e3ed8e")
 @overrides_private("aiokafka.consumer.fetcher:Fetcher._proc_fetch_request", "ace04969424f")
 def _note_codecs(consumer: Any, codecs: Counter[str]) -> None:
-    """Wrap the `send` of this consumer's client, which its fetcher calls: a record does not hold its codec."""
+    """Wrap the `send` of this consumer's client, which its fetcher calls: a record does not carry its codec."""
     client = consumer._client  # noqa: SLF001  (see above)
     send = client.send
 

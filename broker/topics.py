@@ -1,6 +1,6 @@
-"""The topics on a broker: making the missing ones, and saying what is wrong with those that are there.
+"""The topics on a broker: creates missing ones and checks existing ones.
 
-An existing topic is never altered: adding partitions moves keys to other partitions and would split a visitor's state.
+Never alters an existing topic: more partitions would move keys to other partitions and split a visitor's state.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from bannerstream.settings.streams import StreamsSettings
 _DAY_MS = 86_400_000
 
 RETENTION_DAYS = {"clicks": 7, "purchases": 7, "requests": 3, "feedback": 30, "erasures": 30, "dead_letters": 30}
-"""How long topics that are not compacted keep their records, by role. Inputs: a week, to replay after an outage that
-began on a Friday. Requests: catching up on older ones would paint banners nobody waits for. Dead letters and erasures:
-a month, since people act on them."""
+"""Retention of topics that are not compacted, by role. Inputs: a week, to replay after an outage that began on a
+Friday. Requests: older ones would paint banners that nobody waits for. Dead letters and erasures: a month, since people
+act on them."""
 
 TOMBSTONE_MS = 7 * _DAY_MS
-"""How long a compacted topic keeps a deletion: a reader away for longer could miss it."""
+"""How long a compacted topic keeps a tombstone: a reader offline for longer could miss it."""
 
 DEAD_LETTER_BYTES = 1_310_720
-"""`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and room."""
+"""`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and a margin."""
 
 
 _PROPAGATION_S = 15
-"""Metadata reaches every broker within milliseconds when all is well."""
+"""Metadata normally reaches every broker within milliseconds."""
 
 
 def changelog_name(app_id: str) -> str:
@@ -57,19 +57,19 @@ def repartitioned_name(app_id: str) -> str:
 
 
 def tallies_name(app_id: str) -> str:
-    """Return the name of the changelog in which experiments count (`streams.experiments`)."""
+    """Return the name of the changelog of the experiments' tallies (`streams.experiments`)."""
     return f"{app_id}-experiments-tallies-changelog"
 
 
 class InternalTopics(TypedDict):
-    """Names of the topics that streams keeps for itself: keyword arguments of `create_topics` and `check_topics`."""
+    """Names of the internal topics of streams: keyword arguments of `create_topics` and `check_topics`."""
 
     changelog: str
     repartitioned: str | None
 
 
 def internal_topics(settings: StreamsSettings) -> InternalTopics:
-    """Return the names of the topics that streams keeps for itself under these settings."""
+    """Return the names of the internal topics of streams under these settings."""
     return {
         "changelog": changelog_name(settings.app_id),
         "repartitioned": repartitioned_name(settings.app_id) if settings.repartition else None,
@@ -78,7 +78,7 @@ def internal_topics(settings: StreamsSettings) -> InternalTopics:
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """One topic as it should be, or as it was made."""
+    """One topic as it should be, or as it was created."""
 
     name: str
     partitions: int
@@ -88,7 +88,7 @@ class TopicPlan:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What `create_topics` made (or, in a dry run, would make), and what was there before."""
+    """Topics that `create_topics` created (in a dry run, would create), and those that existed."""
 
     created: tuple[TopicPlan, ...]
     existing: tuple[str, ...]
@@ -96,7 +96,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with one topic. `missing` and `partitions` stop the services, the others warn."""
+    """One problem of one topic. `missing` and `partitions` stop the services, the others only warn."""
 
     topic: str
     kind: Literal["missing", "partitions", "cleanup", "replication"]
@@ -105,16 +105,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What `check_topics` found. `notes` say what could not be looked at."""
+    """Results of `check_topics`. `notes` list what could not be checked."""
 
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
 
     def refuse(self) -> None:
-        """Raise for what no service can live with.
+        """Raise for problems that no service can run with.
 
         Raises:
-            TopicMissing, TopicMismatch: see there; the message lists every such problem.
+            TopicMissing, TopicMismatch: the message lists every such problem.
         """
         for kind, error in (("missing", TopicMissing), ("partitions", TopicMismatch)):
             if messages := [each.message for each in self.problems if each.kind == kind]:
@@ -127,7 +127,7 @@ class TopicState:
 
     partitions: int
     replication: int
-    """The least of its partitions."""
+    """The lowest among its partitions."""
 
 
 async def create_topics(
@@ -138,16 +138,16 @@ async def create_topics(
     external: bool = True,
     dry_run: bool = False,
 ) -> Created:
-    """Create every topic that is missing, alter none, and return once the broker shows them.
+    """Create every missing topic, alter none, and return once the broker lists them.
 
-    clicks, purchases, erasures and `changelog` (see `changelog_name`) get equally many partitions: those of whichever
-    is there already, else `kafka.partitions`. With `repartitioned` (see `repartitioned_name`) that topic is made, too,
-    and it is the one that shares its count with the changelog; clicks and purchases are then free.
-    `external=False` leaves the topics that the shop writes to the shop.
+    clicks, purchases, erasures and `changelog` (see `changelog_name`) get equally many partitions: as many as an
+    existing one has, else `kafka.partitions`. With `repartitioned` (see `repartitioned_name`) that topic is created too
+    and shares its count with the changelog; clicks and purchases may then differ. `external=False` does not create the
+    topics that the shop writes.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses (too few brokers for
-            `kafka.replication_factor`, no right to create).
+        ServiceUnavailable, ConfigurationError: the broker does not answer, or rejects the request (too few brokers
+            for `kafka.replication_factor`, no right to create).
     """
     with broker_errors(settings):
         async with _admin(settings) as admin:
@@ -165,10 +165,10 @@ async def create_topics(
 
 
 async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -> None:
-    """Create a compacted topic with as many partitions as `like` has, unless it is there; return once it is shown.
+    """Create a compacted topic with as many partitions as `like`, unless it exists; return once it is listed.
 
     Raises:
-        TopicMissing: there is no `like`.
+        TopicMissing: `like` does not exist.
         ServiceUnavailable, ConfigurationError: the broker does not answer, or refuses.
     """
     with broker_errors(settings):
@@ -189,7 +189,7 @@ async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -
 async def check_topics(
     settings: KafkaSettings, *, changelog: str | None = None, repartitioned: str | None = None
 ) -> Checked:
-    """Return what is wrong with the topics: missing, unlike partition counts, wrong cleanup, too few replicas.
+    """Return the problems of the topics: missing, different partition counts, wrong cleanup, too few replicas.
 
     `changelog` and `repartitioned` as in `create_topics`.
 
@@ -215,7 +215,7 @@ async def check_topics(
 
 
 async def describe_topics(settings: KafkaSettings) -> dict[str, TopicState]:
-    """Return every topic on the broker. Asks for all at once: asking for one by name would create it on many brokers.
+    """Return every topic on the broker. Requests all: requesting one by name would create it on many brokers.
 
     Raises:
         ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
@@ -248,7 +248,7 @@ async def _describe(admin: AIOKafkaAdminClient) -> dict[str, TopicState]:
 def _plans(
     settings: KafkaSettings, changelog: str | None, repartitioned: str | None, there: dict[str, TopicState]
 ) -> Iterator[tuple[Topic, TopicPlan]]:
-    """Yield every topic with its plan: those of the table, the repartitioned one and the changelog."""
+    """Yield every topic with its plan: the table's, the repartitioned one and the changelog."""
     table = settings.topic_table()
     together = _together(settings, changelog, repartitioned)
     shared = next((there[name].partitions for name in together if name in there), settings.partitions)
@@ -278,12 +278,12 @@ def _together(settings: KafkaSettings, changelog: str | None, repartitioned: str
 def _configs(settings: KafkaSettings, topic: Topic, retention_days: int | None) -> dict[str, str]:
     configs: dict[str, str] = {"cleanup.policy": topic.cleanup}
     if topic.cleanup == "compact":
-        # Readers load these whole before they start: compact at a tenth of waste, not at Kafka's half.
+        # Readers load these completely before they start: compact at 10 % waste, not at Kafka's 50 %.
         configs |= {"min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": str(TOMBSTONE_MS)}
     elif retention_days is not None:
         configs["retention.ms"] = str(retention_days * _DAY_MS)
     if settings.replication_factor >= 3:
-        # acks=all means "all in sync": with one in sync it would promise nothing.
+        # acks=all means "all in sync": with one in sync it would guarantee nothing.
         configs["min.insync.replicas"] = "2"
     return configs
 
@@ -294,7 +294,7 @@ async def _create(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
     )
     failed = []
     for topic, code, *message in response.topic_errors:
-        # Somebody else may have made it since we looked.
+        # Another client may have created it since it was described.
         if code and for_code(code) is not TopicAlreadyExistsError:
             failed.append(f"{topic}: {(message and message[0]) or for_code(code).description}")
     if failed:
@@ -302,7 +302,7 @@ async def _create(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
 
 
 async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    """Wait until the broker shows the topics: the controller answers before the brokers have heard of them."""
+    """Wait until the broker lists the topics: the controller responds before the brokers know them."""
     deadline = time.monotonic() + _PROPAGATION_S
     while missing := names - (await _describe(admin)).keys():
         if time.monotonic() > deadline:
@@ -318,7 +318,7 @@ async def _cleanups(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[
             [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": ""}) for name in names]
         )
     except (IncompatibleBrokerVersion, UnsupportedVersionError, TopicAuthorizationFailedError) as error:
-        return {}, (f"the broker does not tell cleanup policies, so they were not checked: {error!r}",)
+        return {}, (f"the broker does not return cleanup policies, so they were not checked: {error!r}",)
     cleanups: dict[str, str] = {}
     notes = []
     for code, message, _, name, entries in _resources(responses):

@@ -22,6 +22,8 @@ from bannerstream.demo.serve import ServeOptions, serve
 from bannerstream.service.signals import stop_event
 
 _LOOK_S = 0.5
+_ROOM_FOR_LATENCY = 120
+"""Columns of a terminal that hold the bar's figures with those of latency."""
 
 
 class DemoPainter(StrEnum):
@@ -85,7 +87,7 @@ def demo(
     if summary["unmakeable"]:
         stderr.print(
             f"[yellow]{summary['unmakeable']} banners cannot be made here[/]: no installed font has the letters of "
-            "their language; on Debian: apt-get install fonts-noto-core fonts-noto-cjk",
+            "their language: install bannerstream[fonts], or on Debian apt-get install fonts-noto-core fonts-noto-cjk",
             highlight=False,
         )
     stderr.print(f"[green]done[/]: open {plain(out / 'index.html')}", highlight=False)
@@ -107,8 +109,8 @@ def _serve(options: ServeOptions, open_: bool) -> None:
 def _bar() -> Bar:
     return Bar(
         SpinnerColumn(),
-        TextColumn("{task.description:<30}"),
-        BarColumn(bar_width=30),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
         console=stderr,
@@ -117,16 +119,19 @@ def _bar() -> Bar:
 
 
 def _show(bar: Bar, task: TaskID, progress: Progress) -> None:
-    """Move the bar and tell what it cannot hold; without a terminal, print a line when the stage changes."""
-    if not stderr.is_terminal and bar.tasks[0].description != progress.stage:
-        stderr.print(f"{progress.stage} …", highlight=False)
-    if progress.by_model:
-        stderr.print(f"{progress.by_model:.0%} of the banners were painted by a model", highlight=False)
+    """Move the bar; without a terminal, print a line when the stage changes and at every quarter of the events."""
+    shown = bar.tasks[task]
+    events = max(1, round(shown.total or 0))
     figures = ""
     if progress.events:
-        figures = (
-            f"{progress.events} events · {progress.decisions} decisions · {progress.ready}/{progress.requested} banners"
-        )
-    if progress.p50_ms is not None:
+        figures = f"{progress.events}/{events} events · {progress.ready}/{progress.requested} banners"
+    if progress.p50_ms is not None and stderr.width >= _ROOM_FOR_LATENCY:
         figures += f" · event to ready p50 {progress.p50_ms} ms, p99 {progress.p99_ms} ms"
+    if not stderr.is_terminal:
+        if shown.description != progress.stage:
+            stderr.print(f"{progress.stage} …", highlight=False)
+        if 4 * progress.events // events > 4 * shown.completed // events:
+            stderr.print(figures, highlight=False)
+    if progress.by_model:
+        stderr.print(f"{progress.by_model:.0%} of the banners were painted by a model", highlight=False)
     bar.update(task, description=progress.stage, completed=progress.events, figures=figures)

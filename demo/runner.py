@@ -100,7 +100,8 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
             banners=len(manifests),
         )
         share = share_by_model(manifests)
-        on_progress(Progress("writing the page", events=events_in, ready=len(observed.ready), by_model=share))
+        requested, ready = len(observed.requests), len(observed.ready)
+        on_progress(Progress("writing the page", events=events_in, requested=requested, ready=ready, by_model=share))
         write_page(_content(summary, manifests, observed, catalogue), options.out, store.get_blob)
         if options.keep:
             export_banners(store, options.out / "bucket")

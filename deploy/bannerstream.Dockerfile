@@ -9,12 +9,14 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
 ARG REQUIREMENTS=base
-# The system's Noto fonts cover scripts beyond Latin, Greek and Cyrillic.
+# Letters of scripts for which the extra `fonts` has no package (Bengali, Georgian, ...).
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk \
+    && apt-get install --yes --no-install-recommends fonts-noto-core \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements /requirements
-RUN pip install --no-cache-dir --require-hashes -r /requirements/${REQUIREMENTS}.txt
+# Without pip's check of dependencies: pyproject.toml overrides two of them ([tool.uv]).
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /requirements/${REQUIREMENTS}.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes -r /requirements/fonts.txt
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl \
     && useradd --system --uid 10001 --home-dir /home/bannerstream --create-home bannerstream

@@ -1,13 +1,11 @@
-"""Programs that `go install` builds once: found on PATH or where Go puts them, built when they are nowhere."""
+"""Programs that `go install` builds once, into a cache by name and version, where they are not on PATH."""
 
-import functools
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bannerstream.devservers.build_step import run_to_its_end
+from bannerstream.devservers.build_step import cache_folder, one_at_a_time, run_to_its_end
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
 from bannerstream.devservers.server import Progress
 
@@ -36,35 +34,32 @@ class GoTool:
             return found
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
-        on_progress(f"building {self.name} with Go, once ({self.takes})")
-        folder = Path(_go_bin())
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            run_to_its_end(
-                ["go", "install", f"{self.package}@{self.version}"],
-                f"Go could not build {self.name}",
-                timeout_s=_BUILD_TIMEOUT_S,
-                environment={"GOBIN": scratch},
-            )
-            for built in Path(scratch).iterdir():
+        built = self._built()
+        with one_at_a_time(built.parent.name):
+            if built.is_file():  # another process built it meanwhile
+                return built
+            on_progress(f"building {self.name} with Go, once ({self.takes})")
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
+                run_to_its_end(
+                    ["go", "install", f"{self.package}@{self.version}"],
+                    f"Go could not build {self.name}",
+                    timeout_s=_BUILD_TIMEOUT_S,
+                    environment={"GOBIN": scratch},
+                )
                 # Go names a program for its folder, which may be as general as "server".
-                built.replace(folder / self.name)
-        found = self._found()
-        if found is None:
-            raise ServerFailed(f"Go built {self.name}, and it is not there: {folder}")
-        return found
+                programs = list(Path(scratch).iterdir())
+                if len(programs) != 1:
+                    raise ServerFailed(f"Go built {len(programs)} programs, not {self.name} alone: {self.package}")
+                built.parent.mkdir(exist_ok=True)
+                programs[0].replace(built)
+        return built
 
     def _found(self) -> Path | None:
-        on_path = shutil.which(self.name)
-        installed = shutil.which(self.name, path=_go_bin()) if on_path is None else on_path
-        return Path(installed) if installed else None
+        """Return the program that is on PATH, whichever version that is; else the one that was built here."""
+        if (on_path := shutil.which(self.name)) is not None:
+            return Path(on_path)
+        return self._built() if self._built().is_file() else None
 
-
-@functools.cache
-def _go_bin() -> str:
-    """Return where `go install` puts programs; Go's default where Go itself is gone."""
-    if shutil.which("go") is None:
-        return str(Path.home() / "go" / "bin")
-    told = subprocess.run(["go", "env", "GOBIN", "GOPATH"], capture_output=True, text=True, check=False).stdout
-    gobin, gopath = [*told.splitlines(), "", ""][:2]
-    return gobin or str(Path(gopath.split(":")[0]) / "bin")
+    def _built(self) -> Path:
+        """Return where a build of exactly this version is or will be."""
+        return cache_folder() / f"{self.name}-{self.version}" / self.name

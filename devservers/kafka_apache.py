@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from bannerstream.devservers.build_step import run_to_its_end
+from bannerstream.devservers.build_step import cache_folder, one_at_a_time, run_to_its_end
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
@@ -179,24 +178,25 @@ def _fetched_jars(on_progress: Progress) -> Path:
     jars = _jars_folder()
     if jars.is_dir():
         return jars
-    on_progress("fetching Apache Kafka with Maven, once (about 54 MB)")
-    jars.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
-        fetched = Path(scratch) / "jars"
-        command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
-        run_to_its_end(command, "Maven could not fetch Apache Kafka", timeout_s=_FETCH_TIMEOUT_S)
-        try:
+    with one_at_a_time(jars.name):
+        if jars.is_dir():  # another process fetched them meanwhile
+            return jars
+        on_progress("fetching Apache Kafka with Maven, once (about 54 MB)")
+        with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
+            fetched = Path(scratch) / "jars"
+            command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"]
+            run_to_its_end(
+                [*command, f"-DoutputDirectory={fetched}"],
+                "Maven could not fetch Apache Kafka",
+                timeout_s=_FETCH_TIMEOUT_S,
+            )
             fetched.rename(jars)
-        except OSError:
-            if not jars.is_dir():  # else another process was faster, with the same jars
-                raise
     return jars
 
 
 def _jars_folder() -> Path:
     """Return the cache folder of exactly this pom's jars."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "bannerstream" / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}"
+    return cache_folder() / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}"
 
 
 def _java_version() -> int | None:

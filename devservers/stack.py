@@ -38,6 +38,45 @@ def why_unavailable(kafka: KafkaKind, s3: S3Kind) -> str | None:
     return "; ".join(reasons) or None
 
 
+def kafka_server(
+    kind: KafkaKind, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress
+) -> KafkaServer:
+    """Return a broker that was not started yet."""
+    return _KAFKA[kind](data_dir, port, on_progress)
+
+
+def s3_server(kind: S3Kind, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress) -> S3Server:
+    """Return an S3 server that was not started yet, with the credentials that settings have by default."""
+    defaults = StorageSettings()
+    credentials = Credentials(defaults.access_key, defaults.secret_key.get_secret_value())
+    return _S3[kind](data_dir, credentials, port, on_progress)
+
+
+def kafka_overrides(bootstrap_servers: str) -> dict[str, dict[str, Any]]:
+    """Return the arguments for `settings.load_settings` that point to a broker of one node."""
+    return {
+        "kafka": {
+            "bootstrap_servers": bootstrap_servers,
+            "security_protocol": "PLAINTEXT",
+            "replication_factor": 1,
+        }
+    }
+
+
+def storage_overrides(endpoint: str) -> dict[str, dict[str, Any]]:
+    """Return the arguments for `settings.load_settings` that point to an S3 server of `s3_server`."""
+    defaults = StorageSettings()
+    return {
+        "storage": {
+            "endpoint": endpoint,
+            "secure": False,
+            "access_key": defaults.access_key,
+            "secret_key": defaults.secret_key.get_secret_value(),
+            "region": defaults.region,
+        }
+    }
+
+
 def environment_of(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the `BANNERSTREAM_…` variables that say the same as `load_settings(**overrides)`, for a child process."""
     return {
@@ -65,11 +104,9 @@ class Stack:
         s3_port: int | None = None,
         on_progress: Progress = no_progress,
     ) -> None:
-        defaults = StorageSettings()
-        self._credentials = Credentials(defaults.access_key, defaults.secret_key.get_secret_value())
         self._missing = why_unavailable(kafka, s3)
-        self.kafka: KafkaServer = _KAFKA[kafka](data_dir, kafka_port, on_progress)
-        self.s3: S3Server = _S3[s3](data_dir, self._credentials, s3_port, on_progress)
+        self.kafka = kafka_server(kafka, data_dir, kafka_port, on_progress)
+        self.s3 = s3_server(s3, data_dir, s3_port, on_progress)
 
     def start(self) -> None:
         """Start both at once and return when both serve."""
@@ -103,20 +140,7 @@ class Stack:
 
     def settings_overrides(self) -> dict[str, dict[str, Any]]:
         """Return the same as arguments for `settings.load_settings(**overrides)`."""
-        return {
-            "kafka": {
-                "bootstrap_servers": self.kafka.bootstrap_servers,
-                "security_protocol": "PLAINTEXT",
-                "replication_factor": 1,
-            },
-            "storage": {
-                "endpoint": self.s3.endpoint,
-                "secure": False,
-                "access_key": self._credentials.access_key,
-                "secret_key": self._credentials.secret_key,
-                "region": StorageSettings().region,
-            },
-        }
+        return kafka_overrides(self.kafka.bootstrap_servers) | storage_overrides(self.s3.endpoint)
 
     def __enter__(self) -> Self:
         self.start()

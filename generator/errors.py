@@ -98,7 +98,7 @@ class ModelLost(BannerstreamError):
 class NoFontForScript(BannerstreamError):
     """No installed font has the letters of a text.
 
-    Operator action: install the package that the message names (for example `fonts-noto-cjk`).
+    Operator action: install the package that the message names (the extra `fonts`, or for example `fonts-noto-cjk`).
     Retryable: after that.
     """
 

@@ -10,10 +10,10 @@ from bannerstream.settings.groups import Group, Seconds
 
 
 class CdnSettings(Group):
-    """The CDN in front of edge, and the purger that tells it what is stale."""
+    """The CDN in front of edge, and the purger that removes stale responses from it."""
 
     kind: Literal["none", "fastly", "cloudflare", "cloudfront", "varnish", "nginx"] = Field(
-        "none", description="Which CDN `bannerstream run purger` speaks to."
+        "none", description="The CDN that `bannerstream run purger` purges."
     )
     group_id: str = Field(
         "bannerstream-purger",
@@ -21,62 +21,64 @@ class CdnSettings(Group):
         description="Consumer group. One worker of a group purges, the others stand by; each CDN needs its own group.",
     )
     coalesce_s: float = Field(
-        1.0, ge=0, le=60, description="Changes within this time are purged together, and each pointer once."
+        1.0, ge=0, le=60, description="Changes within this time are purged in one batch, each pointer once."
     )
     settle_s: float = Field(
         0.5,
         ge=0,
         le=60,
-        description="A change is purged this much later at the earliest: edge must know it before the CDN asks again.",
+        description="Delay before a change is purged, so that edge has applied it before the CDN fetches again.",
     )
-    batch_size: int = Field(10_000, ge=1, le=1_000_000, description="Changes that are purged together at most.")
-    timeout_s: Seconds = Field(10.0, description="How long one call may take; then it is made again.")
+    batch_size: int = Field(10_000, ge=1, le=1_000_000, description="Most changes per batch.")
+    timeout_s: Seconds = Field(10.0, description="Timeout of one API call, after which it is retried.")
     api_url: str | None = Field(
         None,
         pattern=r"^https?://[^/]+[^\s]*[^\s/]$",
-        description="Of the API of fastly, cloudflare or cloudfront, where it is not the published one.",
+        description="Base URL of the Fastly, Cloudflare or CloudFront API; the published one when left out.",
     )
     api_token: SecretStr | None = Field(
-        None, description="Token of fastly or cloudflare, with the right to purge only."
+        None, description="Fastly or Cloudflare token; it needs the right to purge and no other."
     )
-    fastly_service_id: str | None = Field(None, pattern=r"^[A-Za-z0-9]+$", description="The service to purge.")
-    cloudflare_zone_id: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="The zone to purge.")
+    fastly_service_id: str | None = Field(None, pattern=r"^[A-Za-z0-9]+$", description="Fastly service to purge.")
+    cloudflare_zone_id: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Cloudflare zone to purge.")
     cloudflare_plan: Literal["free", "pro", "business", "enterprise"] = Field(
-        "pro", description="The account's plan, which limits how often it may be called."
+        "pro", description="The account's plan, which sets the API's rate limit."
     )
     cloudfront_distribution_id: str | None = Field(
-        None, pattern=r"^[A-Z0-9]+$", description="The distribution to invalidate."
+        None, pattern=r"^[A-Z0-9]+$", description="CloudFront distribution to invalidate."
     )
     cloudfront_items: Literal["tags", "paths"] = Field(
         "tags",
-        description="`tags` needs the distribution's `CacheTagConfig` and costs one path a change; `paths` needs "
-        "nothing and costs one for the pointer and one for each of `image_sizes`.",
+        description="`tags` needs the distribution's `CacheTagConfig` and costs one path per change; `paths` needs "
+        "no configuration and costs one path for the pointer and one for each of `image_sizes`.",
     )
     cloudfront_paths_per_hour: int = Field(
         500,
         ge=0,
-        description="Beyond this, one wildcard drops all pointers instead. Paths cost 0.005 USD each after the first "
-        "1,000 of a month: 500 an hour are 1,800 USD a month at most.",
+        description="Caps the cost: beyond this, one wildcard invalidates all pointers instead. Paths cost 0.005 USD "
+        "each after the first 1,000 of a month, so 500 an hour cost at most 1,800 USD a month.",
     )
     cloudfront_wildcard_interval_s: float = Field(
-        60.0, ge=1, le=86_400, description="Between two such wildcards, each of which costs one path."
+        60.0, ge=1, le=86_400, description="Shortest time between two such wildcards; each costs one path."
     )
     aws_access_key: str | None = Field(
-        None, description="Access key id for cloudfront; without it, that of the environment or of the machine's role."
+        None, description="Access key id for CloudFront; when left out, the environment's or the machine role's."
     )
     aws_secret_key: SecretStr | None = Field(None, description="Secret access key; goes with `aws_access_key`.")
-    nodes: tuple[str, ...] = Field((), description='Every varnish or nginx server: `["http://10.0.0.5:6081"]`.')
+    nodes: tuple[str, ...] = Field((), description='Every Varnish or nginx server: `["http://10.0.0.5:6081"]`.')
     purge_token: SecretStr | None = Field(
-        None, min_length=16, description="What varnish or nginx expect in `X-Purge-Token`; 16 characters or more."
+        None,
+        min_length=16,
+        description="Value that Varnish or nginx expects in `X-Purge-Token`; 16 characters or more.",
     )
     image_sizes: tuple[str, ...] = Field(
         tuple(size.name for size in SIZES),
-        description="Sizes whose plain-image pointers are embedded; each is purged where the CDN knows paths only.",
+        description="Sizes that pages embed as plain images; each is purged by path where the CDN has no tags.",
     )
     metrics_port: int = Field(9104, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
     @model_validator(mode="after")
-    def _what_the_kind_needs_is_there(self) -> Self:
+    def _kind_has_its_settings(self) -> Self:
         for name, example in _CDN_NEEDS[self.kind].items():
             if not getattr(self, name):
                 raise ValueError(f"cdn.{name} is required with the kind {self.kind}, for example {example}")
@@ -84,10 +86,12 @@ class CdnSettings(Group):
             raise ValueError("cdn.aws_access_key and cdn.aws_secret_key go together")
         for node in self.nodes:
             if not re.fullmatch(r"https?://[^/\s]+", node):
-                raise ValueError(f'cdn.nodes: {node!r} is no address such as "http://10.0.0.5:6081", without a path')
+                raise ValueError(
+                    f'cdn.nodes: {node!r} is not an address such as "http://10.0.0.5:6081", without a path'
+                )
         for size in self.image_sizes:
             if not re.fullmatch(r"[1-9]\d{1,3}x[1-9]\d{1,3}", size, re.ASCII):
-                raise ValueError(f'cdn.image_sizes: {size!r} is no size such as "970x250"')
+                raise ValueError(f'cdn.image_sizes: {size!r} is not a size such as "970x250"')
         return self
 
 

@@ -8,23 +8,23 @@ from bannerstream.settings.groups import Group, Seconds
 
 
 class ExperimentSettings(Group):
-    """Which variants of a banner are tried, and how boldly (`docs/experiments.md`)."""
+    """Which banner variants are tried, and how much is explored (`docs/experiments.md`)."""
 
     variants: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ...] = Field(
         ("a",),
         min_length=1,
         max_length=64,
-        description="What visitors' banners may look like; more than one begins an experiment. Each multiplies the "
+        description="Variants of visitors' banners; more than one starts an experiment. Each multiplies the "
         'banners that are made. `["open-bold-natural", "panel-light-airy"]`, see docs/experiments.md.',
     )
     minimum_exploration: float = Field(
-        0.05, ge=0, le=1, description="Share of decisions in which every variant has an equal chance."
+        0.05, ge=0, le=1, description="Share of decisions that choose uniformly among the variants."
     )
     brand_variants: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description='The only variants that a brand allows: `{ "Acme" = ["open-bold-natural"] }`.',
+        description='Variants allowed for a brand: `{ "Acme" = ["open-bold-natural"] }`.',
     )
-    refresh_s: Seconds = Field(10.0, description="How often new results change what is shown.")
+    refresh_s: Seconds = Field(10.0, description="How often new results are taken into account.")
     metrics_port: int = Field(9105, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
 
     @model_validator(mode="after")

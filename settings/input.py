@@ -9,16 +9,16 @@ from bannerstream.settings.groups import Days, Group, Seconds
 
 
 class InputSettings(Group):
-    """How the shop writes its events."""
+    """Formats of the shop's events."""
 
     clicks_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
-        "auto", description="Format of `clicks`; `auto` looks at each record, `mapped` reads `input.connect_file`."
+        "auto", description="Format of `clicks`; `auto` detects it per record, `mapped` uses `input.connect_file`."
     )
     purchases_format: Literal["auto", "native", "segment", "ga4", "mapped"] = Field(
         "auto", description="Format of `purchases`."
     )
     connect_file: Path | None = Field(
-        None, description="The `connect.toml` that says where the fields of a `mapped` topic's events lie."
+        None, description="The `connect.toml` that maps the fields of a `mapped` topic's events."
     )
     max_future_s: Seconds = Field(
         300.0, description="An event later than its arrival by more than this is a dead letter."

@@ -14,21 +14,23 @@ class KafkaSettings(Group):
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Comma-separated `host:port` list.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="SASL without TLS does not exist here: it would send the password in the clear."
+        "PLAINTEXT", description="SASL requires TLS: without it, the password would be sent in the clear."
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="Only read with `SASL_SSL`."
+        "SCRAM-SHA-512", description="Read only with `SASL_SSL`."
     )
     sasl_username: str | None = Field(None, description="Required with `SASL_SSL`.")
     sasl_password: SecretStr | None = Field(None, description="Required with `SASL_SSL`.")
     ssl_cafile: Path | None = Field(None, description="CA bundle in PEM; the system's when empty.")
     ssl_certfile: Path | None = Field(None, description="Client certificate in PEM, for mutual TLS.")
     ssl_keyfile: Path | None = Field(None, description="Key of the client certificate.")
-    partitions: int = Field(4, ge=1, le=1000, description="Partitions of topics that `topics create` makes.")
+    partitions: int = Field(4, ge=1, le=1000, description="Partitions of topics created by `topics create`.")
     replication_factor: int = Field(
-        1, ge=1, le=9, description="Replicas of topics that `topics create` makes; 3 in production."
+        1, ge=1, le=9, description="Replicas of topics created by `topics create`; use 3 in production."
     )
-    session_timeout_s: Seconds = Field(10.0, description="A worker silent for this long loses its partitions.")
+    session_timeout_s: Seconds = Field(
+        10.0, description="A worker that sends no heartbeat for this long loses its partitions."
+    )
     topics: dict[str, str] = Field(
         default_factory=dict, description='Other topic names, by role: `{ clicks = "shop.clicks" }`.'
     )

@@ -1,4 +1,4 @@
-"""All settings, one group a table of the file. docs/settings.md is generated from the descriptions."""
+"""All settings, one group per table of the file. docs/settings.md is generated from the descriptions."""
 
 from typing import Literal, Self
 
@@ -23,16 +23,16 @@ class Settings(Group):
     environment: Literal["trial", "production"] = Field(
         "trial", description="`production` refuses the built-in secrets."
     )
-    log_format: Literal["console", "json"] = Field("console", description="How services log, to standard error.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Format of the logs on standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="The brokers.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="The S3 store.")
     input: InputSettings = Field(default_factory=InputSettings, description="The shop's events.")
     streams: StreamsSettings = Field(default_factory=StreamsSettings, description="The affinity table.")
     experiments: ExperimentSettings = Field(default_factory=ExperimentSettings, description="Variants of banners.")
-    generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="The GPU agent.")
+    generator: GeneratorSettings = Field(default_factory=GeneratorSettings, description="The generator.")
     cdn: CdnSettings = Field(default_factory=CdnSettings, description="The CDN.")
-    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="The visible side.")
+    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="The HTTP service.")
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Pseudonyms.")
 
     @model_validator(mode="after")

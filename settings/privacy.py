@@ -10,11 +10,11 @@ from bannerstream.settings.trial_secrets import TRIAL_SECRET
 
 
 class PrivacySettings(Group):
-    """What keeps a visitor's id inside streams."""
+    """Pseudonyms, which keep a visitor's id inside streams."""
 
     user_key_secret: SecretStr = Field(
         SecretStr(TRIAL_SECRET),
-        description="Key of the user-id hash, 16 to 64 bytes. Changing it forgets every visitor.",
+        description="Key of the user-id hash, 16 to 64 bytes. A new key makes every visitor unknown.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""docs/settings.md, written from the settings themselves."""
+"""Generates docs/settings.md from the settings."""
 
 import types
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ underscores: `BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS`. A wrong setting stops the 
 
 
 def settings_reference() -> str:
-    """Return docs/settings.md: one table a group, each setting with type, default and meaning."""
+    """Return docs/settings.md: one table per group, with type, default and meaning of each setting."""
     return _HEAD + "".join(_section(name, prefix, model) for name, prefix, model in _groups())
 
 
 def _groups(
     name: str = "General", prefix: str = "", model: type[BaseModel] = Settings
 ) -> Iterator[tuple[str, str, type[BaseModel]]]:
-    """Yield a group and, after it, every group within it."""
+    """Yield a group, then every group within it."""
     yield name, prefix, model
     for field, setting in model.model_fields.items():
         if _is_group(setting.annotation):

@@ -64,7 +64,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(parts: list[str], text: str) -> object:
-    """Return what a variable holds: JSON where its setting is a table or a list, else the text."""
+    """Return the value of a variable: parsed as JSON where its setting is a table or a list, else the text."""
     annotation: Any = Settings
     for part in parts:
         if (group := _group(annotation)) is not None:
@@ -93,7 +93,7 @@ def _tables(group: type[BaseModel]) -> dict[str, Any]:
 
 
 def _update(values: dict[str, Any], other: Mapping[str, Any]) -> None:
-    """Take in another source, table by table; what it sets wins."""
+    """Merge another source table by table; its values win."""
     for name, value in other.items():
         if isinstance(value, Mapping) and isinstance(values.get(name), dict):
             _update(values[name], value)

@@ -1,4 +1,4 @@
-"""What every test can ask for."""
+"""What every test can use: the plugins of `tests.support`, and a name of its own."""
 
 import os
 import uuid
@@ -6,12 +6,18 @@ import uuid
 import hypothesis
 import pytest
 
+# Where tests share code that asserts, failures should show as much as in a test.
+pytest.register_assert_rewrite("tests.support", "tests.faults")
+
+pytest_plugins = ["tests.support.selection", "tests.support.servers"]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads that wait for each other at every layer of a model crawl where other tests have the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No time limit per example: on a busy machine it fails tests that are right.
 hypothesis.settings.register_profile("bannerstream", deadline=None)
 hypothesis.settings.load_profile("bannerstream")
-
-# Where tests share code that asserts, failures should tell as much as in a test.
-pytest.register_assert_rewrite("tests.edge_node", "tests.generator_worker", "tests.main_job", "tests.streams_worker")
 
 REQUIRE_REAL = "BANNERSTREAM_REQUIRE_REAL"
 

@@ -25,8 +25,8 @@ _STATIC = {
     "panel.js": "text/javascript",
 }
 _FONTS = {
-    "manrope.ttf": ("font_manrope", "files/Manrope-VariableFont_wght.ttf"),
-    "source-serif-semibold.ttf": ("font_source_serif_pro", "files/SourceSerifPro-Semibold.ttf"),
+    "manrope.ttf": ("fontpkg_manrope", "files/Manrope[wght].ttf"),
+    "source-serif.ttf": ("fontpkg_source_serif_4", "files/SourceSerif4[opsz,wght].ttf"),
 }
 _FRESH = {"Cache-Control": "no-store"}
 _PAGE = _FRESH | {

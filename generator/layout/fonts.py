@@ -1,7 +1,8 @@
 """Which font draws which letters, and how wide they come out.
 
-Latin, Greek and Cyrillic come from the font packages; every other script from Noto where the system has it.
-Widths, ink and outlines come from one shaping by HarfBuzz, so boxes are true.
+Latin, Greek and Cyrillic come from the font packages that are always installed, which are variable fonts. Every other
+script comes from Noto: from the packages of the extra `fonts` first, so that a banner is the same on every machine that
+has them, then from the system. Widths, ink and outlines come from one shaping by HarfBuzz, so boxes are true.
 """
 
 import os
@@ -14,6 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+import pathops
 import uharfbuzz
 from fontTools import unicode as font_unicode
 from fontTools import unicodedata as scripts
@@ -26,29 +28,37 @@ from bannerstream.generator.layout.text import JOINERS
 _CHORDS = 7
 """Per curve: on a letter 120 pixels high, a chord strays from its curve by less than a tenth of a pixel."""
 _INHERITED = frozenset({"Zinh", "Zyyy", "Zzzz"})
-_CJK = {"Hani": "", "Hira": "JP", "Kana": "JP", "Hang": "KR", "Bopo": "TC"}
-_CJK_INDEX = {"JP": 0, "KR": 1, "SC": 2, "TC": 3}
-"""Faces inside the Noto CJK collections, in Debian's order."""
-_CJK_OF_LANGUAGE = {"ja": "JP", "ko": "KR", "zh": "SC"}
-_PACKAGED = {
-    "grotesk": ("font_manrope", "Manrope", {800: "Manrope-ExtraBold", 700: "Manrope-Bold", 500: "Manrope-Medium"}),
-    "sans": ("font_roboto", "Roboto", {800: "Roboto-Bold", 700: "Roboto-Bold", 500: "Roboto-Medium"}),
-    "serif": (
-        "font_source_serif_pro",
-        "Source Serif Pro",
-        {800: "SourceSerifPro-Semibold", 700: "SourceSerifPro-Semibold", 500: "SourceSerifPro-Regular"},
-    ),
+_CJK = {"Hani": "", "Hira": "ja", "Kana": "ja", "Hang": "ko", "Bopo": "zh-hant"}
+"""The language whose shapes Han letters beside this script take."""
+_CJK_LANGUAGES = frozenset({"ja", "ko", "zh"})
+_TYPEFACES = {
+    "grotesk": ("fontpkg_manrope", "files/Manrope[wght].ttf", {800: 800.0, 700: 700.0, 500: 500.0}),
+    "sans": ("fontpkg_roboto", "files/Roboto[wdth,wght].ttf", {800: 700.0, 700: 700.0, 500: 500.0}),
+    # At its own optical size, 20: at 60, meant for headlines on paper, strokes are too thin over a picture.
+    "serif": ("fontpkg_source_serif_4", "files/SourceSerif4[opsz,wght].ttf", {800: 600.0, 700: 600.0, 500: 400.0}),
 }
+"""Package, file, and where on the axis `wght` each weight of a typeface is drawn."""
+_OF_SCRIPT = {
+    "Arab": ("fontpkg_noto_sans_arabic", "files/NotoSansArabic[wdth,wght].ttf"),
+    "Deva": ("fontpkg_noto_sans_devanagari", "files/NotoSansDevanagari[wdth,wght].ttf"),
+    "Hebr": ("pylopdf_fonts_he", "NotoSansHebrew-Variable.ttf"),
+    "Khmr": ("fontpkg_noto_sans_khmer", "files/NotoSansKhmer[wdth,wght].ttf"),
+    "Taml": ("fontpkg_noto_sans_tamil", "files/NotoSansTamil[wdth,wght].ttf"),
+    "Telu": ("fontpkg_noto_sans_telugu", "files/NotoSansTelugu[wdth,wght].ttf"),
+    "Thai": ("fontpkg_noto_sans_thai", "files/NotoSansThai[wdth,wght].ttf"),
+}
+"""Variable fonts of the extra `fonts`: package and file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One font file as HarfBuzz and the renderer open it."""
+    """One font file as HarfBuzz opens it."""
 
     path: str
-    family: str
-    weight: int
-    index: int = 0
+    axes: tuple[tuple[str, float], ...] = ()
+    """Where a variable font stands on its axes: tag and value."""
+    language: str = "en"
+    """Decides between the shapes of a letter that a font holds for several languages, as BCP 47 names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +105,12 @@ class Shaped:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A glyph as polygons."""
+    """A glyph as polygons that nowhere overlap: a point is ink inside of one, a hole inside of two."""
 
     points: NDArray[np.float32]
     """All polygons' points, n x 2."""
     ends: tuple[int, ...]
     """Where each polygon ends among the points."""
-    solid: tuple[bool, ...]
-    """Whether each is ink (it turns like the largest one) or a hole in the ink."""
 
 
 def shape(text: str, typeface: Typeface) -> tuple[Shaped, ...]:
@@ -123,22 +131,20 @@ def drawable(text: str, typeface: Typeface) -> str:
 
 @lru_cache(maxsize=8192)
 def outline(face: Face, glyph: int) -> Outline:
-    """Return a glyph's outline for a font size of 1, the y axis up."""
+    """Return a glyph's outline for a font size of 1, the y axis up.
+
+    The strokes of variable fonts overlap, and one stroke may cross itself; they are joined here.
+    """
     opened = _opened(face)
+    path = pathops.Path()
+    opened.font.draw_glyph_with_pen(glyph, path.getPen())
+    path.simplify(fix_winding=False)
     pen = _Flattening()
-    opened.font.draw_glyph_with_pen(glyph, pen)
+    path.draw(pen)
     polygons = [np.array(points, np.float32) / np.float32(opened.em) for points in pen.polygons if len(points) > 2]
     if not polygons:
-        return Outline(np.zeros((0, 2), np.float32), (), ())
-    areas = [_signed_area(polygon) for polygon in polygons]
-    outward = max(areas, key=abs) > 0
-    ends = tuple(accumulate(len(polygon) for polygon in polygons))
-    return Outline(np.concatenate(polygons), ends, tuple((area > 0) == outward for area in areas))
-
-
-def _signed_area(points: NDArray[np.float32]) -> float:
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+        return Outline(np.zeros((0, 2), np.float32), ())
+    return Outline(np.concatenate(polygons), tuple(accumulate(len(polygon) for polygon in polygons)))
 
 
 class _Flattening(BasePen):  # type: ignore[misc]  # fontTools has no types
@@ -176,8 +182,7 @@ def is_right_to_left(text: str) -> bool:
 
 def cap_height(typeface: Typeface) -> float:
     """Return the height of capitals for a font size of 1."""
-    face = _packaged(typeface.name, typeface.weight)
-    return _shape_run("H", face).rise
+    return _shape_run("H", _of_typeface(typeface.name, typeface.weight)).rise
 
 
 def _runs(text: str, typeface: Typeface) -> Iterator[tuple[Face, str]]:
@@ -215,39 +220,39 @@ def _face_for(char: str, typeface: Typeface) -> Face | None:
 
 
 def _candidates(char: str, typeface: Typeface) -> Iterator[Face]:
-    yield _packaged(typeface.name, typeface.weight)
-    yield _packaged("sans", typeface.weight)
+    yield _of_typeface(typeface.name, typeface.weight)
+    yield _of_typeface("sans", typeface.weight)
     style = "Bold" if typeface.bold else "Regular"
-    weight = 700 if typeface.bold else 400
     script = scripts.script(char)
     if script in _CJK or script in _INHERITED:
-        region = _CJK_OF_LANGUAGE.get(typeface.language, "") or _CJK.get(script, "") or "SC"
-        serif = "Serif" if typeface.name == "serif" else "Sans"
-        for kind in dict.fromkeys((serif, "Sans")):
-            path = _system_fonts().get(f"Noto{kind}CJK-{style}.ttc")
+        language = typeface.language if typeface.language in _CJK_LANGUAGES else _CJK.get(script) or "zh"
+        packaged = _in_package(f"noto_cjk_sans_jp_{style.lower()}", f"NotoSansCJKjp-{style}.otf")
+        serif = f"NotoSerifCJK-{style}.ttc" if typeface.name == "serif" else ""
+        for path in (packaged, _system_fonts().get(serif), _system_fonts().get(f"NotoSansCJK-{style}.ttc")):
             if path:
-                yield Face(path, f"Noto {kind} CJK {region}", weight, _CJK_INDEX[region])
+                yield Face(path, language=language)
+    if script in _OF_SCRIPT and (path := _in_package(*_OF_SCRIPT[script])):
+        yield Face(path, (("wght", float(typeface.weight)),))
     name = "" if script in _INHERITED else scripts.script_name(script, "").replace("_", "")
     for family in (f"NotoSans{name}", f"NotoSerif{name}", "NotoSans", "NotoSansSymbols", "NotoSansSymbols2"):
         path = _system_fonts().get(f"{family}-{style}.ttf") or _system_fonts().get(f"{family}-Regular.ttf")
         if path:
-            yield _face_at(path, weight)
+            yield Face(path)
 
 
 @cache
-def _face_at(path: str, weight: int) -> Face:
-    from fontTools.ttLib import TTFont  # noqa: PLC0415  (only fonts of the system need their name looked up)
-
-    with TTFont(path, lazy=True) as font:
-        family = font["name"].getBestFamilyName()
-    return Face(path, str(family), weight)
+def _of_typeface(name: str, weight: int) -> Face:
+    package, file, weights = _TYPEFACES[name]
+    return Face(str(resources.files(package) / file), (("wght", weights[weight]),))
 
 
 @cache
-def _packaged(name: str, weight: int) -> Face:
-    package, family, files = _PACKAGED[name]
-    path = resources.files(package) / "files" / f"{files[weight]}.ttf"
-    return Face(str(path), family, weight)
+def _in_package(package: str, file: str) -> str | None:
+    """Return the path of a font that an extra installs, or None where it is not installed."""
+    try:
+        return str(resources.files(package) / file)
+    except ModuleNotFoundError:
+        return None
 
 
 @cache
@@ -270,8 +275,9 @@ class _Opened:
 
     def __init__(self, face: Face) -> None:
         blob = uharfbuzz.Blob.from_file_path(face.path)
-        self._face = uharfbuzz.Face(blob, face.index)
+        self._face = uharfbuzz.Face(blob)
         self.font = uharfbuzz.Font(self._face)
+        self.font.set_variations(dict(face.axes))
         self.em = float(self._face.upem)
         self.letters = frozenset(self._face.unicodes)
 
@@ -287,6 +293,7 @@ def _shape_run(text: str, face: Face) -> Shaped:
     buffer = uharfbuzz.Buffer()
     buffer.add_str(text)
     buffer.guess_segment_properties()
+    buffer.language = face.language  # else HarfBuzz takes that of the process
     # Its script says nothing of a stretch without letters: Arabic digits run left to right.
     buffer.direction = "rtl" if is_right_to_left(text) else "ltr"
     uharfbuzz.shape(opened.font, buffer, {"kern": True, "liga": True})
@@ -308,6 +315,7 @@ def _shape_run(text: str, face: Face) -> Shaped:
 def _no_font(char: str) -> str:
     script = scripts.script(char)
     package = "fonts-noto-cjk" if script in _CJK else "fonts-noto-core"
+    extra = "install bannerstream[fonts], or " if script in _CJK or script in _OF_SCRIPT else ""
     name = scripts.script_name(script, script).replace("_", " ")
     letter = font_unicode.Unicode[ord(char)]
-    return f"no installed font has {name} letters ({char!r}, {letter}); on Debian: apt-get install {package}"
+    return f"no installed font has {name} letters ({char!r}, {letter}): {extra}on Debian apt-get install {package}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bannerstream.generator.layout.blending import blend_at, round_rect
 from bannerstream.generator.layout.blocks import Block, PlacedLine, Role
 from bannerstream.generator.layout.colours import Rgb
-from bannerstream.generator.layout.fonts import Outline, Shaped, outline
+from bannerstream.generator.layout.fonts import Shaped, outline
 from bannerstream.generator.layout.lines import advance
 from bannerstream.generator.pipeline.ports import Box, Image
 
@@ -82,31 +82,9 @@ def _fill_run(samples: Image, run: Shaped, origin: Points, font_size: float, *, 
     for glyph, corner in zip(run.glyphs, corners, strict=True):
         shape = outline(run.face, glyph.number)
         if shape.ends:
-            _fill_glyph(samples, shape, (shape.points * scale + corner).round().astype(np.int32))
-
-
-def _fill_glyph(samples: Image, shape: Outline, points: Points) -> None:
-    """Fill by winding: first all ink polygons one by one, since they may overlap, then their holes.
-
-    OpenCV fills several polygons by parity, which gives the same result if only one polygon is ink.
-    """
-    polygons = [points[start:end] for start, end in pairwise((0, *shape.ends))]
-    if sum(shape.solid) == 1:
-        cv2.fillPoly(samples, polygons, 255, cv2.LINE_8, _BITS)
-        return
-    limit = np.array(samples.shape[1::-1])
-    low = np.clip((points.min(axis=0) >> _BITS) - 1, 0, limit)
-    high = np.clip((points.max(axis=0) >> _BITS) + 2, 0, limit)
-    own = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-    if own.size == 0:
-        return
-    offset = (low << _BITS).astype(np.int32)
-    for solid in (True, False):
-        for polygon, ink in zip(polygons, shape.solid, strict=True):
-            if ink == solid:
-                cv2.fillPoly(own, [polygon - offset], 255 if solid else 0, cv2.LINE_8, _BITS)
-    window = samples[low[1] : high[1], low[0] : high[0]]
-    np.maximum(window, own, out=window)
+            points = (shape.points * scale + corner).round().astype(np.int32)
+            polygons = [points[start:end] for start, end in pairwise((0, *shape.ends))]
+            cv2.fillPoly(samples, polygons, 255, cv2.LINE_8, _BITS)
 
 
 def _strike(item: PlacedLine) -> Box:

@@ -101,7 +101,9 @@ def _close(picture: Image, scene: DrawnScene) -> Image:
 
 
 def _sheet(pairs: Sequence[Pair]) -> Pictures.Image:
-    font = ImageFont.truetype(shape("a", Typeface("grotesk", 700))[0].face.path, 19)
+    face = shape("a", Typeface("grotesk", 700))[0].face
+    font = ImageFont.truetype(face.path, 19)
+    font.set_variation_by_axes([value for _, value in face.axes])
     heights = [round(_PANEL * before.shape[0] / before.shape[1]) for _, before, _, _ in pairs]
     width = 2 * _MARGIN + 2 * _PANEL + _GAP
     height = 2 * _MARGIN + sum(heights) + len(pairs) * _CAPTION + (len(pairs) - 1) * _GAP

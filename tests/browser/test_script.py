@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route
 
-from tests.browser.conftest import Visit, until
+from tests.support.browser import Visit, until_page
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.real, pytest.mark.timeout(120)]
 
 Visiting = Callable[..., Visit]
 SHADES = ("111111", "222222", "333333")
@@ -105,7 +105,7 @@ def test_an_older_epoch_never_replaces_a_newer_one(page: Page, visit: Visiting) 
         (200, events(banner(4, SHADES[2]))),
     ]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.at(-1)?.banner.epoch === 4")
+    until_page(page, "window.shown.at(-1)?.banner.epoch === 4")
     assert shown(page) == [3, 4]
 
 
@@ -114,14 +114,14 @@ def test_an_erased_visitor_starts_over(page: Page, visit: Visiting) -> None:
     erased = events(banner(7, SHADES[0])) + events({"epoch": 0}, name="erased")
     edge.streams = [(200, erased), (200, events(banner(1, SHADES[1])))]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.at(-1)?.banner.epoch === 1")
+    until_page(page, "window.shown.at(-1)?.banner.epoch === 1")
 
 
 def test_it_comes_back_after_errors_with_a_fresh_token(page: Page, visit: Visiting) -> None:
     edge = Edge(page)
     edge.streams = [(401, ""), (503, ""), (200, events(banner(1, SHADES[0])))]
     begin(page, edge, visit().origin, 'data-token-url="/fresh"')
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     assert edge.tokens[:3] == ["first", "second", "second"]
 
 
@@ -129,10 +129,10 @@ def test_a_picture_that_does_not_load_is_tried_again_and_leaves_no_hole(page: Pa
     edge = Edge(page)
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     edge.lost_pictures = 1
     edge.streams = [(200, events(banner(2, SHADES[1])))]
-    until(page, "window.shown.length === 2")
+    until_page(page, "window.shown.length === 2")
     assert shown(page) == [1, 2]
     assert edge.lost_pictures == 0
 
@@ -142,12 +142,12 @@ def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(pa
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     edge.intake = [503]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     page.evaluate("['one', 'two', 'three'].forEach((each) => { bannerstream.send('click', each); })")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 3")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 3")
     page.reload()
     edge.intake = [422, 422, 202]  # all three; then the first alone, which is the one to blame
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     assert [each["product_id"] for batch in edge.events for each in batch] == ["two", "three"]
     assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
 
@@ -159,14 +159,14 @@ def test_after_a_login_nothing_is_sent_that_somebody_else_did(page: Page, visit:
     zoe, again = (token("zoë???~~~", exp) for exp in (1, 2))
     assert {"-", "_"} <= set(zoe), "not plain base64"
     begin(page, edge, visit().origin, token=token("ada"))
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     page.evaluate("void bannerstream.send('click', 'one')")
     page.evaluate(f"bannerstream.token = '{zoe}'; void bannerstream.send('click', 'two')")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
     page.evaluate("void bannerstream.send('click', 'three')")
     begin(page, edge, visit().origin, token=again)
     edge.intake = [202]
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     (sent,) = edge.events
     assert [each["product_id"] for each in sent] == ["two", "three"]
     assert all("by" not in each for each in sent)
@@ -178,11 +178,11 @@ def test_a_page_of_somebody_else_drops_what_waited(page: Page, visit: Visiting) 
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     edge.intake = [503]
     begin(page, edge, visit().origin, token=token("ada"))
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     page.evaluate("void bannerstream.send('click', 'one')")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 1")
     begin(page, edge, visit().origin, token=token("zoe"))
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     edge.intake = [202]
     page.evaluate("bannerstream.send('click', 'two')")
     assert [each["product_id"] for batch in edge.events for each in batch] == ["two"]
@@ -194,9 +194,9 @@ def test_a_wrong_clock_does_not_matter(page: Page, visit: Visiting) -> None:
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     edge.intake = [503, 202]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     page.evaluate("bannerstream.send('click', 'mug')")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     ((sent,),) = edge.events
     assert "time" not in sent
     assert 300 < sent["age_ms"] < 60_000, "it waited for the second try"
@@ -206,13 +206,13 @@ def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visi
     edge = Edge(page)
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     begin(page, edge, visit().origin)
-    until(page, "window.shown.length === 1")
+    until_page(page, "window.shown.length === 1")
     page.evaluate("bannerstream.send('click', 'mug')")
     edge.streams = [(200, events(banner(2, SHADES[1])))]
-    until(page, "document.querySelector('banner-stream').seen === 1 && window.shown.length === 2")
+    until_page(page, "document.querySelector('banner-stream').seen === 1 && window.shown.length === 2")
     page.evaluate("addEventListener('click', (event) => event.preventDefault())")
     page.click("banner-stream")
-    until(page, "performance.getEntriesByName(location.origin + '/v1/feedback').length >= 2")
+    until_page(page, "performance.getEntriesByName(location.origin + '/v1/feedback').length >= 2")
     told = [each for each in edge.feedback if each["token"] == "f2"]
     assert [each["kind"] for each in told] == ["impression", "click"]
     assert told[0]["size"] == "970x250"
@@ -224,11 +224,11 @@ def test_a_banner_out_of_sight_counts_as_no_impression(page: Page, visit: Visiti
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     edge.html = '<!doctype html><p style="height:3000px"></p><script src="/banner.js" data-token="first"></script>'
     page.goto(f"{visit().origin}/page")
-    until(page, "window.shown.length === 1")
-    until(page, "performance.now() > 3000")
+    until_page(page, "window.shown.length === 1")
+    until_page(page, "performance.now() > 3000")
     assert edge.feedback == []
     page.evaluate("scrollTo(0, 9999)")
-    until(page, "document.querySelector('banner-stream').seen === 1")
+    until_page(page, "document.querySelector('banner-stream').seen === 1")
 
 
 def test_two_scripts_share_one_stream(page: Page, visit: Visiting) -> None:
@@ -237,7 +237,7 @@ def test_two_scripts_share_one_stream(page: Page, visit: Visiting) -> None:
     script = '<script src="/banner.js" data-token="first"></script>'
     edge.html = f"<!doctype html>{script}{script}"
     page.goto(f"{visit().origin}/page")
-    until(page, "window.shown.length === 2")
+    until_page(page, "window.shown.length === 2")
     assert edge.tokens == ["first"]
 
 
@@ -264,10 +264,10 @@ def test_a_painted_banner_replaces_its_preview_without_flicker(page: Page, visit
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     page.add_init_script(WATCH)
     begin(page, edge, visit().origin)
-    until(page, "window.covered === true")
+    until_page(page, "window.covered === true")
     edge.streams.append((200, events(banner(1, SHADES[1]))))
-    until(page, "window.shown.length === 2")
-    until(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
+    until_page(page, "window.shown.length === 2")
+    until_page(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
     picture = page.evaluate("document.querySelector('banner-stream').shadowRoot.querySelector('img').src")
     assert SHADES[1] in picture
     assert page.evaluate("window.frames_seen") > 10

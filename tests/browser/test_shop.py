@@ -9,9 +9,9 @@ from playwright.sync_api import Page
 
 from bannerstream.demo.serve import Serving
 from bannerstream.edge.page.script import MAX_BYTES, served_script
-from tests.browser.conftest import DESKTOP, PHONE, Visit, look_at, product_shown, until, until_shown
+from tests.support.browser import DESKTOP, PHONE, Visit, look_at, product_shown, until_page, until_shown
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.real, pytest.mark.timeout(240)]
 
 Visiting = Callable[..., Visit]
 
@@ -19,7 +19,7 @@ CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
 
 def panel_says(page: Page, text: str) -> None:
-    until(page, "(text) => document.querySelector('.panel-body').textContent.includes(text)", text)
+    until_page(page, "(text) => document.querySelector('.panel-body').textContent.includes(text)", text)
 
 
 def test_clicking_products_changes_the_banner(visit: Visiting) -> None:
@@ -37,7 +37,7 @@ def test_clicking_products_changes_the_banner(visit: Visiting) -> None:
     assert all(0 < ms < 60_000 for ms in latencies), latencies
     epochs = [each["banner"]["epoch"] for each in page.evaluate("window.shown")]
     assert epochs == sorted(epochs)
-    until(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
+    until_page(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
     assert not visitor.errors
 
 
@@ -46,11 +46,11 @@ def test_a_bought_product_is_not_advertised_and_a_reload_keeps_that(visit: Visit
     look_at(page, "headphones")
     until_shown(page, "headphones")
     page.click('[data-buy="headphones"]')
-    until(page, "window.shown.at(-1).banner.product_id !== 'headphones'")
+    until_page(page, "window.shown.at(-1).banner.product_id !== 'headphones'")
     panel_says(page, "Bought, so not advertised")
     instead = product_shown(page)
     page.reload()
-    until(page, "window.shown.length > 0")
+    until_page(page, "window.shown.length > 0")
     until_shown(page, str(instead))
     panel_says(page, "Bought, so not advertised")
 
@@ -74,13 +74,13 @@ def test_a_cart_is_bought_whole_and_shared_by_tabs(visit: Visiting) -> None:
     page.click("[data-close]")
     look_at(page, "football")
     page.click("[data-add]")
-    until(other, "document.querySelector('[data-count]').textContent === '2'")
+    until_page(other, "document.querySelector('[data-count]').textContent === '2'")
     page.click("[data-checkout]")
-    until(
+    until_page(
         page, "fetch('/shop/visitor').then((answer) => answer.json()).then(({suppressed}) => suppressed.length === 2)"
     )
-    until(other, "document.querySelector('[data-count]').hidden")
-    until(page, "!['headphones', 'football'].includes(window.shown.at(-1).banner.product_id)")
+    until_page(other, "document.querySelector('[data-count]').hidden")
+    until_page(page, "!['headphones', 'football'].includes(window.shown.at(-1).banner.product_id)")
 
 
 def test_losing_the_server_and_getting_it_back_loses_nothing(visit: Visiting, serving: Serving) -> None:
@@ -89,12 +89,12 @@ def test_losing_the_server_and_getting_it_back_loses_nothing(visit: Visiting, se
     until_shown(page, "headphones")
     serving.stop_edge()
     page.evaluate("window.bannerstream.send('click', 'football'), window.bannerstream.send('cart', 'football')")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 2")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 2")
     assert product_shown(page) == "headphones", "what was there stays"
     assert page.locator("banner-stream img").last.evaluate("(image) => image.naturalWidth") > 0
     serving.restart_edge()
     until_shown(page, "football")
-    until(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -103,10 +103,10 @@ def test_it_is_stable_quiet_and_accessible(visit: Visiting, viewport: tuple[int,
     page = visitor.open()
     look_at(page, "kettle-gooseneck")
     until_shown(page, "kettle-gooseneck")
-    until(page, "document.querySelector('[data-painted]').textContent.includes('painted once')")
+    until_page(page, "document.querySelector('[data-painted]').textContent.includes('painted once')")
     page.evaluate("bannerstream.send('click', 'headphones')")  # nobody's input: what moves now counts in any case
     until_shown(page, "headphones")
-    until(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
+    until_page(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
     assert page.evaluate("window.shifts") == []
     link = page.get_by_role("region", name="For you").get_by_role("link", name=re.compile("headphones", re.IGNORECASE))
     assert link.get_attribute("href") == "/p/headphones"
@@ -118,7 +118,7 @@ def test_it_is_stable_quiet_and_accessible(visit: Visiting, viewport: tuple[int,
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
     assert not visitor.errors
     page.evaluate("document.body.prepend(Object.assign(document.createElement('p'), { textContent: 'in the way' }))")
-    until(page, "window.shifts.length > 0")  # the recorder sees what moves
+    until_page(page, "window.shifts.length > 0")  # the recorder sees what moves
 
 
 def nameless(page: Page) -> list[str]:

@@ -22,7 +22,7 @@ from bannerstream.streams.affinity import KIND_WEIGHTS
 from tests.faults.evidence import Earlier, Evidence
 from tests.faults.load import BAD, REPEAT
 from tests.faults.states import Seen, read_state
-from tests.unit.streams.shop import COHORTS, DAY, PRODUCTS
+from tests.support.shop import COHORTS, DAY, PRODUCTS
 
 Kind = Literal[
     "lost",  # an event that is missing in the scores, or is committed and not in the changelog

@@ -1,25 +1,14 @@
-"""Servers for fault tests: the fixtures of the integration tests, on real servers only.
+"""Fault tests run on real servers only.
 
 The embedded broker never gives a killed member's partitions to another (see `local.kafka_embedded`): a generator that
 is started after a SIGKILL gets no requests there until the broker restarts. Streams and generator cannot mend that.
 """
 
-import pytest
-
-from tests.integration.conftest import (
-    PAIRS,
-    environment,
-    overrides,
-    pytest_collection_finish,
-    settings,
-    stack,
-    started_stack,
-)
-
-__all__ = ["environment", "overrides", "pytest_collection_finish", "settings", "stack", "started_stack"]
+from tests.faults.plan import current_commit, of_commit
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what uses the servers once for each pair of real ones."""
-    if "stack" in metafunc.fixturenames:
-        metafunc.parametrize("stack", PAIRS[1:], indirect=True)
+def pytest_report_header() -> str:
+    """Name this commit's runs: `make faults ARGS="--only kill --seed 17"` plays one again, with the nightly load."""
+    commit = current_commit()
+    runs = ", ".join(f"{name} {seed}" for name, seed in of_commit(commit))
+    return f"faults of {f'commit {commit[:12]}' if commit else 'no commit'}: {runs}"

@@ -11,7 +11,7 @@ from bannerstream.contracts.keys import user_key
 from tests.faults.evidence import Earlier
 from tests.faults.run import Scene
 from tests.faults.states import version_1
-from tests.unit.streams.shop import DAY, PRODUCTS
+from tests.support.shop import DAY, PRODUCTS
 
 MANY = 200_000
 EPOCH = 3

@@ -7,8 +7,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from bannerstream.broker.topics import changelog_name
 from bannerstream.settings import Settings
-from tests.consumer_group import offsets
-from tests.streams_worker import read_all
+from tests.support.consumer_group import offsets
+from tests.support.streams_worker import read_all
 
 Memory = Mapping[int, Mapping[str, bytes]]
 """One worker's packed states by partition and user key."""

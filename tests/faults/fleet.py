@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,10 @@ from typing import Literal, Self
 from bannerstream.service.child_process import ChildProcess
 from tests.faults.audit import Findings
 from tests.faults.evidence import Memory
-from tests.streams_worker import until
+from tests.support.waiting import until
 
-PATIENCE_S = 90.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
 STOP_S = 15.0
 """What an orchestrator gives a worker to stop, at least."""
-POLL_S = 0.05
 
 _ROOT = Path(__file__).parents[2]
 
@@ -79,10 +75,7 @@ class Worker:
     async def memory(self) -> Memory:
         """Ask for its packed states."""
         self.send(signal.SIGUSR1)
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._memory.exists():
-            assert time.monotonic() < deadline, f"{self.process.name} does not tell its memory"
-            await asyncio.sleep(POLL_S)
+        await until(self._memory.exists, f"{self.process.name} writes its memory down")
         told = json.loads(self._memory.read_text(encoding="utf-8"))
         self._memory.unlink()
         return {
@@ -118,7 +111,7 @@ class Fleet:
     async def folding(self) -> None:
         """Return once every worker has taken up its work, or ended."""
 
-        async def all_do() -> bool:
+        def all_do() -> bool:
             return all(each.is_folding or each.process.poll() is not None for each in self.alive)
 
         await until(all_do, "the workers take up their work")

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from bannerstream.broker.connection import client_options
 from bannerstream.settings import Settings
-from tests.unit.streams.shop import DAY, PRODUCTS
+from tests.support.shop import DAY, PRODUCTS
 
 TICK_S = 0.02
 BAD = "bad"

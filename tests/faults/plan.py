@@ -1,4 +1,8 @@
-"""Which faults run when: the nightly set (`make faults`), and the short one within `make test`."""
+"""Which faults run when: nightly (`make faults`), in `make test-all`, and at every push."""
+
+import hashlib
+import subprocess
+from pathlib import Path
 
 from tests.faults.load import Traffic
 from tests.faults.scenarios import PLAYS
@@ -28,6 +32,22 @@ def short() -> Plan:
     return [(name, seed) for name in _planned() for seed in range(1, 1 + _SHORT.get(name, 1))]
 
 
+def of_commit(commit: str) -> Plan:
+    """Return one nightly seed of each scenario; another commit draws others."""
+    return [(name, _drawn(commit, name)) for name in _planned()]
+
+
+def current_commit() -> str:
+    """Return the commit that is checked out; nothing where there is no git."""
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return asked.stdout.strip()
+
+
 def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
     """Return the nightly set, or these scenarios; of each its nightly seeds, the first `seeds`, or this one seed."""
     plan = [each for each in nightly() if not names or each[0] in names]
@@ -36,6 +56,11 @@ def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
         return plan
     numbers = [seed] if seed is not None else list(range(1, 1 + (seeds or 0)))
     return [(name, number) for name in dict.fromkeys(name for name, _ in plan) for number in numbers]
+
+
+def _drawn(commit: str, name: str) -> int:
+    digest = hashlib.sha256(f"{commit} {name}".encode()).digest()
+    return 1 + int.from_bytes(digest[:8]) % _SEVERAL.get(name, NIGHTLY_SEEDS)
 
 
 def _planned() -> list[str]:

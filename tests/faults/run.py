@@ -17,13 +17,14 @@ from bannerstream.broker.topics import create_topics
 from bannerstream.contracts.topics import Topics
 from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
-from tests.consumer_group import progress
 from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
-from tests.faults.fleet import PATIENCE_S, Fleet
+from tests.faults.fleet import Fleet
 from tests.faults.load import Load, Traffic
 from tests.faults.servers import Servers
-from tests.streams_worker import Shop
+from tests.support.consumer_group import progress
+from tests.support.streams_worker import Shop
+from tests.support.waiting import PATIENCE_S
 
 SESSION_TIMEOUT_S = 3.0
 """Short, so that a killed worker's partitions are soon free; long enough for a live one on a busy machine."""
@@ -98,7 +99,7 @@ async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, n
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
     overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder)
-    settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates the groups
+    settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
     load = Load(settings, random.Random(seed), traffic)

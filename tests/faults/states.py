@@ -10,7 +10,7 @@ import msgspec
 
 from bannerstream.contracts.keys import banner_key
 from bannerstream.streams.affinity import unpack
-from tests.unit.streams.shop import COHORTS, PRODUCTS
+from tests.support.shop import COHORTS, PRODUCTS
 
 
 @dataclass(frozen=True)

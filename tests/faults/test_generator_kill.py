@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import pytest
 
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache-minio", "apache-versitygw")]
 
 REQUESTS = 4
 
@@ -32,13 +32,6 @@ def generator(when: str, environment: dict[str, str], folder: Path) -> ChildProc
     )
 
 
-async def wait_for_death(worker: ChildProcess) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while worker.poll() is None:
-        assert time.monotonic() < deadline, worker.log_tail()
-        await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize("when", ["before-manifest", "after-manifest"])
 async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     settings: Settings, environment: dict[str, str], tmp_path: Path, when: str
@@ -49,7 +42,7 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     await ask(settings, requests)
 
     with generator(when, environment, tmp_path) as worker:
-        await wait_for_death(worker)
+        await until(lambda: worker.poll() is not None, worker.log_tail)
     before = await ready_events(settings, lambda found: len(found) >= 1)
     assert len(before) == 1  # the first was announced; the second died on its way
     await assert_readable(settings, before)

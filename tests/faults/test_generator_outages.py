@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -10,23 +9,36 @@ from pathlib import Path
 import pytest
 
 from bannerstream.contracts.messages import BannerReady, BannerRequest
+from bannerstream.devservers.server import KafkaServer, S3Server
 from bannerstream.devservers.stack import Stack, why_unavailable
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.servers import Pair
+from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache-minio", "apache-versitygw")]
 
 REQUESTS = 10
 
 
 @pytest.fixture
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+def stack(server_pair: Pair, tmp_path: Path) -> Iterator[Stack]:
     """A pair of servers of each test's own: it stops them, and others may not be on them then."""
-    if (reason := why_unavailable(*request.param)) is not None:
+    if (reason := why_unavailable(*server_pair)) is not None:
         pytest.skip(reason)
-    with Stack(*request.param, data_dir=tmp_path / "servers") as stack:
+    with Stack(*server_pair, data_dir=tmp_path / "servers") as stack:
         yield stack
+
+
+@pytest.fixture
+def kafka(stack: Stack) -> KafkaServer:
+    return stack.kafka
+
+
+@pytest.fixture
+def s3(stack: Stack) -> S3Server:
+    return stack.s3
 
 
 def generator(environment: dict[str, str], folder: Path, name: str = "generator", batch: int = 2) -> ChildProcess:
@@ -41,12 +53,14 @@ def generator(environment: dict[str, str], folder: Path, name: str = "generator"
     )
 
 
-async def until(condition: Callable[[], bool], worker: ChildProcess) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
+async def while_running(worker: ChildProcess, condition: Callable[[], bool]) -> None:
+    """Return once the condition holds; fail at once if the worker ends before that."""
+
+    def holds() -> bool:
         assert worker.poll() is None, worker.log_tail()
-        assert time.monotonic() < deadline, worker.log_tail()
-        await asyncio.sleep(0.05)
+        return condition()
+
+    await until(holds, worker.log_tail)
 
 
 def made(folder: Path) -> Counter[str]:
@@ -71,7 +85,7 @@ async def through(
     requests = [request_for(f"mug-{number}") for number in range(REQUESTS)]
     await ask(settings, requests)
     with generator(environment, folder) as worker:
-        await until(lambda: len(made(folder)) >= 2, worker)
+        await while_running(worker, lambda: len(made(folder)) >= 2)
         await outage()
         events = await ready_events(settings, lambda found: keys_of(found) >= keys_of(requests))
         assert await asyncio.to_thread(worker.stop) == 0
@@ -87,10 +101,7 @@ async def test_a_store_that_stops_in_mid_batch_and_comes_back(
     async def outage() -> None:
         await asyncio.to_thread(stack.s3.stop)
         log = tmp_path / "generator.log"
-        deadline = time.monotonic() + PATIENCE_S
-        while "waiting" not in log.read_text():  # it noticed
-            assert time.monotonic() < deadline, log.read_text()[-2000:]
-            await asyncio.sleep(0.05)
+        await until(lambda: "waiting" in log.read_text(), lambda: f"it waits: {log.read_text()[-2000:]}")
         await asyncio.to_thread(stack.s3.start)
 
     await through(outage, settings, environment, tmp_path)
@@ -115,7 +126,7 @@ async def test_a_second_worker_takes_over_partitions_in_mid_batch(
     requests = [request_for(f"mug-{number}") for number in range(2 * REQUESTS)]
     await ask(settings, requests)
     with generator(environment, tmp_path, "first", batch=4) as first:
-        await until(lambda: len(made(tmp_path)) >= 1, first)
+        await while_running(first, lambda: len(made(tmp_path)) >= 1)
         with generator(environment, tmp_path, "second", batch=4) as second:
             events = await ready_events(settings, lambda found: keys_of(found) >= keys_of(requests))
             assert await asyncio.to_thread(second.stop) == 0

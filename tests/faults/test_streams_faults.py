@@ -1,11 +1,16 @@
-"""The short set of faults under load, each run ending in its audit; `make faults` runs the whole."""
+"""Faults under load, each run ending in its audit: one seed of each scenario a commit; `make faults` runs all.
+
+The commit draws the seeds, so that every push strikes at other moments and a failure can be replayed from its checkout,
+or by its id: `make faults ARGS="--only kill --seed 17"`. The short set of fixed seeds runs with `make test-all`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
-from tests.faults.plan import SHORT_TRAFFIC, short
+from tests.faults.plan import SHORT_TRAFFIC, current_commit, of_commit, short
 from tests.faults.run import run
 from tests.faults.scenarios import PLAYS
 from tests.faults.servers import Servers
@@ -21,7 +26,24 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.mark.parametrize(("name", "seed"), short())
+GROUPS = 3
+"""Each has servers of its own (a run may restart its broker), and its runs go one after the other."""
+
+
+def runs() -> list[ParameterSet]:
+    """Return this commit's runs, and then what the short set holds besides."""
+    drawn = of_commit(current_commit())
+    further = [each for each in short() if each not in drawn]
+    runs = []
+    for number, (name, seed) in enumerate([*drawn, *further]):
+        marks = [pytest.mark.xdist_group(f"faults-{number % GROUPS}")]
+        if number >= len(drawn):
+            marks.append(pytest.mark.full)
+        runs.append(pytest.param(name, seed, marks=marks))
+    return runs
+
+
+@pytest.mark.parametrize(("name", "seed"), runs())
 async def test_nothing_is_lost_doubled_dangling_or_stale(
     servers: Servers, tmp_path: Path, name: str, seed: int
 ) -> None:

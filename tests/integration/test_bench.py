@@ -8,6 +8,7 @@ from bannerstream.devservers.kafka_apache import ApacheKafka
 
 
 @pytest.mark.real
+@pytest.mark.full  # tests/unit/bench/test_streams.py runs it on fakes
 def test_what_bannerstream_leaves_after_a_benchmark_is_right(tmp_path):
     if (reason := ApacheKafka.why_unavailable()) is not None:
         pytest.skip(reason)

@@ -11,7 +11,7 @@ from bannerstream.contracts.catalog import Cohort, Product, content_rev
 from bannerstream.contracts.codecs import decode
 from bannerstream.settings.model import Settings
 from bannerstream.storage import S3BannerStore
-from tests.unit.catalog.folders import COHORTS, product, write_folder
+from tests.support.catalogue_folder import COHORTS, product, write_folder
 
 
 @pytest.fixture

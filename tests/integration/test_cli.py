@@ -15,9 +15,9 @@ from bannerstream.cli.main import run_command
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.demo.workers import start_workers
-from bannerstream.devservers.stack import Stack
-from tests.main_job import GOODS, ga4, now_ms, segment, write_catalogue
-from tests.streams_worker import PATIENCE_S
+from tests.support.main_job import GOODS, ga4, now_ms, segment, write_catalogue
+from tests.support.servers import Broker
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache-minio")]
 
@@ -46,11 +46,14 @@ class CommandLine:
 
     def until(self, enough: Callable[[Any], bool], *arguments: str | Path) -> Any:
         """Ask again and again until the answer is enough, and return it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not enough(answer := self.json(*arguments)):
-            assert time.monotonic() < deadline, f"{arguments} still says {answer}"
-            time.sleep(0.1)
-        return answer
+        answers: list[Any] = []
+
+        def is_enough() -> bool:
+            answers[:] = [self.json(*arguments)]
+            return enough(answers[0])
+
+        wait_until(is_enough, lambda: f"{arguments} prints more than {answers}")
+        return answers[0]
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def bannerstream(
 
 
 def test_from_an_empty_broker_to_a_replayed_dead_letter(
-    bannerstream: CommandLine, stack: Stack, environment: dict[str, str], tmp_path: Path
+    bannerstream: CommandLine, kafka: Broker, environment: dict[str, str], tmp_path: Path
 ) -> None:
     # Nothing is there yet, and the checks say so.
     problems = bannerstream.json("topics", "check", code=5)
@@ -79,7 +82,7 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
     assert "answers" in bannerstream("storage", "check")
     checked = bannerstream.json("config", "check")
     assert [each["ok"] for each in checked] == [True, True]
-    assert stack.kafka.bootstrap_servers in checked[0]["what"]
+    assert kafka.bootstrap_servers in checked[0]["what"]
 
     folder = write_catalogue(tmp_path / "catalogue")
     assert {each["picture"] for each in bannerstream.json("catalog", "check", folder)} == {"own alpha"}

@@ -18,9 +18,9 @@ from bannerstream.broker.topic_sample import sample_topic
 from bannerstream.broker.topics import describe_topics
 from bannerstream.devservers.kafka_apache import _jars_folder
 from bannerstream.settings import Settings
-from tests.streams_worker import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 BATCH_BYTES = 300_000

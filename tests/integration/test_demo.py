@@ -7,10 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +18,8 @@ import pytest
 from bannerstream.demo.example_shop import SESSION
 from bannerstream.devservers.stack import why_unavailable
 from bannerstream.lab.evaluation.exported import read_exported
-from tests.main_job import GOODS, write_catalogue
+from tests.support.main_job import GOODS, write_catalogue
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -106,16 +107,16 @@ def still_running(processes: dict[int, str]) -> dict[int, str]:
 
 def wait_for_services(running: subprocess.Popen[str]) -> dict[int, str]:
     """Return everything that the demo started, once broker, store, streams and generator are there."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
+
+    def services() -> dict[int, str] | None:
+        assert running.poll() is None, "it ended before its services were there"
         started = descendants(running.pid)
         lines = " ".join(still_running(started).values())
-        if "-m bannerstream.streams" in lines and "-m bannerstream.generator" in lines:
-            assert len(started) >= 4, lines
-            return started
-        assert running.poll() is None, "it ended before its services were there"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return started if "-m bannerstream.streams" in lines and "-m bannerstream.generator" in lines else None
+
+    started: dict[int, str] = wait_until(services, patience_s=PATIENCE_S)
+    assert len(started) >= 4, still_running(started)
+    return started
 
 
 def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_path: Path) -> None:
@@ -156,14 +157,16 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     assert all(list(each.pictures()) for each in kept)
 
 
+@pytest.mark.full
 def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
     with demo(tmp_path, "--rate", "20") as running:
         started = wait_for_services(running)
-        deadline = time.monotonic() + PATIENCE_S
-        while "replaying" not in (tmp_path / "stderr.txt").read_text():
+
+        def replays() -> bool:
             assert running.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            return "replaying" in (tmp_path / "stderr.txt").read_text()
+
+        wait_until(replays, patience_s=PATIENCE_S)
         started |= descendants(running.pid)
         running.send_signal(signal.SIGINT)
         told, _ = running.communicate(timeout=60)
@@ -173,6 +176,7 @@ def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
     assert not still_running(started)
 
 
+@pytest.mark.full
 def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: Path) -> None:
     with demo(tmp_path, "--serve", "--port", "0") as running:
         assert running.stdout is not None
@@ -189,11 +193,13 @@ def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: 
             assert visitor.get("/v1/banner").json()["epoch"] == 0, "nobody knows this visitor yet"
             clicked = visitor.post("/v1/events", json={"type": "click", "product_id": product[1]})
             assert clicked.status_code == 202, clicked.text
-            deadline = time.monotonic() + PATIENCE_S
-            while (banner := visitor.get("/v1/banner").json())["epoch"] == 0:
+
+            def own_banner() -> dict[str, Any] | None:
                 assert running.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+                banner: dict[str, Any] = visitor.get("/v1/banner").json()
+                return banner if banner["epoch"] else None
+
+            banner = wait_until(own_banner, patience_s=PATIENCE_S)
             assert banner["product_id"] == product[1]
             picture = visitor.get(banner["images"][0]["url"])
             assert picture.headers["content-type"] == banner["images"][0]["media_type"]

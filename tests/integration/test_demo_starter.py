@@ -13,7 +13,7 @@ from bannerstream.demo.example_shop import SESSION
 from bannerstream.demo.runner import DemoOptions, Progress, run_demo
 from bannerstream.devservers.stack import why_unavailable
 from bannerstream.generator.describers.smollm2 import packaged_smollm2
-from tests.main_job import GOODS, write_catalogue
+from tests.support.main_job import GOODS, write_catalogue
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -38,10 +38,11 @@ def options(tmp_path: Path) -> DemoOptions:
     return DemoOptions(tmp_path / "out", session, catalogue, rate=500, painter="starter")
 
 
+@pytest.mark.full
 def test_a_session_on_models_balances_and_they_painted_it(
     options: DemoOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.tiny_models import save_text_to_image
+    from tests.support.tiny_models import save_text_to_image
 
     monkeypatch.setattr("bannerstream.generator.starter.MODEL", save_text_to_image(tmp_path / "model"))
     told: list[Progress] = []

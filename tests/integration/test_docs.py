@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from bannerstream.demo.workers import START_TIMEOUT_S
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded")]
 
@@ -126,13 +126,16 @@ def test_who_follows_the_page_about_connecting_gets_a_banner(
 def wait_for_a_banner(settings: Settings, services: list[ChildProcess]) -> None:
     """Return once the event that the page sends by hand has become a banner."""
     store = S3BannerStore(settings.storage)
-    deadline = time.monotonic() + START_TIMEOUT_S
+
+    def stored() -> list[str]:
+        for service in services:
+            assert service.poll() is None, service.log_tail()
+        return list(store.manifest_keys())
+
     try:
-        while not (keys := list(store.manifest_keys())):
-            for each in services:
-                assert each.poll() is None, each.log_tail()
-            assert time.monotonic() < deadline, "\n".join(each.log_tail() for each in services)
-            time.sleep(0.1)
+        keys = wait_until(
+            stored, lambda: "\n".join(service.log_tail() for service in services), patience_s=START_TIMEOUT_S
+        )
         (manifest,) = [store.manifest(key) for key in keys]
         assert manifest is not None
         assert manifest.product_id == "mug-stoneware-terracotta"

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from bannerstream.broker.connection import client_options
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-from tests.edge_node import EdgeProcess, Writer, live, writer
+from tests.support.edge_process import EdgeProcess, Writer, live, writer
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded", "apache")]
 

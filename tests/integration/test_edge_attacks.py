@@ -15,7 +15,8 @@ import pytest
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-from tests.edge_node import PATIENCE_S, EdgeProcess, Writer, live, writer
+from tests.support.edge_process import EdgeProcess, Writer, live, writer
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded")]
 

@@ -13,7 +13,8 @@ from bannerstream.devservers.nginx import nginx_shards
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-from tests.edge_node import PATIENCE_S, EdgeProcess, Events, Writer, writer
+from tests.support.edge_process import EdgeProcess, Events, Writer, writer
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.real, pytest.mark.pairs("embedded")]
 

@@ -22,13 +22,14 @@ from bannerstream.contracts.messages import Assignment
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import UserState, unpack
 from bannerstream.streams.erasure import is_erasure_marker
-from tests.edge_node import EdgeProcess, live, writer
 from tests.faults.fleet import Strike
 from tests.faults.fleet import Worker as DyingWorker
-from tests.streams_worker import Shop, Worker, until
-from tests.unit.edge.nodes import ready
+from tests.support.edge_node import ready
+from tests.support.edge_process import EdgeProcess, live, writer
+from tests.support.streams_worker import Shop, Worker
+from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 BANNERSTREAM = Path(sys.executable).with_name("bannerstream")
 DAY_MS = 86_400_000

@@ -14,7 +14,7 @@ from bannerstream.broker.topics import create_topics
 from bannerstream.cli.main import run_command
 from bannerstream.settings import Settings
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache"), pytest.mark.servers("kafka")]
 
 CONNECT = """
 [clicks]

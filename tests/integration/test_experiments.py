@@ -19,11 +19,12 @@ from bannerstream.contracts.messages import Assignment, BannerRequest, Feedback
 from bannerstream.settings import Settings
 from bannerstream.streams.experiments import TallyKey
 from bannerstream.streams.experiments.results import read_results
-from tests.streams_worker import Shop, Worker, until
-from tests.unit.streams.experiments import reports
-from tests.unit.streams.experiments.reports import Kind
+from tests.support import reports
+from tests.support.reports import Kind
+from tests.support.streams_worker import Shop, Worker
+from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 BANNERSTREAM = Path(sys.executable).with_name("bannerstream")
 PLAIN, AIRY = "open-bold-natural", "panel-light-airy"

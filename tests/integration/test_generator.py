@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,8 @@ from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import encode
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.generator_worker import PATIENCE_S, ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -86,9 +86,10 @@ async def test_a_worker_that_starts_before_its_servers_have_topics_waits(
     away = environment | {"BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     await prepare(settings)
     with generator(away, tmp_path) as worker:
-        deadline = time.monotonic() + PATIENCE_S
-        while "waiting" not in worker.log_tail(50):
-            assert time.monotonic() < deadline, worker.log_tail(50)
+
+        def waits() -> bool:
             assert worker.poll() is None, worker.log_tail(50)
-            await asyncio.sleep(0.1)
+            return "waiting" in worker.log_tail(50)
+
+        await until(waits, lambda: worker.log_tail(50))
         assert await asyncio.to_thread(worker.stop) == 0

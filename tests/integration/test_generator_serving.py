@@ -6,7 +6,6 @@ server are what runs in a shop. `tests/faults/test_generator_*.py` breaks real s
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,10 +30,11 @@ from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.worker.worker import GeneratorWorker
 from bannerstream.service.health import Health
 from bannerstream.settings import Settings
-from tests.generator_worker import PATIENCE_S, ask, ready_events, request_for
-from tests.unit.generator.conftest import Fakes
+from tests.support.generator_fakes import Fakes
+from tests.support.generator_worker import ask, ready_events, request_for
+from tests.support.waiting import PATIENCE_S, until
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("apache")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 
 @dataclass
@@ -80,12 +80,6 @@ class Shop:
             work.stop.set()
             await asyncio.wait([work.task], timeout=PATIENCE_S)
         await work.task
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.02)
 
     async def answered(self, requests: Sequence[BannerRequest], *, revision: int = 1) -> dict[str, BannerReady]:
         """Return the ready event of each request's banner, once all are there."""
@@ -227,7 +221,7 @@ async def test_while_a_step_hangs_the_studio_paints_and_the_model_comes_back(sho
     during, after = requests_of("during"), requests_of("after")
     async with here.working():
         await ask(here.settings, during)
-        await here.until(lambda: here.metrics.hangs.labels("painter")._value.get() == 1)
+        await until(lambda: here.metrics.hangs.labels("painter")._value.get() == 1)
         here.model.fault = lambda _: None
         await here.answered(during)
         assert any("did not end within 1 s" in str(reason) for reason in here.reasons(during))
@@ -265,7 +259,7 @@ async def test_a_store_that_refuses_stops_the_intake_and_loses_nothing(shop: Mak
     requests = requests_of("waiting", 30)
     async with here.working() as work:
         await ask(here.settings, requests)
-        await here.until(lambda: here.metrics.paused._value.get() == 1)
+        await until(lambda: here.metrics.paused._value.get() == 1)
         assert work.worker._queue.held == 6
         assert await here.committed() == 0
         here.fakes.store.fault = lambda *_: None
@@ -283,14 +277,14 @@ async def test_while_the_model_is_busy_requests_wait_in_kafka_and_the_queue_stay
     most: list[int] = []
     async with here.working() as work:
         await ask(here.settings, requests)
-        await here.until(lambda: here.metrics.paused._value.get() == 1)
+        await until(lambda: here.metrics.paused._value.get() == 1)
         held.go.set()
 
         def all_made() -> bool:
             most.append(work.worker._queue.held)
             return len(here.fakes.store.manifests) == len(requests)
 
-        await here.until(all_made)
+        await until(all_made)
         await here.answered(requests)
     assert max(most) <= 8
     here.assert_each_was_made(requests)

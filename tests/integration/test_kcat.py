@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.settings import Settings
-from tests.main_job import MainJob, ga4, now_ms, segment
+from tests.support.main_job import MainJob, ga4, now_ms, segment
 
 pytestmark = [
     pytest.mark.timeout(300),

@@ -19,7 +19,7 @@ from bannerstream.contracts.schema import json_schemas
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.settings import Settings
 from bannerstream.storage.store import IMMUTABLE
-from tests.main_job import MainJob, StoredObject, ga4, segment
+from tests.support.main_job import MainJob, StoredObject, ga4, segment
 
 pytestmark = pytest.mark.timeout(300)
 

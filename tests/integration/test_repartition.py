@@ -26,9 +26,9 @@ from bannerstream.streams.errors import Fenced
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.repartition import Repartitioner, parse_origin
 from bannerstream.streams.topics import prepare_topics
-from tests.streams_worker import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 CLICKS_PARTITIONS, PURCHASES_PARTITIONS, OWN_PARTITIONS = 5, 2, 3
 SESSION_TIMEOUT_S = 6.0

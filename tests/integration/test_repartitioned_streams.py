@@ -21,7 +21,8 @@ from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import unpack
-from tests.streams_worker import Shop, Worker, until
+from tests.support.streams_worker import Shop, Worker
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache")]
 

@@ -19,6 +19,7 @@ from bannerstream.devservers import Stack, why_unavailable
 from bannerstream.devservers.kafka_apache import ApacheKafka
 from bannerstream.devservers.stack import KafkaKind, S3Kind
 from bannerstream.settings.model import Settings
+from tests.support.waiting import wait_until
 
 DEADLINE_S = 20
 
@@ -44,6 +45,7 @@ async def read(consumer: AIOKafkaConsumer, count: int) -> list[object]:
     return records
 
 
+@pytest.mark.servers("kafka")
 async def test_records_come_back_whole(settings: Settings) -> None:
     topic = settings.kafka.topic_table().clicks.name
     now = time.time_ns() // 1_000_000
@@ -68,6 +70,7 @@ async def test_records_come_back_whole(settings: Settings) -> None:
     assert (tombstone.key, tombstone.value) == (b"k", None)
 
 
+@pytest.mark.servers("kafka")
 async def test_a_group_resumes_where_it_committed(settings: Settings) -> None:
     topic, group = settings.kafka.topic_table().requests.name, settings.generator.group_id
     servers = settings.kafka.bootstrap_servers
@@ -89,6 +92,7 @@ def client(settings: Settings) -> Minio:
     return Minio(storage.endpoint, storage.access_key, secret, secure=storage.secure, region=storage.region)
 
 
+@pytest.mark.servers("s3")
 def test_objects_come_back_whole(settings: Settings) -> None:
     s3, bucket = client(settings), settings.storage.bucket
     assert not s3.bucket_exists(bucket)
@@ -109,6 +113,7 @@ def test_objects_come_back_whole(settings: Settings) -> None:
     assert missing.value.code == "NoSuchKey"
 
 
+@pytest.mark.servers("s3")
 def test_a_stranger_is_refused(settings: Settings) -> None:
     storage = settings.storage
     s3 = Minio(storage.endpoint, storage.access_key, "not-the-secret", secure=False, region=storage.region)
@@ -170,10 +175,7 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
         assert len(children) == 2
         assert all(is_running(child) for child in children)
         parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + DEADLINE_S
-    while any(is_running(child) for child in children):
-        assert time.monotonic() < deadline, "children outlived their parent"
-        time.sleep(0.01)
+    wait_until(lambda: not any(is_running(child) for child in children), "the children are gone, as their parent is")
 
 
 @pytest.mark.real

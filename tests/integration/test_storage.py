@@ -18,6 +18,8 @@ from bannerstream.storage.errors import BucketMissing, ObjectMissing, WrongCrede
 from bannerstream.storage.fakes import MemoryBannerStore
 from bannerstream.storage.pictures import encode_picture
 
+pytestmark = pytest.mark.servers("s3")
+
 Store = S3BannerStore | MemoryBannerStore
 
 DESCRIPTION = Description(

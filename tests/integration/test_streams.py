@@ -18,8 +18,11 @@ from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import unpack
 from bannerstream.streams.topics import prepare_topics
-from tests.streams_worker import Shop, Worker, until
-from tests.unit.streams.shop import product
+from tests.support.shop import product
+from tests.support.streams_worker import Shop, Worker
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.servers("kafka")
 
 
 @pytest.fixture

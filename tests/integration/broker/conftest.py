@@ -12,20 +12,20 @@ from bannerstream.settings.model import Settings
 
 
 @pytest.fixture
-def kafka(settings: Settings) -> KafkaSettings:
+def kafka_settings(settings: Settings) -> KafkaSettings:
     """Return settings whose topics no other test knows; none exists yet."""
     return settings.kafka.model_copy(update={"partitions": 3})
 
 
 @pytest.fixture
-async def topics(kafka: KafkaSettings) -> Topics:
+async def topics(kafka_settings: KafkaSettings) -> Topics:
     """Create the topics and return them."""
-    await create_topics(kafka)
-    return kafka.topic_table()
+    await create_topics(kafka_settings)
+    return kafka_settings.topic_table()
 
 
 @pytest.fixture
-async def publisher(kafka: KafkaSettings, topics: Topics) -> AsyncIterator[Publisher]:
+async def publisher(kafka_settings: KafkaSettings, topics: Topics) -> AsyncIterator[Publisher]:
     """Return a connected publisher to topics that exist."""
-    async with Publisher(kafka) as publisher:
+    async with Publisher(kafka_settings) as publisher:
         yield publisher

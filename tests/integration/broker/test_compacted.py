@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -12,6 +11,9 @@ from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
 from bannerstream.settings.kafka import KafkaSettings
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.servers("kafka")
 
 
 def assignment(epoch: int, user: str = "ab" * 16) -> Assignment:
@@ -32,18 +34,12 @@ def read(value: bytes) -> Assignment:
 EVENT = CloudEvent(id="1", type="assignment", source="/streams", time=1_700_000_000_000)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not condition():  # noqa: ASYNC110  (the view has no event to wait for)
-            await asyncio.sleep(0.02)
-
-
-async def test_an_empty_topic_is_an_empty_table(kafka: KafkaSettings, topics: Topics) -> None:
-    assert await read_compacted(kafka, topics.assignments.name, read) == {}
+async def test_an_empty_topic_is_an_empty_table(kafka_settings: KafkaSettings, topics: Topics) -> None:
+    assert await read_compacted(kafka_settings, topics.assignments.name, read) == {}
 
 
 async def test_the_latest_value_of_each_key_and_no_deleted_one(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     topic = topics.assignments.name
     users = [f"{number:032x}" for number in range(20)]
@@ -52,29 +48,29 @@ async def test_the_latest_value_of_each_key_and_no_deleted_one(
             Outgoing(topic, user.encode(), msgspec.json.encode(assignment(epoch, user)), []) for user in users
         )
     await publisher.publish_raw(topic, users[0].encode(), None)
-    table = await read_compacted(kafka, topic, read)
+    table = await read_compacted(kafka_settings, topic, read)
     assert table == {user: assignment(2, user) for user in users[1:]}
 
 
 async def test_a_bad_record_is_skipped_and_the_key_keeps_its_value(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     topic = topics.assignments.name
     await publisher.publish(topic, "u", assignment(1), EVENT)
     for key, value in [(b"u", b"{}"), (b"u", b"\xff"), (b"\xff", b"{}")]:
         await publisher.publish_raw(topic, key, value)
-    async with CompactedView(kafka, topic, read) as view:
+    async with CompactedView(kafka_settings, topic, read) as view:
         await view.caught_up()
         assert view.current() == {"u": assignment(1)}
         assert view.skipped == 3
 
 
 async def test_a_view_is_complete_first_and_then_follows(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     topic = topics.assignments.name
     await publisher.publish(topic, "u", assignment(1), EVENT)
-    async with CompactedView(kafka, topic, read) as view:
+    async with CompactedView(kafka_settings, topic, read) as view:
         await view.caught_up()
         seen = view.current()
         before = view.version
@@ -86,20 +82,20 @@ async def test_a_view_is_complete_first_and_then_follows(
         await until(lambda: "u" not in seen)
 
 
-async def test_a_topic_that_is_not_there_is_said_and_not_made(kafka: KafkaSettings) -> None:
+async def test_a_topic_that_is_not_there_is_said_and_not_made(kafka_settings: KafkaSettings) -> None:
     for _ in range(2):
         with pytest.raises(TopicMissing, match="topics create"):
-            await read_compacted(kafka, kafka.topics["products"], read)
+            await read_compacted(kafka_settings, kafka_settings.topics["products"], read)
 
 
 async def test_messages_travel_with_their_cloudevents_headers(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     from aiokafka import AIOKafkaConsumer
 
     await publisher.publish(topics.assignments.name, "u", assignment(1), EVENT)
     consumer = AIOKafkaConsumer(
-        topics.assignments.name, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
+        topics.assignments.name, bootstrap_servers=kafka_settings.bootstrap_servers, auto_offset_reset="earliest"
     )
     await consumer.start()
     record = await asyncio.wait_for(consumer.getone(), 15)

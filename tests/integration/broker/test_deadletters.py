@@ -9,6 +9,8 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.topics import Topics
 from bannerstream.settings.kafka import KafkaSettings
 
+pytestmark = pytest.mark.servers("kafka")
+
 
 def letter(number: int, topic: str, code: str = "malformed", value: bytes | None = None) -> DeadLetter:
     return DeadLetter.of(
@@ -23,12 +25,12 @@ def letter(number: int, topic: str, code: str = "malformed", value: bytes | None
     )
 
 
-async def records(kafka: KafkaSettings, topic: str, count: int) -> set[bytes]:
+async def records(kafka_settings: KafkaSettings, topic: str, count: int) -> set[bytes]:
     """Wait until the topic holds `count` records, and for no more, and return their values."""
     from aiokafka import AIOKafkaConsumer
 
     values: list[bytes] = []
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka_settings.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())
@@ -41,88 +43,94 @@ async def records(kafka: KafkaSettings, topic: str, count: int) -> set[bytes]:
     return set(values)
 
 
-async def test_letters_come_back_as_they_were_sent(kafka: KafkaSettings, topics: Topics, publisher: Publisher) -> None:
+async def test_letters_come_back_as_they_were_sent(
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
+) -> None:
     sent = [letter(number, topics.clicks.name) for number in range(10)]
     for each in sent:
-        await publish(publisher, kafka, each)
+        await publish(publisher, kafka_settings, each)
     await publisher.publish_raw(topics.dead_letters.name, b"k", b"no letter")
-    found = [stored.letter async for stored in read(kafka)]
+    found = [stored.letter async for stored in read(kafka_settings)]
     assert sorted(found, key=lambda each: each.offset) == sent
 
 
 async def test_letters_are_chosen_by_code_topic_and_limit(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     for number in range(4):
-        await publish(publisher, kafka, letter(number, topics.clicks.name, "unknown_product"))
-        await publish(publisher, kafka, letter(10 + number, topics.purchases.name, "malformed"))
-    assert {each.letter.offset async for each in read(kafka, code="unknown_product")} == {0, 1, 2, 3}
-    assert {each.letter.offset async for each in read(kafka, topic=topics.purchases.name)} == {10, 11, 12, 13}
-    assert len([each async for each in read(kafka, limit=3)]) == 3
-    assert [each async for each in read(kafka, limit=0)] == []
-    assert [each async for each in read(kafka, code="malformed", topic=topics.clicks.name)] == []
+        await publish(publisher, kafka_settings, letter(number, topics.clicks.name, "unknown_product"))
+        await publish(publisher, kafka_settings, letter(10 + number, topics.purchases.name, "malformed"))
+    assert {each.letter.offset async for each in read(kafka_settings, code="unknown_product")} == {0, 1, 2, 3}
+    assert {each.letter.offset async for each in read(kafka_settings, topic=topics.purchases.name)} == {10, 11, 12, 13}
+    assert len([each async for each in read(kafka_settings, limit=3)]) == 3
+    assert [each async for each in read(kafka_settings, limit=0)] == []
+    assert [each async for each in read(kafka_settings, code="malformed", topic=topics.clicks.name)] == []
 
 
 async def test_a_letter_of_the_largest_size_can_be_sent(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     huge = DeadLetter.of(
         key=b"k" * 2_000_000, value=b"v" * 2_000_000, topic=topics.clicks.name, partition=0, offset=1, code="oversized",
         reason="r" * 5000, now=0,
     )  # fmt: skip
-    await publish(publisher, kafka, huge)
-    assert [each.letter.truncated_from async for each in read(kafka)] == [4_000_000]
+    await publish(publisher, kafka_settings, huge)
+    assert [each.letter.truncated_from async for each in read(kafka_settings)] == [4_000_000]
 
 
-async def test_a_replay_sends_each_letter_back_once(kafka: KafkaSettings, topics: Topics, publisher: Publisher) -> None:
+async def test_a_replay_sends_each_letter_back_once(
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
+) -> None:
     count = REPLAY_BATCH + 20
     for number in range(count):
-        await publish(publisher, kafka, letter(number, topics.clicks.name))
+        await publish(publisher, kafka_settings, letter(number, topics.clicks.name))
     progress: list[int] = []
-    done = await replay(kafka, publisher, on_progress=lambda so_far: progress.append(so_far.replayed))
+    done = await replay(kafka_settings, publisher, on_progress=lambda so_far: progress.append(so_far.replayed))
     assert done == Replayed(replayed=count)
     assert progress == [REPLAY_BATCH, count]
-    assert await records(kafka, topics.clicks.name, count) == {f"event {n}".encode() for n in range(count)}
+    assert await records(kafka_settings, topics.clicks.name, count) == {f"event {n}".encode() for n in range(count)}
 
-    assert await replay(kafka, publisher) == Replayed()
-    await publish(publisher, kafka, letter(count, topics.clicks.name))
-    assert await replay(kafka, publisher) == Replayed(replayed=1)
-    assert len(await records(kafka, topics.clicks.name, count + 1)) == count + 1
+    assert await replay(kafka_settings, publisher) == Replayed()
+    await publish(publisher, kafka_settings, letter(count, topics.clicks.name))
+    assert await replay(kafka_settings, publisher) == Replayed(replayed=1)
+    assert len(await records(kafka_settings, topics.clicks.name, count + 1)) == count + 1
 
 
 async def test_a_replay_of_some_leaves_the_others_for_later(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     for number in range(6):
         await publish(
-            publisher, kafka, letter(number, topics.clicks.name, "malformed" if number % 2 else "unknown_product")
+            publisher,
+            kafka_settings,
+            letter(number, topics.clicks.name, "malformed" if number % 2 else "unknown_product"),
         )
-    await publish(publisher, kafka, letter(6, topics.purchases.name, "malformed"))
-    assert await replay(kafka, publisher, code="malformed", topic=topics.clicks.name) == Replayed(replayed=3)
-    assert await replay(kafka, publisher, limit=2) == Replayed(replayed=2)
-    assert await replay(kafka, publisher) == Replayed(replayed=2)
-    assert await replay(kafka, publisher) == Replayed()
-    assert await records(kafka, topics.clicks.name, 6) == {f"event {n}".encode() for n in range(6)}
-    assert await records(kafka, topics.purchases.name, 1) == {b"event 6"}
+    await publish(publisher, kafka_settings, letter(6, topics.purchases.name, "malformed"))
+    assert await replay(kafka_settings, publisher, code="malformed", topic=topics.clicks.name) == Replayed(replayed=3)
+    assert await replay(kafka_settings, publisher, limit=2) == Replayed(replayed=2)
+    assert await replay(kafka_settings, publisher) == Replayed(replayed=2)
+    assert await replay(kafka_settings, publisher) == Replayed()
+    assert await records(kafka_settings, topics.clicks.name, 6) == {f"event {n}".encode() for n in range(6)}
+    assert await records(kafka_settings, topics.purchases.name, 1) == {b"event 6"}
 
 
 async def test_a_dry_run_sends_nothing_and_remembers_nothing(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
-    await publish(publisher, kafka, letter(1, topics.clicks.name))
-    assert await replay(kafka, publisher, dry_run=True) == Replayed(replayed=1)
-    assert await records(kafka, topics.clicks.name, 0) == set()
-    assert await replay(kafka, publisher) == Replayed(replayed=1)
+    await publish(publisher, kafka_settings, letter(1, topics.clicks.name))
+    assert await replay(kafka_settings, publisher, dry_run=True) == Replayed(replayed=1)
+    assert await records(kafka_settings, topics.clicks.name, 0) == set()
+    assert await replay(kafka_settings, publisher) == Replayed(replayed=1)
 
 
 async def test_truncated_and_foreign_letters_are_passed_over(
-    kafka: KafkaSettings, topics: Topics, publisher: Publisher
+    kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
-    await publish(publisher, kafka, letter(1, topics.clicks.name, value=b"v" * 1_000_000))
-    await publish(publisher, kafka, letter(2, "somebody.elses"))
-    assert await replay(kafka, publisher) == Replayed(truncated=1, foreign=1)
+    await publish(publisher, kafka_settings, letter(1, topics.clicks.name, value=b"v" * 1_000_000))
+    await publish(publisher, kafka_settings, letter(2, "somebody.elses"))
+    assert await replay(kafka_settings, publisher) == Replayed(truncated=1, foreign=1)
 
 
-async def test_without_a_dead_letter_topic_it_says_so(kafka: KafkaSettings) -> None:
+async def test_without_a_dead_letter_topic_it_says_so(kafka_settings: KafkaSettings) -> None:
     with pytest.raises(TopicMissing, match="topics create"):
-        [each async for each in read(kafka)]
+        [each async for each in read(kafka_settings)]

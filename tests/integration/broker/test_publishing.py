@@ -10,6 +10,8 @@ from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.broker.publisher import Publisher
 from bannerstream.settings import Settings
 
+pytestmark = pytest.mark.servers("kafka")
+
 
 async def test_after_a_message_that_is_too_large_the_next_is_taken(settings: Settings, fresh_name: str) -> None:
     """The refused one used up sequence numbers of the idempotent producer, and Kafka accepts no gap."""

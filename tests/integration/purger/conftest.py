@@ -1,36 +1,16 @@
 """Caches in front of an origin, each with its purger."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from bannerstream.devservers.fronts import Front
 from bannerstream.devservers.nginx import nginx_cache
 from bannerstream.devservers.varnish import varnish_cache
 from bannerstream.purger.nginx import Nginx as NginxPurger
-from bannerstream.purger.ports import Purger
 from bannerstream.purger.varnish import Varnish as VarnishPurger
 from tests.integration.purger.origin import Origin, origin
-
-TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
-SIZE = "970x250"
-
-
-PATIENCE_S = 60.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Return once the condition is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "not within the patience"
-        await asyncio.sleep(0.02)
+from tests.support.cdn_cache import SIZE, TOKEN, Cache
 
 
 @pytest.fixture
@@ -38,37 +18,6 @@ async def edge() -> AsyncIterator[Origin]:
     """Serve a tiny edge."""
     async with origin() as here:
         yield here
-
-
-@dataclass
-class Cache:
-    """A cache on loopback, as a visitor and as the purger see it."""
-
-    server: Front
-    purger: Purger
-    kind: str
-
-    async def get(self, path: str) -> "Fetched":
-        """Fetch a path through the cache, without following redirects."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(self.server.url + path, allow_redirects=False) as response,
-        ):
-            return Fetched(response.status, await response.text(), dict(response.headers))
-
-
-@dataclass
-class Fetched:
-    """An answer through the cache."""
-
-    status: int
-    text: str
-    headers: dict[str, str]
-
-    @property
-    def hit(self) -> bool:
-        """Tell whether the cache had it."""
-        return self.headers["X-Cache"] == "HIT"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from bannerstream.devservers.varnish import varnish_cache
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-from tests.integration.purger.conftest import PATIENCE_S, TOKEN, until
-from tests.integration.purger.test_purger import ANNA, BEN, LAMP, MUG, announcement, assignment
+from tests.support.cdn_cache import TOKEN
+from tests.support.cdn_records import ANNA, BEN, LAMP, MUG, announcement, assignment
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.pairs("embedded")]
 
@@ -47,10 +47,11 @@ class Chain:
 
     async def shows(self, user: str, banner: str | None) -> None:
         """Return once a visitor's pointer names this banner; unless the cache is told, that would take an hour."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (await self.shown(user))[0] != banner:
-            assert time.monotonic() < deadline, f"still {await self.shown(user)}"
-            await asyncio.sleep(0.05)
+
+        async def does() -> bool:
+            return (await self.shown(user))[0] == banner
+
+        await until(does, f"the pointer of {user} names {banner}")
 
     async def write(self, topic: str, key: str, value: bytes | None) -> None:
         await self.publisher.publish_all([Outgoing(topic, key.encode(), value, [])])

@@ -14,7 +14,6 @@ from bannerstream.purger.sender import Sender
 from bannerstream.purger.staleness import Origin, Stale, tags
 from bannerstream.service.retry import Stopping
 from bannerstream.settings import CdnSettings
-from tests.integration.purger.conftest import until
 from tests.integration.purger.published_apis import (
     ACCESS_KEY,
     DISTRIBUTION,
@@ -28,6 +27,7 @@ from tests.integration.purger.published_apis import (
     fastly,
     served,
 )
+from tests.support.waiting import until
 
 HERE = Origin("banner.assignments", 0, 1, 1_000, b"key", 100)
 STALE = Stale(

@@ -14,27 +14,15 @@ from bannerstream.broker import dead_letters
 from bannerstream.broker.connection import client_options
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import create_topics
-from bannerstream.contracts.codecs import encode
 from bannerstream.purger.factory import create_purger
 from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.worker import PurgeWorker
 from bannerstream.settings import CdnSettings, Settings
-from tests.integration.purger.conftest import until
 from tests.integration.purger.published_apis import SERVICE, TOKEN, PublishedApi, fastly, served
-from tests.unit.purger import messages
+from tests.support.cdn_records import ANNA, BEN, LAMP, MUG, announcement, assignment
+from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache")]
-
-ANNA, BEN = "a" * 32, "b" * 32
-MUG, LAMP = "0" * 64, "1" * 64
-
-
-def assignment(user: str, epoch: int, banner: str) -> bytes:
-    return encode(messages.assignment(user, epoch, banner))
-
-
-def announcement(banner: str, revision: int = 1) -> bytes:
-    return encode(messages.announcement(banner, revision))
+pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache"), pytest.mark.servers("kafka")]
 
 
 @dataclass

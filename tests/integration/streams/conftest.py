@@ -1,58 +1,21 @@
 """A real Kafka for `streams.batching`, and its topics: no store, and nothing of the product."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from bannerstream.devservers.kafka_apache import ApacheKafka
-
-MakeTopic = Callable[..., Awaitable[str]]
-
-PATIENCE_S = 60.0
-"""Deadline of every wait: long, because a machine that runs other tests is slow."""
-
-
-async def until(true: Callable[[], Any], what: str) -> None:
-    """Return once the condition holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
-        await asyncio.sleep(0.02)
-
-
-async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
-    """Return every record of a topic, each partition's in order."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        tps = consumer.assignment()
-        ends = await consumer.end_offsets(tps)
-        records: list[ConsumerRecord] = []
-        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
-            for found in (await consumer.getmany(timeout_ms=200)).values():
-                records += found
-        return records
-    finally:
-        await consumer.stop()
+from tests.support.kafka_records import MakeTopic
+from tests.support.servers import Servers
 
 
 @pytest.fixture(scope="session")
-def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def brokers(shared_servers: Servers) -> str:
     """Return the address of a broker that runs until the end of the session."""
-    if (reason := ApacheKafka.why_unavailable()) is not None:
-        pytest.skip(reason)
-    kafka = ApacheKafka(tmp_path_factory.mktemp("kafka"))
-    kafka.start()
-    try:
-        yield kafka.bootstrap_servers
-    finally:
-        kafka.stop()
+    return shared_servers.kafka("apache").bootstrap_servers
 
 
 @pytest.fixture

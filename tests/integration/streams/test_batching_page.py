@@ -4,7 +4,6 @@ import asyncio
 import re
 import struct
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bannerstream.service.child_process import ChildProcess
-from tests.integration.streams.conftest import PATIENCE_S, records_in
+from tests.support.kafka_records import records_in
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -79,12 +79,13 @@ class Counter:
         return sum(max(0, each.offset) for each in offsets.values())
 
     async def commits(self, admin: AIOKafkaAdminClient, clicks: int) -> None:
-        """Return once this many clicks are committed."""
-        deadline = time.monotonic() + PATIENCE_S
-        while await self.committed(admin) != clicks:
+        """Return once so many clicks are committed."""
+
+        async def are_committed() -> bool:
             assert self.process.poll() is None, self.process.log_tail()
-            assert time.monotonic() < deadline, self.process.log_tail()
-            await asyncio.sleep(0.1)
+            return await self.committed(admin) == clicks
+
+        await until(are_committed, self.process.log_tail)
 
     async def counts(self) -> dict[bytes, int]:
         """Return each user's count in the changelog."""

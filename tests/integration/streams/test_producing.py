@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from bannerstream.streams.batching.bulk_producer import BulkProducer, OutgoingRecord, Write
-from tests.integration.streams.conftest import records_in
+from tests.support.kafka_records import records_in
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 

@@ -11,7 +11,8 @@ from faust.types import TP
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
 from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
-from tests.integration.streams.conftest import PATIENCE_S, records_in, until
+from tests.support.kafka_records import records_in
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 

@@ -11,7 +11,13 @@ from bench.__main__ import BENCHMARKS
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+AT_EVERY_PUSH = "latency"
+"""It imports least; the others, the models' above all, take most of their time for imports."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == AT_EVERY_PUSH else pytest.mark.full) for name in BENCHMARKS]
+)
 def test_it_runs_as_a_script_from_anywhere(name: str, tmp_path: Path) -> None:
     command = [sys.executable, ROOT / "bench" / f"{name}.py", "--help"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bannerstream.catalog import CatalogueInvalid, read_catalogue
-from tests.unit.catalog.folders import COHORTS, product, write_folder
+from tests.support.catalogue_folder import COHORTS, product, write_folder
 
 
 def problems(folder: Path) -> list[str]:

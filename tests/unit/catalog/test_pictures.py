@@ -8,8 +8,8 @@ from bannerstream.catalog import CatalogueInvalid, check, read_catalogue
 from bannerstream.catalog.pictures import store_pictures
 from bannerstream.storage.errors import StoreUnavailable
 from bannerstream.storage.fakes import MemoryBannerStore
-from tests.unit.catalog.folders import product, write_folder
-from tests.unit.storage.photographs import photograph
+from tests.support.catalogue_folder import product, write_folder
+from tests.support.photographs import photograph
 
 
 async def test_pictures_are_stored_once_and_found_again(tmp_path: Path) -> None:

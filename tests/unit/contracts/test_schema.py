@@ -12,8 +12,8 @@ from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord, MalformedRecord
 from bannerstream.contracts.inputs import decode_event
 from bannerstream.contracts.schema import MESSAGES, json_schemas
-from tests.unit.contracts.strategies import messages
-from tests.unit.contracts.test_inputs import EXPORTED, GA4, NATIVE, SEGMENT
+from tests.support.input_examples import EXPORTED, GA4, NATIVE, SEGMENT
+from tests.support.strategies import messages
 
 SCHEMAS = json_schemas()
 VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in SCHEMAS.items()}

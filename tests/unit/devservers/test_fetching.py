@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    go_tools._go_bin.cache_clear()
 
     def write(name: str, script: str) -> None:
         (folder / name).write_text(f"#!/bin/sh\nPATH={os.defpath}\n{script}\n")
@@ -32,7 +33,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 GO = """
-[ "$1" = env ] && { echo; echo "$HOME/gopath"; exit; }
 echo "$*" >> "$HOME/asked"
 touch "$GOBIN/last-part-of-the-package" && chmod +x "$GOBIN/last-part-of-the-package"
 """
@@ -43,9 +43,28 @@ def test_a_program_is_built_once_and_then_found(install: Install, tmp_path: Path
     said: list[str] = []
     assert TOOL.why_unavailable() is None
     for _ in range(2):
-        assert TOOL.program(said.append) == tmp_path / "gopath" / "bin" / "banner-tool"
+        assert TOOL.program(said.append) == tmp_path / "cache/bannerstream/banner-tool-v1.2.3/banner-tool"
     assert (tmp_path / "asked").read_text() == "install example.org/banner-tool@v1.2.3\n"
     assert said == ["building banner-tool with Go, once (a moment)"]
+
+
+@pytest.mark.parametrize("tool", ["go", "mvn"])
+def test_of_two_that_need_it_at_once_one_fetches(install: Install, tmp_path: Path, tool: str) -> None:
+    install("go", GO)
+    install("mvn", MAVEN)
+    need = {"go": TOOL.program, "mvn": kafka_apache._fetched_jars}[tool]
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(need, [lambda _: None] * 4))
+    assert len(found) == 1
+    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+
+
+def test_another_version_is_built_beside_the_first(install: Install, tmp_path: Path) -> None:
+    install("go", GO)
+    newer = replace(TOOL, version="v1.3.0")
+    assert {TOOL.program(lambda _: None), newer.program(lambda _: None)} == {
+        tmp_path / f"cache/bannerstream/banner-tool-{version}/banner-tool" for version in ("v1.2.3", "v1.3.0")
+    }
 
 
 def test_a_program_on_path_needs_no_go(install: Install, tmp_path: Path) -> None:
@@ -67,7 +86,7 @@ def test_a_failed_build_shows_the_compilers_words(install: Install) -> None:
 
 
 def test_a_build_that_does_not_end_is_given_up(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    install("go", '[ "$1" = env ] && { echo; echo "$HOME/gopath"; exit; }; exec sleep 60')
+    install("go", "exec sleep 60")
     monkeypatch.setattr(go_tools, "_BUILD_TIMEOUT_S", 0.2)
     with pytest.raises(ServerFailed, match="could not build banner-tool within"):
         TOOL.program(lambda _: None)

@@ -1,4 +1,4 @@
-"""docs/dependencies.md says why each package is there, and names no other."""
+"""docs/dependencies.md says why each package is there and who keeps it, and names no other."""
 
 import re
 import subprocess
@@ -19,15 +19,31 @@ def declared(extra: str | None) -> set[str]:
     return names - {"bannerstream"}
 
 
-def documented(extra: str | None) -> set[str]:
+def documented(extra: str | None) -> dict[str, list[str]]:
+    """Return the cells beside each package's name."""
     heading = "## Base" if extra is None else f"## `[{extra}]`"
     section = next(part for part in re.split(r"(?m)^(?=## )", PAGE) if part.startswith(heading))
-    return set(re.findall(r"(?m)^\| `([^`]+)` \| \S", section))
+    rows = re.findall(r"(?m)^\| `([^`]+)` \| (.+) \|$", section)
+    return {name: cells.split(" | ") for name, cells in rows}
 
 
 @pytest.mark.parametrize("extra", [None, *EXTRAS])
 def test_each_dependency_has_its_reason(extra: str | None) -> None:
-    assert documented(extra) == declared(extra)
+    assert documented(extra).keys() == declared(extra)
+
+
+@pytest.mark.parametrize("extra", [None, *EXTRAS])
+def test_each_dependency_has_its_keeper_and_the_month_of_its_last_release(extra: str | None) -> None:
+    for name, (why, keeper, released) in documented(extra).items():
+        assert why.strip(), name
+        assert keeper.strip(), name
+        assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", released), name
+
+
+def test_a_dependency_whose_internals_are_overridden_has_the_floor_that_is_tested() -> None:
+    (floor,) = re.findall(r"uvicorn>=([\d.]+)", " ".join(PROJECT["dependencies"]))
+    (pinned,) = pins(ROOT / "requirements/base.txt")["uvicorn"]
+    assert pinned.removesuffix(".0") == floor.removesuffix(".0")
 
 
 def pins(file: Path) -> dict[str, set[str]]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.edge.nodes import Node, running_node
+from tests.support.edge_node import Node, running_node
 
 
 @pytest.fixture

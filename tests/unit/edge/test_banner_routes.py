@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bannerstream.edge.node import EdgeNode
-from tests.unit.edge.nodes import Node, running_node
+from tests.support.edge_node import Node, running_node
 
 
 async def banner(node: Node, user: str = "ada") -> dict[str, Any]:

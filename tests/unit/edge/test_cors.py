@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.edge.nodes import Node, running_node
+from tests.support.edge_node import Node, running_node
 
 SHOP, EVIL = "https://shop.example", "https://evil.example"
 ALLOWED = "access-control-allow-origin"

@@ -8,7 +8,7 @@ from bannerstream.edge.banner_facts import banner_of
 from bannerstream.edge.default_banner import default_banner
 from bannerstream.edge.errors import Forbidden, Replayed
 from bannerstream.edge.feedback_tokens import REMEMBERED, Delivery, FeedbackTokens, ReplayGuard, feedback_rate
-from tests.unit.edge.nodes import ready
+from tests.support.edge_node import ready
 
 USER = "0f" * 16
 SECRET = b"a secret of the tests, 32 bytes ."

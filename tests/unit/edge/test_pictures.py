@@ -12,7 +12,7 @@ from bannerstream.edge.errors import NotFound, Overloaded
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.pictures import Pictures, byte_range
 from bannerstream.storage.fakes import MemoryBannerStore
-from tests.unit.edge.nodes import Node
+from tests.support.edge_node import Node
 
 CONTENT = bytes(range(256)) * 4
 

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.edge.protocol import LimitedHttpProtocol
-from tests.unit.edge.nodes import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, until
 
 LARGE = 8 << 20
 """Bytes of an answer that the application has to wait with."""

@@ -15,7 +15,8 @@ from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.times import rfc3339
 from bannerstream.edge.report_records import check_formats
 from bannerstream.settings import Settings
-from tests.unit.edge.nodes import Node, running_node, until
+from tests.support.edge_node import Node, running_node
+from tests.support.waiting import until
 
 
 async def post(node: Node, body: Any, *, user: str = "ada", path: str = "/v1/events", **headers: str) -> Any:

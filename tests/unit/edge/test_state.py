@@ -15,7 +15,7 @@ from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.outbox import Outbox
 from bannerstream.settings import Settings
 from bannerstream.storage.fakes import MemoryBannerStore
-from tests.unit.edge.nodes import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, until
 
 RECORD = Outgoing("clicks", b"ada", b"{}", [])
 

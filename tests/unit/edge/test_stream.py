@@ -11,7 +11,8 @@ import pytest
 from bannerstream.contracts.codecs import encode
 from bannerstream.edge.connections import Connection
 from bannerstream.edge.event_stream import EventStream
-from tests.unit.edge.nodes import PATIENCE_S, Node, assignment, ready, running_node, until
+from tests.support.edge_node import Node, assignment, ready, running_node
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Client:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
-from tests.unit.edge.nodes import assignment, ready
+from tests.support.edge_node import assignment, ready
 
 USERS = [f"{number:032x}" for number in (0, 1, 2**127, 2**128 - 1)]
 KEYS = "abc"

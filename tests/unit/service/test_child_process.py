@@ -9,6 +9,7 @@ import pytest
 
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.errors import ChildFailed
+from tests.support.waiting import wait_until
 
 
 def python(script: str, tmp_path: Path, **options: object) -> ChildProcess:
@@ -62,17 +63,15 @@ def test_grandchildren_go_too(tmp_path: Path) -> None:
     child = python(script, tmp_path)
     child.wait_until_ready(lambda: child.log_tail() == "ready", timeout_s=20)
     child.kill()
-    deadline = time.monotonic() + 20
-    while True:  # the kernel takes a moment to end the group
+
+    def is_gone() -> bool:  # the kernel takes a moment to end the group
         try:
             os.killpg(child.pid, 0)
         except ProcessLookupError:
-            break
-        states = [status.read_text().split(")")[1].split()[0] for status in _group_members(child.pid)]
-        if set(states) <= {"Z"}:
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+            return True
+        return {status.read_text().split(")")[1].split()[0] for status in _group_members(child.pid)} <= {"Z"}
+
+    wait_until(is_gone, "the whole group is gone")
 
 
 def _group_members(group: int) -> list[Path]:

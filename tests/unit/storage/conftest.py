@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from bannerstream.settings.storage import StorageSettings
-from tests.unit.storage.scripted_server import ScriptedServer
+from tests.support.scripted_server import ScriptedServer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from bannerstream.storage.image_ingest import ingest
 from bannerstream.storage.image_ingest.cutout import CutRefused, cut_out
 from bannerstream.storage.pictures import decode_picture
-from tests.unit.storage.photographs import GROUNDS, PRODUCTS, SIDE, half_hidden, intersection_over_union, photograph
+from tests.support.photographs import GROUNDS, PRODUCTS, SIDE, half_hidden, intersection_over_union, photograph
 
 
 @pytest.mark.parametrize(

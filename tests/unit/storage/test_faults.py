@@ -16,7 +16,7 @@ from bannerstream.storage.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from tests.unit.storage.scripted_server import Answer, ScriptedServer, s3_error
+from tests.support.scripted_server import Answer, ScriptedServer, s3_error
 
 EMPTY_LIST: Answer = (
     200,

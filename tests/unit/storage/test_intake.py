@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from bannerstream.storage.errors import BrokenImage
 from bannerstream.storage.image_ingest import decoding, image_key, ingest
 from bannerstream.storage.image_ingest.decoding import LONG_SIDE, decode_upright
-from tests.unit.storage.photographs import photograph
+from tests.support.photographs import photograph
 
 PHOTOGRAPH = photograph("mug", "grey")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bannerstream.contracts.errors import UnknownProduct
 from bannerstream.streams.affinity import KIND_WEIGHTS, UserState, fold, pack
 from bannerstream.streams.affinity.fingerprints import contains_fingerprint
-from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
-from tests.unit.streams.walking import (
+from tests.support.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
+from tests.support.walking import (
     CART,
     CATALOGUE,
     CLICK,

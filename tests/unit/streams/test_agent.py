@@ -13,7 +13,7 @@ from bannerstream.streams.batching import Batch, Codec, MemoryStore, Partition
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.repartition import Origin
-from tests.unit.streams.test_batch import CATALOGUE, RULES, SECRET
+from tests.support.folded_batch import CATALOGUE, RULES, SECRET
 
 ROUTED = TP("routed", 3)
 

@@ -1,7 +1,6 @@
 """A batch and its outcome for valid events, invalid ones, replays and repeats."""
 
 import json
-from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -11,68 +10,12 @@ from hypothesis import strategies as st
 from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES
-from bannerstream.streams.affinity import Catalogue, UserState, decision, pack, unpack
+from bannerstream.streams.affinity import Catalogue, decision
 from bannerstream.streams.affinity.state import STATE_VERSION
-from bannerstream.streams.batch import BatchOutcome, Rules, fold_batch
 from bannerstream.streams.errors import UnknownStateVersion
-from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, product
-from tests.unit.streams.test_state import OF_VERSION_1
-
-SECRET = b"sixteen bytes at least"
-RULES = Rules(POLICY, SECRET, {"clicks": "auto", "purchases": "auto"}, max_future_ms=300_000, max_age_ms=400 * DAY)
-CATALOGUE = catalogue()
-
-
-@dataclass(frozen=True)
-class Record:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-def record(offset: int, user: str = "ada", **changes) -> Record:
-    event = {"event_id": f"e-{offset}", "user_id": user, "product_id": "mug", "time": NOON + offset}
-    key = changes.pop("key", user.encode())
-    value = changes.pop("value", None)
-    if value is None:
-        value = json.dumps(event | changes).encode()
-    return Record(offset, NOON + 1_000, key, value)
-
-
-class Table(dict[bytes, bytes]):
-    """Packed states, as in the changelog; decoded ones live for one batch."""
-
-    def run(self, *records: Record, topic: str = "clicks", shop=CATALOGUE) -> BatchOutcome:
-        states = States(self)
-        outcome = fold_batch(topic, topic, 0, records, states, shop, RULES, NOON + 2_000)
-        self.update({key: pack(state) for key, state in states.dirty.items()})
-        self.written = set(states.dirty)
-        return outcome
-
-    def state(self, user: str) -> UserState:
-        return unpack(self[at(user)])
-
-
-class States:
-    """Returns each visitor's state as the one object that the last `put` stored."""
-
-    def __init__(self, packed: dict[bytes, bytes]) -> None:
-        self.packed = packed
-        self.live: dict[bytes, UserState] = {}
-        self.dirty: dict[bytes, UserState] = {}
-
-    def get(self, key: bytes) -> UserState | None:
-        if key not in self.live and key in self.packed:
-            self.live[key] = unpack(self.packed[key])
-        return self.live.get(key)
-
-    def put(self, key: bytes, state: UserState) -> None:
-        self.live[key] = self.dirty[key] = state
-
-
-def at(user: str) -> bytes:
-    return user_key(user, SECRET).encode()
+from tests.support.folded_batch import CATALOGUE, RULES, SECRET, Table, at, record
+from tests.support.shop import DAY, NOON, PRODUCTS, catalogue, product
+from tests.support.stored_states import OF_VERSION_1
 
 
 def test_a_click_leads_to_a_state_an_assignment_and_a_request():

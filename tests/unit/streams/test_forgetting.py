@@ -22,8 +22,8 @@ from bannerstream.streams.batching.positions import Positions
 from bannerstream.streams.batching.store import Partitions
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep, erasure_marker_of, is_erasure_marker
 from bannerstream.streams.metrics import StreamsMetrics
-from tests.unit.streams.shop import DAY, NOON
-from tests.unit.streams.test_batch import SECRET, Record, Table, at, record
+from tests.support.folded_batch import SECRET, Record, Table, at, record
+from tests.support.shop import DAY, NOON
 
 ERASURES, CLICKS = TP("users.erasures", 0), TP("clicks", 0)
 

@@ -16,7 +16,7 @@ from bannerstream.contracts.interactions import Interaction, InteractionKind
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.streams.affinity import Catalogue, UserState, fold
 from bannerstream.streams.affinity.decision import settle
-from tests.unit.streams.shop import DAY, POLICY
+from tests.support.shop import DAY, POLICY
 
 RULES = replace(POLICY, min_interval_ms=0)
 BUYS = 6

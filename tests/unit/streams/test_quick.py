@@ -8,7 +8,7 @@ from bannerstream.contracts.errors import UnknownProduct
 from bannerstream.contracts.inputs import PlainEvent
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
-from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
+from tests.support.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, product
 
 VIEW, CLICK, CART, PURCHASE = InteractionKind
 SHOP = catalogue()

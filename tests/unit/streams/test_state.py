@@ -10,8 +10,9 @@ from bannerstream.streams.affinity import Decision, UserState, pack, seen_at_ms_
 from bannerstream.streams.affinity.folding import touch
 from bannerstream.streams.affinity.policy import MAX_PURCHASES
 from bannerstream.streams.errors import BrokenState, UnknownStateVersion
-from tests.unit.streams.shop import COHORTS, DAY, NOON, POLICY, catalogue, policy, product
-from tests.unit.streams.walking import PURCHASE, VIEW, event, new, sessions, shown, walk
+from tests.support.shop import COHORTS, DAY, NOON, POLICY, catalogue, policy, product
+from tests.support.stored_states import OF_VERSION_1
+from tests.support.walking import PURCHASE, VIEW, event, new, sessions, shown, walk
 
 
 @given(sessions)
@@ -40,18 +41,6 @@ def test_the_latest_event_time_is_read_without_the_rest(session):
     state = new()
     walk(state, *session)
     assert seen_at_ms_of(pack(state)) == state.seen_at_ms == max(each.occurred_at for each in session)
-
-
-OF_VERSION_1 = bytes.fromhex(
-    # `walk` of the code of version 1: a view of the mug 40 days before NOON, a shoe into the cart 9 days, a click on
-    # lamp and candle an hour, a purchase of the lamp a minute before, a view of the novel, one of the blanket 1 ms late
-    "0197ce240c8400cf000001a3185c50000494a56e6f76656ca7626f6f6b697368d940386436353735333162376464303939666633363263646133"
-    "376137356133326266383533653963376462373735616461353733653335666363343138396266"
-    "38cf000001a3185c500082a6636c69636b7305a97075726368617365730383a4636f737993cd0ba4cb3fe53f3fafe588a783a46c616d70cf0000"
-    "01a318256180a56e6f76656ccf000001a3185c5000a7626c616e6b6574cf000001a3185c4fffa673706f72747993cd0ba2cb3fe2b8ec3f54df26"
-    "81a473686f65cf000001a2ea031400a7626f6f6b69736893cd0ba4cb3fe6592c9bb6e54c83a46c616d70cf000001a318256180a663616e646c65"
-    "cf000001a318256180a56e6f76656ccf000001a3185c500081a46c616d70cf000001a3b2da2da0"
-)
 
 
 def test_a_state_of_version_1_is_read_on():

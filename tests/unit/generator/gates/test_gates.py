@@ -13,8 +13,7 @@ from bannerstream.generator.gates.judge import GateJudge, line_contrast, text_co
 from bannerstream.generator.layout import lay_out, plan
 from bannerstream.generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
 from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, Painting, PlacedText
-
-from ..layout.scenery import COHORTS, WORDS, cut_out, scene
+from tests.support.scenery import COHORTS, WORDS, cut_out, scene
 
 
 def good() -> tuple[ComposedBanner, Painting]:

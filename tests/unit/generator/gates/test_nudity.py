@@ -7,7 +7,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.gates.nudity import TransformersNudity, means_nudity
-from tests.tiny_models import save_image_classifier
+from tests.support.tiny_models import save_image_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # the libraries' own
 

@@ -15,8 +15,7 @@ from bannerstream.generator.layout.colours import rgb
 from bannerstream.generator.layout.planner import shape_of
 from bannerstream.generator.layout.templates import WITH_PRODUCT
 from bannerstream.generator.pipeline.ports import ComposedBanner, ProductImage
-
-from .scenery import COHORTS, WORDS, cut_out, photograph, scene
+from tests.support.scenery import COHORTS, WORDS, cut_out, photograph, scene
 
 by_name = pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
 
@@ -226,6 +225,7 @@ def test_japanese_breaks_between_characters_but_never_before_a_closing_mark() ->
 
 def test_a_script_without_a_font_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "_system_fonts", dict)
+    monkeypatch.setattr(fonts, "_in_package", lambda *_: None)
     fonts._face_for.cache_clear()
     try:
         with pytest.raises(NoFontForScript, match="fonts-noto-cjk"):

@@ -1,53 +1,10 @@
-"""Records of the requests' topic, and models that do as a test says."""
+"""A model that hangs until the test ends."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
-from aiokafka.structs import ConsumerRecord
 
-from bannerstream.contracts.sizes import RECTANGLE, BannerSize
-from bannerstream.generator.pipeline.ports import SceneRequest
-from bannerstream.generator.serving.warm_up import warm_up_scenes
-
-TOPIC = "banner.requests"
-
-
-def record(offset: int, *, partition: int = 0, value: bytes | None = b"") -> ConsumerRecord:
-    return ConsumerRecord(TOPIC, partition, offset, 1000 + offset, 0, b"key", value, None, 0, 0, ())
-
-
-PATIENCE_S = 30.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def scene_request(size: BannerSize = RECTANGLE, *, seed: int = 1) -> SceneRequest:
-    (made,) = warm_up_scenes([size])
-    return replace(made, seed=seed)
-
-
-class Hanging:
-    """Something that a model's step does: never end, until it is let go. `entered` counts steps that came in."""
-
-    def __init__(self) -> None:
-        self.entered = 0
-        self._go = threading.Event()
-
-    def __call__(self, *_: object) -> None:
-        self.entered += 1
-        assert self._go.wait(PATIENCE_S)
-
-    def let_go(self) -> None:
-        self._go.set()
+from tests.support.serving import Hanging
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.serving.model_slot import ModelSlot
 from bannerstream.service.health import Health
 from bannerstream.settings import GeneratorSettings
-from tests.unit.generator.serving.conftest import Hanging, until
+from tests.support.serving import Hanging
+from tests.support.waiting import wait_until
 
 SETTINGS = GeneratorSettings(step_timeout_s=0.2)
 
@@ -44,5 +45,5 @@ def test_a_model_that_hung_is_warm_again_when_it_is_back(hanging: Hanging) -> No
     assert loading.warmed == [1]
     with pytest.raises(ModelHung):
         model.run(hanging)
-    until(lambda: loading.warmed == [1, 2])
+    wait_until(lambda: loading.warmed == [1, 2])
     assert counted.hangs.labels("painter")._value.get() == 1

@@ -20,7 +20,8 @@ from bannerstream.generator.serving.supervised import SupervisedModel
 from bannerstream.generator.serving.warm_up import warm
 from bannerstream.service.health import Health
 from bannerstream.settings import GeneratorSettings
-from tests.unit.generator.serving.conftest import Hanging, scene_request, until
+from tests.support.serving import Hanging, scene_request
+from tests.support.waiting import wait_until
 
 LONG_S = 60.0
 """Longer than any test: a batch that has to wait for its age would be seen."""
@@ -141,7 +142,7 @@ def test_a_hung_step_fails_for_all_who_wait_and_the_model_comes_back(hanging: Ha
         answers = list(threads.map(serving.paint, [[scene_request(seed=n)] for n in range(3)]))
     assert all(isinstance(outcome, ModelHung) for (outcome,) in answers)
     painter.fault = lambda _: None
-    until(lambda: isinstance(serving.paint([scene_request()])[0], Painting))
+    wait_until(lambda: isinstance(serving.paint([scene_request()])[0], Painting))
 
 
 def test_warming_up_takes_as_long_as_it_takes() -> None:

@@ -16,7 +16,8 @@ from bannerstream.generator.errors import (
 from bannerstream.generator.serving.supervised import FAILURES_RUNNING, AfterHang, SupervisedModel
 from bannerstream.generator.serving.supervised_text import SupervisedDescriber
 from bannerstream.service.health import Health
-from tests.unit.generator.serving.conftest import Hanging, until
+from tests.support.serving import Hanging
+from tests.support.waiting import wait_until
 
 SOON_S = 0.05
 """How long a step may take in a test in which one hangs: what does not hang is done in far less."""
@@ -57,8 +58,8 @@ def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> 
     model = supervised(loads, health)
     with pytest.raises(ModelHung, match="did not end within"):
         model.run(hanging)
-    until(lambda: loads.count == 2)
-    until(lambda: _answers(model))
+    wait_until(lambda: loads.count == 2)
+    wait_until(lambda: _answers(model))
     assert model.run(str, with_timeout=False) == "model-2"
     assert health.reason is None
 
@@ -78,7 +79,7 @@ def test_while_the_model_is_away_callers_are_told_at_once(hanging: Hanging) -> N
     )
     with pytest.raises(ModelHung):
         model.run(hanging)
-    until(lambda: hanging.entered == 2)  # loading, too
+    wait_until(lambda: hanging.entered == 2)  # loading, too
     with pytest.raises(ModelHung, match="still being reloaded"):
         model.run(str)
     with pytest.raises(ModelHung, match="still being reloaded"):
@@ -89,7 +90,7 @@ def test_a_model_that_hangs_again_at_once_ends_the_process(hanging: Hanging) -> 
     loads, health = Loads(), Health()
     model = supervised(loads, health)
     for _ in range(2):
-        until(lambda: _there(model))
+        wait_until(lambda: _there(model))
         with pytest.raises(ModelHung):
             model.run(hanging)
     assert health.reason == "the painter hung again after it was reloaded"
@@ -102,8 +103,8 @@ def test_a_model_that_hangs_now_and_then_is_loaded_each_time(hanging: Hanging) -
     for times in (2, 3, 4):
         with pytest.raises(ModelHung):
             model.run(hanging)
-        until(lambda expected=times: loads.count == expected)
-        until(lambda: _answers(model))
+        wait_until(lambda expected=times: loads.count == expected)
+        wait_until(lambda: _answers(model))
     assert health.reason is None
 
 
@@ -113,7 +114,7 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_process(hanging: Hanging) 
     loads.fault = OSError("no device")
     with pytest.raises(ModelHung):
         model.run(hanging)
-    until(lambda: health.reason is not None)
+    wait_until(lambda: health.reason is not None)
     assert "no device" in str(health.reason)
 
 
@@ -204,7 +205,7 @@ def test_a_describer_that_hangs_raises(hanging: Hanging) -> None:
     assert describer.revision == LexiconDescriber().revision
     with pytest.raises(ModelHung):
         describer.describe([])
-    until(lambda: _there(model))
+    wait_until(lambda: _there(model))
     assert describer.describe([]) == []
 
 

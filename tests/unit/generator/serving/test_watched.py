@@ -14,8 +14,8 @@ from bannerstream.generator.pipeline.fakes import FakeStore
 from bannerstream.generator.pipeline.ports import ProductImage
 from bannerstream.settings import GeneratorSettings
 from bannerstream.settings.generator_gates import GateSettings
-from tests.unit.generator.conftest import RequestFor
-from tests.unit.generator.serving.conftest import Hanging
+from tests.support.generator_fakes import RequestFor
+from tests.support.serving import Hanging
 
 SHOP_PAINTER = """
 import numpy as np

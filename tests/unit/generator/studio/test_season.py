@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from bannerstream.generator.studio.season import SEASONS, season_of
-
-from .test_painter import difference, paint
+from tests.support.studio_scenes import difference, paint
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
-from tests.unit.generator.conftest import RequestFor
-from tests.unit.generator.serving.conftest import TOPIC, record
+from tests.support.generator_fakes import RequestFor
+from tests.support.serving import TOPIC, record
 
 P0, P1 = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
 

@@ -70,7 +70,7 @@ def test_an_evaluation_has_a_row_for_what_was_painted_drawn_and_each_label(tmp_p
     pytest.importorskip("diffusers", reason="needs `make setup-gpu`")
     from bannerstream.lab.evaluation.scene_judge import new_network
     from bannerstream.lab.evaluation.starter import StarterRun, evaluate_starter
-    from tests.tiny_models import save_text_to_image
+    from tests.support.tiny_models import save_text_to_image
 
     run = StarterRun(
         save_text_to_image(tmp_path / "tiny"), steps=1, guidance=0.0, seeds=1, every=96, device="cpu", drawn=4

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.streams.batching.checkpointer_world import World
+from tests.support.checkpointer_world import World
 
 
 @pytest.fixture

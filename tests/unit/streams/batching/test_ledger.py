@@ -7,7 +7,7 @@ import pytest
 from bannerstream.streams.batching import checkpointer as module
 from bannerstream.streams.batching.checkpointer import MAX_WAITING
 from bannerstream.streams.batching.errors import WriteAborted
-from tests.unit.streams.batching.checkpointer_world import batch, within_deadline
+from tests.support.checkpointer_world import batch, within_deadline
 
 
 async def test_states_are_acknowledged_before_effects_and_effects_before_offsets(world):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from faust.types import TP
 
 from bannerstream.streams.batching.checkpointer import MAX_WAITING, Conclusion
-from tests.unit.streams.batching.checkpointer_world import World, batch
+from tests.support.checkpointer_world import World, batch
 
 
 def erased(world: World) -> Callable[[], Conclusion[str]]:

@@ -12,7 +12,7 @@ from bannerstream.streams.batching.store import Partition
 from bannerstream.streams.experiments.app import FeedbackOutcome, fold_feedback
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import pack, unpack
-from tests.unit.streams.experiments.reports import Kind, feedback
+from tests.support.reports import Kind, feedback
 
 AIRY = "panel-light-airy"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.streams.experiments import Tally, TallyKey, count
 from bannerstream.streams.experiments.tally import REMEMBERED, pack, unpack
-from tests.unit.streams.experiments.reports import feedback
+from tests.support.reports import feedback
 
 KINDS = ("impression", "click")
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.unit.storage.photographs import photograph
+from tests.support.photographs import photograph
 
 COHORTS = """
 [[cohort]]

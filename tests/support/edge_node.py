@@ -1,7 +1,7 @@
 """A node without Kafka or a bucket: tests fill its tables, and its records stay in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,6 @@ from bannerstream.settings import Settings
 from bannerstream.storage.fakes import MemoryBannerStore
 
 ORIGIN = "http://edge.test"
-WEBP = "image/webp"
 
 
 def ready(key: str, *, cohort: str = "cooks", revision: int = 1, **changes: Any) -> BannerReady:
@@ -38,7 +37,7 @@ def ready(key: str, *, cohort: str = "cooks", revision: int = 1, **changes: Any)
                 height=height,
                 bytes=5,
                 sha256=sha256,
-                media_type=WEBP,
+                media_type="image/webp",
             )
             for width, height in ((970, 250), (300, 250))
         ),
@@ -66,17 +65,6 @@ def assignment(user_key: str, epoch: int, key: str, cohort: str = "cooks") -> As
 def banner_key(key: str) -> str:
     """Return a banner key: a hex digit, repeated."""
     return key * 64
-
-
-PATIENCE_S = 30.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Return once the condition holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not true():  # noqa: ASYNC110  (metrics and tables wake nobody)
-            await asyncio.sleep(0.002)
 
 
 @dataclass

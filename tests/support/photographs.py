@@ -44,14 +44,14 @@ def photograph(
 ) -> Photograph:
     """Return a product on a ground; `shadow` is the largest share of light that its soft shadow removes."""
     outline = _outline(product)
-    alpha = cv2.resize(outline, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.6)
+    alpha = cv2.resize(outline, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.6).astype(np.float32)
 
     base, falloff = GROUNDS[ground]
     y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
     light = 1 - falloff * (0.5 * (x + 1) / 2 + 0.5 * (x * x + y * y) / 2)
-    scene = np.array(base, np.float32) * light[..., None]
-    scene *= 1 - shadow * _soft_shadow(alpha)[..., None]
+    scene: NDArray[np.floating] = np.array(base, np.float32) * light[..., None]
+    scene = scene * (1 - shadow * _soft_shadow(alpha)[..., None])
 
     shade = 0.78 + 0.3 * np.clip(cv2.GaussianBlur(alpha, (0, 0), 40) - 0.3 - 0.25 * x, 0, 1)
     painted = np.clip(np.array(colour, np.float32) * shade[..., None], 0, 255)
@@ -90,7 +90,7 @@ def _soft_shadow(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     foot, left, right = int(rows[-1]), int(columns[0]), int(columns[-1])
     canvas = np.zeros_like(alpha)
     cv2.ellipse(canvas, ((left + right) // 2 + 20, foot - 6), ((right - left) // 2 + 12, 16), 0, 0, 360, 1.0, -1)
-    return cv2.GaussianBlur(canvas, (0, 0), 12)
+    return cv2.GaussianBlur(canvas, (0, 0), 12).astype(np.float32)
 
 
 def _outline(product: str) -> NDArray[np.uint8]:

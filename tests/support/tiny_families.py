@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tiny_models import clip_words, save_text_to_image
+from tests.support.tiny_models import clip_words, save_text_to_image
 
 
 def save_xl(folder: Path) -> Path:

@@ -1,5 +1,7 @@
 """A small catalogue for the tests of streams."""
 
+from typing import Any
+
 from bannerstream.contracts.catalog import Cohort, Product, with_rev
 from bannerstream.streams.affinity import Catalogue, Policy
 
@@ -17,7 +19,7 @@ POLICY = Policy(
 )
 
 
-def cohort(cohort_id: str, **facts: object) -> Cohort:
+def cohort(cohort_id: str, **facts: Any) -> Cohort:
     return with_rev(
         Cohort(cohort_id=cohort_id, name=cohort_id, mood=("calm",), palette=("#ffffff", "#888888", "#000000"), **facts)
     )

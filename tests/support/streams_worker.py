@@ -1,12 +1,11 @@
 """A streams worker as a process, and the shop around it: what integration and fault tests share."""
 
-import asyncio
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,23 +18,9 @@ from bannerstream.contracts.catalog import Cohort, Product
 from bannerstream.contracts.codecs import encode
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.consumer_group import progress
-from tests.unit.streams.shop import COHORTS, PRODUCTS
-
-PATIENCE_S = 120.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
-
-
-async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Return once the condition holds.
-
-    Raises:
-        AssertionError: it did not within `PATIENCE_S`.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while not await true():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s until {what}"
-        await asyncio.sleep(0.05)
+from tests.support.consumer_group import progress
+from tests.support.shop import COHORTS, PRODUCTS
+from tests.support.waiting import PATIENCE_S, until
 
 
 async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,9 +21,8 @@ from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.unit.edge.nodes import assignment, ready
-
-PATIENCE_S = 60.0
+from tests.support.edge_node import assignment, ready
+from tests.support.waiting import PATIENCE_S, until
 
 
 class EdgeProcess:
@@ -63,12 +61,9 @@ class EdgeProcess:
         except httpx.TransportError:
             return False
 
-    async def until(self, true: Callable[[], Any]) -> None:
-        """Return once the condition, awaited, holds."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not await true():
-            assert time.monotonic() < deadline, self.process.log_tail()
-            await asyncio.sleep(0.02)
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Return once the condition holds; if it does not, show the end of the log."""
+        await until(condition, self.process.log_tail)
 
     def token(self, user: str) -> str:
         return self._tokens.mint(user)

@@ -25,7 +25,8 @@ from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.demo.workers import LOG_FILE, Workers, start_workers
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-from tests.streams_worker import Shop, until
+from tests.support.streams_worker import Shop
+from tests.support.waiting import until
 
 GOODS = ("mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football")
 """Enough for every cohort to have something to show after a purchase, few enough that all are painted in seconds."""

@@ -16,9 +16,7 @@ from bannerstream.contracts.keys import banner_key
 from bannerstream.contracts.messages import BannerReady, BannerRequest
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
-
-PATIENCE_S = 90.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+from tests.support.waiting import PATIENCE_S
 
 COHORT = with_rev(
     Cohort(cohort_id="cosy", name="Cosy home", mood=("warm",), palette=("#fbe9c3", "#e2a07c", "#5b2a1c"), light="day")

@@ -5,8 +5,8 @@ from itertools import count
 from hypothesis import strategies as st
 
 from bannerstream.contracts.interactions import Interaction, InteractionKind
-from bannerstream.streams.affinity import Policy, UserState, fold, settle
-from tests.unit.streams.shop import DAY, NOON, POLICY, PRODUCTS, catalogue
+from bannerstream.streams.affinity import Catalogue, Decision, Policy, UserState, fold, settle
+from tests.support.shop import DAY, NOON, POLICY, PRODUCTS, catalogue
 
 CATALOGUE = catalogue()
 VIEW, CLICK, CART, PURCHASE = InteractionKind
@@ -33,9 +33,13 @@ def event(kind: InteractionKind, *product_ids: str, at: int = NOON, event_id: st
 
 
 def walk(
-    state: UserState, *events: Interaction, rules: Policy = POLICY, shop=CATALOGUE, start: int | None = None
-) -> list:
-    """Fold and decide event by event; return the announced decisions with their epochs."""
+    state: UserState,
+    *events: Interaction,
+    rules: Policy = POLICY,
+    shop: Catalogue = CATALOGUE,
+    start: int | None = None,
+) -> list[tuple[int, Decision | None]]:
+    """Fold and decide event by event; return the decisions that were announced, with their epochs."""
     announced = []
     first = state.offsets.get("clicks", -1) + 1 if start is None else start
     for offset, each in enumerate(events, first):

@@ -1,0 +1,43 @@
+"""A CDN's cache on loopback, as a visitor and as the purger see it."""
+
+from dataclasses import dataclass
+
+import aiohttp
+
+from bannerstream.devservers.fronts import Front
+from bannerstream.purger.ports import Purger
+
+TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
+
+SIZE = "970x250"
+
+
+@dataclass
+class Cache:
+    """A cache on loopback, as a visitor and as the purger see it."""
+
+    server: Front
+    purger: Purger
+    kind: str
+
+    async def get(self, path: str) -> "Fetched":
+        """Fetch a path through the cache, without following redirects."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self.server.url + path, allow_redirects=False) as response,
+        ):
+            return Fetched(response.status, await response.text(), dict(response.headers))
+
+
+@dataclass
+class Fetched:
+    """An answer through the cache."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def hit(self) -> bool:
+        """Tell whether the cache had it."""
+        return self.headers["X-Cache"] == "HIT"

@@ -1,0 +1,16 @@
+"""What the purger reads: visitors, banners, and the values of their records."""
+
+from bannerstream.contracts.codecs import encode
+from tests.support import cdn_messages as messages
+
+ANNA, BEN = "a" * 32, "b" * 32
+
+MUG, LAMP = "0" * 64, "1" * 64
+
+
+def assignment(user: str, epoch: int, banner: str) -> bytes:
+    return encode(messages.assignment(user, epoch, banner))
+
+
+def announcement(banner: str, revision: int = 1) -> bytes:
+    return encode(messages.announcement(banner, revision))
