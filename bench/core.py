@@ -170,8 +170,8 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
         with stages.stage("key", BATCH):
             visitors = [keys[each] for each in ids]
         with stages.stage("unpack", BATCH):
-            for each in visitors:
-                table.get(each)
+            for visitor in visitors:
+                table.get(visitor)
         with stages.stage("fold", BATCH), profile:
             outcome = fold_batch("clicks", "clicks", 0, batch, table, catalogue, rules_, BEGIN)
         if outcome.counts != {"folded": BATCH}:

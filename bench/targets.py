@@ -36,9 +36,9 @@ class Target:
 def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
     """Return the lines with these values that are not marked as wrong."""
     return [
-        each
-        for each in lines
-        if each.get("correct", True) and all(each.get(field) == value for field, value in wanted.items())
+        line
+        for line in lines
+        if line.get("correct", True) and all(line.get(field) == value for field, value in wanted.items())
     ]
 
 

@@ -130,9 +130,9 @@ def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:
     shift_ms = now - max(sent)
     return [
         RecordedEvent(
-            each.source, each.key, _shifted(each.value, shift_ms), None if each.at is None else each.at + shift_ms
+            event.source, event.key, _shifted(event.value, shift_ms), None if event.at is None else event.at + shift_ms
         )
-        for each in records
+        for event in records
     ]
 
 

@@ -69,14 +69,14 @@ def list_products(ctx: typer.Context, as_json: AsJson = False) -> None:
     products = asyncio.run(read_compacted(kafka, topic, lambda value: decode(value, Product)))
     rows = [
         {
-            "product_id": each.product_id,
-            "title": each.title,
-            "category": each.category,
-            "cohorts": ", ".join(f"{cohort} {weight:g}" for cohort, weight in each.cohorts.items()),
-            "picture": "yes" if each.image_key else "no",
-            "rev": each.rev,
+            "product_id": product.product_id,
+            "title": product.title,
+            "category": product.category,
+            "cohorts": ", ".join(f"{cohort} {weight:g}" for cohort, weight in product.cohorts.items()),
+            "picture": "yes" if product.image_key else "no",
+            "rev": product.rev,
         }
-        for each in sorted(products.values(), key=lambda product: product.product_id)
+        for product in sorted(products.values(), key=lambda product: product.product_id)
     ]
     show_rows(
         rows, as_json=as_json, title="Products", empty="no products; `bannerstream catalog load FOLDER` brings some"

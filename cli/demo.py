@@ -54,7 +54,7 @@ def demo(
     shop: Annotated[
         bool, typer.Option("--serve", help="Instead: open a shop whose banner follows you, until Ctrl-C.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the shop; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the shop; 0 takes a free one.")] = 8080,
     open_: Annotated[bool, typer.Option("--open", help="Show the shop in the browser.")] = False,
 ) -> None:
     """Replay a shopping session and watch banners come out. The last line on standard output is one JSON object.

@@ -81,12 +81,12 @@ def bandit(
     uniform = next(each.final for each in found if each.policy == "uniform")
     rows: list[dict[str, Figure]] = [
         {
-            "policy": each.policy,
-            "regret_clicks": round(each.final, 1),
-            "standard_error": round(each.spread, 1),
-            "share_of_uniform": round(each.final / uniform, 4),
+            "policy": evaluation.policy,
+            "regret_clicks": round(evaluation.final, 1),
+            "standard_error": round(evaluation.spread, 1),
+            "share_of_uniform": round(evaluation.final / uniform, 4),
         }
-        for each in found
+        for evaluation in found
     ]
     notes = {"regret": f"clicks short of the best choice after {impressions} visits, the mean of {worlds} worlds"}
     if plot is not None:

@@ -227,13 +227,13 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
     )
     rows = [
         {
-            "count": each.count,
-            "code": each.code,
-            "field": each.field,
-            "reason": each.reason,
-            "example": f"{each.example}\n{each.excerpt}",
+            "count": finding.count,
+            "code": finding.code,
+            "field": finding.field,
+            "reason": finding.reason,
+            "example": f"{finding.example}\n{finding.excerpt}",
         }
-        for each in checked.findings
+        for finding in checked.findings
     ]
     show_rows(rows, as_json=False, title="Not used", empty="every record can be used")
 
@@ -243,4 +243,4 @@ def _seconds(delay: Mapping[str, float] | None) -> str:
 
 
 def _told(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))

@@ -1,4 +1,4 @@
-"""`bannerstream train`: make the starter model anew, or take it further."""
+"""`bannerstream train`: train the starter model from scratch, or train it further."""
 
 import signal
 import time
@@ -12,7 +12,9 @@ from bannerstream.cli.console import plain, stderr
 
 app = typer.Typer(help="Train the starter model on scenes that the studio draws.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Option("--folder", help="Of the training: what is there is gone on from.")]
+Folder = Annotated[
+    Path, typer.Option("--folder", help="Folder of the training; a training that is there is continued.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
 _TELL_EVERY_S = 15.0
 
@@ -74,7 +76,7 @@ def starter(
 @app.command()
 def autoencoder(
     folder: Folder = Path("starter-training"),
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of 16 crops each.")] = 6_000,
     scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
     device: Device = "auto",
     begin: Annotated[

@@ -1,12 +1,12 @@
-"""The tree of errors that this project raises.
+"""The error tree of this project.
 
     BannerstreamError
     ├── ConfigurationError          a setting or the environment is wrong; nothing was started
     ├── InvalidRecord               one record from outside cannot be used; it becomes a dead letter
-    │   ├── MalformedRecord         the bytes are not what the format says
+    │   ├── MalformedRecord         the bytes do not match the format
     │   ├── OversizedRecord         more bytes than the limit
     │   ├── UnsupportedEvent        well-formed, but not an event that moves affinities
-    │   │   └── IgnoredEvent        of a kind that the shop wants passed over: not even a dead letter
+    │   │   └── IgnoredEvent        of a kind that the shop ignores: not even a dead letter
     │   ├── UnknownProduct          names a product that the catalogue does not hold
     │   └── ImplausibleTime         its time lies too far in the future or the past
     └── ServiceUnavailable          a broker or a store does not answer; trying again may help
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 
 class BannerstreamError(Exception):
-    """Anything that this project raises on purpose. The message tells the operator what to do."""
+    """Base of every error raised on purpose. The message states what the operator should do."""
 
 
 class ConfigurationError(BannerstreamError):
@@ -62,7 +62,7 @@ class UnsupportedEvent(InvalidRecord):
 
 
 class IgnoredEvent(UnsupportedEvent):
-    """An event of a kind that the shop's `connect.toml` wants passed over: it is counted, and not a dead letter."""
+    """An event of a kind that the shop's `connect.toml` ignores: counted, not a dead letter."""
 
     code = "ignored"
 

@@ -1,7 +1,7 @@
-"""Times from outside, and what they become inside: epoch milliseconds, UTC.
+"""Converts times from outside to epoch milliseconds (UTC), the only form inside.
 
-Accepted are epoch milliseconds (an integer) and RFC 3339 with its time zone. A time without a zone is refused: read as
-UTC it would be hours off for most shops, and nobody would notice.
+Accepted are epoch milliseconds (an integer) and RFC 3339 with its time zone. A time without a zone is rejected: read
+as UTC it would be hours off for most shops, unnoticed.
 """
 
 import re
@@ -26,7 +26,7 @@ def epoch_ms(time: int | str) -> int:
     RFC 3339 §5.6 in full, its leap second (`:60`) included, which is read as the first instant of the next minute.
 
     Raises:
-        ValueError: no RFC 3339 time, no time zone, or before 1970 or after 9999; says which.
+        ValueError: not an RFC 3339 time, no time zone, or before 1970 or after 9999; names which.
     """
     if isinstance(time, str):
         time = _from_rfc3339(time)

@@ -1,4 +1,4 @@
-"""Record the example session again: `python -m examples.record_session`. Same seed, same recording.
+"""Write the recording of the example session: `python -m examples.record_session`. Same seed, same recording.
 
 Visitors have tastes (a mixture of cohorts). They come back over some days, look at products that suit the mood of the
 visit, click, fill a cart, buy. Three channels of the shop write three formats. Some events arrive late, some twice, and
@@ -94,10 +94,10 @@ def record(shop: Shop, seed: int = SEED) -> list[str]:
     """Return the lines of a recording, in the order of arrival."""
     rng = random.Random(seed)
     acts = [act for visitor in _visitors(shop, rng) for act in _visits(visitor, shop, rng)]
-    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda each: each.at), start=1)]
+    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda act: act.at), start=1)]
     records = [delivery for act in acts for delivery in _deliveries(act, rng)]
     records += _broken_records(acts, rng)
-    records.sort(key=lambda each: each.arrives_at)
+    records.sort(key=lambda record: record.arrives_at)
     return [each.line() for each in records]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Health:
-    """Says once, to whoever listens, that the process had better end and why. Safe from any thread."""
+    """Reports once, to every listener, that the process must end and why. Safe from any thread."""
 
     def __init__(self) -> None:
         self.reason: str | None = None

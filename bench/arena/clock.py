@@ -45,9 +45,9 @@ def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list
         now = time.time()
         if offsets == ends:
             break
-        for each in processes:
-            if each.poll() is not None:
-                raise RunFailed(f"it ended with status {each.poll()}:\n{each.log_tail()}")
+        for process in processes:
+            if process.poll() is not None:
+                raise RunFailed(f"it ended with status {process.poll()}:\n{process.log_tail()}")
         if time.monotonic() > deadline:
             raise RunFailed(f"{sum(offsets)} of {sum(ends)} records after {limit_s:.0f} s:\n{processes[0].log_tail()}")
         if cpu_before is None and any(_first_record(each) is not None for each in processes):

@@ -145,7 +145,7 @@ class Deployment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for each in self.workers:
-            each.process.kill()
+        for running in self.workers:
+            running.process.kill()
         self._committed.close()
         self.stage.topics.delete(sorted(self.stage.topics.names() - self._before))

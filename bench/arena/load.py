@@ -28,12 +28,12 @@ TICK_S = 0.002
 LINGER_MS = 5
 """A shop's servers fill small batches, too; the probes, whose time is measured, do not wait for it."""
 FELL_BEHIND = 0.98
-"""Share of the offered rate: a load that achieved less fell behind."""
+"""Share of the offered rate below which a load counts as not offered."""
 
 _MAKING_S = 120.0
 """Deadline for making the events: 2.5 million take 8 s on a quiet machine."""
 _AHEAD_S = 1.0
-"""Seconds from the load's announcement to its first event: consumers are ready by then."""
+"""The first event is due this long after the load announced when, so that the probes are ready by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,9 @@ class Contender:
 def contenders(systems: Sequence[str], works: Sequence[str], settings: Sequence[str]) -> list[Contender]:
     """Return those asked for, in a fixed order; no `settings`: all of them."""
     return [
-        each
-        for each in _ALL
-        if each.system in systems and each.work in works and (not settings or each.setting in settings)
+        contender
+        for contender in _ALL
+        if contender.system in systems and contender.work in works and (not settings or contender.setting in settings)
     ]
 
 

@@ -1,8 +1,8 @@
-"""Bytes of many records to what they say, a native event at a fifth of `decode_event`'s time.
+"""Decodes many records at once, native events five times as fast as `decode_event`.
 
-`decode_event` is the specification. What it spends its time on is proving that a record holds nothing it should not:
-a pattern per id, each key once, bounds. Here the same is proved of many records at once, over their bytes joined, and
-whatever is not proved, or is not native, or does not decode, goes through `decode_event` alone.
+`decode_event` is the specification. It spends its time on proving that a record holds nothing invalid: a pattern per
+id, each key once, bounds. Here the same is proved for many records at once, over their joined bytes; any record that is
+not proved, not native, or does not decode goes through `decode_event` alone.
 `tests/unit/contracts/test_bulk.py` holds the two equal for any bytes.
 """
 
@@ -22,13 +22,13 @@ from bannerstream.contracts.scalars import MAX_EVENT_BYTES, Timestamp
 from bannerstream.contracts.times import epoch_ms
 
 _BLOCK = 16
-"""Records proved together once a whole batch cannot be: with 1 % odd ones, one block in seven is then taken apart."""
+"""Records proved together when a whole batch fails: with 1 % odd records, one block in seven is then split."""
 
 
 class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
-    """A native event as it decodes fastest: `NativeEvent` without patterns. Only `decode_events` makes good ones.
+    """A native event in its fastest form: `NativeEvent` without patterns. Only `decode_events` validates it.
 
-    Not watched by the garbage collector: it refers to texts and numbers only.
+    Not tracked by the garbage collector: it refers to strings and numbers only.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=128)]
@@ -36,13 +36,13 @@ class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
     time: Timestamp | Annotated[str, Meta(max_length=40)]
     kind: InteractionKind | UnsetType = UNSET
     product_id: Annotated[str, Meta(min_length=1, max_length=128)] = ""
-    """Either this or `product_ids`; the other is empty, which an event cannot say."""
+    """Either this or `product_ids`; the other is empty, a value that no event can hold."""
     product_ids: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1, max_length=100)
     ] = ()
 
     def interaction(self, source: Source, occurred_at: int) -> Interaction:
-        """Return what `decode_event` would."""
+        """Return the same as `decode_event`."""
         return Interaction(
             event_id=self.event_id,
             user_id=self.user_id,
@@ -53,7 +53,7 @@ class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
 
 
 Decoded = PlainEvent | Interaction | Exception
-"""What became of a record; an exception that is no `InvalidRecord` is a defect of ours."""
+"""The result for one record; an exception other than `InvalidRecord` is a bug."""
 
 _decode = msgspec.json.Decoder(PlainEvent).decode
 _texts_of = attrgetter("event_id", "user_id", "product_id")
@@ -68,9 +68,9 @@ def decode_events(
     max_future_ms: int,
     max_age_ms: int,
 ) -> tuple[list[Decoded], list[int]]:
-    """Return what each record of topic `source` says, and when that happened (epoch milliseconds; 0 for an exception).
+    """Return the event of each record of topic `source`, and when it occurred (epoch milliseconds; 0 for an exception).
 
-    Raises nothing: what `decode_event` would raise for a record stands in its place.
+    Raises nothing: an error of `decode_event` for a record is returned in its place.
     """
     plain: list[PlainEvent | None] = _plain(values) if format in ("auto", "native") else [None] * len(values)
     times = _times(plain)
@@ -93,7 +93,7 @@ def decode_events(
                 max_age_ms=max_age_ms,
             )
         except Exception as error:
-            # The frames of its tracebacks hold this list, and with it the batch, until garbage is collected.
+            # The frames of its traceback would keep this list, and the batch, alive until garbage collection.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             decoded.append(error)
             times[index] = 0
@@ -104,7 +104,7 @@ def decode_events(
 
 
 def _plain(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
-    """Return the native events of which it is proved that they are what `decode_event` would make of them."""
+    """Return the native events that are proved equal to the result of `decode_event`."""
     events = _parsed(values)
     parsed = [index for index, event in enumerate(events) if event is not None]
     if not parsed or _proved(values, events, parsed):
@@ -126,7 +126,7 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     rest: Iterator[Any] = iter(values)
     while len(events) < len(values):
         try:
-            # An exception leaves what came before it in the list, and the iterator behind the record that raised it.
+            # After an exception the list holds all earlier events and the iterator is past the failing record.
             events.extend(map(_decode, rest))
         except (ValueError, RecursionError, TypeError):  # TypeError: a record without a value
             events.append(None)
@@ -134,10 +134,10 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
 
 
 def _without_odd(values: Sequence[Any], events: list[Any], indexes: Sequence[int]) -> list[int]:
-    """Return which of these records look provable; drop the events of the others.
+    """Return the indexes of the records that look provable; drop the events of the others.
 
-    Ids with spaces or letters beyond ASCII are rare, and legitimate: looked for in each record, they cost a third of
-    what proving by blocks does.
+    Ids with spaces or non-ASCII letters are rare but legitimate: checking each record for them costs a third of proving
+    by blocks.
     """
     rest = [
         index
@@ -154,7 +154,7 @@ def _without_odd(values: Sequence[Any], events: list[Any], indexes: Sequence[int
 
 
 def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None], indexes: Sequence[int]) -> bool:
-    """Return whether these records, which decoded, hold what their events say, and nothing else.
+    """Return whether these decoded records hold exactly what their events hold.
 
     Proved for all at once: none is too long; no text holds anything but visible ASCII (msgspec refuses the control
     characters below the space; without a backslash nothing is escaped); exactly one field names products; and no key
@@ -185,7 +185,7 @@ def _proved(values: Sequence[bytes | None], events: Sequence[PlainEvent | None],
 
 
 def _times(events: list[PlainEvent | None]) -> list[int]:
-    """Return when each event happened, 0 without one; drop those whose time is none."""
+    """Return when each event occurred, 0 without one; drop events whose time is invalid."""
     times: list[Any] = [0 if event is None else event.time for event in events]
     if str in set(map(type, times)):
         for index, time in enumerate(times):

@@ -1,4 +1,4 @@
-"""Bytes of a record to an interaction."""
+"""Decodes the bytes of a record into an interaction."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 Source = Literal["clicks", "purchases"]
 InputFormat = Literal["auto", "native", "segment", "ga4"]
 InputForm = InputFormat | EventMapping
-"""How the records of a topic are to be read: a format that we know, or what the shop says of its own."""
+"""How the records of a topic are read: a known format, or the shop's own mapping."""
 
 _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
 """March 1973 in milliseconds, the year 5138 in seconds: a smaller number was meant as seconds."""
@@ -32,17 +32,17 @@ def decode_event(
     max_future_ms: int,
     max_age_ms: int,
 ) -> Interaction:
-    """Return what the visitor did, as one record of topic `source` tells it.
+    """Return the interaction in one record of topic `source`.
 
     `received_at` is the record's own timestamp in Kafka (epoch milliseconds), never the wall clock: a replay must
-    decide alike. What an event is comes from the event: a shop may send orders to `clicks`. The topic only says what a
-    native event without `kind` means. A product that one event names twice counts once.
+    give the same result. The event itself determines its kind: a shop may send orders to `clicks`. The topic only sets
+    the kind of a native event without `kind`. A product that one event names twice counts once.
 
     Raises:
         OversizedRecord: more than `MAX_EVENT_BYTES`; nothing was parsed.
         MalformedRecord: empty, not JSON, a key twice in one object, a field missing, of a wrong type or out of bounds.
         UnsupportedEvent: well-formed, but moves no affinity, or several events of different kinds in one record.
-        IgnoredEvent: of a kind that an `EventMapping` says to pass over.
+        IgnoredEvent: of a kind that the `EventMapping` ignores.
         ImplausibleTime: later than `received_at` by more than `max_future_ms`, or older by more than `max_age_ms`.
     """
     if not payload:
@@ -63,7 +63,7 @@ def decode_event(
 
 
 class _Shape(Struct):
-    """The fields that tell the formats apart; a native event has none of them."""
+    """The fields that distinguish the formats; a native event has none of them."""
 
     type: Raw | UnsetType = UNSET
     event: Raw | UnsetType = UNSET

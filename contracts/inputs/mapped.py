@@ -1,9 +1,9 @@
-"""Any other JSON: each field of the interaction is read from where the shop's `connect.toml` says that it lies.
+"""Any other JSON: reads each field of the interaction from the path that the shop's `connect.toml` gives.
 
 Foreign, so fields that no path names are ignored, ids may be numbers, and null or "" means absent. The kind of an event
-is looked at first: in a topic that carries more than interactions, the others need not look like one.
+is read first: in a topic that carries more than interactions, the others need not have their fields.
 
-The id: where the shop's events have none, one is derived from the bytes, so that a resend of the same bytes keeps it.
+An event without an id gets one derived from its bytes, so that resending the same bytes keeps it.
 """
 
 import hashlib
@@ -30,25 +30,25 @@ _BEYOND_ANY_TIME = 1e18
 """Larger than the year 9999 in microseconds; a float much larger would overflow on its way to an integer."""
 
 Paths = tuple[JsonPath, ...]
-"""Where a field may lie: the first place that holds something counts."""
+"""Candidate paths of a field: the first that holds a value counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMapping:
-    """Where the fields of one topic's events lie, as `contracts.inputs.connect` reads it from a file."""
+    """Paths of the fields of one topic's events, as `contracts.inputs.connect` reads them from a file."""
 
     user: Paths
     product: Paths
     time: Paths = ()
-    """None: the time is that of the record in Kafka."""
+    """Empty: the record's time in Kafka."""
     time_unit: TimeUnit = "rfc3339"
     event_id: Paths = ()
     kind: Paths = ()
-    """None: `click` on the clicks topic, `purchase` on the purchases topic."""
+    """Empty: `click` on the clicks topic, `purchase` on the purchases topic."""
     kinds: Mapping[str, InteractionKind] = field(default_factory=lambda: {each.value: each for each in InteractionKind})
-    """What each value at `kind` means."""
+    """The kind for each value at `kind`."""
     ignore_other_kinds: bool = False
-    """An event of a kind that is not in `kinds` is passed over, and not a dead letter."""
+    """An event of a kind that is not in `kinds` is ignored instead of becoming a dead letter."""
 
 
 _event = msgspec.json.Decoder()
@@ -57,10 +57,10 @@ _event = msgspec.json.Decoder()
 def read_mapped(
     payload: bytes, source: Literal["clicks", "purchases"], mapping: EventMapping, received_at: int
 ) -> Interaction:
-    """Return the interaction of an event of the shop's own form.
+    """Return the interaction of an event in the shop's own format.
 
     Raises:
-        IgnoredEvent: its kind is one that the shop wants passed over.
+        IgnoredEvent: the shop ignores its kind.
         MalformedRecord, UnsupportedEvent: see `contracts.inputs.decode_event`.
     """
     event = strictly(payload, _event, _NAME)
@@ -77,7 +77,7 @@ def read_mapped(
 
 
 def _holds_each_key_once(event: object, payload: bytes) -> bool:
-    """Tell in 0.5 µs what a second parse tells in 4: a key that stands twice was dropped, and its quotes with it.
+    """Return in 0.5 µs what a second parse finds in 4: a duplicate key was dropped, and its quotes with it.
 
     Exact where nothing is escaped: then every quote opens or closes a string.
     """
@@ -85,7 +85,7 @@ def _holds_each_key_once(event: object, payload: bytes) -> bool:
 
 
 def _first(event: object, paths: Paths) -> tuple[str, object]:
-    """Return the first path that leads to something, and what it leads to."""
+    """Return the first path with a value, and the value."""
     for path in paths:
         for value in path.find(event):
             if value is not None and value != "":
@@ -124,7 +124,7 @@ def _products(event: object, paths: Paths) -> tuple[str, ...]:
 
 
 def _id(value: object, path: str, bounds: object) -> str:
-    """Return an id as text: 1234 is read as "1234", since the shop's database may have it so."""
+    """Return an id as text: 1234 is read as "1234", since shop databases often hold numbers."""
     text = str(value) if type(value) is int else value
     try:
         return msgspec.convert(text, bounds)  # type: ignore[no-any-return]  # an annotated `str`
@@ -136,7 +136,7 @@ def _occurred_at(event: object, mapping: EventMapping) -> int:
     path, stated = _first(event, mapping.time)
     if mapping.time_unit == "rfc3339":
         if not isinstance(stated, str):
-            raise MalformedRecord(f"{_NAME}: {str(stated)[:40]} is no RFC 3339 time; set `time_unit` - at `{path}`")
+            raise MalformedRecord(f"{_NAME}: {str(stated)[:40]} is not an RFC 3339 time; set `time_unit` - at `{path}`")
         return time_at(stated, _NAME, path)
     return time_at(_milliseconds(stated, mapping.time_unit, path), _NAME, path)
 

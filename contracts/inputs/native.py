@@ -1,10 +1,10 @@
-"""Our own format: what a shop writes that has no tracking plan yet.
+"""Our own format, for shops without a tracking plan.
 
     {"event_id": "e-1", "user_id": "u-7", "product_id": "mug-3", "time": "2026-01-31T12:00:00Z"}
     {"event_id": "e-2", "user_id": "u-7", "product_ids": ["mug-3", "pan-1"], "time": 1769860800000, "kind": "purchase"}
 
-Strict: an unknown field, a null or an id that is not text is refused, since here a wrong field is a mistake in the
-shop's code that it wants to hear about.
+Strict: rejects an unknown field, a null or an id that is not text, since a wrong field here is a bug in the shop's code
+that it should see.
 """
 
 from typing import Annotated, Literal
@@ -55,7 +55,7 @@ def read_native(payload: bytes, source: Literal["clicks", "purchases"]) -> Inter
 
 
 def default_kind(source: Literal["clicks", "purchases"]) -> InteractionKind:
-    """Return what a native event of this topic is that does not say."""
+    """Return the kind of a native event of this topic that has none."""
     return InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
 
 
@@ -68,7 +68,7 @@ def _products(event: NativeEvent) -> tuple[str, ...]:
 
 
 def _holds_each_key_once(event: NativeEvent, payload: bytes) -> bool:
-    """Tell in 0.3 µs what a second parse tells in 1.5: a key that stands twice brings quotes that the event lacks.
+    """Return in 0.3 µs what a second parse finds in 1.5: a duplicate key adds quotes that the event lacks.
 
     Exact where nothing is escaped, because every field is known and every string is a key or a value of the event.
     """

@@ -1,4 +1,4 @@
-"""What every format shares: decoding that fails in one way only, and product ids as foreign shops write them."""
+"""Shared by all formats: decoding with one kind of error, and product ids as foreign shops write them."""
 
 import json
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ ForeignProductId = ProductId | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Segment's and GA4's libraries send an id as a number when the shop's database has it so: 1234 is read as "1234"."""
 
 ForeignUserId = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x20\x7f-\x9f]*$(?!\n)")]
-"""Empty where a tag manager had nothing to fill in: that means absent."""
+"""Empty where a tag manager had no value: read as absent."""
 
 
 def strictly(
     payload: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", format_name: str, path: str = "$"
 ) -> _T:
-    """Return what `payload`, which stands at path `at` of the record, decodes to.
+    """Return the decoded `payload`, which is at `path` in the record.
 
     Raises:
-        MalformedRecord: it does not; the message names the format and the field's path.
+        MalformedRecord: it does not decode; names the format and the field's path.
     """
     try:
         return decoder.decode(payload)
@@ -40,7 +40,7 @@ def time_at(time: int | str, format_name: str, path: str) -> int:
     """Return a time as epoch milliseconds.
 
     Raises:
-        MalformedRecord: it is none, or has no time zone.
+        MalformedRecord: not a time, or without time zone.
     """
     try:
         return epoch_ms(time)
@@ -63,7 +63,7 @@ def product_ids(named: Iterable[str | int], format_name: str, path: str) -> tupl
 
 
 def refuse_duplicate_keys(payload: bytes, format_name: str) -> None:
-    """Refuse an object that has a key twice: two readers could take it for two different events (RFC 8259 §4).
+    """Reject an object with a duplicate key: two readers could read two different events (RFC 8259 §4).
 
     Raises:
         MalformedRecord: there is such an object, or bytes that are not UTF-8 where the format does not look.

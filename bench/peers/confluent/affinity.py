@@ -147,18 +147,18 @@ class Affinity:
             self._failures.append(error)
 
     def _take_on(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            self._states[each.partition] = _restored(each.partition)
-            self._dirty[each.partition] = {}
+        for assigned in partitions:
+            self._states[assigned.partition] = _restored(assigned.partition)
+            self._dirty[assigned.partition] = {}
 
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
         self._forget(consumer, partitions)
 
     def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
+        for revoked in partitions:
             for held in (self._states, self._dirty, self._positions):
-                held.pop(each.partition, None)
+                held.pop(revoked.partition, None)
 
 
 def _restored(partition: int) -> dict[bytes, State]:
