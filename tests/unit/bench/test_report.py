@@ -161,9 +161,7 @@ def test_a_studio_banner_and_its_encoding_are_told_by_processor_time():
     assert "| encode | 30 | 1 | 1 |" in report.render(lines)
 
 
-@pytest.mark.parametrize(
-    ("option", "said"), [(" --quick", "quick look only"), ("", "met")], ids=["quick", "whole"]
-)
+@pytest.mark.parametrize(("option", "said"), [(" --quick", "quick look only"), ("", "met")], ids=["quick", "whole"])
 def test_what_a_run_says_once_holds_for_all_its_lines(tmp_path, option, said):
     told = {"bench": "generator", "device": "cpu, 1 threads", "torch": "2"}
     lines = [on_cpu("painter", 4.0), on_cpu("diffusers", 2.0)]
