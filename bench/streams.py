@@ -69,8 +69,8 @@ class Arena:
         try:
             timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
         finally:
-            for each in processes:
-                each.kill()  # everything that counts is acknowledged
+            for process in processes:
+                process.kill()  # everything that counts is acknowledged
             committed.close()
         changelog = contender.changelog.format(app=app, topic=workload.topic)
         difference = contender.audit(self._topics, changelog, expected)
@@ -133,11 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = contenders(options.systems, options.work, options.settings)
     if not chosen:
         sys.exit("no system has that work in that setting; see --help")
-    for each in chosen:
+    for system in chosen:
         try:
-            each.command()
+            system.command()
         except BuildFailed as error:
-            sys.exit(f"{each}: {error}")
+            sys.exit(f"{system}: {error}")
     with staged("streams", GROUPS_WAIT) as stage:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)

@@ -9,7 +9,7 @@ from typing import Any
 Line = dict[str, Any]
 
 STRIVEN_FOR = 0.1
-"""Changelog records per event: which interval gives that is told."""
+"""Changelog records per event, with the interval that gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Target:
 def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
     """Return the lines that have these values, and are not marked as wrong."""
     return [
-        each
-        for each in lines
-        if each.get("correct", True) and all(each.get(field) == value for field, value in wanted.items())
+        line
+        for line in lines
+        if line.get("correct", True) and all(line.get(field) == value for field, value in wanted.items())
     ]
 
 

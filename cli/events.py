@@ -208,7 +208,7 @@ def _document(
 
 
 def _show(topic: str, source: Source, sampled: Sample, checked: Check, partitions: dict[str, int]) -> None:
-    told = {
+    summary = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
         "kinds": _told(checked.kinds) or "none",
@@ -220,20 +220,20 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
         "partitions": _told(partitions),
     }
     show_rows(
-        [{"looked at": name, "found": value} for name, value in told.items()],
+        [{"looked at": name, "found": value} for name, value in summary.items()],
         as_json=False,
         title=f"{topic} as {source}",
         empty="",
     )
     rows = [
         {
-            "count": each.count,
-            "code": each.code,
-            "field": each.field,
-            "reason": each.reason,
-            "example": f"{each.example}\n{each.excerpt}",
+            "count": finding.count,
+            "code": finding.code,
+            "field": finding.field,
+            "reason": finding.reason,
+            "example": f"{finding.example}\n{finding.excerpt}",
         }
-        for each in checked.findings
+        for finding in checked.findings
     ]
     show_rows(rows, as_json=False, title="Not used", empty="every record can be used")
 

@@ -36,7 +36,7 @@ def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | Non
     for user, packed in states.items():
         row = expected.rows[user]
         if len(packed or b"") < NUMBERS.size:
-            return f"{user!r}: {packed!r} is no state"
+            return f"{user!r}: {packed!r} is not a state"
         found[row] = NUMBERS.unpack_from(packed)
         if packed[NUMBERS.size :] != expected.products[row]:
             return f"{user!r}: last products {packed[NUMBERS.size :]!r}, not {expected.products[row]!r}"

@@ -198,6 +198,6 @@ def longest_pause_s(probes: Iterable[Probe]) -> float:
 
 def _worst_by_partition(probes: Iterable[Probe]) -> Iterator[float]:
     worst: dict[int, float] = {}
-    for each in probes:
-        worst[each.partition] = max(worst.get(each.partition, 0.0), each.latency_s)
+    for probe in probes:
+        worst[probe.partition] = max(worst.get(probe.partition, 0.0), probe.latency_s)
     return iter(worst.values())

@@ -157,7 +157,7 @@ def test_what_the_peers_in_python_make_of_the_events_is_right(states, expected):
         pytest.param(lambda packed: struct.pack("<q", 10**6) + packed[8:], "last offsets", id="another offset"),
         pytest.param(lambda packed: packed[:8] + bytes(8 * 12) + packed[104:], "scores are wrong", id="scores lost"),
         pytest.param(lambda packed: packed[:104] + packed[104:][::-1], "last products", id="products in another order"),
-        pytest.param(lambda packed: packed[:50], "is no state", id="cut off"),
+        pytest.param(lambda packed: packed[:50], "is not a state", id="cut off"),
     ],
 )
 def test_a_wrong_state_is_found(states, expected, spoil, found):
