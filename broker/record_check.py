@@ -115,7 +115,7 @@ def check_records(
             _note(found, record, "wrong_key", "the key is not the visitor's id; see streams.repartition - at `key`")
             continue
         check.usable += 1
-    check.findings = sorted(found.values(), key=lambda each: -each.count)
+    check.findings = sorted(found.values(), key=lambda finding: -finding.count)
     return check
 
 

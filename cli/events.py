@@ -243,4 +243,4 @@ def _seconds(delay: Mapping[str, float] | None) -> str:
 
 
 def _told(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))

@@ -78,7 +78,7 @@ def starter(
 @app.command()
 def autoencoder(
     folder: Folder = Path("starter-training"),
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of 16 crops each.")] = 6_000,
     scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
     device: Device = "auto",
     begin: Annotated[

@@ -94,10 +94,10 @@ def record(shop: Shop, seed: int = SEED) -> list[str]:
     """Return the lines of a recording, in the order of arrival."""
     rng = random.Random(seed)
     acts = [act for visitor in _visitors(shop, rng) for act in _visits(visitor, shop, rng)]
-    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda each: each.at), start=1)]
+    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda act: act.at), start=1)]
     records = [delivery for act in acts for delivery in _deliveries(act, rng)]
     records += _broken_records(acts, rng)
-    records.sort(key=lambda each: each.arrives_at)
+    records.sort(key=lambda record: record.arrives_at)
     return [each.line() for each in records]
 
 

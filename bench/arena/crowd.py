@@ -37,9 +37,9 @@ async def main(url: str, clients: int, per_s: int) -> None:
     opened = [asyncio.Event() for _ in range(clients)]
     listening = [
         asyncio.create_task(
-            _listen(str(address.hostname), int(address.port or 80), tokens.mint(f"crowd-{n}"), gate, each)
+            _listen(str(address.hostname), int(address.port or 80), tokens.mint(f"crowd-{n}"), gate, stream)
         )
-        for n, each in enumerate(opened)
+        for n, stream in enumerate(opened)
     ]
     for stream in opened:
         await stream.wait()

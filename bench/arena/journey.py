@@ -183,10 +183,10 @@ def medians(journeys: Iterable[Mapping[str, float] | None]) -> dict[str, float]:
 def journeys(shown: Sequence[Shown], trail: Trail, store: S3BannerStore) -> list[dict[str, float] | None]:
     """Return the stages of each banner that was shown; painted are those that were asked for meanwhile."""
 
-    def painting(each: Shown) -> Mapping[str, float] | None:
-        if each.banner_key not in trail.requests:
+    def painting(banner: Shown) -> Mapping[str, float] | None:
+        if banner.banner_key not in trail.requests:
             return None
-        manifest = store.manifest(each.banner_key)
+        manifest = store.manifest(banner.banner_key)
         return None if manifest is None else manifest.stage_ms
 
     return [stages_of(each, trail, painting(each)) for each in shown]

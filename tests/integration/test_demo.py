@@ -85,10 +85,10 @@ def descendants(pid: int) -> dict[int, str]:
             began[int(status.parent.name)] = fields[19]
     found, waiting = {}, list(children.get(pid, ()))
     while waiting:
-        each = waiting.pop()
-        waiting += children.get(each, ())
-        if each in began:
-            found[each] = began[each]
+        child = waiting.pop()
+        waiting += children.get(child, ())
+        if child in began:
+            found[child] = began[child]
     return found
 
 

@@ -122,7 +122,7 @@ async def ask_for(user: str, settings: Settings) -> None:
     await request_erasure(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
 
 
-async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
+async def test_nothing_is_left_of_an_erased_visitor_who_then_starts_from_nothing(
     shop: Shop, worker: Worker, settings: Settings, erase: Erase
 ) -> None:
     await shop.send("ada")

@@ -101,8 +101,8 @@ async def test_what_visitors_click_is_what_others_are_shown(
             assignments = [decode(record.value, Assignment) for record in told]
             assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
             requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]
-            assert {(each.banner_key, each.variant) for each in requests} == {
-                (each.banner_key, each.variant) for each in assignments
+            assert {(request.banner_key, request.variant) for request in requests} == {
+                (assignment.banner_key, assignment.variant) for assignment in assignments
             }
             assert streams.terminate() == 0
 

@@ -94,7 +94,7 @@ def test_a_build_that_does_not_end_is_given_up(install: Install, monkeypatch: py
 
 MAVEN = """
 echo run >> "$HOME/asked"
-for each in "$@"; do case $each in -DoutputDirectory=*) folder=${each#*=} ;; esac; done
+for argument in "$@"; do case $argument in -DoutputDirectory=*) folder=${argument#*=} ;; esac; done
 mkdir -p "$folder" && touch "$folder/kafka_2.13.jar"
 """
 

@@ -131,7 +131,7 @@ async def test_without_a_token_nothing_is_taken(node: Node) -> None:
     assert answer.headers["www-authenticate"].startswith("Bearer")
     token = node.edge.tokens.mint("ada")
     answer = await node.client.post("/v1/events", params={"token": token}, json={"type": "click", "product_id": "a"})
-    assert answer.status_code == 401, "an address is no place for a token of a request that changes something"
+    assert answer.status_code == 401, "a URL must not carry the token of a request that changes something"
 
 
 async def test_it_is_acknowledged_once_kafka_has_it(node: Node) -> None:

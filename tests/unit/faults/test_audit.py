@@ -172,21 +172,24 @@ WRONGS: dict[str, tuple[Callable[[Evidence], Evidence], set[Kind]]] = {
     "an event counts too often": (event_twice, {"double"}),
     "a repeat counts": (a_repeat_that_counted, {"double"}),
     "the last state was not written": (
-        without("changelog", lambda each: each.offset >= 54),
+        without("changelog", lambda record: record.offset >= 54),
         {"lost", "dangling", "memory"},
     ),
-    "the last decisions were not told": (without("assignments", lambda each: each.offset >= 10), {"dangling"}),
-    "no banner was asked for": (without("requests", lambda each: True), {"dangling"}),
+    "the last decisions were not told": (without("assignments", lambda record: record.offset >= 10), {"dangling"}),
+    "no banner was asked for": (without("requests", lambda record: True), {"dangling"}),
     "a decision was told before its state": (told_too_early, {"dangling"}),
     "a state went backwards": (states_swapped, {"stale"}),
-    "a bad record has no letter": (without("dead_letters", lambda each: each.offset == 1), {"dead_letters"}),
+    "a bad record has no letter": (without("dead_letters", lambda record: record.offset == 1), {"dead_letters"}),
     "a good record has a letter": (letter_for_a_good_record, {"dead_letters"}),
     "not all is committed": (
-        lambda each: replace(each, committed={TopicPartition(TOPIC, 0): 59}),
+        lambda evidence: replace(evidence, committed={TopicPartition(TOPIC, 0): 59}),
         {"uncommitted"},
     ),
     "memory is behind": (memory_behind, {"memory"}),
-    "two workers hold a partition": (lambda each: replace(each, memories=[*each.memories, *each.memories]), {"memory"}),
+    "two workers hold a partition": (
+        lambda evidence: replace(evidence, memories=[*evidence.memories, *evidence.memories]),
+        {"memory"},
+    ),
 }
 
 

@@ -53,7 +53,7 @@ def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
     assert model.run(len, with_timeout=False) == 7
 
 
-def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
+def test_a_hung_step_is_given_up_and_the_model_loaded_again(hanging: Hanging) -> None:
     loads, health = Loads(), Health()
     model = supervised(loads, health)
     with pytest.raises(ModelHung, match="did not end within"):
