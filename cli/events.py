@@ -208,7 +208,7 @@ def _document(
 
 
 def _show(topic: str, source: Source, sampled: Sample, checked: Check, partitions: dict[str, int]) -> None:
-    told = {
+    summary = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
         "kinds": _told(checked.kinds) or "none",
@@ -220,7 +220,7 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
         "partitions": _told(partitions),
     }
     show_rows(
-        [{"looked at": name, "found": value} for name, value in told.items()],
+        [{"looked at": name, "found": value} for name, value in summary.items()],
         as_json=False,
         title=f"{topic} as {source}",
         empty="",
