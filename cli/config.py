@@ -43,8 +43,8 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     try:
         checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
-        told = "; ".join(each.message for each in checked.problems)
-        record(f"kafka {settings.kafka.bootstrap_servers}", told or None)
+        problems = "; ".join(each.message for each in checked.problems)
+        record(f"kafka {settings.kafka.bootstrap_servers}", problems or None)
     except BannerstreamError as error:
         record(f"kafka {settings.kafka.bootstrap_servers}", str(error))
     try:

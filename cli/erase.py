@@ -74,5 +74,5 @@ async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: 
         )
         nodes = await check_erased(settings.edge.urls, key, timeout_s)
     changelog, assignment = found
-    told = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
-    return [Place("affinity (memory)", changelog.erased, told), changelog, assignment, *nodes]
+    evidence = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
+    return [Place("affinity (memory)", changelog.erased, evidence), changelog, assignment, *nodes]

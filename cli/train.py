@@ -47,16 +47,16 @@ def starter(
     from bannerstream.lab.training.starter import Options, train_starter
 
     plan = Plan(steps, pooled_steps, cool_down, batch, 3 * batch, rate, seed=seed)
-    stop, told = Event(), [time.monotonic(), 0.0, 0.0]
+    stop, smoothed = Event(), [time.monotonic(), 0.0, 0.0]
 
     def show(progress: Progress) -> None:
-        told[1] = 0.98 * told[1] + 0.02 * progress.loss
-        told[2] = 0.98 * told[2] + 0.02
-        if time.monotonic() - told[0] >= _TELL_EVERY_S:
-            told[0] = time.monotonic()
+        smoothed[1] = 0.98 * smoothed[1] + 0.02 * progress.loss
+        smoothed[2] = 0.98 * smoothed[2] + 0.02
+        if time.monotonic() - smoothed[0] >= _TELL_EVERY_S:
+            smoothed[0] = time.monotonic()
             stderr.print(
                 f"step {progress.step} of {steps}{' (pooled)' if progress.pooled else ''}: "
-                f"loss {told[1] / told[2]:.4f}, rate {progress.rate:.2e}",
+                f"loss {smoothed[1] / smoothed[2]:.4f}, rate {progress.rate:.2e}",
                 highlight=False,
             )
 
@@ -111,5 +111,7 @@ def judge(
     from bannerstream.lab.evaluation.scene_judge import train_judge
 
     device_of("cpu")  # says what to install where nothing is
-    train_judge(scenes=scenes, seed=seed, on_progress=lambda told: stderr.print(told, highlight=False)).save(out)
+    train_judge(scenes=scenes, seed=seed, on_progress=lambda progress: stderr.print(progress, highlight=False)).save(
+        out
+    )
     stderr.print(f"[green]saved[/]: {plain(out)}", highlight=False)

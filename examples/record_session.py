@@ -65,12 +65,12 @@ class Record:
 
     def line(self) -> str:
         """Return the line of the recording, as `broker.recordings` reads it."""
-        told: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
+        fields: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
         if self.raw is not None:
-            told["value_b64"] = base64.b64encode(self.raw).decode()
+            fields["value_b64"] = base64.b64encode(self.raw).decode()
         else:
-            told["value"] = self.value
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+            fields["value"] = self.value
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

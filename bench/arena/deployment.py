@@ -38,7 +38,7 @@ class WorkerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LogLine:
     """One line of a worker's log: when (epoch seconds) and what."""
 
     at: float
@@ -60,15 +60,15 @@ class Worker:
             folder=REPOSITORY,
         )
 
-    def heard(self, pattern: str) -> tuple[Said, re.Match[str]] | None:
+    def heard(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
         """Return the last line that this process wrote and that fits the pattern."""
         log = self._log.read_bytes()[self._seen :].decode(errors="replace")
         for stamp, text in reversed(_LOG_LINE.findall(log)):
             if (match := re.search(pattern, text)) is not None:
-                return Said(datetime.fromisoformat(stamp).timestamp(), text), match
+                return LogLine(datetime.fromisoformat(stamp).timestamp(), text), match
         return None
 
-    def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[Said, re.Match[str]]:
+    def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
         """Wait until the log has a line that fits.
 
         Raises:

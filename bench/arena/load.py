@@ -61,7 +61,7 @@ class Load:
             folder=REPOSITORY,
         )
         self._process.wait_until_ready(self._has_begun, _MAKING_S)
-        self.begins_at = self._told()["begins_at"]
+        self.begins_at = self._figures()["begins_at"]
 
     def offered(self) -> Offered:
         """Wait for its end, and return what was offered.
@@ -71,15 +71,15 @@ class Load:
             KeyError, ValueError: it failed; its log says why.
         """
         self._process.wait(max(0.0, self.begins_at - time.time()) + self._seconds + 60)
-        told = self._told()
-        return Offered(told["achieved_per_s"], told["late_ms"])
+        figures = self._figures()
+        return Offered(figures["achieved_per_s"], figures["late_ms"])
 
     def _has_begun(self) -> bool:
         return "begins_at" in self._process.log_tail(1)
 
-    def _told(self) -> dict[str, float]:
-        told: dict[str, float] = json.loads(self._process.log_tail(1))
-        return told
+    def _figures(self) -> dict[str, float]:
+        figures: dict[str, float] = json.loads(self._process.log_tail(1))
+        return figures
 
     def __enter__(self) -> Self:
         return self
