@@ -6,7 +6,7 @@
 - `memory`: bytes of a visitor in the view, in a process that holds nothing else (`--visitors 1000000`).
 - `load`: from the start of a node to its readiness on a real Kafka with so many assignments, and its memory then.
 - `slow`: `/v1/banner` of a good client while so many others (`--slow 10000`) never end a request, and then while as
-  many open a stream, are told new banners, and never read one; and the node's memory when it has let them go.
+  many open a stream, are sent new banners, and never read one; and the node's memory after it disconnected them.
 """
 
 import asyncio
@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--visitors", type=int, default=1_000_000, help="1000000")
     options.add_argument("--streams", type=int, default=5_000, help="5000")
     options.add_argument("--slow", type=int, default=10_000, help="10000")
-    options.add_argument("--seconds", type=int, default=10, help="of each wrk run; 10")
+    options.add_argument("--seconds", type=int, default=10, help="seconds of each wrk run; 10")
     options.add_argument("--weigh", type=int, help="only fill the tables, in this process; `memory` calls it")
     chosen = options.parse_args(arguments)
     if chosen.weigh:

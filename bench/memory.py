@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = parser("memory", __doc__)
     options.add_argument("--users", type=numbers, default=(200_000, 1_000_000), metavar="N,M", help="200000,1000000")
-    options.add_argument("--seconds", type=float, default=15.0, help="of load; 15")
+    options.add_argument("--seconds", type=float, default=15.0, help="seconds of load; 15")
     chosen = options.parse_args(arguments)
     if chosen.quick:
         chosen.rounds, chosen.users, chosen.seconds = 1, (20_000,), 3.0

@@ -1,7 +1,7 @@
 """Draws docs/images/performance-*.svg from the raw results: `python -m bench plots [--results bench/results]`.
 
 Reads the JSON lines of every file there, whichever benchmark wrote them, and draws what there is: of several files of
-one benchmark, the lines of all, by system and setting. A drawing without lines is left out, and said so.
+one benchmark, the lines of all, by system and setting. A drawing without lines is left out, with a message.
 """
 
 import argparse

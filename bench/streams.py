@@ -133,11 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = contenders(options.systems, options.work, options.settings)
     if not chosen:
         sys.exit("no system has that work in that setting; see --help")
-    for contender in chosen:
+    for system in chosen:
         try:
-            contender.command()
+            system.command()
         except BuildFailed as error:
-            sys.exit(f"{contender}: {error}")
+            sys.exit(f"{system}: {error}")
     with staged("streams", GROUPS_WAIT) as stage:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)

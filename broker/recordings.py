@@ -130,9 +130,12 @@ def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:
     shift_ms = now - max(sent)
     return [
         RecordedEvent(
-            event.source, event.key, _shifted(event.value, shift_ms), None if event.at is None else event.at + shift_ms
+            record.source,
+            record.key,
+            _shifted(record.value, shift_ms),
+            None if record.at is None else record.at + shift_ms,
         )
-        for event in records
+        for record in records
     ]
 
 

@@ -1,4 +1,4 @@
-"""`bannerstream demo`: the main job, on this machine, from nothing."""
+"""`bannerstream demo`: runs the whole pipeline on this machine."""
 
 import json
 import sys
@@ -95,7 +95,7 @@ def demo(
 
 
 def _serve(options: ServeOptions, open_: bool) -> None:
-    """Keep the shop open until somebody stops it, or a part of it ends."""
+    """Keep the shop open until it is stopped or one of its parts ends."""
     with stderr.status("starting") as status, serve(options, status.update) as serving, stop_event() as stop:
         status.stop()
         stdout.print(serving.url, highlight=False, soft_wrap=True)

@@ -209,7 +209,7 @@ def _document(
 
 
 def _show(topic: str, source: Source, sampled: Sample, checked: Check, partitions: dict[str, int]) -> None:
-    facts = {
+    summary = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
         "kinds": _counts_text(checked.kinds) or "none",
@@ -221,7 +221,7 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
         "partitions": _counts_text(partitions),
     }
     show_rows(
-        [{"looked at": name, "found": value} for name, value in facts.items()],
+        [{"looked at": name, "found": value} for name, value in summary.items()],
         as_json=False,
         title=f"{topic} as {source}",
         empty="",

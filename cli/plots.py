@@ -1,4 +1,4 @@
-"""Drawings of evaluations; matplotlib, which only they need, is imported when one is asked for."""
+"""Plots of evaluations; imports matplotlib only when one is drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -11,7 +11,8 @@ BannerstreamError
     ├── MisdirectedRequest  421: the visitor belongs to another shard
     ├── InvalidRequest      422
     ├── RateLimited         429
-    └── Overloaded          503: Kafka or the store does not answer
+    ├── Overloaded          503: Kafka or the store does not answer
+    └── WrongBytes          503: the store's bytes are not the picture that their name promises
 """
 
 from typing import ClassVar
@@ -109,3 +110,10 @@ class Overloaded(HttpError):
 
     status = 503
     code = "overloaded"
+
+
+class WrongBytes(HttpError):
+    """The store answered with bytes that are not the picture: empty, cut short, spoilt, or a page of something else."""
+
+    status = 503
+    code = "wrong_bytes"

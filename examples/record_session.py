@@ -1,4 +1,4 @@
-"""Write the recording of the example session: `python -m examples.record_session`. Same seed, same recording.
+"""Record the example session again: `python -m examples.record_session`. Same seed, same recording.
 
 Visitors have tastes (a mixture of cohorts). They come back over some days, look at products that suit the mood of the
 visit, click, fill a cart, buy. Three channels of the shop write three formats. Some events arrive late, some twice, and
@@ -65,12 +65,12 @@ class Record:
 
     def line(self) -> str:
         """Return the line of the recording, as `broker.recordings` reads it."""
-        fields: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
+        line: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
         if self.raw is not None:
-            fields["value_b64"] = base64.b64encode(self.raw).decode()
+            line["value_b64"] = base64.b64encode(self.raw).decode()
         else:
-            fields["value"] = self.value
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+            line["value"] = self.value
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

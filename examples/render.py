@@ -1,4 +1,4 @@
-"""Render the catalogue's pictures from their sources: `python -m examples.render [PRODUCT …]`.
+"""Draw the catalogue's pictures again from their sources: `python -m examples.render [PRODUCT …]`.
 
 `artwork/<product id>.svg` becomes `catalogue/images/<product id>.png`. Only a changed source needs it.
 """

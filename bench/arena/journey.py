@@ -1,7 +1,7 @@
 """Where the time of a click goes on its way to the screen: what the records and the manifest say of each stage.
 
 One machine, one clock. Records carry when their producer made them, the manifest how long each stage of the painting
-took, the page when it was told, when it had the picture and when that was seen. The manifest of sizes that came first
+took, the page when notified, when it had the picture and when that was seen. The manifest of sizes that came first
 is gone, so that their painting is one stage.
 """
 
@@ -21,7 +21,7 @@ from bannerstream.storage import S3BannerStore
 from bench.arena.topics import CLIENT
 
 READ_S = 20.0
-"""Deadline for reading the records of one case; those that did not arrive by then are given up."""
+"""Timeout for the records of one case; later ones are abandoned."""
 POLL_S = 1.0
 
 

@@ -28,12 +28,12 @@ TICK_S = 0.002
 LINGER_MS = 5
 """A shop's servers fill small batches, too; the probes, whose time is measured, do not wait for it."""
 FELL_BEHIND = 0.98
-"""Share of the offered rate below which a load counts as not offered."""
+"""Share of the offered rate below which a run did not offer it."""
 
 _MAKING_S = 120.0
 """Deadline for making the events: 2.5 million take 8 s on a quiet machine."""
 _AHEAD_S = 1.0
-"""The first event is due this long after the load announced when, so that the probes are ready by then."""
+"""The first event is due this long after the load announces it, so that observers are ready by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Load:
             folder=REPOSITORY,
         )
         self._process.wait_until_ready(self._has_begun, _MAKING_S)
-        self.begins_at = self._figures()["begins_at"]
+        self.begins_at = self._printed_result()["begins_at"]
 
     def offered(self) -> Offered:
         """Wait for its end, and return what was offered.
@@ -71,15 +71,15 @@ class Load:
             KeyError, ValueError: it failed; its log says why.
         """
         self._process.wait(max(0.0, self.begins_at - time.time()) + self._seconds + 60)
-        figures = self._figures()
-        return Offered(figures["achieved_per_s"], figures["late_ms"])
+        result = self._printed_result()
+        return Offered(result["achieved_per_s"], result["late_ms"])
 
     def _has_begun(self) -> bool:
         return "begins_at" in self._process.log_tail(1)
 
-    def _figures(self) -> dict[str, float]:
-        figures: dict[str, float] = json.loads(self._process.log_tail(1))
-        return figures
+    def _printed_result(self) -> dict[str, float]:
+        result: dict[str, float] = json.loads(self._process.log_tail(1))
+        return result
 
     def __enter__(self) -> Self:
         return self

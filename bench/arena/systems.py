@@ -66,9 +66,9 @@ class Contender:
 def contenders(systems: Sequence[str], works: Sequence[str], settings: Sequence[str]) -> list[Contender]:
     """Return those asked for, in a fixed order; no `settings`: all of them."""
     return [
-        contender
-        for contender in _ALL
-        if contender.system in systems and contender.work in works and (not settings or contender.setting in settings)
+        candidate
+        for candidate in _ALL
+        if candidate.system in systems and candidate.work in works and (not settings or candidate.setting in settings)
     ]
 
 

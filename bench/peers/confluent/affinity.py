@@ -147,18 +147,18 @@ class Affinity:
             self._failures.append(error)
 
     def _take_on(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for assigned in partitions:
-            self._states[assigned.partition] = _restored(assigned.partition)
-            self._dirty[assigned.partition] = {}
+        for tp in partitions:
+            self._states[tp.partition] = _restored(tp.partition)
+            self._dirty[tp.partition] = {}
 
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
         self._forget(consumer, partitions)
 
     def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for revoked in partitions:
+        for tp in partitions:
             for held in (self._states, self._dirty, self._positions):
-                held.pop(revoked.partition, None)
+                held.pop(tp.partition, None)
 
 
 def _restored(partition: int) -> dict[bytes, State]:

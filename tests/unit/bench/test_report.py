@@ -110,7 +110,7 @@ def test_a_quick_look_meets_no_target():
     quick = [{"bench": "memory", "state": "full", "store": "memory", "users": 20_000, "bytes_per_user": 200.0}]
     quick += [{"bench": "poison", "users": 1_000, "poison": share, "events_per_s": 1.0} for share in (0.0, 0.01)]
     quick += [changelog(1.0, 0.01) | {"users": 1_000}]
-    for words in ("memory at rest", "poison", "changelog records"):
+    for words in ("memory per user at rest", "poison", "changelog records"):
         assert verdict(quick, words)[1] == "not measured"
 
 
@@ -161,9 +161,7 @@ def test_a_studio_banner_and_its_encoding_are_told_by_processor_time():
     assert "| encode | 30 | 1 | 1 |" in report.render(lines)
 
 
-@pytest.mark.parametrize(
-    ("option", "said"), [(" --quick", "not measured but for a quick look"), ("", "met")], ids=["quick", "whole"]
-)
+@pytest.mark.parametrize(("option", "said"), [(" --quick", "quick look only"), ("", "met")], ids=["quick", "whole"])
 def test_what_a_run_says_once_holds_for_all_its_lines(tmp_path, option, said):
     told = {"bench": "generator", "device": "cpu, 1 threads", "torch": "2"}
     lines = [on_cpu("painter", 4.0), on_cpu("diffusers", 2.0)]
