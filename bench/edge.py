@@ -98,12 +98,12 @@ def rate(folder: Path, kafka: KafkaSettings, seconds: int, rounds: int) -> Resul
 def _wrk(port: int, seconds: int, token: str) -> float:
     """Return requests a second, as wrk counts them. One thread: the other core is the server's."""
     command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}"]
-    told = subprocess.run(
+    stdout = subprocess.run(
         [*command, f"http://{LOOPBACK}:{port}/v1/banner"], capture_output=True, text=True, check=True
     ).stdout
-    if "Non-2xx" in told:
-        raise RuntimeError(f"not every answer was a banner:\n{told}")
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
+    if "Non-2xx" in stdout:
+        raise RuntimeError(f"not every answer was a banner:\n{stdout}")
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", stdout)[0])
 
 
 def streams(folder: Path, count: int) -> Result:
@@ -124,8 +124,8 @@ def memory(visitors: int) -> Result:
     measured = subprocess.run(
         [sys.executable, "-m", "bench.edge", "--weigh", str(visitors)], capture_output=True, text=True, check=True
     ).stdout
-    told: Result = json.loads(measured)
-    return told
+    result: Result = json.loads(measured)
+    return result
 
 
 def weigh(visitors: int) -> Result:
@@ -186,11 +186,11 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
         tokens = VisitorTokens(Settings())
         with _clients(ours, taken, lambda number: _stream_of(tokens, number)):
             _until(lambda: _opened(ours) + _refused(ours) >= taken, "every stream is open or refused")
-            opened, refused, told = _opened(ours), _refused(ours), 0
+            opened, refused, changes = _opened(ours), _refused(ours), 0
             waits: list[float] = []
             while _let_go(ours) < opened:
-                told += 1
-                write_ready(kafka, ready(0, revision=1 + told))
+                changes += 1
+                write_ready(kafka, ready(0, revision=1 + changes))
                 waits.append(_waits(ours))
             return {
                 "slow": taken,
@@ -202,7 +202,7 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
                 "streams_opened": round(opened),
                 "streams_refused": round(refused),
                 "let_go_slow": round(_let_go(ours)),
-                "changes_told": told,
+                "changes_told": changes,
                 "rss_before_mb": round(before, 1),
                 "rss_unfinished_mb": round(unfinished_mb, 1),
                 "rss_unread_mb": round(ours.rss_mb(), 1),

@@ -142,7 +142,8 @@ def check(
         _show(name, source, sampled, checked, partitions)
     if len(set(partitions.values())) > 1 and not settings.streams.repartition:
         stderr.print(
-            f"note: partition counts differ ({_told(partitions)}): set streams.repartition = true", highlight=False
+            f"note: partition counts differ ({_counts_text(partitions)}): set streams.repartition = true",
+            highlight=False,
         )
     if checked.dead_letters:
         raise typer.Exit(CHECK_FAILED)
@@ -211,13 +212,13 @@ def _show(topic: str, source: Source, sampled: Sample, checked: Check, partition
     summary = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
-        "kinds": _told(checked.kinds) or "none",
+        "kinds": _counts_text(checked.kinds) or "none",
         "distinct users": len(checked.users),
         "distinct products": len(checked.products),
         "keyed by user id": f"{checked.keyed / checked.read:.0%}" if checked.read else "unknown",
         "from event to record, least / median / greatest": _seconds(checked.delay_s()),
-        "batches by codec": _told(sampled.codecs) or "none",
-        "partitions": _told(partitions),
+        "batches by codec": _counts_text(sampled.codecs) or "none",
+        "partitions": _counts_text(partitions),
     }
     show_rows(
         [{"looked at": name, "found": value} for name, value in summary.items()],
@@ -242,5 +243,5 @@ def _seconds(delay: Mapping[str, float] | None) -> str:
     return "unknown" if delay is None else " / ".join(f"{each:.1f} s" for each in delay.values())
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))

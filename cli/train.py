@@ -113,7 +113,7 @@ def judge(
     from bannerstream.lab.evaluation.scene_judge import train_judge
 
     device_of("cpu")  # says what to install where nothing is
-    train_judge(
-        scenes=scenes, seed=seed, on_progress=lambda progress_state: stderr.print(progress_state, highlight=False)
-    ).save(out)
+    train_judge(scenes=scenes, seed=seed, on_progress=lambda progress: stderr.print(progress, highlight=False)).save(
+        out
+    )
     stderr.print(f"[green]saved[/]: {plain(out)}", highlight=False)

@@ -26,8 +26,8 @@ def banner(epoch: int, shade: str) -> dict[str, Any]:
 
 def events(*banners: dict[str, Any], name: str = "banner") -> str:
     """Return a stream that ends; the browser comes back for the next one after 50 ms."""
-    told = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
-    return "retry: 50\n\n" + "".join(told)
+    frames = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
+    return "retry: 50\n\n" + "".join(frames)
 
 
 def token(sub: str, exp: int = 1) -> str:
@@ -214,10 +214,10 @@ def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visi
     page.evaluate("addEventListener('click', (event) => event.preventDefault())")
     page.click("banner-stream")
     until_page(page, "performance.getEntriesByName(location.origin + '/v1/feedback').length >= 2")
-    told = [each for each in edge.feedback if each["token"] == "f2"]
-    assert [each["kind"] for each in told] == ["impression", "click"]
-    assert told[0]["size"] == "970x250"
-    assert 0 < told[0]["click_to_visible_ms"] < 60_000
+    reports = [each for each in edge.feedback if each["token"] == "f2"]
+    assert [each["kind"] for each in reports] == ["impression", "click"]
+    assert reports[0]["size"] == "970x250"
+    assert 0 < reports[0]["click_to_visible_ms"] < 60_000
 
 
 def test_a_banner_out_of_sight_counts_as_no_impression(page: Page, visit: Visiting) -> None:

@@ -337,10 +337,10 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     await until(taken_over, "the other one has committed all")
     go_on.set()
 
-    async def told() -> bool:
+    async def replaced() -> bool:
         return bool(failures)
 
-    await until(told, "the slow one says that it was replaced")
+    await until(replaced, "the slow one says that it was replaced")
     assert isinstance(failures[0], Fenced)
     assert shop.events(await shop.copied(500)) == Counter(shop.sent)
     await shop.send(20)

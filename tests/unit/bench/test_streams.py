@@ -65,8 +65,8 @@ def expected(clicks, table):
 @pytest.fixture
 def states(clicks, table, tmp_path, monkeypatch):
     """What the peers in Python make of the events, with their own code."""
-    told = {"BOOTSTRAP": "", "TOPIC": "", "APP": "", "TABLE": str(table), "FOLDER": str(tmp_path)}
-    for name, value in told.items():
+    environment = {"BOOTSTRAP": "", "TOPIC": "", "APP": "", "TABLE": str(table), "FOLDER": str(tmp_path)}
+    for name, value in environment.items():
         monkeypatch.setenv(f"BENCH_{name}", value)
     work = SimpleNamespace(**runpy.run_path(str(systems.PEERS / "work.py")))
     states = {}

@@ -61,7 +61,7 @@ async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "truncated"),
         (b"{", "truncated"),
@@ -85,10 +85,10 @@ async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
         ({"type": "click", "product_id": "a", "age_ms": 1, "time": 1_700_000_000_000}, "at most one of"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: Any, said: str) -> None:
+async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: Any, message: str) -> None:
     answer = await post(node, body)
     assert answer.status_code == 422
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not node.sink.records
     assert node.metric("bannerstream_edge_refused_total", reason="invalid") == 1
 
@@ -225,9 +225,9 @@ async def test_feedback_says_what_was_shown_and_not_to_whom(node: Node) -> None:
         413,
     )
     assert report.event_id == answer.json()["event_id"]
-    said = (record.value or b"") + b"".join(value for _, value in record.headers)
-    assert node.key().encode() not in said
-    assert b"ada" not in said
+    written = (record.value or b"") + b"".join(value for _, value in record.headers)
+    assert node.key().encode() not in written
+    assert b"ada" not in written
     assert node.metric("bannerstream_edge_click_to_visible_seconds_count") == 1
 
 

@@ -38,9 +38,11 @@ class Log:
     records: list[ConsumerRecord] = field(default_factory=list)
 
     def append(self, at: int, key: str, value: bytes | None, headers: dict[str, str] | None = None) -> None:
-        told = tuple((name, text.encode()) for name, text in (headers or {}).items())
+        record_headers = tuple((name, text.encode()) for name, text in (headers or {}).items())
         offset = len(self.records)
-        self.records.append(ConsumerRecord(self.topic, 0, offset, at, 1, key.encode(), value, None, 0, 0, told))
+        self.records.append(
+            ConsumerRecord(self.topic, 0, offset, at, 1, key.encode(), value, None, 0, 0, record_headers)
+        )
 
 
 def honest() -> Evidence:
@@ -68,7 +70,7 @@ def honest() -> Evidence:
         logs["changelog"].append(at + 1, key, pack(state))
         if changed and (decision := state.decision) is not None:
             banner = known.banner_key(decision.product_id, decision.cohort_id)
-            told = Assignment(
+            assignment = Assignment(
                 user_key=key,
                 epoch=state.epoch,
                 banner_key=banner,
@@ -87,7 +89,7 @@ def honest() -> Evidence:
                 event_appended_at=at,
             )
             logs["requests"].append(at + 2, banner, encode(request), {"ce_id": f"{banner}:{key}:{state.epoch}"})
-            logs["assignments"].append(at + 2, key, encode(told))
+            logs["assignments"].append(at + 2, key, encode(assignment))
     end = {TopicPartition(TOPIC, 0): 60}
     changelog = logs["changelog"].records
     final = {record.key.decode(): record.value for record in changelog}

@@ -85,8 +85,8 @@ def test_a_title_cannot_give_orders(tiny: LanguageModel, mode: str, title: str):
     (found,) = TransformersDescriber(tiny, mode=mode).describe([product(title)])
     assert decode(encode(found), Description) == found
     assert found.setting in SETTINGS
-    for said in (found.subject, *found.attributes):
-        assert re.fullmatch(r"[a-z][a-z '&-]*", said)
+    for phrase in (found.subject, *found.attributes):
+        assert re.fullmatch(r"[a-z][a-z '&-]*", phrase)
 
 
 @pytest.mark.parametrize("title", INJECTIONS.values(), ids=INJECTIONS.keys())
