@@ -1,5 +1,6 @@
 """Settings: where they come from, which wins, and what a wrong one says."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,25 @@ def test_a_wrong_secret_table_is_named_without_its_value(monkeypatch: pytest.Mon
     with pytest.raises(ConfigurationError, match=r"edge\.token_keys: .*write a table as JSON") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EDGE__FEEDBACK_SECRET", "hunter2"),
+        ("EDGE__TOKEN_KEYS", '{"a": "hunter2"}'),
+        ("EDGE__TOKEN_KEYS", '{"a": ["hunter2"]}'),
+        ("CDN__PURGE_TOKEN", "hunter2"),
+        ("PRIVACY__USER_KEY_SECRET", "hunter2"),
+    ],
+)
+def test_a_wrong_secret_is_not_in_the_traceback_that_verbose_prints(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"BANNERSTREAM_{variable}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
