@@ -12,8 +12,8 @@ from bannerstream.streams.affinity import KIND_WEIGHTS
 from bench import streams
 from bench.arena import shop, systems
 from bench.arena.audit import latest_states, what_differs
-from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, draw, records
-from bench.arena.offline import expected_states
+from bench.arena.expected import expected_states
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, draw, records
 
 START_MS = 1_790_000_000_000
 EVENTS = 4_000
