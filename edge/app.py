@@ -50,6 +50,8 @@ def create_app(edge: EdgeNode) -> FastAPI:
         version=version("bannerstream"),
         lifespan=lifespan,
         docs_url=None,
+        # A redirect names the request's Host, which the client chooses: a cache would keep it for everybody.
+        redirect_slashes=False,
         redoc_url=None,
         middleware=[
             Middleware(Cors, origins=settings.cors_origins),

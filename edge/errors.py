@@ -2,6 +2,7 @@
 
 BannerstreamError
 └── HttpError               a request that gets a 4xx or 5xx response
+    ├── BadRequest          400: HTTP itself is violated
     ├── InvalidToken        401: no token, or a forged, expired or foreign one
     ├── Forbidden           403: a cookie sent by a foreign page; a forged feedback token
     ├── NotFound            404
@@ -37,6 +38,12 @@ class HttpError(BannerstreamError):
         self.headers = dict(headers or {})
         if retry_after_s is not None:
             self.headers["Retry-After"] = str(retry_after_s)
+
+
+class BadRequest(HttpError):
+    """The request violates HTTP."""
+
+    code = "bad_request"
 
 
 class InvalidToken(HttpError):

@@ -34,6 +34,13 @@ class EdgeSettings(Group):
     token_life_s: Seconds = Field(
         3600.0, description="Longest lifetime of a token; one with a longer lifetime is refused."
     )
+    token_leeway_s: float = Field(
+        30.0,
+        ge=0,
+        le=300,
+        description="Allowed difference between the clocks of the shop's servers and the edge, for `exp`, `nbf` and "
+        "`token_life_s`. Servers without a time service are off by tens of seconds; a token lives that much longer.",
+    )
     token_issuer: str | None = Field(None, description="Required `iss` of a token; any when left out.")
     token_audience: str | None = Field(None, description="Required `aud` of a token; none when left out.")
     feedback_secret: SecretStr = Field(

@@ -21,6 +21,7 @@ router = APIRouter()
 
 
 @router.get("/banner.js", summary="The embeddable script", response_class=Response)
+@router.head("/banner.js", include_in_schema=False)
 def banner_script(request: Request) -> Response:
     """Return the script, or 304 if the browser's copy is current."""
     script = served_script()
