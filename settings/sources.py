@@ -23,8 +23,8 @@ NOT_SETTINGS = frozenset({FILE_VARIABLE, "BANNERSTREAM_REQUIRE_REAL"})
 """Variables with our prefix that are none: the file's name, and what this project's own tests read."""
 
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(?=_|$)|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$")
-"""What Kubernetes sets in every container beside a Service named `bannerstream-…`. `BANNERSTREAM_EDGE_PORT` may also be a
-setting with an underscore too few: only with an address (`tcp://…`) for its value is it a link."""
+"""What Kubernetes sets in every container beside a Service named `bannerstream-…`. `BANNERSTREAM_EDGE_PORT` may also be
+meant as a setting: only with an address (`tcp://…`) for its value is it a link."""
 
 
 def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
