@@ -17,7 +17,7 @@ from bannerstream.contracts.errors import (
 from bannerstream.contracts.inputs.ga4 import read_ga4, split_ga4
 from bannerstream.contracts.inputs.json_tree import parse_object
 from bannerstream.contracts.inputs.mapped import EventMapping, read_mapped
-from bannerstream.contracts.inputs.native import NativeEvent, read_native
+from bannerstream.contracts.inputs.native import NativeEvent, read_native, read_plain_native
 from bannerstream.contracts.inputs.refusals import field_names
 from bannerstream.contracts.inputs.segment import read_segment, split_segment
 from bannerstream.contracts.interactions import Interaction
@@ -28,6 +28,7 @@ InputFormat = Literal["auto", "native", "segment", "ga4"]
 InputForm = InputFormat | EventMapping
 """How the records of a topic are to be read: a format that we know, or what the shop says of its own."""
 
+_MAY_BE_NATIVE = ("auto", "native")
 _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
 """March 1973 in milliseconds, the year 5138 in seconds: a smaller number was meant as seconds."""
 
@@ -73,6 +74,9 @@ def decode_record(
                 f"the record has {len(payload)} bytes; at most {max_record_bytes} are accepted: "
                 "raise input.max_record_bytes, or write smaller records"
             )
+        if payload and format in _MAY_BE_NATIVE and (plain := read_plain_native(payload, source, max_products)):
+            _check_time(plain.occurred_at, received_at, max_future_ms, max_age_ms, "native")
+            return (Part(payload, plain),)
         tree = _tree(payload, format)
         form = _recognise(tree) if format == "auto" else format
         trees = split_segment(tree) if form == "segment" else split_ga4(tree) if form == "ga4" else [tree]

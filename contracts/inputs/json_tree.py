@@ -115,6 +115,7 @@ def _parse_leniently(body: bytes, inside: str) -> Any:
     text = body.decode(errors="replace")
     try:
         tree = _lenient.decode(text)
+        return _without_surrogates(tree) if "\\u" in text else tree
     except json.JSONDecodeError as error:
         raise MalformedRecord(f"{_not_json(text, error.pos)}{inside} - at `$`") from error
     except ValueError as error:  # of the hooks below, and numbers of more digits than Python reads
@@ -122,7 +123,6 @@ def _parse_leniently(body: bytes, inside: str) -> Any:
         raise MalformedRecord(f"the record is not JSON: {reason}{inside} - at `$`") from error
     except RecursionError as error:
         raise MalformedRecord(f"the record is nested too deeply: write one flat object{inside} - at `$`") from error
-    return _without_surrogates(tree) if "\\u" in text else tree
 
 
 def _not_json(text: str, position: int) -> str:

@@ -14,6 +14,8 @@ _T = TypeVar("_T")
 
 _EXACT_FLOAT = 2**53
 """Above this a JSON number with a fraction is not exact: 820982911946154508.0 is another id."""
+_PLAIN = 128
+"""Characters that any id may have."""
 FOREIGN_NUMBERS = range(2**63)
 """Ids that are numbers: Segment's and GA4's libraries send them so where the shop's database has them so."""
 
@@ -36,6 +38,8 @@ def foreign_id(value: Any, bounds: Any, format_name: str, path: str, numbers: ra
     Raises:
         MalformedRecord: it is neither text within `bounds` nor a number within `numbers`.
     """
+    if type(value) is str and 0 < len(value) <= _PLAIN and value.isascii() and value.isprintable() and " " not in value:
+        return value  # what most ids are, in a tenth of the time that their pattern takes
     if value is DOUBLED:
         raise MalformedRecord(f"{format_name}: {twice(path.rsplit('.', 1)[-1])} - at `{path}`")
     text = value
