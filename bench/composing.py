@@ -2,7 +2,7 @@
 
 Makes the first banners of the example catalogue, each product for its first cohort, in every size, with no store and
 no other thread. Prints one JSON line per stage, milliseconds per banner, the medians over rounds; `all` is the whole
-of `Composer.compose_all`. Rounds repeat the same banners after one that is not counted: fonts and lines are kept then,
+of `Composer.compose_all`. Rounds repeat the same banners after one that is not counted: fonts and lines are cached,
 as they are in a worker that has run for a while. CPU time counts every thread.
 """
 

@@ -3,7 +3,7 @@
 Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as a
 table keeps them: packed at rest, live from their first touch to the next flush, which packs what changed. Events come
 at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a second of a worker's full load.
-Within these seconds no visitor may be told twice; `--pace 0.01` lets the banner change with every event that says so.
+Within these seconds no visitor gets a second banner; `--pace 0.01` lets the banner change with every event.
 
 Prints one JSON line per number of visitors and stage, in microseconds of CPU time per event: medians over the batches
 of all flushes after the first, in which visitors are new. `decode` and `key` are measured alone; `unpack` by touching a
@@ -170,8 +170,8 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
         with stages.stage("key", BATCH):
             visitors = [keys[each] for each in ids]
         with stages.stage("unpack", BATCH):
-            for each in visitors:
-                table.get(each)
+            for visitor in visitors:
+                table.get(visitor)
         with stages.stage("fold", BATCH), profile:
             outcome = fold_batch("clicks", "clicks", 0, batch, table, catalogue, rules_, BEGIN)
         if outcome.counts != {"folded": BATCH}:

@@ -6,7 +6,7 @@
 - `memory`: bytes of a visitor in the view, in a process that holds nothing else (`--visitors 1000000`).
 - `load`: from the start of a node to its readiness on a real Kafka with so many assignments, and its memory then.
 - `slow`: `/v1/banner` of a good client while so many others (`--slow 10000`) never end a request, and then while as
-  many open a stream, are told new banners, and never read one; and the node's memory when it has let them go.
+  many open a stream, are sent new banners, and never read one; and the node's memory after it disconnected them.
 """
 
 import asyncio
@@ -98,12 +98,12 @@ def rate(folder: Path, kafka: KafkaSettings, seconds: int, rounds: int) -> Resul
 def _wrk(port: int, seconds: int, token: str) -> float:
     """Return requests a second, as wrk counts them. One thread: the other core is the server's."""
     command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}"]
-    told = subprocess.run(
+    stdout = subprocess.run(
         [*command, f"http://{LOOPBACK}:{port}/v1/banner"], capture_output=True, text=True, check=True
     ).stdout
-    if "Non-2xx" in told:
-        raise RuntimeError(f"not every answer was a banner:\n{told}")
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
+    if "Non-2xx" in stdout:
+        raise RuntimeError(f"not every answer was a banner:\n{stdout}")
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", stdout)[0])
 
 
 def streams(folder: Path, count: int) -> Result:
@@ -124,8 +124,8 @@ def memory(visitors: int) -> Result:
     measured = subprocess.run(
         [sys.executable, "-m", "bench.edge", "--weigh", str(visitors)], capture_output=True, text=True, check=True
     ).stdout
-    told: Result = json.loads(measured)
-    return told
+    result: Result = json.loads(measured)
+    return result
 
 
 def weigh(visitors: int) -> Result:
@@ -186,11 +186,11 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
         tokens = VisitorTokens(Settings())
         with _clients(ours, taken, lambda number: _stream_of(tokens, number)):
             _until(lambda: _opened(ours) + _refused(ours) >= taken, "every stream is open or refused")
-            opened, refused, told = _opened(ours), _refused(ours), 0
+            opened, refused, changes = _opened(ours), _refused(ours), 0
             waits: list[float] = []
             while _let_go(ours) < opened:
-                told += 1
-                write_ready(kafka, ready(0, revision=1 + told))
+                changes += 1
+                write_ready(kafka, ready(0, revision=1 + changes))
                 waits.append(_waits(ours))
             return {
                 "slow": taken,
@@ -202,7 +202,7 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
                 "streams_opened": round(opened),
                 "streams_refused": round(refused),
                 "let_go_slow": round(_let_go(ours)),
-                "changes_told": told,
+                "changes_told": changes,
                 "rss_before_mb": round(before, 1),
                 "rss_unfinished_mb": round(unfinished_mb, 1),
                 "rss_unread_mb": round(ours.rss_mb(), 1),
@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--visitors", type=int, default=1_000_000, help="1000000")
     options.add_argument("--streams", type=int, default=5_000, help="5000")
     options.add_argument("--slow", type=int, default=10_000, help="10000")
-    options.add_argument("--seconds", type=int, default=10, help="of each wrk run; 10")
+    options.add_argument("--seconds", type=int, default=10, help="seconds of each wrk run; 10")
     options.add_argument("--weigh", type=int, help="only fill the tables, in this process; `memory` calls it")
     chosen = options.parse_args(arguments)
     if chosen.weigh:

@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _measure_worker(model, {"architecture": architecture, "decoder": "taesd"}, options, report)
 
 
-def _measure_painters(model: Model, told: dict[str, object], options: argparse.Namespace, report: Report) -> None:
+def _measure_painters(model: Model, facts: dict[str, object], options: argparse.Namespace, report: Report) -> None:
     for system, load in _SYSTEMS.items():
-        tell(f"{told['architecture']}, {told['decoder']}, {system}{', compiled' if model.compiled else ''}")
+        tell(f"{facts['architecture']}, {facts['decoder']}, {system}{', compiled' if model.compiled else ''}")
         loaded = load(model)
         for size, batch in product(options.sizes, options.batches):
             seconds = painting.latency_s(
@@ -65,7 +65,7 @@ def _measure_painters(model: Model, told: dict[str, object], options: argparse.N
                 {
                     "bench": "generator",
                     "system": system,
-                    **told,
+                    **facts,
                     "size": size.name,
                     "painted": loaded.shape(size),
                     "batch": batch,
@@ -77,12 +77,12 @@ def _measure_painters(model: Model, told: dict[str, object], options: argparse.N
         del loaded
 
 
-def _measure_worker(model: Model, told: dict[str, object], options: argparse.Namespace, report: Report) -> None:
-    tell(f"{told['architecture']}, the whole worker on {options.banners} banners")
+def _measure_worker(model: Model, facts: dict[str, object], options: argparse.Namespace, report: Report) -> None:
+    tell(f"{facts['architecture']}, the whole worker on {options.banners} banners")
     for number in range(1, options.rounds + 1):
         alone = painter_alone(model, options.banners)
         whole = asyncio.run(worker_rate(model, options.banners, kafka=options.kafka, s3=options.s3))
-        common = {"bench": "generator", **told, "banners": options.banners, "round": number}
+        common = {"bench": "generator", **facts, "banners": options.banners, "round": number}
         report({**common, "system": "painter-alone", "images_per_s": round(alone, 3)})
         report({**common, "system": "worker", "images_per_s": round(whole, 3), "of_painter": round(whole / alone, 3)})
 

@@ -50,10 +50,10 @@ the other sizes, too."""
 
 CLICK = """
 ([product, patience]) => new Promise((done) => {
-  const from = performance.now(), told = {}, element = document.querySelector("banner-stream");
+  const from = performance.now(), seenAt = {}, element = document.querySelector("banner-stream");
   const show = Object.getPrototypeOf(element).show;
   element.show = function (banner, ...rest) {
-    told[banner.epoch] ??= performance.now();
+    seenAt[banner.epoch] ??= performance.now();
     return show.call(this, banner, ...rest);
   };
   const late = setTimeout(() => done(null), patience);
@@ -62,10 +62,10 @@ CLICK = """
     clearTimeout(late);
     document.removeEventListener("bannerstream:shown", shown);
     delete element.show;
-    const end = from + ms, at = told[banner.epoch], loaded = performance.getEntriesByName(element.image.src).at(-1);
+    const end = from + ms, at = seenAt[banner.epoch], loaded = performance.getEntriesByName(element.image.src).at(-1);
     const { banner_key, product_id, epoch, pointer } = banner;
     const times = { clicked_at: from, told_at: at, fetched_at: Math.max(at, loaded?.responseEnd ?? 0), shown_at: end };
-    for (const each in times) times[each] += performance.timeOrigin;
+    for (const stage in times) times[stage] += performance.timeOrigin;
     done({ banner_key, product_id, epoch, pointer, ...times });
   };
   document.addEventListener("bannerstream:shown", shown);
@@ -124,13 +124,13 @@ def click_through(page: Page, products: Sequence[str]) -> list[Shown | None]:
     """Click each product, the next one when the banner of the one before is there; return what was shown for each."""
     taken: list[Shown | None] = []
     for product in products:
-        said = page.evaluate(CLICK, [product, PATIENCE_MS])
-        taken.append(None if said is None else Shown(**said))
+        shown = page.evaluate(CLICK, [product, PATIENCE_MS])
+        taken.append(None if shown is None else Shown(**shown))
         time.sleep(BETWEEN_S)
     return taken
 
 
-def told(taken: Sequence[Shown | None]) -> Result:
+def summary(taken: Sequence[Shown | None]) -> Result:
     """Return the figures of one case."""
     latencies = [PATIENCE_MS if each is None else each.shown_at - each.clicked_at for each in taken]
     return {
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                             taken = click_through(page, products)
                         place: Result = {"case": case, "clients": clients, "background_per_s": per_s}
                         place |= {"kafka": chosen.kafka, "s3": chosen.s3, "round": turn}
-                        report({"bench": "loop"} | place | told(taken))
+                        report({"bench": "loop"} | place | summary(taken))
                         seen = [each for each in taken if each is not None]
                         stages = medians(journeys(seen, reading.read(), store))
                         for step, (stage, ms) in enumerate(stages.items(), 1):

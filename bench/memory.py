@@ -15,10 +15,10 @@ if __name__ == "__main__":  # `python bench/memory.py` puts bench/ first on the 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena.deployment import Deployment
-from bench.arena.events import write
 from bench.arena.load import Load
 from bench.arena.resting import Kind, changelog, weigh
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.workload import write
 
 PER_S = 5_000
 STORES = ("memory", "rocksdb")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = parser("memory", __doc__)
     options.add_argument("--users", type=numbers, default=(200_000, 1_000_000), metavar="N,M", help="200000,1000000")
-    options.add_argument("--seconds", type=float, default=15.0, help="of load; 15")
+    options.add_argument("--seconds", type=float, default=15.0, help="seconds of load; 15")
     chosen = options.parse_args(arguments)
     if chosen.quick:
         chosen.rounds, chosen.users, chosen.seconds = 1, (20_000,), 3.0

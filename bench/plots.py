@@ -1,7 +1,7 @@
 """Draws docs/images/performance-*.svg from the raw results: `python -m bench plots [--results bench/results]`.
 
 Reads the JSON lines of every file there, whichever benchmark wrote them, and draws what there is: of several files of
-one benchmark, the lines of all, by system and setting. A drawing without lines is left out, and said so.
+one benchmark, the lines of all, by system and setting. A drawing without lines is left out, with a message.
 """
 
 import argparse
@@ -61,13 +61,13 @@ def read(folder: Path) -> list[Line]:
     """
     lines: list[Line] = []
     for file in sorted(folder.glob("*.jsonl")):
-        said: Line = {}
+        context: Line = {}
         for line in map(json.loads, filter(None, file.read_text(encoding="utf-8").splitlines())):
             if line.get("bench") == "machine":
-                said = {"quick": True} if "--quick" in str(line.get("command")).split() else {}
+                context = {"quick": True} if "--quick" in str(line.get("command")).split() else {}
             elif "device" in line:
-                said |= {"device": line["device"]}
-            lines.append(said | line)
+                context |= {"device": line["device"]}
+            lines.append(context | line)
     return lines
 
 

@@ -25,14 +25,14 @@ if __name__ == "__main__":  # `python bench/recovery.py` puts bench/ first on th
 
 from bannerstream.service.child_process import ChildProcess
 from bench.arena import probes
+from bench.arena.contenders import Place
 from bench.arena.deployment import CLICKS, FOLDS, Deployment
 from bench.arena.environments import PEERS, python_environment
-from bench.arena.events import PARTITIONS, write
 from bench.arena.load import Load
 from bench.arena.resting import changelog, common_changelog
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
-from bench.arena.systems import Place
+from bench.arena.workload import PARTITIONS, write
 
 LIMIT_S = 300.0
 LOADED_S = 5.0
@@ -71,13 +71,13 @@ def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
 
             probing.until(lambda: bool(answers()), LIMIT_S)
             first = min(answers())
-            said, match = again.hear(_RESTORED)
+            restored, match = again.hear(_RESTORED)
             ready, _ = again.hear(FOLDS)
     restore_s = float(match[1])
     return {
         "restore_s": restore_s,
         "first_event_s": round(first - again.started_at, 3),
-        "join_s": round(said.at - restore_s - again.started_at, 3),
+        "join_s": round(restored.at - restore_s - again.started_at, 3),
         "ready_s": round(ready.at - again.started_at, 3),
         "states": int(match[2]),
     }
@@ -113,7 +113,10 @@ def of_faust(stage: Stage, app: str, users: int) -> Result:
                 again.kill()
     finally:
         stage.topics.delete([CLICKS, states])
-    begin, end = _said(log, "Restoring state from changelog topics"), _said(log, "Done reading from changelog topics")
+    begin, end = (
+        _logged_at(log, "Restoring state from changelog topics"),
+        _logged_at(log, "Done reading from changelog topics"),
+    )
     return {
         "restore_s": round(end - begin, 3),
         "first_event_s": round((first or 0.0) - started_at, 3),
@@ -127,7 +130,7 @@ def _first_record(process: ChildProcess) -> float | None:
     return int(found[1]) / 1000 if found else None
 
 
-def _said(log: str, what: str) -> float:
+def _logged_at(log: str, what: str) -> float:
     """Return when Faust logged this last, in epoch seconds.
 
     Raises:

@@ -1,7 +1,7 @@
 """Writes docs/performance.md from the raw results: `python -m bench report [--results bench/results]`.
 
-Every figure on the page comes from the JSON lines there; the words come from bench/performance.md.j2, and what is said
-of missed targets from bench/results/notes.md, if there is one. Draws the plots too (`python -m bench plots`).
+Every figure on the page comes from the JSON lines there, the text from bench/performance.md.j2, and the section on
+missed targets from bench/results/notes.md, if that file exists. Also draws the plots (`python -m bench plots`).
 """
 
 import argparse
@@ -17,7 +17,7 @@ if __name__ == "__main__":  # `python bench/report.py` puts bench/ first on the 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench import plots
-from bench.targets import STRIVEN_FOR, TARGETS, Line, Target, interval_for
+from bench.targets import RECORDS_PER_EVENT_GOAL, TARGETS, Line, Target, interval_for
 
 HERE = Path(__file__).parent
 NOTES = "notes.md"
@@ -25,11 +25,11 @@ NOTES = "notes.md"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How the lines of one benchmark become rows: one for each combination of `by`, with a median for each value."""
+    """How the lines of one benchmark become rows: one row per combination of `by`, with the median of each value."""
 
     by: dict[str, str]
     values: dict[str, str]
-    """Field and its title."""
+    """Fields and their titles."""
 
 
 TABLES = {
@@ -38,7 +38,7 @@ TABLES = {
         {
             "events_per_s": "events/s",
             "changelog_records": "changelog records",
-            "cpu_s": "processor s",
+            "cpu_s": "CPU s",
             "rss_mb": "memory MB",
         },
     ),
@@ -49,7 +49,7 @@ TABLES = {
             "p50_ms": "median ms",
             "p99_ms": "99 % ms",
             "p999_ms": "99.9 % ms",
-            "max_ms": "worst ms",
+            "max_ms": "max ms",
             "samples": "samples",
         },
     ),
@@ -70,24 +70,24 @@ TABLES = {
             "packed_bytes": "packed",
             "key_bytes": "key",
             "rss_mb": "worker MB",
-            "peak_rss_mb": "at most MB",
+            "peak_rss_mb": "peak MB",
         },
     ),
-    "scaleout": Table({"event": "event", "workers": "workers then", "standbys": "standbys"}, {"pause_s": "pause s"}),
-    "poison": Table({"poison": "share of poison"}, {"events_per_s": "events/s", "cpu_s": "processor s"}),
+    "scaleout": Table({"event": "event", "workers": "workers after", "standbys": "standbys"}, {"pause_s": "pause s"}),
+    "poison": Table({"poison": "share of bad records"}, {"events_per_s": "events/s", "cpu_s": "CPU s"}),
     "changelog": Table(
         {"work": "work", "interval_s": "interval s"},
         {"records_per_event": "records per event", "events_per_s": "events/s"},
     ),
     "loop": Table(
-        {"case": "banner", "clients": "live streams", "background_per_s": "events/s besides", "s3": "store"},
-        {"p50_ms": "median ms", "p99_ms": "99 % ms", "max_ms": "worst ms", "samples": "clicks", "missing": "missing"},
+        {"case": "banner", "clients": "live streams", "background_per_s": "background events/s", "s3": "store"},
+        {"p50_ms": "median ms", "p99_ms": "99 % ms", "max_ms": "max ms", "samples": "clicks", "missing": "missing"},
     ),
     "loop-stages": Table(
         {
             "case": "banner",
             "clients": "live streams",
-            "background_per_s": "events/s besides",
+            "background_per_s": "background events/s",
             "step": "step",
             "stage": "stage",
         },
@@ -104,9 +104,9 @@ TABLES = {
             "batch": "batch",
             "compiled": "compiled",
         },
-        {"images_per_s": "images/s", "latency_ms": "ms a batch", "of_painter": "share of the painter"},
+        {"images_per_s": "images/s", "latency_ms": "ms per batch", "of_painter": "share of the painter"},
     ),
-    "composing": Table({"stage": "stage"}, {"cpu_ms": "processor ms", "wall_ms": "ms"}),
+    "composing": Table({"stage": "stage"}, {"cpu_ms": "CPU ms", "wall_ms": "ms"}),
     "edge": Table(
         {"case": "case"},
         {
@@ -121,16 +121,16 @@ TABLES = {
             "alone_ms": "alone ms",
             "unfinished_ms": "among unfinished ms",
             "unread_ms": "among unread ms",
-            "let_go_slow": "let go",
+            "let_go_slow": "disconnected",
             "rss_mb": "memory MB",
-            "peak_mb": "at most MB",
+            "peak_mb": "peak MB",
         },
     ),
 }
 
 
 def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -> str:
-    """Return the page. `images` are the plots that there are, by the benchmark's name."""
+    """Return the page. `images` names the benchmarks that have a plot."""
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
@@ -145,8 +145,8 @@ def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -
         tables={name: table(TABLES[name], each) for name, each in measured.items() if each},
         images=images,
         notes=notes.strip(),
-        striven_for=STRIVEN_FOR,
-        intervals={work: interval_for(lines, STRIVEN_FOR, work) for work in ("common", "full")},
+        goal=RECORDS_PER_EVENT_GOAL,
+        intervals={work: interval_for(lines, RECORDS_PER_EVENT_GOAL, work) for work in ("common", "full")},
         disqualified=sum(not each.get("correct", True) for each in lines),
         quick=any(each.get("quick") for each in lines),
         fell_behind=sum(bool(each.get("fell_behind")) for each in lines),
@@ -158,19 +158,19 @@ def _without_quick(lines: Sequence[Line]) -> list[Line]:
 
 
 def _as_typed(command: str) -> str:
-    """Return what was typed: Python tells a module that runs only its file."""
+    """Return the command as it was typed: `python -m` puts only the module's file into `sys.argv`."""
     return command.replace("python bench/__main__.py", "python -m bench")
 
 
 def target_row(target: Target, lines: Sequence[Line]) -> dict[str, str]:
-    """Return a target as the page shows it. A quick look has a figure where there is no other, and meets nothing."""
+    """Return a target's row. A quick look gives a figure only where there is no other, and never meets the target."""
     figure = target.figure(_without_quick(lines))
     verdict = "not measured"
     if figure is not None:
         missed = target.missed_by(figure)
         verdict = f"**missed by {missed:.0%}**" if missed else "met"
     elif (figure := target.figure(lines)) is not None:
-        verdict = "not measured but for a quick look"
+        verdict = "quick look only"
     unit = f" {target.unit}" if target.unit not in {"", "×"} else target.unit
     return {
         "what": target.what,
@@ -182,7 +182,7 @@ def target_row(target: Target, lines: Sequence[Line]) -> dict[str, str]:
 
 
 def table(shape: Table, lines: Sequence[Line]) -> str:
-    """Return a Markdown table: medians over rounds, in brackets the least and the most; without what is wrong."""
+    """Return a Markdown table: medians over rounds, minimum and maximum in brackets. Wrong results are left out."""
     rows: dict[tuple[object, ...], list[Line]] = {}
     for line in lines:
         if line.get("correct", True) and any(field in line for field in shape.values):
@@ -197,7 +197,7 @@ def table(shape: Table, lines: Sequence[Line]) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return the median, with the least and the most where they differ."""
+    """Return the median, with minimum and maximum where they differ."""
     if not values:
         return ""
     least, most = number(min(values)), number(max(values))
@@ -206,7 +206,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, and thousands set off."""
+    """Return a number with three significant digits and a thousands separator."""
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
@@ -229,10 +229,10 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw and write."""
+    """Draw the plots and write the page."""
     parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl; bench/results")
-    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="what to write")
+    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="the page; docs/performance.md")
     options = parser.parse_args(arguments)
     lines = plots.read(options.results)
     images = options.page.parent / "images"

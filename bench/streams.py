@@ -21,13 +21,13 @@ if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bannerstream.service.child_process import ChildProcess
-from bench.arena.clock import RunFailed, time_run
+from bench.arena.contenders import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
 from bench.arena.environments import BuildFailed
-from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
-from bench.arena.offline import Expected, expected_states
+from bench.arena.expected import Expected, expected_states
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
-from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
+from bench.arena.timing import RunFailed, time_run
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, preload
 
 WORKS = ("common", "full")
 
@@ -69,8 +69,8 @@ class Arena:
         try:
             timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
         finally:
-            for each in processes:
-                each.kill()  # everything that counts is acknowledged
+            for process in processes:
+                process.kill()  # everything that counts is acknowledged
             committed.close()
         changelog = contender.changelog.format(app=app, topic=workload.topic)
         difference = contender.audit(self._topics, changelog, expected)
@@ -133,11 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = contenders(options.systems, options.work, options.settings)
     if not chosen:
         sys.exit("no system has that work in that setting; see --help")
-    for each in chosen:
+    for system in chosen:
         try:
-            each.command()
+            system.command()
         except BuildFailed as error:
-            sys.exit(f"{each}: {error}")
+            sys.exit(f"{system}: {error}")
     with staged("streams", GROUPS_WAIT) as stage:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)

@@ -1,4 +1,4 @@
-"""What was to be reached, and what the raw results say of it. Pure: from lines to figures."""
+"""Targets of the benchmarks, and the figures that the raw results give for them. Pure: from lines to figures."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from typing import Any
 
 Line = dict[str, Any]
 
-STRIVEN_FOR = 0.1
-"""Changelog records per event: which interval gives that is told."""
+RECORDS_PER_EVENT_GOAL = 0.1
+"""Changelog records per event; the page names the commit interval that reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target. `figure` returns None where the lines do not tell."""
+    """One target. `figure` returns None where the lines do not contain it."""
 
     what: str
     bound: float
     is_least: bool
-    """Whether the bound is the least that is wanted; else the most."""
+    """Whether the bound is a minimum; otherwise it is a maximum."""
     unit: str
     command: str
     figure: Callable[[Sequence[Line]], float | None]
@@ -29,21 +29,21 @@ class Target:
         return figure >= self.bound if self.is_least else figure <= self.bound
 
     def missed_by(self, figure: float) -> float:
-        """Return by which share of the bound a figure misses it; 0 where it is met."""
+        """Return by what share of the bound a figure misses it; 0 where it is met."""
         return 0.0 if self.is_met(figure) else abs(figure - self.bound) / self.bound
 
 
 def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
-    """Return the lines that have these values, and are not marked as wrong."""
+    """Return the lines with these values that are not marked as wrong."""
     return [
-        each
-        for each in lines
-        if each.get("correct", True) and all(each.get(field) == value for field, value in wanted.items())
+        line
+        for line in lines
+        if line.get("correct", True) and all(line.get(field) == value for field, value in wanted.items())
     ]
 
 
 def median_of(lines: Iterable[Line], field: str, **wanted: object) -> float | None:
-    """Return the median of a field over the chosen lines that have it; None if there are none."""
+    """Return the median of a field over the chosen lines that have it; None if no line has it."""
     values = [each[field] for each in chosen(lines, **wanted) if each.get(field) is not None]
     return float(median(values)) if values else None
 
@@ -56,7 +56,7 @@ def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
 
 
 def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
-    """Return a figure: how many times as fast as the peer's best setting our best is, under uniformly drawn users.
+    """Return a figure: our best rate divided by the peer's best, with uniformly drawn users.
 
     The peer does the common work, ours does `work`.
     """
@@ -71,28 +71,28 @@ def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequen
 
 
 def latency_at(per_s: int) -> Callable[[Sequence[Line]], float | None]:
-    """Return a figure: the 99th percentile at an offered rate, of the runs in which it was really offered."""
+    """Return a figure: the 99th percentile at an offered rate, without runs in which the load fell behind."""
     return lambda lines: median_of(lines, "p99_ms", bench="latency", offered_per_s=per_s, fell_behind=False)
 
 
 def recovery(lines: Sequence[Line]) -> float | None:
-    """Return seconds to the first folded event of a million users, beside the group's join."""
+    """Return seconds to the first folded event with a million users, without the group's join."""
     found = chosen(lines, bench="recovery", system="bannerstream", users=1_000_000)
     return median([each["first_event_s"] - each["join_s"] for each in found]) if found else None
 
 
 def at_rest(lines: Sequence[Line]) -> float | None:
-    """Return bytes of one of the product's states beside the key, of a million: fewer fit into what was free before."""
+    """Return bytes per state of the product without its key. With fewer than a million, free memory would hide them."""
     return median_of(lines, "bytes_per_user", bench="memory", state="full", store="memory", users=1_000_000)
 
 
 def worker_memory(lines: Sequence[Line]) -> float | None:
-    """Return the most memory of a worker with a million users."""
+    """Return the peak memory of a worker with a million users."""
     return median_of(lines, "peak_rss_mb", bench="memory", state="full", store="memory", users=1_000_000)
 
 
 def poison_cost(lines: Sequence[Line]) -> float | None:
-    """Return which share of the throughput bad records cost; negative: none that shows."""
+    """Return the share of throughput that bad records cost; negative if the difference is noise."""
     clean = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.0)
     bad = median_of(lines, "events_per_s", bench="poison", users=200_000, poison=0.01)
     return None if not clean or bad is None else 100 * (1 - bad / clean)
@@ -106,9 +106,9 @@ def records_per_event(work: str) -> Callable[[Sequence[Line]], float | None]:
 
 
 def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None:
-    """Return the commit interval at which so many records per event are written, in seconds.
+    """Return the commit interval, in seconds, at which this many records per event are written.
 
-    Between two that were measured, on the straight line of the logarithms; None where none reaches it.
+    Interpolates on logarithms between two measured intervals; None where none reaches it.
     """
     found = chosen(lines, bench="changelog", work=work, users=1_000_000)
     curve = [
@@ -127,7 +127,7 @@ def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None
 
 
 def click_to_pixels(case: str) -> Callable[[Sequence[Line]], float | None]:
-    """Return a figure: the 99th percentile from a click to the new banner's pixels, with nobody else there."""
+    """Return a figure: the 99th percentile from a click to the new banner's pixels, without other load."""
     return lambda lines: median_of(lines, "p99_ms", bench="loop", case=case, clients=1, background_per_s=0)
 
 
@@ -137,7 +137,7 @@ def edge_figure(case: str, field: str, **wanted: object) -> Callable[[Sequence[L
 
 
 def on(device: str, lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of a device whose name has this in it."""
+    """Return the lines of devices whose name contains `device`."""
     return [each for each in lines if device in str(each.get("device"))]
 
 
@@ -158,13 +158,13 @@ def painter_at_best(
 
 
 def worker_share(device: str, architecture: str) -> Callable[[Sequence[Line]], float | None]:
-    """Return a figure: the whole worker's pictures per second as a share of what its painter makes alone."""
+    """Return a figure: the whole worker's pictures per second as a share of its painter's alone."""
     wanted = {"bench": "generator", "system": "worker", "architecture": architecture}
     return lambda lines: median_of(on(device, lines), "of_painter", **wanted)
 
 
 def painter_beside_diffusers(lines: Sequence[Line]) -> float | None:
-    """Return the painter's rate on CPU over that of diffusers: the least of the settings in which both paint alike."""
+    """Return the painter's rate on CPU divided by that of diffusers: the minimum over settings with equal work."""
     by = ("decoder", "size", "batch", "compiled")
     found = chosen(on("cpu", lines), bench="generator", architecture="reduced")
     settings = {tuple(each[field] for field in by) for each in found if each.get("painted") == each.get("size", "")}
@@ -203,39 +203,39 @@ TARGETS = (
     Target("throughput, 200,000 users, against Quix Streams", 5.0, True, "×", _STREAMS, faster_than("quix", 200_000)),
     Target("throughput, 200,000 users, against stock Faust", 80.0, True, "×", _STREAMS, faster_than("faust", 200_000)),
     Target(
-        "the whole work, 200,000 users, against Kafka Streams doing the common work", 1.5, True, "×", _STREAMS,
-        faster_than("kafka-streams", 200_000, "full"),
+        "throughput of the whole work, 200,000 users, against Kafka Streams doing the common work", 1.5, True, "×",
+        _STREAMS, faster_than("kafka-streams", 200_000, "full"),
     ),
     Target(
-        "event to request at 10,000 events a second, 99 %", 50.0, False, "ms", "python -m bench latency",
+        "event to request at 10,000 events a second, 99th percentile", 50.0, False, "ms", "python -m bench latency",
         latency_at(10_000),
     ),
     Target(
-        "event to request at 100,000 events a second, 99 %", 150.0, False, "ms", "python -m bench latency",
+        "event to request at 100,000 events a second, 99th percentile", 150.0, False, "ms", "python -m bench latency",
         latency_at(100_000),
     ),
     Target(
-        "1,000,000 users after a kill: first folded event, beside the group's join", 5.0, False, "s",
+        "first folded event after a kill, 1,000,000 users, without the group's join", 5.0, False, "s",
         "python -m bench recovery", recovery,
     ),
     Target(
-        "memory at rest, per user, beside the key's own bytes", 330.0, False, "B", "python -m bench memory", at_rest,
+        "memory per user at rest, without the key", 330.0, False, "B", "python -m bench memory", at_rest,
     ),
-    Target("a worker with 1,000,000 users, at most", 500.0, False, "MB", "python -m bench memory", worker_memory),
-    Target("throughput that 1 % poison costs", 5.0, False, "%", "python -m bench poison", poison_cost),
+    Target("peak memory of a worker with 1,000,000 users", 500.0, False, "MB", "python -m bench memory", worker_memory),
+    Target("throughput lost to 1 % bad records (poison)", 5.0, False, "%", "python -m bench poison", poison_cost),
     Target(
-        "changelog records per event, Zipf(1.1) over 1,000,000 users, every second: common work", 0.4, False, "",
+        "changelog records per event, Zipf(1.1) over 1,000,000 users, interval 1 s, common work", 0.4, False, "",
         "python -m bench changelog", records_per_event("common"),
     ),
     Target(
-        "the same: the whole work", 0.4, False, "", "python -m bench changelog", records_per_event("full"),
+        "the same for the whole work", 0.4, False, "", "python -m bench changelog", records_per_event("full"),
     ),
     Target(
-        "click to pixels, a banner that is there, 1 page, nothing besides, 99 %", 500.0, False, "ms",
+        "click to pixels, banner exists, 1 page, no other load, 99th percentile", 500.0, False, "ms",
         "python -m bench loop", click_to_pixels("existing"),
     ),
     Target(
-        "the same, a banner that the studio paints first", 1500.0, False, "ms",
+        "the same, the studio paints the banner first", 1500.0, False, "ms",
         "python -m bench loop", click_to_pixels("painted"),
     ),
     Target(
@@ -243,19 +243,19 @@ TARGETS = (
         "python -m bench edge --case rate", edge_figure("rate", "share"),
     ),
     Target(
-        "5,000 live streams on a node", 400.0, False, "MB",
+        "memory of a node with 5,000 live streams", 400.0, False, "MB",
         "python -m bench edge --case streams", edge_figure("streams", "rss_mb", streams=5_000),
     ),
     Target(
-        "a node with 1,000,000 visitors: from its start to its readiness", 30.0, False, "s",
+        "start to readiness of a node with 1,000,000 visitors", 30.0, False, "s",
         "python -m bench edge --case load", edge_figure("load", "ready_s", visitors=1_000_000),
     ),
     Target(
-        "the same: memory, at most", 400.0, False, "MB",
+        "peak memory of that node", 400.0, False, "MB",
         "python -m bench edge --case load", edge_figure("load", "peak_mb", visitors=1_000_000),
     ),
     Target(
-        "an H200, SD-Turbo's size, 512x512 in one step with TAESD", 250.0, True, "images/s", _GENERATOR,
+        "H200, model of SD-Turbo's size, 512x512 in one step with TAESD", 250.0, True, "images/s", _GENERATOR,
         painter_at_best("images_per_s", max, decoder="taesd"),
     ),
     Target(
@@ -271,15 +271,15 @@ TARGETS = (
         worker_share("H200", "sd-turbo"),
     ),
     Target(
-        "on CPU: painter against plain diffusers, the least of equal settings", 1.0, True, "×", _GENERATOR,
+        "CPU: painter against plain diffusers, worst of the equal settings", 1.0, True, "×", _GENERATOR,
         painter_beside_diffusers,
     ),
     Target(
-        "on CPU: the whole worker, against its painter alone", 0.9, True, "×", _GENERATOR,
+        "CPU: the whole worker, against its painter alone", 0.9, True, "×", _GENERATOR,
         worker_share("cpu", "reduced"),
     ),
     Target(
-        "encoding a banner as WebP and JPEG, the mean of its four sizes, one core", 8.0, False, "ms",
+        "encoding a banner as WebP and JPEG, mean of its four sizes, one core", 8.0, False, "ms",
         "python -m bench composing", encoding,
     ),
     Target(

@@ -110,7 +110,7 @@ def check_records(
                 _note(found, record, part.event.code, str(part.event))
             else:
                 _count(check, found, record, part.event, must_be_keyed=must_be_keyed)
-    check.findings = sorted(found.values(), key=lambda each: -each.count)
+    check.findings = sorted(found.values(), key=lambda finding: -finding.count)
     return check
 
 

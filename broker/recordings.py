@@ -132,9 +132,12 @@ def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:
     shift_ms = now - max(sent)
     return [
         RecordedEvent(
-            each.source, each.key, _shifted(each.value, shift_ms), None if each.at is None else each.at + shift_ms
+            record.source,
+            record.key,
+            _shifted(record.value, shift_ms),
+            None if record.at is None else record.at + shift_ms,
         )
-        for each in records
+        for record in records
     ]
 
 

@@ -22,7 +22,7 @@ _PROGRESS_EVERY = 50
 
 
 @dataclass(slots=True)
-class Sent:
+class ReplayCounts:
     """Records sent, by topic."""
 
     clicks: int = 0
@@ -48,8 +48,8 @@ async def replay(
     from_format: InputFormat | None = None,
     rate: float | None = None,
     retime: bool = False,
-    on_progress: Callable[[Sent], None] | None = None,
-) -> Sent:
+    on_progress: Callable[[ReplayCounts], None] | None = None,
+) -> ReplayCounts:
     """Send a recording (see `broker.recordings`), or with `from_format` a file of bare events, one a line.
 
     `rate` is events per second in an open loop: the n-th is sent at its time whether or not earlier ones are
@@ -67,7 +67,7 @@ async def replay(
     records = _records(recording, from_format)
     if retime:
         records = _in_order(retimed([each async for each in records], _now_ms()))
-    sent = Sent()
+    sent = ReplayCounts()
     waiting: set[asyncio.Future[Any]] = set()
     async with Publisher(settings, client_id="bannerstream-replay") as publisher:
         started_s = time.monotonic()

@@ -73,8 +73,8 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             begins = await consumer.beginning_offsets(partitions)
-            for each in partitions:
-                consumer.seek(each, max(begins[each], ends[each] - per_partition))
+            for partition in partitions:
+                consumer.seek(partition, max(begins[partition], ends[partition] - per_partition))
             records = await _read_within_deadline(consumer, topic, ends)
     finally:
         await consumer.stop()

@@ -1,6 +1,6 @@
-"""The shop's catalogue on its way in: reads and checks its files, stores its pictures, publishes its records.
+"""Loads the shop's catalogue: reads and checks its files, stores its pictures, publishes its records.
 
-`read_catalogue` needs no server, nor does `check`; `load` brings bucket and topics to what the files say.
+`read_catalogue` and `check` need no server; `load` makes bucket and topics match the files.
 Imports storage, broker, settings and contracts.
 """
 

@@ -1,8 +1,8 @@
-"""What can be wrong with a catalogue's files.
+"""Problems of a catalogue's files.
 
 BannerstreamError
 └── ConfigurationError
-    └── CatalogueInvalid    carries every problem that was found
+    └── CatalogueInvalid    lists every problem
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from bannerstream.contracts.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to correct."""
+    """One problem to correct."""
 
     file: str
     """Relative to the catalogue's folder."""
     line: int | None
     field: str | None
     message: str
-    """What is wrong, and what would be right."""
+    """What is wrong and how to correct it."""
 
     def __str__(self) -> str:
         """Return the problem as compilers write them: file:line: field: message."""
@@ -29,7 +29,7 @@ class Problem:
 
 
 class CatalogueInvalid(ConfigurationError):
-    """The catalogue's files cannot be used as they are; nothing of them was loaded.
+    """The catalogue's files are invalid; nothing was loaded.
 
     Operator action: correct every line that the message lists.
     Retryable: no.

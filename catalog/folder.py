@@ -22,7 +22,7 @@ _Record = TypeVar("_Record", Product, Cohort)
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFolder:
-    """A catalogue that was read and found whole: every cohort and picture that a product names is there."""
+    """A valid catalogue: every cohort and picture that a product names exists."""
 
     products: tuple[Product, ...]
     """Without `rev` and `image_key`: loading fills them."""
@@ -51,7 +51,7 @@ def read_catalogue(folder: Path, *, default_locale: str = "en") -> CatalogueFold
 
 
 class _FolderReader:
-    """One pass over the files, gathering problems instead of stopping at the first."""
+    """Reads the files in one pass, collecting problems instead of stopping at the first."""
 
     def __init__(self, folder: Path, default_locale: str) -> None:
         self.problems: list[Problem] = []
@@ -156,7 +156,7 @@ class _FolderReader:
     ) -> None:
         identity = row.get(name)
         if not isinstance(identity, str):
-            return  # told by `_record`
+            return  # `_record` reports it
         if identity in seen:
             self._problem(file, line, name, f"{identity!r} is there already (line {seen[identity]}); remove one")
         seen.setdefault(identity, line)

@@ -1,6 +1,6 @@
 """Loads a catalogue: pictures into the bucket, then cohorts, then products to their topics.
 
-In this order nothing dangles: a product that streams sees names a picture that is there and cohorts that are known.
+In this order no reference dangles: a product that streams reads names an existing picture and known cohorts.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _Record = TypeVar("_Record", Product, Cohort)
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a topic needs to say what the files say."""
+    """The changes that make a topic match the files."""
 
     published: tuple[str, ...]
     """Ids that are new or differ."""
@@ -38,12 +38,12 @@ class Changes:
     removed: tuple[str, ...]
     """Ids that get a tombstone."""
     left: tuple[str, ...]
-    """Ids that are on the topic, not in the files, and stay, because `prune` was not asked for."""
+    """Ids on the topic and not in the files that stay, because `prune` is off."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What `load` did."""
+    """Result of `load`."""
 
     cohorts: Changes
     products: Changes
@@ -54,7 +54,7 @@ class LoadReport:
 async def load(
     catalogue: CatalogueFolder, settings: Settings, on_progress: OnProgress | None = None, *, prune: bool = False
 ) -> LoadReport:
-    """Bring bucket and topics to what the files say. Loading the same files again changes nothing.
+    """Make bucket and topics match the files. Loading the same files again changes nothing.
 
     Products and cohorts that are on the topics and not in the files stay, unless `prune`: then they get tombstones,
     products before the cohorts that they name.

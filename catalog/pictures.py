@@ -1,4 +1,4 @@
-"""The pictures of a catalogue: ingested, and put into the bucket."""
+"""Ingests the pictures of a catalogue and stores them in the bucket."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ _T = TypeVar("_T")
 
 
 class PictureStore(Protocol):
-    """What is needed of the bucket; `storage.S3BannerStore` and its fake have it."""
+    """The part of a bucket used here; `storage.S3BannerStore` and its fake implement it."""
 
     def has_image(self, key: str) -> bool:
-        """Tell whether a picture is there."""
+        """Return whether a picture exists."""
         ...
 
     def put_image(self, key: str, png: bytes) -> None:
@@ -35,7 +35,7 @@ class PictureStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckedPicture:
-    """What became of one product's picture."""
+    """The result of ingesting one product's picture."""
 
     product_id: str
     treatment: Treatment | Literal["broken", "none"]
@@ -67,7 +67,7 @@ async def check(catalogue: CatalogueFolder, on_progress: OnProgress | None = Non
 async def store_pictures(
     catalogue: CatalogueFolder, store: PictureStore, on_progress: OnProgress | None = None
 ) -> StoredPictures:
-    """Put every picture into the bucket that is not there yet; only those are ingested.
+    """Store every picture that the bucket lacks; only those are ingested.
 
     Raises:
         CatalogueInvalid: pictures that cannot be used, all of them; the others are in the bucket.

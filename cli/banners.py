@@ -1,4 +1,4 @@
-"""`bannerstream banners`: what was made."""
+"""`bannerstream banners`: stored banners."""
 
 import webbrowser
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
 @app.command("list")
 def list_banners(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most banners to list.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the banners in the bucket."""
@@ -40,11 +40,11 @@ def list_banners(
 @app.command()
 def show(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(help="Banner key, or enough of its beginning to be the only one.")],
+    key: Annotated[str, typer.Argument(help="Banner key, or a prefix that only one banner has.")],
     open_: Annotated[bool, typer.Option("--open", help="Open the pictures in the browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one banner's manifest: what it was made from, by what, and how it scored."""
+    """Show one banner's manifest: its sources, models and scores."""
     store = S3BannerStore(settings_of(ctx).storage)
     manifest = _find(store, key)
     if as_json:
@@ -63,8 +63,8 @@ def show(
 @app.command()
 def export(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder to write to; laid out as the bucket.")],
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many banners.")] = 1000,
+    folder: Annotated[Path, typer.Argument(help="Folder to write to, with the bucket's layout.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most banners to copy.")] = 1000,
 ) -> None:
     """Copy banners with their manifests to a folder, for `bannerstream evaluate banners`."""
     count = export_banners(S3BannerStore(settings_of(ctx).storage), folder, limit)
@@ -73,7 +73,7 @@ def export(
 
 @app.command()
 def blocked(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the products that a gate blocked, each until it comes in another revision."""
+    """List the products that a gate blocked; a new revision of a product is judged again."""
     rows = [
         {
             "product": block.product_id,

@@ -1,4 +1,4 @@
-"""`bannerstream catalog`: products and cohorts on their way in."""
+"""`bannerstream catalog`: load and check products and cohorts."""
 
 import asyncio
 from pathlib import Path
@@ -25,9 +25,11 @@ Folder = Annotated[
 def load_catalogue(
     ctx: typer.Context,
     folder: Folder,
-    prune: Annotated[bool, typer.Option("--prune", help="Withdraw what the folder no longer holds.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Withdraw products and cohorts that are not in the folder.")
+    ] = False,
 ) -> None:
-    """Store the pictures, then publish cohorts and products. What has not changed is not sent again."""
+    """Store the pictures, then publish cohorts and products. Unchanged ones are not sent again."""
     settings = settings_of(ctx)
     catalogue = read_catalogue(folder)
     with progress_bar() as progress:
@@ -53,7 +55,7 @@ def load_catalogue(
 
 @app.command()
 def check(folder: Folder, as_json: AsJson = False) -> None:
-    """Read a catalogue folder and say what each picture will become; exit 5 if one cannot be used. Needs no server."""
+    """Read a catalogue folder and show what each picture will become; exit 5 if one is unusable. Needs no server."""
     checked = asyncio.run(check_pictures(read_catalogue(folder)))
     rows = [{"product": each.product_id, "picture": each.treatment, "reason": each.reason} for each in checked]
     show_rows(rows, as_json=as_json, title="Catalogue", empty="no products")
@@ -63,20 +65,20 @@ def check(folder: Folder, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_products(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the products that streams sees."""
+    """List the products on the catalogue topic."""
     kafka = settings_of(ctx).kafka
     topic = kafka.topic_table().products.name
     products = asyncio.run(read_compacted(kafka, topic, lambda value: decode(value, Product)))
     rows = [
         {
-            "product_id": each.product_id,
-            "title": each.title,
-            "category": each.category,
-            "cohorts": ", ".join(f"{cohort} {weight:g}" for cohort, weight in each.cohorts.items()),
-            "picture": "yes" if each.image_key else "no",
-            "rev": each.rev,
+            "product_id": entry.product_id,
+            "title": entry.title,
+            "category": entry.category,
+            "cohorts": ", ".join(f"{cohort} {weight:g}" for cohort, weight in entry.cohorts.items()),
+            "picture": "yes" if entry.image_key else "no",
+            "rev": entry.rev,
         }
-        for each in sorted(products.values(), key=lambda product: product.product_id)
+        for entry in sorted(products.values(), key=lambda product: product.product_id)
     ]
     show_rows(
         rows, as_json=as_json, title="Products", empty="no products; `bannerstream catalog load FOLDER` brings some"

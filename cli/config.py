@@ -1,4 +1,4 @@
-"""`bannerstream config`: what is set, and whether it works."""
+"""`bannerstream config`: show and check the settings."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the settings, then try the broker and the store; exit 5 if something does not work."""
+    """Read the settings, then try the broker and the store; exit 5 if a check fails."""
     import asyncio
 
     from bannerstream.broker.topics import check_topics, internal_topics
@@ -43,8 +43,8 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     try:
         checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
-        told = "; ".join(each.message for each in checked.problems)
-        record(f"kafka {settings.kafka.bootstrap_servers}", told or None)
+        problems = "; ".join(each.message for each in checked.problems)
+        record(f"kafka {settings.kafka.bootstrap_servers}", problems or None)
     except BannerstreamError as error:
         record(f"kafka {settings.kafka.bootstrap_servers}", str(error))
     try:
@@ -61,7 +61,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def reference() -> None:
-    """Print docs/settings.md as it should be."""
+    """Print docs/settings.md, generated."""
     from bannerstream.settings.reference import settings_reference
 
     sys.stdout.write(settings_reference())
@@ -69,7 +69,7 @@ def reference() -> None:
 
 @app.command()
 def commands(ctx: typer.Context) -> None:
-    """Print docs/commands.md as it should be."""
+    """Print docs/commands.md, generated."""
     from bannerstream.cli.reference import commands_reference
 
     sys.stdout.write(commands_reference(ctx.find_root().command))

@@ -11,9 +11,7 @@ from bannerstream.contracts.schema import json_schemas
 
 
 def schema(
-    message: Annotated[
-        str | None, typer.Argument(help="One message, such as BannerReady; all of them when left out.")
-    ] = None,
+    message: Annotated[str | None, typer.Argument(help="One message, such as BannerReady; all when left out.")] = None,
 ) -> None:
     """Print the JSON Schema (2020-12) of the messages."""
     schemas = json_schemas()

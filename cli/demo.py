@@ -1,4 +1,4 @@
-"""`bannerstream demo`: the main job, on this machine, from nothing."""
+"""`bannerstream demo`: runs the whole pipeline on this machine."""
 
 import json
 import sys
@@ -54,7 +54,7 @@ def demo(
     shop: Annotated[
         bool, typer.Option("--serve", help="Instead: open a shop whose banner follows you, until Ctrl-C.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the shop; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the shop; 0 takes a free one.")] = 8080,
     open_: Annotated[bool, typer.Option("--open", help="Show the shop in the browser.")] = False,
 ) -> None:
     """Replay a shopping session and watch banners come out. The last line on standard output is one JSON object.
@@ -95,7 +95,7 @@ def demo(
 
 
 def _serve(options: ServeOptions, open_: bool) -> None:
-    """Keep the shop open until somebody stops it, or a part of it ends."""
+    """Keep the shop open until it is stopped or one of its parts ends."""
     with stderr.status("starting") as status, serve(options, status.update) as serving, stop_event() as stop:
         status.stop()
         stdout.print(serving.url, highlight=False, soft_wrap=True)

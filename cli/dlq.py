@@ -1,4 +1,4 @@
-"""`bannerstream dlq`: what could not be used, and sending it again once the cause is mended."""
+"""`bannerstream dlq`: list dead letters, and replay them once their cause is fixed."""
 
 import asyncio
 from contextlib import aclosing
@@ -16,7 +16,7 @@ from bannerstream.settings import KafkaSettings
 
 app = typer.Typer(help="List and replay dead letters.", no_args_is_help=True)
 
-Code = Annotated[str | None, typer.Option("--code", help="Only this reason, such as unknown_product.")]
+Code = Annotated[str | None, typer.Option("--code", help="Only letters with this code, such as unknown_product.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only from this source topic.")]
 
 
@@ -28,7 +28,7 @@ def list_letters(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters: where each came from and why. Partition by partition, oldest first."""
+    """List dead letters with origin and reason, partition by partition, oldest first."""
     stored = asyncio.run(_letters(settings_of(ctx).kafka, code, topic, limit))
     show_rows([_row(each) for each in stored], as_json=as_json, title="Dead letters", empty="no dead letters")
 
@@ -39,9 +39,9 @@ def replay(
     code: Code = None,
     topic: Topic = None,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; send nothing.")] = False,
 ) -> None:
-    """Send dead letters to their source topics again, each once: a second replay goes on where the first ended."""
+    """Send dead letters to their source topics again, each once: a second replay continues where the first ended."""
     kafka = settings_of(ctx).kafka
 
     async def send() -> Replayed:
@@ -60,7 +60,7 @@ def replay(
 
     done = asyncio.run(send())
     stdout.print(
-        f"{'would send' if dry_run else 'sent'} {done.replayed}; passed over {done.truncated} that were too long to "
+        f"{'would send' if dry_run else 'sent'} {done.replayed}; skipped {done.truncated} that were too long to "
         f"keep whole and {done.foreign} of other topics",
         highlight=False,
     )

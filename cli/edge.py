@@ -1,4 +1,4 @@
-"""`bannerstream edge`: trying the visible side out."""
+"""`bannerstream edge`: tools for trying the edge."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from bannerstream.cli.console import AsJson, print_json, stdout
 from bannerstream.cli.context import read_settings
 
-app = typer.Typer(help="Try the edge out.", no_args_is_help=True)
+app = typer.Typer(help="Tools for trying the edge.", no_args_is_help=True)
 
 
 @app.command()

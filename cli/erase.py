@@ -1,4 +1,4 @@
-"""`bannerstream erase`: forgetting one visitor."""
+"""`bannerstream erase`: erases one visitor."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bannerstream.broker.erasure import Offsets, Place, find_remaining, request_erasure, wait_until_erased
+from bannerstream.broker.erasure import ErasureStatus, Offsets, find_remaining, request_erasure, wait_until_erased
 from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.keys import user_key
@@ -18,10 +18,8 @@ from bannerstream.settings import Settings
 def erase(
     ctx: typer.Context,
     user: Annotated[str, typer.Argument(help="The visitor's id, as the shop's events have it.")],
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until streams has done it, then look whether anything is left.")
-    ] = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = 60.0,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until streams is done, then check what is left.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Longest wait in seconds.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Ask streams to forget a visitor: state, history and assignment; then edge nodes forget, and end live streams.
@@ -61,7 +59,7 @@ def erase(
         raise typer.Exit(CHECK_FAILED)
 
 
-async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: float) -> list[Place]:
+async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: float) -> list[ErasureStatus]:
     kafka, app_id = settings.kafka, settings.streams.app_id
     with progress_bar() as progress:
         waiting = progress.add_task("waiting for streams", total=len(requested))
@@ -74,5 +72,5 @@ async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: 
         )
         nodes = await check_erased(settings.edge.urls, key, timeout_s)
     changelog, assignment = found
-    told = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
-    return [Place("affinity (memory)", changelog.erased, told), changelog, assignment, *nodes]
+    found_in_memory = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
+    return [ErasureStatus("affinity (memory)", changelog.erased, found_in_memory), changelog, assignment, *nodes]

@@ -1,4 +1,4 @@
-"""`bannerstream evaluate`: figures of how good the generator's parts are."""
+"""`bannerstream evaluate`: measures the quality of the generator's parts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from bannerstream.contracts.sizes import SIZES
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.lab.evaluation.report import Figure, Report
 
-app = typer.Typer(help="Measure how good the parts of the generator are.", no_args_is_help=True)
+app = typer.Typer(help="Measure the quality of the generator's parts.", no_args_is_help=True)
 
 
 Catalogue = Annotated[Path, typer.Option("--catalogue", help="Catalogue folder.")]
@@ -81,12 +81,12 @@ def bandit(
     uniform = next(each.final for each in found if each.policy == "uniform")
     rows: list[dict[str, Figure]] = [
         {
-            "policy": each.policy,
-            "regret_clicks": round(each.final, 1),
-            "standard_error": round(each.spread, 1),
-            "share_of_uniform": round(each.final / uniform, 4),
+            "policy": banner.policy,
+            "regret_clicks": round(banner.final, 1),
+            "standard_error": round(banner.spread, 1),
+            "share_of_uniform": round(banner.final / uniform, 4),
         }
-        for each in found
+        for banner in found
     ]
     notes = {"regret": f"clicks short of the best choice after {impressions} visits, the mean of {worlds} worlds"}
     if plot is not None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from bannerstream.broker.record_check import Check, check_records
-from bannerstream.broker.replay import Sent
+from bannerstream.broker.replay import ReplayCounts
 from bannerstream.broker.replay import replay as send_recording
 from bannerstream.broker.topic_sample import Sample, sample_topic
 from bannerstream.broker.topics import describe_topics
@@ -57,7 +57,7 @@ def replay(
     with progress_bar() as progress:
         task = progress.add_task("sending", total=None)
 
-        def show(sent: Sent) -> None:
+        def show(sent: ReplayCounts) -> None:
             progress.update(task, completed=sent.total)
 
         sent = asyncio.run(
@@ -144,7 +144,8 @@ def check(
         _show(name, source, sampled, checked, partitions)
     if len(set(partitions.values())) > 1 and not settings.streams.repartition:
         stderr.print(
-            f"note: partition counts differ ({_told(partitions)}): set streams.repartition = true", highlight=False
+            f"note: partition counts differ ({_counts_text(partitions)}): set streams.repartition = true",
+            highlight=False,
         )
     if checked.dead_letters:
         raise typer.Exit(CHECK_FAILED)
@@ -210,32 +211,32 @@ def _document(
 
 
 def _show(topic: str, source: Source, sampled: Sample, checked: Check, partitions: dict[str, int]) -> None:
-    told = {
+    summary = {
         "records sampled": len(sampled.records),
         "usable": checked.usable,
-        "kinds": _told(checked.kinds) or "none",
+        "kinds": _counts_text(checked.kinds) or "none",
         "distinct users": len(checked.users),
         "distinct products": len(checked.products),
         "keyed by user id": f"{checked.keyed / checked.read:.0%}" if checked.read else "unknown",
         "from event to record, least / median / greatest": _seconds(checked.delay_s()),
-        "batches by codec": _told(sampled.codecs) or "none",
-        "partitions": _told(partitions),
+        "batches by codec": _counts_text(sampled.codecs) or "none",
+        "partitions": _counts_text(partitions),
     }
     show_rows(
-        [{"looked at": name, "found": value} for name, value in told.items()],
+        [{"looked at": name, "found": value} for name, value in summary.items()],
         as_json=False,
         title=f"{topic} as {source}",
         empty="",
     )
     rows = [
         {
-            "count": each.count,
-            "code": each.code,
-            "field": each.field,
-            "reason": each.reason,
-            "example": f"{each.example}\n{each.excerpt}",
+            "count": finding.count,
+            "code": finding.code,
+            "field": finding.field,
+            "reason": finding.reason,
+            "example": f"{finding.example}\n{finding.excerpt}",
         }
-        for each in checked.findings
+        for finding in checked.findings
     ]
     show_rows(rows, as_json=False, title="Not used", empty="every record can be used")
 
@@ -244,5 +245,5 @@ def _seconds(delay: Mapping[str, float] | None) -> str:
     return "unknown" if delay is None else " / ".join(f"{each:.1f} s" for each in delay.values())
 
 
-def _told(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+def _counts_text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))

@@ -50,10 +50,10 @@ class Commands(DeferredGroup):
         "events": ("events:app", "Replay recorded events; check those of a topic."),
         "banners": ("banners:app", "List and show stored banners."),
         "storage": ("storage:app", "Create the bucket, check it, print the rights it needs."),
-        "evaluate": ("evaluate:app", "Measure how good the parts of the generator are."),
+        "evaluate": ("evaluate:app", "Measure the quality of the generator's parts."),
         "train": ("train:app", "Train the starter model on scenes that the studio draws."),
         "dlq": ("dlq:app", "List and replay dead letters."),
-        "edge": ("edge:app", "Try the edge out."),
+        "edge": ("edge:app", "Tools for trying the edge."),
         "config": ("config:app", "Show and check the settings."),
     }
 
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; our own errors are told on standard error, without a traceback."""
+    """Run one command line and return its exit code; our errors go to standard error, without a traceback."""
     try:
         app(arguments)
     except SystemExit as exit_:

@@ -1,4 +1,4 @@
-"""Drawings of evaluations; matplotlib, which only they need, is imported when one is asked for."""
+"""Plots of evaluations; imports matplotlib only when one is drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +21,12 @@ def plot_regret(evaluations: Sequence[Evaluation], path: Path) -> None:
         raise typer.BadParameter("--plot needs a package: pip install matplotlib") from error
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for each in evaluations:
-        mean = each.curves.mean(axis=0)
-        axes.plot(each.impressions, mean, label=f"{each.policy} ({mean[-1]:,.0f})", linewidth=2)
-        axes.fill_between(each.impressions, each.curves.min(axis=0), each.curves.max(axis=0), alpha=0.15)
+    for evaluation in evaluations:
+        mean = evaluation.curves.mean(axis=0)
+        axes.plot(evaluation.impressions, mean, label=f"{evaluation.policy} ({mean[-1]:,.0f})", linewidth=2)
+        axes.fill_between(
+            evaluation.impressions, evaluation.curves.min(axis=0), evaluation.curves.max(axis=0), alpha=0.15
+        )
     axes.set_xlabel("visits")
     axes.set_ylabel("regret: clicks short of the best choice")
     axes.set_ylim(bottom=0)

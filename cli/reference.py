@@ -1,4 +1,4 @@
-"""docs/commands.md, written from the commands themselves."""
+"""Generates docs/commands.md from the commands."""
 
 from collections.abc import Iterator
 from pathlib import Path

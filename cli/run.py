@@ -1,4 +1,4 @@
-"""`bannerstream run`: the services, each until it is told to stop."""
+"""`bannerstream run`: runs a service until it is stopped."""
 
 import typer
 
@@ -25,7 +25,7 @@ def experiments(ctx: typer.Context) -> None:
 
 @app.command()
 def generator(ctx: typer.Context) -> None:
-    """Make the banners that are asked for."""
+    """Make the requested banners."""
     from bannerstream.generator.main import run
 
     run(settings_of(ctx))
@@ -33,7 +33,7 @@ def generator(ctx: typer.Context) -> None:
 
 @app.command()
 def edge(ctx: typer.Context) -> None:
-    """Show visitors their banners, live; take in what pages report."""
+    """Serve visitors their banners, live; accept events and feedback from pages."""
     from bannerstream.edge.main import run
 
     run(settings_of(ctx))
@@ -41,7 +41,7 @@ def edge(ctx: typer.Context) -> None:
 
 @app.command()
 def purger(ctx: typer.Context) -> None:
-    """Tell the CDN which pointers became stale."""
+    """Purge stale pointers from the CDN."""
     from bannerstream.purger.main import run
 
     run(settings_of(ctx))

@@ -13,7 +13,7 @@ app = typer.Typer(help="Create the bucket, check it, print the rights it needs."
 
 @app.command()
 def create(ctx: typer.Context) -> None:
-    """Create the bucket unless it is there."""
+    """Create the bucket unless it exists."""
     settings = settings_of(ctx).storage
     S3BannerStore(settings).ensure_bucket()
     stdout.print(f"bucket {settings.bucket} is there")
@@ -29,5 +29,5 @@ def check(ctx: typer.Context) -> None:
 
 @app.command()
 def policy(ctx: typer.Context) -> None:
-    """Print the least IAM policy that the services need."""
+    """Print the least-privilege IAM policy of the services."""
     sys.stdout.write(least_privilege_policy(settings_of(ctx).storage.bucket) + "\n")

@@ -1,4 +1,4 @@
-"""`bannerstream topics`: make the topics that are missing, check those that are there."""
+"""`bannerstream topics`: creates missing topics and checks existing ones."""
 
 import asyncio
 from typing import Annotated
@@ -16,9 +16,9 @@ app = typer.Typer(help="Create and check the topics.", no_args_is_help=True)
 def create(
     ctx: typer.Context,
     external: Annotated[
-        bool, typer.Option("--external/--ours-only", help="Make the topics that the shop writes, too.")
+        bool, typer.Option("--external/--ours-only", help="Also create the topics that the shop writes.")
     ] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made, make nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; create nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create the topics that are missing. Existing ones are never altered."""
@@ -37,7 +37,7 @@ def create(
 
 @app.command()
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check that every topic is there and fits; exit 5 if one does not."""
+    """Check that every topic exists and is configured correctly; exit 5 if not."""
     settings = settings_of(ctx)
     checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
     rows = [{"topic": each.topic, "kind": each.kind, "problem": each.message} for each in checked.problems]

@@ -1,4 +1,4 @@
-"""`bannerstream train`: make the starter model anew, or take it further."""
+"""`bannerstream train`: train the starter model from scratch, or continue a training."""
 
 import signal
 import time
@@ -12,7 +12,7 @@ from bannerstream.cli.console import plain, stderr
 
 app = typer.Typer(help="Train the starter model on scenes that the studio draws.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Option("--folder", help="Of the training: what is there is gone on from.")]
+Folder = Annotated[Path, typer.Option("--folder", help="Folder of the training; a training in it is continued.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
 _TELL_EVERY_S = 15.0
 
@@ -20,41 +20,45 @@ _TELL_EVERY_S = 15.0
 @app.command()
 def starter(
     folder: Folder = Path("starter-training"),
-    steps: Annotated[int, typer.Option("--steps", min=1, help="The last step, counted from the very first.")] = 40_000,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Last step, counted from the first step of the training.")
+    ] = 40_000,
     pooled_steps: Annotated[
-        int, typer.Option("--pooled-steps", min=0, help="The first of them: on coarser latents, three times as quick.")
+        int, typer.Option("--pooled-steps", min=0, help="First steps that run on coarser latents, three times as fast.")
     ] = 8_000,
     cool_down: Annotated[
-        int, typer.Option("--cool-down", min=0, help="The last of them: the rate falls to 0.")
+        int, typer.Option("--cool-down", min=0, help="Last steps, over which the rate falls to 0.")
     ] = 4_000,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=512, help="Scenes a step.")] = 16,
-    rate: Annotated[float, typer.Option("--rate", min=0, help="Learning rate before it falls.")] = 1e-3,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=512, help="Scenes per step.")] = 16,
+    rate: Annotated[float, typer.Option("--rate", min=0, help="Learning rate before the cool-down.")] = 1e-3,
     begin: Annotated[
-        Path | None, typer.Option("--begin", help="A pipeline whose weights a new training begins from.", exists=True)
+        Path | None, typer.Option("--begin", help="Pipeline whose weights a new training starts from.", exists=True)
     ] = None,
     reheat: Annotated[
-        bool, typer.Option("--reheat", help="Go on from before the rate fell, to take a finished training further.")
+        bool, typer.Option("--reheat", help="Continue from before the cool-down, to extend a finished training.")
     ] = False,
-    checkpoint_every: Annotated[int, typer.Option("--checkpoint-every", min=1, help="Steps.")] = 500,
+    checkpoint_every: Annotated[
+        int, typer.Option("--checkpoint-every", min=1, help="Steps between checkpoints.")
+    ] = 500,
     drawing: Annotated[int, typer.Option("--drawing", min=1, max=256, help="Processes that draw scenes.")] = 1,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same training.")] = 0,
 ) -> None:
-    """Train the starter's denoiser and text encoder. Ctrl-C stops after a checkpoint; the same command goes on."""
+    """Train the starter's denoiser and text encoder. Ctrl-C stops after a checkpoint; the same command continues."""
     from bannerstream.lab.training.denoiser import Plan, Progress
-    from bannerstream.lab.training.starter import Options, train_starter
+    from bannerstream.lab.training.starter import StarterOptions, train_starter
 
     plan = Plan(steps, pooled_steps, cool_down, batch, 3 * batch, rate, seed=seed)
-    stop, told = Event(), [time.monotonic(), 0.0, 0.0]
+    stop, progress_state = Event(), [time.monotonic(), 0.0, 0.0]
 
     def show(progress: Progress) -> None:
-        told[1] = 0.98 * told[1] + 0.02 * progress.loss
-        told[2] = 0.98 * told[2] + 0.02
-        if time.monotonic() - told[0] >= _TELL_EVERY_S:
-            told[0] = time.monotonic()
+        progress_state[1] = 0.98 * progress_state[1] + 0.02 * progress.loss
+        progress_state[2] = 0.98 * progress_state[2] + 0.02
+        if time.monotonic() - progress_state[0] >= _TELL_EVERY_S:
+            progress_state[0] = time.monotonic()
             stderr.print(
                 f"step {progress.step} of {steps}{' (pooled)' if progress.pooled else ''}: "
-                f"loss {told[1] / told[2]:.4f}, rate {progress.rate:.2e}",
+                f"loss {progress_state[1] / progress_state[2]:.4f}, rate {progress.rate:.2e}",
                 highlight=False,
             )
 
@@ -66,7 +70,7 @@ def starter(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     model = train_starter(
-        Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
+        StarterOptions(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
     )
     stderr.print(f"[green]saved[/]: {plain(model)}", highlight=False)
 
@@ -74,13 +78,13 @@ def starter(
 @app.command()
 def autoencoder(
     folder: Folder = Path("starter-training"),
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 16 crops each.")] = 6_000,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of 16 crops each.")] = 6_000,
     scenes: Annotated[int, typer.Option("--scenes", min=16, help="Drawn scenes to learn from.")] = 8_000,
     device: Device = "auto",
     begin: Annotated[
         Path | None, typer.Option("--begin", help="A pipeline whose autoencoder is taken further.", exists=True)
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same training.")] = 0,
 ) -> None:
     """Train the starter's autoencoder. What was encoded with another one is of no use: begin with no shards."""
     from bannerstream.lab.training.autoencoder import train_autoencoder
@@ -102,12 +106,14 @@ def autoencoder(
 def judge(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("judge.safetensors"),
     scenes: Annotated[int, typer.Option("--scenes", min=3 * 48, help="Drawn scenes to learn from.")] = 9_000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed trains the same.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same training.")] = 0,
 ) -> None:
     """Train the classifier that `evaluate starter` judges with."""
     from bannerstream.generator.devices import device_of
     from bannerstream.lab.evaluation.scene_judge import train_judge
 
     device_of("cpu")  # says what to install where nothing is
-    train_judge(scenes=scenes, seed=seed, on_progress=lambda told: stderr.print(told, highlight=False)).save(out)
+    train_judge(scenes=scenes, seed=seed, on_progress=lambda progress: stderr.print(progress, highlight=False)).save(
+        out
+    )
     stderr.print(f"[green]saved[/]: {plain(out)}", highlight=False)

@@ -39,7 +39,7 @@ _RECEIVES = {
 }
 
 _FROM_OUTSIDE = frozenset({"NativeEvent", "SegmentEvent", "Ga4Event", "Erasure"})
-"""Messages that the shop writes: no headers are asked of it."""
+"""Messages that the shop writes: headers are optional."""
 
 
 def asyncapi_document(

@@ -12,7 +12,7 @@ TYPE_PREFIX = "io.bannerstream."
 Headers = list[tuple[str, bytes]]
 
 _REMEMBERED_SECONDS = 10_000
-"""Of event times, which lie close together but where a topic is read from its beginning: about 1 MB."""
+"""Seconds whose text is cached: about 1 MB. Event times lie close together unless a topic is replayed."""
 
 
 class CloudEvent(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
 
 
 class CloudEventHeaders:
-    """`CloudEvent.headers` of many JSON events of one type and source, at a quarter of its time each."""
+    """Builds the headers of many JSON events of one type and source, four times as fast as `CloudEvent.headers`."""
 
     def __init__(self, type: str, source: str) -> None:  # noqa: A002  (the attribute's name)
         self._version = ("ce_specversion", b"1.0")

@@ -1,4 +1,4 @@
-"""JSON in and out: one canonical encoding for hashes, one decoder whose errors name the field."""
+"""JSON codecs: one canonical encoding for hashes, one decoder whose errors name the field."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""What a dead letter says: the original bytes as they came, and in its headers where from and why."""
+"""A dead letter: the original bytes unchanged, with origin and reason in its headers."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from bannerstream.contracts.cloudevents import CloudEvent, Headers
 
 MAX_REASON_BYTES = 1000
 MAX_KEPT_BYTES = 900_000
-"""Bytes of the original's value that are kept: below the brokers' default limit of 1 MiB a message."""
+"""Bytes of the original's value that are kept: below the brokers' default limit of 1 MiB per message."""
 MAX_KEPT_KEY_BYTES = 100_000
-"""Bytes of its key: a longer one would make the letter itself too large, and the bad record would stop the stream."""
+"""Bytes of its key: a longer one would make the letter itself too large, and the bad record would block streams."""
 
 _PREFIX = "dlq_"
 
@@ -29,12 +29,12 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     reason: str
     failed_at: int
     truncated_from: int | None = None
-    """The original's size in bytes, key and value, when it was too long to keep whole: it cannot be replayed."""
+    """The original's size in bytes, key and value, when it was too long to keep whole; it cannot be replayed."""
     part: int | None = None
     """Which event of the record, from 1, where it holds several: the value is a record of that event alone."""
 
     def headers(self) -> Headers:
-        """Return the headers: a CloudEvent about the record that was refused, and everything but key and value."""
+        """Return the headers: a CloudEvent about the rejected record, and every field but key and value."""
         event = CloudEvent(
             id=f"{self.partition}@{self.offset}" + ("" if self.part is None else f".{self.part}"),
             type="dead_letter",
@@ -59,13 +59,13 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
     @property
     def bare(self) -> bool:
-        """Tell whether it carries nothing of the original."""
+        """Whether it carries nothing of the original."""
         return self.key is None and not self.value
 
     def without_original(self) -> "DeadLetter":
-        """Return the letter with its headers only: for a topic that refuses it for its size.
+        """Return the letter with its headers only, for a topic that rejects it for its size.
 
-        Its value is empty, not missing: aiokafka's producer takes no record that has neither key nor value.
+        Its value is empty, not missing: aiokafka's producer rejects a record without key and value.
         """
         size = len(self.key or b"") + len(self.value or b"")
         return replace(self, key=None, value=b"", truncated_from=self.truncated_from or size)
@@ -84,7 +84,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         now: int,
         part: int | None = None,
     ) -> "DeadLetter":
-        """Return the letter for a record, its key and value cut to what a broker takes."""
+        """Return the letter for a record, its key and value cut to what a broker accepts."""
         kept_key = None if key is None else key[:MAX_KEPT_KEY_BYTES]
         kept_value = None if value is None else value[:MAX_KEPT_BYTES]
         return cls(

@@ -1,13 +1,13 @@
-"""The tree of errors that this project raises.
+"""The error tree of this project.
 
     BannerstreamError
     ├── ConfigurationError          a setting or the environment is wrong; nothing was started
     ├── InvalidRecord               one record from outside cannot be used; it becomes a dead letter
-    │   ├── MalformedRecord         the bytes are not what the format says
+    │   ├── MalformedRecord         the bytes do not match the format
     │   │   └── Tombstone           there are none
     │   ├── OversizedRecord         more bytes than the limit
     │   ├── UnsupportedEvent        well-formed, but not an event that moves affinities
-    │   │   └── IgnoredEvent        of a kind that the shop wants passed over: not even a dead letter
+    │   │   └── IgnoredEvent        of a kind that the shop ignores: not even a dead letter
     │   ├── UnknownProduct          names a product that the catalogue does not hold
     │   └── ImplausibleTime         its time lies too far in the future or the past
     └── ServiceUnavailable          a broker or a store does not answer; trying again may help
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class BannerstreamError(Exception):
-    """Anything that this project raises on purpose. The message tells the operator what to do."""
+    """Base of every error raised on purpose. The message states what the operator should do."""
 
 
 class ConfigurationError(BannerstreamError):
@@ -51,7 +51,7 @@ class MalformedRecord(InvalidRecord):
 
 
 class Tombstone(MalformedRecord):
-    """The record has no value: what a compacted topic, or Debezium, writes of a row that was deleted."""
+    """The record has no value: what a compacted topic, or Debezium, writes for a row that was deleted."""
 
     code = "tombstone"
 
@@ -63,13 +63,13 @@ class OversizedRecord(InvalidRecord):
 
 
 class UnsupportedEvent(InvalidRecord):
-    """A well-formed event that moves no affinity: a page view, say, or an order that names no product."""
+    """A well-formed event that moves no affinity: a page view, or an order that names no product."""
 
     code = "unsupported"
 
 
 class IgnoredEvent(UnsupportedEvent):
-    """An event of a kind that the shop's `connect.toml` wants passed over: it is counted, and not a dead letter."""
+    """An event of a kind that the shop's `connect.toml` ignores: counted, not a dead letter."""
 
     code = "ignored"
 

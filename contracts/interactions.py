@@ -1,4 +1,4 @@
-"""What a visitor did, in the one form that the affinity core understands."""
+"""Interactions: what a visitor did, in the one form that the affinity core reads."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from bannerstream.contracts.scalars import PRODUCTS_CEILING, EventId, ProductId,
 
 
 class InteractionKind(StrEnum):
-    """How strongly an interaction speaks, from weakest to strongest."""
+    """Kinds of interactions, from the weakest to the strongest signal."""
 
     VIEW = "view"
     CLICK = "click"

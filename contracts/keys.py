@@ -1,4 +1,4 @@
-"""The two hashes that name things: the user key and the banner key."""
+"""User keys, banner keys and object names."""
 
 import hashlib
 from binascii import hexlify
@@ -11,7 +11,7 @@ from bannerstream.contracts.errors import ConfigurationError
 MIN_SECRET_BYTES = 16
 
 REMEMBERED_USERS = 50_000
-"""User keys that `UserKeys` keeps: about 12 MB, and all of the visitors who come back within seconds."""
+"""User keys that `UserKeys` caches: about 12 MB, enough for all visitors who return within seconds."""
 
 
 def user_key(user_id: str, secret: bytes) -> str:
@@ -26,10 +26,10 @@ def user_key(user_id: str, secret: bytes) -> str:
 
 
 class UserKeys(dict[str, bytes]):
-    """The user keys of `user_key` by user id, as ASCII; the last ones are remembered.
+    """A cache of the user keys of `user_key` by user id, as ASCII.
 
-    A dict, so that finding a remembered one runs no Python. Forgets all at once when it is full: what comes again is
-    soon back, and nothing has to be noted for what is found.
+    A dict, so that a hit runs no Python. Clears itself when full: frequent keys soon return, and a hit needs no
+    bookkeeping.
 
     Raises:
         ConfigurationError: the secret has fewer than 16 or more than 64 bytes.
@@ -63,11 +63,11 @@ def banner_key(
     creative_revision: str,
     favourites: Sequence[Favourite] = (),
 ) -> str:
-    """Return the name of the banner that these inputs make: 64 hex digits of SHA-256.
+    """Return the key of the banner that these inputs produce: 64 hex digits of SHA-256.
 
-    Holds everything that shapes the picture and nothing that identifies a visitor, so that equal requests share one
-    banner. `creative_revision` names the generation of engine, models and templates: raising it repaints everything.
-    Requests without `favourites` keep the names that they had before there were any.
+    Covers everything that shapes the picture and nothing that identifies a visitor, so that equal requests share one
+    banner. `creative_revision` is the generation of engine, models and templates: raising it repaints everything.
+    Requests without `favourites` keep the keys from before favourites existed.
     """
     shaped_by: dict[str, object] = {
         "product_id": product.product_id,
@@ -84,20 +84,20 @@ def banner_key(
 
 
 def manifest_object_key(banner_key: str) -> str:
-    """Return where a banner's manifest lies in the bucket."""
+    """Return the object key of a banner's manifest."""
     return f"manifests/{banner_key}.json"
 
 
 def description_object_key(description_key: str) -> str:
-    """Return where the description of a product (subject, attributes, setting) lies in the bucket."""
+    """Return the object key of a product's description (subject, attributes, setting)."""
     return f"descriptions/{description_key}.json"
 
 
 def block_object_key(product_id: str) -> str:
-    """Return where it says that a product is blocked. Hashed: an id may hold characters that no object name may."""
+    """Return the object key of a product's block. Hashed: an id may hold characters that an object name may not."""
     return f"blocked/{hashlib.sha256(product_id.encode()).hexdigest()}.json"
 
 
 def blob_object_key(sha256: str, extension: str) -> str:
-    """Return where an immutable blob lies in the bucket."""
+    """Return the object key of an immutable blob."""
     return f"blobs/{sha256[:2]}/{sha256}.{extension}"

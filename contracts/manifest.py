@@ -108,7 +108,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """Says that no banner is made of one revision of a product. Another revision is judged anew."""
+    """Blocks one revision of a product: no banner is made of it. Another revision is judged again."""
 
     product_id: ProductId
     product_rev: Rev
@@ -145,4 +145,4 @@ class Manifest(Struct, frozen=True, kw_only=True):
     products: dict[SizeName, Area] = {}
     """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
     provisional: bool = False
-    """The studio's preview of a banner that a model is still to paint: whoever finds it makes the next revision."""
+    """The studio's preview of a banner that a model is still to paint: the next generator replaces it."""

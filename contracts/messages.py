@@ -35,7 +35,7 @@ class BannerRequest(Struct, frozen=True, kw_only=True):
     creative_revision: Annotated[str, Meta(min_length=1, max_length=64)]
     requested_at: Timestamp
     event_appended_at: Timestamp
-    """When the broker took the event that led here: the start of the event-to-ready clock."""
+    """When the broker accepted the event that caused the request: the start of the event-to-ready clock."""
     favourites: Annotated[tuple[Favourite, ...], Meta(max_length=12)] = ()
     """The cohort's top products, best first: they shape the picture where it is painted in the cohort's own style."""
 

@@ -53,7 +53,7 @@ def components(ref_template: str, kinds: tuple[type[msgspec.Struct], ...] = MESS
 
 
 def foreign_schemas() -> dict[str, dict[str, Any]]:
-    """Return the schemas of what is read from Segment and GA4; other fields are allowed and ignored."""
+    """Return the schemas of Segment and GA4 events; other fields are allowed and ignored."""
     return {"SegmentEvent": _segment_event(), "Ga4Event": _ga4_event()}
 
 

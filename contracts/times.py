@@ -1,7 +1,7 @@
-"""Times from outside, and what they become inside: epoch milliseconds, UTC.
+"""Converts times from outside to epoch milliseconds (UTC), the only form inside.
 
-Accepted are epoch milliseconds (an integer) and RFC 3339 with its time zone. A time without a zone is refused: read as
-UTC it would be hours off for most shops, and nobody would notice.
+Accepted are epoch milliseconds (an integer) and RFC 3339 with its time zone. A time without a zone is rejected: read
+as UTC it would be hours off for most shops, unnoticed.
 """
 
 import re
@@ -27,7 +27,7 @@ def epoch_ms(time: int | str) -> int:
     offsets without a colon (`+0200`), which strftime's `%z` writes.
 
     Raises:
-        ValueError: no RFC 3339 time, no time zone, or before 1970 or after 9999; says which.
+        ValueError: not an RFC 3339 time, no time zone, or before 1970 or after 9999; names which.
     """
     if isinstance(time, str):
         time = _from_rfc3339(time)

@@ -1,4 +1,4 @@
-"""The topics: names, keys, cleanup, and how many partitions each must share with which other."""
+"""The topics: names, keys, cleanup policies, producers and content."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -17,7 +17,7 @@ class Topic:
     written_by: str
     carries: str
     external: bool = False
-    """Written by the shop: checked, never created or altered without being asked."""
+    """Written by the shop: checked, and created only on request."""
 
 
 @dataclass(frozen=True, slots=True)

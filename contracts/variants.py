@@ -1,7 +1,7 @@
-"""What a variant names: template × headline style × scene style, as values that an experiment can choose between.
+"""Variants: template × headline style × scene style, as values that an experiment chooses between.
 
 A variant is part of the banner key, so two variants are two banners. `panel-light-airy` asks for that template and
-those styles; any other name (`a`, `b`, …) leaves all three to the seed, each name another draw.
+those styles; any other name (`a`, `b`, …) leaves all three to the seed, with a different draw per name.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SCENE_STYLES: tuple[SceneStyle, ...] = get_args(SceneStyle)
 
 @dataclass(frozen=True, slots=True)
 class Creative:
-    """One choice of all three."""
+    """One combination of template, headline style and scene style."""
 
     template: Template = "open"
     headline: Headline = "bold"
@@ -31,15 +31,15 @@ class Creative:
 
     @property
     def variant(self) -> str:
-        """Return the name that asks for it."""
+        """Return the variant's name."""
         return f"{self.template}-{self.headline}-{self.scene}"
 
 
 CREATIVES: tuple[Creative, ...] = tuple(Creative(*parts) for parts in product(TEMPLATES, HEADLINES, SCENE_STYLES))
-"""Every choice there is."""
+"""Every combination."""
 _BY_VARIANT = {creative.variant: creative for creative in CREATIVES}
 
 
 def creative_of(variant: str) -> Creative | None:
-    """Return the choice that a variant names, None where it leaves the choice to the seed."""
+    """Return the combination that a variant names, None where the seed chooses."""
     return _BY_VARIANT.get(variant)

@@ -47,7 +47,7 @@ def write_page(content: PageContent, folder: Path, read_blob: Callable[[str], by
         files("bannerstream.demo").joinpath("templates/index.html.j2").read_text("utf-8")
     )
     by_cohort: dict[str, list[Manifest]] = {}
-    for manifest in sorted(content.manifests.values(), key=lambda each: (each.cohort_id, each.product_id)):
+    for manifest in sorted(content.manifests.values(), key=lambda manifest: (manifest.cohort_id, manifest.product_id)):
         by_cohort.setdefault(manifest.cohort_id, []).append(manifest)
     page = folder / "index.html"
     page.write_text(

@@ -45,7 +45,7 @@ class Observed:
     def visitors(self) -> list[tuple[str, list[Assignment]]]:
         """Return each visitor's assignments in order of epoch, the most changed visitor first."""
         by_user: dict[str, list[Assignment]] = {}
-        for assignment in sorted(self.assignments.values(), key=lambda each: each.epoch):
+        for assignment in sorted(self.assignments.values(), key=lambda assignment: assignment.epoch):
             by_user.setdefault(assignment.user_key, []).append(assignment)
         return sorted(by_user.items(), key=lambda item: (-len(item[1]), item[0]))
 

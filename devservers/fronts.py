@@ -25,7 +25,7 @@ class Program:
     """A program and the rules that it runs by."""
 
     name: str
-    """Of its folder and its log."""
+    """Name of its folder and its log."""
     binary: str
     package: str
     """What `apt-get install` is to install."""

@@ -202,6 +202,6 @@ def _jars_folder() -> Path:
 def _java_version() -> int | None:
     if shutil.which("java") is None:
         return None
-    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
-    major = re.search(r'version "(\d+)', told)
+    stderr = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    major = re.search(r'version "(\d+)', stderr)
     return int(major.group(1)) if major else None

@@ -5,7 +5,7 @@ Seen on version 0.2.3, by tests/integration/test_servers.py or by hand:
   compressions, consumer groups with rebalancing, offset commits, idempotent and transactional producers.
 - Sessions: a group member's session timeout must be 6 s or more, as in Kafka's defaults; there is no setting for less.
 - Dead members: sessions do not expire. A member that died without leaving (SIGKILL, a power cut) keeps its place, and
-  whoever joins next waits for it: still after 340 s, at a session timeout of 6 s and a rebalance timeout of 20 s. A
+  the next to join waits for it: still after 340 s, at a session timeout of 6 s and a rebalance timeout of 20 s. A
   clean stop leaves the group at once. Ways out: restart the broker, which forgets all members; another group id; or
   static membership, where the same `group.instance.id` takes the place over.
 - Durability: everything is in memory and written once a second, whole, as one JSON file (about 400 bytes a small

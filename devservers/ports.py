@@ -14,8 +14,8 @@ def free_ports(count: int) -> tuple[int, ...]:
     """
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
+        for socket_ in sockets:
+            socket_.bind((LOOPBACK, 0))
         return tuple(int(each.getsockname()[1]) for each in sockets)
 
 

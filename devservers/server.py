@@ -10,7 +10,7 @@ from bannerstream.service.supervisor import Service
 START_TIMEOUT_S = 30.0
 
 Progress = Callable[[str], None]
-"""Told, in a few words, what takes long: a download, a build."""
+"""Called with a short description of what takes long: a download, a build."""
 
 
 def no_progress(_: str) -> None:

@@ -81,10 +81,10 @@ class Toxiproxy:
         try:
             connection.request(method, path, body=None if body is None else json.dumps(body))
             answer = connection.getresponse()
-            told = answer.read().decode(errors="replace")
+            reason = answer.read().decode(errors="replace")
         except OSError as error:
             raise ServerFailed(f"toxiproxy does not answer: {error}") from error
         finally:
             connection.close()
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise ServerFailed(f"toxiproxy refused {method} {path}: {answer.status} {told}")
+            raise ServerFailed(f"toxiproxy refused {method} {path}: {answer.status} {reason}")

@@ -50,6 +50,8 @@ def create_app(edge: EdgeNode) -> FastAPI:
         version=version("bannerstream"),
         lifespan=lifespan,
         docs_url=None,
+        # A redirect names the request's Host, which the client chooses: a cache would keep it for everybody.
+        redirect_slashes=False,
         redoc_url=None,
         middleware=[
             Middleware(Cors, origins=settings.cors_origins),
@@ -88,7 +90,8 @@ def create_app(edge: EdgeNode) -> FastAPI:
         """Format Starlette's own errors (unknown path, wrong method) like ours."""
         code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
         edge.metrics.refused.labels(code).inc()
-        return JSONResponse({"error": code, "message": error.detail}, error.status_code, dict(error.headers or {}))
+        headers = {**(error.headers or {}), "Cache-Control": "no-store"}
+        return JSONResponse({"error": code, "message": error.detail}, error.status_code, headers)
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -2,16 +2,20 @@
 
 BannerstreamError
 └── HttpError               a request that gets a 4xx or 5xx response
+    ├── BadRequest          400: HTTP itself is violated
     ├── InvalidToken        401: no token, or a forged, expired or foreign one
     ├── Forbidden           403: a cookie sent by a foreign page; a forged feedback token
+    │   └── PagePurchase    the shop takes purchases from its servers only
     ├── NotFound            404
     ├── RequestTimeout      408: the body did not arrive in time
     ├── Replayed            409: feedback that was already accepted
     ├── ContentTooLarge     413
     ├── MisdirectedRequest  421: the visitor belongs to another shard
     ├── InvalidRequest      422
+    │   └── UnknownProduct  the catalogue does not have it
     ├── RateLimited         429
-    └── Overloaded          503: Kafka or the store does not answer
+    ├── Overloaded          503: Kafka or the store does not answer
+    └── WrongBytes          503: the store's bytes are not the picture that their name promises
 """
 
 from typing import ClassVar
@@ -38,6 +42,12 @@ class HttpError(BannerstreamError):
             self.headers["Retry-After"] = str(retry_after_s)
 
 
+class BadRequest(HttpError):
+    """The request violates HTTP."""
+
+    code = "bad_request"
+
+
 class InvalidToken(HttpError):
     """The token is missing where one is required, or did not verify."""
 
@@ -53,6 +63,12 @@ class Forbidden(HttpError):
 
     status = 403
     code = "not_allowed"
+
+
+class PagePurchase(Forbidden):
+    """A page reports a purchase, and `edge.page_purchases` is off."""
+
+    code = "page_purchase"
 
 
 class NotFound(HttpError):
@@ -97,6 +113,12 @@ class InvalidRequest(HttpError):
     code = "invalid"
 
 
+class UnknownProduct(InvalidRequest):
+    """An event names a product that is not in the catalogue: streams would make a dead letter of it."""
+
+    code = "unknown_product"
+
+
 class RateLimited(HttpError):
     """The client sends more requests than its limit allows."""
 
@@ -109,3 +131,10 @@ class Overloaded(HttpError):
 
     status = 503
     code = "overloaded"
+
+
+class WrongBytes(HttpError):
+    """The store answered with bytes that are not the picture: empty, cut short, spoilt, or a page of something else."""
+
+    status = 503
+    code = "wrong_bytes"

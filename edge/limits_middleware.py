@@ -16,7 +16,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bannerstream.edge.errors import ContentTooLarge, HttpError, InvalidRequest, RateLimited, RequestTimeout
+from bannerstream.edge.errors import BadRequest, ContentTooLarge, HttpError, InvalidRequest, RateLimited, RequestTimeout
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.rate_limit import RateLimit, address_of
 
@@ -115,6 +115,8 @@ class LimitsMiddleware:
             wait_s = self._addresses.wait_s(address_of(client[0]) if client else "")
             if wait_s:
                 raise RateLimited("too many requests from this address", retry_after_s=math.ceil(wait_s))
+        if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:
+            raise BadRequest("a request of HTTP/1.1 has one header Host (RFC 9112 §3.2)")
         declared = _declared_length(scope)
         if declared is not None and declared > self._max_body_bytes:
             raise ContentTooLarge(f"the body has {declared} bytes; at most {self._max_body_bytes} are accepted")

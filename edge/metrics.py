@@ -72,6 +72,11 @@ class EdgeMetrics:
         self.pictures = Counter(
             "bannerstream_edge_pictures", "Pictures requested, by where they were found", ["found"], registry=registry
         )
+        self.wrong_bytes = Counter(
+            "bannerstream_edge_wrong_bytes",
+            "Objects of the bucket whose bytes are not what their name says; none was served",
+            registry=registry,
+        )
         self.click_to_visible = Histogram(
             "bannerstream_edge_click_to_visible_seconds",
             "Time from a click to the new banner on the screen, as pages report it",

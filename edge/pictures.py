@@ -1,15 +1,24 @@
-"""Serves pictures by file name: the default banner's from memory, others from the bucket through an LRU cache."""
+"""Serves pictures by file name: the default banner's from memory, others from the bucket through an LRU cache.
+
+A picture's name is the SHA-256 of its bytes. Browsers and CDNs keep it for a year, so what comes from the bucket is
+checked against its name before it is served or cached.
+"""
 
 import asyncio
+import hashlib
 import re
 from collections import OrderedDict
 from typing import Protocol
 
+import structlog
+
 from bannerstream.edge.banner_facts import object_key
 from bannerstream.edge.default_banner import MEDIA_TYPE, default_pictures
-from bannerstream.edge.errors import NotFound, Overloaded
+from bannerstream.edge.errors import NotFound, Overloaded, WrongBytes
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.storage.errors import ObjectMissing, StorageError
+
+_log = structlog.get_logger(__name__)
 
 NAME = re.compile(r"[0-9a-f]{64}\.(webp|jpg|png|avif|svg)")
 
@@ -62,6 +71,7 @@ class Pictures:
         Raises:
             NotFound: no picture has this name.
             Overloaded: the bucket does not answer, or too many pictures are being fetched.
+            WrongBytes: the bucket's bytes are not this picture's.
         """
         content = self._own.get(name) or self._cached.get(name)
         if content is not None:
@@ -89,8 +99,17 @@ class Pictures:
 
     async def _fetch(self, name: str) -> bytes:
         async with self._room:
-            content = await asyncio.to_thread(self._bucket.get_blob, object_key(name))
+            content = await asyncio.to_thread(self._checked, name)
         self._keep(name, content)
+        return content
+
+    def _checked(self, name: str) -> bytes:
+        """Return the bucket's bytes if their SHA-256 is the name. Blocks."""
+        content = self._bucket.get_blob(object_key(name))
+        if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
+            self._metrics.wrong_bytes.inc()
+            _log.error("wrong_bytes", key=object_key(name), bytes=len(content), begins=content[:16])
+            raise WrongBytes("the store's bytes are not this picture", retry_after_s=5)
         return content
 
     def _keep(self, name: str, content: bytes) -> None:

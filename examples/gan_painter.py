@@ -24,9 +24,9 @@ class GanPainter:
         with torch.inference_mode():
             pictures = self._decoder(torch.stack([_latent(scene) for scene in scenes]))
         pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
-        said = Provenance(painter="gan@1", engine="diffusers", model=self._name)
-        return [Painting(fitted(np.ascontiguousarray(each), scene.composition.size), "above", said)
-                for each, scene in zip(pixels, scenes, strict=True)]  # fmt: skip
+        provenance = Provenance(painter="gan@1", engine="diffusers", model=self._name)
+        return [Painting(fitted(np.ascontiguousarray(picture), scene.composition.size), "above", provenance)
+                for picture, scene in zip(pixels, scenes, strict=True)]  # fmt: skip
 
 
 def _latent(scene: SceneRequest) -> torch.Tensor:

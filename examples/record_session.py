@@ -1,4 +1,4 @@
-"""Record the example session anew: `python -m examples.record_session`. Same seed, same recording.
+"""Record the example session again: `python -m examples.record_session`. Same seed, same recording.
 
 Visitors have tastes (a mixture of cohorts). They come back over some days, look at products that suit the mood of the
 visit, click, fill a cart, buy. Three channels of the shop write three formats. Some events arrive late, some twice, and
@@ -65,12 +65,12 @@ class Record:
 
     def line(self) -> str:
         """Return the line of the recording, as `broker.recordings` reads it."""
-        told: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
+        line: Json = {"topic": self.topic, "key": self.key, "at": self.arrives_at}
         if self.raw is not None:
-            told["value_b64"] = base64.b64encode(self.raw).decode()
+            line["value_b64"] = base64.b64encode(self.raw).decode()
         else:
-            told["value"] = self.value
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+            line["value"] = self.value
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ def record(shop: Shop, seed: int = SEED) -> list[str]:
     """Return the lines of a recording, in the order of arrival."""
     rng = random.Random(seed)
     acts = [act for visitor in _visitors(shop, rng) for act in _visits(visitor, shop, rng)]
-    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda each: each.at), start=1)]
+    acts = [replace(act, number=number) for number, act in enumerate(sorted(acts, key=lambda act: act.at), start=1)]
     records = [delivery for act in acts for delivery in _deliveries(act, rng)]
     records += _broken_records(acts, rng)
-    records.sort(key=lambda each: each.arrives_at)
+    records.sort(key=lambda record: record.arrives_at)
     return [each.line() for each in records]
 
 

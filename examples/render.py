@@ -1,4 +1,4 @@
-"""Draw the catalogue's pictures anew from their sources: `python -m examples.render [PRODUCT …]`.
+"""Draw the catalogue's pictures again from their sources: `python -m examples.render [PRODUCT …]`.
 
 `artwork/<product id>.svg` becomes `catalogue/images/<product id>.png`. Only a changed source needs it.
 """

@@ -102,7 +102,9 @@ class PurgeWorker:
         return [
             _letter(origin, error.code, str(error), done_s)
             for call, error in refused
-            for origin in sorted(stale.origins(call.keys), key=lambda each: (each.topic, each.partition, each.offset))
+            for origin in sorted(
+                stale.origins(call.keys), key=lambda origin: (origin.topic, origin.partition, origin.offset)
+            )
         ]
 
     async def _publish_dead_letters(self, letters: Iterable[DeadLetter], publisher: Publisher) -> None:

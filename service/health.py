@@ -1,11 +1,11 @@
-"""Whether this process can go on: told by whatever holds a model, heard by the worker."""
+"""Whether this process can continue: reported by model holders, read by the worker."""
 
 import threading
 from collections.abc import Callable
 
 
 class Health:
-    """Says once, to whoever listens, that the process had better end and why. Safe from any thread."""
+    """Reports once, with the reason, that the process should end. Safe from any thread."""
 
     def __init__(self) -> None:
         self.reason: str | None = None

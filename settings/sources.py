@@ -120,7 +120,7 @@ def _settings_file(asked_for: Path | None) -> Path | None:
 
 def _readable(error: ValidationError) -> str:
     lines = []
-    for each in error.errors(include_url=False, include_input=False):
-        name = ".".join(str(part) for part in each["loc"]) or "settings"
-        lines.append(f"{name}: {each['msg'].removeprefix('Value error, ')}")
+    for problem in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in problem["loc"]) or "settings"
+        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
     return "; ".join(lines)

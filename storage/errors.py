@@ -78,6 +78,6 @@ class RequestRefused(StorageError):
 class BrokenImage(BannerstreamError):
     """One picture cannot be used: not an image, cut short, of a format that is not taken, or too large.
 
-    Operator action: the message says what is wrong; export the picture anew as PNG, JPEG or WebP.
+    Operator action: the message names the problem; export the picture again as PNG, JPEG or WebP.
     Retryable: no.
     """

@@ -30,19 +30,19 @@ class MemoryBannerStore:
 
     def fail_next(self, calls: int, error: StorageError | None = None) -> None:
         """Make the next `calls` calls raise `error`, by default `StoreUnavailable`, and change nothing."""
-        self._failures = [error or StoreUnavailable("the fake store was told to fail")] * calls
+        self._failures = [error or StoreUnavailable("the fake store is set to fail")] * calls
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
 
     def ensure_bucket(self) -> bool:
         """Return False: the bucket is there."""
-        self._fail_if_told()
+        self._fail_if_set()
         return False
 
     def check(self) -> None:
-        """Return, unless told to fail."""
-        self._fail_if_told()
+        """Return, unless set to fail."""
+        self._fail_if_set()
 
     def manifest(self, banner_key: str) -> Manifest | None:
         """Return a banner's manifest, or None if it was never made or cannot be read."""
@@ -54,7 +54,7 @@ class MemoryBannerStore:
 
     def manifest_keys(self) -> Iterator[str]:
         """Yield the banner key of every manifest, in order."""
-        self._fail_if_told()
+        self._fail_if_set()
         for key in sorted(self.objects):
             if key.startswith("manifests/"):
                 yield key.removeprefix("manifests/").removesuffix(".json")
@@ -63,13 +63,13 @@ class MemoryBannerStore:
         """Store an immutable blob under its hash, unless it is there, and return its object key."""
         key = blob_key(content, media_type)
         if key in self.objects:
-            self._fail_if_told()
+            self._fail_if_set()
             return key
         return self._put(key, content)
 
     def get_blob(self, key: str) -> bytes:
         """Return the content of an object, or raise `ObjectMissing`."""
-        self._fail_if_told()
+        self._fail_if_set()
         if key not in self.objects:
             raise ObjectMissing(f"memory: {key} is not there")
         return self.objects[key]
@@ -92,14 +92,14 @@ class MemoryBannerStore:
 
     def blocks(self) -> Iterator[Block]:
         """Yield every block."""
-        self._fail_if_told()
+        self._fail_if_set()
         for key in sorted(self.objects):
             if key.startswith("blocked/"):
                 yield decode(self.objects[key], Block)
 
     def has_image(self, key: str) -> bool:
         """Tell whether a catalogue picture is there."""
-        self._fail_if_told()
+        self._fail_if_set()
         return key in self.objects
 
     def put_image(self, key: str, png: bytes) -> None:
@@ -122,13 +122,13 @@ class MemoryBannerStore:
             return None
 
     def _put(self, key: str, content: bytes) -> str:
-        self._fail_if_told()
+        self._fail_if_set()
         with self._lock:
             self.objects[key] = content
             self.puts.append(key)
         return key
 
-    def _fail_if_told(self) -> None:
+    def _fail_if_set(self) -> None:
         with self._lock:
             if self._failures:
                 raise self._failures.pop()

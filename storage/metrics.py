@@ -1,4 +1,4 @@
-"""What storage tells Prometheus."""
+"""Prometheus metrics of storage."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -12,14 +12,14 @@ class StorageMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.duration = Histogram(
             "bannerstream_storage_request_duration_seconds",
-            "One try of one request to the store, failed tries included",
+            "Duration of one try of a request to the store, failed tries included",
             ["operation"],
             buckets=_SECONDS,
             registry=registry,
         )
         self.retries = Counter(
             "bannerstream_storage_retries_total",
-            "Tries that failed and were made again",
+            "Failed tries that were retried",
             ["operation"],
             registry=registry,
         )

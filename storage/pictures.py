@@ -1,4 +1,4 @@
-"""A catalogue picture as the bucket holds it: RGBA PNG, its transparency saying whether it is cut out."""
+"""Catalogue pictures in the bucket: RGBA PNGs whose transparency marks a cut-out."""
 
 from io import BytesIO
 

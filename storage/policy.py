@@ -1,4 +1,4 @@
-"""What the credentials must be allowed to do, and nothing more."""
+"""The least-privilege IAM policy of the services."""
 
 import json
 
@@ -6,8 +6,8 @@ import json
 def least_privilege_policy(bucket: str) -> str:
     """Return the IAM policy (JSON) that services need on an existing bucket.
 
-    Nothing is ever deleted, and the bucket's own configuration is never read or written: who creates the bucket needs
-    `s3:CreateBucket` besides, once. `s3:ListBucket` also makes a missing object answer 404; without it, S3 says 403.
+    Nothing is ever deleted, and the bucket's own configuration is never read or written: creating the
+    bucket additionally needs `s3:CreateBucket`, once. With `s3:ListBucket` a missing object is a 404, else a 403.
     """
     arn = f"arn:aws:s3:::{bucket}"
     statements = [

@@ -1,4 +1,4 @@
-"""One request to the store: timed, tried again where that can help, and its failure said in our own errors."""
+"""Calls the store: timed, retried where that can help, with failures translated into our errors."""
 
 import re
 import threading
@@ -64,11 +64,11 @@ _LEAVES: dict[str, tuple[type[StorageError], str]] = {
     "NoSuchKey": _ABSENT,
     "ResourceNotFound": _ABSENT,
 }
-"""What the store's code means here. S3's list: "Error responses", Amazon S3 API Reference."""
+"""Our error for each code of the store. S3's list: "Error responses", Amazon S3 API Reference."""
 
 
 class RetryingClient:
-    """Makes requests with `settings.attempts` tries each. Safe to share between threads."""
+    """Makes calls with up to `settings.attempts` tries each. Safe to share between threads."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class RetryingClient:
         self._sleep = sleep or self._closing.wait
 
     def close(self) -> None:
-        """End every wait between tries at once; the requests that waited fail."""
+        """End every wait between tries at once; the waiting calls fail."""
         self._closing.set()
 
     def call(self, operation: str, send: Callable[[], _T]) -> _T:
-        """Return what `send` returns, trying again after failures that pass by themselves.
+        """Return the result of `send`, retrying transient failures.
 
         Raises:
-            StorageError: the leaf that says what the operator can do; `StoreUnavailable` when the tries are used up.
+            StorageError: the leaf that names the operator's action; `StoreUnavailable` after the last try.
         """
         backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, least_share=0.0)
         for attempt in range(1, self._settings.attempts + 1):
@@ -120,7 +120,7 @@ class RetryingClient:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether the same request may succeed a moment later: connections, timeouts, throttling and 5xx."""
+    """Return whether the same request may succeed a moment later: connections, timeouts, throttling and 5xx."""
     if code_of(error) in _TRANSIENT_CODES:
         return True
     status = status_of(error)
@@ -129,7 +129,7 @@ def is_transient(error: Exception) -> bool:
 
 @overrides_private("minio.error:InvalidResponseError", "bb3135d6e414")
 def code_of(error: Exception) -> str | None:
-    """Return S3's own code of a failure, None where the answer has none.
+    """Return S3's error code of a failure, None where the response has none.
 
     minio gives up on an error whose content type is not `application/xml`; rclone's is `text/xml`.
     """
@@ -142,7 +142,7 @@ def code_of(error: Exception) -> str | None:
 
 @overrides_private("minio.error:InvalidResponseError", "bb3135d6e414")
 def status_of(error: Exception) -> int | None:
-    """Return the HTTP status of an answer that was a failure, None when there was no answer."""
+    """Return the HTTP status of an error response, None without a response."""
     if isinstance(error, S3Error):
         return error.response.status
     if isinstance(error, ServerError):
@@ -155,4 +155,4 @@ def status_of(error: Exception) -> int | None:
 def _brief(error: Exception) -> str:
     """Return the error in one line without the store's request ids."""
     code = code_of(error)
-    return f"the store says {code}" if code else f"{type(error).__name__}: {error}"[:300]
+    return f"the store answers {code}" if code else f"{type(error).__name__}: {error}"[:300]

@@ -35,7 +35,7 @@ _MANIFEST_PREFIX = "manifests/"
 _BLOCK_PREFIX = "blocked/"
 
 _CONNECTIONS = 32
-"""Kept open per process: more threads than this wait for nobody, they open a connection and close it after."""
+"""Kept open per process: more threads than this do not wait; they open a connection and close it afterwards."""
 PAGE = 1000
 """Keys per listing: the most that S3 returns at once."""
 
@@ -63,7 +63,7 @@ class S3BannerStore:
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s),
             maxsize=_CONNECTIONS,
-            retries=False,  # minio's own default would wait behind the back of ours
+            retries=False,  # minio's own retries would add to ours
             cert_reqs="CERT_REQUIRED",
             ca_certs=certifi.where(),
         )
@@ -84,7 +84,7 @@ class S3BannerStore:
             ) from error
 
     def close(self) -> None:
-        """Close the connections and end waits between tries. Nothing may be asked of the store after."""
+        """Close the connections and end waits between tries. The store cannot be used afterwards."""
         self._retrying.close()
         self._pool.clear()
 
@@ -102,9 +102,9 @@ class S3BannerStore:
         return False
 
     def check(self) -> None:
-        """Return if the bucket can be reached and listed; otherwise raise the error that says why not.
+        """Return if the bucket can be reached and listed; otherwise raise the error with the cause.
 
-        Asks with GET: only that has a body in which the store says whether key, secret, region or clock is wrong.
+        Uses GET: only its response has a body that names the cause (key, secret, region or clock).
         """
         self._list_page("", None, limit=1)
 
@@ -160,7 +160,7 @@ class S3BannerStore:
     # Blocked products
 
     def block(self, product_id: str) -> Block | None:
-        """Return what says that a product is blocked, or None; one that cannot be read counts as none."""
+        """Return the block of a product, or None; an unreadable one counts as none."""
         return self._get_message(block_object_key(product_id), Block, "get_block")
 
     def put_block(self, block: Block) -> None:
@@ -181,7 +181,7 @@ class S3BannerStore:
     # Catalogue pictures
 
     def has_image(self, key: str) -> bool:
-        """Tell whether a catalogue picture is there."""
+        """Return whether a catalogue picture exists."""
         return self._exists(key, "head_image")
 
     def put_image(self, key: str, png: bytes) -> None:
@@ -245,7 +245,7 @@ class S3BannerStore:
         except ObjectMissing:
             return False
         except AccessRefused:
-            self.check()  # the answer to HEAD has no body: ask in a way that says what is wrong
+            self.check()  # the response to HEAD has no body; this request names the cause
             raise
         return True
 

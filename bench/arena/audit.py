@@ -6,7 +6,7 @@ from collections.abc import Callable, KeysView, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arena.offline import Expected
+from bench.arena.expected import Expected
 from bench.arena.shop import COHORTS
 from bench.arena.topics import Topics
 
@@ -36,7 +36,7 @@ def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | Non
     for user, packed in states.items():
         row = expected.rows[user]
         if len(packed or b"") < NUMBERS.size:
-            return f"{user!r}: {packed!r} is no state"
+            return f"{user!r}: {packed!r} is not a state"
         found[row] = NUMBERS.unpack_from(packed)
         if packed[NUMBERS.size :] != expected.products[row]:
             return f"{user!r}: last products {packed[NUMBERS.size :]!r}, not {expected.products[row]!r}"

@@ -1,7 +1,7 @@
 """Everybody else while a browser is measured: open live streams, and clicks in Kafka at a steady rate.
 
 A process of its own, so that it takes no time from the browser's: `python -m bench.arena.crowd URL CLIENTS PER_S`, with
-the settings in the environment. Says `ready` on standard output once every stream has told its first banner.
+the settings in the environment. Prints `ready` on standard output once every stream has received its first banner.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ AT_ONCE = 50
 
 
 async def main(url: str, clients: int, per_s: int) -> None:
-    """Be there until the process is told to end."""
+    """Run until the process is stopped."""
     settings = load_settings()
     tokens = VisitorTokens(settings)
     address = urlsplit(url)
@@ -37,12 +37,12 @@ async def main(url: str, clients: int, per_s: int) -> None:
     opened = [asyncio.Event() for _ in range(clients)]
     listening = [
         asyncio.create_task(
-            _listen(str(address.hostname), int(address.port or 80), tokens.mint(f"crowd-{n}"), gate, each)
+            _listen(str(address.hostname), int(address.port or 80), tokens.mint(f"crowd-{n}"), gate, stream)
         )
-        for n, each in enumerate(opened)
+        for n, stream in enumerate(opened)
     ]
-    for each in opened:
-        await each.wait()
+    for stream in opened:
+        await stream.wait()
     clicking = asyncio.create_task(_click(settings, per_s))
     print("ready", flush=True)
     await asyncio.gather(clicking, *listening)

@@ -17,8 +17,8 @@ from bannerstream.contracts.catalog import Product
 from bannerstream.service.child_process import ChildProcess
 from bench.arena import worker
 from bench.arena.environments import REPOSITORY
-from bench.arena.events import PARTITIONS
 from bench.arena.stage import Stage
+from bench.arena.workload import PARTITIONS
 
 CLICKS = "clicks"
 """A state holds this name, so it must be as long as a shop's."""
@@ -38,7 +38,7 @@ class WorkerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LogLine:
     """One line of a worker's log: when (epoch seconds) and what."""
 
     at: float
@@ -46,7 +46,7 @@ class Said:
 
 
 class Worker:
-    """`python -m bannerstream.streams`; `restart` kills it and starts it anew, on the same log."""
+    """`python -m bannerstream.streams`; `restart` kills it and starts it again, on the same log."""
 
     def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
         self._log = stage.folder / "logs" / f"{name}.log"
@@ -60,15 +60,15 @@ class Worker:
             folder=REPOSITORY,
         )
 
-    def heard(self, pattern: str) -> tuple[Said, re.Match[str]] | None:
+    def heard(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
         """Return the last line that this process wrote and that fits the pattern."""
         log = self._log.read_bytes()[self._seen :].decode(errors="replace")
         for stamp, text in reversed(_LOG_LINE.findall(log)):
             if (match := re.search(pattern, text)) is not None:
-                return Said(datetime.fromisoformat(stamp).timestamp(), text), match
+                return LogLine(datetime.fromisoformat(stamp).timestamp(), text), match
         return None
 
-    def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[Said, re.Match[str]]:
+    def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
         """Wait until the log has a line that fits.
 
         Raises:
@@ -145,7 +145,7 @@ class Deployment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for each in self.workers:
-            each.process.kill()
+        for running in self.workers:
+            running.process.kill()
         self._committed.close()
         self.stage.topics.delete(sorted(self.stage.topics.names() - self._before))

@@ -15,7 +15,7 @@ _BUILD_TIMEOUT_S = 900
 
 
 class BuildFailed(Exception):
-    """An environment could not be made; the message holds what its tool said."""
+    """An environment could not be made; the message holds its tool's output."""
 
 
 def python_environment(system: str) -> Path:

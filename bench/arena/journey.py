@@ -1,7 +1,7 @@
 """Where the time of a click goes on its way to the screen: what the records and the manifest say of each stage.
 
 One machine, one clock. Records carry when their producer made them, the manifest how long each stage of the painting
-took, the page when it was told, when it had the picture and when that was seen. The manifest of sizes that came first
+took, the page when notified, when it had the picture and when that was seen. The manifest of sizes that came first
 is gone, so that their painting is one stage.
 """
 
@@ -21,7 +21,7 @@ from bannerstream.storage import S3BannerStore
 from bench.arena.topics import CLIENT
 
 READ_S = 20.0
-"""Of the records of one case; past that those that are not in are given up."""
+"""Timeout for the records of one case; later ones are abandoned."""
 POLL_S = 1.0
 
 
@@ -174,8 +174,8 @@ def stages_of(shown: Shown, trail: Trail, painting_ms: Mapping[str, float] | Non
 def medians(journeys: Iterable[Mapping[str, float] | None]) -> dict[str, float]:
     """Return the median milliseconds of each stage over the journeys that are known whole."""
     taken: dict[str, list[float]] = {}
-    for each in journeys:
-        for stage, ms in (each or {}).items():
+    for journey in journeys:
+        for stage, ms in (journey or {}).items():
             taken.setdefault(stage, []).append(ms)
     return {stage: round(median(each), 1) for stage, each in taken.items()}
 
@@ -183,10 +183,10 @@ def medians(journeys: Iterable[Mapping[str, float] | None]) -> dict[str, float]:
 def journeys(shown: Sequence[Shown], trail: Trail, store: S3BannerStore) -> list[dict[str, float] | None]:
     """Return the stages of each banner that was shown; painted are those that were asked for meanwhile."""
 
-    def painting(each: Shown) -> Mapping[str, float] | None:
-        if each.banner_key not in trail.requests:
+    def painting(banner: Shown) -> Mapping[str, float] | None:
+        if banner.banner_key not in trail.requests:
             return None
-        manifest = store.manifest(each.banner_key)
+        manifest = store.manifest(banner.banner_key)
         return None if manifest is None else manifest.stage_ms
 
     return [stages_of(each, trail, painting(each)) for each in shown]

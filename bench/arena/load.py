@@ -20,20 +20,20 @@ from confluent_kafka import Producer
 from bannerstream.service.child_process import ChildProcess
 from bench.arena.deployment import CLICKS
 from bench.arena.environments import REPOSITORY
-from bench.arena.events import Entry, Workload, draw, records
 from bench.arena.stage import Stage
 from bench.arena.topics import CLIENT
+from bench.arena.workload import Entry, Workload, draw, records
 
 TICK_S = 0.002
 LINGER_MS = 5
 """A shop's servers fill small batches, too; the probes, whose time is measured, do not wait for it."""
 FELL_BEHIND = 0.98
-"""Of the offered rate: what achieved less did not offer it."""
+"""Share of the offered rate below which a run did not offer it."""
 
 _MAKING_S = 120.0
 """Deadline for making the events: 2.5 million take 8 s on a quiet machine."""
 _AHEAD_S = 1.0
-"""The first event is due so long after the load told when: whoever watches it is ready by then."""
+"""The first event is due this long after the load announces it, so that observers are ready by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Load:
             folder=REPOSITORY,
         )
         self._process.wait_until_ready(self._has_begun, _MAKING_S)
-        self.begins_at = self._told()["begins_at"]
+        self.begins_at = self._printed_result()["begins_at"]
 
     def offered(self) -> Offered:
         """Wait for its end, and return what was offered.
@@ -71,15 +71,15 @@ class Load:
             KeyError, ValueError: it failed; its log says why.
         """
         self._process.wait(max(0.0, self.begins_at - time.time()) + self._seconds + 60)
-        told = self._told()
-        return Offered(told["achieved_per_s"], told["late_ms"])
+        result = self._printed_result()
+        return Offered(result["achieved_per_s"], result["late_ms"])
 
     def _has_begun(self) -> bool:
         return "begins_at" in self._process.log_tail(1)
 
-    def _told(self) -> dict[str, float]:
-        told: dict[str, float] = json.loads(self._process.log_tail(1))
-        return told
+    def _printed_result(self) -> dict[str, float]:
+        result: dict[str, float] = json.loads(self._process.log_tail(1))
+        return result
 
     def __enter__(self) -> Self:
         return self

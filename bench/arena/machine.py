@@ -21,14 +21,14 @@ def machine() -> dict[str, object]:
         "memory_gb": round(int(_first(r"MemTotal:\s+(\d+)", Path("/proc/meminfo")) or 0) / 2**20, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "java": _said(["java", "-version"]).partition("\n")[0],
+        "java": _output_of(["java", "-version"]).partition("\n")[0],
         "kafka": _first(r"<kafka\.version>(.+)</", REPOSITORY / "deploy" / "kafka" / "pom.xml"),
         "kafka-streams": _first(r"<kafka\.version>(.+)</", PEERS / "kafka-streams" / "pom.xml"),
         **{
             system: _first(rf"(?m)^{package}==(\S+)", PEERS / system / "requirements.txt")
             for system, package in _MAIN_PACKAGE.items()
         },
-        "commit": _said(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]).strip(),
+        "commit": _output_of(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]).strip(),
         "command": " ".join(["python", *map(_relative, sys.argv)]),
     }
 
@@ -45,7 +45,7 @@ def _first(pattern: str, file: Path) -> str | None:
     return found.group(1).strip() if found else None
 
 
-def _said(command: list[str]) -> str:
+def _output_of(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

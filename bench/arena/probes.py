@@ -20,9 +20,9 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from bannerstream.contracts.catalog import Product, with_rev
 from bench.arena.deployment import CLICKS, Deployment
-from bench.arena.events import PARTITIONS
 from bench.arena.shop import COHORTS
 from bench.arena.topics import CLIENT
+from bench.arena.workload import PARTITIONS
 
 _SEED = 11
 _LONGEST_POLL_S = 0.01
@@ -198,6 +198,6 @@ def longest_pause_s(probes: Iterable[Probe]) -> float:
 
 def _worst_by_partition(probes: Iterable[Probe]) -> Iterator[float]:
     worst: dict[int, float] = {}
-    for each in probes:
-        worst[each.partition] = max(worst.get(each.partition, 0.0), each.latency_s)
+    for probe in probes:
+        worst[probe.partition] = max(worst.get(probe.partition, 0.0), probe.latency_s)
     return iter(worst.values())

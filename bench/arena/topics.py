@@ -37,8 +37,8 @@ class Topics:
         """Return the end offset of each partition."""
         partitions = self._admin.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
         return [
-            self._consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_TIMEOUT_S)[1]
-            for each in sorted(partitions)
+            self._consumer.get_watermark_offsets(TopicPartition(topic, tp), timeout=_TIMEOUT_S)[1]
+            for tp in sorted(partitions)
         ]
 
     def read(self, topic: str, partition: int) -> Iterator[Message]:

@@ -21,13 +21,13 @@ from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS, 
 from bannerstream.contracts.times import epoch_ms
 
 _BLOCK = 16
-"""Records proved together once a whole batch cannot be: with 1 % odd ones, one block in seven is then taken apart."""
+"""Records proved together when a whole batch fails: with 1 % odd records, one block in seven is then split."""
 
 
 class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
-    """A native event as it decodes fastest: `NativeEvent` without patterns. Only `decode_events` makes good ones.
+    """A native event in its fastest form: `NativeEvent` without patterns. Only `decode_events` validates it.
 
-    Not watched by the garbage collector: it refers to texts and numbers only.
+    Not tracked by the garbage collector: it refers to strings and numbers only.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=128)]
@@ -35,7 +35,7 @@ class PlainEvent(Struct, forbid_unknown_fields=True, gc=False):
     time: Timestamp | Annotated[str, Meta(max_length=40)]
     kind: InteractionKind | UnsetType = UNSET
     product_id: Annotated[str, Meta(min_length=1, max_length=128)] = ""
-    """Either this or `product_ids`; the other is empty, which an event cannot say."""
+    """Either this or `product_ids`; the other is empty, a value that no event can hold."""
     product_ids: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1, max_length=PRODUCTS_CEILING)
     ] = ()
@@ -104,7 +104,7 @@ def decode_events(
                 max_products=max_products,
             )
         except Exception as error:
-            # The frames of its tracebacks hold this list, and with it the batch, until garbage is collected.
+            # The frames of its traceback would keep this list, and the batch, alive until garbage collection.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             decoded.append(error)
             times[index] = 0
@@ -138,7 +138,7 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
     rest: Iterator[Any] = iter(values)
     while len(events) < len(values):
         try:
-            # An exception leaves what came before it in the list, and the iterator behind the record that raised it.
+            # After an exception the list holds all earlier events and the iterator is past the failing record.
             events.extend(map(_decode, rest))
         except (ValueError, RecursionError, TypeError):  # TypeError: a record without a value
             events.append(None)
@@ -146,10 +146,10 @@ def _parsed(values: Sequence[bytes | None]) -> list[PlainEvent | None]:
 
 
 def _without_odd(values: Sequence[Any], events: list[Any], indexes: Sequence[int]) -> list[int]:
-    """Return which of these records look provable; drop the events of the others.
+    """Return the indexes of the records that look provable; drop the events of the others.
 
-    Ids with spaces or letters beyond ASCII are rare, and legitimate: looked for in each record, they cost a third of
-    what proving by blocks does.
+    Ids with spaces or non-ASCII letters are rare but legitimate: checking each record for them costs a third of proving
+    by blocks.
     """
     rest = [
         index
@@ -204,7 +204,7 @@ def _proved(
 
 
 def _times(events: list[PlainEvent | None]) -> list[int]:
-    """Return when each event happened, 0 without one; drop those whose time is none."""
+    """Return when each event occurred, 0 without one; drop events whose time is invalid."""
     times: list[Any] = [0 if event is None else event.time for event in events]
     if str in set(map(type, times)):
         for index, time in enumerate(times):

@@ -1,4 +1,4 @@
-"""`connect.toml`: where the fields of a shop's own events lie, one table for each topic that is not in a known format.
+"""Reads `connect.toml`, which maps the fields of a shop's own events; one table per topic without a known format.
 
 [clicks]
 user = ["$.context.user.id", "$.context.device"]    # the first that holds something
@@ -34,7 +34,7 @@ _EXAMPLES = {
     "other_kinds": 'other_kinds = "ignore"',
     "kinds": 'kinds = { pdp_view = "view", add_to_basket = "cart" }',
 }
-"""Every key of a table, with what may stand there."""
+"""Every key of a table, with an example."""
 
 _OF_ONE_VALUE = ("user", "time", "event_id", "kind")
 
@@ -43,7 +43,7 @@ def read_connect(text: str, file: object = "connect.toml") -> dict[Source, Event
     """Return the mapping of each topic that `text`, the content of `file`, describes.
 
     Raises:
-        ConfigurationError: it is no TOML, or a key is unknown, missing or wrong; names the key, with a valid example.
+        ConfigurationError: not TOML, or a key is unknown, missing or wrong; names the key, with a valid example.
     """
     try:
         tables = tomllib.loads(text)
@@ -51,14 +51,14 @@ def read_connect(text: str, file: object = "connect.toml") -> dict[Source, Event
         raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     roles = get_args(Source)
     if unknown := sorted(tables.keys() - set(roles)):
-        raise ConfigurationError(f"{file}: [{unknown[0]}] is no topic of ours; write [clicks] or [purchases]")
+        raise ConfigurationError(f"{file}: [{unknown[0]}] is not an input topic; write [clicks] or [purchases]")
     if not tables:
         raise ConfigurationError(f"{file} is empty; begin with [clicks] and `{_EXAMPLES['user']}`")
     return {role: _Table(f"{file}: {role}", tables[role]).mapping() for role in roles if role in tables}
 
 
 class _Table:
-    """One table while it is read."""
+    """One table being read."""
 
     def __init__(self, name: str, table: object) -> None:
         self._name = name
@@ -106,7 +106,7 @@ class _Table:
         try:
             path = JsonPath.compile(text)
         except ValueError as error:
-            self._refuse(key, f"is no path: {error}", error)
+            self._refuse(key, f"is not a path: {error}", error)
         if path.names_many and key in _OF_ONE_VALUE:
             self._refuse(key, f"names one value, and {text} many: write an index, such as {text.replace('[*]', '[0]')}")
         return path
@@ -116,7 +116,7 @@ class _Table:
         return units[self._one_of("time_unit", tuple(units))]
 
     def _one_of(self, key: str, allowed: tuple[str, ...]) -> str:
-        """Return what stands at `key`, or the first of what is allowed."""
+        """Return the value at `key`, or the first allowed one."""
         stated = self._table.get(key, allowed[0])
         if not isinstance(stated, str) or stated not in allowed:
             self._refuse(key, f"must be one of {', '.join(allowed)}")

@@ -26,7 +26,7 @@ from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS
 Source = Literal["clicks", "purchases"]
 InputFormat = Literal["auto", "native", "segment", "ga4"]
 InputForm = InputFormat | EventMapping
-"""How the records of a topic are to be read: a format that we know, or what the shop says of its own."""
+"""How the records of a topic are read: a known format, or the shop's own mapping."""
 
 _MAY_BE_NATIVE = ("auto", "native")
 _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
@@ -84,8 +84,10 @@ def decode_record(
         return (Part(payload or b"", _alone(error)),)
     parts = []
     for inner in trees:
-        value = (payload or b"") if len(trees) == 1 else json.dumps(inner, default=_null).encode()
+        value = payload or b""
         try:
+            if len(trees) > 1:
+                value = _encoded(inner)
             event = _read(inner, value, source, form, received_at, max_products)
             _check_time(event.occurred_at, received_at, max_future_ms, max_age_ms, form)
         except InvalidRecord as error:
@@ -139,6 +141,13 @@ def _alone(error: InvalidRecord) -> InvalidRecord:
     """Return the error without its traceback, whose frames would keep the batch until garbage is collected."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
+
+
+def _encoded(tree: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(tree, default=_null).encode()
+    except RecursionError as error:
+        raise MalformedRecord("the event is nested too deeply: write one flat object - at `$`") from error
 
 
 def _null(_: object) -> None:

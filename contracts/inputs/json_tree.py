@@ -18,7 +18,7 @@ from bannerstream.contracts.inputs.refusals import shown
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FRAME_BYTES = 5
-"""Of Confluent's wire format: a zero, and the schema's id in four bytes."""
+"""Confluent's wire format begins with a zero and the schema's id in four bytes."""
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

@@ -1,10 +1,10 @@
-"""Where a field lies in foreign JSON: the part of JSONPath (RFC 9535) that names fields, compiled once.
+"""Paths to fields in foreign JSON: the subset of JSONPath (RFC 9535) that names fields, compiled once.
 
     $.context.user.id        names
     $['user-id'].items[0]    quoted names and indexes; a negative one counts from the end
     $.items[*].sku           every element of an array, or every member of an object
 
-Filters, slices and `..` are refused: they search a document, and a field of an event has one place. Walking a path
+Rejects filters, slices and `..`: they search a document, and a field of an event has one place. Walking a path
 takes a fifth to a tenth of the time of libraries that do all of RFC 9535 (docs/dependencies.md has the figures).
 """
 
@@ -42,10 +42,10 @@ class JsonPath:
 
     @classmethod
     def compile(cls, text: str) -> "JsonPath":
-        """Return the path that `text` writes.
+        """Return the compiled path.
 
         Raises:
-            ValueError: it is none, or one that searches; says where it ends to be understood.
+            ValueError: not a path, or one that searches; names the position of the error.
         """
         if not text.startswith("$"):
             raise ValueError(f"{text!r} does not begin with `$`, the event itself")
@@ -66,7 +66,7 @@ class JsonPath:
 
     @property
     def names_many(self) -> bool:
-        """Tell whether it can lead to more than one value."""
+        """Whether it can match more than one value."""
         return _EVERY in self.steps
 
     def members(self, event: object) -> list[object]:
@@ -77,7 +77,7 @@ class JsonPath:
         return JsonPath(self.text, self.steps[:last]).find(event)
 
     def find(self, event: object) -> list[object]:
-        """Return what lies at this path, in order: nothing where a step leads nowhere."""
+        """Return the values at this path, in order; none where a step does not match."""
         found = [event]
         for step in self.steps:
             if isinstance(step, str):

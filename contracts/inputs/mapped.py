@@ -1,9 +1,9 @@
-"""Any other JSON: each field of the interaction is read from where the shop's `connect.toml` says that it lies.
+"""Any other JSON: reads each field of the interaction from the path that the shop's `connect.toml` gives.
 
 Foreign, so fields that no path names are ignored, ids may be numbers, and null or "" means absent. The kind of an event
-is looked at first: in a topic that carries more than interactions, the others need not look like one.
+is read first: in a topic that carries more than interactions, the others need not have their fields.
 
-The id: where the shop's events have none, one is derived from the bytes, so that a resend of the same bytes keeps it.
+An event without an id gets one derived from its bytes, so that resending the same bytes keeps it.
 """
 
 import hashlib
@@ -33,25 +33,25 @@ _NUMBERS = range(-(10**40), 10**40)
 """Ids that are numbers; JSON bounds none, and a shop's own may be signed or of 128 bits."""
 
 Paths = tuple[JsonPath, ...]
-"""Where a field may lie: the first place that holds something counts."""
+"""Candidate paths of a field: the first that holds a value counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMapping:
-    """Where the fields of one topic's events lie, as `contracts.inputs.connect` reads it from a file."""
+    """Paths of the fields of one topic's events, as `contracts.inputs.connect` reads them from a file."""
 
     user: Paths
     product: Paths
     time: Paths = ()
-    """None: the time is that of the record in Kafka."""
+    """Empty: the record's time in Kafka."""
     time_unit: TimeUnit = "rfc3339"
     event_id: Paths = ()
     kind: Paths = ()
-    """None: `click` on the clicks topic, `purchase` on the purchases topic."""
+    """Empty: `click` on the clicks topic, `purchase` on the purchases topic."""
     kinds: Mapping[str, InteractionKind] = field(default_factory=lambda: {each.value: each for each in InteractionKind})
-    """What each value at `kind` means."""
+    """The kind for each value at `kind`."""
     ignore_other_kinds: bool = False
-    """An event of a kind that is not in `kinds` is passed over, and not a dead letter."""
+    """An event of a kind that is not in `kinds` is ignored instead of becoming a dead letter."""
 
 
 def read_mapped(  # noqa: PLR0917  (one caller, which passes what it has in this order)
@@ -62,7 +62,7 @@ def read_mapped(  # noqa: PLR0917  (one caller, which passes what it has in this
     received_at: int,
     max_products: int,
 ) -> Interaction:
-    """Return the interaction of an event of the shop's own form.
+    """Return the interaction of an event in the shop's own format.
 
     Raises:
         IgnoredEvent: its kind is one that the shop wants passed over, or it has none.
@@ -82,7 +82,7 @@ def read_mapped(  # noqa: PLR0917  (one caller, which passes what it has in this
 
 
 def _first(event: object, paths: Paths) -> tuple[str, object]:
-    """Return the first path that leads to something, and what it leads to."""
+    """Return the first path with a value, and the value."""
     for path in paths:
         for value in path.find(event):
             if value is not None and value != "":

@@ -1,10 +1,10 @@
-"""Our own format: what a shop writes that has no tracking plan yet.
+"""Our own format, for shops without a tracking plan.
 
     {"event_id": "e-1", "user_id": "u-7", "product_id": "mug-3", "time": "2026-01-31T12:00:00Z"}
     {"event_id": "e-2", "user_id": "u-7", "product_ids": ["mug-3", "pan-1"], "time": 1769860800000, "kind": "purchase"}
 
-Strict: an unknown field, a null or an id that is not text is refused, since here a wrong field is a mistake in the
-shop's code that it wants to hear about.
+Strict: rejects an unknown field, a null or an id that is not text, since a wrong field here is a bug in the shop's code
+that it should see.
 """
 
 from typing import Annotated, Any, Literal
@@ -65,7 +65,7 @@ def _interaction(event: NativeEvent, source: Literal["clicks", "purchases"], max
 
 
 def default_kind(source: Literal["clicks", "purchases"]) -> InteractionKind:
-    """Return what a native event of this topic is that does not say."""
+    """Return the kind of a native event of this topic that has none."""
     return InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
 
 

@@ -107,7 +107,7 @@ def _reason(message: str, value: object, path: str) -> str:  # noqa: C901, PLR09
 
 
 def _wrong_type(expected: str, value: object) -> str:
-    names = [_NAMES.get(each, each) for each in expected.split(" | ") if each != "null"]
+    names = [_NAMES.get(kind, kind) for kind in expected.split(" | ") if kind != "null"]
     wanted = " or ".join(names)
     if (
         isinstance(value, str)

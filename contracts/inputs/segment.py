@@ -1,4 +1,4 @@
-"""Segment's e-commerce spec, version 2: `track` calls as a Segment destination, or a library, delivers them.
+"""Segment's e-commerce spec, version 2: `track` calls as a Segment destination or library delivers them.
 
 Read are Product Viewed, Product Clicked, Product Added and Order Completed, each with its `product_id`. The visitor is
 `userId`, or `anonymousId` as long as nobody is logged in.
@@ -36,7 +36,7 @@ _Time = Annotated[str, Meta(max_length=40)]
 
 
 class _Call(Struct, frozen=True):
-    """What kind of call this is: looked at first, so that a page view is unsupported and not malformed."""
+    """The kind of call, read first so that a page view is unsupported, not malformed."""
 
     type: str
     event: str | None = None

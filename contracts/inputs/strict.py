@@ -57,7 +57,7 @@ def time_at(time: int | str, format_name: str, path: str) -> int:
     """Return a time as epoch milliseconds.
 
     Raises:
-        MalformedRecord: it is none, or has no time zone.
+        MalformedRecord: not a time, or without time zone.
     """
     try:
         return epoch_ms(time)

@@ -93,7 +93,7 @@ def _good(product: Product, cohorts: Mapping[str, Cohort], picture: Path | None)
     return Good(
         product=product,
         title=bare or product.title,
-        cohort=cohorts[max(product.cohorts, key=lambda each: product.cohorts[each])],
+        cohort=cohorts[max(product.cohorts, key=lambda cohort_id: product.cohorts[cohort_id])],
         price="" if price is None else money(price.amount, price.currency),
         was="" if price is None or price.was is None else money(price.was, price.currency),
         picture=picture,

@@ -1,6 +1,7 @@
 // Bannerstream: shows a visitor's current banner on the shop's page. docs/embed.md is the manual.
 (() => {
-  const page = document, script = page.currentScript, name = "banner-stream", base = new URL(".", script.src).href;
+  const page = document, name = "banner-stream";
+  let base, client;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms * (.75 + Math.random() / 2)));
   const longer = (ms) => Math.min(ms * 2, 3e4);
 
@@ -92,12 +93,18 @@
     };
   }
 
-  const client = window.bannerstream ||= connect(script.dataset);
-
   class BannerStream extends HTMLElement {
     connectedCallback() {
+      if (!this.link) this.build();
       client.tags.add(this);
-      if (this.link) return;
+      if (client.banner) this.show(client.banner);
+    }
+
+    disconnectedCallback() {
+      client.tags.delete(this);
+    }
+
+    build() {
       const { size = "970x250", small = "300x250" } = this.dataset, ratio = (name) => `{aspect-ratio:${name.replace("x", "/")}}`;
       const sheet = new CSSStyleSheet(), root = this.attachShadow({ mode: "open" }), narrow = "(max-width:600px)";
       sheet.replaceSync(`:host{display:block;position:relative;overflow:hidden}:host${ratio(size)}@media${narrow}{:host${ratio(small)}}
@@ -110,11 +117,6 @@
       wide.onchange = () => this.banner && this.show(this.banner);
       new IntersectionObserver(([each]) => { this.inView = each.isIntersecting; this.count(); }, { threshold: .5 }).observe(this);
       page.addEventListener("visibilitychange", () => this.count());
-      if (client.banner) this.show(client.banner);
-    }
-
-    disconnectedCallback() {
-      client.tags.delete(this);
     }
 
     async show(banner, wait = 500, any = !this.image) {
@@ -165,8 +167,18 @@
     }
   }
 
-  customElements.get(name) || customElements.define(name, BannerStream);
-  const element = page.createElement(name), place = page.getElementById(script.dataset.slot);
-  Object.assign(element.dataset, script.dataset, { token: "" });
-  place ? place.replaceChildren(element) : script.before(element);
+  // A module has no `currentScript`, and runs once for all its tags; in a bundle, any element with `data-edge` is the tag.
+  const start = () => [page.currentScript, ...page.querySelectorAll("script[src*='banner.js'],[data-edge]")].forEach((tag) => {
+    const settings = tag?.dataset || {}, edge = settings.edge || tag?.src;
+    if (tag?.taken || !settings.token || !edge) return;
+    tag.taken = 1;
+    base ||= new URL(".", edge).href;
+    client = window.bannerstream ||= connect(settings);
+    customElements.get(name) || customElements.define(name, BannerStream);
+    const element = page.createElement(name), place = page.getElementById(settings.slot);
+    Object.assign(element.dataset, settings, { token: "" });
+    place ? place.replaceChildren(element) : tag.before(element);
+  });
+  start();
+  page.addEventListener("DOMContentLoaded", start);
 })();

@@ -11,6 +11,7 @@ def node_routes(edge: EdgeNode) -> APIRouter:
     router = APIRouter(tags=["node"])
 
     @router.get("/healthz", response_class=Response)
+    @router.head("/healthz", include_in_schema=False)
     async def healthz() -> Response:
         """Return 200 while the process serves requests."""
         return _plain("ok")
@@ -20,6 +21,7 @@ def node_routes(edge: EdgeNode) -> APIRouter:
         response_class=Response,
         responses={503: {"description": "The node is still reading its topics, or a task of it has ended"}},
     )
+    @router.head("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         """Return 200 once the node has read its topics to the end, and while all its tasks run."""
         if edge.broken:

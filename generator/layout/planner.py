@@ -34,7 +34,9 @@ def plan(size: BannerSize, *, variant: str, seed: int, has_product: bool, locale
     creative = requested or _drawn(digest)
     shape = shape_of(size)
     choices = [template for template in (WITH_PRODUCT if has_product else WORDS_ONLY) if template.shape == shape]
-    template = min(choices, key=lambda each: (each.look != creative.template, digest[TEMPLATES.index(each.look)]))
+    template = min(
+        choices, key=lambda template: (template.look != creative.template, digest[TEMPLATES.index(template.look)])
+    )
     right_to_left = locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT
     at_end = right_to_left ^ (template.mirrors and digest[31] % 3 == 0)
     mirrored = at_end and template.mirrors

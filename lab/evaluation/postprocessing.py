@@ -66,7 +66,7 @@ def psnr(picture: Image, like: Image, where: NDArray[np.bool_] | None = None) ->
 def hue_difference(picture: Image, like: Image) -> float:
     """Return the mean distance in the a*b* plane of CIELAB."""
     first, second = (
-        cv2.cvtColor(each.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:] for each in (picture, like)
+        cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:] for image in (picture, like)
     )
     return float(np.linalg.norm(first - second, axis=2).mean())
 

@@ -157,7 +157,7 @@ def seen(pictures: Sequence[Image]) -> Any:
     import torch  # noqa: PLC0415
 
     height, width = pictures[0].shape[:2]
-    shape = min(SHAPES, key=lambda each: abs(np.log(each[0] / each[1] * height / width)))
+    shape = min(SHAPES, key=lambda shape: abs(np.log(shape[0] / shape[1] * height / width)))
     small = [cv2.resize(each, (shape[0] // 2, shape[1] // 2), interpolation=cv2.INTER_AREA) for each in pictures]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route
 
+from bannerstream.edge.page.script import served_script
 from tests.support.browser import Visit, until_page
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.real, pytest.mark.timeout(120)]
@@ -25,8 +26,8 @@ def banner(epoch: int, shade: str) -> dict[str, Any]:
 
 def events(*banners: dict[str, Any], name: str = "banner") -> str:
     """Return a stream that ends; the browser comes back for the next one after 50 ms."""
-    told = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
-    return "retry: 50\n\n" + "".join(told)
+    frames = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
+    return "retry: 50\n\n" + "".join(frames)
 
 
 def token(sub: str, exp: int = 1) -> str:
@@ -213,10 +214,10 @@ def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visi
     page.evaluate("addEventListener('click', (event) => event.preventDefault())")
     page.click("banner-stream")
     until_page(page, "performance.getEntriesByName(location.origin + '/v1/feedback').length >= 2")
-    told = [each for each in edge.feedback if each["token"] == "f2"]
-    assert [each["kind"] for each in told] == ["impression", "click"]
-    assert told[0]["size"] == "970x250"
-    assert 0 < told[0]["click_to_visible_ms"] < 60_000
+    reports = [each for each in edge.feedback if each["token"] == "f2"]
+    assert [each["kind"] for each in reports] == ["impression", "click"]
+    assert reports[0]["size"] == "970x250"
+    assert 0 < reports[0]["click_to_visible_ms"] < 60_000
 
 
 def test_a_banner_out_of_sight_counts_as_no_impression(page: Page, visit: Visiting) -> None:
@@ -239,6 +240,68 @@ def test_two_scripts_share_one_stream(page: Page, visit: Visiting) -> None:
     page.goto(f"{visit().origin}/page")
     until_page(page, "window.shown.length === 2")
     assert edge.tokens == ["first"]
+
+
+SETTINGS = 'data-slot="hero" data-token="first"'
+ELEMENT = f'<p data-edge="ORIGIN" {SETTINGS}></p>'
+WAYS = {
+    "plain": f'<script src="/banner.js" {SETTINGS}></script>',
+    "deferred": f'<script defer src="/banner.js" {SETTINGS}></script>',
+    "async": f'<script async src="/banner.js" {SETTINGS}></script>',
+    "module": f'<script type="module" src="/banner.js" {SETTINGS}></script>',
+    "inlined": f'<script data-edge="ORIGIN" {SETTINGS}>SCRIPT</script>',
+    "inlined as a module": f'<script type="module" data-edge="ORIGIN" {SETTINGS}>SCRIPT</script>',
+    "combined, before its element": f"<script>SCRIPT</script>{ELEMENT}",
+    "combined, after its element": f"{ELEMENT}<script>SCRIPT</script>",
+    "combined as a module": f'<script type="module">SCRIPT</script>{ELEMENT}',
+    "evaluated": f"{ELEMENT}<script>fetch('/banner.js').then((r) => r.text()).then((t) => (0, eval)(t))</script>",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_works_however_the_page_loads_it(page: Page, visit: Visiting, way: str) -> None:
+    edge, origin = Edge(page), visit().origin
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    tag = WAYS[way].replace("ORIGIN", origin).replace("SCRIPT", served_script().decode())
+    edge.html = f'<!doctype html><div id="hero"></div>{tag}'
+    page.goto(f"{origin}/page")
+    until_page(page, "document.querySelector('#hero > banner-stream')?.banner?.epoch === 1")
+    page.evaluate("bannerstream.send('click', 'mug')")
+    until_page(page, "performance.getEntriesByName(location.origin + '/v1/events').length === 1")
+    assert [event["product_id"] for (event,) in edge.events] == ["mug"]
+    assert page.evaluate("document.querySelectorAll('banner-stream').length") == 1
+    assert not errors
+
+
+def test_two_tags_of_one_module_are_two_banners(page: Page, visit: Visiting) -> None:
+    """The browser runs a module once, however many tags name it."""
+    edge = Edge(page)
+    edge.streams = [(200, "retry: 60000\n\n" + events(banner(1, SHADES[0])).partition("\n\n")[2])]
+    script = '<script type="module" src="/banner.js" data-token="first"></script>'
+    edge.html = f"<!doctype html>{script}{script}"
+    page.goto(f"{visit().origin}/page")
+    until_page(page, "window.shown.length === 2")
+    assert edge.tokens == ["first"]
+    assert page.evaluate("document.querySelectorAll('banner-stream').length") == 2
+
+
+def test_an_element_that_is_put_back_shows_the_newest_banner(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    begin(page, edge, visit().origin)
+    until_page(page, "window.shown.at(-1)?.banner.epoch === 1")
+    page.evaluate("(window.taken = document.querySelector('banner-stream')).remove()")
+    edge.streams = [(200, events(banner(2, SHADES[1])))]
+    until_page(page, "bannerstream.banner.epoch === 2")
+    assert shown(page) == [1]
+    page.evaluate("document.getElementById('hero').append(window.taken)")
+    until_page(page, "window.shown.at(-1)?.banner.epoch === 2")
+    assert SHADES[1] in page.evaluate("window.taken.shadowRoot.querySelector('img:last-child').src")
+    page.evaluate("document.body.append(window.taken)")
+    until_page(page, "window.taken.inView")
+    assert shown(page) == [1, 2], "moved within the page, it shows the same picture"
 
 
 WATCH = """

@@ -36,10 +36,10 @@ class CommandLine:
         """Run one command, check its exit code and return its standard output."""
         self._capsys.readouterr()
         status = run_command([str(each) for each in arguments])
-        told = self._capsys.readouterr()
-        assert status == code, f"{arguments}: {told.out}{told.err}"
-        assert "Traceback" not in told.err
-        return told.out
+        output = self._capsys.readouterr()
+        assert status == code, f"{arguments}: {output.out}{output.err}"
+        assert "Traceback" not in output.err
+        return output.out
 
     def json(self, *arguments: str | Path, code: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", code=code))

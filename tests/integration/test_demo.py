@@ -85,10 +85,10 @@ def descendants(pid: int) -> dict[int, str]:
             began[int(status.parent.name)] = fields[19]
     found, waiting = {}, list(children.get(pid, ()))
     while waiting:
-        each = waiting.pop()
-        waiting += children.get(each, ())
-        if each in began:
-            found[each] = began[each]
+        child = waiting.pop()
+        waiting += children.get(child, ())
+        if child in began:
+            found[child] = began[child]
     return found
 
 
@@ -123,11 +123,11 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     session = short_session(tmp_path)
     with demo(tmp_path, "--session", session, "--rate", "500", "--keep") as running:
         started = wait_for_services(running)
-        told, _ = running.communicate(timeout=PATIENCE_S)
+        stdout, _ = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0, (tmp_path / "stderr.txt").read_text()
     assert not still_running(started)
 
-    summary = json.loads(told.splitlines()[-1])
+    summary = json.loads(stdout.splitlines()[-1])
     assert summary.keys() == {
         "events_in",
         "events_folded",
@@ -169,9 +169,9 @@ def test_ctrl_c_in_mid_run_ends_everything(tmp_path: Path) -> None:
         wait_until(replays, patience_s=PATIENCE_S)
         started |= descendants(running.pid)
         running.send_signal(signal.SIGINT)
-        told, _ = running.communicate(timeout=60)
+        stdout, _ = running.communicate(timeout=60)
     assert running.returncode == 130, (tmp_path / "stderr.txt").read_text()
-    assert told == ""
+    assert stdout == ""
     assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
     assert not still_running(started)
 
@@ -205,11 +205,11 @@ def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: 
             assert picture.headers["content-type"] == banner["images"][0]["media_type"]
             assert len(picture.content) == banner["images"][0]["bytes"] > 1000
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-        told, _ = running.communicate(timeout=60)
-    said = (tmp_path / "stderr.txt").read_text()
-    assert running.returncode == 0, said
-    assert told == "", "the address is all that is printed"
-    assert "Traceback" not in said
+        stdout, _ = running.communicate(timeout=60)
+    stderr = (tmp_path / "stderr.txt").read_text()
+    assert running.returncode == 0, stderr
+    assert stdout == "", "the address is all that is printed"
+    assert "Traceback" not in stderr
     assert len(started) >= 5, "broker, store, streams, generator, edge"
     assert not still_running(started)
     assert not (tmp_path / "out/run").exists(), "servers' data and logs go with a clean end"

@@ -45,11 +45,11 @@ def test_a_session_on_models_balances_and_they_painted_it(
     from tests.support.tiny_models import save_text_to_image
 
     monkeypatch.setattr("bannerstream.generator.starter.MODEL", save_text_to_image(tmp_path / "model"))
-    told: list[Progress] = []
-    summary = run_demo(options, told.append)
+    progress: list[Progress] = []
+    summary = run_demo(options, progress.append)
     assert summary["banners"] == summary["ready"] == summary["requests"]
     assert int(str(summary["banners"])) > 0
-    share = told[-1].by_model
+    share = progress[-1].by_model
     assert share is not None
     assert share >= 0.9
     assert "diffusers:StableDiffusionPipeline" in (options.out / "index.html").read_text()

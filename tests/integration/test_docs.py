@@ -32,6 +32,9 @@ NOT_RUN = {
     ".venv/bin/bannerstream evaluate starter": "minutes; tests/unit/lab/evaluation/test_starter.py runs a part",
     "bannerstream erase": "tests/integration/test_erasure.py runs it, against a worker that holds the visitor",
     "make faults": "an hour; tests/faults/test_streams_faults.py runs a part of it",
+    "pip install": "it would install into the environment that runs this test",
+    "pipx install": "it would install into the home of the user who runs this test",
+    "uvx": "it downloads every dependency again; tests/integration/test_demo.py runs the demo",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }
 """Commands that no test runs, by their beginning, and why."""

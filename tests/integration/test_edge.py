@@ -28,7 +28,7 @@ async def streams(settings: Settings) -> AsyncIterator[Writer]:
 async def node(
     streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[EdgeProcess]:
-    async with EdgeProcess(settings, environment, tmp_path / "edge.log") as node:
+    async with EdgeProcess(settings, environment, tmp_path / "edge.log", page_purchases=True) as node:
         yield node
 
 
@@ -43,10 +43,10 @@ async def test_a_new_decision_reaches_the_open_page(node: EdgeProcess, streams: 
         assert (await others.next())[2]["epoch"] == 0
         await streams.assign("ada", 1, "a")
         await streams.announce("a")
-        event, id_, told = await events.next()
-        while told["epoch"] == 0:  # the cohort's default may come first: the two topics are read side by side
-            event, id_, told = await events.next()
-        assert (event, id_, told["epoch"], told["banner_key"]) == ("banner", "1", 1, "a" * 64)
+        event, id_, banner = await events.next()
+        while banner["epoch"] == 0:  # the cohort's default may come first: the two topics are read side by side
+            event, id_, banner = await events.next()
+        assert (event, id_, banner["epoch"], banner["banner_key"]) == ("banner", "1", 1, "a" * 64)
         await streams.assign("ada", 2, "b")
         await streams.announce("b")
         assert (await events.next())[1] == "2"
@@ -168,8 +168,8 @@ async def test_without_kafka_it_shows_the_default_and_is_not_ready(
 
         await node.until(answers)
         assert (await node.client.get("/readyz")).status_code == 503
-        told = (await node.client.get("/v1/banner", headers=node.headers("ada"))).json()
-        assert (told["epoch"], told["tier"]) == (0, "default")
+        banner = (await node.client.get("/v1/banner", headers=node.headers("ada"))).json()
+        assert (banner["epoch"], banner["tier"]) == (0, "default")
         event = {"type": "click", "product_id": "mug"}
         answer = await node.client.post("/v1/events", json=event, headers=node.headers("ada"))
         assert answer.status_code == 503

@@ -111,11 +111,11 @@ async def test_an_expired_token_is_refused(node: EdgeProcess) -> None:
 async def test_another_visitors_epoch_shows_nothing_of_theirs(node: EdgeProcess) -> None:
     for last in ("20", "0", "-1", "1e9", "20; DROP", "9" * 5000):
         async with live(node, "ada", **{"Last-Event-ID": last}) as events:
-            _, id_, told = await events.next()
-            assert (id_, told["epoch"], told["banner_key"]) == ("10", 10, "a" * 64)
+            _, id_, banner = await events.next()
+            assert (id_, banner["epoch"], banner["banner_key"]) == ("10", 10, "a" * 64)
     for query in ("epoch=20", f"user_key={'0' * 32}", "user=eve&sub=eve"):
-        told = (await node.client.get(f"/v1/banner?{query}", headers=node.headers("ada"))).json()
-        assert told["banner_key"] == "a" * 64
+        banner = (await node.client.get(f"/v1/banner?{query}", headers=node.headers("ada"))).json()
+        assert banner["banner_key"] == "a" * 64
 
 
 async def test_oversized_requests_are_refused(node: EdgeProcess) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bannerstream.broker.erasure import Place, find_remaining, request_erasure
+from bannerstream.broker.erasure import ErasureStatus, find_remaining, request_erasure
 from bannerstream.broker.topics import create_topics, internal_topics
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.dead_letter import DeadLetter
@@ -64,9 +64,9 @@ def erase(environment: dict[str, str], tmp_path: Path) -> Erase:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        told, said = await child.communicate()
-        assert child.returncode == code, said.decode()
-        return json.loads(told) if told else None, said.decode()
+        stdout, stderr = await child.communicate()
+        assert child.returncode == code, stderr.decode()
+        return json.loads(stdout) if stdout else None, stderr.decode()
 
     return run
 
@@ -75,7 +75,7 @@ def key_of(user: str, settings: Settings) -> str:
     return user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
 
 
-async def places(user: str, settings: Settings) -> tuple[Place, Place]:
+async def places(user: str, settings: Settings) -> tuple[ErasureStatus, ErasureStatus]:
     return await find_remaining(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
 
 
@@ -122,7 +122,7 @@ async def ask_for(user: str, settings: Settings) -> None:
     await request_erasure(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
 
 
-async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
+async def test_nothing_is_left_of_an_erased_visitor_who_then_starts_from_nothing(
     shop: Shop, worker: Worker, settings: Settings, erase: Erase
 ) -> None:
     await shop.send("ada")
@@ -131,17 +131,17 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_begins_anew(
     await assigned("ada", shop)
     await assigned("bob", shop)
 
-    told, _ = await erase("ada", "--wait")
-    assert told["user_key"] == key_of("ada", settings)
-    assert told["erased"] is True
-    assert [(each["place"], each["erased"]) for each in told["places"]] == [
+    report, _ = await erase("ada", "--wait")
+    assert report["user_key"] == key_of("ada", settings)
+    assert report["erased"] is True
+    assert [(each["place"], each["erased"]) for each in report["places"]] == [
         ("affinity (memory)", True),
         ("changelog", True),
         ("assignment", True),
         ("edge view and streams", None),
     ]
-    assert "edge.urls" in told["places"][3]["found"], "it says that no node was asked"
-    assert "tombstone" in told["places"][1]["found"]
+    assert "edge.urls" in report["places"][3]["found"], "it says that no node was asked"
+    assert "tombstone" in report["places"][1]["found"]
     assert (await state_of("ada", shop), await assignment_of("ada", shop)) == (None, None)
     assert await assignment_of("bob", shop) is not None
 
@@ -169,22 +169,22 @@ async def test_an_edge_node_and_its_open_stream_are_verified_too(
         environment |= {"BANNERSTREAM_EDGE__URLS": json.dumps([node.url])}
         async with live(node, "ada") as page, live(node, "bob") as other:
             assert [(await each.next())[1] for each in (page, other)] == ["1", "1"]
-            told, _ = await erase("ada", "--wait")
+            report, _ = await erase("ada", "--wait")
             assert (await page.next())[0] == "erased"
             assert await page.ended()
-            assert told["erased"] is True
-            assert [each["place"] for each in told["places"]] == [
+            assert report["erased"] is True
+            assert [each["place"] for each in report["places"]] == [
                 "affinity (memory)",
                 "changelog",
                 "assignment",
                 f"edge view and streams ({node.url})",
             ]
-            assert all(each["erased"] for each in told["places"])
+            assert all(each["erased"] for each in report["places"])
             assert [await node.epoch(user) for user in ("ada", "bob")] == [0, 1]
             async with live(node, "ada"):  # with a token that is still valid
-                told, _ = await erase("ada", "--wait", "--timeout", "5", code=5)
-            assert [each["erased"] for each in told["places"]] == [True, True, True, False]
-            assert "1 live streams are open" in told["places"][3]["found"]
+                report, _ = await erase("ada", "--wait", "--timeout", "5", code=5)
+            assert [each["erased"] for each in report["places"]] == [True, True, True, False]
+            assert "1 live streams are open" in report["places"][3]["found"]
             await shop.send("bob", product_id="novel", kind="cart")
             await generator.raw(*ready_record(settings, await assigned_again("bob", 2, shop)))
             assert (await other.next())[1] == "2", "another's stream goes on"
@@ -201,9 +201,9 @@ async def test_without_waiting_it_says_what_was_asked(
 ) -> None:
     await shop.send("ada")
     await assigned("ada", shop)
-    told, _ = await erase("ada")
-    assert (told["erased"], told["places"]) == (None, [])
-    assert len(told["asked"]) == settings.kafka.partitions
+    report, _ = await erase("ada")
+    assert (report["erased"], report["places"]) == (None, [])
+    assert len(report["asked"]) == settings.kafka.partitions
 
     async def all_gone() -> bool:
         return await gone("ada", settings)
@@ -212,8 +212,8 @@ async def test_without_waiting_it_says_what_was_asked(
 
 
 async def test_somebody_who_was_never_here_is_erased_too(shop: Shop, worker: Worker, erase: Erase) -> None:
-    told, _ = await erase("nobody", "--wait")
-    _, changelog, assignment, edge = (each["found"] for each in told["places"])
+    report, _ = await erase("nobody", "--wait")
+    _, changelog, assignment, edge = (each["found"] for each in report["places"])
     assert [each.startswith("no record in") for each in (changelog, assignment)] == [True, True]
     assert edge == "not asked: edge.urls names no node"
 
@@ -225,12 +225,12 @@ async def test_where_no_worker_runs_it_says_so_and_the_erasure_is_done_later(
     await assigned("ada", shop)
     await shop.caught_up()
     assert await asyncio.to_thread(worker.terminate) == 0
-    _, said = await erase("ada", "--wait", "--timeout", "1", code=4)
-    assert "bannerstream run streams" in said
+    _, stderr = await erase("ada", "--wait", "--timeout", "1", code=4)
+    assert "bannerstream run streams" in stderr
     assert await state_of("ada", shop) is not None
     worker.start()
-    told, _ = await erase("ada", "--wait")
-    assert told["erased"] is True
+    report, _ = await erase("ada", "--wait")
+    assert report["erased"] is True
 
 
 async def test_who_is_read_again_after_the_erasure_is_told(
@@ -240,16 +240,16 @@ async def test_who_is_read_again_after_the_erasure_is_told(
     await shop.send("ada")
     await assigned("ada", shop)
     coming = asyncio.create_task(_send_on(shop, "ada"))
-    told, said = await erase("ada", "--wait", code=5)
+    report, stderr = await erase("ada", "--wait", code=5)
     coming.cancel()
     with suppress(asyncio.CancelledError):
         await coming
-    assert told["erased"] is False
-    assert [each["erased"] for each in told["places"][:2]] == [False, False]
-    assert "run this again" in said
+    assert report["erased"] is False
+    assert [each["erased"] for each in report["places"][:2]] == [False, False]
+    assert "run this again" in stderr
     await shop.caught_up()
-    told, _ = await erase("ada", "--wait")
-    assert told["erased"] is True
+    report, _ = await erase("ada", "--wait")
+    assert report["erased"] is True
 
 
 async def _send_on(shop: Shop, *users: str) -> None:
@@ -265,12 +265,12 @@ async def test_an_erasure_on_a_busy_partition_takes_one_visitor_and_no_event_of_
     await assigned("ada", shop)
     others = [f"u-{number}" for number in range(20)]
     coming = asyncio.create_task(_send_on(shop, *others))
-    told, _ = await erase("ada", "--wait")
+    report, _ = await erase("ada", "--wait")
     coming.cancel()
     with suppress(asyncio.CancelledError):
         await coming
     await shop.flush()
-    assert told["erased"] is True
+    assert report["erased"] is True
     await shop.caught_up()
     sent = [each.key.decode() for each in await shop.read(shop.topics.clicks.name)]
     for user in others[:3]:

@@ -97,12 +97,12 @@ async def test_what_visitors_click_is_what_others_are_shown(
             def all_are_told(records: Sequence[ConsumerRecord]) -> bool:
                 return len({record.key for record in records}) == VISITORS
 
-            told = await shop.read_until(shop.topics.assignments.name, all_are_told)
-            assignments = [decode(record.value, Assignment) for record in told]
+            announced = await shop.read_until(shop.topics.assignments.name, all_are_told)
+            assignments = [decode(record.value, Assignment) for record in announced]
             assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
             requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]
-            assert {(each.banner_key, each.variant) for each in requests} == {
-                (each.banner_key, each.variant) for each in assignments
+            assert {(request.banner_key, request.variant) for request in requests} == {
+                (assignment.banner_key, assignment.variant) for assignment in assignments
             }
             assert streams.terminate() == 0
 
@@ -138,6 +138,6 @@ async def reported(environment: dict[str, str], folder: Path, *options: str) -> 
         BANNERSTREAM, "report", "--json", *options,
         env={**os.environ, **environment}, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    told, said = await child.communicate()
-    assert child.returncode == 0, said.decode()
-    return json.loads(told)
+    stdout, stderr = await child.communicate()
+    assert child.returncode == 0, stderr.decode()
+    return json.loads(stdout)

@@ -146,9 +146,9 @@ async def shop(settings: Settings) -> AsyncIterator[MakeShop]:
 
         async def make(**generator: object) -> Shop:
             kafka = settings.kafka.model_copy(update={"session_timeout_s": 6.0})
-            told = settings.generator.model_copy(update={"batch_size": 4} | generator)
+            changed = settings.generator.model_copy(update={"batch_size": 4} | generator)
             await create_topics(kafka)
-            return Shop(settings.model_copy(update={"kafka": kafka, "generator": told}), Fakes(executor))
+            return Shop(settings.model_copy(update={"kafka": kafka, "generator": changed}), Fakes(executor))
 
         yield make
 

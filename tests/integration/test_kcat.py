@@ -119,7 +119,7 @@ def check_letters(
     job: MainJob,
 ) -> None:
     """Each letter holds what was sent, says where it came from, and why it was refused."""
-    expected = {(getattr(job.topics, role).name, value): told for (role, value), told in wrong.items()}
+    expected = {(getattr(job.topics, role).name, value): expectation for (role, value), expectation in wrong.items()}
     for record in letters:
         headers = dict(record.headers)
         assert headers["ce_specversion"] == b"1.0"

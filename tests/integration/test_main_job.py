@@ -126,9 +126,9 @@ def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[St
             assert headers["ce_type"].startswith(b"io.bannerstream.")
             assert headers["content-type"] == b"application/json"
             assert {"ce_id", "ce_source", "ce_time"} <= headers.keys()
-    for each in stored:
-        if each.key.startswith("manifests/"):
-            Draft202012Validator(schemas["Manifest"]).validate(json.loads(each.content))
+    for blob in stored:
+        if blob.key.startswith("manifests/"):
+            Draft202012Validator(schemas["Manifest"]).validate(json.loads(blob.content))
 
 
 def users_in(records: Iterable[ConsumerRecord], stored: Iterable[StoredObject]) -> set[str]:

@@ -180,8 +180,8 @@ class Copiers:
 async def copier(settings: Settings) -> AsyncIterator[Copiers]:
     copiers = Copiers(settings)
     yield copiers
-    for each in list(copiers.running):
-        await copiers.stop(each)
+    for partition in list(copiers.running):
+        await copiers.stop(partition)
 
 
 async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_their_origin(
@@ -193,23 +193,23 @@ async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_thei
 
     assert shop.events(copies) == Counter(shop.sent)
     partitions: dict[bytes, set[int]] = defaultdict(set)
-    for each in copies:
-        partitions[each.key].add(each.partition)
+    for copy in copies:
+        partitions[copy.key].add(copy.partition)
     assert all(len(each) == 1 for each in partitions.values())
     assert len(set.union(*partitions.values())) == OWN_PARTITIONS
 
     originals = {
-        (each.topic, each.partition, each.offset): each
+        (record.topic, record.partition, record.offset): record
         for topic in (shop.topics.clicks.name, shop.topics.purchases.name)
-        for each in await shop.read(topic)
+        for record in await shop.read(topic)
     }
     last: dict[tuple[bytes, str, int], int] = {}
-    for each in sorted(copies, key=lambda copy: (copy.partition, copy.offset)):
-        origin = parse_origin(each.headers)
+    for copy in sorted(copies, key=lambda copy: (copy.partition, copy.offset)):
+        origin = parse_origin(copy.headers)
         original = originals[origin.topic, origin.partition, origin.offset]
-        assert (each.value, origin.timestamp) == (original.value, original.timestamp)
+        assert (copy.value, origin.timestamp) == (original.value, original.timestamp)
         assert origin.source == ("purchases" if origin.topic == shop.topics.purchases.name else "clicks")
-        lane = (each.key, origin.topic, origin.partition)
+        lane = (copy.key, origin.topic, origin.partition)
         assert last.get(lane, -1) < origin.offset
         last[lane] = origin.offset
     assert failures == []
@@ -337,10 +337,10 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     await until(taken_over, "the other one has committed all")
     go_on.set()
 
-    async def told() -> bool:
+    async def replaced() -> bool:
         return bool(failures)
 
-    await until(told, "the slow one says that it was replaced")
+    await until(replaced, "the slow one says that it was replaced")
     assert isinstance(failures[0], Fenced)
     assert shop.events(await shop.copied(500)) == Counter(shop.sent)
     await shop.send(20)

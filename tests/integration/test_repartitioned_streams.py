@@ -55,9 +55,9 @@ def bannerstream(environment: dict[str, str], tmp_path: Path) -> Run:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        told, said = await child.communicate()
-        assert child.returncode == code, (told + said).decode()
-        return json.loads(told) if "--json" in arguments else told.decode()
+        stdout, stderr = await child.communicate()
+        assert child.returncode == code, (stdout + stderr).decode()
+        return json.loads(stdout) if "--json" in arguments else stdout.decode()
 
     return run
 
@@ -199,8 +199,8 @@ async def test_a_visitor_is_erased_there_too(
 
     await until(assigned, "ada has a banner")
     await until(both_are_written, "both of her events are folded")
-    told = await bannerstream("erase", "ada", "--wait", "--json")
-    assert told["erased"] is True
+    report = await bannerstream("erase", "ada", "--wait", "--json")
+    assert report["erased"] is True
     assert (await assignments(keyless))[key_of("ada", settings)] is None
     state = [each.value for each in await keyless.shop.read(keyless.shop.changelog)]
     assert state[-1] is None

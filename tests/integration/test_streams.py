@@ -77,13 +77,16 @@ async def test_a_purchase_takes_the_product_off_the_banner_and_visitors_share_re
     await shop.read_until(shop.topics.assignments.name, lambda records: len(records) == 2)
     await shop.send("ada", topic=shop.topics.purchases.name)
     assignments = [
-        decode(each.value, Assignment)
-        for each in await shop.read_until(shop.topics.assignments.name, lambda records: len(records) == 3)
+        decode(record.value, Assignment)
+        for record in await shop.read_until(shop.topics.assignments.name, lambda records: len(records) == 3)
     ]
-    last = max((each for each in assignments if each.user_key == key_of("ada", settings)), key=lambda each: each.epoch)
+    last = max(
+        (assignment for assignment in assignments if assignment.user_key == key_of("ada", settings)),
+        key=lambda assignment: assignment.epoch,
+    )
     assert (last.epoch, last.product_id) == (2, "blanket")
     requested = [
-        decode(each.value, BannerRequest).product.product_id for each in await shop.read(shop.topics.requests.name)
+        decode(record.value, BannerRequest).product.product_id for record in await shop.read(shop.topics.requests.name)
     ]
     assert sorted(requested) == ["blanket", "mug"]
 
@@ -99,8 +102,8 @@ async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, work
     await shop.send("ada", value=segment_product_viewed("ada", "shoe"))
     await shop.read_until(shop.topics.assignments.name, bool)
     letters = [
-        DeadLetter.from_record(each.key, each.value, each.headers)
-        for each in await shop.read_until(shop.topics.dead_letters.name, lambda records: len(records) == 7)
+        DeadLetter.from_record(record.key, record.value, record.headers)
+        for record in await shop.read_until(shop.topics.dead_letters.name, lambda records: len(records) == 7)
     ]
     assert sorted(each.code for each in letters) == [
         "implausible_time",

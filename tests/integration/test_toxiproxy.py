@@ -19,8 +19,8 @@ PATIENCE_S = 10.0
 
 class Echo(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        while told := self.request.recv(100):
-            self.request.sendall(told)
+        while received := self.request.recv(100):
+            self.request.sendall(received)
 
 
 @pytest.fixture

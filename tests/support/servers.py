@@ -80,7 +80,7 @@ class Servers:
 
         def start(data: Path) -> tuple[LocalServer, str]:
             server = kafka_server(kind, data)
-            _start(server)
+            server.start()
             return server, server.bootstrap_servers
 
         _skip_unless_available(kafka_server(kind, self._own))
@@ -91,7 +91,7 @@ class Servers:
 
         def start(data: Path) -> tuple[LocalServer, str]:
             server = s3_server(kind, data)
-            _start(server)
+            server.start()
             return server, server.endpoint
 
         _skip_unless_available(s3_server(kind, self._own))
@@ -217,11 +217,3 @@ def environment(overrides: Overrides) -> dict[str, str]:
 def _skip_unless_available(server: LocalServer) -> None:
     if (reason := server.why_unavailable()) is not None:
         pytest.skip(reason)
-
-
-def _start(server: LocalServer) -> None:
-    try:
-        server.start()
-    except ServerFailed:
-        server.stop()
-        raise

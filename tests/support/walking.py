@@ -42,8 +42,8 @@ def walk(
     """Fold and decide event by event; return the decisions that were announced, with their epochs."""
     announced = []
     first = state.offsets.get("clicks", -1) + 1 if start is None else start
-    for offset, each in enumerate(events, first):
-        effect = fold(state, each, topic="clicks", offset=offset, catalogue=shop, policy=rules)
+    for offset, interaction in enumerate(events, first):
+        effect = fold(state, interaction, topic="clicks", offset=offset, catalogue=shop, policy=rules)
         if effect == "folded" and settle(state, shop, rules):
             announced.append((state.epoch, state.decision))
     return announced

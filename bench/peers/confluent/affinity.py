@@ -147,18 +147,18 @@ class Affinity:
             self._failures.append(error)
 
     def _take_on(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
-            self._states[each.partition] = _restored(each.partition)
-            self._dirty[each.partition] = {}
+        for tp in partitions:
+            self._states[tp.partition] = _restored(tp.partition)
+            self._dirty[tp.partition] = {}
 
     def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
         self._forget(consumer, partitions)
 
     def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
+        for tp in partitions:
             for held in (self._states, self._dirty, self._positions):
-                held.pop(each.partition, None)
+                held.pop(tp.partition, None)
 
 
 def _restored(partition: int) -> dict[bytes, State]:

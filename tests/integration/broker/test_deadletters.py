@@ -47,11 +47,11 @@ async def test_letters_come_back_as_they_were_sent(
     kafka_settings: KafkaSettings, topics: Topics, publisher: Publisher
 ) -> None:
     sent = [letter(number, topics.clicks.name) for number in range(10)]
-    for each in sent:
-        await publish(publisher, kafka_settings, each)
+    for dead_letter in sent:
+        await publish(publisher, kafka_settings, dead_letter)
     await publisher.publish_raw(topics.dead_letters.name, b"k", b"no letter")
     found = [stored.letter async for stored in read(kafka_settings)]
-    assert sorted(found, key=lambda each: each.offset) == sent
+    assert sorted(found, key=lambda dead_letter: dead_letter.offset) == sent
 
 
 async def test_letters_are_chosen_by_code_topic_and_limit(

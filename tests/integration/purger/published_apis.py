@@ -144,14 +144,14 @@ def cloudfront() -> PublishedApi:
 
 def _check_signature(request: Request, body: bytes) -> None:
     """Work the signature out from what arrived (IAM User Guide, "Create a signed AWS API request")."""
-    told = re.fullmatch(
+    authorization = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/us-east-1/cloudfront/aws4_request, "
         r"SignedHeaders=([a-z;-]+), Signature=([0-9a-f]{64})",
         request.headers["Authorization"],
     )
-    require(told, "Authorization")
-    assert told is not None
-    access_key, day, names, signature = told.groups()
+    require(authorization, "Authorization")
+    assert authorization is not None
+    access_key, day, names, signature = authorization.groups()
     require(access_key == ACCESS_KEY, "InvalidClientTokenId")
     require({"host", "x-amz-date", "content-type"} <= set(names.split(";")), "host and every x-amz header are signed")
     at = request.headers["X-Amz-Date"]

@@ -42,7 +42,7 @@ class Shop:
     async def _publish(self, topic: str, key: str, value: bytes | None) -> None:
         await self.publisher.publish_all([Outgoing(topic, key.encode(), value, [])])
 
-    async def told(self, *tags: str) -> None:
+    async def purged(self, *tags: str) -> None:
         """Return once the CDN was told to drop all of these."""
         await until(lambda: set(tags) <= set(self.api.dropped))
 
@@ -116,14 +116,14 @@ async def test_what_becomes_stale_is_dropped_once_and_what_was_there_before_is_n
     async with shop.purger() as purger:
         await purger.begun()
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))
-        await shop.told(f"user-{ANNA}")
+        await shop.purged(f"user-{ANNA}")
         await shop.announce(MUG, announcement(MUG))  # announced again, as it is when it is asked for again
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))  # a repeat after a crash of streams
         await shop.assign(ANNA, assignment(ANNA, 2, LAMP))  # not ready yet
         await shop.announce(LAMP, announcement(LAMP))
-        await shop.told(f"banner-{LAMP}")
+        await shop.purged(f"banner-{LAMP}")
         await shop.announce(MUG, announcement(MUG, revision=2))
-        await shop.told(f"banner-{MUG}")
+        await shop.purged(f"banner-{MUG}")
         await shop.assign(ANNA, None)
         await until(lambda: shop.api.dropped.count(f"user-{ANNA}") == 3)
     assert sorted(shop.api.dropped) == sorted(
@@ -137,12 +137,12 @@ async def test_a_purger_that_comes_later_knows_who_waits_for_which_banner(shop: 
         await shop.announce(MUG, announcement(MUG))
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))
         await shop.assign(ANNA, assignment(ANNA, 2, LAMP))
-        await shop.told(f"user-{ANNA}")
+        await shop.purged(f"user-{ANNA}")
         await until(lambda: purger.registry.get_sample_value("bannerstream_cdn_visitors") == 1)
     shop.api.batches.clear()
     await shop.announce(LAMP, announcement(LAMP))  # while no purger runs
     async with shop.purger():
-        await shop.told(f"user-{ANNA}", f"banner-{LAMP}")
+        await shop.purged(f"user-{ANNA}", f"banner-{LAMP}")
 
 
 async def test_nothing_is_committed_before_the_cdn_has_taken_it(shop: Shop) -> None:
@@ -158,7 +158,7 @@ async def test_nothing_is_committed_before_the_cdn_has_taken_it(shop: Shop) -> N
     assert await shop.committed() == before, "and not because it was told to stop"
     shop.api.script = []
     async with shop.purger() as purger:
-        await shop.told(f"user-{ANNA}")
+        await shop.purged(f"user-{ANNA}")
         await until(lambda: len(shop.api.batches) == 1)
         await until(lambda: purger.waiting_since == 0)
 
@@ -173,7 +173,7 @@ async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letter
         await shop.assign(ANNA, b"not an assignment")
         await shop.publisher.publish_raw(table.ready.name, b"not a banner key", announcement(MUG))
         await shop.assign(BEN, assignment(BEN, 1, MUG))
-        await shop.told(f"user-{BEN}")
+        await shop.purged(f"user-{BEN}")
 
         def letters_of(code: str) -> float:
             return purger.registry.get_sample_value("bannerstream_cdn_refused_total", {"code": code}) or 0
@@ -196,8 +196,8 @@ async def test_of_two_purgers_one_stands_by_and_takes_over(shop: Shop) -> None:
         async with shop.purger() as first:
             await until(lambda: first.active or second.active)
             await shop.assign(ANNA, assignment(ANNA, 1, MUG))
-            await shop.told(f"user-{ANNA}")
+            await shop.purged(f"user-{ANNA}")
             await until(lambda: first.active != second.active)
         await until(lambda: second.active)
         await shop.assign(BEN, assignment(BEN, 1, MUG))
-        await shop.told(f"user-{BEN}")
+        await shop.purged(f"user-{BEN}")

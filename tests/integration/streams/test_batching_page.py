@@ -102,10 +102,10 @@ async def test_the_app_of_the_page_counts_every_click_once_also_when_it_is_kille
     await counter.click(producer, CLICKS)
     counter.start()
     await counter.commits(admin, 2 * CLICKS)
-    each = 2 * CLICKS // USERS
-    assert await counter.counts() == {b"user-%d" % number: each for number in range(USERS)}
+    per_user = 2 * CLICKS // USERS
+    assert await counter.counts() == {b"user-%d" % number: per_user for number in range(USERS)}
     totals = {record.key: record.value for record in await records_in(counter.brokers, counter.names["totals"])}
-    assert totals == {b"user-%d" % number: b"%d" % each for number in range(USERS)}
+    assert totals == {b"user-%d" % number: b"%d" % per_user for number in range(USERS)}
 
 
 async def test_an_agent_that_raises_ends_the_worker_and_what_it_dropped_is_counted_by_the_next(

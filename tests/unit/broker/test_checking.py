@@ -25,8 +25,8 @@ class Record:
 
 
 def event(user: str = "u-7", product: str = "mug-3", **changes: object) -> bytes:
-    told = {"event_id": "e-1", "user_id": user, "product_id": product, "time": NOW - 1500}
-    return json.dumps(told | changes).encode()
+    fields = {"event_id": "e-1", "user_id": user, "product_id": product, "time": NOW - 1500}
+    return json.dumps(fields | changes).encode()
 
 
 def check(*records: Record, must_be_keyed: bool = True) -> Check:

@@ -106,7 +106,7 @@ def test_a_recording_moves_in_time_as_a_whole() -> None:
         return [decode_event(each.value, "clicks", "auto", **ages).occurred_at for each in records]  # type: ignore[arg-type]
 
     recorded = [
-        RecordedEvent("clicks", b"u", json.dumps(each).encode(), old - 9 + 3 * n) for n, each in enumerate(events)
+        RecordedEvent("clicks", b"u", json.dumps(event).encode(), old - 9 + 3 * n) for n, event in enumerate(events)
     ]
     moved = retimed(recorded, NOW)
     assert [each.at for each in moved] == [NOW - 9, NOW - 6, NOW - 3, NOW]

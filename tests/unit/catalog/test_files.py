@@ -32,7 +32,7 @@ def test_a_whole_catalogue_is_read(tmp_path: Path) -> None:
 
 def test_all_problems_are_told_at_once_with_their_places(tmp_path: Path) -> None:
     broken_cohorts = COHORTS.replace('"#ccddee"', '"blue"').replace('cohort_id = "outdoor"', 'cohort_id = "calm-home"')
-    told = problems(
+    found = problems(
         write_folder(
             tmp_path,
             product("mug-1", title="", colour="red"),
@@ -63,8 +63,8 @@ def test_all_problems_are_told_at_once_with_their_places(tmp_path: Path) -> None
         ("products.jsonl:7: cohorts: ", "missing"),
     ]
     for place, words in expected:
-        assert any(each.startswith(place) and words in each for each in told), (place, words, told)
-    assert len(told) == len(expected)
+        assert any(each.startswith(place) and words in each for each in found), (place, words, found)
+    assert len(found) == len(expected)
 
 
 @pytest.mark.parametrize("escape", ["/etc/hostname", "../outside.png", "images/../../outside.png", "images/link.png"])
@@ -81,8 +81,8 @@ def test_an_image_that_is_no_path_to_a_file_is_told(tmp_path: Path, image: objec
 
 
 def test_an_empty_folder_says_what_it_should_hold(tmp_path: Path) -> None:
-    told = problems(tmp_path)
-    assert [each.split(":")[0] for each in told] == ["cohorts.toml", "products.jsonl"]
+    found = problems(tmp_path)
+    assert [each.split(":")[0] for each in found] == ["cohorts.toml", "products.jsonl"]
     assert problems(write_folder(tmp_path, cohorts=COHORTS)) == [
         "products.jsonl: no product; write one per line as {…}"
     ]

@@ -15,13 +15,13 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_lexicon_is_measured_on_titles_that_it_never_saw(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["evaluate", "describe", "--lexicon-only", "--json", "--out", "figures.json"]) == 0
-    told = capsys.readouterr()
-    document = json.loads(told.out)
+    output = capsys.readouterr()
+    document = json.loads(output.out)
     (row,) = document["rows"]
     assert (row["describer"], row["part"]) == ("lexicon", "unseen")
     assert row["titles"] >= 120
     assert 0.5 < row["subject"] < 1
-    assert "lexicon" in told.err
+    assert "lexicon" in output.err
     assert json.loads(Path("figures.json").read_text()) == document
 
 

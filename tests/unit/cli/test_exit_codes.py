@@ -19,10 +19,10 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_help_lists_every_group_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--help"]) == 0
-    told = capsys.readouterr().out
+    stdout = capsys.readouterr().out
     for name in ("demo", "up", "run", "topics", "catalog", "events", "banners", "paint", "dlq", "config", "schema"):
-        assert name in told
-    assert "Exit codes" in told
+        assert name in stdout
+    assert "Exit codes" in stdout
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:
@@ -32,9 +32,9 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 def test_a_wrong_setting_is_told_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bannerstream.toml").write_text("[kafka]\npartitions = 0\n")
     assert run_command(["config", "show"]) == 3
-    told = capsys.readouterr().err
-    assert "kafka.partitions" in told
-    assert "Traceback" not in told
+    stderr = capsys.readouterr().err
+    assert "kafka.partitions" in stderr
+    assert "Traceback" not in stderr
 
 
 def test_a_broker_that_is_not_there_says_its_address(
@@ -48,9 +48,9 @@ def test_a_broker_that_is_not_there_says_its_address(
 def test_config_show_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("BANNERSTREAM_STORAGE__SECRET_KEY", "hunter2hunter2")
     assert run_command(["config", "show", "--json"]) == 0
-    told = capsys.readouterr().out
-    assert json.loads(told)["storage"]["secret_key"] == "**********"
-    assert "hunter2" not in told
+    stdout = capsys.readouterr().out
+    assert json.loads(stdout)["storage"]["secret_key"] == "**********"
+    assert "hunter2" not in stdout
 
 
 def test_the_settings_file_can_be_named_before_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +71,6 @@ def test_asyncapi_uses_this_deployments_topic_names(
 ) -> None:
     monkeypatch.setenv("BANNERSTREAM_KAFKA__TOPICS", '{"clicks": "shop.clicks"}')
     assert run_command(["asyncapi"]) == 0
-    told = capsys.readouterr().out
-    assert json.loads(told)["asyncapi"].startswith("3.")
-    assert "shop.clicks" in told
+    stdout = capsys.readouterr().out
+    assert json.loads(stdout)["asyncapi"].startswith("3.")
+    assert "shop.clicks" in stdout

@@ -61,16 +61,16 @@ def test_the_studio_paints_the_size_and_format_asked_for(
     assert paint("--size", "300x250", out=out) == 0
     with Image.open(out) as banner:
         assert (banner.format, banner.size) == (kind, (300, 250))
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "by studio" in told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "by studio" in output.err
 
 
 def test_json_says_how_the_banner_came_about(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:
     assert paint("--json", "--size", "300x250") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["size"], told["provenance"]["engine"]) == ("300x250", "studio")
-    assert told["description"]["subject"] == "mug"
+    report = json.loads(capsys.readouterr().out)
+    assert (report["size"], report["provenance"]["engine"]) == ("300x250", "studio")
+    assert report["description"]["subject"] == "mug"
 
 
 def test_json_tells_attempts_that_were_thrown_away(
@@ -79,10 +79,10 @@ def test_json_tells_attempts_that_were_thrown_away(
     (tmp_path / "broken_painter.py").write_text(BROKEN_PAINTER)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     assert paint("--painter", "broken_painter:Broken", "--json", "--size", "300x250") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["provenance"]["engine"] == "studio"
-    assert [each["reason"] for each in told["rejected"]] == ["out of paint"] * 2
-    assert len({each["seed"] for each in told["rejected"]}) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report["provenance"]["engine"] == "studio"
+    assert [each["reason"] for each in report["rejected"]] == ["out of paint"] * 2
+    assert len({each["seed"] for each in report["rejected"]}) == 2
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_without_the_libraries_it_says_how_to_install_them(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)  # what an import of it then raises is what a lack of it raises
     assert paint(*asked) == 3
-    told = capsys.readouterr().err
-    assert "make setup-gpu" in told
-    assert "bannerstream[gpu]" in told
+    stderr = capsys.readouterr().err
+    assert "make setup-gpu" in stderr
+    assert "bannerstream[gpu]" in stderr
 
 
 @pytest.mark.gpu_extra
@@ -163,9 +163,9 @@ def test_a_model_that_is_not_there_is_told(
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     kind = ("--painter", "diffusers") if option == "--model" else ("--describer", "transformers")
     assert paint(*kind, option, str(tmp_path / "nowhere")) == 3
-    told = capsys.readouterr().err
-    assert "nowhere" in told
-    assert "Traceback" not in told
+    stderr = capsys.readouterr().err
+    assert "nowhere" in stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.gpu_extra
@@ -180,9 +180,9 @@ def test_a_model_in_pickles_is_refused(
             there.parent.mkdir(parents=True, exist_ok=True)
             there.with_suffix(".bin" if file.suffix == ".safetensors" else file.suffix).write_bytes(file.read_bytes())
     assert paint("--painter", "diffusers", "--model", str(pickled)) == 3
-    told = capsys.readouterr().err
-    assert "pickles" in told
-    assert "safe_serialization" in told
+    stderr = capsys.readouterr().err
+    assert "pickles" in stderr
+    assert "safe_serialization" in stderr
 
 
 def test_a_sweep_is_one_sheet_of_five_banners(paint: Paint, capsys: pytest.CaptureFixture[str]) -> None:

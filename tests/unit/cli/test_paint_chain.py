@@ -76,16 +76,16 @@ def chain(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     def run(*more: str) -> dict[str, Any]:
         arguments = ["mug-stoneware-terracotta", "--cohort", "calm-home", "--size", "300x250", "--out", "banner.png"]
         assert run_command(["--config", "bannerstream.toml", "paint", *arguments, "--json", *more]) == 0
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        report: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return report
 
     return run
 
 
 @pytest.mark.parametrize("mode", ["scene", "whole"])
 def test_a_title_becomes_a_tuple_a_prompt_in_the_brand_s_look_and_a_banner(chain: Chain, mode: str) -> None:
-    told = chain("--mode", mode)
-    description, provenance = told["description"], told["provenance"]
+    report = chain("--mode", mode)
+    description, provenance = report["description"], report["provenance"]
     assert description["describer"].startswith("transformers:")
     assert "mug" in description["subject"]
     assert provenance["fallback_reason"] is None, "painted by the model itself"

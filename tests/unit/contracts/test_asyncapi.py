@@ -66,13 +66,13 @@ def test_every_topic_is_a_channel_under_its_own_name() -> None:
 
 def test_senders_are_those_of_the_topic_table() -> None:
     for role in DOCUMENT["channels"]:
-        told = {
+        writers = {
             name.split(".")[0]
             for name, operation in DOCUMENT["operations"].items()
             if operation["action"] == "send" and operation["channel"]["$ref"] == f"#/channels/{role}"
         }
         written_by = getattr(TOPICS, role).written_by.replace("catalog load", "catalog")
-        assert told == ({"streams", "generator"} if written_by == "all" else set(written_by.split(", ")))
+        assert writers == ({"streams", "generator"} if written_by == "all" else set(written_by.split(", ")))
 
 
 def test_every_topic_has_a_sender_and_every_message_a_key() -> None:

@@ -56,8 +56,8 @@ def check_alike(values: list[bytes | None], source: Source = "clicks", form: Any
     decoded, times = decode_events(values, [NOW] * len(values), source, form, **LIMITS)
     found = [outcome(each, source, at) for each, at in zip(decoded, times, strict=True)]
     assert found == [alone(each, source, form, NOW) for each in values]
-    for each, at in zip(found, times, strict=True):
-        assert at == (each.occurred_at if isinstance(each, Interaction) else 0)
+    for event, at in zip(found, times, strict=True):
+        assert at == (event.occurred_at if isinstance(event, Interaction) else 0)
     return decoded
 
 

@@ -211,7 +211,7 @@ class TestSegment:
         assert json.loads(refused.value) == bad
 
     @pytest.mark.parametrize("batch", [[], [3], {}, "[]", None])
-    def test_a_batch_that_is_no_list_of_calls_is_malformed(self, batch: object) -> None:
+    def test_a_batch_that_is_not_a_list_of_calls_is_malformed(self, batch: object) -> None:
         with pytest.raises(MalformedRecord, match=r"at `\$.batch"):
             decode({"batch": batch}, "segment")
 

@@ -40,12 +40,12 @@ touch "$GOBIN/last-part-of-the-package" && chmod +x "$GOBIN/last-part-of-the-pac
 
 def test_a_program_is_built_once_and_then_found(install: Install, tmp_path: Path) -> None:
     install("go", GO)
-    said: list[str] = []
+    notices: list[str] = []
     assert TOOL.why_unavailable() is None
     for _ in range(2):
-        assert TOOL.program(said.append) == tmp_path / "cache/bannerstream/banner-tool-v1.2.3/banner-tool"
+        assert TOOL.program(notices.append) == tmp_path / "cache/bannerstream/banner-tool-v1.2.3/banner-tool"
     assert (tmp_path / "asked").read_text() == "install example.org/banner-tool@v1.2.3\n"
-    assert said == ["building banner-tool with Go, once (a moment)"]
+    assert notices == ["building banner-tool with Go, once (a moment)"]
 
 
 @pytest.mark.parametrize("tool", ["go", "mvn"])
@@ -94,18 +94,18 @@ def test_a_build_that_does_not_end_is_given_up(install: Install, monkeypatch: py
 
 MAVEN = """
 echo run >> "$HOME/asked"
-for each in "$@"; do case $each in -DoutputDirectory=*) folder=${each#*=} ;; esac; done
+for argument in "$@"; do case $argument in -DoutputDirectory=*) folder=${argument#*=} ;; esac; done
 mkdir -p "$folder" && touch "$folder/kafka_2.13.jar"
 """
 
 
 def test_jars_are_fetched_once(install: Install, tmp_path: Path) -> None:
     install("mvn", MAVEN)
-    said: list[str] = []
-    jars = {kafka_apache._fetched_jars(said.append) for _ in range(2)}
+    notices: list[str] = []
+    jars = {kafka_apache._fetched_jars(notices.append) for _ in range(2)}
     assert [[jar.name for jar in folder.iterdir()] for folder in jars] == [["kafka_2.13.jar"]]
     assert (tmp_path / "asked").read_text() == "run\n"
-    assert len(said) == 1
+    assert len(notices) == 1
 
 
 def test_a_failed_fetch_leaves_no_half_filled_folder(install: Install) -> None:

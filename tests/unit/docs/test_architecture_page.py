@@ -53,8 +53,8 @@ def test_every_invariant_names_a_keeper() -> None:
 
 
 def test_the_topics_are_those_of_the_contract() -> None:
-    told = [(cells[0].strip("`"), cells[1], cells[2], cells[3]) for cells in rows("<!-- topics -->")]
-    assert told == [(topic.name, topic.key, topic.written_by, topic.cleanup) for topic in Topics()]
+    stated = [(cells[0].strip("`"), cells[1], cells[2], cells[3]) for cells in rows("<!-- topics -->")]
+    assert stated == [(topic.name, topic.key, topic.written_by, topic.cleanup) for topic in Topics()]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -27,8 +27,8 @@ def test_the_page_names_the_tested_versions() -> None:
 
 
 def test_constants_have_the_values_that_the_page_says() -> None:
-    said = {name: int(value.replace(",", "")) for name, value in re.findall(r"`([A-Z_]+)` = ([\d,]+)", PAGE)}
-    assert said == {
+    stated = {name: int(value.replace(",", "")) for name, value in re.findall(r"`([A-Z_]+)` = ([\d,]+)", PAGE)}
+    assert stated == {
         "MAX_BATCH": MAX_BATCH,
         "FLUSH_SLICE": FLUSH_SLICE,
         "MAX_WAITING": MAX_WAITING,

@@ -23,8 +23,8 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_command_and_option_says_what_it_does() -> None:
     for _, command in leaves("bannerstream", typer.main.get_command(app)):
         assert command.help, command.name
-        for each in command.params:
-            assert getattr(each, "help", None), f"{command.name} {each.name}"
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), f"{command.name} {parameter.name}"
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{each.name}" for each in (ROOT / "docs").glob("*.md"))])

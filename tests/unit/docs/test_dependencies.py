@@ -56,8 +56,8 @@ def pins(file: Path) -> dict[str, set[str]]:
 
 def test_setup_gpu_alone_installs_models_and_judges() -> None:
     dry = ["make", "--dry-run", "--always-make", "VENV=nowhere", "setup-gpu"]
-    told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    installed = {name for file in re.findall(r"-r (requirements/\S+)", told) for name in pins(ROOT / file)}
+    stdout = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    installed = {name for file in re.findall(r"-r (requirements/\S+)", stdout) for name in pins(ROOT / file)}
     assert installed >= declared(None) | declared("gpu") | declared("evaluate")
 
 

@@ -3,16 +3,21 @@
 import asyncio
 import hashlib
 import threading
+from contextlib import closing
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from bannerstream.edge import pictures as pictures_module
-from bannerstream.edge.errors import NotFound, Overloaded
+from bannerstream.edge.banner_facts import object_key
+from bannerstream.edge.errors import NotFound, Overloaded, WrongBytes
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.pictures import Pictures, byte_range
+from bannerstream.settings.storage import StorageSettings
+from bannerstream.storage import S3BannerStore
 from bannerstream.storage.fakes import MemoryBannerStore
 from tests.support.edge_node import Node
+from tests.support.scripted_server import ScriptedServer
 
 CONTENT = bytes(range(256)) * 4
 
@@ -87,6 +92,46 @@ async def test_a_store_that_is_away_is_said_to_be(node: Node, address: str) -> N
     answer = await node.client.get(address)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert (await node.client.get(address)).status_code == 200
+
+
+WRONG = [
+    pytest.param(b"", id="empty"),
+    pytest.param(CONTENT[:512], id="cut short"),
+    pytest.param(CONTENT[:512] + bytes(512), id="spoilt"),
+    pytest.param(b"<html>captive portal</html>", id="a page"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"}])
+async def test_bytes_that_are_not_the_picture_are_never_served_or_cached(
+    node: Node, address: str, wrong: bytes, headers: dict[str, str]
+) -> None:
+    key = object_key(address.rpartition("/")[2])
+    node.store.objects[key] = wrong
+    answer = await node.client.get(address, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (503, "wrong_bytes")
+    assert (answer.headers["cache-control"], answer.headers["retry-after"]) == ("no-store", "5")
+    assert "etag" not in answer.headers
+    assert node.metric("bannerstream_edge_wrong_bytes_total") == 1
+    node.store.objects[key] = CONTENT
+    answer = await node.client.get(address)
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+    assert node.metric("bannerstream_edge_wrong_bytes_total") == 1
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_store_that_answers_200_with_something_else_is_not_believed(wrong: bytes) -> None:
+    answers = [(200, "image/webp", wrong), (200, "image/webp", CONTENT)]
+    with ScriptedServer() as server:
+        server.script = lambda _method, _path: answers.pop(0)
+        settings = StorageSettings(endpoint=server.endpoint, secure=False, attempts=1)
+        with closing(S3BannerStore(settings)) as store:
+            pictures = Pictures(store, EdgeMetrics(CollectorRegistry()), cache_bytes=10_000)
+            name = f"{hashlib.sha256(CONTENT).hexdigest()}.webp"
+            with pytest.raises(WrongBytes):
+                await pictures.get(name)
+            assert await pictures.get(name) == CONTENT
 
 
 class SlowStore(MemoryBannerStore):

@@ -14,6 +14,7 @@ from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.times import rfc3339
 from bannerstream.edge.report_records import check_formats
+from bannerstream.edge.resolver import ProductCard
 from bannerstream.settings import Settings
 from tests.support.edge_node import Node, running_node
 from tests.support.waiting import until
@@ -44,24 +45,43 @@ async def test_an_event_is_written_as_streams_reads_it(node: Node) -> None:
     assert node.metric("bannerstream_edge_events_total", type="click") == 1
 
 
-async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
+async def test_a_batch_goes_to_the_topics_of_its_kinds() -> None:
     batch = [
         {"type": "view", "product_id": "a", "time": rfc3339(int(time.time() * 1000) - 1000)},
         {"type": "cart", "product_id": "b"},
         {"type": "purchase", "product_ids": ["a", "b"], "time": int(time.time() * 1000) - 500},
     ]
-    answer = await post(node, batch)
-    assert answer.status_code == 202
-    assert [(topic, event.kind.value) for topic, event in read(node)] == [
-        ("clicks", "view"),
-        ("clicks", "cart"),
-        ("purchases", "purchase"),
-    ]
-    assert len(set(answer.json()["event_ids"])) == 3
+    async with running_node(page_purchases=True) as node:
+        answer = await post(node, batch)
+        assert answer.status_code == 202
+        assert [(topic, event.kind.value) for topic, event in read(node)] == [
+            ("clicks", "view"),
+            ("clicks", "cart"),
+            ("purchases", "purchase"),
+        ]
+        assert len(set(answer.json()["event_ids"])) == 3
+
+
+async def test_pages_report_no_purchases_unless_the_shop_wants_them(node: Node) -> None:
+    answer = await post(node, [{"type": "view", "product_id": "a"}, {"type": "purchase", "product_id": "a"}])
+    assert (answer.status_code, answer.json()["error"]) == (403, "page_purchase")
+    assert "edge.page_purchases" in answer.json()["message"]
+    assert not node.sink.records
+
+
+async def test_products_that_the_catalogue_lacks_are_refused_while_there_is_one(node: Node) -> None:
+    known, unknown = {"type": "view", "product_id": "mug"}, {"type": "view", "product_ids": ["mug", "nope-1"]}
+    assert (await post(node, unknown)).status_code == 202, "without a catalogue, streams decides"
+    node.edge._catalogue, node.edge._catalogue_followed = {"mug": ProductCard("Mug", None)}, True
+    answer = await post(node, [known, unknown])
+    assert (answer.status_code, answer.json()["error"]) == (422, "unknown_product")
+    assert "'nope-1' - at `$[1]`" in answer.json()["message"]
+    assert len(node.sink.records) == 1
+    assert (await post(node, known)).status_code == 202
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "truncated"),
         (b"{", "truncated"),
@@ -85,10 +105,10 @@ async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
         ({"type": "click", "product_id": "a", "age_ms": 1, "time": 1_700_000_000_000}, "at most one of"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: Any, said: str) -> None:
+async def test_what_is_wrong_is_named_and_nothing_is_written(node: Node, body: Any, message: str) -> None:
     answer = await post(node, body)
     assert answer.status_code == 422
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not node.sink.records
     assert node.metric("bannerstream_edge_refused_total", reason="invalid") == 1
 
@@ -131,7 +151,7 @@ async def test_without_a_token_nothing_is_taken(node: Node) -> None:
     assert answer.headers["www-authenticate"].startswith("Bearer")
     token = node.edge.tokens.mint("ada")
     answer = await node.client.post("/v1/events", params={"token": token}, json={"type": "click", "product_id": "a"})
-    assert answer.status_code == 401, "an address is no place for a token of a request that changes something"
+    assert answer.status_code == 401, "a URL must not carry the token of a request that changes something"
 
 
 async def test_it_is_acknowledged_once_kafka_has_it(node: Node) -> None:
@@ -195,6 +215,21 @@ async def test_a_visitor_and_an_address_have_their_rates() -> None:
         assert (await node.client.get("/readyz")).status_code == 503, "operators' endpoints are not limited"
 
 
+async def test_a_visitors_rate_counts_events_however_they_are_batched() -> None:
+    event = {"type": "view", "product_id": "a"}
+    async with running_node(rate_per_visitor=0.01, burst_per_visitor=60) as node:
+        assert (await post(node, [event] * 50)).status_code == 202
+        refused = await post(node, [event] * 11)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "100")
+        assert (await post(node, [event] * 10)).status_code == 202, "a refused batch takes nothing"
+        assert (await post(node, event)).status_code == 429
+        assert (await post(node, [event] * 100, user="bob")).status_code == 202
+        assert (await post(node, event, user="bob")).headers["retry-after"] == "4000"
+        codes = [(await post(node, {"type": "steal"}, user="eve")).status_code for _ in range(61)]
+        assert codes == [422] * 60 + [429], "what is wrong costs, too"
+        assert len(node.sink.records) == 160
+
+
 async def test_a_cookie_acts_only_for_pages_that_may(node: Node) -> None:
     token = node.edge.tokens.mint("ada")
     event = {"type": "click", "product_id": "a"}
@@ -225,9 +260,9 @@ async def test_feedback_says_what_was_shown_and_not_to_whom(node: Node) -> None:
         413,
     )
     assert report.event_id == answer.json()["event_id"]
-    said = (record.value or b"") + b"".join(value for _, value in record.headers)
-    assert node.key().encode() not in said
-    assert b"ada" not in said
+    written = (record.value or b"") + b"".join(value for _, value in record.headers)
+    assert node.key().encode() not in written
+    assert b"ada" not in written
     assert node.metric("bannerstream_edge_click_to_visible_seconds_count") == 1
 
 

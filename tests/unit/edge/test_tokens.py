@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.keys import user_key
 from bannerstream.edge.errors import InvalidToken
-from bannerstream.edge.visitor_tokens import LEEWAY_S, VisitorTokens
+from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.settings import Settings
 
 NOW = 1_795_000_000.0
+LEEWAY_S = Settings().edge.token_leeway_s
 OLD, NEW = "an old secret of at least 32 bytes", "a new secret of at least 32 bytes"
 
 
@@ -37,6 +38,11 @@ def tokens(clock: Clock | None = None, **edge: Any) -> VisitorTokens:
 
 def signed(claims: dict[str, Any], secret: Any = NEW, kid: str = "new", algorithm: str = "HS256") -> str:
     return jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid})
+
+
+def signed_as_json(claims: dict[str, Any]) -> str:
+    """Sign what PyJWT would refuse to sign, as other libraries do."""
+    return jwt.PyJWS().encode(json.dumps(claims).encode(), NEW, algorithm="HS256", headers={"kid": "new"})
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -112,6 +118,10 @@ def test_a_token_without_a_signature_is_refused(alg: str) -> None:
         (signed(claims(exp="soon")), "is not a time"),
         (signed(claims(exp=float("1e300"))), "is not a time"),
         (signed(claims(sub="")), "cannot be a user id"),
+        (signed_as_json(claims(sub=True)), "cannot be a user id"),
+        (signed_as_json(claims(sub=47.5)), "cannot be a user id"),
+        (signed_as_json(claims(sub=["ada"])), "cannot be a user id"),
+        (signed_as_json(claims(sub=None)), "has no `sub`"),
         (signed(claims(sub="a\nb")), "cannot be a user id"),
         (signed(claims(sub="ada ")), "cannot be a user id"),
         (signed(claims(sub="x" * 257)), "cannot be a user id"),
@@ -134,6 +144,25 @@ def test_a_token_that_was_good_expires_although_it_is_remembered() -> None:
     clock.now += 60 + LEEWAY_S + 1
     with pytest.raises(InvalidToken, match="has expired"):
         ours.visitor(token)
+
+
+@pytest.mark.parametrize(("sub", "user_id"), [(4711, "4711"), (0, "0"), (10**30, str(10**30))])
+def test_a_numeric_sub_is_its_decimal_string(sub: int, user_id: str) -> None:
+    visitor = tokens().visitor(signed_as_json(claims(sub=sub)))
+    assert visitor == tokens().visitor(signed(claims(sub=user_id)))
+    assert visitor.user_id == user_id
+
+
+@pytest.mark.parametrize(
+    "changes", [{"nbf": NOW + 20}, {"exp": NOW + 3620}, {"exp": NOW - 20}], ids=["nbf", "longest life", "exp"]
+)
+def test_the_shops_clock_may_differ_by_the_leeway(changes: dict[str, float]) -> None:
+    token = signed(claims(**changes))
+    assert tokens().visitor(token).user_id == "ada"
+    assert tokens(token_leeway_s=20).visitor(token).user_id == "ada"
+    for leeway_s in (0, 19):
+        with pytest.raises(InvalidToken):
+            tokens(token_leeway_s=leeway_s).visitor(token)
 
 
 def test_a_token_for_somebody_else_is_refused() -> None:

@@ -25,9 +25,9 @@ def shown(name: str) -> list[Shown]:
 @by_sheet
 def test_every_banner_of_a_sheet_is_one_that_the_shop_would_make(name: str) -> None:
     cohorts_of = {product.product_id: product.cohorts for product in read_catalogue(CATALOGUE).products}
-    for each in shown(name):
-        assert each.cohort in cohorts_of[each.product]
-        assert creative_of(each.variant) is not None
+    for banner in shown(name):
+        assert banner.cohort in cohorts_of[banner.product]
+        assert creative_of(banner.variant) is not None
 
 
 def test_the_studio_sheet_has_48_banners_of_every_template_style_and_size() -> None:
@@ -47,8 +47,8 @@ def test_the_studio_sheet_has_48_banners_of_every_template_style_and_size() -> N
 def test_rows_are_justified_and_nothing_overlaps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes: list[tuple[int, int, int, int]] = []
 
-    def banner(each: Shown) -> Image.Image:
-        return Image.new("RGB", (each.size.width, each.size.height))
+    def banner(shown_banner: Shown) -> Image.Image:
+        return Image.new("RGB", (shown_banner.size.width, shown_banner.size.height))
 
     def lay(picture: Image.Image, painted: Image.Image, box: tuple[int, int, int, int]) -> None:
         left, top, right, bottom = box

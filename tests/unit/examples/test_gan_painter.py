@@ -60,7 +60,7 @@ def test_the_example_paints_a_banner(paint, decoder: Path, capsys: pytest.Captur
 @pytest.mark.gpu_extra
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize(
-    ("painter", "told"),
+    ("painter", "message"),
     [
         ("examples.no_such_module:Painter", "No module named"),
         ("examples.gan_painter:NoSuchPainter", "NoSuchPainter"),
@@ -69,7 +69,7 @@ def test_the_example_paints_a_banner(paint, decoder: Path, capsys: pytest.Captur
         ("nonsense", "generator.painter"),
     ],
 )
-def test_a_painter_that_cannot_be_made_stops_the_start(paint, painter: str, told: str, capsys):
+def test_a_painter_that_cannot_be_made_stops_the_start(paint, painter: str, message: str, capsys):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
     assert paint("--painter", painter, "--model", "/nowhere.pt") == 3
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -69,7 +69,8 @@ def test_every_record_is_keyed_by_its_visitor(records: list[RecordedEvent]) -> N
 def test_every_format_is_there_and_orders_of_several_products(records: list[RecordedEvent]) -> None:
     good = [record for record in records if isinstance(_read(record), Interaction)]
     formats = Counter(
-        "segment" if b'"messageId"' in each.value else "ga4" if b'"events"' in each.value else "native" for each in good
+        "segment" if b'"messageId"' in record.value else "ga4" if b'"events"' in record.value else "native"
+        for record in good
     )
     assert set(formats) == {"native", "segment", "ga4"}
     assert min(formats.values()) > 300

@@ -38,9 +38,11 @@ class Log:
     records: list[ConsumerRecord] = field(default_factory=list)
 
     def append(self, at: int, key: str, value: bytes | None, headers: dict[str, str] | None = None) -> None:
-        told = tuple((name, text.encode()) for name, text in (headers or {}).items())
+        record_headers = tuple((name, text.encode()) for name, text in (headers or {}).items())
         offset = len(self.records)
-        self.records.append(ConsumerRecord(self.topic, 0, offset, at, 1, key.encode(), value, None, 0, 0, told))
+        self.records.append(
+            ConsumerRecord(self.topic, 0, offset, at, 1, key.encode(), value, None, 0, 0, record_headers)
+        )
 
 
 def honest() -> Evidence:
@@ -68,7 +70,7 @@ def honest() -> Evidence:
         logs["changelog"].append(at + 1, key, pack(state))
         if changed and (decision := state.decision) is not None:
             banner = known.banner_key(decision.product_id, decision.cohort_id)
-            told = Assignment(
+            assignment = Assignment(
                 user_key=key,
                 epoch=state.epoch,
                 banner_key=banner,
@@ -87,7 +89,7 @@ def honest() -> Evidence:
                 event_appended_at=at,
             )
             logs["requests"].append(at + 2, banner, encode(request), {"ce_id": f"{banner}:{key}:{state.epoch}"})
-            logs["assignments"].append(at + 2, key, encode(told))
+            logs["assignments"].append(at + 2, key, encode(assignment))
     end = {TopicPartition(TOPIC, 0): 60}
     changelog = logs["changelog"].records
     final = {record.key.decode(): record.value for record in changelog}
@@ -172,21 +174,24 @@ WRONGS: dict[str, tuple[Callable[[Evidence], Evidence], set[Kind]]] = {
     "an event counts too often": (event_twice, {"double"}),
     "a repeat counts": (a_repeat_that_counted, {"double"}),
     "the last state was not written": (
-        without("changelog", lambda each: each.offset >= 54),
+        without("changelog", lambda record: record.offset >= 54),
         {"lost", "dangling", "memory"},
     ),
-    "the last decisions were not told": (without("assignments", lambda each: each.offset >= 10), {"dangling"}),
-    "no banner was asked for": (without("requests", lambda each: True), {"dangling"}),
+    "the last decisions were not told": (without("assignments", lambda record: record.offset >= 10), {"dangling"}),
+    "no banner was asked for": (without("requests", lambda record: True), {"dangling"}),
     "a decision was told before its state": (told_too_early, {"dangling"}),
     "a state went backwards": (states_swapped, {"stale"}),
-    "a bad record has no letter": (without("dead_letters", lambda each: each.offset == 1), {"dead_letters"}),
+    "a bad record has no letter": (without("dead_letters", lambda record: record.offset == 1), {"dead_letters"}),
     "a good record has a letter": (letter_for_a_good_record, {"dead_letters"}),
     "not all is committed": (
-        lambda each: replace(each, committed={TopicPartition(TOPIC, 0): 59}),
+        lambda evidence: replace(evidence, committed={TopicPartition(TOPIC, 0): 59}),
         {"uncommitted"},
     ),
     "memory is behind": (memory_behind, {"memory"}),
-    "two workers hold a partition": (lambda each: replace(each, memories=[*each.memories, *each.memories]), {"memory"}),
+    "two workers hold a partition": (
+        lambda evidence: replace(evidence, memories=[*evidence.memories, *evidence.memories]),
+        {"memory"},
+    ),
 }
 
 

@@ -112,7 +112,7 @@ class TestWithTorch:
         painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")
         alone = painter.paint([scene_request(seed=7)])[0].pixels.astype(int)
         first, second = (
-            each.pixels.astype(int) for each in painter.paint([scene_request(seed=8), scene_request(seed=7)])
+            painting.pixels.astype(int) for painting in painter.paint([scene_request(seed=8), scene_request(seed=7)])
         )
         assert abs(alone - second).max() <= 1
         assert abs(first - second).max() > 1

@@ -30,7 +30,7 @@ def test_what_was_described_is_read_from_the_store(executor: Executor):
     assert store.descriptions.keys() == {description_key(str(each.rev), describer.revision) for each in (MUG, LAMP)}
 
 
-def test_another_rev_or_describer_describes_anew(executor: Executor):
+def test_another_rev_or_describer_describes_again(executor: Executor):
     store = FakeStore()
     edited = with_rev(Product(product_id="mug", title="Red Mug", category="kitchen", cohorts={"any": 1.0}))
     describer, later = FakeDescriber(), FakeDescriber("fake@2")
@@ -58,7 +58,7 @@ def test_who_asks_while_it_is_being_described_waits_and_shares(executor: Executo
     assert describer.described == ["mug"]
 
 
-def test_what_fails_is_told_to_all_who_wait_and_tried_anew_later(executor: Executor):
+def test_what_fails_is_told_to_all_who_wait_and_tried_again_later(executor: Executor):
     describer = FakeDescriber(fault=lambda _: (_ for _ in ()).throw(RuntimeError("out of memory")))
     store = FakeStore()
     kept = KeptDescriber(describer, store, executor)

@@ -65,7 +65,7 @@ def test_a_product_is_described_once_for_all_its_cohorts(fakes: Fakes, request_f
     assert fakes.describer.described == ["p1"]
 
 
-def test_another_describer_describes_anew(fakes: Fakes, request_for: RequestFor):
+def test_another_describer_describes_again(fakes: Fakes, request_for: RequestFor):
     request = request_for()
     fakes.pipeline().make([request])
     fakes.describer = FakeDescriber("fake@2")

@@ -24,7 +24,7 @@ def make(pipeline: Pipeline, request: BannerRequest) -> MadeBanner:
     return outcome
 
 
-def told(manifest: Manifest) -> tuple[int, bool, str]:
+def announced(manifest: Manifest) -> tuple[int, bool, str]:
     return (manifest.revision, manifest.provisional, manifest.provenance.painter)
 
 
@@ -32,13 +32,13 @@ def test_a_preview_is_followed_by_the_banner_under_the_same_key(fakes: Fakes, re
     pipeline, request = fakes.pipeline(progressive=True), request_for()
     fakes.painter.level = lambda _: 250
     first = preview(pipeline, request)
-    assert told(first.manifest) == (1, True, "fallback")
+    assert announced(first.manifest) == (1, True, "fallback")
     assert fakes.store.manifests[request.banner_key] == first.manifest
     assert fakes.painter.batches == []  # no model had a part in it
     assert fakes.describer.described == []
 
     second = make(pipeline, request)
-    assert told(second.manifest) == (2, False, "fake")
+    assert announced(second.manifest) == (2, False, "fake")
     assert second.manifest_key == first.manifest_key
     assert not second.reused
     assert second.manifest.renditions != first.manifest.renditions
@@ -57,13 +57,13 @@ def test_what_died_after_its_preview_is_announced_again_and_made(fakes: Fakes, r
     restarted = fakes.pipeline(progressive=True)
     again = preview(restarted, request)
     assert (again.manifest, again.reused) == (first.manifest, True)
-    assert told(make(restarted, request).manifest) == (2, False, "fake")
+    assert announced(make(restarted, request).manifest) == (2, False, "fake")
 
 
 def test_a_preview_is_finished_by_a_generator_that_makes_none(fakes: Fakes, request_for: RequestFor) -> None:
     request = request_for()
     preview(fakes.pipeline(progressive=True), request)
-    assert told(make(fakes.pipeline(), request).manifest) == (2, False, "fake")
+    assert announced(make(fakes.pipeline(), request).manifest) == (2, False, "fake")
 
 
 def test_a_banner_that_is_final_is_neither_previewed_nor_made_again(fakes: Fakes, request_for: RequestFor) -> None:
@@ -85,7 +85,7 @@ def test_a_preview_never_takes_the_place_of_a_banner_that_was_made_meanwhile(
     fakes.fallback_painter.fault = lambda _: make(other, request)
     outcome = preview(pipeline, request)
     assert outcome.reused
-    assert told(fakes.store.manifests[request.banner_key]) == (1, False, "fake")
+    assert announced(fakes.store.manifests[request.banner_key]) == (1, False, "fake")
 
 
 def test_where_the_painter_fails_the_preview_stays_and_says_why(fakes: Fakes, request_for: RequestFor) -> None:
@@ -97,7 +97,7 @@ def test_where_the_painter_fails_the_preview_stays_and_says_why(fakes: Fakes, re
 
     fakes.painter.fault = fault
     second = make(pipeline, request)
-    assert told(second.manifest) == (2, False, "fallback")
+    assert announced(second.manifest) == (2, False, "fallback")
     assert second.manifest.provenance.fallback_reason == "over the budget of 600 pictures a minute"
     assert second.manifest.renditions == first.renditions  # the same picture: no flicker
     assert second.fallbacks == (Fallback("painter", "budget"),)
@@ -119,7 +119,7 @@ def test_a_store_that_is_away_between_the_tiers_loses_neither(
         pipeline.make([request])
     assert fakes.store.manifests[request.banner_key] == first.manifest
     fakes.store.fault = lambda *_: None
-    assert told(make(pipeline, request).manifest) == (2, False, "fake")
+    assert announced(make(pipeline, request).manifest) == (2, False, "fake")
 
 
 def test_manifests_of_before_count_as_final(fakes: Fakes, request_for: RequestFor) -> None:

@@ -72,8 +72,8 @@ def test_a_model_that_babbles_is_replaced_product_by_product_and_the_description
 
 def test_a_chosen_description_is_of_the_candidates_whatever_the_model_prefers(tiny: LanguageModel):
     describer = TransformersDescriber(tiny, mode="choose")
-    for each, found in zip(products(8), describer.describe(products(8)), strict=True):
-        assert found.subject in {*candidates_of(each).subjects, candidates_of(each).own.subject}
+    for described, found in zip(products(8), describer.describe(products(8)), strict=True):
+        assert found.subject in {*candidates_of(described).subjects, candidates_of(described).own.subject}
         assert found.setting in SETTINGS
         assert (found.describer, found.fallback_reason) == (describer.revision, None)
 
@@ -85,8 +85,8 @@ def test_a_title_cannot_give_orders(tiny: LanguageModel, mode: str, title: str):
     (found,) = TransformersDescriber(tiny, mode=mode).describe([product(title)])
     assert decode(encode(found), Description) == found
     assert found.setting in SETTINGS
-    for said in (found.subject, *found.attributes):
-        assert re.fullmatch(r"[a-z][a-z '&-]*", said)
+    for phrase in (found.subject, *found.attributes):
+        assert re.fullmatch(r"[a-z][a-z '&-]*", phrase)
 
 
 @pytest.mark.parametrize("title", INJECTIONS.values(), ids=INJECTIONS.keys())

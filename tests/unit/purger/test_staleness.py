@@ -27,16 +27,16 @@ class Purger:
         key = USERS[user]
         message = None if banner is None else assignment(key, epoch, BANNERS[banner])
         self.state.assigned(key, message, HERE, stale)
-        return self._told(stale)
+        return self._by_kind(stale)
 
     def announce(self, banner: int, revision: int | None) -> tuple[set[int], set[int]]:
         stale = Stale()
         key = BANNERS[banner]
         self.state.ready(key, None if revision is None else announcement(key, revision), HERE, stale)
-        return self._told(stale)
+        return self._by_kind(stale)
 
     @staticmethod
-    def _told(stale: Stale) -> tuple[set[int], set[int]]:
+    def _by_kind(stale: Stale) -> tuple[set[int], set[int]]:
         return {USERS.index(key) for key in stale.users}, {BANNERS.index(key) for key in stale.banners}
 
 

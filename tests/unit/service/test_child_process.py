@@ -76,10 +76,10 @@ def test_grandchildren_go_too(tmp_path: Path) -> None:
 
 def _group_members(group: int) -> list[Path]:
     members = []
-    for each in Path("/proc").glob("[0-9]*/stat"):
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if each.read_text().rsplit(")", 1)[1].split()[2] == str(group):
-                members.append(each)
+            if stat.read_text().rsplit(")", 1)[1].split()[2] == str(group):
+                members.append(stat)
         except (FileNotFoundError, ProcessLookupError):
             continue
     return members

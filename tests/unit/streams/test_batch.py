@@ -196,8 +196,8 @@ def test_cutting_a_stream_into_other_batches_and_replaying_any_of_it_ends_in_the
 def test_every_assignment_has_its_request_and_every_record_its_fate(session):
     records = [record(offset, **each) for offset, each in enumerate(session)]
     outcome = Table().run(*records)
-    assert {each.banner_key for each in outcome.assignments.values()} == {
-        each.request.banner_key for each in outcome.requests.values()
+    assert {assignment.banner_key for assignment in outcome.assignments.values()} == {
+        caused.request.banner_key for caused in outcome.requests.values()
     }
     assert sum(outcome.counts.values()) == len(records)
     assert len(outcome.dead_letters) == outcome.counts.get("dead_letter", 0)

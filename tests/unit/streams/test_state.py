@@ -100,7 +100,7 @@ def test_touches_are_kept_in_the_order_of_time_and_id_whatever_order_they_came_i
     for product_id, at in touches:
         touch(touched, product_id, at, kept)
         latest[product_id] = max(at, latest.get(product_id, at))
-    expected = sorted(latest.items(), key=lambda each: (each[1], each[0]))[-kept:]
+    expected = sorted(latest.items(), key=lambda item: (item[1], item[0]))[-kept:]
     assert list(touched.items()) == expected
 
 
@@ -111,9 +111,9 @@ def test_the_largest_state_fits_the_promised_bound():
     goods = [product(f"{wide}{number:04}", cohorts) for number in range(400)]
     shop = catalogue(*goods, cohorts=tuple(msgspec.structs.replace(COHORTS[0], cohort_id=each) for each in cohorts))
     state = new()
-    for number, each in enumerate(goods):
-        walk(state, event(VIEW, each.product_id, at=NOON + number), rules=rules, shop=shop)
-        walk(state, event(PURCHASE, each.product_id, at=NOON + number), rules=rules, shop=shop)
+    for number, viewed in enumerate(goods):
+        walk(state, event(VIEW, viewed.product_id, at=NOON + number), rules=rules, shop=shop)
+        walk(state, event(PURCHASE, viewed.product_id, at=NOON + number), rules=rules, shop=shop)
     assert len(state.purchased) == MAX_PURCHASES
     assert (len(state.scores), len(state.touched), len(state.recent)) == (4, 9, 800 * 8)
     assert len(pack(state)) <= rules.max_state_bytes()

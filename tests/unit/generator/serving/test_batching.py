@@ -48,7 +48,7 @@ def test_batches_are_of_one_kind_within_their_limit_and_nothing_is_lost(
     entries: list[tuple[str, float]], most: int, wait_s: float
 ) -> None:
     waiting = batches(most=most, wait_s=wait_s)
-    tickets = [Ticket(at, kind, since) for at, (kind, since) in enumerate(sorted(entries, key=lambda each: each[1]))]
+    tickets = [Ticket(at, kind, since) for at, (kind, since) in enumerate(sorted(entries, key=lambda entry: entry[1]))]
     waiting.add(tickets)
     taken: list[int] = []
     while batch := waiting.take(20.0):
@@ -61,7 +61,7 @@ def test_batches_are_of_one_kind_within_their_limit_and_nothing_is_lost(
 @given(TICKETS, st.floats(0, 10))
 def test_what_is_due_is_taken_and_what_is_not_says_when(entries: list[tuple[str, float]], now: float) -> None:
     waiting = batches(most=100)
-    waiting.add(Ticket(at, kind, since) for at, (kind, since) in enumerate(sorted(entries, key=lambda each: each[1])))
+    waiting.add(Ticket(at, kind, since) for at, (kind, since) in enumerate(sorted(entries, key=lambda entry: entry[1])))
     while waiting.take(now):
         pass
     due_in_s = waiting.due_in_s(now)

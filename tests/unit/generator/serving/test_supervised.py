@@ -53,7 +53,7 @@ def test_a_step_returns_what_it_returns_and_raises_what_it_raises() -> None:
     assert model.run(len, with_timeout=False) == 7
 
 
-def test_a_hung_step_is_given_up_and_the_model_loaded_anew(hanging: Hanging) -> None:
+def test_a_hung_step_is_given_up_and_the_model_loaded_again(hanging: Hanging) -> None:
     loads, health = Loads(), Health()
     model = supervised(loads, health)
     with pytest.raises(ModelHung, match="did not end within"):
@@ -119,14 +119,14 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_process(hanging: Hanging) 
 
 
 def test_where_it_is_asked_for_the_process_ends_at_the_first_hang(hanging: Hanging) -> None:
-    loads, health, told = Loads(), Health(), []
-    health.listen(lambda: told.append("ended"))
+    loads, health, heard = Loads(), Health(), []
+    health.listen(lambda: heard.append("ended"))
     model = supervised(loads, health, after_hang="exit")
     with pytest.raises(ModelHung):
         model.run(hanging)
-    assert told == ["ended"]
-    health.listen(lambda: told.append("late"))  # who comes later is told, too
-    assert told == ["ended", "late"]
+    assert heard == ["ended"]
+    health.listen(lambda: heard.append("late"))  # a listener that comes late is called, too
+    assert heard == ["ended", "late"]
     assert loads.count == 1
 
 

@@ -25,7 +25,7 @@ def test_a_banner_that_is_asked_for_twice_is_made_once_and_both_records_are_answ
     assert [each.offset for each in queue.detach(wanted)] == [0, 1]
 
 
-def test_who_asks_while_the_answer_is_on_its_way_is_answered_anew(request_for: RequestFor) -> None:
+def test_who_asks_while_the_answer_is_on_its_way_is_answered_again(request_for: RequestFor) -> None:
     queue = RequestQueue(10)
     queue.put(record(0), request_for())
     (wanted,) = queue.take(5)

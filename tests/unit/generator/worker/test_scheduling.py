@@ -32,7 +32,7 @@ def test_everyone_is_served_once_and_the_oldest_of_a_cohort_first(entries: list[
 
 @given(ENTRIES, st.integers(0, 60))
 def test_cohorts_that_wait_are_served_alike(entries: list[Entry], count: int) -> None:
-    """Of two that both still wait, neither was served more than once more often."""
+    """Between two that both still wait, the numbers of times served differ by one at most."""
     queue = filled(entries)
     times: Counter[str] = Counter()
     for _ in range(min(count, len(entries))):

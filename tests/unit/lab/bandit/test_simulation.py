@@ -17,7 +17,8 @@ def test_the_best_choice_costs_nothing_and_chance_costs_what_it_must():
 
 def test_learning_beats_chance_by_far():
     found = {
-        each.policy: each for each in evaluate(cohorts=3, variants=6, impressions=20_000, refresh=500, seeds=[3, 4])
+        evaluation.policy: evaluation
+        for evaluation in evaluate(cohorts=3, variants=6, impressions=20_000, refresh=500, seeds=[3, 4])
     }
     assert found["thompson"].final < 0.6 * found["uniform"].final
     assert found["linucb"].final < found["uniform"].final

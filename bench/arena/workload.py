@@ -97,8 +97,8 @@ def _from_shelves(cohort: NDArray[np.int64], random: np.random.Generator) -> NDA
     """Return a product of each cohort; the first of a shelf are the more popular ones."""
     shelves: list[list[int]] = [[] for _ in COHORTS]
     for number, weights in enumerate(memberships().values()):
-        for each in weights:
-            shelves[each].append(number)
+        for weight in weights:
+            shelves[weight].append(number)
     sizes = np.array([len(shelf) for shelf in shelves])
     starts = np.cumsum(sizes) - sizes
     place = (sizes[cohort] * random.random(len(cohort)) ** 2).astype(np.int64)

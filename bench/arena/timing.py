@@ -45,9 +45,9 @@ def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list
         now = time.time()
         if offsets == ends:
             break
-        for each in processes:
-            if each.poll() is not None:
-                raise RunFailed(f"it ended with status {each.poll()}:\n{each.log_tail()}")
+        for child in processes:
+            if child.poll() is not None:
+                raise RunFailed(f"it ended with status {child.poll()}:\n{child.log_tail()}")
         if time.monotonic() > deadline:
             raise RunFailed(f"{sum(offsets)} of {sum(ends)} records after {limit_s:.0f} s:\n{processes[0].log_tail()}")
         if cpu_before is None and any(_first_record(each) is not None for each in processes):
@@ -55,7 +55,7 @@ def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list
         time.sleep(_POLL_S)
     starts = [start for each in processes if (start := _first_record(each)) is not None]
     if not starts or cpu_before is None:
-        raise RunFailed(f"it never told its first record:\n{processes[0].log_tail()}")
+        raise RunFailed(f"it never reported its first record:\n{processes[0].log_tail()}")
     return Timing(now - min(starts), _cpu_s(processes) - cpu_before, _peak_rss_mb(processes))
 
 

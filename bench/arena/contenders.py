@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.arena import worker
 from bench.arena.audit import latest_states, what_differs
 from bench.arena.environments import PEERS, REPOSITORY, maven_classpath, python_environment
-from bench.arena.offline import Expected
+from bench.arena.expected import Expected
 from bench.arena.topics import Topics
 
 FEW_EVENTS = 60_000
@@ -66,9 +66,9 @@ class Contender:
 def contenders(systems: Sequence[str], works: Sequence[str], settings: Sequence[str]) -> list[Contender]:
     """Return those asked for, in a fixed order; no `settings`: all of them."""
     return [
-        each
-        for each in _ALL
-        if each.system in systems and each.work in works and (not settings or each.setting in settings)
+        candidate
+        for candidate in _ALL
+        if candidate.system in systems and candidate.work in works and (not settings or candidate.setting in settings)
     ]
 
 

@@ -1,0 +1,74 @@
+"""What HTTP itself wants: HEAD, Host, and no redirect that a client's Host would steer."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+
+from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.edge.main import EdgeServer, listening_socket
+from bannerstream.settings import EdgeSettings
+from tests.support.edge_node import Node
+from tests.support.waiting import until
+
+HOSTS = {
+    "none": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+    "two": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "one": (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+    "none in 1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+}
+
+
+@pytest.fixture
+async def address(node: Node) -> AsyncIterator[tuple[str, int]]:
+    """The node behind its own HTTP server."""
+    application = node.client._transport.app  # type: ignore[attr-defined]  # httpx.ASGITransport
+    server: uvicorn.Server = EdgeServer(node.edge, application)
+    server.config.lifespan = "off"
+    with listening_socket(EdgeSettings(port=0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        await until(lambda: server.started)
+        yield (LOOPBACK, listener.getsockname()[1])
+        server.should_exit = True
+        await serving
+
+
+async def sent(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of the answer to a request as bytes."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, *lines = head.decode().split("\r\n")
+    return int(status.split()[1]), dict(line.lower().split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize("hosts", HOSTS)
+async def test_a_request_of_http_1_1_names_one_host(address: tuple[str, int], hosts: str) -> None:
+    request, expected = HOSTS[hosts]
+    status, _, body = await sent(address, request)
+    assert status == expected
+    if expected == 400:
+        assert json.loads(body)["error"] == "bad_request"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/banner.js", "/b/{own}", "/b/" + "0" * 64 + ".webp"])
+async def test_head_answers_as_get_without_a_body(node: Node, address: tuple[str, int], path: str) -> None:
+    own = node.edge.resolver.default().picture("970x250", None)
+    assert own is not None
+    path = path.replace("/b/{own}", own)
+    status, headers, body = await sent(address, f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert body
+    headers.pop("date")
+    answer = await sent(address, f"HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    answer[1].pop("date")
+    assert answer == (status, headers, b"")
+
+
+@pytest.mark.parametrize("path", ["/v1/banner/", "/v1/pointers/", "/banner.js/", "/healthz/", "/docs/"])
+async def test_no_redirect_reflects_the_host(node: Node, path: str) -> None:
+    answer = await node.client.get(path, headers={"Host": "evil.test"})
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+    assert "evil.test" not in answer.text
