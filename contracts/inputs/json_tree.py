@@ -95,7 +95,7 @@ def _unframed(payload: bytes) -> tuple[bytes, str]:
                 "write JSON, with or without the frame - at `$`"
             )
     if payload.startswith(_UTF_16):
-        raise MalformedRecord("the record begins with a byte order mark of UTF-16: write UTF-8 - at `$`")
+        raise MalformedRecord("the record begins with a byte order mark of UTF-16: write JSON in UTF-8 - at `$`")
     if payload.startswith(_GZIP):
         raise MalformedRecord(
             "the record is compressed with gzip: write JSON, and let Kafka's producer compress - at `$`"

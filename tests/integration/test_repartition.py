@@ -219,7 +219,7 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
     await shop.send(10)
     bad = await shop.producer.send_and_wait(shop.topics.clicks.name, b'{"cut off', key=b"k", partition=4)
     tombstone = await shop.producer.send_and_wait(shop.topics.purchases.name, None, key=b"k", partition=1)
-    huge = await shop.producer.send_and_wait(shop.topics.clicks.name, b"x" * 900_000, partition=0)
+    huge = await shop.producer.send_and_wait(shop.topics.clicks.name, b"x" * 900_001, partition=0)
     await shop.send(10)
     await copier()
     assert shop.events(await shop.copied(20)) == Counter(shop.sent)
