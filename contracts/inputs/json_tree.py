@@ -36,7 +36,7 @@ class DoubledKey(ValueError):
 
 
 class _AmbiguousObject(dict[str, Any]):
-    """An object with a key that stands twice: whoever reads that key, or all values, gets an error."""
+    """An object with a key that stands twice: reading that key, or all values, raises an error."""
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)

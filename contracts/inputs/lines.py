@@ -24,7 +24,7 @@ def products_of(  # noqa: PLR0917  (two callers, which pass what they read in th
     """Return the products that the lines name; gift wrap, shipping or a tip, which name none, are passed over.
 
     Raises:
-        MalformedRecord: an id is wrong; there are too many; no line has one, and this is no order.
+        MalformedRecord: an id is wrong; there are too many; no line has one, and this is not an order.
         UnsupportedEvent: an order without a product.
     """
     named = [
