@@ -28,7 +28,7 @@ async def streams(settings: Settings) -> AsyncIterator[Writer]:
 async def node(
     streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[EdgeProcess]:
-    async with EdgeProcess(settings, environment, tmp_path / "edge.log") as node:
+    async with EdgeProcess(settings, environment, tmp_path / "edge.log", page_purchases=True) as node:
         yield node
 
 

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 
 import bannerstream.cli.run
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.settings.model import Settings
-from bannerstream.settings.sources import load_settings
+from bannerstream.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
