@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bannerstream.broker.connection import broker_errors
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.recordings import RecordedEvent, parse_event, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_events, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import InputFormat, Source
 from bannerstream.settings.kafka import KafkaSettings
@@ -95,7 +95,11 @@ async def _records(recording: Path | Literal["-"], from_format: InputFormat | No
     while batch := await asyncio.to_thread(lambda: list(islice(lines, at_a_time))):
         for number, line in batch:
             if line.strip():
-                yield parse_line(line, number) if from_format is None else parse_event(line, from_format, _now_ms())
+                if from_format is None:
+                    yield parse_line(line, number)
+                    continue
+                for record in parse_events(line, from_format, _now_ms()):
+                    yield record
 
 
 async def _in_order(records: Iterable[RecordedEvent]) -> AsyncIterator[RecordedEvent]:

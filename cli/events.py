@@ -135,6 +135,8 @@ def check(
         must_be_keyed=not settings.streams.repartition,
         max_future_ms=round(settings.input.max_future_s * 1000),
         max_age_ms=round(settings.input.max_age_days * _DAY_MS),
+        max_record_bytes=settings.input.max_record_bytes,
+        max_products=settings.input.max_products,
     )
     if as_json:
         print_json(_document(name, source, sampled, checked, partitions))
