@@ -14,10 +14,10 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/changelog.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.arena.clock import RunFailed
-from bench.arena.events import Workload
+from bench.arena.contenders import contenders
 from bench.arena.stage import Result, parser, reporting, staged, tell
-from bench.arena.systems import contenders
+from bench.arena.timing import RunFailed
+from bench.arena.workload import Workload
 from bench.streams import Arena
 
 SETTINGS = {"common": "memory", "full": "1-worker"}

@@ -17,9 +17,9 @@ if __name__ == "__main__":  # `python bench/latency.py` puts bench/ first on the
 
 from bench.arena import probes
 from bench.arena.deployment import CLICKS, Deployment
-from bench.arena.events import write
 from bench.arena.load import FELL_BEHIND, Load, first_visits
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.workload import write
 
 WARM_S = 5.0
 ANSWERS_S = 30.0

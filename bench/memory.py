@@ -15,10 +15,10 @@ if __name__ == "__main__":  # `python bench/memory.py` puts bench/ first on the 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.arena.deployment import Deployment
-from bench.arena.events import write
 from bench.arena.load import Load
 from bench.arena.resting import Kind, changelog, weigh
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.workload import write
 
 PER_S = 5_000
 STORES = ("memory", "rocksdb")

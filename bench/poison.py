@@ -12,9 +12,9 @@ from pathlib import Path
 if __name__ == "__main__":  # `python bench/poison.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.arena.events import Workload
+from bench.arena.contenders import contenders
 from bench.arena.stage import Result, parser, reporting, staged, tell
-from bench.arena.systems import contenders
+from bench.arena.workload import Workload
 from bench.streams import Arena
 
 EVERY = 100

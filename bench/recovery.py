@@ -25,14 +25,14 @@ if __name__ == "__main__":  # `python bench/recovery.py` puts bench/ first on th
 
 from bannerstream.service.child_process import ChildProcess
 from bench.arena import probes
+from bench.arena.contenders import Place
 from bench.arena.deployment import CLICKS, FOLDS, Deployment
 from bench.arena.environments import PEERS, python_environment
-from bench.arena.events import PARTITIONS, write
 from bench.arena.load import Load
 from bench.arena.resting import changelog, common_changelog
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
-from bench.arena.systems import Place
+from bench.arena.workload import PARTITIONS, write
 
 LIMIT_S = 300.0
 LOADED_S = 5.0

@@ -20,10 +20,10 @@ if __name__ == "__main__":  # `python bench/scaleout.py` puts bench/ first on th
 
 from bench.arena import probes
 from bench.arena.deployment import Deployment, Worker
-from bench.arena.events import write
 from bench.arena.load import Load
 from bench.arena.resting import changelog
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.workload import write
 
 PROBES_PER_S = 40.0
 """10 in each partition: a pause is known to 100 ms."""

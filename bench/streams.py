@@ -21,13 +21,13 @@ if __name__ == "__main__":  # `python bench/streams.py` puts bench/ first on the
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bannerstream.service.child_process import ChildProcess
-from bench.arena.clock import RunFailed, time_run
+from bench.arena.contenders import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
 from bench.arena.environments import BuildFailed
-from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, preload
-from bench.arena.offline import Expected, expected_states
+from bench.arena.expected import Expected, expected_states
 from bench.arena.shop import write_table
 from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
-from bench.arena.systems import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Place, contenders
+from bench.arena.timing import RunFailed, time_run
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, preload
 
 WORKS = ("common", "full")
 

@@ -35,8 +35,8 @@ Offsets = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One place where a visitor may be found."""
+class ErasureStatus:
+    """Whether a visitor is erased at one place."""
 
     place: str
     erased: bool | None
@@ -108,7 +108,7 @@ async def wait_until_erased(
 
 async def find_remaining(
     kafka: KafkaSettings, app_id: str, user_key: str, on_progress: Callable[[int, int], None]
-) -> tuple[Place, Place]:
+) -> tuple[ErasureStatus, ErasureStatus]:
     """Return what the changelog and the assignments still hold of a visitor; reads both completely.
 
     `on_progress` gets the offsets read and their total.
@@ -120,18 +120,18 @@ async def find_remaining(
     changelog, assignments = changelog_name(app_id), kafka.topic_table().assignments.name
     partitions = await partitions_of(kafka, changelog, assignments)
     latest = await _latest(kafka, partitions, user_key.encode(), on_progress)
-    return _place("changelog", changelog, latest), _place("assignment", assignments, latest)
+    return _status_of("changelog", changelog, latest), _status_of("assignment", assignments, latest)
 
 
-def _place(what: str, topic: str, latest: Mapping[TopicPartition, tuple[int, bytes | None]]) -> Place:
+def _status_of(what: str, topic: str, latest: Mapping[TopicPartition, tuple[int, bytes | None]]) -> ErasureStatus:
     there = {tp.partition: record for tp, record in latest.items() if tp.topic == topic}
     held = [f"{number}@{offset}" for number, (offset, value) in sorted(there.items()) if value is not None]
     if held:
-        return Place(what, erased=False, found=f"still in {topic}/{', '.join(held)}")
+        return ErasureStatus(what, erased=False, found=f"still in {topic}/{', '.join(held)}")
     if there:
         deleted = ", ".join(f"{number}@{offset}" for number, (offset, _) in sorted(there.items()))
-        return Place(what, erased=True, found=f"a tombstone in {topic}/{deleted}")
-    return Place(what, erased=True, found=f"no record in {topic}")
+        return ErasureStatus(what, erased=True, found=f"a tombstone in {topic}/{deleted}")
+    return ErasureStatus(what, erased=True, found=f"no record in {topic}")
 
 
 async def _latest(

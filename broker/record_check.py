@@ -10,7 +10,9 @@ from typing import Protocol
 import msgspec
 
 from bannerstream.contracts.errors import IgnoredEvent, InvalidRecord
-from bannerstream.contracts.inputs import InputForm, Source, decode_event
+from bannerstream.contracts.inputs import InputForm, Source, decode_record
+from bannerstream.contracts.interactions import Interaction
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS
 
 EXCERPT_CHARACTERS = 160
 
@@ -33,7 +35,7 @@ class SampledRecord(Protocol):
 
 @dataclass(slots=True)
 class Finding:
-    """Records rejected (or skipped) for the same reason."""
+    """Events rejected (or skipped) for the same reason."""
 
     code: str
     field: str
@@ -57,15 +59,15 @@ class Check:
     users: set[str] = field(default_factory=set)
     products: set[str] = field(default_factory=set)
     keyed: int = 0
-    """Readable records whose key is their user id."""
+    """Readable events whose record's key is their user id."""
     read: int = 0
-    """Readable records."""
+    """Readable events; a record may hold several."""
     delays_ms: list[int] = field(default_factory=list)
-    """Per readable record: from the event's time to the record's."""
+    """Per readable event: from the event's time to the record's."""
 
     @property
     def dead_letters(self) -> int:
-        """Return how many records would become dead letters."""
+        """Return how many events would become dead letters."""
         return sum(each.count for each in self.findings if each.code != IgnoredEvent.code)
 
     def delay_s(self) -> dict[str, float] | None:
@@ -84,6 +86,8 @@ def check_records(
     must_be_keyed: bool,
     max_future_ms: int,
     max_age_ms: int,
+    max_record_bytes: int = MAX_EVENT_BYTES,
+    max_products: int = MAX_EVENT_PRODUCTS,
 ) -> Check:
     """Return what streams would make of `records`. Does not know the catalogue, so unknown products pass.
 
@@ -92,31 +96,43 @@ def check_records(
     check = Check()
     found: dict[tuple[str, str], Finding] = {}
     for record in records:
-        try:
-            event = decode_event(
-                record.value,
-                source,
-                form,
-                received_at=record.timestamp,
-                max_future_ms=max_future_ms,
-                max_age_ms=max_age_ms,
-            )
-        except InvalidRecord as error:
-            _note(found, record, error.code, str(error))
-            continue
-        check.read += 1
-        check.kinds[event.kind.value] += 1
-        check.users.add(event.user_id)
-        check.products.update(event.product_ids)
-        check.delays_ms.append(record.timestamp - event.occurred_at)
-        if record.key == event.user_id.encode():
-            check.keyed += 1
-        elif must_be_keyed:
-            _note(found, record, "wrong_key", "the key is not the visitor's id; see streams.repartition - at `key`")
-            continue
-        check.usable += 1
+        for part in decode_record(
+            record.value,
+            source,
+            form,
+            received_at=record.timestamp,
+            max_future_ms=max_future_ms,
+            max_age_ms=max_age_ms,
+            max_record_bytes=max_record_bytes,
+            max_products=max_products,
+        ):
+            if isinstance(part.event, InvalidRecord):
+                _note(found, record, part.event.code, str(part.event))
+            else:
+                _count(check, found, record, part.event, must_be_keyed=must_be_keyed)
     check.findings = sorted(found.values(), key=lambda finding: -finding.count)
     return check
+
+
+def _count(
+    check: Check,
+    found: dict[tuple[str, str], Finding],
+    record: SampledRecord,
+    event: Interaction,
+    *,
+    must_be_keyed: bool,
+) -> None:
+    check.read += 1
+    check.kinds[event.kind.value] += 1
+    check.users.add(event.user_id)
+    check.products.update(event.product_ids)
+    check.delays_ms.append(record.timestamp - event.occurred_at)
+    if record.key == event.user_id.encode():
+        check.keyed += 1
+    elif must_be_keyed:
+        _note(found, record, "wrong_key", "the key is not the visitor's id; see streams.repartition - at `key`")
+        return
+    check.usable += 1
 
 
 def _note(found: dict[tuple[str, str], Finding], record: SampledRecord, code: str, reason: str) -> None:

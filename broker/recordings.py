@@ -25,7 +25,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord
-from bannerstream.contracts.inputs import InputFormat, Source, decode_event
+from bannerstream.contracts.inputs import InputFormat, Part, Source, decode_record
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms, rfc3339
 
@@ -98,21 +98,23 @@ def _value(event: RecordingLine) -> bytes:
     return stated[0]
 
 
-def parse_event(line: bytes, from_format: InputFormat, now: int) -> RecordedEvent:
-    """Return the record for a bare event: topic by its kind, key from its visitor.
+def parse_events(line: bytes, from_format: InputFormat, now: int) -> list[RecordedEvent]:
+    """Return the record of each event in a line: topic by its kind, key from its visitor.
 
     An event that cannot be read goes to `clicks` without a key and becomes a dead letter there, so that a replay shows
     what streams makes of the file.
     """
-    value = line.strip()
-    try:
-        event = decode_event(
-            value, "clicks", from_format, received_at=now, max_future_ms=MAX_EPOCH_MS, max_age_ms=MAX_EPOCH_MS
-        )
-    except InvalidRecord:
-        return RecordedEvent("clicks", None, value)
-    source: Source = "purchases" if event.kind is InteractionKind.PURCHASE else "clicks"
-    return RecordedEvent(source, event.user_id.encode(), value)
+    parts = decode_record(
+        line.strip(), "clicks", from_format, received_at=now, max_future_ms=MAX_EPOCH_MS, max_age_ms=MAX_EPOCH_MS
+    )
+    return [_record_of(part) for part in parts]
+
+
+def _record_of(part: Part) -> RecordedEvent:
+    if isinstance(part.event, InvalidRecord):
+        return RecordedEvent("clicks", None, part.value)
+    source: Source = "purchases" if part.event.kind is InteractionKind.PURCHASE else "clicks"
+    return RecordedEvent(source, part.event.user_id.encode(), part.value)
 
 
 def retimed(records: Iterable[RecordedEvent], now: int) -> list[RecordedEvent]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bannerstream.broker.connection import broker_errors
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.broker.recordings import RecordedEvent, parse_event, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_events, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import InputFormat, Source
 from bannerstream.settings.kafka import KafkaSettings
@@ -22,7 +22,7 @@ _PROGRESS_EVERY = 50
 
 
 @dataclass(slots=True)
-class Sent:
+class ReplayCounts:
     """Records sent, by topic."""
 
     clicks: int = 0
@@ -48,8 +48,8 @@ async def replay(
     from_format: InputFormat | None = None,
     rate: float | None = None,
     retime: bool = False,
-    on_progress: Callable[[Sent], None] | None = None,
-) -> Sent:
+    on_progress: Callable[[ReplayCounts], None] | None = None,
+) -> ReplayCounts:
     """Send a recording (see `broker.recordings`), or with `from_format` a file of bare events, one a line.
 
     `rate` is events per second in an open loop: the n-th is sent at its time whether or not earlier ones are
@@ -67,7 +67,7 @@ async def replay(
     records = _records(recording, from_format)
     if retime:
         records = _in_order(retimed([each async for each in records], _now_ms()))
-    sent = Sent()
+    sent = ReplayCounts()
     waiting: set[asyncio.Future[Any]] = set()
     async with Publisher(settings, client_id="bannerstream-replay") as publisher:
         started_s = time.monotonic()
@@ -95,7 +95,11 @@ async def _records(recording: Path | Literal["-"], from_format: InputFormat | No
     while batch := await asyncio.to_thread(lambda: list(islice(lines, at_a_time))):
         for number, line in batch:
             if line.strip():
-                yield parse_line(line, number) if from_format is None else parse_event(line, from_format, _now_ms())
+                if from_format is None:
+                    yield parse_line(line, number)
+                    continue
+                for record in parse_events(line, from_format, _now_ms()):
+                    yield record
 
 
 async def _in_order(records: Iterable[RecordedEvent]) -> AsyncIterator[RecordedEvent]:

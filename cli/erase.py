@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bannerstream.broker.erasure import Offsets, Place, find_remaining, request_erasure, wait_until_erased
+from bannerstream.broker.erasure import ErasureStatus, Offsets, find_remaining, request_erasure, wait_until_erased
 from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.keys import user_key
@@ -59,7 +59,7 @@ def erase(
         raise typer.Exit(CHECK_FAILED)
 
 
-async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: float) -> list[Place]:
+async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: float) -> list[ErasureStatus]:
     kafka, app_id = settings.kafka, settings.streams.app_id
     with progress_bar() as progress:
         waiting = progress.add_task("waiting for streams", total=len(requested))
@@ -73,4 +73,4 @@ async def _checked(settings: Settings, key: str, requested: Offsets, timeout_s: 
         nodes = await check_erased(settings.edge.urls, key, timeout_s)
     changelog, assignment = found
     found_in_memory = "implied: streams commits an erasure after letting go" if changelog.erased else "as the changelog"
-    return [Place("affinity (memory)", changelog.erased, found_in_memory), changelog, assignment, *nodes]
+    return [ErasureStatus("affinity (memory)", changelog.erased, found_in_memory), changelog, assignment, *nodes]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from bannerstream.broker.record_check import Check, check_records
-from bannerstream.broker.replay import Sent
+from bannerstream.broker.replay import ReplayCounts
 from bannerstream.broker.replay import replay as send_recording
 from bannerstream.broker.topic_sample import Sample, sample_topic
 from bannerstream.broker.topics import describe_topics
@@ -57,7 +57,7 @@ def replay(
     with progress_bar() as progress:
         task = progress.add_task("sending", total=None)
 
-        def show(sent: Sent) -> None:
+        def show(sent: ReplayCounts) -> None:
             progress.update(task, completed=sent.total)
 
         sent = asyncio.run(
@@ -135,6 +135,8 @@ def check(
         must_be_keyed=not settings.streams.repartition,
         max_future_ms=round(settings.input.max_future_s * 1000),
         max_age_ms=round(settings.input.max_age_days * _DAY_MS),
+        max_record_bytes=settings.input.max_record_bytes,
+        max_products=settings.input.max_products,
     )
     if as_json:
         print_json(_document(name, source, sampled, checked, partitions))

@@ -46,7 +46,7 @@ def starter(
 ) -> None:
     """Train the starter's denoiser and text encoder. Ctrl-C stops after a checkpoint; the same command continues."""
     from bannerstream.lab.training.denoiser import Plan, Progress
-    from bannerstream.lab.training.starter import Options, train_starter
+    from bannerstream.lab.training.starter import StarterOptions, train_starter
 
     plan = Plan(steps, pooled_steps, cool_down, batch, 3 * batch, rate, seed=seed)
     stop, progress_state = Event(), [time.monotonic(), 0.0, 0.0]
@@ -70,7 +70,7 @@ def starter(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     model = train_starter(
-        Options(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
+        StarterOptions(folder, plan, device, drawing, checkpoint_every, begin, reheat), show, stopped=stop.is_set
     )
     stderr.print(f"[green]saved[/]: {plain(model)}", highlight=False)
 

@@ -145,6 +145,7 @@ def _schemas() -> dict[str, Any]:
                 "dlq_failed_at": "Epoch milliseconds",
             },
             optional=_CLOUD_EVENT_OPTIONAL
+            | {"dlq_part": "Which event of the source record, from 1, where that holds several"}
             | {"dlq_truncated_from": "Bytes of the original, when it was too long to keep whole"},
         ),
         "CloudEventHeaders": _headers(

@@ -17,7 +17,7 @@ _PREFIX = "dlq_"
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """One record that could not be used."""
+    """One record, or one event of a record, that could not be used."""
 
     key: bytes | None
     value: bytes | None
@@ -30,11 +30,13 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     failed_at: int
     truncated_from: int | None = None
     """The original's size in bytes, key and value, when it was too long to keep whole; it cannot be replayed."""
+    part: int | None = None
+    """Which event of the record, from 1, where it holds several: the value is a record of that event alone."""
 
     def headers(self) -> Headers:
         """Return the headers: a CloudEvent about the rejected record, and every field but key and value."""
         event = CloudEvent(
-            id=f"{self.partition}@{self.offset}",
+            id=f"{self.partition}@{self.offset}" + ("" if self.part is None else f".{self.part}"),
             type="dead_letter",
             source=f"/topics/{self.topic}",
             time=self.failed_at,
@@ -51,6 +53,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         }
         if self.truncated_from is not None:
             fields["truncated_from"] = self.truncated_from
+        if self.part is not None:
+            fields["part"] = self.part
         return event.headers() + [(_PREFIX + name, str(value).encode()) for name, value in fields.items()]
 
     @property
@@ -78,6 +82,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         code: str,
         reason: str,
         now: int,
+        part: int | None = None,
     ) -> "DeadLetter":
         """Return the letter for a record, its key and value cut to what a broker accepts."""
         kept_key = None if key is None else key[:MAX_KEPT_KEY_BYTES]
@@ -91,6 +96,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             code=code,
             reason=reason,
             failed_at=now,
+            part=part,
             truncated_from=None if (kept_key, kept_value) == (key, value) else len(key or b"") + len(value or b""),
         )
 
@@ -115,4 +121,5 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             reason=fields["reason"],
             failed_at=int(fields["failed_at"]),
             truncated_from=int(fields["truncated_from"]) if "truncated_from" in fields else None,
+            part=int(fields["part"]) if "part" in fields else None,
         )

@@ -4,6 +4,7 @@
     ├── ConfigurationError          a setting or the environment is wrong; nothing was started
     ├── InvalidRecord               one record from outside cannot be used; it becomes a dead letter
     │   ├── MalformedRecord         the bytes do not match the format
+    │   │   └── Tombstone           there are none
     │   ├── OversizedRecord         more bytes than the limit
     │   ├── UnsupportedEvent        well-formed, but not an event that moves affinities
     │   │   └── IgnoredEvent        of a kind that the shop ignores: not even a dead letter
@@ -49,14 +50,20 @@ class MalformedRecord(InvalidRecord):
     code = "malformed"
 
 
+class Tombstone(MalformedRecord):
+    """The record has no value: what a compacted topic, or Debezium, writes for a row that was deleted."""
+
+    code = "tombstone"
+
+
 class OversizedRecord(InvalidRecord):
-    """The record has more bytes than `MAX_EVENT_BYTES`."""
+    """The record has more bytes than `input.max_record_bytes`."""
 
     code = "oversized"
 
 
 class UnsupportedEvent(InvalidRecord):
-    """A well-formed event of a kind that moves no affinity (a page view, say)."""
+    """A well-formed event that moves no affinity: a page view, or an order that names no product."""
 
     code = "unsupported"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bannerstream.contracts.scalars import EventId, ProductId, Timestamp, UserId
+from bannerstream.contracts.scalars import PRODUCTS_CEILING, EventId, ProductId, Timestamp, UserId
 
 
 class InteractionKind(StrEnum):
@@ -20,11 +20,11 @@ class InteractionKind(StrEnum):
 class Interaction(Struct, frozen=True, kw_only=True):
     """One event of one visitor; an order names several products.
 
-    A record is folded whole or dead-lettered whole, so that replaying a dead letter never counts anything twice.
+    An event is folded whole or dead-lettered whole, so that replaying a dead letter never counts anything twice.
     """
 
     event_id: EventId
     user_id: UserId
     kind: InteractionKind
-    product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)]
+    product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=PRODUCTS_CEILING)]
     occurred_at: Timestamp

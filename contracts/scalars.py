@@ -8,10 +8,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-MAX_EVENT_BYTES = 65_536
-"""Largest accepted input record. A Segment order of 100 products is about 30 kB."""
+MAX_EVENT_BYTES = 900_000
+"""Largest accepted input record, unless `input.max_record_bytes` says otherwise: a larger one could not be kept whole
+as a dead letter (`contracts.dead_letter`). A Shopify order of 250 lines, each with its taxes, is about 300 kB."""
+MAX_EVENT_PRODUCTS = 500
+"""Most products of one event, unless `input.max_products` says otherwise. An order of 250 lines is accepted with room;
+one of thousands is a reseller's, and stands for nobody's taste."""
+PRODUCTS_CEILING = 10_000
+"""What `input.max_products` may be raised to: an event is folded whole, and a worker answers nothing meanwhile."""
 
-_VISIBLE = r"^[^\x00-\x20\x7f-\x9f]+$(?!\n)"
+UNSEEN = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\ufffd"
+"""Characters that no id holds: controls, spaces of any width, and U+FFFD, which stands for text that was broken."""
+_VISIBLE = rf"^[^{UNSEEN}]+$(?!\n)"
 _SLUG = r"^[a-z0-9][a-z0-9_-]*$(?!\n)"
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128, pattern=_VISIBLE, description="Unique id of an event")]

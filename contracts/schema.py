@@ -11,9 +11,11 @@ import msgspec
 
 from bannerstream.contracts.catalog import Cohort, Product
 from bannerstream.contracts.inputs import ga4, segment
+from bannerstream.contracts.inputs.lines import ABSENT
 from bannerstream.contracts.inputs.native import NativeEvent
 from bannerstream.contracts.manifest import Manifest
 from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest, Erasure, Feedback
+from bannerstream.contracts.scalars import UNSEEN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -55,21 +57,25 @@ def foreign_schemas() -> dict[str, dict[str, Any]]:
     return {"SegmentEvent": _segment_event(), "Ga4Event": _ga4_event()}
 
 
-_VISIBLE = r"^[^\x00-\x20\x7f-\x9f]*$(?!\n)"
+_VISIBLE = rf"^[^{UNSEEN}]*$(?!\n)"
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _PRODUCT_ID = {
     "description": "The shop's product id; a number is read as its digits",
     "anyOf": [
         {"type": "string", "minLength": 1, "maxLength": 128, "pattern": _VISIBLE},
-        {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+        _NUMBER,
     ],
 }
-_USER = {"type": ["string", "null"], "maxLength": 256, "pattern": _VISIBLE}
-_GIVEN = {"type": "string", "minLength": 1}
+_USER = {"anyOf": [{"type": "string", "maxLength": 256, "pattern": _VISIBLE}, _NUMBER, {"type": "null"}]}
+_GIVEN = {"type": ["string", "integer"], "minLength": 1}
 
 
 def _products_of(id_name: str) -> dict[str, Any]:
-    product = {"type": "object", "required": [id_name], "properties": {id_name: _PRODUCT_ID}}
-    return {"type": "array", "minItems": 1, "items": product}
+    """Return the schema of an order's lines: one names a product at least, others may be gift wrap or a tip."""
+    absent = {"enum": [None, *ABSENT]}
+    line = {"type": "object", "properties": {id_name: {"anyOf": [_PRODUCT_ID, absent]}}}
+    named = {"required": [id_name], "properties": {id_name: _PRODUCT_ID}}
+    return {"type": "array", "minItems": 1, "items": line, "contains": named}
 
 
 def _segment_event() -> dict[str, Any]:
@@ -126,7 +132,7 @@ def _ga4_event() -> dict[str, Any]:
     users = ("user_id", "client_id", "app_instance_id", "user_pseudo_id")
     return {
         "title": "Ga4Event",
-        "description": "A Measurement Protocol body (`events`, all that count of one kind), or an exported row.",
+        "description": "A Measurement Protocol body (`events`), or an exported row.",
         "type": "object",
         "properties": dict.fromkeys(users, _USER) | {"timestamp_micros": micros, "event_timestamp": micros},
         "allOf": [_one_given(*users)],

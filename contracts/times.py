@@ -13,7 +13,7 @@ MAX_EPOCH_MS = 253_402_300_799_999
 _RFC3339 = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[Tt ]"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?"
-    r"(?:(?P<utc>[Zz])|(?P<sign>[+-])(?P<offset_hours>\d\d):(?P<offset_minutes>\d\d))?",
+    r"(?:(?P<utc>[Zz])|(?P<sign>[+-])(?P<offset_hours>\d\d):?(?P<offset_minutes>\d\d))?",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 def epoch_ms(time: int | str) -> int:
     """Return a time as epoch milliseconds; digits of a fraction past the third are cut.
 
-    RFC 3339 §5.6 in full, its leap second (`:60`) included, which is read as the first instant of the next minute.
+    RFC 3339 §5.6 in full, its leap second (`:60`) included, which is read as the first instant of the next minute; and
+    offsets without a colon (`+0200`), which strftime's `%z` writes.
 
     Raises:
         ValueError: not an RFC 3339 time, no time zone, or before 1970 or after 9999; names which.

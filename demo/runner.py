@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bannerstream.broker.replay import Sent, replay
+from bannerstream.broker.replay import ReplayCounts, replay
 from bannerstream.broker.topics import changelog_name, create_topics
 from bannerstream.catalog.folder import CatalogueFolder, read_catalogue
 from bannerstream.catalog.loader import load
@@ -138,7 +138,7 @@ async def _replay(
 ) -> tuple[Observed, int]:
     """Replay the session, wait for all results, and return the observations and the number of events."""
     async with watch(settings.kafka) as watcher:
-        observed, sent = watcher.observed, Sent()
+        observed, sent = watcher.observed, ReplayCounts()
         replaying = asyncio.create_task(
             replay(settings.kafka, options.session, rate=options.rate, retime=True, on_progress=partial(_copy, sent))
         )
@@ -161,7 +161,9 @@ async def _replay(
     return observed, sent.total
 
 
-async def _report_progress(stage: str, watcher: Watcher, sent: Sent, workers: Workers, on_progress: OnProgress) -> None:
+async def _report_progress(
+    stage: str, watcher: Watcher, sent: ReplayCounts, workers: Workers, on_progress: OnProgress
+) -> None:
     await asyncio.sleep(_POLL_S)
     workers.check()
     watcher.check()
@@ -180,7 +182,7 @@ async def _report_progress(stage: str, watcher: Watcher, sent: Sent, workers: Wo
     )
 
 
-def _copy(into: Sent, so_far: Sent) -> None:
+def _copy(into: ReplayCounts, so_far: ReplayCounts) -> None:
     into.clicks, into.purchases = so_far.clicks, so_far.purchases
 
 

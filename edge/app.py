@@ -90,7 +90,8 @@ def create_app(edge: EdgeNode) -> FastAPI:
         """Format Starlette's own errors (unknown path, wrong method) like ours."""
         code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
         edge.metrics.refused.labels(code).inc()
-        return JSONResponse({"error": code, "message": error.detail}, error.status_code, dict(error.headers or {}))
+        headers = {**(error.headers or {}), "Cache-Control": "no-store"}
+        return JSONResponse({"error": code, "message": error.detail}, error.status_code, headers)
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

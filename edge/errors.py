@@ -5,12 +5,14 @@ BannerstreamError
     ├── BadRequest          400: HTTP itself is violated
     ├── InvalidToken        401: no token, or a forged, expired or foreign one
     ├── Forbidden           403: a cookie sent by a foreign page; a forged feedback token
+    │   └── PagePurchase    the shop takes purchases from its servers only
     ├── NotFound            404
     ├── RequestTimeout      408: the body did not arrive in time
     ├── Replayed            409: feedback that was already accepted
     ├── ContentTooLarge     413
     ├── MisdirectedRequest  421: the visitor belongs to another shard
     ├── InvalidRequest      422
+    │   └── UnknownProduct  the catalogue does not have it
     ├── RateLimited         429
     ├── Overloaded          503: Kafka or the store does not answer
     └── WrongBytes          503: the store's bytes are not the picture that their name promises
@@ -63,6 +65,12 @@ class Forbidden(HttpError):
     code = "not_allowed"
 
 
+class PagePurchase(Forbidden):
+    """A page reports a purchase, and `edge.page_purchases` is off."""
+
+    code = "page_purchase"
+
+
 class NotFound(HttpError):
     """Nothing exists at this path."""
 
@@ -103,6 +111,12 @@ class InvalidRequest(HttpError):
 
     status = 422
     code = "invalid"
+
+
+class UnknownProduct(InvalidRequest):
+    """An event names a product that is not in the catalogue: streams would make a dead letter of it."""
+
+    code = "unknown_product"
 
 
 class RateLimited(HttpError):

@@ -28,8 +28,8 @@ class Identity:
         self._rate = rate
         self._origins = frozenset(cors_origins)
 
-    def visitor(self, request: Request) -> Visitor:
-        """Return the visitor who sent the request.
+    def visitor(self, request: Request, cost: int = 1) -> Visitor:
+        """Return the visitor who sent the request, which takes `cost` of the visitor's rate.
 
         Raises:
             InvalidToken: the token is missing or does not verify.
@@ -37,12 +37,12 @@ class Identity:
             RateLimited: too many requests with this visitor's tokens.
             Forbidden: a foreign page sent the visitor's cookie.
         """
-        visitor = self.maybe_visitor(request)
+        visitor = self.maybe_visitor(request, cost)
         if visitor is None:
             raise InvalidToken("a visitor's token is required")
         return visitor
 
-    def maybe_visitor(self, request: Request) -> Visitor | None:
+    def maybe_visitor(self, request: Request, cost: int = 1) -> Visitor | None:
         """Return the visitor who sent the request, or None without a token. Raises as `visitor` does."""
         token, from_cookie = _token_of(request)
         if token is None:
@@ -51,9 +51,17 @@ class Identity:
             self._reject_foreign_origin(request)
         visitor = self._tokens.visitor(token)
         self._shard.check(visitor.key)
-        if wait_s := self._rate.wait_s(visitor.key):
-            raise RateLimited("too many requests of this visitor", retry_after_s=math.ceil(wait_s))
+        self.charge(visitor, cost)
         return visitor
+
+    def charge(self, visitor: Visitor, cost: int) -> None:
+        """Take from the visitor's rate.
+
+        Raises:
+            RateLimited: there is not enough left; nothing was taken.
+        """
+        if wait_s := self._rate.wait_s(visitor.key, cost):
+            raise RateLimited("too many events or requests of this visitor", retry_after_s=math.ceil(wait_s))
 
     def _reject_foreign_origin(self, request: Request) -> None:
         """Reject a cookie that a browser attached to a foreign page's request; browsers always send `Origin` then."""

@@ -62,6 +62,7 @@ class EdgeNode:
             self.feedback_tokens,
             ReplayGuard(),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
+            products=lambda: self._catalogue if self._catalogue_followed else None,
         )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
         self.identity = Identity(
@@ -88,6 +89,8 @@ class EdgeNode:
             ack_timeout_s=edge.ack_timeout_s,
         )
         self._catalogue: Mapping[str, ProductCard] = {}
+        self._catalogue_followed = False
+        """Whether it is current and not empty: only then is a product that it lacks unknown."""
         self.broken = False
         """Whether one of the node's tasks has ended, which is a defect. A restart repairs it."""
         self.metrics.caught_up.set_function(lambda: float(self.ready))
@@ -142,10 +145,12 @@ class EdgeNode:
                     version = -1
                     while True:
                         self._catalogue = view.current()
+                        self._catalogue_followed = bool(self._catalogue)
                         if view.version != version:
                             version = view.version
                             self.resolver.changed_all()
                         await asyncio.sleep(_CATALOGUE_POLL_S)
             except (ServiceUnavailable, ConfigurationError) as error:
+                self._catalogue_followed = False
                 _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)
             await asyncio.sleep(_CATALOGUE_RETRY_S)

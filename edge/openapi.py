@@ -114,6 +114,7 @@ EVENTS: Responses = {
     202: _json("Kafka has acknowledged the events", {"type": "object"}, {"accepted": 1, "event_ids": ["e-1"]}),
     **_TOKEN,
     **_BODIES,
+    403: _error("page_purchase", "pages may not report purchases here"),
     422: _error("invalid", "Object missing required field `type` - at `$[0]`"),
     **_OTHERS,
     **_KAFKA,

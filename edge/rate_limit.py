@@ -22,15 +22,18 @@ class RateLimit:
         self._older: dict[str, float] = {}
 
     def wait_s(self, key: str, cost: float = 1.0) -> float:
-        """Take `cost` from the bucket of `key` and return 0, or take nothing and return the seconds to wait."""
+        """Take `cost` from the bucket of `key` and return 0, or take nothing and return the seconds to wait.
+
+        What costs more than a bucket holds needs a full one, which is overdrawn and refills at the rate.
+        """
         now_s = self._now()
         full_at_s = self._recent.get(key) or self._older.get(key, now_s)
-        full_at_s = max(full_at_s, now_s) + cost * self._interval_s
-        if (wait_s := full_at_s - now_s - self._tolerance_s) > 0:
+        full_at_s = max(full_at_s, now_s)
+        if (wait_s := full_at_s - now_s + min(cost * self._interval_s, self._tolerance_s) - self._tolerance_s) > 0:
             return wait_s
         if len(self._recent) >= MAX_BUCKETS:
             self._older, self._recent = self._recent, {}
-        self._recent[key] = full_at_s
+        self._recent[key] = full_at_s + cost * self._interval_s
         return 0.0
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timestamp
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
-from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, RateLimited
+from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, PagePurchase, RateLimited, UnknownProduct
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
 from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.settings import Settings
@@ -99,7 +99,10 @@ def read_feedback(body: bytes) -> PageFeedback:
 
 
 class ReportRecords:
-    """Makes Kafka records of events and feedback. `now`: epoch seconds."""
+    """Makes Kafka records of events and feedback.
+
+    `now`: epoch seconds. `products`: the ids of the catalogue's products, or None while the edge has none.
+    """
 
     def __init__(
         self,
@@ -108,13 +111,35 @@ class ReportRecords:
         replay_guard: ReplayGuard,
         rate: RateLimit,
         now: Callable[[], float] = time.time,
+        *,
+        products: Callable[[], Container[str] | None] = lambda: None,
     ) -> None:
+        self._page_purchases = settings.edge.page_purchases
+        self._products = products
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
         self._tokens = tokens
         self._replay_guard = replay_guard
         self._rate = rate
         self._now = now
+
+    def check(self, events: Sequence[PageEvent]) -> None:
+        """Check that a page may report these events.
+
+        Raises:
+            PagePurchase: one is a purchase, and the shop takes none from pages.
+            UnknownProduct: one has a product that the catalogue does not have.
+        """
+        known = self._products()
+        for index, event in enumerate(events):
+            if event.type == "purchase" and not self._page_purchases:
+                raise PagePurchase(
+                    "pages may not report purchases here: let the shop's server write them to Kafka, "
+                    f"or set edge.page_purchases = true - at `$[{index}]`"
+                )
+            for product_id in (*(event.product_ids or ()), *filter(None, [event.product_id])):
+                if known is not None and product_id not in known:
+                    raise UnknownProduct(f"the catalogue has no product {product_id!r} - at `$[{index}]`")
 
     def event_records(self, user_id: str, events: Sequence[PageEvent]) -> tuple[list[Outgoing], list[str]]:
         """Return the records of a visitor's events, and the id of each event.

@@ -75,6 +75,11 @@ class EdgeSettings(Group):
     picture_cache_mb: int = Field(64, ge=0, le=65_536, description="Memory for recently served pictures.")
     max_body_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest request body, in bytes.")
     max_batch: int = Field(100, ge=1, le=1000, description="Most events in one request.")
+    page_purchases: bool = Field(
+        False,
+        description="Accept purchases from pages. A purchase that a page reports is the visitor's word alone; leave it "
+        "off where the shop's server writes orders to Kafka.",
+    )
     max_waiting: int = Field(
         5000, ge=1, description="Events that may wait for Kafka; beyond this, requests get 503 with `Retry-After`."
     )
@@ -89,8 +94,12 @@ class EdgeSettings(Group):
         8, ge=1, description="Open streams per visitor (browser tabs); beyond this the oldest is closed."
     )
     ping_s: Seconds = Field(15.0, description="Interval of pings on an idle stream.")
-    rate_per_visitor: float = Field(20.0, gt=0, description="Requests per second per token.")
-    burst_per_visitor: int = Field(60, ge=1, description="Burst of requests per token.")
+    rate_per_visitor: float = Field(
+        20.0, gt=0, description="Events, and requests of other kinds, per second per visitor: more than a person does."
+    )
+    burst_per_visitor: int = Field(
+        60, ge=1, description="Burst of them. A longer batch is accepted after a pause, and paid back at the rate."
+    )
     rate_per_address: float = Field(200.0, gt=0, description="Requests per second per address (an IPv6 /64).")
     burst_per_address: int = Field(600, ge=1, description="Burst of requests per address.")
 

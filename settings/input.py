@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS, PRODUCTS_CEILING
 from bannerstream.settings.groups import Days, Group, Seconds
 
 
@@ -24,6 +25,19 @@ class InputSettings(Group):
         300.0, description="An event later than its arrival by more than this is a dead letter."
     )
     max_age_days: Days = Field(400.0, description="An event older than its arrival by more than this is a dead letter.")
+    max_record_bytes: int = Field(
+        MAX_EVENT_BYTES,
+        ge=1_000,
+        le=16_777_216,
+        description="A larger record is a dead letter, before it is parsed. More than the default cannot be kept whole "
+        "as a dead letter, and needs a larger `max.message.bytes` of the topic.",
+    )
+    max_products: int = Field(
+        MAX_EVENT_PRODUCTS,
+        ge=1,
+        le=PRODUCTS_CEILING,
+        description="An event that names more products is a dead letter: an order of thousands is a reseller's.",
+    )
 
     @model_validator(mode="after")
     def _mapped_and_file_go_together(self) -> Self:

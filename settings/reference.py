@@ -16,7 +16,8 @@ _HEAD = """# Settings
 
 Settings come from `bannerstream.toml` (or the file that `--config` or `BANNERSTREAM_CONFIG` names), then from the
 environment, which wins. In the file a group is a table, `[kafka]`; in the environment names are joined by two
-underscores: `BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS`. A wrong setting stops the start and is named.
+underscores: `BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS`. A wrong setting stops the start and is named, and so does a
+`BANNERSTREAM_` variable that names no setting (but those that Kubernetes sets for a Service of that name).
 `bannerstream config show` prints what is in force, secrets masked; `bannerstream config check` tries it.
 """
 

@@ -1,9 +1,11 @@
 """Where settings come from: a TOML file, then the environment."""
 
+import difflib
 import json
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -17,6 +19,12 @@ PREFIX = "BANNERSTREAM_"
 DEFAULT_FILE = Path("bannerstream.toml")
 FILE_VARIABLE = "BANNERSTREAM_CONFIG"
 """Names the file; `--config` on the command line sets it for child processes too."""
+NOT_SETTINGS = frozenset({FILE_VARIABLE, "BANNERSTREAM_REQUIRE_REAL"})
+"""Variables with our prefix that are none: the file's name, and what this project's own tests read."""
+
+_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(?=_|$)|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$")
+"""What Kubernetes sets in every container beside a Service named `bannerstream-…`. `BANNERSTREAM_EDGE_PORT` may also be
+meant as a setting: only with an address (`tcp://…`) for its value is it a link."""
 
 
 def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
@@ -43,35 +51,66 @@ def load_settings(file: Path | None = None, /, **overrides: Any) -> Settings:
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that variables name, in either case: a variable of one setting wins over its table's.
 
-    What is a table or a list is JSON. Variables that name no setting and no table are passed over.
+    What is a table or a list is JSON.
 
     Raises:
-        ConfigurationError: a table or a list is not JSON; names the setting, not the value, which may be a secret.
+        ConfigurationError: a variable names no setting; or a table or a list is not JSON, which names the setting, not
+            the value, which may be a secret.
     """
     found: dict[str, Any] = {}
     variables = [
-        (variable.lower().removeprefix(PREFIX.lower()).split("__"), value)
+        (variable, variable.lower().removeprefix(PREFIX.lower()).split("__"), value)
         for variable, value in environment.items()
         if variable.upper().startswith(PREFIX)
     ]
-    for parts, text in sorted(variables, key=lambda variable: len(variable[0])):
-        if parts[0] in Settings.model_fields:
-            value: Any = _value(parts, text)
-            for part in reversed(parts):
-                value = {part: value}
-            _update(found, value)
+    unknown = {variable: value for variable, parts, value in variables if _annotation(parts) is None}
+    if wrong := [variable for variable, value in unknown.items() if not _is_of_others(variable.upper(), value)]:
+        raise ConfigurationError("; ".join(map(_names_nothing, sorted(wrong))))
+    for variable, parts, text in sorted(variables, key=lambda variable: len(variable[1])):
+        if variable in unknown:
+            continue
+        value: Any = _value(parts, text)
+        for part in reversed(parts):
+            value = {part: value}
+        _update(found, value)
     return found
 
 
-def _value(parts: list[str], text: str) -> object:
-    """Return the value of a variable: parsed as JSON where its setting is a table or a list, else the text."""
+def _is_of_others(variable: str, value: str) -> bool:
+    """Return whether a variable with our prefix is not meant as a setting."""
+    if variable in NOT_SETTINGS:
+        return True
+    linked = _SERVICE_LINK.search(variable)
+    return linked is not None and ("://" in value or linked[0] != "_PORT")
+
+
+def _names_nothing(variable: str) -> str:
+    nearest = difflib.get_close_matches(variable.upper(), _variables(Settings, PREFIX), n=1, cutoff=0.0)[0]
+    return f"{variable} names no setting; the nearest is {nearest}, and docs/settings.md lists all"
+
+
+def _variables(group: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield the variable of every setting."""
+    for name, field in group.model_fields.items():
+        table = _group(field.annotation)
+        yield from [f"{prefix}{name}".upper()] if table is None else _variables(table, f"{prefix}{name}__")
+
+
+def _annotation(parts: list[str]) -> Any:
+    """Return the type of the setting, table or table's value that these names lead to, or None if there is none."""
     annotation: Any = Settings
     for part in parts:
         if (group := _group(annotation)) is not None:
             field = group.model_fields.get(part)
             annotation = None if field is None else field.annotation
         else:
-            annotation = (get_args(annotation) or (None,))[-1]  # of a table's values
+            annotation = get_args(annotation)[-1] if get_origin(annotation) is dict else None
+    return annotation
+
+
+def _value(parts: list[str], text: str) -> object:
+    """Return the value of a variable: parsed as JSON where its setting is a table or a list, else the text."""
+    annotation = _annotation(parts)
     kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     if not any(_group(kind) or get_origin(kind) in (dict, list, tuple) for kind in kinds):
         return text

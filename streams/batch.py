@@ -6,16 +6,19 @@ from typing import Literal, Protocol
 
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import ConfigurationError, IgnoredEvent, InvalidRecord
-from bannerstream.contracts.inputs import Decoded, InputForm, PlainEvent, Source, decode_events
+from bannerstream.contracts.inputs import Decoded, InputForm, PlainEvent, Several, Source, decode_events
 from bannerstream.contracts.interactions import Interaction
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS
 from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
 from bannerstream.streams.affinity.decision import Draw, only_variant
 from bannerstream.streams.affinity.folding import FoldResult
 from bannerstream.streams.errors import WrongKey
 
 Disposition = Literal[FoldResult, "ignored", "dead_letter"]
+
+Event = PlainEvent | Interaction | Exception
 
 
 class InputRecord(Protocol):
@@ -36,6 +39,20 @@ class InputRecord(Protocol):
     @property
     def value(self) -> bytes | None:
         """Return the encoded event."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPart:
+    """One event of a record that holds several: the record's position and key, and a value that is this event alone."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    part: int
+    """Counts from 1."""
+    applied_to: set[bytes]
+    """User keys whose states hold this offset because of an earlier part. All parts of a record share this set."""
 
 
 class States(Protocol):
@@ -62,6 +79,8 @@ class Rules:
     formats: dict[Source, InputForm]
     max_future_ms: int
     max_age_ms: int
+    max_record_bytes: int = MAX_EVENT_BYTES
+    max_products: int = MAX_EVENT_PRODUCTS
     draw: Draw = only_variant
     """Chooses the variant of each new decision."""
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
@@ -101,7 +120,7 @@ class BatchOutcome:
     forgotten: list[bytes] = field(default_factory=list)
     """User keys of visitors whose assignments are deleted."""
     counts: dict[Disposition, int] = field(default_factory=dict)
-    """Number of records by disposition."""
+    """Number of events by disposition."""
 
     @property
     def urgent(self) -> set[bytes]:
@@ -140,25 +159,49 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
 ) -> BatchOutcome:
     """Fold records of one partition, in order, into `states`, and return what to publish.
 
-    No record stops another: an unusable record becomes a dead letter and leaves its visitor's state unchanged. A
-    replayed record changes nothing, but its visitor's current decision is announced again: the crash that caused the
-    replay may have come before the first announcement. An event whose id is in its visitor's state is ignored.
+    No event stops another, not even of the same record: an unusable event becomes a dead letter and leaves its
+    visitor's state unchanged. A replayed event changes nothing, but its visitor's current decision is announced again:
+    the crash that caused the replay may have come before the first announcement. An event whose id is in its visitor's
+    state is ignored.
     `now_ms` only dates requests and dead letters; no decision depends on it.
 
     Raises:
         UnknownStateVersion: another version wrote a stored state; no record is at fault.
     """
     batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
-    events, times = decode_events(
+    events: Sequence[Event]
+    decoded, times = decode_events(
         [record.value for record in records],
         [record.timestamp for record in records],
         source,
         rules.formats[source],
         max_future_ms=rules.max_future_ms,
         max_age_ms=rules.max_age_ms,
+        max_record_bytes=rules.max_record_bytes,
+        max_products=rules.max_products,
     )
+    if Several in set(map(type, decoded)):
+        records, events, times = _taken_apart(records, decoded, times)
+    else:
+        events = decoded  # type: ignore[assignment]  # none is `Several`
     batch.take(records, events, times)
     return batch.outcome(len(records))
+
+
+def _taken_apart(
+    records: Sequence[InputRecord], events: Sequence[Decoded], times: Sequence[int]
+) -> tuple[list[InputRecord], list[Event], list[int]]:
+    """Return the same with each event of a record on its own, in order."""
+    alone: list[tuple[InputRecord, Event, int]] = []
+    for record, event, event_ms in zip(records, events, times, strict=True):
+        if not isinstance(event, Several):
+            alone.append((record, event, event_ms))
+            continue
+        applied_to: set[bytes] = set()
+        for number, part in enumerate(event.parts, start=1):
+            carrier = RecordPart(record.offset, record.timestamp, record.key, part.value, number, applied_to)
+            alone.append((carrier, part.event, part.event.occurred_at if isinstance(part.event, Interaction) else 0))
+    return [each[0] for each in alone], [each[1] for each in alone], [each[2] for each in alone]
 
 
 class _BatchFold:
@@ -192,7 +235,7 @@ class _BatchFold:
         self._letters: list[DeadLetter] = []
         self._replayed = self._duplicates = self._ignored = 0
 
-    def take(self, records: Sequence[InputRecord], events: Sequence[Decoded], times: Sequence[int]) -> None:
+    def take(self, records: Sequence[InputRecord], events: Sequence[Event], times: Sequence[int]) -> None:
         """Fold events into their visitors' states, and decide.
 
         The common case runs in this loop on local names: attribute lookups and a call per event would take a third
@@ -240,6 +283,9 @@ class _BatchFold:
         """Fold by the specification into a copy, which replaces the state if anything has changed."""
         interaction = event.interaction(self._source, event_ms) if isinstance(event, PlainEvent) else event
         kept = state.copy()
+        applied_to = record.applied_to if isinstance(record, RecordPart) else None
+        if applied_to is not None and key in applied_to:
+            kept.offsets[self._topic] = record.offset - 1  # not a replay: an earlier part of this record was applied
         effect = fold(
             kept,
             interaction,
@@ -248,6 +294,8 @@ class _BatchFold:
             catalogue=self._catalogue,
             policy=self._policy,
         )
+        if applied_to is not None and effect != "replayed":
+            applied_to.add(key)
         if effect == "duplicate":
             self._duplicates += 1
             self._keep(key, kept)
@@ -273,8 +321,8 @@ class _BatchFold:
         else:
             self._letters.append(letter_of(record, self._topic, self._partition, error, self._now_ms))
 
-    def outcome(self, records: int) -> BatchOutcome:
-        """Return the results of the batch, which has this many records."""
+    def outcome(self, events: int) -> BatchOutcome:
+        """Return the results of the batch, which has this many events."""
         outcome = BatchOutcome(changed=self._changed, dead_letters=self._letters)
         assignments, requests, banner_key = outcome.assignments, outcome.requests, self._catalogue.banner_key
         for key, appended_at in self._to_announce.items():
@@ -295,7 +343,7 @@ class _BatchFold:
                 requests[assignment.banner_key] = self._request(assignment, max(0, appended_at))
         not_folded = self._replayed + self._duplicates + self._ignored + len(self._letters)
         counts: dict[Disposition, int] = {
-            "folded": records - not_folded,
+            "folded": events - not_folded,
             "replayed": self._replayed,
             "duplicate": self._duplicates,
             "ignored": self._ignored,
@@ -342,4 +390,5 @@ def letter_of(record: InputRecord, topic: str, partition: int, error: Exception,
         code=code,
         reason=reason,
         now=now_ms,
+        part=record.part if isinstance(record, RecordPart) else None,
     )

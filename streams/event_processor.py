@@ -94,7 +94,7 @@ def _with_origins(outcome: BatchOutcome, records: Sequence[_Copy]) -> BatchOutco
     if outcome.dead_letters:
         origins = {record.offset: record.origin for record in records}
         outcome.dead_letters = [
-            replace(letter, topic=origin.topic, partition=origin.partition, offset=origin.offset)
+            replace(letter, topic=origin.topic, partition=origin.partition, offset=origin.offset, part=origin.part)
             for letter in outcome.dead_letters
             for origin in (origins[letter.offset],)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, KeysView, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arena.offline import Expected
+from bench.arena.expected import Expected
 from bench.arena.shop import COHORTS
 from bench.arena.topics import Topics
 

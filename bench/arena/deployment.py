@@ -17,8 +17,8 @@ from bannerstream.contracts.catalog import Product
 from bannerstream.service.child_process import ChildProcess
 from bench.arena import worker
 from bench.arena.environments import REPOSITORY
-from bench.arena.events import PARTITIONS
 from bench.arena.stage import Stage
+from bench.arena.workload import PARTITIONS
 
 CLICKS = "clicks"
 """A state holds this name, so it must be as long as a shop's."""

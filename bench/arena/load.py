@@ -20,9 +20,9 @@ from confluent_kafka import Producer
 from bannerstream.service.child_process import ChildProcess
 from bench.arena.deployment import CLICKS
 from bench.arena.environments import REPOSITORY
-from bench.arena.events import Entry, Workload, draw, records
 from bench.arena.stage import Stage
 from bench.arena.topics import CLIENT
+from bench.arena.workload import Entry, Workload, draw, records
 
 TICK_S = 0.002
 LINGER_MS = 5

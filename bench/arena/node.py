@@ -16,7 +16,7 @@ from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import KafkaSettings
-from bench.arena.events import write
+from bench.arena.workload import write
 
 BANNERS = 5_000
 COHORTS = 30

@@ -20,9 +20,9 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from bannerstream.contracts.catalog import Product, with_rev
 from bench.arena.deployment import CLICKS, Deployment
-from bench.arena.events import PARTITIONS
 from bench.arena.shop import COHORTS
 from bench.arena.topics import CLIENT
+from bench.arena.workload import PARTITIONS
 
 _SEED = 11
 _LONGEST_POLL_S = 0.01

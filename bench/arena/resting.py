@@ -24,8 +24,8 @@ from bannerstream.streams.batching import MemoryStore
 from bench.arena import shop
 from bench.arena.audit import NUMBERS
 from bench.arena.deployment import CLICKS
-from bench.arena.events import PARTITIONS, Entry, Workload, draw, partition_of
-from bench.arena.offline import PRODUCTS_KEPT
+from bench.arena.expected import PRODUCTS_KEPT
+from bench.arena.workload import PARTITIONS, Entry, Workload, draw, partition_of
 from bench.core import rules
 
 Kind = Literal["common", "full"]
@@ -100,7 +100,7 @@ def common_changelog(users: int) -> Iterator[Entry]:
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class RestingWeight:
     """What one user takes at rest, in bytes, beside the key's own."""
 
     key_bytes: int
@@ -112,13 +112,13 @@ class Weight:
     """The state's bytes alone."""
 
 
-def weigh(users: int, kind: Kind) -> Weight:
+def weigh(users: int, kind: Kind) -> RestingWeight:
     """Return the weight of states in `streams.batching.MemoryStore`, in a new process, where nothing was freed."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_weigh, users, kind).result()
 
 
-def _weigh(users: int, kind: Kind) -> Weight:
+def _weigh(users: int, kind: Kind) -> RestingWeight:
     made = common_templates(offset=_LATE) if kind == "common" else templates(offset=_LATE, now_ms=1_790_000_000_000)
     keys = UserKeys(Settings().privacy.user_key_secret.get_secret_value().encode(), remembered=1)
     gc.collect()
@@ -134,7 +134,7 @@ def _weigh(users: int, kind: Kind) -> Weight:
     key_bytes = sum(len(key) for key, _ in items)
     counted = sum(sys.getsizeof(key) + sys.getsizeof(value) for key, value in items)
     counted += sum(sys.getsizeof(each._states) for each in partitions)  # noqa: SLF001  (its size is what is asked for)
-    return Weight(
+    return RestingWeight(
         round(key_bytes / users),
         (grown - key_bytes) / users,
         (counted - key_bytes) / users,

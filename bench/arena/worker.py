@@ -18,9 +18,9 @@ from bannerstream.streams.affinity import unpack
 from bannerstream.streams.affinity.scores import decayed
 from bench.arena import shop
 from bench.arena.audit import how_offsets_differ, how_scores_differ, latest_states, which_users_differ
-from bench.arena.events import PARTITIONS
-from bench.arena.offline import Expected
+from bench.arena.expected import Expected
 from bench.arena.topics import Topics
+from bench.arena.workload import PARTITIONS
 
 _ROLES = (
     "purchases",

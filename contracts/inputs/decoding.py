@@ -1,29 +1,48 @@
-"""Decodes the bytes of a record into an interaction."""
+"""Bytes of a record to the events that it holds."""
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
-from bannerstream.contracts.errors import ImplausibleTime, MalformedRecord, OversizedRecord
-from bannerstream.contracts.inputs.ga4 import read_ga4
+from bannerstream.contracts.errors import (
+    IgnoredEvent,
+    ImplausibleTime,
+    InvalidRecord,
+    MalformedRecord,
+    OversizedRecord,
+    Tombstone,
+    UnsupportedEvent,
+)
+from bannerstream.contracts.inputs.ga4 import read_ga4, split_ga4
+from bannerstream.contracts.inputs.json_tree import parse_object
 from bannerstream.contracts.inputs.mapped import EventMapping, read_mapped
-from bannerstream.contracts.inputs.native import read_native
-from bannerstream.contracts.inputs.segment import read_segment
-from bannerstream.contracts.inputs.strict import strictly
+from bannerstream.contracts.inputs.native import NativeEvent, read_native, read_plain_native
+from bannerstream.contracts.inputs.refusals import field_names
+from bannerstream.contracts.inputs.segment import read_segment, split_segment
 from bannerstream.contracts.interactions import Interaction
-from bannerstream.contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS
 
 Source = Literal["clicks", "purchases"]
 InputFormat = Literal["auto", "native", "segment", "ga4"]
 InputForm = InputFormat | EventMapping
 """How the records of a topic are read: a known format, or the shop's own mapping."""
 
+_MAY_BE_NATIVE = ("auto", "native")
 _EARLIEST_PLAUSIBLE_MS = 100_000_000_000
 """March 1973 in milliseconds, the year 5138 in seconds: a smaller number was meant as seconds."""
 
 
-def decode_event(
+class Part(Struct, frozen=True):
+    """One event of a record."""
+
+    value: bytes
+    """A record that holds this event alone: the record's own bytes unless it holds several."""
+    event: Interaction | InvalidRecord
+    """What the visitor did, or why that cannot be used."""
+
+
+def decode_record(
     payload: bytes | None,
     source: Source,
     format: InputForm,  # noqa: A002  (the field's own word, and the setting's)
@@ -31,68 +50,147 @@ def decode_event(
     received_at: int,
     max_future_ms: int,
     max_age_ms: int,
-) -> Interaction:
-    """Return the interaction in one record of topic `source`.
+    max_record_bytes: int = MAX_EVENT_BYTES,
+    max_products: int = MAX_EVENT_PRODUCTS,
+) -> tuple[Part, ...]:
+    """Return the events of one record of topic `source`, at least one: a GA4 body or a Segment batch may hold several.
 
     `received_at` is the record's own timestamp in Kafka (epoch milliseconds), never the wall clock: a replay must
-    give the same result. The event itself determines its kind: a shop may send orders to `clicks`. The topic only sets
-    the kind of a native event without `kind`. A product that one event names twice counts once.
+    decide alike. What an event is comes from the event: a shop may send orders to `clicks`. The topic only says what a
+    native event without `kind` means. A product that one event names twice counts once. Among several events, those
+    that move no affinity are passed over.
 
-    Raises:
-        OversizedRecord: more than `MAX_EVENT_BYTES`; nothing was parsed.
-        MalformedRecord: empty, not JSON, a key twice in one object, a field missing, of a wrong type or out of bounds.
-        UnsupportedEvent: well-formed, but moves no affinity, or several events of different kinds in one record.
-        IgnoredEvent: of a kind that the `EventMapping` ignores.
+    An event that cannot be used is one of:
+        OversizedRecord: more than `max_record_bytes`; nothing was parsed.
+        Tombstone: no value at all.
+        MalformedRecord: not JSON, a key twice that is read, a field missing, of a wrong type or out of bounds.
+        UnsupportedEvent: well-formed, but moves no affinity.
+        IgnoredEvent: of a kind, or without a kind, where an `EventMapping` says to pass it over.
         ImplausibleTime: later than `received_at` by more than `max_future_ms`, or older by more than `max_age_ms`.
     """
+    try:
+        if payload is not None and len(payload) > max_record_bytes:
+            raise OversizedRecord(
+                f"the record has {len(payload)} bytes; at most {max_record_bytes} are accepted: "
+                "raise input.max_record_bytes, or write smaller records"
+            )
+        if payload and format in _MAY_BE_NATIVE and (plain := read_plain_native(payload, source, max_products)):
+            _check_time(plain.occurred_at, received_at, max_future_ms, max_age_ms, "native")
+            return (Part(payload, plain),)
+        tree = _tree(payload, format)
+        form = _recognise(tree) if format == "auto" else format
+        trees = split_segment(tree) if form == "segment" else split_ga4(tree) if form == "ga4" else [tree]
+    except InvalidRecord as error:
+        return (Part(payload or b"", _alone(error)),)
+    parts = []
+    for inner in trees:
+        value = payload or b""
+        try:
+            if len(trees) > 1:
+                value = _encoded(inner)
+            event = _read(inner, value, source, form, received_at, max_products)
+            _check_time(event.occurred_at, received_at, max_future_ms, max_age_ms, form)
+        except InvalidRecord as error:
+            parts.append(Part(value, _alone(error)))
+        else:
+            parts.append(Part(value, event))
+    if len(parts) == 1:
+        return tuple(parts)
+    used = tuple(part for part in parts if not isinstance(part.event, UnsupportedEvent))
+    return used or (Part(payload or b"", parts[0].event),)
+
+
+def decode_event(payload: bytes | None, source: Source, format: InputForm, **limits: int) -> Interaction:  # noqa: A002
+    """Return the event of a record that holds one. The arguments are those of `decode_record`.
+
+    Raises:
+        InvalidRecord: see `decode_record`; or the record holds several events.
+    """
+    parts = decode_record(payload, source, format, **limits)
+    if len(parts) > 1:
+        raise UnsupportedEvent(f"the record holds {len(parts)} events: `decode_record` reads each")
+    if isinstance(parts[0].event, InvalidRecord):
+        raise parts[0].event
+    return parts[0].event
+
+
+def _tree(payload: bytes | None, form: InputForm) -> dict[str, Any]:
     if not payload:
-        raise MalformedRecord("the record is empty: its value must be one JSON object")
-    if len(payload) > MAX_EVENT_BYTES:
-        raise OversizedRecord(f"the record has {len(payload)} bytes; at most {MAX_EVENT_BYTES} are accepted")
-    match _recognise(payload) if format == "auto" else format:
+        reason = "the record is empty: its value must be one JSON object - at `$`"
+        if isinstance(form, EventMapping) and form.ignore_other_kinds:
+            raise IgnoredEvent(reason)
+        raise Tombstone(reason) if payload is None else MalformedRecord(reason)
+    return parse_object(payload)
+
+
+def _read(  # noqa: PLR0917  (one caller, in this order)
+    tree: dict[str, Any], payload: bytes, source: Source, form: InputForm, received_at: int, max_products: int
+) -> Interaction:
+    match form:
         case "segment":
-            interaction = read_segment(payload)
+            return read_segment(tree, max_products)
         case "ga4":
-            interaction = read_ga4(payload, received_at)
+            return read_ga4(tree, payload, received_at, max_products)
         case EventMapping() as mapping:
-            interaction = read_mapped(payload, source, mapping, received_at)
+            return read_mapped(tree, payload, source, mapping, received_at, max_products)
         case _:
-            interaction = read_native(payload, source)
-    _check_time(interaction.occurred_at, received_at, max_future_ms, max_age_ms)
-    return interaction
+            return read_native(tree, source, max_products)
 
 
-class _Shape(Struct):
-    """The fields that distinguish the formats; a native event has none of them."""
-
-    type: Raw | UnsetType = UNSET
-    event: Raw | UnsetType = UNSET
-    message_id: Raw | UnsetType = msgspec.field(name="messageId", default=UNSET)
-    events: Raw | UnsetType = UNSET
-    event_name: Raw | UnsetType = UNSET
+def _alone(error: InvalidRecord) -> InvalidRecord:
+    """Return the error without its traceback, whose frames would keep the batch until garbage is collected."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
-_shape = msgspec.json.Decoder(_Shape)
+def _encoded(tree: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(tree, default=_null).encode()
+    except RecursionError as error:
+        raise MalformedRecord("the event is nested too deeply: write one flat object - at `$`") from error
 
 
-def _recognise(payload: bytes) -> InputFormat:
-    shape = strictly(payload, _shape, "event")
-    if shape.type is not UNSET and (shape.event is not UNSET or shape.message_id is not UNSET):
+def _null(_: object) -> None:
+    """Write a doubled key, which nobody could read, as null."""
+
+
+def _recognise(tree: dict[str, Any]) -> InputFormat:
+    if "batch" in tree or ("type" in tree and ("event" in tree or "messageId" in tree)):
         return "segment"
-    if shape.events is not UNSET or shape.event_name is not UNSET:
+    if "events" in tree or "event_name" in tree:
         return "ga4"
-    return "native"
+    if not tree.keys().isdisjoint(NativeEvent.__struct_fields__):
+        return "native"
+    if "event" in tree:
+        raise MalformedRecord(
+            "the record looks like a push to the data layer of a tag manager: have its tag send GA4's Measurement "
+            "Protocol or Segment's `track`, or describe this form in a connect.toml - at `$`"
+        )
+    raise MalformedRecord(
+        f"the record is in no format that is recognised; there are {field_names(tree)}. Native events have `event_id`, "
+        "`user_id`, `product_id` and `time`, Segment's `type` and `messageId`, GA4's `events` or `event_name`: "
+        "describe any other in a connect.toml - at `$`"
+    )
 
 
-def _check_time(occurred_at: int, received_at: int, max_future_ms: int, max_age_ms: int) -> None:
+def _check_time(occurred_at: int, received_at: int, max_future_ms: int, max_age_ms: int, form: InputForm) -> None:
     if occurred_at - received_at > max_future_ms:
         raise ImplausibleTime(
             f"the event's time is {(occurred_at - received_at) / 1000:.0f} s after its arrival; "
             f"input.max_future_s allows {max_future_ms / 1000:.0f}"
         )
     if received_at - occurred_at > max_age_ms:
-        hint = "; it looks like seconds, and milliseconds are expected" if occurred_at < _EARLIEST_PLAUSIBLE_MS else ""
         raise ImplausibleTime(
             f"the event's time is {(received_at - occurred_at) / 86_400_000:.1f} days before its arrival; "
-            f"input.max_age_days allows {max_age_ms / 86_400_000:.1f}{hint}"
+            f"input.max_age_days allows {max_age_ms / 86_400_000:.1f}{_unit_hint(occurred_at, form)}"
         )
+
+
+def _unit_hint(occurred_at: int, form: InputForm) -> str:
+    if occurred_at >= _EARLIEST_PLAUSIBLE_MS:
+        return ""
+    if isinstance(form, EventMapping):
+        return "; its number is too small for the `time_unit` of connect.toml" if form.time_unit != "rfc3339" else ""
+    if form == "ga4":
+        return "; it looks like milliseconds or seconds, and microseconds are expected"
+    return "; it looks like seconds, and milliseconds are expected"

@@ -69,6 +69,13 @@ class JsonPath:
         """Whether it can match more than one value."""
         return _EVERY in self.steps
 
+    def members(self, event: object) -> list[object]:
+        """Return what the last `[*]` leads to: the lines of an order, whether or not they hold what comes after it."""
+        if not self.names_many:
+            return []
+        last = len(self.steps) - self.steps[::-1].index(_EVERY)
+        return JsonPath(self.text, self.steps[:last]).find(event)
+
     def find(self, event: object) -> list[object]:
         """Return the values at this path, in order; none where a step does not match."""
         found = [event]

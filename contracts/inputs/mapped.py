@@ -10,13 +10,13 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-
-import msgspec
+from typing import Any, Literal
 
 from bannerstream.contracts.errors import IgnoredEvent, MalformedRecord, UnsupportedEvent
+from bannerstream.contracts.inputs.json_tree import DoubledKey
 from bannerstream.contracts.inputs.jsonpath import JsonPath
-from bannerstream.contracts.inputs.strict import product_ids, refuse_duplicate_keys, strictly, time_at
+from bannerstream.contracts.inputs.refusals import shown
+from bannerstream.contracts.inputs.strict import foreign_id, product_ids, time_at
 from bannerstream.contracts.interactions import Interaction, InteractionKind
 from bannerstream.contracts.scalars import EventId, ProductId, UserId
 
@@ -28,6 +28,9 @@ _PER_SECOND: dict[TimeUnit, int] = {"s": 1, "ms": 1000, "us": 1_000_000}
 
 _BEYOND_ANY_TIME = 1e18
 """Larger than the year 9999 in microseconds; a float much larger would overflow on its way to an integer."""
+
+_NUMBERS = range(-(10**40), 10**40)
+"""Ids that are numbers; JSON bounds none, and a shop's own may be signed or of 128 bits."""
 
 Paths = tuple[JsonPath, ...]
 """Candidate paths of a field: the first that holds a value counts."""
@@ -51,37 +54,31 @@ class EventMapping:
     """An event of a kind that is not in `kinds` is ignored instead of becoming a dead letter."""
 
 
-_event = msgspec.json.Decoder()
-
-
-def read_mapped(
-    payload: bytes, source: Literal["clicks", "purchases"], mapping: EventMapping, received_at: int
+def read_mapped(  # noqa: PLR0917  (one caller, which passes what it has in this order)
+    tree: dict[str, Any],
+    payload: bytes,
+    source: Literal["clicks", "purchases"],
+    mapping: EventMapping,
+    received_at: int,
+    max_products: int,
 ) -> Interaction:
     """Return the interaction of an event in the shop's own format.
 
     Raises:
-        IgnoredEvent: the shop ignores its kind.
-        MalformedRecord, UnsupportedEvent: see `contracts.inputs.decode_event`.
+        IgnoredEvent: its kind is one that the shop wants passed over, or it has none.
+        MalformedRecord, UnsupportedEvent: see `contracts.inputs.decode_record`.
     """
-    event = strictly(payload, _event, _NAME)
-    if not _holds_each_key_once(event, payload):
-        refuse_duplicate_keys(payload, _NAME)
-    kind = _kind(event, source, mapping)
-    return Interaction(
-        event_id=_event_id(event, mapping.event_id, payload),
-        user_id=_required_id(event, mapping.user, UserId),
-        kind=kind,
-        product_ids=_products(event, mapping.product),
-        occurred_at=_occurred_at(event, mapping) if mapping.time else received_at,
-    )
-
-
-def _holds_each_key_once(event: object, payload: bytes) -> bool:
-    """Return in 0.5 µs what a second parse finds in 4: a duplicate key was dropped, and its quotes with it.
-
-    Exact where nothing is escaped: then every quote opens or closes a string.
-    """
-    return b"\\" not in payload and msgspec.json.encode(event).count(b'"') == payload.count(b'"')
+    try:
+        kind = _kind(tree, source, mapping)
+        return Interaction(
+            event_id=_event_id(tree, mapping.event_id, payload),
+            user_id=_required_id(tree, mapping.user, UserId),
+            kind=kind,
+            product_ids=_products(tree, mapping.product, max_products),
+            occurred_at=_occurred_at(tree, mapping) if mapping.time else received_at,
+        )
+    except DoubledKey as error:
+        raise MalformedRecord(f"{_NAME}: {error} - at `$`") from error
 
 
 def _first(event: object, paths: Paths) -> tuple[str, object]:
@@ -96,10 +93,15 @@ def _first(event: object, paths: Paths) -> tuple[str, object]:
 def _kind(event: object, source: Literal["clicks", "purchases"], mapping: EventMapping) -> InteractionKind:
     if not mapping.kind:
         return InteractionKind.CLICK if source == "clicks" else InteractionKind.PURCHASE
-    path, stated = _first(event, mapping.kind)
+    try:
+        path, stated = _first(event, mapping.kind)
+    except MalformedRecord as error:
+        if mapping.ignore_other_kinds:
+            raise IgnoredEvent(str(error)) from error
+        raise
     kind = mapping.kinds.get(stated) if isinstance(stated, str) else None
     if kind is None:
-        reason = f"{_NAME}: {str(stated)[:80]!r} is none of {', '.join(mapping.kinds)} - at `{path}`"
+        reason = f"{_NAME}: {shown(stated)} is none of {', '.join(mapping.kinds)} - at `{path}`"
         raise IgnoredEvent(reason) if mapping.ignore_other_kinds else UnsupportedEvent(reason)
     return kind
 
@@ -112,31 +114,28 @@ def _event_id(event: object, paths: Paths, payload: bytes) -> str:
 
 def _required_id(event: object, paths: Paths, bounds: object) -> str:
     path, value = _first(event, paths)
-    return _id(value, path, bounds)
+    return foreign_id(value, bounds, _NAME, path, _NUMBERS)
 
 
-def _products(event: object, paths: Paths) -> tuple[str, ...]:
+def _products(event: object, paths: Paths, max_products: int) -> tuple[str, ...]:
     for path in paths:
         named = [value for value in path.find(event) if value is not None and value != ""]
         if named:
-            return product_ids((_id(each, path.text, ProductId) for each in named), _NAME, path.text)
+            ids = (foreign_id(value, ProductId, _NAME, path.text, _NUMBERS) for value in named)
+            return product_ids(ids, max_products, _NAME, path.text)
+    for path in paths:
+        if path.members(event):
+            raise UnsupportedEvent(
+                f"{_NAME}: it lists {len(path.members(event))} lines, and none names a product - at `{path.text}`"
+            )
     raise _missing(paths)
-
-
-def _id(value: object, path: str, bounds: object) -> str:
-    """Return an id as text: 1234 is read as "1234", since shop databases often hold numbers."""
-    text = str(value) if type(value) is int else value
-    try:
-        return msgspec.convert(text, bounds)  # type: ignore[no-any-return]  # an annotated `str`
-    except msgspec.ValidationError as error:
-        raise MalformedRecord(f"{_NAME}: {error} - at `{path}`") from error
 
 
 def _occurred_at(event: object, mapping: EventMapping) -> int:
     path, stated = _first(event, mapping.time)
     if mapping.time_unit == "rfc3339":
         if not isinstance(stated, str):
-            raise MalformedRecord(f"{_NAME}: {str(stated)[:40]} is not an RFC 3339 time; set `time_unit` - at `{path}`")
+            raise MalformedRecord(f"{_NAME}: {shown(stated)} is not an RFC 3339 time; set `time_unit` - at `{path}`")
         return time_at(stated, _NAME, path)
     return time_at(_milliseconds(stated, mapping.time_unit, path), _NAME, path)
 
@@ -150,7 +149,7 @@ def _milliseconds(stated: object, unit: TimeUnit, path: str) -> int:
     if isinstance(stated, float) and abs(stated) < _BEYOND_ANY_TIME:
         # Through microseconds: 1769860800.123 * 1000 is a hair below the millisecond that was meant.
         return math.floor(round(stated * 1_000_000 / _PER_SECOND[unit]) / 1000)
-    raise MalformedRecord(f"{_NAME}: {str(stated)[:40]!r} is not a number of {unit} since 1970 - at `{path}`")
+    raise MalformedRecord(f"{_NAME}: {shown(stated)} is not a number of {unit} since 1970 - at `{path}`")
 
 
 def _missing(paths: Paths) -> MalformedRecord:

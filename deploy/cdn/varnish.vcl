@@ -34,10 +34,16 @@ sub vcl_recv {
         set req.http.X-Dropped = xkey.softpurge(req.http.xkey-purge);
         return (synth(200, "Purged"));
     }
+    # Only what pages use is published, in its normal form: operators' paths (/metrics, /readyz, /docs, /v1/visitors/) are
+    # not, nor is what edge would decode to one of them.
+    if (req.url !~ "^/(v1/(banner|stream|events|feedback)|banner\.js|healthz)(\?|$)"
+        && req.url !~ "^/(v1/pointers|b)(/[0-9A-Za-z][0-9A-Za-z._-]*)+(\?|$)") {
+        return (synth(404, "Not Found"));
+    }
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
-    if (req.url ~ "^/v1/stream") {
+    if (req.url ~ "^/v1/stream(\?|$)") {
         # Server-sent events must not be buffered until their end.
         return (pipe);
     }

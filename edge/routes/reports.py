@@ -4,7 +4,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from bannerstream.edge import openapi
-from bannerstream.edge.errors import Overloaded, RateLimited
+from bannerstream.edge.errors import HttpError, Overloaded, RateLimited
 from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.report_records import read_events, read_feedback
 
@@ -17,8 +17,14 @@ def report_routes(edge: EdgeNode) -> APIRouter:
     @router.post("/v1/events", status_code=202, responses=openapi.EVENTS, openapi_extra=openapi.EVENTS_BODY)
     async def events(request: Request) -> Response:
         """Accept a visitor's events: one or an array. Either all are accepted or none."""
-        visitor = edge.identity.visitor(request)
-        reported = read_events(await request.body(), max_batch)
+        visitor = edge.identity.visitor(request, cost=0)  # events cost, however they are batched
+        try:
+            reported = read_events(await request.body(), max_batch)
+            edge.report_records.check(reported)
+        except HttpError:
+            edge.identity.charge(visitor, 1)
+            raise
+        edge.identity.charge(visitor, len(reported))
         records, ids = edge.report_records.event_records(visitor.user_id, reported)
         await edge.outbox.write(records)
         for event in reported:

@@ -14,11 +14,12 @@ import numpy as np
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.starter import MODEL
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SceneLabels
 from bannerstream.generator.studio.scenes import SCENES
 
-JUDGE = Path(__file__).parent.parent / "starter" / "judge.safetensors"
+JUDGE = MODEL.with_name("judge.safetensors")
 """The trained judge that evaluations use."""
 KINDS = ("setting", "palette", "light")
 FIRST_TO_LEARN, FIRST_TO_TEST = 1_000_000, 2_000_000

@@ -30,7 +30,7 @@ _CHECKPOINT, _BEFORE = "checkpoint.pt", "before-cool-down.pt"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class StarterOptions:
     """Folder and parameters of a training."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Options:
 
 
 def train_starter(
-    options: Options, on_progress: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+    options: StarterOptions, on_progress: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
 ) -> Path:
     """Train up to the plan's last step, or until `stopped` returns True; return the pipeline's folder.
 
@@ -78,7 +78,7 @@ def train_starter(
     return options.folder / "model"
 
 
-def _autoencoder(options: Options) -> Path:
+def _autoencoder(options: StarterOptions) -> Path:
     folder = options.folder / "autoencoder"
     if not (folder / "config.json").is_file():
         if options.begin is None or not (options.begin / "vae" / "config.json").is_file():
@@ -90,7 +90,7 @@ def _autoencoder(options: Options) -> Path:
     return folder
 
 
-def _checkpoint(training: DenoiserTraining, options: Options, autoencoder: Path) -> None:
+def _checkpoint(training: DenoiserTraining, options: StarterOptions, autoencoder: Path) -> None:
     folder, (rows, columns) = options.folder, options.sheet
     training.save(folder / _CHECKPOINT)
     save_pipeline(folder / "model", autoencoder, *training.averaged())

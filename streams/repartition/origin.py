@@ -22,10 +22,12 @@ class Origin(NamedTuple):
     offset: int
     timestamp: int
     """Epoch milliseconds: the record's own time in Kafka."""
+    part: int | None = None
+    """Which event of the record, from 1, where it holds several; the header ends in `/2` then."""
 
     def header(self) -> tuple[str, bytes]:
         """Return the header for it."""
-        return HEADER, f"{self.source}/{self.topic}/{self.partition}/{self.offset}/{self.timestamp}".encode()
+        return HEADER, "/".join(str(field) for field in self if field is not None).encode()
 
 
 def parse_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
@@ -37,9 +39,10 @@ def parse_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
     for name, value in headers:
         if name == HEADER and value is not None:
             try:
-                source, topic, partition, offset, timestamp = value.decode().split("/")
-                if source in {"clicks", "purchases"}:
-                    return Origin(source, topic, int(partition), int(offset), int(timestamp))  # type: ignore[arg-type]
+                source, topic, partition, offset, timestamp, *parts = value.decode().split("/")
+                if source in {"clicks", "purchases"} and len(parts) <= 1:
+                    part = int(parts[0]) if parts else None
+                    return Origin(source, topic, int(partition), int(offset), int(timestamp), part)  # type: ignore[arg-type]
             except ValueError:
                 break
     raise MalformedRecord(f"the header {HEADER} is missing or wrong: only streams writes to the repartitioned topic")

@@ -62,6 +62,8 @@ class Repartitioner:
             forms=input_forms(settings.input),
             max_future_ms=round(settings.input.max_future_s * 1000),
             max_age_ms=round(settings.input.max_age_days * _DAY_MS),
+            max_record_bytes=settings.input.max_record_bytes,
+            max_products=settings.input.max_products,
         )
         self._metrics = metrics
         self._on_failure = on_failure

@@ -31,7 +31,7 @@ def main() -> int:
     began = time.monotonic()
     results = asyncio.run(_run_all(runs, traffic, folder))
     total: dict[str, int] = {kind: sum(each.findings.counts()[kind] for each in results) for kind in KINDS}
-    told: dict[str, int] = {
+    summary: dict[str, int] = {
         "seeds": len(results),
         "events": sum(each.events for each in results),
         "faults": sum(each.faults for each in results),
@@ -43,7 +43,7 @@ def main() -> int:
         print(f"what the workers said is in {folder}", file=sys.stderr)
     else:
         shutil.rmtree(folder)
-    print(json.dumps(told))
+    print(json.dumps(summary))
     return int(found)
 
 

@@ -1,6 +1,6 @@
 """The audit of a run: is what streams wrote what the topics say it should have written? Pure; knows no worker.
 
-Scores are computed anew from the definition, in fractions. The order of writing is judged by append times: one broker,
+Scores are recomputed from the definition, in fractions. The order of writing is judged by append times: one broker,
 one clock.
 """
 
@@ -61,7 +61,7 @@ class Findings:
     def __bool__(self) -> bool:
         return any(self.texts.values())
 
-    def told(self, most: int) -> str:
+    def text(self, most: int) -> str:
         """Return the first `most` of each kind, one a line, and how many more there are."""
         lines = []
         for kind, texts in self.texts.items():
@@ -71,7 +71,7 @@ class Findings:
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        return self.told(most=10)
+        return self.text(most=10)
 
 
 def audit(evidence: Evidence, settings: Settings) -> Findings:
@@ -100,8 +100,8 @@ def audit_committed(evidence: Evidence, settings: Settings) -> Findings:
 def expected_scores(contributions: Sequence["Contribution"]) -> dict[str, Fraction]:
     """Return the sums of a visitor's events per cohort, from the definition: weight · 2^((t - at) / half-life)."""
     scores: dict[str, Fraction] = defaultdict(Fraction)
-    for each in contributions:
-        for cohort, score in each.scores.items():
+    for contribution in contributions:
+        for cohort, score in contribution.scores.items():
             scores[cohort] += score
     return scores
 
@@ -116,8 +116,8 @@ class Contribution:
 
 _KNOWN = {each.cohort_id for each in COHORTS}
 _MEMBERSHIPS = {
-    each.product_id: {cohort: weight for cohort, weight in each.cohorts.items() if cohort in _KNOWN}
-    for each in PRODUCTS
+    product.product_id: {cohort: weight for cohort, weight in product.cohorts.items() if cohort in _KNOWN}
+    for product in PRODUCTS
 }
 
 
@@ -153,8 +153,8 @@ def _by_visitor(evidence: Evidence, settings: Settings) -> dict[str, list[Consum
     return found
 
 
-def _told(evidence: Evidence) -> Iterator[tuple[ConsumerRecord, Assignment]]:
-    """Yield what was assigned; a record without a value takes back what was told of one who is forgotten."""
+def _announced(evidence: Evidence) -> Iterator[tuple[ConsumerRecord, Assignment]]:
+    """Yield what was assigned; a record without a value withdraws the assignment of an erased visitor."""
     for record in evidence.assignments:
         if record.value is not None:
             yield record, decode(record.value, Assignment)
@@ -188,11 +188,13 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     for key in states.keys() - events.keys() - evidence.earlier.keys():
         findings.add("double", f"{key} has a state and no event")
     written = Counter(each.key.decode() for each in evidence.changelog)
-    # Whoever did not come and whose state was not written again is as before: there may be very many of them.
+    # A visitor without events whose state was not written again is as before: there may be very many of them.
     at_rest = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
     for key in (events.keys() | evidence.earlier.keys()) - at_rest:
         contributions = [
-            _contribution(each, at, half_life_ms) for each in events.get(key, ()) if REPEAT not in dict(each.headers)
+            _contribution(record, at, half_life_ms)
+            for record in events.get(key, ())
+            if REPEAT not in dict(record.headers)
         ]
         earlier = evidence.earlier.get(key, Earlier())
         base = {
@@ -225,11 +227,11 @@ def _compare_visitor(
                         findings.add(kind, f"{one.where} of {key}")  # type: ignore[arg-type]
                     return
     beyond = {each: float(gap) for each, gap in gaps.items() if abs(gap) > tolerances[each]}
-    told = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
+    differences = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
     if min(beyond.values()) < 0:
-        findings.add("lost", f"several events of {key}: {told}")
+        findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:
-        findings.add("double", f"several events of {key}: {told}")
+        findings.add("double", f"several events of {key}: {differences}")
 
 
 # What must be true of all that is committed
@@ -239,7 +241,7 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
     states = _final_states(evidence)
     epochs: dict[str, int] = defaultdict(int)
     banners: dict[str, str] = {}
-    for _, assignment in _told(evidence):
+    for _, assignment in _announced(evidence):
         epochs[assignment.user_key] = assignment.epoch
         banners[assignment.user_key] = _banner(assignment.banner_key)
     requested = {_banner(decode(each.value, BannerRequest).banner_key) for each in evidence.requests}
@@ -306,7 +308,7 @@ def _check_states_go_forward(evidence: Evidence, findings: Findings) -> None:
 
 def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> None:
     last: dict[str, Assignment] = {}
-    for record, assignment in _told(evidence):
+    for record, assignment in _announced(evidence):
         before = last.get(assignment.user_key, assignment)
         if assignment.epoch < before.epoch:
             findings.add("stale", f"{_where(record)}: epoch {before.epoch} -> {assignment.epoch}")
@@ -327,7 +329,7 @@ def _check_decisions_have_states(evidence: Evidence, findings: Findings) -> None
         if same and _banner(banner_key) not in same:
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} has another banner in the changelog")
 
-    for record, assignment in _told(evidence):
+    for record, assignment in _announced(evidence):
         check(record, assignment.user_key, assignment.epoch, assignment.banner_key)
     for record in evidence.requests:
         # The id names the cause: banner key, user key, epoch.

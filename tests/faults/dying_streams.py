@@ -65,14 +65,14 @@ def tell_memory(app: StreamsApp, file: Path) -> None:
 
     In a rebalance, and until what it was given is read back, it folds nothing: then none are.
     """
-    told: dict[int, dict[str, str]] = {}
+    states_by_partition: dict[int, dict[str, str]] = {}
     own = {tp.partition for tp in app.assignor.assigned_actives()} if app.flow_control.is_active() else set()
     for number in own:
         partition = app.written.partitions_here[number]
         packed = dict(partition.packed_store.items()) | {key: pack(state) for key, state in partition._decoded.items()}
-        told[number] = {key.decode(): value.hex() for key, value in packed.items()}
+        states_by_partition[number] = {key.decode(): value.hex() for key, value in packed.items()}
     scratch = file.with_suffix(".scratch")
-    scratch.write_text(json.dumps(told))
+    scratch.write_text(json.dumps(states_by_partition))
     scratch.replace(file)
 
 

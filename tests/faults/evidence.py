@@ -33,7 +33,7 @@ class Evidence:
     requests: Sequence[ConsumerRecord]
     dead_letters: Sequence[ConsumerRecord]
     committed: Mapping[TopicPartition, int]
-    """Of clicks and purchases; 0 where nothing was."""
+    """Committed offsets of clicks and purchases; 0 where nothing was committed."""
     ends: Mapping[TopicPartition, int]
     memories: Sequence[Memory] = ()
     earlier: Mapping[str, Earlier] = field(default_factory=dict)

@@ -76,11 +76,11 @@ class Worker:
         """Ask for its packed states."""
         self.send(signal.SIGUSR1)
         await until(self._memory.exists, f"{self.process.name} writes its memory down")
-        told = json.loads(self._memory.read_text(encoding="utf-8"))
+        states_by_partition = json.loads(self._memory.read_text(encoding="utf-8"))
         self._memory.unlink()
         return {
             int(partition): {key: bytes.fromhex(packed) for key, packed in states.items()}
-            for partition, states in told.items()
+            for partition, states in states_by_partition.items()
         }
 
 

@@ -12,7 +12,7 @@ Plan = list[tuple[str, int]]
 
 _SEVERAL = {"kill": 40, "fleet": 20}
 NIGHTLY_SEEDS = 4
-"""Of each other scenario."""
+"""Seeds of each other scenario."""
 UNFENCED = "pause-in-flush"
 """In no set, to be run by name: it finds stale writes. A worker that stands still between its last check and the socket
 writes when it wakes, whatever it checks; only a broker can refuse it, and brokers fence transactions only."""

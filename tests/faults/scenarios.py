@@ -129,7 +129,7 @@ async def deaf(scene: Scene) -> None:
     """What the worker sends arrives, the broker's answers do not, and then the broker restarts.
 
     So the worker gives up writes that are in the changelog, and the group does not notice: a broker that starts lets
-    every member's session begin anew.
+    every member's session start again.
     """
     worker = scene.fleet.start(bootstrap=scene.proxied)
     await scene.fleet.folding()
@@ -266,7 +266,7 @@ async def _taken_over(scene: Scene) -> None:
 
 
 async def _wake(scene: Scene, paused: Worker) -> None:
-    """Let it go on, and return once it has found out: until the group gives it partitions anew, it shows the old."""
+    """Let it go on, and return once it has noticed: until it is assigned partitions again, it shows the old ones."""
     before = paused.recoveries()
     paused.send(signal.SIGCONT)
 
@@ -274,7 +274,7 @@ async def _wake(scene: Scene, paused: Worker) -> None:
         scene.fleet.check()
         return paused.recoveries() > before
 
-    await until(it_has_recovered, "the paused worker is given partitions anew")
+    await until(it_has_recovered, "the paused worker is given partitions again")
 
 
 @asynccontextmanager

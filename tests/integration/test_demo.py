@@ -57,6 +57,8 @@ def _a_terminal_that_can_interrupt() -> Iterator[None]:
 def demo(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """Run `bannerstream demo` in a folder; kill it if the test ends before it does."""
     program = Path(sys.executable).with_name("bannerstream")
+    for room in ("cli", "contracts", "settings", "storage", "streams"):  # a shop's own modules must not replace ours
+        (folder / f"{room}.py").write_text("raise SystemExit('imported from the working folder')\n")
     command = [program, "demo", "--catalogue", write_catalogue(folder / "catalogue"), "--out", "out", *arguments]
     with (
         (folder / "stderr.txt").open("w") as errors,

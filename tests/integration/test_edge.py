@@ -10,9 +10,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from bannerstream.broker.connection import client_options
+from bannerstream.contracts.codecs import encode
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.edge_process import EdgeProcess, Writer, live, writer
+from tests.support.shop import PRODUCTS
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded", "apache")]
 
@@ -28,7 +30,7 @@ async def streams(settings: Settings) -> AsyncIterator[Writer]:
 async def node(
     streams: Writer, settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[EdgeProcess]:
-    async with EdgeProcess(settings, environment, tmp_path / "edge.log") as node:
+    async with EdgeProcess(settings, environment, tmp_path / "edge.log", page_purchases=True) as node:
         yield node
 
 
@@ -126,6 +128,26 @@ async def test_events_and_feedback_are_in_kafka_when_they_are_acknowledged(
         await consumer.stop()
     everybody = sorted(f"u-{number}" for number in range(20))
     assert [sorted(found[name]) for name in names] == [everybody, everybody, [""]]
+
+
+async def test_products_are_known_by_the_catalogue_as_it_is_now(
+    node: EdgeProcess, streams: Writer, settings: Settings
+) -> None:
+    topic = settings.kafka.topic_table().products.name
+
+    async def answers(product_id: str, status: int) -> None:
+        async def answered() -> bool:
+            event = {"type": "view", "product_id": product_id}
+            return (await node.client.post("/v1/events", json=event, headers=node.headers("ada"))).status_code == status
+
+        await node.until(answered)
+
+    await answers("nope", 202)
+    await streams.raw(topic, b"mug", encode(PRODUCTS[0]))
+    await answers("nope", 422)
+    await answers("mug", 202)
+    await streams.raw(topic, b"mug", None)
+    await answers("nope", 202)
 
 
 async def test_an_erased_visitor_leaves_the_view_and_the_open_page_is_told(node: EdgeProcess, streams: Writer) -> None:

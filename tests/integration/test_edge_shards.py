@@ -72,6 +72,7 @@ async def test_nobody_notices_that_two_nodes_share_the_visitors(shop: Shop, sett
     await what_pages_report_is_taken_whichever_node_is_asked_first(shop)
     await live_streams_come_from_both_as_things_happen(shop)
     await pictures_and_refusals_pass_through(shop, settings)
+    await what_is_for_operators_is_not_published(shop)
     await while_one_node_is_away_the_visitors_of_the_other_are_served(shop)
 
 
@@ -115,6 +116,14 @@ async def pictures_and_refusals_pass_through(shop: Shop, settings: Settings) -> 
     assert (await shop.page.get(f"/b/{name}")).content == b"the picture"
     forged = await shop.page.get("/v1/banner", headers={"Authorization": "Bearer made.up.token"})
     assert (forged.status_code, forged.json()["error"]) == (401, "token")
+
+
+async def what_is_for_operators_is_not_published(shop: Shop) -> None:
+    key = shop.streams.key(USERS[0])
+    for path in ("/metrics", "/docs", "/openapi.json", "/readyz", f"/v1/visitors/{key}", "/%6detrics", "//metrics"):
+        assert (await shop.page.get(path)).status_code == 404, path
+    for path in ("/healthz", "/banner.js", f"/v1/pointers//{key}", f"/v1/pointers/{key}?x=1"):
+        assert (await shop.page.get(path)).status_code == 200, path
 
 
 async def while_one_node_is_away_the_visitors_of_the_other_are_served(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bannerstream.broker.erasure import Place, find_remaining, request_erasure
+from bannerstream.broker.erasure import ErasureStatus, find_remaining, request_erasure
 from bannerstream.broker.topics import create_topics, internal_topics
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.dead_letter import DeadLetter
@@ -75,7 +75,7 @@ def key_of(user: str, settings: Settings) -> str:
     return user_key(user, settings.privacy.user_key_secret.get_secret_value().encode())
 
 
-async def places(user: str, settings: Settings) -> tuple[Place, Place]:
+async def places(user: str, settings: Settings) -> tuple[ErasureStatus, ErasureStatus]:
     return await find_remaining(settings.kafka, settings.streams.app_id, key_of(user, settings), lambda *_: None)
 
 

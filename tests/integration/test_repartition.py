@@ -219,7 +219,7 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
     await shop.send(10)
     bad = await shop.producer.send_and_wait(shop.topics.clicks.name, b'{"cut off', key=b"k", partition=4)
     tombstone = await shop.producer.send_and_wait(shop.topics.purchases.name, None, key=b"k", partition=1)
-    huge = await shop.producer.send_and_wait(shop.topics.clicks.name, b"x" * 900_000, partition=0)
+    huge = await shop.producer.send_and_wait(shop.topics.clicks.name, b"x" * 900_001, partition=0)
     await shop.send(10)
     await copier()
     assert shop.events(await shop.copied(20)) == Counter(shop.sent)
@@ -235,7 +235,7 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
     found = {(each.topic, each.partition, each.offset): each for each in letters}
     assert len(letters) == len(found) == 3
     codes = {(sent.topic, sent.partition, sent.offset): code for sent, code in
-             ((bad, "malformed"), (tombstone, "malformed"), (huge, "oversized"))}  # fmt: skip
+             ((bad, "malformed"), (tombstone, "tombstone"), (huge, "oversized"))}  # fmt: skip
     assert {where: each.code for where, each in found.items()} == codes
     assert found[bad.topic, bad.partition, bad.offset].value == b'{"cut off'
 

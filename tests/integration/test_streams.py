@@ -94,7 +94,7 @@ async def test_a_purchase_takes_the_product_off_the_banner_and_visitors_share_re
 async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, worker, settings):
     await shop.send("ada", value=b"\xff not json")
     await shop.send("ada", product_id=17)
-    await shop.send("ada", value=b"x" * 900_000)
+    await shop.send("ada", value=b"x" * 900_001)
     await shop.send("ada", product_id="ghost")
     await shop.send("ada", time=4_000_000_000_000)
     await shop.send("ada", key=None)

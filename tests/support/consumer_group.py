@@ -30,11 +30,11 @@ async def offsets(settings: Settings) -> tuple[Offsets, Offsets]:
         await admin.start()
         await consumer.start()
         try:
-            told = await admin.list_consumer_group_offsets(settings.streams.app_id)
+            committed = await admin.list_consumer_group_offsets(settings.streams.app_id)
         except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
-            told = {}
+            committed = {}
         ends = await consumer.end_offsets(partitions)
-        return {each: max(0, told[each].offset) if each in told else 0 for each in partitions}, ends
+        return {each: max(0, committed[each].offset) if each in committed else 0 for each in partitions}, ends
     finally:
         await consumer.stop()
         await admin.close()

@@ -153,8 +153,8 @@ class MainJob:
         await self.shop.read_until(
             self.topics.assignments.name,
             lambda records: any(
-                (each.user_key, each.epoch) == (self.user_key(user), epoch)
-                for each in (decode(record.value, Assignment) for record in records)
+                (assignment.user_key, assignment.epoch) == (self.user_key(user), epoch)
+                for assignment in (decode(record.value, Assignment) for record in records)
             ),
         )
         return (await self.assignments(user))[epoch - 1]
@@ -183,8 +183,8 @@ class MainJob:
             region=storage.region,
         )
         found = []
-        for each in client.list_objects(storage.bucket, recursive=True):
-            key = str(each.object_name)
+        for listed in client.list_objects(storage.bucket, recursive=True):
+            key = str(listed.object_name)
             answer = client.get_object(storage.bucket, key)
             try:
                 found.append(StoredObject(key, answer.read(), {k.lower(): v for k, v in answer.headers.items()}))

@@ -44,8 +44,8 @@ find("banner-stream")?.addEventListener("click", (event) => {
 });
 
 function filter(category) {
-  for (const each of document.querySelectorAll("[data-show]")) each.setAttribute("aria-pressed", each.dataset.show === category);
-  for (const each of document.querySelectorAll(".card")) each.hidden = Boolean(category) && each.dataset.category !== category;
+  for (const button of document.querySelectorAll("[data-show]")) button.setAttribute("aria-pressed", button.dataset.show === category);
+  for (const card of document.querySelectorAll(".card")) card.hidden = Boolean(category) && card.dataset.category !== category;
 }
 
 // ---- cart
@@ -71,7 +71,7 @@ function take(product) {
 }
 
 function purchase(products) {
-  for (const each of products) report("purchase", each);
+  for (const product of products) report("purchase", product);
   const note = find("[data-note]");
   if (note) note.textContent = "Bought. It will not be advertised to you again for a while.";
 }

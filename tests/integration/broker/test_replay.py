@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from bannerstream.broker.replay import Sent, replay
+from bannerstream.broker.replay import ReplayCounts, replay
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.contracts.topics import Topics
 from bannerstream.settings.kafka import KafkaSettings
@@ -45,7 +45,7 @@ async def test_a_recording_arrives_as_it_stands(kafka_settings: KafkaSettings, t
     )
     progress: list[int] = []
     sent = await replay(kafka_settings, file, on_progress=lambda so_far: progress.append(so_far.total))
-    assert sent == Sent(clicks=2, purchases=1)
+    assert sent == ReplayCounts(clicks=2, purchases=1)
     assert progress == [3]
     assert await values(kafka_settings, topics.clicks.name, 2) == [(b"u-1", b'{"a": 1}'), (b"u-1", b"{cut")]
     assert await values(kafka_settings, topics.purchases.name, 1) == [(None, b"\xff")]
@@ -55,7 +55,7 @@ async def test_bare_events_are_sorted_by_kind(kafka_settings: KafkaSettings, top
     file = tmp_path / "events.jsonl"
     events = [native(1), native(2, kind="purchase"), {"not": "an event"}]
     file.write_text("".join(json.dumps(each) + "\n" for each in events))
-    assert await replay(kafka_settings, file, from_format="auto") == Sent(clicks=2, purchases=1)
+    assert await replay(kafka_settings, file, from_format="auto") == ReplayCounts(clicks=2, purchases=1)
     assert {key for key, _ in await values(kafka_settings, topics.clicks.name, 2)} == {b"u-1", None}
     assert [key for key, _ in await values(kafka_settings, topics.purchases.name, 1)] == [b"u-2"]
 
@@ -65,7 +65,7 @@ async def test_standard_input_is_read_for_a_dash(
 ) -> None:
     piped = io.BytesIO(json.dumps(native(1)).encode())
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=piped))
-    assert await replay(kafka_settings, "-", from_format="native") == Sent(clicks=1)
+    assert await replay(kafka_settings, "-", from_format="native") == ReplayCounts(clicks=1)
 
 
 async def test_a_rate_spreads_events_over_time(kafka_settings: KafkaSettings, topics: Topics, tmp_path: Path) -> None:

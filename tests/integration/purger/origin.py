@@ -21,6 +21,8 @@ class Origin:
     shown: dict[str, str] = field(default_factory=dict)
     """Banner key by user key."""
     served: Counter[str] = field(default_factory=Counter)
+    passed: list[str] = field(default_factory=list)
+    """Paths of other requests, as they came."""
     refused: int = 0
     down: bool = False
     address: str = ""
@@ -32,6 +34,7 @@ class Origin:
         app.router.add_get("/v1/pointers/{user}", self._pointer)
         app.router.add_get("/v1/pointers/{user}/{size}", self._image_pointer)
         app.router.add_get("/b/{blob:.+}", self._image)
+        app.router.add_route("*", "/{path:.*}", self._anything)
         return app
 
     async def _ready(self, request: web.Request) -> web.Response:
@@ -51,6 +54,10 @@ class Origin:
         user = request.match_info["user"]
         location = f"/b/{self.shown[user]}/{request.match_info['size']}.webp"
         return web.Response(status=302, headers=self._tags(user) | {"Location": location})
+
+    async def _anything(self, request: web.Request) -> web.Response:
+        self.passed.append(request.raw_path)
+        return web.Response(text="an operator's page")
 
     async def _image(self, request: web.Request) -> web.Response:
         self._count(request)

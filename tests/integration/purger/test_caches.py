@@ -115,6 +115,58 @@ async def test_queries_and_cookies_do_not_split_the_cache(edge: Origin, cache: C
     assert (await cache.get(f"{pointer(ANNA)}?utm_source=letter")).hit
 
 
+OPERATORS = [
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/readyz",
+    f"/v1/visitors/{ANNA}",
+    "/%6detrics",
+    "/b/../metrics",
+    "/b/%2e%2e/metrics",
+    "//metrics",
+    "/v1/banner/../../metrics",
+    "/v1/pointers/../visitors/x",
+    "/v1/streams",
+    "/v1/banner%0a",
+    "/b/x%0d%0aX-Purge-Token:%20x",
+    "/",
+]
+
+
+@pytest.mark.parametrize("path", OPERATORS)
+async def test_what_is_for_operators_is_not_published(edge: Origin, cache: Cache, path: str) -> None:
+    assert await raw_status(cache, path) in {400, 404}
+    assert not edge.passed
+
+
+@pytest.mark.parametrize("path", ["/v1/banner", "/v1/events", "/v1/feedback", "/banner.js", "/healthz"])
+async def test_what_pages_use_is_passed_with_its_query(edge: Origin, cache: Cache, path: str) -> None:
+    assert await raw_status(cache, f"{path}?token=a%20b&x") == 200
+    assert edge.passed == [f"{path}?token=a%20b&x"]
+
+
+@pytest.mark.parametrize("other", ["/b//{0}", "/b/./{0}", "/b/x/../{0}", "/%62/{0}", "/b/{0}?", "/b/{0}%20"])
+async def test_no_404_is_kept_for_another_path(edge: Origin, cache: Cache, other: str) -> None:
+    """The cache's key is the path that edge is asked for, however a client writes it."""
+    edge.shown = {ANNA: OLD}
+    name = f"{OLD}.webp"
+    await raw_status(cache, other.format(name))
+    image = await cache.get(f"/b/{name}")
+    assert (image.status, image.text) == (200, "RIFF")
+    assert set(edge.served) <= {f"/b/{name}"}
+
+
+async def raw_status(cache: Cache, path: str) -> int:
+    """Return the status of a path that no client library normalises."""
+    host, _, port = cache.server.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n".encode())
+    head = await reader.readline()
+    writer.close()
+    return int(head.split()[1])
+
+
 async def test_nginx_logs_neither_who_asks_nor_who_is_asked_for(edge: Origin, nginx: Cache) -> None:
     edge.shown = {ANNA: OLD}
     await nginx.get(f"{pointer(ANNA)}/{SIZE}?token=secret")

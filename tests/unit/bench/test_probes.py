@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.arena import probes
-from bench.arena.events import EVENTS_PER_S, PARTITIONS
 from bench.arena.load import entries, first_visits, offer
 from bench.arena.probes import Probe, longest_pause_s, percentile, schedule
+from bench.arena.workload import EVENTS_PER_S, PARTITIONS
 
 
 def test_percentiles_are_values_that_were_measured():

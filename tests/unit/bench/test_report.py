@@ -62,8 +62,8 @@ def test_recovery_is_told_beside_the_group_join():
 def test_poison_costs_what_it_slows(bad, expected):
     line = {"bench": "poison", "users": 200_000, "correct": True, "round": 1}
     lines = [line | {"poison": 0.0, "events_per_s": 100_000}, line | {"poison": 0.01, "events_per_s": bad}]
-    figure, said = verdict(lines, "poison")
-    assert (f"{float(figure.split()[0]):.0f} %", said) == expected
+    figure, outcome = verdict(lines, "poison")
+    assert (f"{float(figure.split()[0]):.0f} %", outcome) == expected
 
 
 def test_the_interval_for_a_share_lies_between_those_that_were_measured():
@@ -161,16 +161,16 @@ def test_a_studio_banner_and_its_encoding_are_told_by_processor_time():
     assert "| encode | 30 | 1 | 1 |" in report.render(lines)
 
 
-@pytest.mark.parametrize(("option", "said"), [(" --quick", "quick look only"), ("", "met")], ids=["quick", "whole"])
-def test_what_a_run_says_once_holds_for_all_its_lines(tmp_path, option, said):
-    told = {"bench": "generator", "device": "cpu, 1 threads", "torch": "2"}
+@pytest.mark.parametrize(("option", "outcome"), [(" --quick", "quick look only"), ("", "met")], ids=["quick", "whole"])
+def test_what_a_run_says_once_holds_for_all_its_lines(tmp_path, option, outcome):
+    context = {"bench": "generator", "device": "cpu, 1 threads", "torch": "2"}
     lines = [on_cpu("painter", 4.0), on_cpu("diffusers", 2.0)]
     lines = [{name: value for name, value in each.items() if name != "device"} for each in lines]
-    lines = [{"bench": "machine"} | MACHINE | {"command": f"python -m bench generator{option}"}, told, *lines]
+    lines = [{"bench": "machine"} | MACHINE | {"command": f"python -m bench generator{option}"}, context, *lines]
     lines += [{"bench": "machine"} | MACHINE, LATENCY]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
     read = plots.read(tmp_path)
-    assert verdict(read, "plain diffusers") == ("2×", said)
+    assert verdict(read, "plain diffusers") == ("2×", outcome)
     assert verdict(read, "10,000 events a second")[1] == "**missed by 20%**"
     page = report.render(read)
     assert "| cpu, 1 threads | reduced | taesd | painter | 512x512 | 512x512 | 1 | False | 4 | 250 | 1 |" in page

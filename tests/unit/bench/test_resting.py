@@ -8,7 +8,7 @@ from bannerstream.contracts.keys import user_key
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import unpack
 from bench.arena import resting
-from bench.arena.events import PARTITIONS, Workload, draw, partition_of, poisoned, records
+from bench.arena.workload import PARTITIONS, Workload, draw, partition_of, poisoned, records
 
 NOW = 1_790_000_000_000
 

@@ -10,10 +10,10 @@ import pytest
 from bannerstream.contracts.inputs import decode_event
 from bannerstream.streams.affinity import KIND_WEIGHTS
 from bench import streams
-from bench.arena import shop, systems
+from bench.arena import contenders, shop
 from bench.arena.audit import latest_states, what_differs
-from bench.arena.events import DISTRIBUTIONS, PARTITIONS, Workload, draw, records
-from bench.arena.offline import expected_states
+from bench.arena.expected import expected_states
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, draw, records
 
 START_MS = 1_790_000_000_000
 EVENTS = 4_000
@@ -68,7 +68,7 @@ def states(clicks, table, tmp_path, monkeypatch):
     environment = {"BOOTSTRAP": "", "TOPIC": "", "APP": "", "TABLE": str(table), "FOLDER": str(tmp_path)}
     for name, value in environment.items():
         monkeypatch.setenv(f"BENCH_{name}", value)
-    work = SimpleNamespace(**runpy.run_path(str(systems.PEERS / "work.py")))
+    work = SimpleNamespace(**runpy.run_path(str(contenders.PEERS / "work.py")))
     states = {}
     for record in (each for partition in clicks for each in partition):
         event = json.loads(record.value())
@@ -185,16 +185,18 @@ def test_the_latest_record_of_a_key_is_its_state():
 
 
 def test_systems_settings_and_work_choose_who_runs():
-    chosen = systems.contenders(["kafka-streams", "quix"], ["common"], ["memory-2t", "rocksdb"])
+    chosen = contenders.contenders(["kafka-streams", "quix"], ["common"], ["memory-2t", "rocksdb"])
     assert [(each.system, each.setting) for each in chosen] == [("kafka-streams", "memory-2t"), ("quix", "rocksdb")]
-    assert {each.system for each in systems.contenders(systems.SYSTEMS, ["common"], [])} == set(systems.SYSTEMS)
-    assert {each.system for each in systems.contenders(systems.SYSTEMS, ["full"], [])} == {"bannerstream"}
+    assert {each.system for each in contenders.contenders(contenders.SYSTEMS, ["common"], [])} == set(
+        contenders.SYSTEMS
+    )
+    assert {each.system for each in contenders.contenders(contenders.SYSTEMS, ["full"], [])} == {"bannerstream"}
 
 
 def test_every_system_has_its_program_and_its_page_entry():
-    page = (systems.PEERS / "README.md").read_text()
-    for system in systems.SYSTEMS:
-        assert (systems.PEERS / system).is_dir()
+    page = (contenders.PEERS / "README.md").read_text()
+    for system in contenders.SYSTEMS:
+        assert (contenders.PEERS / system).is_dir()
         assert f"`{system}/`" in page
 
 
@@ -211,14 +213,14 @@ class FakeArena:
 
 def test_systems_take_turns_and_a_failure_is_a_line_of_its_own():
     arena = FakeArena()
-    chosen = systems.contenders(["kafka-streams", "faust"], ["common"], ["rocksdb-2t", "memory-2t", "memory"])
+    chosen = contenders.contenders(["kafka-streams", "faust"], ["common"], ["rocksdb-2t", "memory-2t", "memory"])
     lines = list(streams.measure(arena, Workload(1000, "uniform", 10**6), chosen, rounds=2))
     assert arena.runs == [
         ("memory-2t", 10**6),
         ("rocksdb-2t", 10**6),
-        ("memory", systems.FEW_EVENTS),
+        ("memory", contenders.FEW_EVENTS),
         ("rocksdb-2t", 10**6),
-        ("memory", systems.FEW_EVENTS),
+        ("memory", contenders.FEW_EVENTS),
         ("memory-2t", 10**6),
     ]
     failed = [each for each in lines if each["setting"] == "rocksdb-2t"]

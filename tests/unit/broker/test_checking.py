@@ -57,7 +57,7 @@ def test_groups_what_cannot_by_code_and_field_with_an_example() -> None:
     assert [(each.count, each.code, each.field, each.example) for each in found.findings] == [
         (2, "malformed", "$.kind", "shop.clicks/2@4"),
         (1, "malformed", "$", "shop.clicks/2@5"),
-        (1, "malformed", "", "shop.clicks/2@7"),
+        (1, "tombstone", "$", "shop.clicks/2@7"),
     ]
     assert (found.usable, found.dead_letters) == (0, 4)
     assert found.delay_s() is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bannerstream.broker.recordings import RecordedEvent, parse_event, parse_line, read_lines, retimed
+from bannerstream.broker.recordings import RecordedEvent, parse_events, parse_line, read_lines, retimed
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs import decode_event
 
@@ -80,7 +80,7 @@ def test_a_bare_event_goes_where_its_kind_belongs_under_its_visitor(
     event: dict[str, Any], source: str, key: bytes | None
 ) -> None:
     line = json.dumps(event).encode()
-    assert parse_event(line + b"\n", "auto", NOW) == RecordedEvent(source, key, line)  # type: ignore[arg-type]
+    assert parse_events(line + b"\n", "auto", NOW) == [RecordedEvent(source, key, line)]  # type: ignore[arg-type]
 
 
 def test_a_recording_moves_in_time_as_a_whole() -> None:

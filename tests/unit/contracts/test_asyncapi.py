@@ -85,7 +85,7 @@ def test_every_topic_has_a_sender_and_every_message_a_key() -> None:
 def test_described_headers_are_those_that_are_sent() -> None:
     event = CloudEvent(id="1", type="x", source="/s", time=0, subject="y").headers()
     letter = DeadLetter.of(
-        key=b"", value=b"x" * 10**6, topic="t", partition=0, offset=0, code="c", reason="r", now=0
+        key=b"", value=b"x" * 10**6, topic="t", partition=0, offset=0, code="c", reason="r", now=0, part=1
     ).headers()
     for headers, name in ((event, "CloudEventHeaders"), (letter, "DeadLetterHeaders")):
         described = DOCUMENT["components"]["schemas"][name]

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bannerstream.contracts.errors import InvalidRecord
-from bannerstream.contracts.inputs import PlainEvent, Source, bulk, decode_event, decode_events
+from bannerstream.contracts.inputs import PlainEvent, Several, Source, bulk, decode_events, decode_record
 from bannerstream.contracts.interactions import Interaction
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES
 
@@ -26,19 +26,29 @@ SEGMENT = {
     "properties": {"product_id": "mug-3"},
 }
 
+GA4: dict[str, Any] = {
+    "client_id": "1.2",
+    "timestamp_micros": NOW * 1000,
+    "events": [
+        {"name": "view_item", "params": {"items": [{"item_id": "mug-3"}]}},
+        {"name": "purchase", "params": {"items": [{"item_id": "mug-3"}, {"item_id": None}]}},
+        {"name": "view_item", "params": {}},
+    ],
+}
+
 
 def outcome(decoded: object, source: Source, at: int) -> object:
     """Return what a record says in a form that compares: the interaction, or the error's type and words."""
     if isinstance(decoded, PlainEvent):
         return decoded.interaction(source, at)
+    if isinstance(decoded, Several):
+        return [(part.value, outcome(part.event, source, at)) for part in decoded.parts]
     return decoded if isinstance(decoded, Interaction) else (type(decoded), str(decoded))
 
 
 def alone(value: bytes | None, source: Source, form: Any, received_at: int) -> object:
-    try:
-        return decode_event(value, source, form, received_at=received_at, **LIMITS)
-    except InvalidRecord as error:
-        return type(error), str(error)
+    parts = decode_record(value, source, form, received_at=received_at, **LIMITS)
+    return outcome(parts[0].event if len(parts) == 1 else Several(parts), source, 0)
 
 
 def check_alike(values: list[bytes | None], source: Source = "clicks", form: Any = "auto") -> list[object]:
@@ -97,6 +107,8 @@ events = st.one_of(
     almost.map(lambda changes: {key: value for key, value in GOOD.items() if key != "product_id"} | changes),
     almost,
     st.just(SEGMENT),
+    st.lists(st.just(SEGMENT) | almost, max_size=3).map(lambda calls: {"batch": calls}),
+    st.lists(st.sampled_from(GA4["events"]) | almost, max_size=3).map(lambda hits: GA4 | {"events": hits}),
 )
 GOOD_BUT_FOR_PRODUCTS = {name: value for name, value in GOOD.items() if name != "product_id"}
 spacing = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}])
@@ -207,7 +219,7 @@ def test_a_defect_of_ours_stands_in_its_records_place(monkeypatch):
     def broken(*_: object, **__: object) -> Interaction:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(bulk, "decode_event", broken)
+    monkeypatch.setattr(bulk, "decode_record", broken)
     decoded, times = decode_events([dumped(GOOD), dumped(SEGMENT)], [NOW, NOW], "clicks", "auto", **LIMITS)
     assert isinstance(decoded[0], PlainEvent)
     assert isinstance(decoded[1], ZeroDivisionError)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bannerstream.contracts.errors import MalformedRecord, UnsupportedEvent
-from bannerstream.contracts.inputs import InputFormat, Source, decode_event
+from bannerstream.contracts.inputs import InputFormat, Part, Source, decode_event, decode_record
 from bannerstream.contracts.interactions import Interaction, InteractionKind
 
 NOW = 1_769_860_800_000
@@ -15,6 +15,18 @@ NOW = 1_769_860_800_000
 def decode(event: dict[str, Any], form: InputFormat, source: Source = "clicks") -> Interaction:
     payload = json.dumps(event).encode()
     return decode_event(payload, source, form, received_at=NOW, max_future_ms=300_000, max_age_ms=10**12)
+
+
+def parts_of(event: dict[str, Any] | bytes, form: InputFormat) -> tuple[Part, ...]:
+    payload = event if isinstance(event, bytes) else json.dumps(event).encode()
+    return decode_record(payload, "clicks", form, received_at=NOW, max_future_ms=300_000, max_age_ms=10**12)
+
+
+def events_of(event: dict[str, Any], form: InputFormat) -> list[Interaction]:
+    """Return the events of a record that holds good ones only."""
+    found = [part.event for part in parts_of(event, form)]
+    assert all(isinstance(each, Interaction) for each in found), found
+    return found  # type: ignore[return-value]
 
 
 def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -45,7 +57,10 @@ class TestNative:
             ({"user_id": "a b"}, r"at `\$.user_id`"),
             ({"user_id": "a\u0085b"}, r"at `\$.user_id`"),
             ({"user_id": "u" * 257}, r"at `\$.user_id`"),
-            ({"product_id": 3}, r"Expected `str`, got `int` - at `\$.product_id`"),
+            (
+                {"product_id": 3},
+                r"the number '3' stands where text is expected: write it in quotes - at `\$.product_id`",
+            ),
             ({"product_id": None}, r"at `\$.product_id`"),
             ({"kind": "wish"}, r"'wish' - at `\$.kind`"),
             ({"kind": None}, r"at `\$.kind`"),
@@ -63,7 +78,7 @@ class TestNative:
         with pytest.raises(MalformedRecord, match=f"^native: .*{message}"):
             decode({**self.EVENT, **change}, "native")
 
-    @pytest.mark.parametrize("ids", [[], ["a"] * 101, ["a", 3], "a"])
+    @pytest.mark.parametrize("ids", [[], [f"p{number}" for number in range(501)], ["a", 3], "a"])
     def test_refuses_wrong_lists_of_products(self, ids: Any) -> None:
         with pytest.raises(MalformedRecord, match=r"at `\$.product_ids"):
             decode({**without(self.EVENT, "product_id"), "product_ids": ids}, "native")
@@ -152,7 +167,7 @@ class TestSegment:
             ({"properties": {"product_id": 2**63}}, r"at `\$.properties.product_id`"),
             ({"properties": {"product_id": True}}, r"at `\$.properties.product_id`"),
             ({"messageId": 3}, r"at `\$.messageId`"),
-            ({"userId": 3}, r"at `\$.userId`"),
+            ({"userId": True}, r"at `\$.userId`"),
             ({"timestamp": "yesterday"}, r"'yesterday' is not a time.* - at `\$.timestamp`"),
             ({"timestamp": NOW}, r"at `\$.timestamp`"),
         ],
@@ -162,16 +177,47 @@ class TestSegment:
             decode({**self.CALL, **change}, "segment")
 
     def test_names_the_wrong_product_of_an_order(self) -> None:
-        properties = {"products": [{"product_id": "a"}, {"sku": "b"}]}
-        with pytest.raises(MalformedRecord, match=r"`product_id` - at `\$.properties.products\[1\]`"):
+        properties = {"products": [{"product_id": "a"}, {"product_id": True}]}
+        with pytest.raises(
+            MalformedRecord, match=r"'true' is not an id.* - at `\$.properties.products\[1\].product_id`"
+        ):
             decode({**self.ORDER, "properties": properties}, "segment")
 
     def test_refuses_an_order_of_more_products_than_an_interaction_holds(self) -> None:
-        properties = {"products": [{"product_id": index} for index in range(101)]}
+        properties = {"products": [{"product_id": index} for index in range(501)]}
         with pytest.raises(
-            MalformedRecord, match=r"names 1 to 100 products, this one 101 - at `\$.properties.products`"
+            MalformedRecord,
+            match=r"names 1 to 500 products, this one 501: raise input.max_products.* - at `\$.properties.products`",
         ):
             decode({**self.ORDER, "properties": properties}, "segment")
+
+    def test_every_call_of_a_batch_is_an_event_of_its_visitor(self) -> None:
+        page = {"type": "page", "messageId": "m-9"}
+        other = {**self.CALL, "userId": 4711, "messageId": "m-2", "event": "Product Added"}
+        batch = {"batch": [self.CALL, page, other], "sentAt": "2026-01-31T12:00:00.000Z", "writeKey": "w"}
+        found = events_of(batch, "segment")
+        assert [(event.event_id, event.user_id, event.kind.value) for event in found] == [
+            ("ajs-next-1", "u-7", "click"),
+            ("m-2", "4711", "cart"),
+        ]
+        for part in parts_of(batch, "segment"):
+            assert parts_of(part.value, "segment") == (part,)
+
+    def test_one_bad_call_of_a_batch_costs_no_other(self) -> None:
+        bad = {**self.CALL, "timestamp": "yesterday"}
+        good, refused = parts_of({"batch": [self.CALL, bad]}, "segment")
+        assert isinstance(good.event, Interaction)
+        assert isinstance(refused.event, MalformedRecord)
+        assert json.loads(refused.value) == bad
+
+    @pytest.mark.parametrize("batch", [[], [3], {}, "[]", None])
+    def test_a_batch_that_is_not_a_list_of_calls_is_malformed(self, batch: object) -> None:
+        with pytest.raises(MalformedRecord, match=r"at `\$.batch"):
+            decode({"batch": batch}, "segment")
+
+    def test_a_batch_without_an_event_of_ours_is_unsupported(self) -> None:
+        with pytest.raises(UnsupportedEvent, match="a `page` call moves no affinity"):
+            decode({"batch": [{"type": "page"}, {"type": "identify"}]}, "segment")
 
 
 def hit(name: str, *items: object, **more: Any) -> dict[str, Any]:
@@ -219,22 +265,33 @@ class TestGa4:
     def test_the_events_own_time_wins_over_the_bodys(self) -> None:
         assert decode(body(hit("view_item", "a", timestamp_micros=(NOW - 5) * 1000)), "ga4").occurred_at == NOW - 5
 
-    def test_events_of_one_kind_become_one_interaction_at_the_latest_time(self) -> None:
-        interaction = decode(
-            body(
-                {"name": "session_start", "params": {"items": "not looked at"}},
-                hit("view_item", "a", timestamp_micros=(NOW - 5) * 1000),
-                hit("view_item", "b", "a", timestamp_micros=(NOW - 9) * 1000),
-                {"name": "scroll"},
-            ),
-            "ga4",
+    def test_every_event_of_a_body_counts_at_its_own_time(self) -> None:
+        two = body(
+            {"name": "session_start", "params": {"items": "not looked at"}},
+            hit("view_item", "a", timestamp_micros=(NOW - 5) * 1000),
+            hit("view_item", "b", "a", timestamp_micros=(NOW - 9) * 1000),
+            {"name": "scroll"},
         )
-        assert interaction.product_ids == ("a", "b")
-        assert interaction.occurred_at == NOW - 5
+        first, second = events_of(two, "ga4")
+        assert (first.product_ids, first.occurred_at) == (("a",), NOW - 5)
+        assert (second.product_ids, second.occurred_at) == (("b", "a"), NOW - 9)
 
-    def test_events_of_different_kinds_are_refused_whole(self) -> None:
-        with pytest.raises(UnsupportedEvent, match=r"different kinds \(purchase, view\); send each in its own"):
-            decode(body(hit("view_item", "a"), hit("purchase", "a")), "ga4")
+    def test_events_of_different_kinds_all_count(self) -> None:
+        found = events_of(body(hit("view_item", "a"), hit("purchase", "a"), hit("view_item", "a")), "ga4")
+        assert [event.kind.value for event in found] == ["view", "purchase", "view"]
+        assert len({event.event_id for event in found}) == 3, "equal events of a body are different events"
+
+    def test_a_part_of_a_body_is_the_same_event_alone(self) -> None:
+        """So that its dead letter can be replayed, and its copy be routed."""
+        for part in parts_of(body(hit("view_item", "a"), hit("purchase", "a"), user_id=4711), "ga4"):
+            (again,) = parts_of(part.value, "ga4")
+            assert again == part
+
+    def test_one_bad_event_of_a_body_costs_no_other(self) -> None:
+        good, bad = parts_of(body(hit("view_item", "a"), hit("view_item", True)), "ga4")
+        assert isinstance(good.event, Interaction)
+        assert isinstance(bad.event, MalformedRecord)
+        assert json.loads(bad.value)["events"] == [hit("view_item", True)]
 
     @pytest.mark.parametrize("events", [[], [{"name": "page_view"}]])
     def test_a_body_without_an_event_of_ours_is_unsupported(self, events: list[dict[str, Any]]) -> None:
@@ -266,7 +323,7 @@ class TestGa4:
         [
             (body(hit("view_item")), r"at `\$.events\[0\].params.items`"),
             (body({"name": "x"}, {"name": "view_item"}), r"required field `items` - at `\$.events\[1\].params`"),
-            (body(hit("view_item", "a", None)), r"at `\$.events\[0\].params.items\[1\].item_id`"),
+            (body(hit("view_item", "a", True)), r"at `\$.events\[0\].params.items\[1\].item_id`"),
             (body(hit("view_item", "(not set)")), r"at `\$.events\[0\].params.items\[0\].item_id`"),
             (body({"params": {}}), r"required field `name` - at `\$.events\[0\]`"),
             (body(hit("view_item", "a", timestamp_micros="9" * 18)), r"at `\$.events\[0\].timestamp_micros`"),

@@ -111,18 +111,21 @@ def test_a_time_in_another_unit_is_refused() -> None:
     ("change", "message"),
     [
         ({"id": None}, r"nothing there - at `\$.id`"),
-        ({"id": "a b"}, r"regex .* - at `\$.id`"),
-        ({"id": "x" * 129}, r"<= 128 - at `\$.id`"),
-        ({"id": 1.5}, r"got `float` - at `\$.id`"),
+        ({"id": "a b"}, r"'a b' holds a space \(U\+0020\).* - at `\$.id`"),
+        ({"id": "x" * 129}, r"has 129 characters: at most 128 are accepted - at `\$.id`"),
+        ({"id": 1.5}, r"'1.5' has a fraction.* - at `\$.id`"),
         ({"context": {}}, r"nothing there - at `\$.context.user.id`, `\$.context.device`"),
-        ({"context": {"user": {"id": True}}}, r"got `bool` - at `\$.context.user.id`"),
-        ({"context": {"user": {"id": ["u"]}}}, r"got `array` - at `\$.context.user.id`"),
+        ({"context": {"user": {"id": True}}}, r"'true' is not an id: write it as text - at `\$.context.user.id`"),
+        ({"context": {"user": {"id": ["u"]}}}, r"is not an id: write it as text - at `\$.context.user.id`"),
         ({"context": {"user": {"id": "u\u0000"}}}, r"at `\$.context.user.id`"),
         ({"items": []}, r"nothing there - at `\$.items\[\*\].sku`, `\$.sku`"),
-        ({"items": [{"sku": {}}]}, r"got `object` - at `\$.items\[\*\].sku`"),
-        ({"items": [{"sku": f"p{i}"} for i in range(101)]}, r"this one 101 - at `\$.items\[\*\].sku`"),
+        ({"items": [{"sku": {}}]}, r"'\{\}' is not an id: write it as text - at `\$.items\[\*\].sku`"),
+        (
+            {"items": [{"sku": f"p{i}"} for i in range(501)]},
+            r"this one 501: raise input.max_products.* - at `\$.items\[\*\].sku`",
+        ),
         ({"sent_at": None}, r"nothing there - at `\$.sent_at`"),
-        ({"sent_at": True}, r"'True' is not a number of ms since 1970 - at `\$.sent_at`"),
+        ({"sent_at": True}, r"'true' is not a number of ms since 1970 - at `\$.sent_at`"),
         ({"sent_at": "2026-01-31T12:00:00Z"}, r"is not a number of ms since 1970 - at `\$.sent_at`"),
         ({"sent_at": "٣"}, r"is not a number of ms since 1970 - at `\$.sent_at`"),
         ({"sent_at": -1}, r"between 1970 and 9999 - at `\$.sent_at`"),
@@ -150,6 +153,35 @@ def test_other_kinds_are_dead_letters_or_passed_over_before_anything_else_is_loo
     with pytest.raises(IgnoredEvent) as ignored:
         decode({"action": kind}, ignoring)
     assert ignored.value.code == "ignored"
+
+
+@pytest.mark.parametrize("broken", [b'"\xff"', b'"\\ud83d"', b'"a\nb"', b'{"a":1,"a":2}'])
+def test_what_is_broken_or_doubled_does_no_harm_where_no_path_leads(broken: bytes) -> None:
+    assert decode(b'{"u":"u","p":"p","x":' + broken + b"}", LEAST).user_id == "u"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b'{"u":{"id":1},"u":2,"p":"p"}', b'{"u":"a","p":{"x":1,"x":2}}', b'{"u":"a","p":1,"p":1' + b"0" * 30 + b"}"],
+)
+def test_a_doubled_key_on_the_way_of_a_path_is_malformed(event: bytes) -> None:
+    form = read_connect('[clicks]\nuser = ["$.u.id", "$.u"]\nproduct = ["$.p.*", "$.p"]')["clicks"]
+    with pytest.raises(MalformedRecord, match="stands twice"):
+        decode(event, form)
+
+
+@pytest.mark.parametrize("payload", [None, b"", b'{"heartbeat":1}', b'{"action":null}'])
+def test_what_has_no_kind_is_passed_over_where_other_kinds_are(payload: bytes | None) -> None:
+    ignoring = read_connect(CONNECT + 'other_kinds = "ignore"')["clicks"]
+    with pytest.raises(IgnoredEvent):
+        decode_event(payload, "clicks", ignoring, received_at=NOW, max_future_ms=0, max_age_ms=0)
+    with pytest.raises(MalformedRecord):
+        decode_event(payload, "clicks", FULL, received_at=NOW, max_future_ms=0, max_age_ms=0)
+
+
+def test_lines_of_which_none_names_a_product_are_unsupported() -> None:
+    with pytest.raises(UnsupportedEvent, match=r"1 lines, and none names a product - at `\$.items\[\*\].sku`"):
+        decode(EVENT | {"items": [{"title": "Gift wrap"}]})
 
 
 def test_a_key_that_stands_twice_is_malformed_with_and_without_escapes() -> None:
@@ -195,7 +227,7 @@ def test_any_bytes_are_an_interaction_or_an_invalid_record(payload: bytes) -> No
     "payload",
     [b"", b"null", b"3", b"[]", b"{}", b"[" * 60_000, b'{"a":' * 12_000, b"\xff", b'{"u":"\\ud800","p":"p"}',
      b'{"u":1e999,"p":"p"}', b'{"u":' + b"9" * 6000 + b',"p":"p"}', b'{"u":"u","p":"p"}{}', b'{"u":NaN,"p":"p"}',
-     b'{"u":"u","p":"p","x":"\xff"}'],
+     b'{"u":"\xff","p":"p"}'],
 )  # fmt: skip
 def test_what_is_no_event_is_an_invalid_record(payload: bytes) -> None:
     with pytest.raises(InvalidRecord):

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from bannerstream.contracts import catalog, scalars
-from bannerstream.contracts.inputs import strict
 
 
 @pytest.mark.parametrize(
@@ -15,7 +14,6 @@ from bannerstream.contracts.inputs import strict
         (scalars.UserKey, "0" * 32), (scalars.BannerKey, "0" * 64), (scalars.Sha256, "0" * 64),
         (scalars.ObjectKey, "a/b"), (scalars.HexColour, "#000000"), (scalars.SizeName, "300x250"),
         (scalars.Url, "https://shop.example/a"), (catalog.Amount, "1.50"), (catalog.Currency, "EUR"),
-        (strict.ForeignUserId, "u"),
     ],
 )  # fmt: skip
 def test_no_pattern_lets_a_line_feed_through(kind: Any, good: str) -> None:

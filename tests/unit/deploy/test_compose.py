@@ -7,10 +7,11 @@ from typing import Any, get_origin
 
 import pytest
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 import bannerstream.cli.run
-from bannerstream.settings.model import Settings
+from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -112,7 +113,7 @@ def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> S
     with monkeypatch.context() as patch:
         for variable, value in (environment_of(name) | changes).items():
             patch.setenv(variable, value)
-        return Settings()
+        return load_settings()
 
 
 def test_each_service_runs_the_command_of_its_name() -> None:
@@ -132,7 +133,7 @@ def test_the_services_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_secret_can_be_given_for_production(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValidationError, match="trial value"):
+    with pytest.raises(ConfigurationError, match="trial value"):
         settings_of(name, monkeypatch, BANNERSTREAM_ENVIRONMENT="production")
     secrets = {variable: "0123456789abcdef" * 4 for variable in environment_of(name) if "SECRET" in variable}
     secrets["BANNERSTREAM_EDGE__TOKEN_KEYS__TRIAL"] = "0123456789abcdef" * 4

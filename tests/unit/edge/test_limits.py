@@ -32,6 +32,17 @@ def test_a_refused_request_takes_nothing() -> None:
     assert waits == {1.0}
 
 
+def test_what_costs_more_than_the_burst_is_paid_back_at_the_rate() -> None:
+    clock = Clock()
+    limit = RateLimit(10, 5, now=clock)
+    assert limit.wait_s("a", 20) == 0.0
+    assert limit.wait_s("a", 0) == pytest.approx(1.5), "overdrawn by 15"
+    assert limit.wait_s("a", 20) == pytest.approx(2.0)
+    clock.now += 2.0001
+    assert limit.wait_s("a", 20) == 0.0
+    assert limit.wait_s("a", 1) > 1.5
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MAX_BUCKETS", 10)
     limit = RateLimit(1, 1, now=Clock())

@@ -14,6 +14,7 @@ from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.times import rfc3339
 from bannerstream.edge.report_records import check_formats
+from bannerstream.edge.resolver import ProductCard
 from bannerstream.settings import Settings
 from tests.support.edge_node import Node, running_node
 from tests.support.waiting import until
@@ -44,20 +45,39 @@ async def test_an_event_is_written_as_streams_reads_it(node: Node) -> None:
     assert node.metric("bannerstream_edge_events_total", type="click") == 1
 
 
-async def test_a_batch_goes_to_the_topics_of_its_kinds(node: Node) -> None:
+async def test_a_batch_goes_to_the_topics_of_its_kinds() -> None:
     batch = [
         {"type": "view", "product_id": "a", "time": rfc3339(int(time.time() * 1000) - 1000)},
         {"type": "cart", "product_id": "b"},
         {"type": "purchase", "product_ids": ["a", "b"], "time": int(time.time() * 1000) - 500},
     ]
-    answer = await post(node, batch)
-    assert answer.status_code == 202
-    assert [(topic, event.kind.value) for topic, event in read(node)] == [
-        ("clicks", "view"),
-        ("clicks", "cart"),
-        ("purchases", "purchase"),
-    ]
-    assert len(set(answer.json()["event_ids"])) == 3
+    async with running_node(page_purchases=True) as node:
+        answer = await post(node, batch)
+        assert answer.status_code == 202
+        assert [(topic, event.kind.value) for topic, event in read(node)] == [
+            ("clicks", "view"),
+            ("clicks", "cart"),
+            ("purchases", "purchase"),
+        ]
+        assert len(set(answer.json()["event_ids"])) == 3
+
+
+async def test_pages_report_no_purchases_unless_the_shop_wants_them(node: Node) -> None:
+    answer = await post(node, [{"type": "view", "product_id": "a"}, {"type": "purchase", "product_id": "a"}])
+    assert (answer.status_code, answer.json()["error"]) == (403, "page_purchase")
+    assert "edge.page_purchases" in answer.json()["message"]
+    assert not node.sink.records
+
+
+async def test_products_that_the_catalogue_lacks_are_refused_while_there_is_one(node: Node) -> None:
+    known, unknown = {"type": "view", "product_id": "mug"}, {"type": "view", "product_ids": ["mug", "nope-1"]}
+    assert (await post(node, unknown)).status_code == 202, "without a catalogue, streams decides"
+    node.edge._catalogue, node.edge._catalogue_followed = {"mug": ProductCard("Mug", None)}, True
+    answer = await post(node, [known, unknown])
+    assert (answer.status_code, answer.json()["error"]) == (422, "unknown_product")
+    assert "'nope-1' - at `$[1]`" in answer.json()["message"]
+    assert len(node.sink.records) == 1
+    assert (await post(node, known)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -193,6 +213,21 @@ async def test_a_visitor_and_an_address_have_their_rates() -> None:
         codes = [(await node.client.get("/v1/banner")).status_code for _ in range(3)]
         assert codes == [200, 200, 429], "all visitors of one address share its rate"
         assert (await node.client.get("/readyz")).status_code == 503, "operators' endpoints are not limited"
+
+
+async def test_a_visitors_rate_counts_events_however_they_are_batched() -> None:
+    event = {"type": "view", "product_id": "a"}
+    async with running_node(rate_per_visitor=0.01, burst_per_visitor=60) as node:
+        assert (await post(node, [event] * 50)).status_code == 202
+        refused = await post(node, [event] * 11)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "100")
+        assert (await post(node, [event] * 10)).status_code == 202, "a refused batch takes nothing"
+        assert (await post(node, event)).status_code == 429
+        assert (await post(node, [event] * 100, user="bob")).status_code == 202
+        assert (await post(node, event, user="bob")).headers["retry-after"] == "4000"
+        codes = [(await post(node, {"type": "steal"}, user="eve")).status_code for _ in range(61)]
+        assert codes == [422] * 60 + [429], "what is wrong costs, too"
+        assert len(node.sink.records) == 160
 
 
 async def test_a_cookie_acts_only_for_pages_that_may(node: Node) -> None:

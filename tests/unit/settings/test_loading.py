@@ -98,7 +98,7 @@ def test_a_table_in_the_environment_that_is_no_json_says_how_to_write_one(monkey
             "input.connect_file",
             Path("x"),
         ),
-        ({"BANNERSTREAM_REQUIRE_REAL": "1", "BANNERSTREAM_UNKNOWN__X": "1"}, "log_level", "info"),
+        ({"BANNERSTREAM_REQUIRE_REAL": "1"}, "log_level", "info"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) and value else None,
 )
@@ -115,8 +115,53 @@ def test_a_variable_sets_a_table_or_one_setting_of_it(
 
 def test_a_variable_that_no_table_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANNERSTREAM_KAFKA__PARTITONS", "5")
-    with pytest.raises(ConfigurationError, match=r"kafka\.partitons"):
+    with pytest.raises(ConfigurationError, match="BANNERSTREAM_KAFKA__PARTITONS names no setting; the nearest is"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("BANNERSTREAM_KAFKA__PARTITONS", "BANNERSTREAM_KAFKA__PARTITIONS"),
+        ("BANNERSTREAM_KAFKA_BOOTSTRAP_SERVERS", "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS"),
+        ("bannerstream_loglevel", "BANNERSTREAM_LOG_LEVEL"),
+        ("BANNERSTREAM_EDGE_PORT", "BANNERSTREAM_EDGE__PORT"),
+        ("BANNERSTREAM_EDGE__PORT__X", "BANNERSTREAM_EDGE__PORT"),
+        ("BANNERSTREAM_GENERATOR__DIFUSION__ADAPTERS_LOADED", "BANNERSTREAM_GENERATOR__DIFFUSION__ADAPTERS_LOADED"),
+        ("BANNERSTREAM_ENV", "BANNERSTREAM_ENVIRONMENT"),
+        ("BANNERSTREAM_CDN__API_TOKENS__FASTLY", "BANNERSTREAM_CDN__API_TOKEN"),
+    ],
+)
+def test_a_variable_that_names_no_setting_stops_the_start_and_the_nearest_is_named(
+    variable: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "8080")
+    with pytest.raises(ConfigurationError, match=f"^{variable} names no setting; the nearest is {nearest},"):
+        load_settings()
+
+
+def test_every_variable_that_names_no_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_UNKNOWN__X", "hunter2")
+    monkeypatch.setenv("BANNERSTREAM_KAFKA__PARTITONS", "5")
+    with pytest.raises(ConfigurationError, match=r"KAFKA__PARTITONS names.*UNKNOWN__X names") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = {
+        "BANNERSTREAM_EDGE_SERVICE_HOST": "10.0.0.11",
+        "BANNERSTREAM_EDGE_SERVICE_PORT": "80",
+        "BANNERSTREAM_EDGE_SERVICE_PORT_HTTP": "80",
+        "BANNERSTREAM_EDGE_PORT": "tcp://10.0.0.11:80",
+        "BANNERSTREAM_PORT": "tcp://10.0.0.12:80",
+        "BANNERSTREAM_EDGE_PORT_80_TCP": "tcp://10.0.0.11:80",
+        "BANNERSTREAM_EDGE_PORT_80_TCP_PROTO": "tcp",
+        "BANNERSTREAM_EDGE_PORT_80_TCP_ADDR": "10.0.0.11",
+    }
+    for variable, value in links.items():
+        monkeypatch.setenv(variable, value)
+    assert load_settings().edge.port == 8080
 
 
 def test_a_wrong_secret_table_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:

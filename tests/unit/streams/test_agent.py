@@ -36,3 +36,16 @@ def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothi
     assert state is not None
     assert state.offsets == {"routed": 2}
     assert sum(state.scores.values()) > 3.9  # two clicks
+
+
+def test_the_dead_letter_of_one_event_among_several_names_the_shops_record_and_the_event():
+    events = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
+    states: Partition[UserState] = Partition(Codec(pack, unpack), MemoryStore())
+    origins = [Origin("clicks", "shop.clicks", 5, 7, round(time.time() * 1000), part) for part in (1, 2)]
+    good, bad = (copied(offset, origin.header()) for offset, origin in enumerate(origins))
+    bad.value = bad.value.replace(b"mug", b"ghost")
+    (letter,) = events.fold(Batch(ROUTED, 0, 2, [good, bad]), states).dead_letters
+    assert (letter.code, letter.topic, letter.partition, letter.offset, letter.part) == (
+        "unknown_product", "shop.clicks", 5, 7, 2,
+    )  # fmt: skip
+    assert letter.value == bad.value

@@ -266,3 +266,62 @@ def test_requests_tell_the_cohorts_top_products_where_they_are_asked_for():
     assert [each.title for each in liked] == [with_favourites.products[product_id].title for product_id in shelf]
     assert with_favourites.banner_key("mug", "cosy") != CATALOGUE.banner_key("mug", "cosy")
     assert CATALOGUE.favourites("cosy") == ()
+
+
+class TestSeveralEventsInOneRecord:
+    """A GA4 body, or a Segment batch: each event counts once, and alone."""
+
+    @staticmethod
+    def body(*hits: tuple[str, str]) -> bytes:
+        events = [{"name": name, "params": {"items": [{"item_id": product}]}} for name, product in hits]
+        return msgspec.json.encode({"client_id": "ada", "timestamp_micros": NOON * 1000, "events": events})
+
+    def test_each_is_folded_as_if_it_were_alone(self):
+        together, apart = Table(), Table()
+        outcome = together.run(record(0, value=self.body(("view_item", "mug"), ("add_to_cart", "blanket"))))
+        apart.run(
+            record(0, value=self.body(("view_item", "mug"))), record(1, value=self.body(("add_to_cart", "blanket")))
+        )
+        assert outcome.counts == {"folded": 2}
+        assert together.state("ada").scores == apart.state("ada").scores
+        assert together.state("ada").touched == apart.state("ada").touched
+        assert together.state("ada").offsets == {"clicks": 0}
+
+    def test_a_replayed_record_changes_nothing(self):
+        table = Table()
+        batch = record(5, value=self.body(("view_item", "mug"), ("view_item", "mug")))
+        assert table.run(batch).counts == {"folded": 2}
+        before = dict(table)
+        assert table.run(batch).counts == {"replayed": 2}
+        assert dict(table) == before
+
+    def test_a_record_that_is_sent_again_is_a_duplicate_event_by_event(self):
+        table = Table()
+        value = self.body(("view_item", "mug"), ("view_item", "mug"))
+        table.run(record(5, value=value))
+        before = table.state("ada").scores
+        assert table.run(record(6, value=value)).counts == {"duplicate": 2}
+        assert table.state("ada").scores == before
+
+    @pytest.mark.parametrize("order", [("ghost", "mug"), ("mug", "ghost")])
+    def test_the_bad_one_is_a_dead_letter_that_can_be_replayed_alone(self, order):
+        table, whole = Table(), Table()
+        outcome = table.run(record(3, value=self.body(*(("view_item", product) for product in order))))
+        (letter,) = outcome.dead_letters
+        assert outcome.counts == {"folded": 1, "dead_letter": 1}
+        assert (letter.code, letter.offset, letter.part) == ("unknown_product", 3, 1 + order.index("ghost"))
+        assert dict(letter.headers())["ce_id"] == b"0@3.%d" % letter.part
+        assert b"ghost" in letter.value
+        assert b"mug" not in letter.value
+        mended = letter.value.replace(b"ghost", b"blanket")
+        table.run(record(4, value=mended))
+        whole.run(record(3, value=self.body(("view_item", "mug"))), record(4, value=mended))
+        assert table.state("ada").scores == whole.state("ada").scores
+
+    def test_those_of_other_visitors_are_refused_one_by_one(self):
+        call = {"type": "track", "event": "Product Viewed", "messageId": "m", "properties": {"product_id": "mug"}}
+        call |= {"timestamp": "2026-01-31T12:00:00Z"}
+        calls = [call | {"userId": "ada"}, call | {"userId": "eve"}, call | {"userId": "ada", "messageId": "n"}]
+        outcome = Table().run(record(0, value=msgspec.json.encode({"batch": calls})))
+        assert [(letter.code, letter.part) for letter in outcome.dead_letters] == [("wrong_key", 2)]
+        assert outcome.counts == {"folded": 2, "dead_letter": 1}

@@ -54,9 +54,29 @@ async def test_what_cannot_be_read_is_a_letter_and_an_unknown_product_is_not() -
         record(event("u", time=NOW + 1), 4),
     )
     letters = {each.offset: each.code for some in done.letters.values() for each in some}
-    assert letters == {0: "malformed", 2: "malformed", 3: "malformed", 4: "implausible_time"}
+    assert letters == {0: "malformed", 2: "tombstone", 3: "malformed", 4: "implausible_time"}
     assert [each.origin.offset for some in done.copies.values() for each in some] == [1]
     assert set(done.letters) <= {0, 1}
+
+
+async def test_each_event_of_a_record_goes_to_its_own_visitor() -> None:
+    def call(user: object, **changes: Any) -> dict[str, Any]:
+        properties = {"product_id": "mug"}
+        return {"type": "track", "event": "Product Viewed", "messageId": f"m-{user}", "userId": user,
+                "timestamp": "2026-01-31T12:00:00Z", "properties": properties} | changes  # fmt: skip
+
+    bad = call("eve", timestamp="yesterday")
+    batch = json.dumps({"batch": [call("ada"), bad, call(4711), {"type": "page"}]}).encode()
+    done = await sort(record(batch, 7, b"any"))
+    copies = [copy for copies in done.copies.values() for copy in copies]
+    assert {copy.key: json.loads(copy.value) for copy in copies} == {b"ada": call("ada"), b"4711": call(4711)}
+    assert {copy.key: copy.origin.part for copy in copies} == {b"ada": 1, b"4711": 3}
+    assert all(copy.key.decode() == str(json.loads(copy.value)["userId"]) for copy in copies)
+    ((letter,),) = done.letters.values()
+    assert (letter.offset, letter.part, letter.code, json.loads(letter.value or b"")) == (7, 2, "malformed", bad)
+    assert await sort(*[record(copy.value, 7) for copy in copies]) == await sort(
+        record(json.dumps(call("ada")).encode(), 7), record(json.dumps(call(4711)).encode(), 7)
+    )
 
 
 async def test_what_the_shop_wants_passed_over_is_counted_and_goes_nowhere() -> None:
@@ -75,6 +95,7 @@ async def test_what_the_shop_wants_passed_over_is_counted_and_goes_nowhere() -> 
         st.integers(0, 2**31 - 1),
         st.integers(0, 2**63 - 1),
         st.integers(-1, 2**63 - 1),
+        st.none() | st.integers(1, 10_000),
     )
 )
 def test_an_origin_is_read_from_its_header_among_others(origin: Origin) -> None:

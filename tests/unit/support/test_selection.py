@@ -1,5 +1,7 @@
 """What runs is chosen by mark, and what did not run is listed at the end."""
 
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -19,7 +21,8 @@ TESTS = """
 
 
 @pytest.fixture
-def session(pytester: pytest.Pytester) -> pytest.Pytester:
+def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))  # where the plugin is
     pytester.makeini("[pytest]\nmarkers = full: further")
     pytester.makepyfile(TESTS)
     return pytester

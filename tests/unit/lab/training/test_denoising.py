@@ -115,9 +115,9 @@ def test_a_shard_holds_each_scene_as_drawn_and_mirrored(begun: Path):
 
 def test_what_was_trained_is_saved_loaded_and_painted_with_and_gone_on_from(begun: Path):
     from bannerstream.generator.diffusion import DiffusersPainter
-    from bannerstream.lab.training.starter import Options, train_starter
+    from bannerstream.lab.training.starter import StarterOptions, train_starter
 
-    options = Options(begun, plan(4, cool_down=2), device="cpu", sheet=(1, 1))
+    options = StarterOptions(begun, plan(4, cool_down=2), device="cpu", sheet=(1, 1))
     model = train_starter(options, lambda _: None, stopped=lambda: True)
     assert (begun / "sheets" / "0000001.png").is_file(), "it stopped after a step, and left a checkpoint"
     train_starter(options, lambda _: None)
@@ -152,11 +152,11 @@ def test_weights_are_begun_from_where_they_fit(begun: Path, tmp_path: Path):
 
 def test_a_folder_without_an_autoencoder_says_what_to_run(tmp_path: Path):
     pytest.importorskip("torch", reason="needs `make setup-gpu`")
-    from bannerstream.lab.training.starter import Options, train_starter
+    from bannerstream.lab.training.starter import StarterOptions, train_starter
 
     with pytest.raises(ConfigurationError, match="train autoencoder"):
-        train_starter(Options(tmp_path, plan(1)), lambda _: None)
+        train_starter(StarterOptions(tmp_path, plan(1)), lambda _: None)
     (tmp_path / "autoencoder").mkdir()
     (tmp_path / "autoencoder" / "config.json").write_text("{}")
     with pytest.raises(ConfigurationError, match="reheat"):
-        train_starter(Options(tmp_path, plan(1), reheat=True), lambda _: None)
+        train_starter(StarterOptions(tmp_path, plan(1), reheat=True), lambda _: None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.arena import worker
 from bench.arena.audit import latest_states, what_differs
 from bench.arena.environments import PEERS, REPOSITORY, maven_classpath, python_environment
-from bench.arena.offline import Expected
+from bench.arena.expected import Expected
 from bench.arena.topics import Topics
 
 FEW_EVENTS = 60_000
