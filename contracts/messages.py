@@ -1,4 +1,4 @@
-"""The messages that Bannerstream itself writes to its topics (DESIGN.md §4)."""
+"""The messages that Bannerstream itself writes to its topics (docs/architecture.md, topics)."""
 
 from typing import Annotated, Literal
 

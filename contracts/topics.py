@@ -9,7 +9,7 @@ Cleanup = Literal["delete", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic of the table in DESIGN.md §4."""
+    """One topic of the table in docs/architecture.md."""
 
     name: str
     key: str
