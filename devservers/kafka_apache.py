@@ -116,7 +116,7 @@ class ApacheKafka:
             ServerFailed: Kafka refused, or did not answer.
         """
         jars = _fetched_jars(self._on_progress)
-        command = ["java", "-cp", f"{jars}/*", *SMALL_JVM, "kafka.admin.ConfigCommand"]
+        command = ["java", "-cp", f"{jars}/*", *SMALL_JVM, "org.apache.kafka.tools.ConfigCommand"]
         done = subprocess.run(
             [*command, "--bootstrap-server", self.bootstrap_servers, "--alter", *arguments],
             capture_output=True,

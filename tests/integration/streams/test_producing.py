@@ -55,7 +55,7 @@ async def test_what_the_broker_refuses_for_its_size_is_replaced_and_the_rest_lan
     bulk = BulkProducer(partial(connect, brokers))
     await bulk.start()
     records = [(b"1", b"small", []), (b"2", b"x" * 5_000, []), (b"3", b"small", [])]
-    ends = await bulk.deliver([Write(topic, 0, records, smaller=lambda record: (record[0], record[1][:10], []))])
+    ends = await bulk.deliver([Write(topic, 0, records, on_too_large=lambda record: (record[0], record[1][:10], []))])
     found = await read(brokers, topic)
     assert found[-3:] == [(b"1", b"small"), (b"2", b"x" * 10), (b"3", b"small")]
     assert ends == {(topic, 0): len(found)}
