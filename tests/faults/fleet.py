@@ -62,7 +62,9 @@ class Worker:
 
     def gave_up(self) -> bool:
         """Whether it has given up a write."""
-        return "discarded unwritten states and effects" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
+        return "discarded unwritten states and effects" in self.process.log_file.read_text(
+            encoding="utf-8", errors="replace"
+        )
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
