@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -85,8 +85,9 @@ def _is_of_others(variable: str, value: str) -> bool:
 
 
 def _names_nothing(variable: str) -> str:
-    nearest = difflib.get_close_matches(variable.upper(), _variables(Settings, PREFIX), n=1, cutoff=0.0)[0]
-    return f"{variable} names no setting; the nearest is {nearest}, and docs/settings.md lists all"
+    near = difflib.get_close_matches(variable.upper(), _variables(Settings, PREFIX), n=1)
+    hint = f"the nearest is {near[0]}, and " if near else ""
+    return f"{variable} names no setting; {hint}docs/settings.md lists all"
 
 
 def _variables(group: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -115,12 +116,16 @@ def _value(parts: list[str], text: str) -> object:
     if not any(_group(kind) or get_origin(kind) in (dict, list, tuple) for kind in kinds):
         return text
     try:
-        return json.loads(text)
-    except ValueError as error:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if not isinstance(value, dict | list) and not (value is None and NoneType in kinds):
+        # The error does not hold the value: it may be a secret.
         raise ConfigurationError(
             f"{'.'.join(parts)}: the environment's value cannot be read: write a table as JSON, for example "
             'BANNERSTREAM_KAFKA__TOPICS=\'{"clicks": "shop.clicks"}\', or a list, for example \'["a", "b"]\''
-        ) from error
+        )
+    return value
 
 
 def _group(annotation: object) -> type[BaseModel] | None:

@@ -42,7 +42,7 @@ class ModelSlot(Generic[Model]):
             Exception: whatever `warm` raises.
         """
         if self._supervised is None:
-            self._supervised = SupervisedModel(
+            supervised = SupervisedModel(
                 self.name,
                 self._load(),
                 lambda: self._loaded_and_warm(warm),
@@ -53,8 +53,9 @@ class ModelSlot(Generic[Model]):
             )
             if warm is not None:
                 event, started = f"{self.name}_warm", time.monotonic()
-                self._supervised.run(warm, with_timeout=False)
+                supervised.run(warm, with_timeout=False)
                 log.info(event, seconds=round(time.monotonic() - started, 1))
+            self._supervised = supervised  # only now: a caller that tries again gets a model that is warm
         return self._supervised
 
     def _loaded_and_warm(self, warm: Callable[[Model], None] | None) -> Model:

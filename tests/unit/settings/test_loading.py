@@ -164,6 +164,13 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(monkeypatc
     assert load_settings().edge.port == 8080
 
 
+def test_a_table_that_is_not_a_table_is_refused_also_beside_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANNERSTREAM_EDGE", "5")
+    monkeypatch.setenv("BANNERSTREAM_EDGE__PORT", "82")
+    with pytest.raises(ConfigurationError, match=r"^edge: .*write a table as JSON"):
+        load_settings()
+
+
 def test_a_wrong_secret_table_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANNERSTREAM_EDGE__TOKEN_KEYS", "hunter2hunter2")
     with pytest.raises(ConfigurationError, match=r"edge\.token_keys: .*write a table as JSON") as caught:
