@@ -52,6 +52,7 @@ async def test_a_pointer_is_stale_before_and_fresh_after_and_images_stay(edge: O
         await cached(cache, path)
 
     edge.shown |= {ANNA: NEW, BEN: NEW}
+    served = edge.served.copy()
     assert OLD in (await cache.get(pointer(ANNA))).text, "stale before"
     await purge(cache.purger, Stale(users={ANNA: HERE}))
     assert NEW in (await cache.get(pointer(ANNA))).text, "fresh after"
@@ -61,8 +62,8 @@ async def test_a_pointer_is_stale_before_and_fresh_after_and_images_stay(edge: O
     kept = await cache.get(pointer(BEN))
     assert (kept.hit, OLD in kept.text) == (True, True), "nobody else's"
     assert (await cache.get(image)).hit
-    assert edge.served[image] == 1
-    assert edge.served[pointer(ANNA)] == 2
+    assert edge.served[image] == served[image]
+    assert edge.served[pointer(ANNA)] == served[pointer(ANNA)] + 1
 
 
 async def test_a_visitor_whom_nobody_knows_is_no_error(edge: Origin, cache: Cache) -> None:
@@ -92,6 +93,7 @@ async def test_many_visitors_are_purged_in_as_many_calls_as_it_takes(edge: Origi
 async def test_who_has_no_token_purges_nothing(edge: Origin, cache: Cache) -> None:
     edge.shown = {ANNA: OLD}
     await cached(cache, pointer(ANNA))
+    served = edge.served[pointer(ANNA)]
     nodes = (cache.server.url,)
     stranger: Purger = VarnishPurger(nodes, "guessed") if cache.kind == "varnish" else NginxPurger(nodes, "guessed", ())
     (call, *_) = stranger.calls(Stale(users={ANNA: HERE}), 0.0)
@@ -100,7 +102,7 @@ async def test_who_has_no_token_purges_nothing(edge: Origin, cache: Cache) -> No
     assert isinstance(verdict, Misconfigured)
     assert "cdn.purge_token" in verdict.reason
     assert (await cache.get(pointer(ANNA))).hit
-    assert edge.served[pointer(ANNA)] == 1
+    assert edge.served[pointer(ANNA)] == served
 
 
 async def test_varnish_drops_every_pointer_that_shows_a_banner(edge: Origin, varnish: Cache) -> None:
