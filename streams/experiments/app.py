@@ -125,4 +125,10 @@ def run(settings: Settings) -> None:
     Raises:
         BannerstreamError: the topics, the brokers or a setting prevent the start.
     """
-    serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")
+    experiments = settings.experiments
+    serve(
+        settings,
+        ExperimentsApp,
+        (experiments.metrics_host, experiments.metrics_port),
+        setting="experiments.metrics_port",
+    )
