@@ -82,6 +82,8 @@ async def pause(scene: Scene) -> None:
     await _wake(scene, paused)
 
 
+
+
 async def pause_in_flush(scene: Scene) -> None:
     """The same, but the worker stops itself right before a changelog write goes out: after every check."""
     paused = scene.fleet.start(Strike("before-flush", scene.random.randint(2, 6), "STOP"))
@@ -254,7 +256,12 @@ async def _is_caught_up(scene: Scene) -> bool:
 
 
 async def _taken_over(scene: Scene) -> None:
-    """Return once the live worker has committed what was written to any partition by now: it has them all."""
+    """Return once the live worker is alone in the group and has committed what was written to any partition by now."""
+
+    async def it_is_alone() -> bool:
+        return await members(scene.settings) == 1
+
+    await until(it_is_alone, "the group removes the stopped worker")
     _, ends = await offsets(scene.settings)
 
     async def all_is_committed() -> bool:
