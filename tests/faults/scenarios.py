@@ -82,8 +82,6 @@ async def pause(scene: Scene) -> None:
     await _wake(scene, paused)
 
 
-
-
 async def pause_in_flush(scene: Scene) -> None:
     """The same, but the worker stops itself right before a changelog write goes out: after every check."""
     paused = scene.fleet.start(Strike("before-flush", scene.random.randint(2, 6), "STOP"))
