@@ -1,6 +1,7 @@
 """One edge node: everything that its routes share."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from bannerstream.broker.compacted_view import CompactedView
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.edge.broker_clock import BrokerClock
 from bannerstream.edge.bucket_probe import BucketProbe
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
@@ -37,7 +39,7 @@ _CATALOGUE_RETRY_S = 5.0
 class EdgeNode:
     """Holds a node's tables and limits, and runs its Kafka tasks while `running`.
 
-    `make_sink` replaces the Kafka publisher in tests.
+    `make_sink` replaces the Kafka publisher in tests, `now` (epoch seconds) the machine's clock.
 
     Raises:
         ConfigurationError: a token key is invalid, or streams cannot read the events that the edge writes.
@@ -49,6 +51,7 @@ class EdgeNode:
         bucket: Bucket,
         registry: CollectorRegistry,
         make_sink: Callable[[], Sink] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         edge = settings.edge
         check_formats(settings)
@@ -56,13 +59,17 @@ class EdgeNode:
         self.registry = registry
         self.metrics = EdgeMetrics(registry)
         self.shard = Shard.parse(edge.shard)
-        self.tokens = VisitorTokens(settings)
-        self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
+        self.clock = clock = BrokerClock(self.metrics, now)
+        self.tokens = VisitorTokens(settings, clock.now)
+        self.feedback_tokens = FeedbackTokens(
+            edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s, clock.now
+        )
         self.report_records = ReportRecords(
             settings,
             self.feedback_tokens,
-            ReplayGuard(),
+            ReplayGuard(now=clock.now),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
+            clock.now,
             products=lambda: self._catalogue if self._catalogue_followed else None,
         )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
@@ -88,6 +95,7 @@ class EdgeNode:
         self.outbox = Outbox(
             make_sink or (lambda: Publisher(settings.kafka, client_id=CLIENT_ID)),
             self.metrics,
+            clock,
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,
         )

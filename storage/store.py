@@ -19,6 +19,7 @@ from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
 from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
 from bannerstream.settings.storage import StorageSettings
+from bannerstream.storage.dated_pool import DatedPool
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.pictures import Pixels, decode_picture
@@ -59,8 +60,10 @@ class S3BannerStore:
     def __init__(self, settings: StorageSettings, *, metrics: StorageMetrics | None = None) -> None:
         self._bucket = settings.bucket
         self._region = settings.region
-        self._retrying = RetryingClient(settings, metrics or StorageMetrics(CollectorRegistry()))
-        self._pool = urllib3.PoolManager(
+        metrics = metrics or StorageMetrics(CollectorRegistry())
+        self._retrying = RetryingClient(settings, metrics)
+        self._pool = DatedPool(
+            metrics.clock_offset,
             timeout=urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s),
             maxsize=_CONNECTIONS,
             retries=False,  # minio's own retries would add to ours
