@@ -190,11 +190,11 @@ async def throttled(scene: Scene) -> None:
 
 
 async def join_in_recovery(scene: Scene) -> None:
-    """A worker joins while another, on a slow network, restores a changelog of 200,000 records; later it leaves.
+    """A worker joins while another, on a slow network, restores a changelog of 50,000 records; later it leaves.
 
     So the first has partitions taken away while it reads them, and gets them back.
     """
-    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=2_000)
+    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=250)
     scene.fleet.start(bootstrap=scene.proxied)
 
     async def knows(count: int) -> bool:
