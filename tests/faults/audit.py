@@ -31,6 +31,8 @@ Kind = Literal[
     "stale",  # a record that goes back behind an earlier one of its key
     "dead_letters",  # a bad record without its letter, or a letter without its bad record
     "uncommitted",  # a committed offset that is not the end
+    "wrong_bytes",  # a picture, stored or shown, that does not hash to its name, or a cacheable failure
+    "stuck",  # a decision whose banner never became ready
     "memory",  # a worker that holds another state than the changelog
     "crashed",  # a worker that ended by itself, or had to be ended
     "vacuous",  # the fault did not happen

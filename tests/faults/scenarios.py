@@ -11,7 +11,8 @@ from functools import partial
 from bannerstream.devservers.toxiproxy import Stream, Toxic
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import Strike, Worker
-from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
+from tests.faults.result import SESSION_TIMEOUT_S
+from tests.faults.run import Play, Scene
 from tests.support.consumer_group import members, offsets, progress
 from tests.support.waiting import until
 
