@@ -1,4 +1,4 @@
-"""The metrics page of a service, for Prometheus."""
+"""A service's metrics page for Prometheus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from bannerstream.contracts.errors import ConfigurationError
 
 @contextmanager
 def served_metrics(port: int, registry: CollectorRegistry, *, setting: str) -> Iterator[None]:
-    """Serve a registry at `/metrics` while the block runs; at port 0 nothing. `setting` is where the port was set.
+    """Serve a registry at `/metrics` while the block runs; port 0 serves nothing. `setting` is named in the error.
 
     Raises:
-        ConfigurationError: the port cannot be had, most often because another worker on this machine has it.
+        ConfigurationError: the port cannot be bound, most often because another worker on this machine uses it.
     """
     if not port:
         yield
