@@ -11,8 +11,10 @@ from tests.faults.result import Result
 from tests.faults.run import run
 from tests.faults.scenarios import PLAYS
 from tests.faults.servers import Servers
+from tests.faults.state_scenarios import STATE_PLAYS
 
-SCENARIOS: tuple[str, ...] = (*PLAYS, *CHAIN_PLAYS)
+_STREAMS_PLAYS = PLAYS | STATE_PLAYS
+SCENARIOS: tuple[str, ...] = (*_STREAMS_PLAYS, *CHAIN_PLAYS)
 
 NIGHTLY_TRAFFIC = Traffic(events=12_000, visitors=300, per_s=1_000)
 SHORT_TRAFFIC = Traffic(events=4_000, visitors=150, per_s=1_000)
@@ -24,7 +26,7 @@ async def play(
     servers: Servers, name: str, seed: int, folder: Path, *, is_short: bool = False, events: int | None = None
 ) -> Result:
     """Play one scenario with nightly load, with less of it, or with so many `events`."""
-    if name in PLAYS:
+    if name in _STREAMS_PLAYS:
         traffic = SHORT_TRAFFIC if is_short else NIGHTLY_TRAFFIC
         return await run(
             servers, PLAYS[name], replace(traffic, events=events or traffic.events), folder, name=name, seed=seed
@@ -37,4 +39,4 @@ async def play(
 
 def usual_events(name: str) -> int:
     """Return the events of a nightly run."""
-    return NIGHTLY_TRAFFIC.events if name in PLAYS else CHAIN_TRAFFIC.events
+    return NIGHTLY_TRAFFIC.events if name in _STREAMS_PLAYS else CHAIN_TRAFFIC.events

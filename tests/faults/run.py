@@ -5,7 +5,7 @@ import contextlib
 import pickle
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Scene:
     faults: int = 0
     earlier: dict[str, Earlier] = field(default_factory=dict)
     """States that the scenario put into the changelog before the first worker."""
+    erased: set[str] = field(default_factory=set)
+    """User keys of visitors whose erasure the scenario asked for."""
     _audits: int = 0
 
     @property
@@ -52,12 +54,12 @@ class Scene:
 
     async def audit_now(self) -> None:
         """Check what must be true of all that is committed, at this moment."""
-        evidence = await gather(self.settings, earlier=self.earlier)
+        evidence = await gather(self.settings, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit_committed(evidence, self.settings))
 
     async def audit_end(self, memories: Sequence[Memory]) -> None:
         """Check everything; the workers have told their memories and are gone."""
-        evidence = await gather(self.settings, memories=memories, earlier=self.earlier)
+        evidence = await gather(self.settings, memories=memories, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit(evidence, self.settings))
 
     def _take(self, evidence: Evidence, found: Findings) -> None:
@@ -76,12 +78,14 @@ class Play:
 
     scenario: Act
     prepare: Act | None = None
+    streams: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the workers, besides those of every run."""
 
 
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder)
+    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play.streams)
     settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
@@ -151,7 +155,9 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(servers: Servers, name: str, folder: Path) -> dict[str, dict[str, object]]:
+def _overrides(
+    servers: Servers, name: str, folder: Path, streams: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
     return {
         "kafka": kafka_overrides(servers, name),
         "streams": {
@@ -159,5 +165,6 @@ def _overrides(servers: Servers, name: str, folder: Path) -> dict[str, dict[str,
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
+            **streams,
         },
     }

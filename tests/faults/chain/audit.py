@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from aiokafka import ConsumerRecord
 
 from bannerstream.contracts.codecs import decode
-from bannerstream.contracts.messages import Assignment, BannerReady
+from bannerstream.contracts.messages import Assignment, BannerReady, Rendition
 from bannerstream.settings import Settings
-from bannerstream.storage import S3BannerStore
 from bannerstream.storage.errors import StorageError
 from tests.faults.audit import Findings, audit
 from tests.faults.evidence import Evidence
@@ -29,7 +29,22 @@ class ChainEvidence:
     """Epoch milliseconds and tags of every purge that the CDN acknowledged."""
 
 
-def audit_chain(evidence: ChainEvidence, settings: Settings, store: S3BannerStore) -> Findings:
+class StoredBanner(Protocol):
+    """As much of a manifest as the audit reads."""
+
+    @property
+    def renditions(self) -> Sequence[Rendition]: ...
+
+
+class Bucket(Protocol):
+    """As much of a banner store as the audit reads."""
+
+    def manifest(self, banner_key: str) -> StoredBanner | None: ...
+
+    def get_blob(self, key: str) -> bytes: ...
+
+
+def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> Findings:
     """Return what is wrong once everything has caught up and the services are gone."""
     findings = Findings()
     written = {json.loads(record.value)["event_id"] for record in evidence.streams.inputs}
@@ -73,7 +88,7 @@ def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[Cons
     }
 
 
-def _check_stored(ready: BannerReady, store: S3BannerStore, findings: Findings) -> None:
+def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None:
     """A ready event points to a manifest and to pictures whose bytes are what their names say."""
     try:
         manifest = store.manifest(ready.banner_key)
