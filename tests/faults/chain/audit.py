@@ -35,6 +35,9 @@ class StoredBanner(Protocol):
     @property
     def renditions(self) -> Sequence[Rendition]: ...
 
+    @property
+    def products(self) -> Mapping[str, object]: ...
+
 
 class Bucket(Protocol):
     """As much of a banner store as the audit reads."""
@@ -89,12 +92,14 @@ def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[Cons
 
 
 def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None:
-    """A ready event points to a manifest and to pictures whose bytes are what their names say."""
+    """A ready event points to a manifest that shows the product, and to pictures that hash to their names."""
     try:
         manifest = store.manifest(ready.banner_key)
         if manifest is None:
             findings.add("dangling", f"banner {ready.banner_key} is ready and has no manifest")
             return
+        if not manifest.products:
+            findings.add("wrong_bytes", f"banner {ready.banner_key} does not show the picture of {ready.product_id}")
         for rendition in manifest.renditions:
             content = store.get_blob(rendition.blob_key)
             name = rendition.blob_key.rpartition("/")[2].partition(".")[0]

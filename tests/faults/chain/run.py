@@ -21,6 +21,7 @@ from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.faults.audit import Findings
 from tests.faults.chain.audit import ChainEvidence, audit_chain
+from tests.faults.chain.catalogue import load_catalogue
 from tests.faults.chain.faulty_store import FaultyStore
 from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
 from tests.faults.chain.services import SERVICES, Services
@@ -61,11 +62,13 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
         cdn = await stack.enter_async_context(RecordingCdn())
         overrides = _overrides(servers, unique, store.endpoint, cdn.url)
         settings = Settings(**overrides)
-        bucket = S3BannerStore(settings.storage.model_copy(update={"endpoint": direct}))
+        undisturbed = settings.model_copy(update={"storage": settings.storage.model_copy(update={"endpoint": direct})})
+        bucket = S3BannerStore(undisturbed.storage)
         stack.callback(bucket.close)
         await asyncio.to_thread(bucket.ensure_bucket)
-        shop = await stack.enter_async_context(Shop(settings))
+        shop = await stack.enter_async_context(Shop(settings, cohorts=(), products=()))
         await create_topics(settings.kafka, changelog=shop.changelog)
+        await load_catalogue(undisturbed, folder / "catalogue")
         services = stack.enter_context(Services(environment_of(overrides), folder, findings))
         random_ = random.Random(seed)
         visitors = PageVisitors(settings, services.edge_urls, random.Random(seed), traffic, findings)

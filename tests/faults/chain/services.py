@@ -1,6 +1,7 @@
 """Every service of the chain as a process that can be struck: streams, generators, edge nodes, purgers."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -77,7 +78,10 @@ class Services:
     async def stop(self, name: str) -> None:
         """SIGTERM; anything but an orderly end is a finding."""
         process = self._running.pop(name)
-        if (status := await asyncio.to_thread(process.stop, 30.0)) != 0:
+        status = await asyncio.to_thread(process.stop, 30.0)
+        # One that was started last may still be importing, and dies of the signal instead of handling it.
+        is_importing = status == -signal.SIGTERM and not process.log_tail(1)
+        if status != 0 and not is_importing:
             self._ended(process, status)
 
     async def stop_all(self) -> None:

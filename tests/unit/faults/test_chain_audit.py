@@ -21,6 +21,7 @@ PICTURE = b"a picture"
 @dataclass
 class Banner:
     renditions: tuple[Rendition, ...]
+    products: dict[str, object] = field(default_factory=lambda: {"970x250": "where the mug is"})
 
 
 @dataclass
@@ -118,6 +119,10 @@ def a_picture_is_spoilt(run: Run) -> None:
     run.bucket.blobs = dict.fromkeys(run.bucket.blobs, PICTURE[:-1])
 
 
+def a_banner_lacks_its_product(run: Run) -> None:
+    next(iter(run.bucket.banners.values())).products.clear()
+
+
 def a_picture_is_missing(run: Run) -> None:
     run.bucket.blobs.clear()
 
@@ -142,6 +147,7 @@ def a_pointer_was_purged_too_early(run: Run) -> None:
         (an_acknowledged_event_is_missing, "lost"),
         (a_banner_is_never_ready, "stuck"),
         (a_picture_is_spoilt, "wrong_bytes"),
+        (a_banner_lacks_its_product, "wrong_bytes"),
         (a_picture_is_missing, "dangling"),
         (a_manifest_is_missing, "dangling"),
         (the_last_change_was_not_purged, "stale"),
