@@ -8,7 +8,6 @@ children's output and the metrics page have threads of their own.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -42,12 +41,8 @@ class Supervisor:
         *,
         metrics_port: int = 0,
         metrics_setting: str = "metrics_port",
-        stop_timeout_s: float = 20.0,
     ) -> None:
-        """Start nothing yet. `metrics_port` 0 serves no metrics; `metrics_setting` names it in an error.
-
-        `stop_timeout_s` after a stop began, what still runs is killed.
-        """
+        """Start nothing yet. `metrics_port` 0 serves no metrics; `metrics_setting` names it in an error."""
         self._registry = CollectorRegistry()
         metrics = SupervisorMetrics(self._registry)
         self._stages = [[SupervisedChild(service, log, metrics) for service in stage] for stage in stages]
@@ -59,7 +54,6 @@ class Supervisor:
         )
         log.align(self._children)
         self._metrics = (metrics_port, metrics_setting)
-        self._stop_timeout_s = stop_timeout_s
         self._until_stop = ExitStack()
 
     def run_until_stopped(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -88,20 +82,23 @@ class Supervisor:
             child.check()
 
     def stop(self) -> None:
-        """Stop every service, the last stage first; doing it twice is harmless."""
-        deadline = time.monotonic() + self._stop_timeout_s
+        """Stop every service, the last stage first; doing it twice is harmless.
+
+        The services of a stage stop together, each within its own `Service.stop_timeout_s`, so a stop lasts as long as
+        the slowest service of each stage, summed over the stages, and a stage that hangs takes no time from the next.
+        """
         for stage in reversed(self._stages):
             for child in reversed(stage):
                 child.terminate()
             for child in reversed(stage):
-                child.reap(deadline - time.monotonic())
+                child.reap()
         self._until_stop.close()
 
     def stop_service(self, name: str) -> None:
         """Stop one service, which stays stopped until `start_service`."""
         child = self._children[name]
         child.terminate()
-        child.reap(self._stop_timeout_s)
+        child.reap()
 
     def start_service(self, name: str) -> None:
         """Start a service that was stopped, and return when it is ready.
