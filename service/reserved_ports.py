@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
@@ -18,11 +18,11 @@ def reserved_ports(count: int) -> Iterator[tuple[int, ...]]:
         sockets = [held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
         for socket_ in sockets:
             socket_.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            socket_.bind((_LOOPBACK, 0))
+            socket_.bind(("", 0))  # macOS refuses a second socket at the same address, and takes loopback for another
         yield tuple(int(socket_.getsockname()[1]) for socket_ in sockets)
 
 
 def listens(port: int) -> bool:
     """Return whether a server on this machine accepts connections at this port of loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((_LOOPBACK, port)) == 0
+        return probe.connect_ex((LOOPBACK, port)) == 0

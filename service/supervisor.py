@@ -10,6 +10,7 @@ children's output and the metrics page have threads of their own.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from bannerstream.service.metrics_server import served_metrics
 from bannerstream.service.signals import stop_event
 from bannerstream.service.supervised_child import RestartPolicy, Service, SupervisedChild
 from bannerstream.service.supervisor_metrics import SupervisorMetrics
+from bannerstream.settings.groups import ANY_ADDRESS
 
 __all__ = ["RestartPolicy", "Service", "Supervisor"]
 
@@ -39,6 +41,7 @@ class Supervisor:
         stages: Sequence[Sequence[Service]],
         log: MergedLog,
         *,
+        metrics_host: str = ANY_ADDRESS,
         metrics_port: int = 0,
         metrics_setting: str = "metrics_port",
     ) -> None:
@@ -53,7 +56,7 @@ class Supervisor:
             MetricsRelay({n: c.service.metrics_port for n, c in self._children.items() if c.service.metrics_port})
         )
         log.align(self._children)
-        self._metrics = (metrics_port, metrics_setting)
+        self._page = partial(served_metrics, metrics_port, self._registry, setting=metrics_setting, host=metrics_host)
         self._until_stop = ExitStack()
 
     def run_until_stopped(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -121,8 +124,7 @@ class Supervisor:
 
     def _start(self, stop: threading.Event) -> bool:
         """Start the stages one after another; return whether all are ready, which a stop prevents."""
-        port, setting = self._metrics
-        self._until_stop.enter_context(served_metrics(port, self._registry, setting=setting))
+        self._until_stop.enter_context(self._page())
         return all(self._start_together(stage, stop) for stage in self._stages)
 
     def _start_together(self, children: Sequence[SupervisedChild], stop: threading.Event) -> bool:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from bannerstream.service.merged_log import MergedLog
-from bannerstream.service.reserved_ports import listens, reserved_ports
+from bannerstream.service.reserved_ports import LOOPBACK, listens, reserved_ports
 from bannerstream.service.supervisor import RestartPolicy, Service, Supervisor
 from bannerstream.settings import Settings
 
@@ -38,6 +38,7 @@ def run_workers(settings: Settings, count: int) -> None:
         Supervisor(
             [workers],
             MergedLog(sys.stderr, settings.log_format),
+            metrics_host=settings.streams.metrics_host,
             metrics_port=settings.streams.metrics_port,
             metrics_setting="streams.metrics_port",
         ).run_until_stopped()
@@ -53,6 +54,7 @@ def worker(settings: Settings, number: int, metrics_port: int) -> Service:
         [sys.executable, "-P", "-m", "bannerstream", "run", "streams"],
         {
             "BANNERSTREAM_LOG_LEVEL": settings.log_level,  # `--verbose` is not in the environment
+            "BANNERSTREAM_STREAMS__METRICS_HOST": LOOPBACK,  # from elsewhere, the pool's page alone is reached
             "BANNERSTREAM_STREAMS__METRICS_PORT": str(metrics_port),
         },
         is_ready=partial(listens, metrics_port) if metrics_port else lambda: True,

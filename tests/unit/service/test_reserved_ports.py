@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.service.metrics_relay import scrape
 from bannerstream.service.metrics_server import served_metrics
-from bannerstream.service.reserved_ports import listens, reserved_ports
+from bannerstream.service.reserved_ports import LOOPBACK, listens, reserved_ports
 
 
 def test_a_reserved_port_belongs_to_the_first_server_that_listens_on_it_and_again_after_that_one_ended() -> None:
@@ -15,7 +15,7 @@ def test_a_reserved_port_belongs_to_the_first_server_that_listens_on_it_and_agai
         assert one != two
         for _ in range(2):
             assert not listens(one)
-            with served_metrics(one, CollectorRegistry(), setting="test"):
+            with served_metrics(one, CollectorRegistry(), setting="test", host=LOOPBACK):
                 assert listens(one)
                 assert scrape(one) == []
         assert not listens(two)

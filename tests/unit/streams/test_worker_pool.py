@@ -124,6 +124,7 @@ def test_a_worker_takes_the_settings_of_the_pool_and_a_metrics_port_of_its_own()
     assert (service.name, service.metrics_port) == ("streams-3", 40_000)
     assert service.environment == {
         "BANNERSTREAM_LOG_LEVEL": "debug",
+        "BANNERSTREAM_STREAMS__METRICS_HOST": "127.0.0.1",
         "BANNERSTREAM_STREAMS__METRICS_PORT": "40000",
     }
 
@@ -134,9 +135,7 @@ def test_without_metrics_the_workers_serve_none() -> None:
 
 
 @pytest.mark.parametrize(("options", "count"), [(["--workers", "2"], 2), (["-w", "4"], 4)], ids=str)
-def test_the_command_runs_so_many_workers(
-    monkeypatch: pytest.MonkeyPatch, options: list[str], count: int
-) -> None:
+def test_the_command_runs_so_many_workers(monkeypatch: pytest.MonkeyPatch, options: list[str], count: int) -> None:
     started: list[int] = []
     monkeypatch.setattr(worker_pool, "run_workers", lambda _, number: started.append(number))
     assert CliRunner().invoke(app, ["run", "streams", *options]).exit_code == 0
