@@ -96,7 +96,10 @@ def test_a_service_that_ends_is_started_again_and_the_log_says_so(tmp_path: Path
 
 
 def test_a_run_that_lasted_resets_the_count_of_failures() -> None:
-    lines, policy = io.StringIO(), RestartPolicy(first_wait_s=0.01, longest_wait_s=0.01, well_after_s=0, max_failures=1)
+    lines, policy = (
+        io.StringIO(),
+        RestartPolicy(first_wait_s=0.01, longest_wait_s=0.01, stable_after_s=0, max_failures=1),
+    )
     with Supervisor([[python(WAITS, restart=policy)]], MergedLog(lines)) as supervisor:
         for run in (1, 2, 3):
             os.kill(pids(lines)[-1], signal.SIGKILL)
@@ -125,7 +128,7 @@ def test_without_a_policy_the_end_of_a_service_is_an_error() -> None:
     lines = io.StringIO()
     with Supervisor([[python(WAITS, is_ready=is_up(lines))]], MergedLog(lines)) as supervisor:
         os.kill(pids(lines)[0], signal.SIGKILL)
-        with pytest.raises(ChildFailed, match=r"(?s)child ended with status -9\. The end of its log:\nup"):
+        with pytest.raises(ChildFailed, match=r"(?s)child ended with status -9\. Last lines of its log:\nup"):
             until(lambda: False, supervisor)
 
 
