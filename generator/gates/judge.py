@@ -9,6 +9,8 @@ contrast         every line is readable: the lowest contrast ratio of the finish
 product_share    the product covers enough of the banner, and no words overlap it
 product_distinct the product stands out from its background
 
+A tenth, `product_shown`, is the composer's own: where the record names a picture, no banner without it is published.
+
 Scores are in the gate's own unit; a gate passes when its score reaches its threshold. Pure.
 """
 

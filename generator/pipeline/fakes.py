@@ -200,12 +200,20 @@ class FakeStore:
         self.manifests[manifest.banner_key] = manifest
         return self._wrote(manifest_object_key(manifest.banner_key))
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:  # noqa: ARG002
         """Store a blob under its hash."""
         key = blob_object_key(hashlib.sha256(content).hexdigest(), media_type.removeprefix("image/"))
         self.fault("put_blob", key)
         self.blobs[key] = content
         return self._wrote(key)
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash."""
+        self.fault("has_blobs", manifest.banner_key)
+        return all(
+            hashlib.sha256(self.blobs.get(rendition.blob_key, b"")).hexdigest() == rendition.sha256
+            for rendition in manifest.renditions
+        )
 
     def description(self, description_key: str) -> Description | None:
         """Return a kept description, or None."""

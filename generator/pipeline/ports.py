@@ -293,8 +293,12 @@ class BannerStore(Protocol):
         """Store a manifest and return its object key. Its blobs must be stored already."""
         ...
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
-        """Store an immutable blob under its hash, unless it exists, and return its object key."""
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:
+        """Store an immutable blob under its hash, unless it exists and `again` is off; return its object key."""
+        ...
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash. Reads them all."""
         ...
 
     def description(self, description_key: str) -> Description | None:
@@ -314,5 +318,9 @@ class BannerStore(Protocol):
         ...
 
     def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
-        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if it is missing."""
+        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if it is missing.
+
+        Raises:
+            SpoiltObject: at every attempt its content was not what was stored.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Where the workers' group stands, as the broker tells it."""
+"""The state of the workers' consumer group: offsets and members, read from the broker."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -46,7 +46,7 @@ async def progress(settings: Settings) -> tuple[int, int]:
 
 
 async def members(settings: Settings) -> int:
-    """Return how many workers the group knows."""
+    """Return how many members the group has."""
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
         await admin.start()
