@@ -24,13 +24,14 @@ from bannerstream.contracts.keys import manifest_object_key
 from bannerstream.contracts.manifest import Area, Block, Manifest
 from bannerstream.contracts.messages import BannerRequest, Rendition
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.errors import BlockedProduct
+from bannerstream.generator.errors import BlockedProduct, PictureUnreadable
 from bannerstream.generator.gates.screening import OpenScreen
 from bannerstream.generator.pipeline.composer import ComposedSet, Composer, Job
 from bannerstream.generator.pipeline.fallbacks import MAX_REASON, Fallback
 from bannerstream.generator.pipeline.ports import BannerStore, EncodedImage, ProductImage, Screen
 from bannerstream.generator.pipeline.stopwatch import Stopwatch
 from bannerstream.service.health import Health
+from bannerstream.storage.errors import SpoiltObject
 
 log = structlog.get_logger(__name__)
 
@@ -150,13 +151,16 @@ class Pipeline:
         return blocked, list(zip(allowed, manifests, strict=True))
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        """Compose every request; one whose product's picture is blocked yields the block in its place."""
+        """Compose every request; one whose product's picture is blocked or unreadable yields the error instead."""
         jobs = list(self._executor.map(self._job, requests))
-        composed = iter(composer.compose_all([job for job, blocked in jobs if blocked is None]))
-        return [(job, next(composed) if blocked is None else blocked) for job, blocked in jobs]
+        composed = iter(composer.compose_all([job for job, refused in jobs if refused is None]))
+        return [(job, next(composed) if refused is None else refused) for job, refused in jobs]
 
-    def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | None]:
-        image = self._product_image(request)
+    def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | PictureUnreadable | None]:
+        try:
+            image = self._product_image(request)
+        except PictureUnreadable as error:
+            return Job(request, None), error
         reason = self._screen.by_picture(image) if image is not None else None
         return Job(request, image), None if reason is None else self._block(request, "picture", reason)
 
@@ -192,14 +196,21 @@ class Pipeline:
         return BlockedProduct(block.reason)
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
-        """Return the product's picture; a banner without one is typographic."""
+        """Return the product's picture; a banner of a product whose record names none is typographic.
+
+        Raises:
+            PictureUnreadable: the record names one, and the store has none or a spoilt one. A banner without it would
+                hide for good that the store failed.
+        """
         image_key = request.product.image_key
         if image_key is None:
             return None
-        found = self._store.product_image(image_key)
+        try:
+            found = self._store.product_image(image_key)
+        except SpoiltObject as error:
+            raise PictureUnreadable(str(error)) from error
         if found is None:
-            log.warning("product_image_missing", image_key=image_key, product_id=request.product.product_id)
-            return None
+            raise PictureUnreadable(f"{image_key} is not in the bucket: load the catalogue again")
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
