@@ -83,6 +83,11 @@ def banner_key(
     return hashlib.sha256(canonical_json(shaped_by)).hexdigest()
 
 
+def refusal_key(product_id: str, locale: str) -> str:
+    """Return the key of a refusal: product and locale, which holds no slash; the locale `*` stands for all."""
+    return f"{product_id}/{locale}"
+
+
 def manifest_object_key(banner_key: str) -> str:
     """Return the object key of a banner's manifest."""
     return f"manifests/{banner_key}.json"
