@@ -51,6 +51,7 @@ class StreamsApp(BatchApp):
             creative_revision=settings.generator.creative_revision,
             # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
+            on_offered_again=lambda: outbox.forget_requests(),
         )
         outbox = Outbox(
             self.bulk_producer,

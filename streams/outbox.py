@@ -63,6 +63,10 @@ class Outbox:
         self._metrics.requests.inc(len(requests))
         self._metrics.assignments.inc(len(assignments))
 
+    def forget_requests(self) -> None:
+        """Request every banner again that is decided for from now on: some that were refused can be made now."""
+        self._recently_requested.clear()
+
     async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> None:
         """Publish the dead letters of these batches, before their states are written.
 
