@@ -98,11 +98,6 @@ def description_object_key(description_key: str) -> str:
     return f"descriptions/{description_key}.json"
 
 
-def block_object_key(product_id: str) -> str:
-    """Return the object key of a product's block. Hashed: an id may hold characters that an object name may not."""
-    return f"blocked/{hashlib.sha256(product_id.encode()).hexdigest()}.json"
-
-
 def blob_object_key(sha256: str, extension: str) -> str:
     """Return the object key of an immutable blob."""
     return f"blobs/{sha256[:2]}/{sha256}.{extension}"

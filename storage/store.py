@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
-from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.keys import blob_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
@@ -33,6 +33,7 @@ EXTENSIONS = {"image/webp": "webp", "image/jpeg": "jpg", "image/png": "png", "im
 CATALOGUE_PREFIX = "catalogue/"
 _MANIFEST_PREFIX = "manifests/"
 _BLOCK_PREFIX = "blocked/"
+_BLOCKS_MOVED = "blocks-moved.json"
 
 _CONNECTIONS = 32
 """Kept open per process: more threads than this do not wait; they open a connection and close it afterwards."""
@@ -157,26 +158,25 @@ class S3BannerStore:
         key = description_object_key(description_key)
         self._put(key, encode(description), "application/json", REVALIDATE, "put_description")
 
-    # Blocked products
+    # Blocked products of earlier versions
 
-    def block(self, product_id: str) -> Block | None:
-        """Return the block of a product, or None; an unreadable one counts as none."""
-        return self._get_message(block_object_key(product_id), Block, "get_block")
-
-    def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces that of the product's earlier revision."""
-        key = block_object_key(block.product_id)
-        self._put(key, encode(block), "application/json", REVALIDATE, "put_block")
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield every block, whether or not its revision is still the product's."""
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks that versions before the topic `banner.refusals` kept, until `mark_blocks_moved`."""
+        if self._exists(_BLOCKS_MOVED, "head_block"):
+            return []
+        blocks: list[Block] = []
         last: str | None = None
         while page := self._list_page(_BLOCK_PREFIX, last):
             for key in page:
                 block = self._get_message(key, Block, "get_block")
                 if block is not None:
-                    yield block
+                    blocks.append(block)
             last = page[-1]
+        return blocks
+
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block; nothing is deleted."""
+        self._put(_BLOCKS_MOVED, b"{}", "application/json", REVALIDATE, "put_block")
 
     # Catalogue pictures
 

@@ -22,7 +22,13 @@ class Outbox:
     """Writes outcomes to their topics and returns once the brokers acknowledge them."""
 
     def __init__(
-        self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: OutboxMetrics
+        self,
+        producer: BulkProducer,
+        topics: Topics,
+        *,
+        source: str,
+        recently_requested: RecentKeys,
+        metrics: OutboxMetrics,
     ) -> None:
         # Here, and not where streams.app is imported: it takes numpy.
         from bannerstream.streams.partitioning import partitions_of  # noqa: PLC0415
@@ -33,7 +39,7 @@ class Outbox:
         self._requests = CloudEventHeaders("banner.request", source)
         self._assignments = CloudEventHeaders("banner.assignment", source)
         self._metrics = metrics
-        self._recently_requested = RecentKeys(ttl_s)
+        self._recently_requested = recently_requested
 
     async def publish(self, outcomes: Sequence[BatchOutcome]) -> None:
         """Publish the requests and assignments of these batches; skip banners that were requested recently.
@@ -62,10 +68,6 @@ class Outbox:
             self._recently_requested.add(banner_key)
         self._metrics.requests.inc(len(requests))
         self._metrics.assignments.inc(len(assignments))
-
-    def forget_requests(self) -> None:
-        """Request every banner again that is decided for from now on: some that were refused can be made now."""
-        self._recently_requested.clear()
 
     async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> None:
         """Publish the dead letters of these batches, before their states are written.

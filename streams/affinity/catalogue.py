@@ -65,7 +65,7 @@ class Catalogue:
         """
         other = copy.copy(self)
         other.refused = frozenset(refused & self.products.keys())
-        other._offered_shelves = {}
+        other._offered_shelves = {}  # noqa: SLF001  (its own class)
         other.banner_fingerprints = {
             place: fingerprint for place, fingerprint in self.banner_fingerprints.items() if place[0] not in refused
         }
