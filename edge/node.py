@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from bannerstream.broker.compacted_view import CompactedView
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.edge.bucket_probe import BucketProbe
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
 from bannerstream.edge.identity import Identity
@@ -73,6 +74,8 @@ class EdgeNode:
         self.resolver = BannerResolver(edge, self.banners, self.visitors, self._products)
         self.hub = Hub(self.metrics, max_streams=edge.max_streams, max_per_visitor=edge.max_streams_per_visitor)
         self.pictures = Pictures(bucket, self.metrics, cache_bytes=edge.picture_cache_mb << 20)
+        # With a CDN for pictures, the node reads no bucket.
+        self.bucket = BucketProbe(bucket.check if edge.cdn_base_url is None else None, self.metrics)
         self.follower = TopicFollower(
             settings.kafka,
             shard=self.shard,
@@ -104,6 +107,7 @@ class EdgeNode:
                 ("view", self.follower.run()),
                 ("outbox", self.outbox.run()),
                 ("catalogue", self._follow_catalogue()),
+                ("bucket", self.bucket.run()),
             )
         ]
         for task in tasks:
@@ -121,8 +125,12 @@ class EdgeNode:
 
     @property
     def ready(self) -> bool:
-        """Return whether the node has read its topics to the end and all its tasks run."""
-        return self.follower.caught_up.is_set() and not self.broken
+        """Return whether the node may get traffic.
+
+        It has read its topics to the end, its bucket has answered once, and all its tasks run. A bucket that fails
+        later takes no node out: every node has the same bucket, and banners are served from memory.
+        """
+        return self.follower.caught_up.is_set() and self.bucket.has_answered.is_set() and not self.broken
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """Fail `/readyz` and close all streams, so that traffic moves to another node: this one would fall behind."""

@@ -41,7 +41,11 @@ FETCH_TIMEOUT_S = 20.0
 
 
 class Bucket(Protocol):
-    """The interface of `storage.S3BannerStore` that pictures need."""
+    """The interface of `storage.S3BannerStore` that a node needs."""
+
+    def check(self) -> None:
+        """Return if the bucket answers; raises `StorageError` otherwise."""
+        ...
 
     def get_blob(self, key: str) -> bytes:
         """Return the content of an object; raises `ObjectMissing` if it does not exist."""

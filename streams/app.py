@@ -15,7 +15,15 @@ from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
 from bannerstream.streams.affinity.decision import Draw
 from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import BatchApp, Checkpoint, Codec, MemoryStore, PackedStore, RocksStore
+from bannerstream.streams.batching import (
+    BatchApp,
+    Checkpoint,
+    Codec,
+    MemoryStore,
+    PackedStore,
+    RocksStore,
+    decoded_states,
+)
 from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
@@ -74,11 +82,10 @@ class StreamsApp(BatchApp):
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
         self.write_behind(
             TABLE,
-            Codec(pack, unpack),
+            decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
             max_decoded=streams.warm_states,
-            open_store=_packed_stores(streams.store, identity),
             on_checkpoint=self._count,
         )
 

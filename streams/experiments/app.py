@@ -15,7 +15,7 @@ from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
 from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
-from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition
+from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, decoded_states
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
@@ -60,7 +60,9 @@ class ExperimentsApp(BatchApp):
             metrics=OutboxMetrics(registry),
         )
         self._settings = settings
-        self.write_behind(TABLE, Codec(pack, unpack), publish=_nothing_more, publish_first=outbox.publish_letters)
+        self.write_behind(
+            TABLE, decoded_states(Codec(pack, unpack)), publish=_nothing_more, publish_first=outbox.publish_letters
+        )
 
         @self.agent(self.topic(topics.feedback.name, key_type=bytes, value_type=bytes), name=TABLE)
         async def tally(stream: Any) -> None:
@@ -126,4 +128,10 @@ def run(settings: Settings) -> None:
     Raises:
         BannerstreamError: the topics, the brokers or a setting prevent the start.
     """
-    serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")
+    experiments = settings.experiments
+    serve(
+        settings,
+        ExperimentsApp,
+        (experiments.metrics_host, experiments.metrics_port),
+        setting="experiments.metrics_port",
+    )

@@ -254,7 +254,12 @@ async def _is_caught_up(scene: Scene) -> bool:
 
 
 async def _taken_over(scene: Scene) -> None:
-    """Return once the live worker has committed what was written to any partition by now: it has them all."""
+    """Return once the live worker is alone in the group and has committed what was written to any partition by now."""
+
+    async def it_is_alone() -> bool:
+        return await members(scene.settings) == 1
+
+    await until(it_is_alone, "the group removes the stopped worker")
     _, ends = await offsets(scene.settings)
 
     async def all_is_committed() -> bool:

@@ -5,7 +5,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.support.edge_node import assignment, ready
 from tests.support.waiting import PATIENCE_S, until
 
@@ -45,8 +46,12 @@ class EdgeProcess:
         )
         self.client = httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S)
         self._tokens = VisitorTokens(settings)
+        self._reads_bucket = self.settings.edge.cdn_base_url is None
 
     async def __aenter__(self) -> Self:
+        if self._reads_bucket:
+            with closing(S3BannerStore(self.settings.storage)) as store:
+                await asyncio.to_thread(store.ensure_bucket)
         await self.until(self.is_ready)
         return self
 

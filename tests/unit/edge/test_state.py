@@ -72,8 +72,7 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
     edge.follower.caught_up.set()
     stream = edge.hub.open("0" * 32)
     async with edge.running():
-        await asyncio.sleep(0)
-        assert edge.ready
+        await until(lambda: edge.ready)
         assert registry.get_sample_value("bannerstream_edge_caught_up") == 1
         defect.set()
         await until(lambda: not edge.ready)
