@@ -1,6 +1,6 @@
 """The catalogue and its refused products, read from three compacted topics and followed while the worker runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -9,7 +9,7 @@ from bannerstream.broker.compacted_view import CompactedView
 from bannerstream.contracts.catalog import Cohort, Product, with_rev
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.messages import Refusal
-from bannerstream.contracts.refusals import refusal_of
+from bannerstream.contracts.refusals import refused_now
 from bannerstream.settings import KafkaSettings
 from bannerstream.streams.affinity import Catalogue
 
@@ -88,20 +88,10 @@ class CatalogueView:
             self._versions = versions
         if changed or self._refusals.version != self._refusals_version:
             self._refusals_version = self._refusals.version
-            refused = refused_products(products, refusals)
+            refused = set(refused_now(products, refusals))
             before, self._refused = self._refused, refused
             if refused != self._snapshot.refused:
                 self._snapshot = self._snapshot.without(refused)
             if before - refused:
                 self._on_offered_again()
         return self._snapshot
-
-
-def refused_products(products: Mapping[str, Product], refusals: Mapping[str, Refusal]) -> set[str]:
-    """Return the products whose present revision and locale are refused."""
-    refused: set[str] = set()
-    for product_id in {refusal.product_id for refusal in refusals.values()}:
-        product = products.get(product_id)
-        if product is not None and refusal_of(refusals, product_id, product.rev or "", product.locale) is not None:
-            refused.add(product_id)
-    return refused
