@@ -1,4 +1,4 @@
-"""The metrics page of a service, for Prometheus."""
+"""A service's metrics page for Prometheus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from bannerstream.settings.groups import ANY_ADDRESS
 
 @contextmanager
 def served_metrics(port: int, registry: CollectorRegistry, *, setting: str, host: str = ANY_ADDRESS) -> Iterator[None]:
-    """Serve a registry at `/metrics` while the block runs; at port 0 nothing. `setting` is where the port was set.
+    """Serve a registry at `/metrics` while the block runs; port 0 serves nothing. `setting` is named in the error.
 
     Raises:
-        ConfigurationError: the port cannot be had, most often because another worker on this machine has it; or this
+        ConfigurationError: the port cannot be bound, most often because another worker on this machine uses it; or this
             machine does not have the address.
     """
     if not port:

@@ -1,5 +1,6 @@
 """The bucket in memory: what tests of other rooms use in place of `S3BannerStore`."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from typing import TypeVar
@@ -8,7 +9,8 @@ from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.contracts.keys import description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
-from bannerstream.storage.errors import BrokenImage, ObjectMissing, StorageError, StoreUnavailable
+from bannerstream.storage.bucket import checksum_of
+from bannerstream.storage.errors import BrokenImage, ObjectMissing, SpoiltObject, StorageError, StoreUnavailable
 from bannerstream.storage.pictures import Pixels, decode_picture
 from bannerstream.storage.store import CATALOGUE_PREFIX, blob_key
 
@@ -59,20 +61,30 @@ class MemoryBannerStore:
             if key.startswith("manifests/"):
                 yield key.removeprefix("manifests/").removesuffix(".json")
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:
         """Store an immutable blob under its hash, unless it is there, and return its object key."""
         key = blob_key(content, media_type)
-        if key in self.objects:
+        if key in self.objects and not again:
             self._fail_if_set()
             return key
         return self._put(key, content)
 
     def get_blob(self, key: str) -> bytes:
-        """Return the content of an object, or raise `ObjectMissing`."""
-        self._fail_if_set()
-        if key not in self.objects:
-            raise ObjectMissing(f"memory: {key} is not there")
-        return self.objects[key]
+        """Return the content of an object, or raise `ObjectMissing` or `SpoiltObject`."""
+        content = self._get(key)
+        expected = checksum_of(key)
+        if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+            raise SpoiltObject(f"memory: {key} has {len(content)} bytes of another hash")
+        return content
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash."""
+        try:
+            for rendition in manifest.renditions:
+                self.get_blob(rendition.blob_key)
+        except (ObjectMissing, SpoiltObject):
+            return False
+        return True
 
     def description(self, description_key: str) -> Description | None:
         """Return a kept description, or None."""
@@ -105,17 +117,25 @@ class MemoryBannerStore:
         self._put(key, png)
 
     def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
-        """Return (RGBA pixels, whether it is cut out) of a catalogue picture, or None if there is none to be used."""
+        """Return (RGBA pixels, whether it is cut out) of a catalogue picture, or None; or raise `SpoiltObject`."""
         try:
-            return decode_picture(self.get_blob(image_key))
-        except (ObjectMissing, BrokenImage):
+            return decode_picture(self._get(image_key))
+        except ObjectMissing:
             return None
+        except BrokenImage as error:
+            raise SpoiltObject(f"memory: {image_key}: {error}") from error
 
     def _message(self, key: str, kind: type[_T]) -> _T | None:
         try:
-            return decode(self.get_blob(key), kind)
+            return decode(self._get(key), kind)
         except (ObjectMissing, MalformedRecord):
             return None
+
+    def _get(self, key: str) -> bytes:
+        self._fail_if_set()
+        if key not in self.objects:
+            raise ObjectMissing(f"memory: {key} is not there")
+        return self.objects[key]
 
     def _put(self, key: str, content: bytes) -> str:
         self._fail_if_set()

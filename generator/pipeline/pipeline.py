@@ -25,13 +25,14 @@ from bannerstream.contracts.manifest import Area, Manifest
 from bannerstream.contracts.messages import BannerRequest, Refusal, Rendition
 from bannerstream.contracts.refusals import GATE_CODES
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.errors import BlockedProduct, NoFontForScript
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PictureUnreadable
 from bannerstream.generator.gates.screening import OpenScreen
 from bannerstream.generator.pipeline.composer import ComposedSet, Composer, Job
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.ports import BannerStore, EncodedImage, ProductImage, Screen
 from bannerstream.generator.pipeline.stopwatch import Stopwatch
 from bannerstream.service.health import Health
+from bannerstream.storage.errors import SpoiltObject
 
 log = structlog.get_logger(__name__)
 
@@ -153,16 +154,19 @@ class Pipeline:
         return blocked, list(zip(allowed, manifests, strict=True))
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        """Compose every request; one whose product is refused yields the reason in its place."""
+        """Compose every request; one whose product is refused or has no readable picture yields the error."""
         jobs = list(self._executor.map(self._job, requests))
-        composed = iter(composer.compose_all([job for job, refusal in jobs if refusal is None]))
-        return [(job, next(composed) if refusal is None else refusal) for job, refusal in jobs]
+        composed = iter(composer.compose_all([job for job, refused in jobs if refused is None]))
+        return [(job, next(composed) if refused is None else refused) for job, refused in jobs]
 
     def _job(self, request: BannerRequest) -> tuple[Job, Exception | None]:
         refusal = self.refused(request)
         if refusal is not None and refusal.code == "letters":
             return Job(request, None), NoFontForScript(refusal.reason, refusal.letters)
-        image = self._product_image(request)
+        try:
+            image = self._product_image(request)
+        except PictureUnreadable as error:
+            return Job(request, None), error
         reason = self._screen.by_picture(image) if image is not None else None
         return Job(request, image), None if reason is None else _blocked(request, "picture", reason)
 
@@ -183,14 +187,21 @@ class Pipeline:
         return _blocked(request, "words", reason) if reason is not None else None
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
-        """Return the product's picture; a banner without one is typographic."""
+        """Return the product's picture; a banner of a product whose record names none is typographic.
+
+        Raises:
+            PictureUnreadable: the record names one, and the store has none or a spoilt one. A banner without it would
+                hide for good that the store failed.
+        """
         image_key = request.product.image_key
         if image_key is None:
             return None
-        found = self.store.product_image(image_key)
+        try:
+            found = self.store.product_image(image_key)
+        except SpoiltObject as error:
+            raise PictureUnreadable(str(error)) from error
         if found is None:
-            log.warning("product_image_missing", image_key=image_key, product_id=request.product.product_id)
-            return None
+            raise PictureUnreadable(f"{image_key} is not in the bucket: load the catalogue again")
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 

@@ -72,7 +72,7 @@ class GeneratorWorker:
             ModelLost: a model hangs or fails for good; the studio finished the batches in flight, then committed.
         """
         loop = asyncio.get_running_loop()
-        self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
+        self._pipeline.health.add_listener(lambda: loop.call_soon_threadsafe(self._stopping.set))
         watch = asyncio.create_task(self._wake_on_stop(stop))
         following = asyncio.create_task(self._refusals.view.run(), name="refusals")
         try:

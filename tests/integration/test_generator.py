@@ -109,7 +109,7 @@ async def test_what_cannot_be_made_is_refused_and_offered_again_by_a_generator_t
     topic = settings.kafka.topic_table().refusals.name
     store = S3BannerStore(settings.storage)
     block = Block(product_id="knife", product_rev="0" * 16, gate="words", reason="no", blocked_at=1)
-    store._put("blocked/00.json", encode(block), "application/json", REVALIDATE, "put_block")
+    store.bucket.put("blocked/00.json", encode(block), "application/json", REVALIDATE, "put_block")
     store.close()
     product = with_rev(msgspec.structs.replace(request_for("mug").product, title="Mug \U00012000"))  # cuneiform
     request = msgspec.structs.replace(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from bannerstream.devservers.fronts import Front
+from bannerstream.devservers.reverse_proxy import ReverseProxy
 from bannerstream.purger.ports import Purger
 
 TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
@@ -16,7 +16,7 @@ SIZE = "970x250"
 class Cache:
     """A cache on loopback, as a visitor and as the purger see it."""
 
-    server: Front
+    server: ReverseProxy
     purger: Purger
     kind: str
 

@@ -21,6 +21,10 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.script: Callable[[str, str], Answer | None] = lambda method, path: s3_error(404, "NoSuchKey")
         self.requests: list[tuple[str, str]] = []
+        self.headers: dict[str, str] = {}
+        """Sent with every answer that is not an error."""
+        self.cut_short = False
+        """Each body ends before the length that its head announces."""
         self.released = threading.Event()
         server = self
 
@@ -37,8 +41,11 @@ class ScriptedServer:
                 status, content_type, body = scripted
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(len(body) + server.cut_short))
+                for name, value in server.headers.items() if status < 300 else ():
+                    self.send_header(name, value)
                 self.end_headers()
+                self.close_connection = server.cut_short
                 if self.command != "HEAD":
                     self.wfile.write(body)
 

@@ -1,6 +1,7 @@
 """What the pipeline makes and reuses, in which order it writes, and what it does when a part of it fails."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,9 +14,11 @@ from bannerstream.contracts.manifest import Area
 from bannerstream.contracts.messages import BannerRequest, Refusal
 from bannerstream.generator.errors import BlockedProduct, NoFontForScript
 from bannerstream.generator.pipeline.composer import seed_of
-from bannerstream.generator.pipeline.fakes import FakeDescriber
+from bannerstream.generator.pipeline.fakes import FakeDescriber, FakeLayout
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
+from bannerstream.generator.pipeline.ports import ComposedBanner
+from bannerstream.storage.errors import BrokenAnswer, SpoiltObject
 from tests.support.generator_fakes import NOW, Fakes, RequestFor, raising, the_one
 
 
@@ -83,8 +86,54 @@ def test_a_product_picture_reaches_the_layout_and_a_missing_one_makes_a_typograp
     fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png")])
     assert all(image is not None and image.cut_out for image in fakes.layout.images)
     fakes.layout.images.clear()
-    fakes.pipeline().make([request_for("p2", image_key="catalogue/gone.png"), request_for("p3")])
+    fakes.pipeline().make([request_for("p2"), request_for("p3")])
     assert fakes.layout.images == [None] * 4
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    "fault", [None, SpoiltObject("another hash"), BrokenAnswer("cut short")], ids=["gone", "spoilt", "cut short"]
+)
+def test_a_picture_that_the_store_fails_to_give_is_never_a_product_without_one(
+    fakes: Fakes, request_for: RequestFor, fault: Exception | None, progressive: bool
+):
+    def fail(operation: str, key: str) -> None:
+        if fault is not None and (operation, key) == ("product_image", "catalogue/p1.png"):
+            raise fault
+
+    fakes.store.fault = fail
+    pipeline = fakes.pipeline(progressive=progressive)
+    requests = [request_for("p1", image_key="catalogue/p1.png"), request_for("p2")]
+    if progressive:
+        assert [type(outcome) for outcome in pipeline.preview(requests)] == [UnmakeableBanner, MadeBanner]
+    refused, other = pipeline.make(requests)
+    assert isinstance(refused, UnmakeableBanner)
+    assert refused.code == "picture_unreadable"
+    assert isinstance(other, MadeBanner)
+    assert list(fakes.store.manifests) == [other.manifest.banner_key]
+
+    fakes.store.fault = lambda *_: None
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    assert set(the_one(pipeline.make(requests[:1])).manifest.products) == {"300x250", "1080x1080"}
+
+
+def test_no_attempt_may_leave_out_a_product_whose_record_names_a_picture(fakes: Fakes, request_for: RequestFor):
+    """Also the studio's, whose pictures are published whatever the other gates score."""
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    fakes.layout = LayoutWithoutProduct()
+    refused, other = fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png"), request_for("p2")])
+    assert isinstance(refused, UnmakeableBanner)
+    assert refused.code == "product_not_shown"
+    assert isinstance(other, MadeBanner)
+    assert list(fakes.store.manifests) == [other.manifest.banner_key]
+    assert [len(batch) for batch in fakes.painter.batches] == [4, 2]  # two sizes; p1 is tried again
+
+
+class LayoutWithoutProduct(FakeLayout):
+    """Leaves the product out."""
+
+    def lay_out(self, *args: Any, **options: Any) -> ComposedBanner:
+        return replace(super().lay_out(*args, **options), product=None)
 
 
 def test_the_manifest_says_where_the_product_is(fakes: Fakes, request_for: RequestFor):
@@ -192,6 +241,7 @@ def test_a_request_that_nobody_can_make_harms_no_other(fakes: Fakes, request_for
 def test_an_unavailable_store_stops_the_batch_and_the_same_batch_succeeds_later(
     fakes: Fakes, request_for: RequestFor, operation: str
 ):
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
     request: BannerRequest = request_for(image_key="catalogue/p1.png")
     pipeline = fakes.pipeline()
 
