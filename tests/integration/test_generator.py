@@ -19,7 +19,14 @@ from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.store import REVALIDATE
-from tests.support.generator_worker import COHORT, ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import (
+    COHORT,
+    assert_readable,
+    prepare,
+    publish_requests,
+    ready_events,
+    request_for,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -46,7 +53,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         async with Publisher(settings.kafka) as publisher:  # in the partition of a good one, and ahead of it
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), b"\xff not json")
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
-        await ask(settings, requests)
+        await publish_requests(settings, requests)
         keys = {request.banner_key for request in requests}
         events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
         await assert_readable(settings, events)
@@ -61,7 +68,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         ]
 
         # Asked for again: announced again, not made again.
-        await ask(settings, requests[:1])
+        await publish_requests(settings, requests[:1])
         again = await ready_events(
             settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
         )
@@ -78,10 +85,10 @@ async def test_a_restarted_generator_makes_only_what_is_new(
     await prepare(settings)
     old, new = request_for("old"), request_for("new")
     with generator(environment, tmp_path) as worker:
-        await ask(settings, [old])
+        await publish_requests(settings, [old])
         await ready_events(settings, lambda found: len(found) == 1)
         assert await asyncio.to_thread(worker.stop) == 0  # a clean stop commits what it announced
-    await ask(settings, [new])
+    await publish_requests(settings, [new])
     with generator(environment, tmp_path):
         events = await ready_events(settings, lambda found: any(e.banner_key == new.banner_key for e in found))
     assert sorted(each.banner_key for each in events) == sorted([old.banner_key, new.banner_key])
@@ -125,7 +132,7 @@ async def test_what_cannot_be_made_is_refused_and_offered_again_by_a_generator_t
         await until(lambda: "cup/en" in view.current())
         # Without the system's fonts.
         with generator(environment | {"XDG_DATA_DIRS": str(tmp_path)}, tmp_path) as worker:
-            await ask(settings, [request])
+            await publish_requests(settings, [request])
             await until(
                 lambda: view.current().keys() == {"knife/*", "mug/en"},
                 lambda: f"knife and mug are refused, not {sorted(view.current())}: {worker.log_tail(20)}",
