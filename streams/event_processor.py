@@ -63,6 +63,7 @@ class EventProcessor:
         if outcome.ahead_ms:
             self._metrics.ahead.labels(source).observe(outcome.ahead_ms / 1000)
         self._metrics.catalog_products.set(len(catalogue.products))
+        self._metrics.refused_products.set(len(catalogue.refused))
         return outcome
 
 

@@ -62,6 +62,11 @@ class StreamsMetrics:
             buckets=(0.1, 1.0, 5.0, 15.0, 60.0, 300.0),
             registry=registry,
         )
+        self.refused_products = Gauge(
+            "bannerstream_refused_products",
+            "Products of the catalogue that are not on offer, because generators refused them",
+            registry=registry,
+        )
         self.event_lag = Histogram(
             "bannerstream_event_lag_seconds",
             "Time from the Kafka timestamp of a batch's first record until the batch was folded",
