@@ -12,7 +12,7 @@ from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import encode
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import assert_readable, prepare, publish_requests, ready_events, request_for
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -39,7 +39,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         async with Publisher(settings.kafka) as publisher:  # in the partition of a good one, and ahead of it
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), b"\xff not json")
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
-        await ask(settings, requests)
+        await publish_requests(settings, requests)
         keys = {request.banner_key for request in requests}
         events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
         await assert_readable(settings, events)
@@ -54,7 +54,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         ]
 
         # Asked for again: announced again, not made again.
-        await ask(settings, requests[:1])
+        await publish_requests(settings, requests[:1])
         again = await ready_events(
             settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
         )
@@ -71,10 +71,10 @@ async def test_a_restarted_generator_makes_only_what_is_new(
     await prepare(settings)
     old, new = request_for("old"), request_for("new")
     with generator(environment, tmp_path) as worker:
-        await ask(settings, [old])
+        await publish_requests(settings, [old])
         await ready_events(settings, lambda found: len(found) == 1)
         assert await asyncio.to_thread(worker.stop) == 0  # a clean stop commits what it announced
-    await ask(settings, [new])
+    await publish_requests(settings, [new])
     with generator(environment, tmp_path):
         events = await ready_events(settings, lambda found: any(e.banner_key == new.banner_key for e in found))
     assert sorted(each.banner_key for each in events) == sorted([old.banner_key, new.banner_key])
