@@ -26,9 +26,7 @@ from bannerstream.upkeep.verifier import Verifier
 if TYPE_CHECKING:
     from bannerstream.settings import Settings
 
-app = typer.Typer(
-    help="Create the bucket, check it and what is in it, print the rights it needs.", no_args_is_help=True
-)
+app = typer.Typer(help="Create, check and repair the bucket; print the rights it needs.", no_args_is_help=True)
 
 Rate = Annotated[
     float,

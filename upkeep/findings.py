@@ -78,7 +78,7 @@ class Journal:
             for line in lines:
                 done.add(msgspec.json.decode(line, type=Checked))
             if not lines:
-                raise msgspec.DecodeError("it has no whole line")  # noqa: TRY301
+                raise msgspec.DecodeError("it has no whole line")
             # The last line was being written unless it ended.
             self._path.write_bytes(b"".join(line + b"\n" for line in lines))
         except (OSError, msgspec.MsgspecError) as error:
