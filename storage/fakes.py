@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import MalformedRecord
-from bannerstream.contracts.keys import block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.keys import description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
 from bannerstream.storage.bucket import StoredObject, Upload, checksum_of
 from bannerstream.storage.errors import BrokenImage, ObjectMissing, SpoiltObject, StorageError, StoreUnavailable
@@ -131,20 +131,16 @@ class MemoryBannerStore:
         """Keep a description."""
         self._put(description_object_key(description_key), encode(description))
 
-    def block(self, product_id: str) -> Block | None:
-        """Return what says that a product is blocked, or None."""
-        return self._message(block_object_key(product_id), Block)
-
-    def put_block(self, block: Block) -> None:
-        """Keep a block."""
-        self._put(block_object_key(block.product_id), encode(block))
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield every block."""
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks of earlier versions, until they are moved."""
         self._fail_if_set()
-        for key in sorted(self.objects):
-            if key.startswith("blocked/"):
-                yield decode(self.objects[key], Block)
+        if "blocks-moved.json" in self.objects:
+            return []
+        return [decode(value, Block) for key, value in sorted(self.objects.items()) if key.startswith("blocked/")]
+
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block."""
+        self._put("blocks-moved.json", b"{}")
 
     def has_image(self, key: str) -> bool:
         """Tell whether a catalogue picture is there."""
