@@ -18,7 +18,9 @@ class DatedPool(urllib3.PoolManager):
         self._gauge = offset
         self._offset = ClockOffset()
 
-    def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> urllib3.BaseHTTPResponse:
+    def urlopen(  # type: ignore[override]  # as PoolManager's own
+        self, method: str, url: str, redirect: bool = True, **options: Any
+    ) -> urllib3.BaseHTTPResponse:
         """Send a request; note the date of its answer."""
         asked_s = time.time()
         response = super().urlopen(method, url, redirect, **options)
