@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 probes.Probes(shop, PROBES_PER_S, most) as probing,
             ):
                 if not probing.run_until(time.time() + 2 * SETTLE_S, LIMIT_S):
-                    raise probes.Unanswered(beside.process.log_excerpt())
+                    raise probes.Unanswered(beside.process.log_tail())
                 for number in range(1, chosen.rounds + 1):
                     for name, checkout in checkouts.items():
                         tell(f"round {number} of {chosen.rounds}: {name}")
