@@ -30,6 +30,7 @@ from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.repartition import Repartitioner
 from bannerstream.streams.topics import prepare_topics
 from bannerstream.streams.worker_identity import WorkerIdentity
@@ -54,17 +55,19 @@ class StreamsApp(BatchApp):
         topics = kafka.topic_table()
         self._settings = settings
         self._metrics = metrics = StreamsMetrics(registry)
+        recently_requested = RecentKeys(streams.request_ttl_s)
         self.catalogue = CatalogueView(
             kafka,
             creative_revision=settings.generator.creative_revision,
             # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
+            on_offered_again=recently_requested.clear,
         )
         outbox = Outbox(
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{streams.app_id}",
-            ttl_s=streams.request_ttl_s,
+            recently_requested=recently_requested,
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
