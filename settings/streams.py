@@ -37,8 +37,8 @@ class StreamsSettings(Group):
     dead_letters_per_visitor: int = Field(
         1000,
         ge=1,
-        description="Dead letters an hour of one visitor's events; further ones are dropped, counted and logged. A person "
-        "causes a few; a stranger with a valid token could fill the topic.",
+        description="Dead letters an hour of one visitor's events; further ones are dropped, counted and logged. A "
+        "person causes a few; a stranger with a valid token could fill the topic.",
     )
     request_ttl_s: Seconds = Field(3600.0, description="A banner is not requested again within this time.")
     commit_interval_s: float = Field(
