@@ -29,7 +29,12 @@ async def play(
     if name in _STREAMS_PLAYS:
         traffic = SHORT_TRAFFIC if is_short else NIGHTLY_TRAFFIC
         return await run(
-            servers, PLAYS[name], replace(traffic, events=events or traffic.events), folder, name=name, seed=seed
+            servers,
+            _STREAMS_PLAYS[name],
+            replace(traffic, events=events or traffic.events),
+            folder,
+            name=name,
+            seed=seed,
         )
     chain = SHORT_CHAIN_TRAFFIC if is_short else CHAIN_TRAFFIC
     return await run_chain(

@@ -84,11 +84,15 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
 
 
 def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[ConsumerRecord, Assignment]]:
-    return {
-        record.key.decode(): (record, decode(record.value, Assignment))
-        for record in records
-        if record.value is not None
-    }
+    """Return each visitor's last decision, by user key, with the first record of it: a replay publishes it again."""
+    last: dict[str, tuple[ConsumerRecord, Assignment]] = {}
+    for record in records:
+        if record.value is None:
+            continue
+        assignment = decode(record.value, Assignment)
+        if assignment.user_key not in last or last[assignment.user_key][1].epoch < assignment.epoch:
+            last[assignment.user_key] = (record, assignment)
+    return last
 
 
 def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None:

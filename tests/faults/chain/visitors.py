@@ -20,6 +20,12 @@ _LOOK_S = 0.1
 _TIMEOUT_S = 15.0
 
 
+BATCH = 4
+"""Most events of a request, as in banner.js: a repeated request must fit into `streams.duplicate_window`."""
+
+Event = dict[str, str]
+
+
 @dataclass(frozen=True)
 class Traffic:
     """How many events are reported, by how many visitors, and how fast."""
@@ -48,7 +54,6 @@ class PageVisitors:
         self._traffic = traffic
         self._findings = findings
         self._tokens = VisitorTokens(settings)
-        self._is_done = False
 
     @property
     def user_ids(self) -> list[str]:
@@ -57,17 +62,20 @@ class PageVisitors:
     async def run(self) -> None:
         """Report all events; return once every one is acknowledged."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client, asyncio.TaskGroup() as tasks:
+            queues = {user_id: asyncio.Queue[Event | None]() for user_id in self.user_ids}
+            for user_id, queue in queues.items():
+                tasks.create_task(self._flush(client, user_id, queue))
             for number in range(self._traffic.events):
-                user_id = self._random.choice(self.user_ids)
                 event = {
                     "event_id": f"page-{number}",
                     "type": self._random.choices(["view", "click", "cart"], [6, 4, 2])[0],
                     "product_id": self._random.choice(PRODUCTS).product_id,
                 }
-                tasks.create_task(self._report(client, user_id, event))
+                queues[self._random.choice(self.user_ids)].put_nowait(event)
                 self.reported += 1
                 await asyncio.sleep(1 / self._traffic.per_s)
-        self._is_done = True
+            for queue in queues.values():
+                queue.put_nowait(None)
 
     async def reached(self, fraction: float) -> None:
         """Return once this part is reported."""
@@ -84,18 +92,30 @@ class PageVisitors:
                     await asyncio.sleep(_RETRY_S)
                 await asyncio.sleep(_LOOK_S)
 
-    async def _report(self, client: httpx.AsyncClient, user_id: str, event: dict[str, str]) -> None:
+    async def _flush(self, client: httpx.AsyncClient, user_id: str, queue: "asyncio.Queue[Event | None]") -> None:
+        """Send a visitor's events in order, one request at a time, until the queue's end."""
+        is_open = True
+        while is_open:
+            batch = [await queue.get()]
+            while len(batch) < BATCH and not queue.empty():
+                batch.append(queue.get_nowait())
+            is_open = batch[-1] is not None
+            if events := [event for event in batch if event is not None]:
+                await self._report(client, user_id, events)
+
+    async def _report(self, client: httpx.AsyncClient, user_id: str, batch: Sequence[Event]) -> None:
         while True:
             url = self._random.choice(self._urls)
             try:
-                response = await client.post(f"{url}/v1/events", json=event, headers=self._headers(user_id))
+                response = await client.post(f"{url}/v1/events", json=batch, headers=self._headers(user_id))
             except httpx.HTTPError:
-                response = None
-            if response is not None and response.status_code == httpx.codes.ACCEPTED:
-                self.acknowledged[event["event_id"]] = user_id
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if response.status_code == httpx.codes.ACCEPTED:
+                self.acknowledged |= {event["event_id"]: user_id for event in batch}
                 return
-            if response is not None and response.status_code < 500 and response.status_code != 429:
-                self._findings.add("lost", f"{event['event_id']} was refused: {response.status_code} {response.text}")
+            if response.is_client_error and response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                self._findings.add("lost", f"{batch} was refused: {response.status_code} {response.text}")
                 return
             await asyncio.sleep(_RETRY_S)
 
