@@ -1,11 +1,11 @@
 """Announces the banners that lie in the bucket: writes `banner.ready` again from the manifests, where it lost them.
 
-What the topic has under the same revision, or a newer one, is passed over: an interrupted run goes on where it was, and
-a second one writes nothing. A banner whose files are not all there is not announced:
-`bannerstream storage verify --repair` has it made again. Oldest first, so that the latest banner of a cohort is its default, as it was.
+What the topic has under the same revision, or a newer one, is passed over: an interrupted run goes on where it was,
+and a second one writes nothing. A banner whose files are not all there is not announced: `bannerstream storage verify
+--repair` has it made again. Oldest first, so that the latest banner of a cohort is its default, as it was.
 
-A generator may store a newer revision of a banner meanwhile. It stores the manifest before it writes the ready event; so
-each manifest is read again after its event is acknowledged, and a newer one is announced, too.
+A generator may store a newer revision of a banner meanwhile. It stores the manifest before it writes the ready event,
+so each manifest is read again after its event is acknowledged, and a newer one is announced, too.
 """
 
 import asyncio
