@@ -65,8 +65,8 @@ class SweepPlan:
             if removed > FEW and removed > at_most * of_all:
                 raise SweepRefused(
                     f"the sweep would remove {removed} of {of_all} {what}, more than the share {at_most:g}; nothing "
-                    "was removed. If banner.ready was lost, run `bannerstream banners announce`; look at banner.assignments "
-                    "and the catalogue, too. If they hold what they should, `--at-most 1` removes them"
+                    "was removed. If banner.ready was lost, run `bannerstream banners announce`; look at "
+                    "banner.assignments and the catalogue, too. If all is there, `--at-most 1` removes them"
                 )
 
 
