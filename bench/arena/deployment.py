@@ -28,6 +28,8 @@ _JOINED = r"^folding \d+ partitions"
 """The same, also from a worker that has only standbys."""
 
 _POLL_S = 0.02
+_UTIME = 11
+"""Index of utime, followed by stime, after the name in /proc/PID/stat (proc(5))."""
 _LOG_LINE = re.compile(r"^(\S+Z) \[\w+ *\] (.*)$", re.MULTILINE)
 
 
@@ -46,25 +48,32 @@ class LogLine:
 class Worker:
     """`python -m bannerstream.streams` as a child process, and the log lines of this run."""
 
-    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str], checkout: Path = REPOSITORY) -> None:
+        """Start it from a checkout, with this interpreter or with that of the other checkout's `.venv`."""
+        python = sys.executable if checkout == REPOSITORY else str(checkout / ".venv" / "bin" / "python")
         self._log = stage.folder / "logs" / f"{name}.log"
         self._seen = self._log.stat().st_size if self._log.exists() else 0
         self.started_at = time.time()
         self.process = ChildProcess(
-            [sys.executable, "-m", "bannerstream.streams"],
+            [python, "-P", "-m", "bannerstream.streams"],
             name=name,
             log_file=self._log,
             environment=dict(environment),
-            folder=REPOSITORY,
+            folder=checkout,
         )
 
     def last_logged(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
         """Return the last line of this process that matches the pattern, or None."""
+        return next(reversed(self.logged(pattern)), None)
+
+    def logged(self, pattern: str) -> list[tuple[LogLine, re.Match[str]]]:
+        """Return all lines of this process that match the pattern."""
         log = self._log.read_bytes()[self._seen :].decode(errors="replace")
-        for stamp, text in reversed(_LOG_LINE.findall(log)):
-            if (match := re.search(pattern, text)) is not None:
-                return LogLine(datetime.fromisoformat(stamp).timestamp(), text), match
-        return None
+        return [
+            (LogLine(datetime.fromisoformat(stamp).timestamp(), text), match)
+            for stamp, text in _LOG_LINE.findall(log)
+            if (match := re.search(pattern, text)) is not None
+        ]
 
     def wait_for_log(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
         """Wait until the log has a line that matches.
@@ -86,6 +95,11 @@ class Worker:
     def wait_until_joined(self) -> None:
         """Wait until it has joined the group, with partitions or only with standbys."""
         self.wait_for_log(_JOINED)
+
+    def processor_s(self) -> float:
+        """Return its processor time, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / os.sysconf("SC_CLK_TCK")
 
     def memory_mb(self) -> tuple[int, int]:
         """Return the current and the peak resident memory."""
@@ -113,9 +127,9 @@ class Deployment:
         self._committed = stage.topics.committed(app, CLICKS, PARTITIONS)
         self.workers: list[Worker] = []
 
-    def start(self) -> Worker:
-        """Start one more worker."""
-        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment)
+    def start(self, checkout: Path = REPOSITORY) -> Worker:
+        """Start one more worker, from this checkout."""
+        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment, checkout)
         self.workers.append(started)
         return started
 

@@ -12,18 +12,17 @@ Offsets = dict[TopicPartition, int]
 _MEMBERS = 5  # place in a group of a DescribeGroups response, version 0 and later
 
 
-async def offsets(settings: Settings) -> tuple[Offsets, Offsets]:
-    """Return the committed offsets of clicks and purchases (0 where nothing was), and then the ends of both.
+async def offsets(settings: Settings, *topics: str) -> tuple[Offsets, Offsets]:
+    """Return the committed offsets of these topics (0 where nothing was), and then their ends.
+
+    Without topics: of clicks and purchases.
 
     Raises:
         KafkaError: the broker does not answer.
     """
-    topics = settings.kafka.topic_table()
-    partitions = [
-        TopicPartition(topic.name, number)
-        for topic in (topics.clicks, topics.purchases)
-        for number in range(settings.kafka.partitions)
-    ]
+    table = settings.kafka.topic_table()
+    names = topics or (table.clicks.name, table.purchases.name)
+    partitions = [TopicPartition(name, number) for name in names for number in range(settings.kafka.partitions)]
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
     try:
