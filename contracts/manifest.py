@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.messages import EngineTier, Rendition
 from bannerstream.contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
 
@@ -146,3 +147,20 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
     provisional: bool = False
     """The studio's preview of a banner that a model is still to paint: the next generator replaces it."""
+
+
+PRODUCT_SHOWN = "product_shown"
+"""The gate of a banner whose product's record names a picture: no banner that fails it is published."""
+
+
+def shows_product(manifest: Manifest, product: Product) -> bool:
+    """Return whether a banner shows the picture that its product's record names, where it names one.
+
+    Banners of earlier versions have no such gate: there `products` says it, or the mode in which the painter paints the
+    product itself.
+    """
+    if product.image_key is None or manifest.provenance.mode == "whole":
+        return True
+    if any(score.gate == PRODUCT_SHOWN and score.passed for score in manifest.gates):
+        return True
+    return {rendition.size for rendition in manifest.renditions} <= manifest.products.keys()

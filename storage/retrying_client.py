@@ -131,7 +131,7 @@ class RetryingClient:
     def _spoilt(self, error: SpoiltAnswer, operation: str) -> SpoiltObject:
         where = f"{self._settings.endpoint}, bucket {self._settings.bucket!r}, {operation}"
         leaf, advice = (
-            (SpoiltObject, "the object is spoilt in the bucket")
+            (SpoiltObject, "run `bannerstream storage verify`")
             if error.from_store
             else (BrokenAnswer, "check storage.endpoint, and what stands between it and this machine")
         )

@@ -55,6 +55,13 @@ class StreamsMetrics:
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry
         )
+        self.ahead = Histogram(
+            "bannerstream_event_ahead_seconds",
+            "How much later than its arrival an event says it was: the largest of each batch that has one",
+            ["source"],
+            buckets=(0.1, 1.0, 5.0, 15.0, 60.0, 300.0),
+            registry=registry,
+        )
         self.refused_products = Gauge(
             "bannerstream_refused_products",
             "Products of the catalogue that are not on offer, because generators refused them",
