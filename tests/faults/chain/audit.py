@@ -69,7 +69,8 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
 def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
     """Return the events in the form that the audit of streams reads, the second and later of an id marked as repeats.
 
-    A page that received no answer sends its event again, so the topic may hold it twice.
+    A page that received no answer sends its event again, so the topic may hold it twice. An event that is later than its
+    record, as a node with a wrong clock writes it, counts as of its record.
     """
     seen: set[str] = set()
     marked = []
@@ -77,6 +78,7 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
         event = json.loads(record.value)
         if "product_id" in event:
             event["product_ids"] = [event.pop("product_id")]
+        event["time"] = min(event["time"], record.timestamp)
         headers = [(REPEAT, b"")] if event["event_id"] in seen else []
         seen.add(event["event_id"])
         marked.append(replace(record, value=json.dumps(event).encode(), headers=headers))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,17 @@ class ChainScene:
 Act = Callable[[ChainScene], Awaitable[None]]
 
 
-async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
+@dataclass(frozen=True)
+class ChainPlay:
+    """A scenario, and the services whose clocks it sets."""
+
+    scenario: Act
+    with_own_clock: Set[str] = frozenset()
+
+
+async def run_chain(
+    servers: Servers, play: ChainPlay, traffic: Traffic, folder: Path, *, name: str, seed: int
+) -> Result:
     """Play a scenario and audit what is left. Never raises for what a service did: that is a finding."""
     began = time.monotonic()
     findings = Findings()
@@ -69,13 +79,13 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
         shop = await stack.enter_async_context(Shop(settings, cohorts=(), products=()))
         await create_topics(settings.kafka, changelog=shop.changelog)
         await load_catalogue(undisturbed, folder / "catalogue")
-        services = stack.enter_context(Services(environment_of(overrides), folder, findings))
+        services = stack.enter_context(Services(environment_of(overrides), folder, findings, play.with_own_clock))
         random_ = random.Random(seed)
         visitors = PageVisitors(settings, services.edge_urls, random.Random(seed), traffic, findings)
         scene = ChainScene(random_, seed, servers, services, store, cdn, visitors)
         try:
             async with asyncio.timeout(RUN_S):
-                await _play(scene, act, settings)
+                await _play(scene, play.scenario)
                 await _settle(scene, settings, shop)
                 await services.stop_all()
                 evidence = ChainEvidence(
@@ -93,7 +103,7 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
     return Result(name, seed, events, scene.faults, findings, time.monotonic() - began)
 
 
-async def _play(scene: ChainScene, act: Act, settings: Settings) -> None:
+async def _play(scene: ChainScene, act: Act) -> None:
     scene.services.start_all()
     await scene.services.edges_listen()
     looking = asyncio.create_task(scene.visitors.look())

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,14 +27,29 @@ SERVICES = {
 """Names, each with the module that it runs."""
 
 
+_FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
+def why_no_clocks() -> str | None:
+    """Return what is missing to set the clock of a service, or None."""
+    return None if _FAKETIME is not None else "libfaketime is not installed: apt-get install faketime"
+
+
 class Services:
     """A context manager. A service that ends by itself is a finding; `kill`, `stop` and `start` are the scenario's."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, findings: Findings) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, findings: Findings, with_own_clock: Set[str] = frozenset()
+    ) -> None:
+        """Services named in `with_own_clock` have clocks that `set_clock` sets."""
+        self._with_own_clock = with_own_clock
         self._environment = environment
         self._folder = folder
         self.findings = findings
         self._running: dict[str, ChildProcess] = {}
+        for name in with_own_clock:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.set_clock(name, 0)
         self._ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
 
     @property
@@ -51,12 +66,29 @@ class Services:
         own = {"BANNERSTREAM_STREAMS__DATA_DIR": str(self._folder / name)}
         if module == "edge":
             own["BANNERSTREAM_EDGE__PORT"] = str(self._ports[name])
+        if name in self._with_own_clock:
+            own |= {
+                "LD_PRELOAD": str(_FAKETIME),
+                "FAKETIME_TIMESTAMP_FILE": str(self._clock_of(name)),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
         self._running[name] = ChildProcess(
             [sys.executable, "-P", "-m", "bannerstream", "run", module],
             name=name,
             log_file=self._folder / f"{name}.log",
             environment={**self._environment, **own},
         )
+
+    def set_clock(self, name: str, offset_s: int) -> None:
+        """Let the clock of a service jump; it must be one of `with_own_clock`."""
+        file = self._clock_of(name)
+        scratch = file.with_suffix(".scratch")
+        scratch.write_text(f"{offset_s:+d}\n")
+        scratch.replace(file)
+
+    def _clock_of(self, name: str) -> Path:
+        return self._folder / f"{name}.clock"
 
     def start_all(self) -> None:
         for name in SERVICES:
