@@ -69,8 +69,8 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
 def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
     """Return the events in the form that the audit of streams reads, the second and later of an id marked as repeats.
 
-    A page that received no answer sends its event again, so the topic may hold it twice. An event that is later than its
-    record, as a node with a wrong clock writes it, counts as of its record.
+    A page that received no answer sends its event again, so the topic may hold it twice. An event that is later than
+    its record, as a node with a wrong clock writes it, counts as of its record.
     """
     seen: set[str] = set()
     marked = []
