@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults import plan
 from tests.faults.history import ROOT, History, Line, summary
-from tests.faults.play import SCENARIOS, play, usual_events, why_unavailable
+from tests.faults.play import SCENARIOS, play, usual_events
 from tests.faults.servers import Servers
 
 RECORD = ROOT / "bench" / "results" / "faults.jsonl"
@@ -44,12 +44,7 @@ def main() -> int:
 async def _run_all(options: argparse.Namespace, folder: Path) -> list[Line]:
     history = History(options.record or (RECORD if options.resume else folder / "runs.jsonl"))
     lines = history.comparable() if options.resume else []
-    runs = []
-    for name, seed in plan.chosen(options.only, options.seed, options.seeds):
-        if (reason := why_unavailable(name)) is None:
-            runs.append((name, seed))
-        else:
-            print(f"{name} seed {seed}: left out, {reason}", file=sys.stderr)
+    runs = plan.chosen(options.only, options.seed, options.seeds)
     done = {(line.name, line.seed) for line in lines}
     waiting: Iterable[plan.Run] = [each for each in runs if each not in done]
     if options.resume:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from tests.faults.chain.run import run_chain
 from tests.faults.chain.scenarios import CHAIN_PLAYS
-from tests.faults.chain.services import why_no_clocks
 from tests.faults.chain.visitors import Traffic as ChainTraffic
 from tests.faults.load import Traffic
 from tests.faults.result import Result
@@ -41,11 +40,6 @@ async def play(
     return await run_chain(
         servers, CHAIN_PLAYS[name], replace(chain, events=events or chain.events), folder, name=name, seed=seed
     )
-
-
-def why_unavailable(name: str) -> str | None:
-    """Return what this scenario lacks on this machine besides servers, or None."""
-    return why_no_clocks() if name in CHAIN_PLAYS and CHAIN_PLAYS[name].with_own_clock else None
 
 
 def usual_events(name: str) -> int:

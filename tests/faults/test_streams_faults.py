@@ -11,7 +11,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.faults.plan import current_commit, of_commit, short
-from tests.faults.play import play, why_unavailable
+from tests.faults.play import play
 from tests.faults.servers import Servers
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -46,7 +46,5 @@ def runs() -> list[ParameterSet]:
 async def test_nothing_is_lost_doubled_dangling_or_stale(
     servers: Servers, tmp_path: Path, name: str, seed: int
 ) -> None:
-    if (reason := why_unavailable(name)) is not None:
-        pytest.skip(reason)
     result = await play(servers, name, seed, tmp_path, is_short=True)
     assert not result.findings, f"{result.findings}\n{tmp_path}"

@@ -26,13 +26,7 @@ SERVICES = {
 }
 """Names, each with the module that it runs."""
 
-
-_FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-
-
-def why_no_clocks() -> str | None:
-    """Return what is missing to set the clock of a service, or None."""
-    return None if _FAKETIME is not None else "libfaketime is not installed: apt-get install faketime"
+_ROOT = Path(__file__).parents[3]
 
 
 class Services:
@@ -66,19 +60,18 @@ class Services:
         own = {"BANNERSTREAM_STREAMS__DATA_DIR": str(self._folder / name)}
         if module == "edge":
             own["BANNERSTREAM_EDGE__PORT"] = str(self._ports[name])
-        if name in self._with_own_clock:
-            own |= {
-                "LD_PRELOAD": str(_FAKETIME),
-                "FAKETIME_TIMESTAMP_FILE": str(self._clock_of(name)),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
         self._running[name] = ChildProcess(
-            [sys.executable, "-P", "-m", "bannerstream", "run", module],
+            [sys.executable, *self._program(name), "run", module],
             name=name,
             log_file=self._folder / f"{name}.log",
             environment={**self._environment, **own},
+            folder=_ROOT,
         )
+
+    def _program(self, name: str) -> list[str | Path]:
+        if name in self._with_own_clock:
+            return ["-m", "tests.faults.chain.shifted_clock", self._clock_of(name)]
+        return ["-P", "-m", "bannerstream"]
 
     def set_clock(self, name: str, offset_s: int) -> None:
         """Let the clock of a service jump; it must be one of `with_own_clock`."""
