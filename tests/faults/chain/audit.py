@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -53,7 +53,9 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
     written = {json.loads(record.value)["event_id"] for record in evidence.streams.inputs}
     for event_id in evidence.acknowledged.keys() - written:
         findings.add("lost", f"{event_id} was acknowledged and is in no topic")
-    findings.take(audit(replace(evidence.streams, inputs=_with_repeats(evidence.streams.inputs)), settings))
+    inputs = _with_repeats(evidence.streams.inputs)
+    letters = letters_of(evidence.streams.dead_letters, {tp.topic for tp in evidence.streams.ends})
+    findings.take(audit(replace(evidence.streams, inputs=inputs, dead_letters=letters), settings))
     assigned = _last_assignments(evidence.streams.assignments)
     announced = {record.key.decode(): record for record in evidence.ready if record.value is not None}
     for record, assignment in assigned.values():
@@ -64,6 +66,11 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
             _check_stored(decode(record.value, BannerReady), store, findings)
     _check_purges(evidence, assigned, findings)
     return findings
+
+
+def letters_of(letters: Sequence[ConsumerRecord], topics: Set[str]) -> list[ConsumerRecord]:
+    """Return the dead letters of records of these topics."""
+    return [letter for letter in letters if dict(letter.headers)["dlq_topic"].decode() in topics]
 
 
 def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:

@@ -20,7 +20,7 @@ from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.faults.audit import Findings
-from tests.faults.chain.audit import ChainEvidence, audit_chain
+from tests.faults.chain.audit import ChainEvidence, audit_chain, letters_of
 from tests.faults.chain.catalogue import load_catalogue
 from tests.faults.chain.faulty_store import FaultyStore
 from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
@@ -126,7 +126,7 @@ async def _play(scene: ChainScene, act: Act) -> None:
 
 
 async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
-    """Heal everything and return once all work is done."""
+    """Heal everything, replay dead letters of requests, and return once all work is done."""
     scene.store.heal()
     scene.cdn.is_down = False
     scene.services.check()
@@ -135,8 +135,15 @@ async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
             scene.services.start(name)
     await shop.caught_up()
 
+    replayed = 0
+
     async def all_are_ready() -> bool:
+        nonlocal replayed
         scene.services.check()
+        letters = len(letters_of(await shop.read(shop.topics.dead_letters.name), {shop.topics.requests.name}))
+        if letters > replayed:  # what a store's failures cost is replayed by the operator
+            await asyncio.to_thread(scene.services.run_command, "dlq", "replay", "--topic", shop.topics.requests.name)
+            replayed = letters
         assignments = await shop.read(shop.topics.assignments.name)
         last = {record.key: decode(record.value, Assignment).banner_key for record in assignments if record.value}
         ready = {record.key.decode() for record in await shop.read(shop.topics.ready.name)}

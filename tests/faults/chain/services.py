@@ -26,6 +26,7 @@ SERVICES = {
 }
 """Names, each with the module that it runs."""
 
+_COMMAND_TIMEOUT_S = 60.0
 _ROOT = Path(__file__).parents[3]
 
 
@@ -93,6 +94,17 @@ class Services:
             if module == "edge":
                 port, process = self._ports[name], self._running[name]
                 await until(partial(http_answers, LOOPBACK, port), process.log_tail)
+
+    def run_command(self, *arguments: str) -> None:
+        """Run a command of bannerstream to its end."""
+        with ChildProcess(
+            [sys.executable, "-P", "-m", "bannerstream", *arguments],
+            name=arguments[0],
+            log_file=self._folder / "commands.log",
+            environment=self._environment,
+        ) as command:
+            if (status := command.wait(_COMMAND_TIMEOUT_S)) != 0:
+                self._ended(command, status)
 
     def kill(self, name: str) -> None:
         """SIGKILL: no goodbye, no commit."""
