@@ -14,6 +14,7 @@ BENCHMARKS = {
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",
     "poison": "events per second with 1 % of bad records against none",
     "recovery": "from a kill to the first folded event, beside stock Faust",
+    "restart": "time without progress when a worker beside another is killed and starts again, stage by stage",
     "scaleout": "time without progress when a worker joins, leaves, dies or restarts",
     "start": "processor time of short commands and of the import of streams.app, beside Typer and Rich alone",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",

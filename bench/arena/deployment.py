@@ -30,6 +30,8 @@ _JOINED = r"^folding \d+ partitions"
 """The same of a worker that may have standbys alone."""
 
 _POLL_S = 0.02
+_UTIME = 11
+"""Place of utime, then stime, behind the name in /proc/PID/stat (proc(5))."""
 _LOG_LINE = re.compile(r"^(\S+Z) \[\w+ *\] (.*)$", re.MULTILINE)
 
 
@@ -48,25 +50,32 @@ class LogLine:
 class Worker:
     """`python -m bannerstream.streams`; `restart` kills it and starts it again, on the same log."""
 
-    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str], checkout: Path = REPOSITORY) -> None:
+        """Start it from this checkout: this one's interpreter, or the other's own `.venv`."""
+        python = sys.executable if checkout == REPOSITORY else str(checkout / ".venv" / "bin" / "python")
         self._log = stage.folder / "logs" / f"{name}.log"
         self._seen = self._log.stat().st_size if self._log.exists() else 0
         self.started_at = time.time()
         self.process = ChildProcess(
-            [sys.executable, "-m", "bannerstream.streams"],
+            [python, "-P", "-m", "bannerstream.streams"],
             name=name,
             log_file=self._log,
             environment=dict(environment),
-            folder=REPOSITORY,
+            folder=checkout,
         )
 
     def heard(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
         """Return the last line that this process wrote and that fits the pattern."""
+        return next(reversed(self.all_heard(pattern)), None)
+
+    def all_heard(self, pattern: str) -> list[tuple[LogLine, re.Match[str]]]:
+        """Return every line that this process wrote and that fits the pattern."""
         log = self._log.read_bytes()[self._seen :].decode(errors="replace")
-        for stamp, text in reversed(_LOG_LINE.findall(log)):
-            if (match := re.search(pattern, text)) is not None:
-                return LogLine(datetime.fromisoformat(stamp).timestamp(), text), match
-        return None
+        return [
+            (LogLine(datetime.fromisoformat(stamp).timestamp(), text), match)
+            for stamp, text in _LOG_LINE.findall(log)
+            if (match := re.search(pattern, text)) is not None
+        ]
 
     def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
         """Wait until the log has a line that fits.
@@ -92,6 +101,11 @@ class Worker:
     def ask_to_stop(self) -> None:
         """SIGTERM, without waiting."""
         os.kill(self.process.pid, signal.SIGTERM)
+
+    def processor_s(self) -> float:
+        """Return the processor time that it has used, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / os.sysconf("SC_CLK_TCK")
 
     def memory_mb(self) -> tuple[int, int]:
         """Return what is resident now, and the most that was."""
@@ -119,9 +133,9 @@ class Deployment:
         self._committed = stage.topics.committed(app, CLICKS, PARTITIONS)
         self.workers: list[Worker] = []
 
-    def start(self) -> Worker:
-        """Start a worker; it takes the first free slot."""
-        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment)
+    def start(self, checkout: Path = REPOSITORY) -> Worker:
+        """Start a worker of this checkout; it takes the first free slot."""
+        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment, checkout)
         self.workers.append(started)
         return started
 
