@@ -1,5 +1,6 @@
 """The product as a shop runs it, for one measurement: topics, catalogue, and workers as processes."""
 
+import os
 import re
 import sys
 import time
