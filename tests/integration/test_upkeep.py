@@ -25,7 +25,7 @@ from bannerstream.storage import S3BannerStore
 from bannerstream.upkeep.repairs import from_topic
 from tests.support.catalogue_folder import product, write_folder
 from tests.support.generator_fakes import NOW, Fakes
-from tests.support.generator_worker import ask, prepare
+from tests.support.generator_worker import prepare, publish_requests
 
 pytestmark = [pytest.mark.pairs("embedded", "apache-minio", "apache-versitygw"), pytest.mark.timeout(120)]
 
@@ -63,7 +63,7 @@ class Shop:
                 )
             )
             assert name == record.product_id
-        await ask(self.settings, self.requests)
+        await publish_requests(self.settings, self.requests)
         await self.make(self.requests)
 
     async def make(self, requests: list[BannerRequest]) -> list[MadeBanner]:
