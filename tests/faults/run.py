@@ -78,14 +78,14 @@ class Play:
 
     scenario: Act
     prepare: Act | None = None
-    streams: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the workers, besides those of every run."""
+    overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Settings of the workers by table, besides those of every run."""
 
 
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play.streams)
+    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play)
     settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
@@ -155,16 +155,15 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(
-    servers: Servers, name: str, folder: Path, streams: Mapping[str, object]
-) -> dict[str, dict[str, object]]:
-    return {
+def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[str, dict[str, object]]:
+    of_every_run: dict[str, dict[str, object]] = {
         "kafka": kafka_overrides(servers, name),
         "streams": {
             "app_id": f"{name}-streams",
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
-            **streams,
         },
     }
+    tables = of_every_run.keys() | play.overrides.keys()
+    return {table: {**of_every_run.get(table, {}), **play.overrides.get(table, {})} for table in tables}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -53,7 +53,9 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
     written = {json.loads(record.value)["event_id"] for record in evidence.streams.inputs}
     for event_id in evidence.acknowledged.keys() - written:
         findings.add("lost", f"{event_id} was acknowledged and is in no topic")
-    findings.take(audit(replace(evidence.streams, inputs=_with_repeats(evidence.streams.inputs)), settings))
+    inputs = _with_repeats(evidence.streams.inputs)
+    letters = letters_of(evidence.streams.dead_letters, {tp.topic for tp in evidence.streams.ends})
+    findings.take(audit(replace(evidence.streams, inputs=inputs, dead_letters=letters), settings))
     assigned = _last_assignments(evidence.streams.assignments)
     announced = {record.key.decode(): record for record in evidence.ready if record.value is not None}
     for record, assignment in assigned.values():
@@ -66,10 +68,16 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
     return findings
 
 
+def letters_of(letters: Sequence[ConsumerRecord], topics: Set[str]) -> list[ConsumerRecord]:
+    """Return the dead letters of records of these topics."""
+    return [letter for letter in letters if dict(letter.headers)["dlq_topic"].decode() in topics]
+
+
 def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
     """Return the events in the form that the audit of streams reads, the second and later of an id marked as repeats.
 
-    A page that received no answer sends its event again, so the topic may hold it twice.
+    A page that received no answer sends its event again, so the topic may hold it twice. An event that is later than
+    its record, as a node with a wrong clock writes it, counts as of its record.
     """
     seen: set[str] = set()
     marked = []
@@ -77,6 +85,7 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
         event = json.loads(record.value)
         if "product_id" in event:
             event["product_ids"] = [event.pop("product_id")]
+        event["time"] = min(event["time"], record.timestamp)
         headers = [(REPEAT, b"")] if event["event_id"] in seen else []
         seen.add(event["event_id"])
         marked.append(replace(record, value=json.dumps(event).encode(), headers=headers))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.faults.audit import Findings
-from tests.faults.chain.audit import ChainEvidence, audit_chain
+from tests.faults.chain.audit import ChainEvidence, audit_chain, letters_of
 from tests.faults.chain.catalogue import load_catalogue
 from tests.faults.chain.faulty_store import FaultyStore
 from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
@@ -50,7 +50,17 @@ class ChainScene:
 Act = Callable[[ChainScene], Awaitable[None]]
 
 
-async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
+@dataclass(frozen=True)
+class ChainPlay:
+    """A scenario, and the services whose clocks it sets."""
+
+    scenario: Act
+    with_own_clock: Set[str] = frozenset()
+
+
+async def run_chain(
+    servers: Servers, play: ChainPlay, traffic: Traffic, folder: Path, *, name: str, seed: int
+) -> Result:
     """Play a scenario and audit what is left. Never raises for what a service did: that is a finding."""
     began = time.monotonic()
     findings = Findings()
@@ -69,13 +79,13 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
         shop = await stack.enter_async_context(Shop(settings, cohorts=(), products=()))
         await create_topics(settings.kafka, changelog=shop.changelog)
         await load_catalogue(undisturbed, folder / "catalogue")
-        services = stack.enter_context(Services(environment_of(overrides), folder, findings))
+        services = stack.enter_context(Services(environment_of(overrides), folder, findings, play.with_own_clock))
         random_ = random.Random(seed)
         visitors = PageVisitors(settings, services.edge_urls, random.Random(seed), traffic, findings)
         scene = ChainScene(random_, seed, servers, services, store, cdn, visitors)
         try:
             async with asyncio.timeout(RUN_S):
-                await _play(scene, act, settings)
+                await _play(scene, play.scenario)
                 await _settle(scene, settings, shop)
                 await services.stop_all()
                 evidence = ChainEvidence(
@@ -93,7 +103,7 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
     return Result(name, seed, events, scene.faults, findings, time.monotonic() - began)
 
 
-async def _play(scene: ChainScene, act: Act, settings: Settings) -> None:
+async def _play(scene: ChainScene, act: Act) -> None:
     scene.services.start_all()
     await scene.services.edges_listen()
     looking = asyncio.create_task(scene.visitors.look())
@@ -116,7 +126,7 @@ async def _play(scene: ChainScene, act: Act, settings: Settings) -> None:
 
 
 async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
-    """Heal everything and return once all work is done."""
+    """Heal everything, replay dead letters of requests, and return once all work is done."""
     scene.store.heal()
     scene.cdn.is_down = False
     scene.services.check()
@@ -125,8 +135,15 @@ async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
             scene.services.start(name)
     await shop.caught_up()
 
+    replayed = 0
+
     async def all_are_ready() -> bool:
+        nonlocal replayed
         scene.services.check()
+        letters = len(letters_of(await shop.read(shop.topics.dead_letters.name), {shop.topics.requests.name}))
+        if letters > replayed:  # what a store's failures cost is replayed by the operator
+            await asyncio.to_thread(scene.services.run_command, "dlq", "replay", "--topic", shop.topics.requests.name)
+            replayed = letters
         assignments = await shop.read(shop.topics.assignments.name)
         last = {record.key: decode(record.value, Assignment).banner_key for record in assignments if record.value}
         ready = {record.key.decode() for record in await shop.read(shop.topics.ready.name)}

@@ -5,7 +5,7 @@ import random
 from functools import partial
 
 from tests.faults.chain.faulty_store import FAILURES, Failure
-from tests.faults.chain.run import Act, ChainScene
+from tests.faults.chain.run import ChainPlay, ChainScene
 from tests.faults.chain.services import SERVICES
 
 
@@ -71,11 +71,22 @@ async def anything(scene: ChainScene) -> None:
         scene.services.start(name)
 
 
-CHAIN_PLAYS: dict[str, Act] = {
-    **{f"chain-store-{failure}": partial(store_fails, failure=failure) for failure in FAILURES},
-    "chain-generator-kill": partial(killed, module="generator"),
-    "chain-edge-kill": partial(killed, module="edge"),
-    "chain-cdn-down": cdn_down,
-    "chain-broker-restart": broker_restarts,
-    "chain-anything": anything,
+async def clocks_jump(scene: ChainScene) -> None:
+    """The clocks of an edge node, of streams and of a generator jump by up to a quarter of an hour, eight times."""
+    for moment in _moments(scene.random, 8):
+        await scene.visitors.reached(moment)
+        scene.services.set_clock(scene.random.choice(sorted(WITH_OWN_CLOCK)), scene.random.randint(-900, 900))
+        scene.faults += 1
+
+
+WITH_OWN_CLOCK = frozenset({"edge-2", "streams-1", "generator-1"})
+
+CHAIN_PLAYS: dict[str, ChainPlay] = {
+    **{f"chain-store-{failure}": ChainPlay(partial(store_fails, failure=failure)) for failure in FAILURES},
+    "chain-generator-kill": ChainPlay(partial(killed, module="generator")),
+    "chain-edge-kill": ChainPlay(partial(killed, module="edge")),
+    "chain-cdn-down": ChainPlay(cdn_down),
+    "chain-broker-restart": ChainPlay(broker_restarts),
+    "chain-clocks": ChainPlay(clocks_jump, WITH_OWN_CLOCK),
+    "chain-anything": ChainPlay(anything),
 }

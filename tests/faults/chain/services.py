@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,15 +26,25 @@ SERVICES = {
 }
 """Names, each with the module that it runs."""
 
+_COMMAND_TIMEOUT_S = 60.0
+_ROOT = Path(__file__).parents[3]
+
 
 class Services:
     """A context manager. A service that ends by itself is a finding; `kill`, `stop` and `start` are the scenario's."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, findings: Findings) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, findings: Findings, with_own_clock: Set[str] = frozenset()
+    ) -> None:
+        """Services named in `with_own_clock` have clocks that `set_clock` sets."""
+        self._with_own_clock = with_own_clock
         self._environment = environment
         self._folder = folder
         self.findings = findings
         self._running: dict[str, ChildProcess] = {}
+        for name in with_own_clock:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.set_clock(name, 0)
         self._ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
 
     @property
@@ -52,11 +62,27 @@ class Services:
         if module == "edge":
             own["BANNERSTREAM_EDGE__PORT"] = str(self._ports[name])
         self._running[name] = ChildProcess(
-            [sys.executable, "-P", "-m", "bannerstream", "run", module],
+            [sys.executable, *self._program(name), "run", module],
             name=name,
             log_file=self._folder / f"{name}.log",
             environment={**self._environment, **own},
+            folder=_ROOT,
         )
+
+    def _program(self, name: str) -> list[str | Path]:
+        if name in self._with_own_clock:
+            return ["-m", "tests.faults.chain.shifted_clock", self._clock_of(name)]
+        return ["-P", "-m", "bannerstream"]
+
+    def set_clock(self, name: str, offset_s: int) -> None:
+        """Let the clock of a service jump; it must be one of `with_own_clock`."""
+        file = self._clock_of(name)
+        scratch = file.with_suffix(".scratch")
+        scratch.write_text(f"{offset_s:+d}\n")
+        scratch.replace(file)
+
+    def _clock_of(self, name: str) -> Path:
+        return self._folder / f"{name}.clock"
 
     def start_all(self) -> None:
         for name in SERVICES:
@@ -68,6 +94,17 @@ class Services:
             if module == "edge":
                 port, process = self._ports[name], self._running[name]
                 await until(partial(http_answers, LOOPBACK, port), process.log_tail)
+
+    def run_command(self, *arguments: str) -> None:
+        """Run a command of bannerstream to its end."""
+        with ChildProcess(
+            [sys.executable, "-P", "-m", "bannerstream", *arguments],
+            name=arguments[0],
+            log_file=self._folder / "commands.log",
+            environment=self._environment,
+        ) as command:
+            if (status := command.wait(_COMMAND_TIMEOUT_S)) != 0:
+                self._ended(command, status)
 
     def kill(self, name: str) -> None:
         """SIGKILL: no goodbye, no commit."""
