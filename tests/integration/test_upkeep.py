@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.pairs("embedded", "apache-minio", "apache-versitygw"),
 
 
 class Shop:
-    """A shop's bucket and topics, a generator that makes what it is asked for, and the command line."""
+    """A shop's bucket and topics, a generator that makes what is requested, and the command line."""
 
     def __init__(self, settings: Settings, store: S3BannerStore, fakes: Fakes, run: Callable[..., Any]) -> None:
         self.settings = settings
@@ -80,10 +80,10 @@ class Shop:
             await announce(made, publisher, self.settings.kafka.topic_table(), NOW)
         return made
 
-    async def make_what_is_asked(self) -> list[MadeBanner]:
+    async def make_what_is_requested(self) -> list[MadeBanner]:
         """Make the latest request of each banner that the topic holds."""
-        asked = await from_topic([request.banner_key for request in self.requests], self.settings.kafka)
-        return await self.make(list(asked.values()))
+        requested = await from_topic([request.banner_key for request in self.requests], self.settings.kafka)
+        return await self.make(list(requested.values()))
 
     async def sweep(self, *, outdated: bool = False) -> SweepReport:
         """Sweep as in forty days: everything that is stored now is old."""
@@ -141,9 +141,9 @@ async def test_what_the_bucket_lost_and_spoilt_is_found_and_made_again(shop: Sho
         ("blob_spoilt", spoilt.blob_key),
         ("ready_without_manifest", lost),
     }
-    assert set(found["asked_again"]) == {request.banner_key for request in shop.requests}
+    assert set(found["requested_again"]) == {request.banner_key for request in shop.requests}
 
-    made = await shop.make_what_is_asked()
+    made = await shop.make_what_is_requested()
     assert [banner.manifest.revision for banner in made] == [2, 2]
     assert read_request(encode(made[0].request)).repairs_revision == 1
     assert (await asyncio.to_thread(shop.run, "storage", "verify", "--json"))["findings"] == []
@@ -170,7 +170,7 @@ async def test_a_sweep_removes_what_nothing_needs_and_nothing_else(shop: Shop, t
     assert [found.upload_id for found in report.removed.uploads] == [found.upload_id for found in begun]
     assert shop.store.bucket.uploads() == []
     assert shop.object_keys() == needed
-    assert report.asked_again == ()
+    assert report.requested_again == ()
     assert (await asyncio.to_thread(shop.run, "storage", "verify", "--json"))["findings"] == []
     usage = await asyncio.to_thread(shop.run, "storage", "usage", "--json")
     assert sum(part["objects"] for part in usage) == len(needed)

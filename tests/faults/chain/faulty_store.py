@@ -30,7 +30,7 @@ class FaultyStore:
     def __init__(self, upstream: str, seed: int) -> None:
         """Pass requests on to `upstream` (`host:port`)."""
         self.failed = 0
-        self._failure: tuple[Failure, float] | None = None
+        self._failure: tuple[Failure, float, str] | None = None
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         store = self
@@ -51,9 +51,9 @@ class FaultyStore:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.endpoint = f"127.0.0.1:{self._server.server_address[1]}"
 
-    def fail(self, failure: Failure, share: float) -> None:
-        """Make this share of the responses fail from now on."""
-        self._failure = (failure, share)
+    def fail(self, failure: Failure, share: float, part: str = "") -> None:
+        """Make this share of the responses fail from now on; with `part`, only those to paths that contain it."""
+        self._failure = (failure, share, part)
 
     def heal(self) -> None:
         """Forward everything unchanged."""
@@ -97,9 +97,11 @@ class FaultyStore:
 
     def _draw(self, request: BaseHTTPRequestHandler, status: int) -> Failure | None:
         with self._lock:
-            if self._failure is None or self._random.random() >= self._failure[1]:
+            if self._failure is None:
                 return None
-            failure = self._failure[0]
+            failure, share, part = self._failure
+            if self._random.random() >= share or part not in request.path:
+                return None
             reads_object = request.command == "GET" and status == 200 and "?" not in request.path
             if failure not in {"unavailable", "slow"} and not reads_object:
                 return None
