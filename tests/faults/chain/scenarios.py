@@ -1,4 +1,4 @@
-"""The faults of the whole chain; a seed determines which come, and at which part of the load."""
+"""The scenarios of the whole chain. The seed determines the faults and at which part of the load they happen."""
 
 import asyncio
 import random
@@ -23,8 +23,8 @@ async def store_fails(scene: ChainScene, failure: Failure) -> None:
 
 
 async def killed(scene: ChainScene, module: str) -> None:
-    """SIGKILL one of the processes of a service at a time and start it again, four times."""
-    names = [name for name, each in SERVICES.items() if each == module]
+    """Kill one process of a service and restart it, four times."""
+    names = [name for name, run_module in SERVICES.items() if run_module == module]
     for moment in _moments(scene.random, 4):
         await scene.visitors.reached(moment)
         name = scene.random.choice(names)
@@ -35,7 +35,7 @@ async def killed(scene: ChainScene, module: str) -> None:
 
 
 async def cdn_down(scene: ChainScene) -> None:
-    """The CDN refuses purges twice, and a purger is killed meanwhile."""
+    """The CDN rejects purges twice, and a purger is killed meanwhile."""
     for moment in _moments(scene.random, 2):
         await scene.visitors.reached(moment)
         scene.cdn.is_down = True
@@ -48,7 +48,7 @@ async def cdn_down(scene: ChainScene) -> None:
 
 
 async def broker_restarts(scene: ChainScene) -> None:
-    """The broker goes away, in order or by SIGKILL, under all services, and comes back."""
+    """Stop the broker cleanly or kill it while all services run, and restart it."""
     await scene.visitors.reached(_moments(scene.random, 1, last=0.6)[0])
     kafka = scene.servers.kafka
     assert kafka.process is not None
@@ -59,7 +59,7 @@ async def broker_restarts(scene: ChainScene) -> None:
 
 
 async def anything(scene: ChainScene) -> None:
-    """Any process is killed or stopped and started again, six times."""
+    """Kill or stop any process and restart it, six times."""
     for moment in _moments(scene.random, 6):
         await scene.visitors.reached(moment)
         name = scene.random.choice(list(SERVICES))
