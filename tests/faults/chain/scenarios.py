@@ -15,7 +15,7 @@ def _moments(random_: random.Random, count: int, last: float = 0.9) -> list[floa
 
 
 async def store_fails(scene: ChainScene, failure: Failure) -> None:
-    """The store fails in one way, for a third to all of its responses, three times for a second or two, and until somebody meets it."""
+    """The store fails in one way, for a third to all of its responses, three times until a request has met it."""
     for moment in _moments(scene.random, 3):
         await scene.visitors.reached(moment)
         before = scene.store.failed
