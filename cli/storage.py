@@ -20,7 +20,7 @@ from bannerstream.upkeep.errors import SweepRefused
 from bannerstream.upkeep.findings import Checked, Finding, Journal
 from bannerstream.upkeep.pace import Pace
 from bannerstream.upkeep.pointers import read_catalogue, read_ready
-from bannerstream.upkeep.repairs import repair as ask_again
+from bannerstream.upkeep.repairs import repair as request_again
 from bannerstream.upkeep.sweep import SweepOptions, SweepReport
 from bannerstream.upkeep.sweep import sweep as run_sweep
 from bannerstream.upkeep.sweep_plan import Ages
@@ -80,7 +80,7 @@ def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
 def verify(
     ctx: typer.Context,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Ask for every broken banner again; generators make it.")
+        bool, typer.Option("--repair", help="Request every broken banner again; generators make it.")
     ] = False,
     journal: Annotated[
         Path | None,
@@ -99,21 +99,21 @@ def verify(
         checked = Verifier(store, ready, catalogue.products, Pace(rate)).verify(
             Journal(journal), lambda done, total: progress.update(task, completed=done, total=total)
         )
-    asked: list[str] = []
+    requested: list[str] = []
     lost: list[str] = []
     if repair:
-        asked, lost = asyncio.run(ask_again(checked.findings, catalogue, settings))
+        requested, lost = asyncio.run(request_again(checked.findings, catalogue, settings))
     if as_json:
         found = msgspec.to_builtins(checked)
         print_json(
             {name: found[name] for name in found if name not in {"after", "finished"}}
-            | {"asked_again": asked, "not_repairable": lost}
+            | {"requested_again": requested, "not_repairable": lost}
         )
     else:
         show_rows(list(map(_row, checked.findings)), as_json=False, title="Broken", empty="nothing is broken")
     stderr.print(_summary(checked, time.monotonic() - started), highlight=False)
     if repair:
-        _print_repairs(checked.findings, asked, lost)
+        _print_repairs(checked.findings, requested, lost)
     if checked.findings:
         raise typer.Exit(CHECK_FAILED)
 
@@ -177,7 +177,7 @@ def sweep(
                 "deleted": delete,
                 **{str(row["what"]): row["keys"] for row in rows},
                 "unreadable": report.plan.unreadable,
-                "asked_again": list(report.asked_again),
+                "requested_again": list(report.requested_again),
             }
         )
     else:
@@ -224,8 +224,8 @@ def _sweep_summary(report: SweepReport, at_most: float) -> str:
             f"no blob goes while {len(plan.unreadable)} manifests cannot be read: run `bannerstream storage verify "
             "--repair` first"
         )
-    if report.asked_again:
-        words.append(f"{len(report.asked_again)} banners were needed again meanwhile, and are asked for again")
+    if report.requested_again:
+        words.append(f"{len(report.requested_again)} banners were needed again meanwhile, and are requested again")
     return "; ".join(words)
 
 
@@ -242,8 +242,8 @@ def _summary(checked: Checked, seconds: float) -> str:
     )
 
 
-def _print_repairs(findings: list[Finding], asked: list[str], lost: list[str]) -> None:
-    stderr.print(f"{len(asked)} banners are asked for again; check once generators have made them", highlight=False)
+def _print_repairs(findings: list[Finding], requested: list[str], lost: list[str]) -> None:
+    stderr.print(f"{len(requested)} banners are requested again; check once generators have made them", highlight=False)
     if lost:
         stderr.print(
             f"{len(lost)} banners are of products or cohorts that have changed since: nothing leads to them any more, "

@@ -1,4 +1,4 @@
-"""What points to banners: ready events, visitors' assignments, and the catalogue that streams asks from."""
+"""What points to banners: ready events, visitors' assignments, and the catalogue that streams requests from."""
 
 import sys
 from collections.abc import Mapping, Set

@@ -1,4 +1,4 @@
-"""Asks for broken banners again: finds what each was made of, and publishes a request that makes generators look.
+"""Requests broken banners again: finds what each was made of, and publishes a request that makes generators look.
 
 A request is rebuilt from the catalogue where the catalogue still leads to the banner's key; else it is looked up among
 the requests that the topic still holds. The key proves the request: it is the hash of everything that shapes a banner.
@@ -46,10 +46,10 @@ def broken_banners(findings: Iterable[Finding]) -> dict[str, Finding]:
 
 
 async def repair(findings: Iterable[Finding], catalogue: Catalogue, settings: Settings) -> tuple[list[str], list[str]]:
-    """Ask for every broken banner again; return the keys asked for, and those that nothing leads to any more.
+    """Request every broken banner again; return the keys of these requests, and those that nothing leads to any more.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: the broker; asking again is safe.
+        ServiceUnavailable, ConfigurationError: the broker; requesting again is safe.
     """
     broken = broken_banners(findings)
     if not broken:
@@ -57,14 +57,14 @@ async def repair(findings: Iterable[Finding], catalogue: Catalogue, settings: Se
     requests = from_catalogue(broken, catalogue, settings)
     if unknown := broken.keys() - requests.keys():
         requests |= await from_topic(unknown, settings.kafka)
-    asked = sorted(requests)
+    requested = sorted(requests)
     topic = settings.kafka.topic_table().requests.name
     async with Publisher(settings.kafka, client_id="bannerstream-upkeep") as publisher:
-        for start in range(0, len(asked), _BATCH):
+        for start in range(0, len(requested), _BATCH):
             await publisher.publish_all(
-                [_repairing(topic, requests[key], broken[key].revision) for key in asked[start : start + _BATCH]]
+                [_repairing(topic, requests[key], broken[key].revision) for key in requested[start : start + _BATCH]]
             )
-    return asked, sorted(broken.keys() - requests.keys())
+    return requested, sorted(broken.keys() - requests.keys())
 
 
 def from_catalogue(broken: Mapping[str, Finding], catalogue: Catalogue, settings: Settings) -> dict[str, BannerRequest]:

@@ -35,7 +35,7 @@ class SweepReport:
     removed: SweepPlan | None = None
     """None: it only looked."""
     withdrawn: tuple[str, ...] = ()
-    asked_again: tuple[str, ...] = ()
+    requested_again: tuple[str, ...] = ()
     """Banners that were needed again while the sweep ran."""
 
 
@@ -69,5 +69,5 @@ async def sweep(
     await withdraw(outdated, store, kafka)
     removed = await asyncio.to_thread(sweeper.remove, plan, fresh)
     missed = await asyncio.to_thread(sweeper.missed, removed, await read_pointers(kafka))
-    asked, _ = await repair(missed, catalogue, settings)
-    return SweepReport(plan, removed, tuple(banner.banner_key for banner in outdated), tuple(asked))
+    requested, _ = await repair(missed, catalogue, settings)
+    return SweepReport(plan, removed, tuple(banner.banner_key for banner in outdated), tuple(requested))

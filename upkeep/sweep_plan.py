@@ -132,7 +132,7 @@ def needed_blobs(banners: Iterable[StoredBanner], ready: Mapping[str, BannerRead
 
 
 def _current(manifest: Manifest, catalogue: Catalogue, creative_revision: str) -> bool:
-    """Return whether streams may still ask for this banner."""
+    """Return whether streams may still request this banner."""
     product = catalogue.products.get(manifest.product_id)
     cohort = catalogue.cohorts.get(manifest.cohort_id)
     return (

@@ -3,14 +3,14 @@
 Reading: pointers (assignments, ready events) first, then manifests, then blobs, so that whatever is written meanwhile
 is younger than its age. Removing, in the opposite order of writing: pointer, manifest, blob.
 
-1. Outdated banners, if asked for (`upkeep.withdrawals`): the tombstone of the ready event is acknowledged, then the
+1. Outdated banners, if chosen (`upkeep.withdrawals`): the tombstone of the ready event is acknowledged, then the
    manifest is written again as it is. From now on nothing points to it, and its age begins again: pages and CDNs that
    hold it have that time.
 2. Manifests that nothing points to, after the pointers were read again.
 3. Blobs that no manifest and no ready event names, each after a look at when it was last written. A generator that
    needs a blob older than a day writes it again (`storage.store.FRESH_S`); no sweep takes one younger than two days.
 4. What is left is a write in the milliseconds between a look and a removal. So pointers, and manifests that are new,
-   are read once more: what needs something that was removed is found, and asked for again as `verify` does.
+   are read once more: what needs something that was removed is found, and requested again as `verify` does.
 
 Only manifests, blobs and uploads are listed: catalogue pictures, descriptions, scenes and blocks are never removed.
 """

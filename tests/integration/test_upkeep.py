@@ -1,4 +1,4 @@
-"""`bannerstream storage` on real servers: a bucket that lost things is found out, repaired, swept."""
+"""`bannerstream storage` on real servers: verifies, repairs and sweeps a bucket with lost and damaged objects."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.pairs("embedded", "apache-minio", "apache-versitygw"),
 
 
 class Shop:
-    """A shop's bucket and topics, a generator that makes what it is asked for, and the command line."""
+    """A shop's bucket and topics, a generator that makes what is requested, and the command line."""
 
     def __init__(self, settings: Settings, store: S3BannerStore, fakes: Fakes, run: Callable[..., Any]) -> None:
         self.settings = settings
@@ -47,7 +47,7 @@ class Shop:
         self.requests: list[BannerRequest] = []
 
     async def open(self, folder: Path) -> None:
-        """Load a catalogue of two products; have a banner made of each, and announced."""
+        """Load a catalogue of two products, and make and announce a banner of each."""
         await prepare(self.settings)
         await asyncio.to_thread(self.run, "catalog", "load", str(folder))
         topics = self.settings.kafka.topic_table()
@@ -73,20 +73,20 @@ class Shop:
         await self.make(self.requests)
 
     async def make(self, requests: list[BannerRequest]) -> list[MadeBanner]:
-        """Do what a generator does with requests."""
+        """Make and announce the banners of these requests, as a generator does."""
         made = [outcome for outcome in self.pipeline.make(requests) if isinstance(outcome, MadeBanner)]
         assert len(made) == len(requests)
         async with Publisher(self.settings.kafka) as publisher:
             await announce(made, publisher, self.settings.kafka.topic_table(), NOW)
         return made
 
-    async def make_what_is_asked(self) -> list[MadeBanner]:
+    async def make_what_is_requested(self) -> list[MadeBanner]:
         """Make the latest request of each banner that the topic holds."""
-        asked = await from_topic([request.banner_key for request in self.requests], self.settings.kafka)
-        return await self.make(list(asked.values()))
+        requested = await from_topic([request.banner_key for request in self.requests], self.settings.kafka)
+        return await self.make(list(requested.values()))
 
     async def sweep(self, *, outdated: bool = False) -> SweepReport:
-        """Sweep as in forty days: everything that is stored now is old."""
+        """Sweep as if forty days later, when everything that is stored now is old."""
         now = datetime.now(UTC) + timedelta(days=40)
         options = SweepOptions(delete=True, outdated=outdated)
         return await sweep(self.settings, self.store, options, pace=Pace(1000), now=now)
@@ -96,7 +96,7 @@ class Shop:
         return {found.key for found in self.store.bucket.objects()}
 
     def overwrite(self, key: str, content: bytes) -> None:
-        """Change an object behind the store's back, as a failing disk does."""
+        """Change an object directly, as a failing disk does."""
         self.store.bucket._minio.put_object(self.store.bucket.name, key, BytesIO(content), len(content))
 
 
@@ -141,9 +141,9 @@ async def test_what_the_bucket_lost_and_spoilt_is_found_and_made_again(shop: Sho
         ("blob_spoilt", spoilt.blob_key),
         ("ready_without_manifest", lost),
     }
-    assert set(found["asked_again"]) == {request.banner_key for request in shop.requests}
+    assert set(found["requested_again"]) == {request.banner_key for request in shop.requests}
 
-    made = await shop.make_what_is_asked()
+    made = await shop.make_what_is_requested()
     assert [banner.manifest.revision for banner in made] == [2, 2]
     assert read_request(encode(made[0].request)).repairs_revision == 1
     assert (await asyncio.to_thread(shop.run, "storage", "verify", "--json"))["findings"] == []
@@ -170,7 +170,7 @@ async def test_a_sweep_removes_what_nothing_needs_and_nothing_else(shop: Shop, t
     assert [found.upload_id for found in report.removed.uploads] == [found.upload_id for found in begun]
     assert shop.store.bucket.uploads() == []
     assert shop.object_keys() == needed
-    assert report.asked_again == ()
+    assert report.requested_again == ()
     assert (await asyncio.to_thread(shop.run, "storage", "verify", "--json"))["findings"] == []
     usage = await asyncio.to_thread(shop.run, "storage", "usage", "--json")
     assert sum(part["objects"] for part in usage) == len(needed)
@@ -186,7 +186,7 @@ async def test_outdated_banners_lose_their_pointer_first_and_their_objects_anoth
     before = shop.object_keys()
 
     report = await shop.sweep(outdated=True)
-    (withdrawn,) = report.withdrawn  # the other one is what the cohort's visitors see meanwhile
+    (withdrawn,) = report.withdrawn  # the other one is the cohort's default banner meanwhile
     assert (await read_ready(shop.settings.kafka)).keys() == {request.banner_key for request in shop.requests} - {
         withdrawn
     }

@@ -31,7 +31,7 @@ def broken(key: str, **known: str | int | None) -> Finding:
     return Finding(kind="blob_missing", key="blobs/…", banner_key=key, reason="gone", **known)  # type: ignore[arg-type]
 
 
-def test_a_banner_is_asked_for_again_as_streams_asked_for_it() -> None:
+def test_a_banner_is_requested_again_as_streams_requested_it() -> None:
     findings = [
         broken(key_of(MUG, SPORT), product_id="mug", variant="a", creative_revision="1"),
         broken(key_of(BALL, variant="open-bold-natural"), product_id="ball", variant="open-bold-natural"),
@@ -55,7 +55,7 @@ def test_nothing_leads_to_a_banner_of_what_has_changed_since() -> None:
     assert from_catalogue({key: broken(key, product_id="mug")}, Catalogue(changed, COHORTS), Settings()) == {}
 
 
-def test_a_banner_with_several_findings_is_asked_for_once_above_its_highest_revision() -> None:
+def test_a_banner_with_several_findings_is_requested_once_above_its_highest_revision() -> None:
     picture = Finding(kind="picture_missing", key="catalogue/…", reason="gone")
     findings = [broken("k", revision=1), broken("k", revision=3), broken("k", revision=2), picture]
     assert {key: finding.revision for key, finding in broken_banners(findings).items()} == {"k": 3}
