@@ -1,10 +1,10 @@
-"""Rate limits: a token bucket for each key, in bounded memory."""
+"""Rate limits: one token bucket per key, in bounded memory."""
 
 import time
 from collections.abc import Callable, Hashable
 
 MAX_BUCKETS = 50_000
-"""Buckets kept in each of two generations: about 12 MB. A dropped key restarts with a full bucket, in its favour."""
+"""Buckets kept in each of two generations: about 12 MB. A key whose bucket was dropped starts with a full one."""
 
 
 class RateLimit:
@@ -23,7 +23,7 @@ class RateLimit:
     def wait_s(self, key: Hashable, cost: float = 1.0) -> float:
         """Take `cost` from the bucket of `key` and return 0, or take nothing and return the seconds to wait.
 
-        What costs more than a bucket holds needs a full one, which is overdrawn and refills at the rate.
+        A cost above the bucket's size needs a full bucket, which is overdrawn and refills at the rate.
         """
         now_s = self._now()
         full_at_s = self._recent.get(key) or self._older.get(key, now_s)
