@@ -7,6 +7,7 @@ from functools import partial
 from tests.faults.chain.faulty_store import FAILURES, Failure
 from tests.faults.chain.run import ChainPlay, ChainScene
 from tests.faults.chain.services import SERVICES
+from tests.support.waiting import until
 
 
 def _moments(random_: random.Random, count: int, last: float = 0.9) -> list[float]:
@@ -14,12 +15,18 @@ def _moments(random_: random.Random, count: int, last: float = 0.9) -> list[floa
 
 
 async def store_fails(scene: ChainScene, failure: Failure) -> None:
-    """The store fails in one way, for a third to all of its responses, three times for a second or two."""
+    """The store fails in one way, for a third to all of its responses, three times until a request has met it."""
     for moment in _moments(scene.random, 3):
         await scene.visitors.reached(moment)
+        before = scene.store.failed
         scene.store.fail(failure, scene.random.uniform(0.3, 1.0))
         await asyncio.sleep(scene.random.uniform(1.0, 2.5))
+        await until(partial(_has_failed_since, scene, before), "somebody meets the store's failure")
         scene.store.heal()
+
+
+def _has_failed_since(scene: ChainScene, before: int) -> bool:
+    return scene.store.failed > before
 
 
 async def killed(scene: ChainScene, module: str) -> None:
