@@ -78,7 +78,7 @@ def ready(banner: int, revision: int = 1) -> BannerReady:
 
 def write_ready(kafka: KafkaSettings, *banners: BannerReady) -> None:
     """Write ready events."""
-    records = ((each.banner_key.encode(), encode(each), -1, 1) for each in banners)
+    records = ((banner.banner_key.encode(), encode(banner), -1, 1) for banner in banners)
     write(kafka.bootstrap_servers, kafka.topic_table().ready.name, records, compression="lz4")
 
 

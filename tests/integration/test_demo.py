@@ -152,7 +152,7 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     page = (tmp_path / "out/index.html").read_text()
     pictures = set(re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page))
     assert len(pictures) >= summary["banners"]
-    assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
+    assert all((tmp_path / "out" / picture).stat().st_size > 1000 for picture in pictures)
     assert not (tmp_path / "out/run").exists(), "data and logs are removed after success"
     kept = read_exported(tmp_path / "out")
     assert len(kept) == summary["banners"]

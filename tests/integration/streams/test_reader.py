@@ -74,7 +74,7 @@ async def write(producer: AIOKafkaProducer, topic: str, states: dict[bytes, byte
 
 
 def numbered(count: int, version: int = 1) -> dict[bytes, bytes]:
-    return {b"user-%d" % each: b"%d " % version * 10 for each in range(count)}
+    return {b"user-%d" % number: b"%d " % version * 10 for number in range(count)}
 
 
 async def read(world: World, topic: str, *partitions: int) -> None:
