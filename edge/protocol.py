@@ -12,6 +12,7 @@ import socket
 import time
 from typing import Any, ClassVar
 
+import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -19,6 +20,10 @@ from bannerstream.service.compat import overrides_private
 
 MAX_HEAD_BYTES = 32_768
 """Limit for request line and headers together. Browsers and proxies stop at 8 to 16 kB."""
+
+MAX_PIPELINED = 8
+"""Requests of a connection that wait for the response of the one before (RFC 9112 §9.3.2). Browsers and proxies send
+none; uvicorn takes all that arrive, 3 kB each, so that 20 connections with half a megabyte each took 1 GB."""
 
 UNREAD_BYTES = 16_384
 """Kernel send buffer of a live stream whose client does not read: about ten banners. The kernel doubles the value
@@ -97,8 +102,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         }
 
     def on_headers_complete(self) -> None:
-        """Stop counting: the head is complete."""
+        """Stop counting: the head is complete. Refuse the connection if too many requests wait in it."""
         self._head_received()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.pipeline.clear()
+            raise httptools.HttpParserError("too many pipelined requests")  # uvicorn answers 400 and closes
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

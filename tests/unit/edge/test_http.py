@@ -100,3 +100,20 @@ def test_a_warning_is_logged_once_a_minute_and_an_error_always(monkeypatch: pyte
     assert [passes(logging.ERROR, "a"), passes(logging.ERROR, "a")] == [True, True]
     clock["s"] += 61
     assert passes(logging.WARNING, "a")
+
+
+@pytest.mark.parametrize(("count", "answered"), [(8, 8), (40, 0)])
+async def test_a_connection_holds_few_requests_that_wait(address: tuple[str, int], count: int, answered: int) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    writer.write(request * count)
+    if answered:
+        found = await reader.readuntil(b"ok\n")
+        while found.count(b"ok\n") < answered:
+            found += await reader.readuntil(b"ok\n")
+        assert found.count(b"HTTP/1.1 200") == answered
+    else:
+        found = await reader.read()
+        assert found.count(b"HTTP/1.1 400") == 1
+        assert found.count(b"HTTP/1.1 200") <= 9
+    writer.close()
