@@ -21,6 +21,9 @@ from bannerstream.service.compat import overrides_private
 MAX_HEAD_BYTES = 32_768
 """Limit for request line and headers together. Browsers and proxies stop at 8 to 16 kB."""
 
+MAX_HEADERS = 100
+"""Header fields of a request, as many as Apache takes. A head of `MAX_HEAD_BYTES` could hold 8,000, in 1 MB of memory."""
+
 MAX_PIPELINED = 8
 """Requests of a connection that wait for the response of the one before (RFC 9112 §9.3.2). Browsers and proxies send
 none; uvicorn takes all that arrive, 3 kB each, so that 20 connections with half a megabyte each took 1 GB."""
@@ -100,6 +103,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             _ABORT: {"call": self.transport.abort},
             _LIMIT_SEND_BUFFER: {"call": self._limit_send_buffer},
         }
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header.
+
+        Fields after a chunked body (RFC 9112 §7.1.2) are dropped: nobody reads them, and no limit of the head or the
+        body counts them.
+        """
+        if self._head_bytes is None:
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            raise httptools.HttpParserError("too many header fields")  # uvicorn answers 400 and closes
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop counting: the head is complete. Refuse the connection if too many requests wait in it."""

@@ -10,7 +10,7 @@ import uvicorn
 
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.edge.main import EdgeServer, listening_socket
-from bannerstream.edge.protocol import RepeatedWarnings
+from bannerstream.edge.protocol import LimitedHttpProtocol, RepeatedWarnings
 from bannerstream.settings import EdgeSettings
 from tests.support.edge_node import Node
 from tests.support.waiting import until
@@ -117,3 +117,26 @@ async def test_a_connection_holds_few_requests_that_wait(address: tuple[str, int
         assert found.count(b"HTTP/1.1 400") == 1
         assert found.count(b"HTTP/1.1 200") <= 9
     writer.close()
+
+
+async def test_fields_after_a_chunked_body_take_no_memory(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    complete = LimitedHttpProtocol.on_message_complete
+
+    def completing(protocol: LimitedHttpProtocol) -> None:
+        kept.append(len(protocol.headers))
+        complete(protocol)
+
+    monkeypatch.setattr(LimitedHttpProtocol, "on_message_complete", completing)
+    head = b"POST /v1/feedback HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, _, _ = await sent(address, head + b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 1_000 + b"\r\n")
+    assert (status, kept) == (422, [3]), "Host, Transfer-Encoding, and Connection of `sent`"
+
+
+@pytest.mark.parametrize(("count", "expected"), [(98, 200), (99, 400)])
+async def test_a_request_has_a_hundred_headers_at_most(address: tuple[str, int], count: int, expected: int) -> None:
+    """`sent` adds one, and there is Host."""
+    status, _, _ = await sent(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * count + b"\r\n")
+    assert status == expected
