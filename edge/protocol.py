@@ -22,7 +22,7 @@ MAX_HEAD_BYTES = 32_768
 """Limit for request line and headers together. Browsers and proxies stop at 8 to 16 kB."""
 
 MAX_HEADERS = 100
-"""Header fields of a request, as many as Apache takes. A head of `MAX_HEAD_BYTES` could hold 8,000, in 1 MB of memory."""
+"""Header fields of a request, as many as Apache takes. A head of `MAX_HEAD_BYTES` could hold 8,000, which take 1 MB."""
 
 MAX_PIPELINED = 8
 """Requests of a connection that wait for the response of the one before (RFC 9112 §9.3.2). Browsers and proxies send
