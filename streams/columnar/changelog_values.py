@@ -118,5 +118,3 @@ class Reader:
         columns = self._columns(packed[:HEADER_BYTES])
         rows = self.rows({b"0" * (2 * KEY_BYTES): packed}, columns)
         return states_of(rows, columns, self._products)[0]
-
-

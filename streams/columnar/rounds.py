@@ -249,9 +249,7 @@ class _Round:
             which = np.flatnonzero(decided)
             usable[which] &= shop.are_current(rows["fingerprint"][which])
             valid[which] = ~(rows["bought"][which] == rows["product"][which, None]).any(1)
-        due = np.flatnonzero(
-            usable & ~(valid & (seen - times_in(rows, "decided") < policy.min_interval_ms))
-        )
+        due = np.flatnonzero(usable & ~(valid & (seen - times_in(rows, "decided") < policy.min_interval_ms)))
         if not len(due):
             return
         scores = scores[due]
@@ -267,9 +265,7 @@ class _Round:
         new = fits & (~holds | (product != rows["product"][due]) | (wish != holder))
         self._announce(due[new], place[new], wish[new], seen, usable)
 
-    def _showable(
-        self, due: Integers, wish: Integers, fits: Booleans
-    ) -> tuple[npt.NDArray[np.uint32], Integers]:
+    def _showable(self, due: Integers, wish: Integers, fits: Booleans) -> tuple[npt.NDArray[np.uint32], Integers]:
         """Return the last touched product, and its place, that may be shown to the cohort; unset `fits` without one."""
         rows, shop = self._rows, self._shop
         place = self._event.place[due].copy()
@@ -293,9 +289,7 @@ class _Round:
             fits[search] &= found
         return product, place
 
-    def _announce(
-        self, rows: Integers, places: Integers, cohorts: Integers, seen: Integers, usable: Booleans
-    ) -> None:
+    def _announce(self, rows: Integers, places: Integers, cohorts: Integers, seen: Integers, usable: Booleans) -> None:
         """Store new decisions. One whose banner cannot be named is left to the pure core, which says why."""
         batch, shop, columns = self._batch, self._shop, self._columns
         draw, values = batch.draw, self._rows
@@ -314,12 +308,15 @@ class _Round:
                     number, variant = only, ONLY_VARIANT
                 else:
                     variant = draw(
-                        shop.ids[place], columns.shape.cohorts[cohort], batch.hex_keys[visitors[index]], epochs[index] + 1
+                        shop.ids[place],
+                        columns.shape.cohorts[cohort],
+                        batch.hex_keys[visitors[index]],
+                        epochs[index] + 1,
                     )
                     number = columns.variant_numbers[variant]
                 fingerprints[index] = shop.fingerprint(place, cohort, variant)
                 variants[index] = number
-            except Exception:  # noqa: BLE001  (a variant without a column, or whatever the catalogue or the draw raise)
+            except Exception:
                 named[index] = False
         if not named.all():
             usable[rows[~named]] = False

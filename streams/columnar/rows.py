@@ -19,7 +19,8 @@ _TIME_LIMIT = 1 << 39
 
 def times_in(rows: Rows, name: str) -> npt.NDArray[np.int64]:
     """Return the times in the columns `name`, milliseconds since the landmark."""
-    return (rows[f"{name}_high"].astype(np.int64) << 32) | rows[f"{name}_low"]
+    times: npt.NDArray[np.int64] = (rows[f"{name}_high"].astype(np.int64) << 32) | rows[f"{name}_low"]
+    return times
 
 
 def set_times(rows: Rows, name: str, times: npt.NDArray[np.int64]) -> None:
@@ -85,9 +86,7 @@ def _without(empty: bytes, marks: bytes) -> bytes:
     return b"".join(part for part in parts if part != empty)
 
 
-def rows_of(
-    states: Sequence[UserState], columns: Columns, products: Products
-) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def rows_of(states: Sequence[UserState], columns: Columns, products: Products) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """Return a row of each state, without its key, and whether the row holds all of the state."""
     rows = new_rows(columns, len(states))
     fits = np.zeros(len(states), np.bool_)
@@ -100,7 +99,7 @@ def rows_of(
                     rows[name][index, : len(value)] = value
     held = np.flatnonzero(fits)
     if len(held):
-        _set_single_values(rows, held, [states[index] for index in held], columns, products)
+        _set_single_values(rows, held, [states[index] for index in held.tolist()], columns, products)
     return rows, fits
 
 
@@ -129,7 +128,9 @@ def _set_single_values(
         rows[f"{name}_high"][held] = packed >> 32
 
 
-def _values(state: UserState, columns: Columns, products: Products) -> Iterator[tuple[str, list[Any]]] | None:
+def _values(  # noqa: PLR0911  (a reason each)
+    state: UserState, columns: Columns, products: Products
+) -> Iterator[tuple[str, list[Any]]] | None:
     """Return the values of the columns that hold several, or None if the state does not fit into a row."""
     shape, decision = columns.shape, state.decision
     if (
@@ -140,7 +141,7 @@ def _values(state: UserState, columns: Columns, products: Products) -> Iterator[
         or len(state.recent) > shape.marks * FINGERPRINT_BYTES
         or len(state.transfers) > shape.transfers * FINGERPRINT_BYTES
         or state.epoch >= 1 << 32
-        or not 0.0 < min(state.scores.values(), default=1.0)
+        or not min(state.scores.values(), default=1.0) > 0.0
     ):
         return None
     if decision is not None and (

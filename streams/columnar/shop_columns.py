@@ -82,7 +82,8 @@ class ShopColumns(dict[str, int]):
         if not len(self._current):
             return np.zeros(len(fingerprints), np.bool_)
         at = np.minimum(np.searchsorted(self._current, fingerprints), len(self._current) - 1)
-        return self._current[at] == fingerprints
+        are: npt.NDArray[np.bool_] = self._current[at] == fingerprints
+        return are
 
     def fingerprint(self, place: int, cohort: int, variant: str) -> int:
         """Return the fingerprint of the banner with this product and column of scores in this variant."""

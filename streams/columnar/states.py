@@ -1,6 +1,6 @@
 """The states of one partition: rows where possible, long form elsewhere, and what the changelog lacks of both."""
 
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -108,9 +108,7 @@ class ColumnarStates:
         del self._vacant[len(self._vacant) - len(reused) :]
         fresh = count - len(reused)
         self._make_room(fresh)
-        numbers = np.concatenate(
-            [np.array(reused, np.int32), np.arange(self._end, self._end + fresh, dtype=np.int32)]
-        )
+        numbers = np.concatenate([np.array(reused, np.int32), np.arange(self._end, self._end + fresh, dtype=np.int32)])
         before = self._used()
         self._end += fresh
         self.rows[numbers] = rows
@@ -143,6 +141,22 @@ class ColumnarStates:
     def states_in(self, numbers: RowNumbers) -> list[UserState]:
         """Return the states in these rows."""
         return states_of(self.rows[numbers], self.columns, self.products)
+
+    def decisions_in(self, numbers: RowNumbers) -> list[tuple[int, tuple[str, str, str], int]]:
+        """Return epoch, banner (product, cohort, variant) and time (epoch milliseconds) of the decisions in these rows.
+
+        Each of them must have one.
+        """
+        rows, ids, shape = self.rows[numbers], self.products.ids, self.columns.shape
+        decided_at = rows["landmark"] + times_in(rows, "decided")
+        return [
+            (epoch, (ids[product], shape.cohorts[cohort], shape.variants[variant]), at)
+            for epoch, product, cohort, variant, at in zip(
+                *(rows[name].tolist() for name in ("epoch", "product", "cohort", "variant")),
+                decided_at.tolist(),
+                strict=True,
+            )
+        ]
 
     def load(self, keys: Sequence[bytes]) -> dict[bytes, UserState | Exception]:
         """Return the states of visitors who have no row, by key; make rows of those that fit.
@@ -192,6 +206,17 @@ class ColumnarStates:
         """
         (number,) = self.find(key_array([key]))
         return self._long_state(key) if number < 0 else self.states_in(np.array([number]))[0]
+
+    def get_all(self, keys: Sequence[bytes]) -> dict[bytes, UserState | Exception]:
+        """Return the states of these visitors, by key; an exception for one that cannot be read, nothing for none.
+
+        Raises:
+            UnknownStateVersion: see `streams.affinity.unpack`.
+        """
+        numbers = self.find(key_array(keys))
+        rows = np.flatnonzero(numbers >= 0)
+        found = dict(zip((keys[index] for index in rows.tolist()), self.states_in(numbers[rows]), strict=True))
+        return found | self.load([key for key in keys if key not in found])
 
     def put(self, key: bytes, state: UserState) -> None:
         """Store a state and mark it for the next flush."""
@@ -244,13 +269,14 @@ class ColumnarStates:
             self._marks[numbers] = _VACANT
             self._vacant.extend(numbers.tolist())
 
-    def remove(self, key: bytes) -> None:
-        """Remove a visitor and write a tombstone with the next flush."""
-        numbers = self.find(key_array([key]))
+    def remove_all(self, keys: Sequence[bytes]) -> None:
+        """Remove visitors, who differ, and write a tombstone of each with the next flush."""
+        numbers = self.find(key_array(keys))
         self._vacate(numbers[numbers >= 0])
-        self._long.pop(key, None)
-        self._removed.add(key)
-        self._long_dirty[key] = None
+        for key in keys:
+            self._long.pop(key, None)
+            self._removed.add(key)
+            self._long_dirty[key] = None
 
     def idle(self, horizon_ms: int) -> Iterator[list[bytes]]:
         """Yield the keys of visitors whose latest event is before `horizon_ms` (epoch milliseconds), by slices.
@@ -388,9 +414,7 @@ class ColumnarStates:
             if self._end:
                 numbers = self.find(key_array([key for key, _ in others]))
                 self._vacate(np.unique(numbers[numbers >= 0]))
-            others = [
-                (key, packed if packed is None else long_form(packed) or packed) for key, packed in others
-            ]
+            others = [(key, packed if packed is None else long_form(packed) or packed) for key, packed in others]
         self.packed_store.update(others, reached)
 
     def _apply_rows(self, latest: dict[bytes, bytes | None], shapes: dict[bytes, Columns]) -> None:
