@@ -134,6 +134,8 @@ class _BatchFold:
         self._catalogue = catalogue
         self._rules = rules
         self._records: Sequence[InputRecord] = ()
+        self._events: Sequence[Event] = ()
+        self._times: Sequence[int] = ()
         self._visitors = Visitors([], rules.user_keys)
         self._rows: RowNumbers = np.zeros(0, np.int32)
         """Of each visitor: -1 for those without a row."""
@@ -155,7 +157,7 @@ class _BatchFold:
         Raises:
             UnknownStateVersion: see `fold_batch`.
         """
-        self._records = records
+        self._records, self._events, self._times = records, events, times
         usable = self._usable(records, events)
         if len(usable) < len(events):
             records = [records[index] for index in usable]
@@ -184,7 +186,7 @@ class _BatchFold:
         self._announced += zip([usable[index] for index in folded.changed.tolist()], changed, strict=True)
         self._rows = rounds.rows
         if len(folded.left):
-            self._fold_left(folded.left, usable, records, events, times, loaded)
+            self._fold_left([usable[index] for index in folded.left.tolist()], visitors.index[folded.left], loaded)
 
     def _usable(self, records: Sequence[InputRecord], events: Sequence[Event]) -> Sequence[int]:
         """Return the indexes of the events to fold; refuse the others."""
@@ -203,44 +205,36 @@ class _BatchFold:
 
     def _fold_left(
         self,
-        left: npt.NDArray[np.int64],
-        usable: Sequence[int],
-        records: Sequence[InputRecord],
-        events: Sequence[Event],
-        times: Sequence[int],
+        left: Sequence[int],
+        visitor_of: npt.NDArray[np.int64],
         loaded: Mapping[bytes, UserState | Exception],
     ) -> None:
         """Fold by the pure core what the rounds left: each visitor's state is read once, and stored once."""
-        states, visitors = self._states, self._visitors
-        of_event = visitors.index[left].tolist()
-        alone = np.array(list(dict.fromkeys(of_event)))
+        states, hex_keys = self._states, self._visitors.hex_keys
+        alone = np.unique(visitor_of)
         rows = self._rows[alone]
-        with_row = alone[rows >= 0].tolist()
-        self._alone = dict(zip(with_row, states.states_in(rows[rows >= 0]), strict=True))
+        self._alone = dict(zip(alone[rows >= 0].tolist(), states.states_in(rows[rows >= 0]), strict=True))
         for visitor in alone[rows < 0].tolist():
-            self._alone[visitor] = loaded.get(visitors.hex_keys[visitor])
-        for position, visitor in zip(left.tolist(), of_event, strict=True):
-            event = events[position]
-            assert not isinstance(event, Exception)
+            self._alone[visitor] = loaded.get(hex_keys[visitor])
+        for index, visitor in zip(left, visitor_of.tolist(), strict=True):
             state = self._alone[visitor]
             try:
                 if isinstance(state, Exception):
-                    raise state  # noqa: TRY301  (the letter is that of an error)
-                self._fold_alone(visitor, state, event, times[position], records[position], usable[position])
+                    raise state  # noqa: TRY301  (a letter for each of its events)
+                self._fold_alone(index, visitor, state)
             except ConfigurationError:  # a state of another version: every record of that visitor would fail
                 raise
             except Exception as error:
-                self._refuse(usable[position], error)
+                self._refuse(index, error)
         put = list(self._put)
-        states.put_all([visitors.hex_keys[visitor] for visitor in put], [self._alone[visitor] for visitor in put])  # type: ignore[misc]
+        states.put_all([hex_keys[visitor] for visitor in put], [self._alone[visitor] for visitor in put])  # type: ignore[misc]
 
-    def _fold_alone(
-        self, visitor: int, state: UserState | None, event: PlainEvent | Interaction, event_ms: int,
-        record: InputRecord, index: int,
-    ) -> None:  # fmt: skip
+    def _fold_alone(self, index: int, visitor: int, state: UserState | None) -> None:
         """Fold one event into a copy, which replaces the state if anything has changed."""
         topic, policy, key = self._topic, self._rules.policy, self._visitors.hex_keys[visitor]
+        event, event_ms, record = self._events[index], self._times[index], self._records[index]
         interaction = event.interaction(self._source, event_ms) if isinstance(event, PlainEvent) else event
+        assert isinstance(interaction, Interaction)  # exceptions were refused
         kept = UserState(policy.half_life_ms, event_ms, offsets={topic: -1}) if state is None else state.copy()
         applied_to = record.applied_to if isinstance(record, RecordPart) else None
         if applied_to is not None and key in applied_to:
@@ -294,7 +288,7 @@ class _BatchFold:
         return outcome
 
     def _announcements(self) -> Iterator[Announcement]:
-        """Yield the current decisions of visitors who are announced, in the order of their first event that led to it."""
+        """Yield the current decisions of announced visitors, in the order of their first event that led to it."""
         last_event: dict[int, int] = {visitor: index for index, visitor in sorted(self._announced)}
         in_rows = [visitor for visitor in last_event if visitor not in self._alone]
         decisions = dict(zip(in_rows, self._states.decisions_in(self._rows[in_rows]), strict=True)) if in_rows else {}

@@ -37,7 +37,7 @@ class Visitors:
 
 def _common_weights(source: Source) -> Mapping[InteractionKind | UnsetType, float]:
     """Return the weight of each kind that rounds take; 0 for purchases, which are the pure core's."""
-    weights: dict[InteractionKind | UnsetType, float] = {**KIND_WEIGHTS}
+    weights: dict[InteractionKind | UnsetType, float] = {kind: weight for kind, weight in KIND_WEIGHTS.items()}  # noqa: C416
     weights[InteractionKind.PURCHASE] = 0.0
     return weights | {UNSET: weights[default_kind(source)]}
 

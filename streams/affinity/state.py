@@ -179,6 +179,6 @@ def _broken(error: Exception) -> BrokenState:
 def _unknown(packed: bytes) -> UnknownStateVersion:
     return UnknownStateVersion(
         f"a state of version {packed[0] if packed else 'none'} in the changelog; this Bannerstream reads versions "
-        f"{version1.STATE_VERSION} to {STATE_VERSION + 1}. Run the version that wrote it, or set another streams.app_id "
-        "to start with empty tables"
+        f"{version1.STATE_VERSION} to {STATE_VERSION + 1}. Run the version that wrote it, or set another "
+        "streams.app_id to start with empty tables"
     )

@@ -1,8 +1,8 @@
-"""What the numbers in a row mean, and the records that say so in the changelog.
+r"""What the numbers in a row mean, and the records that say so in the changelog.
 
     \x00layout/shape/<id>        the columns of a row: cohorts, topics, variants, …
     \x00layout/product/<number>  a product's id
-    \x00layout/source/<topic>    reserved: the incarnation of a source partition, and the checksum of its last applied batch
+    \x00layout/source/<topic>    reserved: the incarnation of a source partition, the checksum of its last batch
 
 A record's key is a hash of its value, so that two writers never disagree about one, and a record is never rewritten.
 Each precedes the first state that needs it, in the changelog's order, and compaction keeps it.
@@ -37,7 +37,7 @@ MAX_COHORTS = 128
 MAX_SLOTS = 32
 """Products and event ids in a row; a visitor with more of them has a state in long form."""
 BOUGHT_SLOTS = 2
-"""Purchases in a row. One visitor in ten buys within `streams.suppress_days`, and few of them more than two products."""
+"""Purchases in a row: few visitors buy more than two products within `streams.suppress_days`."""
 TRANSFER_SLOTS = 1
 NO_PRODUCT = 0
 

@@ -1,8 +1,8 @@
 """Folds a batch in rounds: round k takes the k-th event of each visitor, so every row occurs once in it.
 
 A round is some sixty array operations, for any number of visitors. It takes an event only if it can prove that the pure
-core would do the same: see `_Round`. From the first event that it cannot take, all of that visitor's events in the batch
-are left to the pure core, in order.
+core would do the same: see `_Round`. From the first event that it cannot take, all of that visitor's events in the
+batch are left to the pure core, in order.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from bannerstream.streams.affinity.scores import MAX_HALVINGS
 from bannerstream.streams.affinity.state import ONLY_VARIANT
 from bannerstream.streams.columnar.key_index import Keys, RowNumbers
 from bannerstream.streams.columnar.layout import NO_PRODUCT
-from bannerstream.streams.columnar.rows import Rows, new_rows, set_times, times_in
+from bannerstream.streams.columnar.rows import Rows, new_rows, set_times, store, times_in
 from bannerstream.streams.columnar.shop_columns import UNKNOWN, ShopColumns
 from bannerstream.streams.columnar.states import ColumnarStates
 
@@ -128,14 +128,14 @@ class Rounds:
         values: Rows
         if new.any():
             values = new_rows(self.states.columns, len(chosen))
-            values[~new] = self.states.rows[rows[~new]]
+            store(values, np.flatnonzero(~new), self.states.rows.take(rows[~new]))
             values["key"][new] = self.keys[event.visitor[new]]
             values["landmark"][new] = event.occurred_at[new]
             values["half_life"] = np.where(
                 new, self.states.columns.half_life_numbers.get(self.policy.half_life_ms, 0), values["half_life"]
             )
         else:
-            values = self.states.rows[rows]
+            values = self.states.rows.take(rows)
         taken = _Round(self, event, values)
         taken.fold()
         folded = taken.folded
@@ -144,12 +144,11 @@ class Rounds:
         self._duplicates += taken.duplicates
         if len(taken.changed):
             self._changed.append(chosen[taken.changed])
-        old = folded & ~new
-        self.states.rows[rows[old]] = values[old]
+        old, fresh = np.flatnonzero(folded & ~new), np.flatnonzero(folded & new)
+        store(self.states.rows, rows[old], values.take(old))
         self.states.touch(rows[old])
-        fresh = folded & new
-        if fresh.any():
-            self.rows[event.visitor[fresh]] = self.states.insert(values[fresh])
+        if len(fresh):
+            self.rows[event.visitor[fresh]] = self.states.insert(values.take(fresh))
 
 
 class _Round:
@@ -208,7 +207,8 @@ class _Round:
         buyers = bought[:, 0] != NO_PRODUCT
         if buyers.any():
             usable[buyers] &= ~(
-                (bought[buyers] != NO_PRODUCT) & (times_in(rows[buyers], "bought") <= seen[buyers, None])
+                (bought[buyers] != NO_PRODUCT)
+                & (times_in(rows.take(np.flatnonzero(buyers)), "bought") <= seen[buyers, None])
             ).any(1)
         # No score underflows to 0, which stands for none: weights are 1 at least, and grow with time.
         unit = event.weight * np.exp2(np.where(usable, since, 0) / policy.half_life_ms)
@@ -221,13 +221,13 @@ class _Round:
             self._store(take, scores, seen, since, number, topic)
         self.folded |= usable
 
-    def _store(
+    def _store(  # noqa: PLR0917  (columns of the round)
         self, take: Integers, scores: npt.NDArray[np.float64], seen: Integers, since: Integers,
         number: npt.NDArray[np.uint32], topic: int,
     ) -> None:  # fmt: skip
         event = self._event
         every = len(take) == len(self._rows)
-        rows = self._rows if every else self._rows[take]
+        rows = self._rows if every else self._rows.take(take)
         rows["scores"] = scores[take]
         set_times(rows, "seen", seen[take])
         rows["offsets"][:, topic] = event.offset[take]
@@ -238,7 +238,7 @@ class _Round:
         marks[:, window:] = 0
         _move_to_front(rows, number[take], since[take], self._slots)
         if not every:
-            self._rows[take] = rows
+            store(self._rows, take, rows)
 
     def _decide(self, usable: Booleans, scores: npt.NDArray[np.float64], seen: Integers) -> None:
         """Store the decisions of usable events; an event whose decision is not common becomes unusable."""
@@ -322,14 +322,13 @@ class _Round:
             usable[rows[~named]] = False
             rows, places, cohorts = rows[named], places[named], cohorts[named]
             fingerprints, variants = fingerprints[named], variants[named]
-        taken = values[rows]
-        taken["product"] = shop.numbers[places]
-        taken["cohort"] = cohorts
-        taken["fingerprint"] = fingerprints
-        taken["variant"] = variants
-        taken["epoch"] += 1
-        set_times(taken, "decided", seen[rows])
-        values[rows] = taken
+        values["product"][rows] = shop.numbers[places]
+        values["cohort"][rows] = cohorts
+        values["fingerprint"][rows] = fingerprints
+        values["variant"][rows] = variants
+        values["epoch"][rows] += 1
+        values["decided_low"][rows] = seen[rows] & 0xFFFFFFFF
+        values["decided_high"][rows] = seen[rows] >> 32
         self.changed = rows
 
 

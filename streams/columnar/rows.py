@@ -29,6 +29,15 @@ def set_times(rows: Rows, name: str, times: npt.NDArray[np.int64]) -> None:
     rows[f"{name}_high"] = times >> 32
 
 
+def store(rows: Rows, numbers: npt.NDArray[np.integer[Any]] | slice, values: Rows) -> None:
+    """Copy `values` into these rows, as bytes: numpy copies structured rows field by field, 20 times as slowly.
+
+    To read rows, `rows.take(numbers)` is as fast; `rows[numbers]` is not.
+    """
+    as_bytes = f"V{rows.dtype.itemsize}"
+    rows.view(as_bytes)[numbers] = values.view(as_bytes)
+
+
 def new_rows(columns: Columns, count: int) -> Rows:
     """Return rows of visitors without any event."""
     rows = np.zeros(count, columns.dtype)

@@ -12,13 +12,13 @@ from bannerstream.streams.batching.store import MemoryStore, PackedStore
 from bannerstream.streams.columnar.changelog_values import Reader, key_array, long_form, split_rows
 from bannerstream.streams.columnar.key_index import KeyIndex, Keys, RowNumbers
 from bannerstream.streams.columnar.layout import LAYOUT, STATE_VERSION, Changes, Columns, Products, Shape, shape_for
-from bannerstream.streams.columnar.rows import Rows, converted, new_rows, rows_of, states_of, times_in
+from bannerstream.streams.columnar.rows import Rows, converted, new_rows, rows_of, states_of, store, times_in
 from bannerstream.streams.columnar.shop_columns import ShopColumns
 from bannerstream.streams.errors import BrokenState
 
 Version = Literal[2, 3]
 
-_SEGMENT = 1 << 12
+_SEGMENT = 1 << 13
 """The array grows by this many rows at least, and by an eighth: doubling would hold up to twice of what is used."""
 SWEEP_SLICE = 50_000
 """Rows that a sweep checks at once: about a millisecond."""
@@ -94,7 +94,7 @@ class ColumnarStates:
             return
         columns = Columns(shape)
         rows = new_rows(columns, len(self.rows))
-        rows[: self._end] = converted(self.rows[: self._end], self.columns, columns)
+        store(rows, slice(self._end), converted(self.rows[: self._end], self.columns, columns))
         self.rows, self.columns, self._shape_unwritten = rows, columns, True
 
     def find(self, keys: Keys) -> RowNumbers:
@@ -111,7 +111,7 @@ class ColumnarStates:
         numbers = np.concatenate([np.array(reused, np.int32), np.arange(self._end, self._end + fresh, dtype=np.int32)])
         before = self._used()
         self._end += fresh
-        self.rows[numbers] = rows
+        store(self.rows, numbers, rows)
         self._marks[numbers] = _DIRTY if dirty else _CLEAN
         self._index.insert(numbers, self.rows["key"], before)
         if self._removed:
@@ -126,7 +126,8 @@ class ColumnarStates:
         if needed > len(self.rows):
             size = needed + max(_SEGMENT, needed // 8)
             rows, marks = np.zeros(size, self.columns.dtype), np.zeros(size, np.uint8)
-            rows[: self._end], marks[: self._end] = self.rows[: self._end], self._marks[: self._end]
+            store(rows, slice(self._end), self.rows[: self._end])
+            marks[: self._end] = self._marks[: self._end]
             self.rows, self._marks = rows, marks
 
     def _forget_tombstones(self, keys: Iterable[bytes]) -> None:
@@ -140,14 +141,14 @@ class ColumnarStates:
 
     def states_in(self, numbers: RowNumbers) -> list[UserState]:
         """Return the states in these rows."""
-        return states_of(self.rows[numbers], self.columns, self.products)
+        return states_of(self.rows.take(numbers), self.columns, self.products)
 
     def decisions_in(self, numbers: RowNumbers) -> list[tuple[int, tuple[str, str, str], int]]:
         """Return epoch, banner (product, cohort, variant) and time (epoch milliseconds) of the decisions in these rows.
 
         Each of them must have one.
         """
-        rows, ids, shape = self.rows[numbers], self.products.ids, self.columns.shape
+        rows, ids, shape = self.rows.take(numbers), self.products.ids, self.columns.shape
         decided_at = rows["landmark"] + times_in(rows, "decided")
         return [
             (epoch, (ids[product], shape.cohorts[cohort], shape.variants[variant]), at)
@@ -237,14 +238,14 @@ class ColumnarStates:
         rows, fits = rows_of(states, self.columns, self.products)
         rows["key"] = packed_keys = key_array(keys)
         numbers = self.find(packed_keys)
-        known = fits & (numbers >= 0)
-        if known.any():
-            self.rows[numbers[known]] = rows[known]
+        known = np.flatnonzero(fits & (numbers >= 0))
+        if len(known):
+            store(self.rows, numbers[known], rows.take(known))
             self.touch(numbers[known])
         new = fits & (numbers < 0)
         if new.any():
             self._drop_long([key for key, is_new in zip(keys, new.tolist(), strict=True) if is_new])
-            self.insert(rows[new], dirty=dirty)
+            self.insert(rows.take(np.flatnonzero(new)), dirty=dirty)
         if dirty and not fits.all():
             self._vacate(numbers[~fits & (numbers >= 0)])
             for key, state, fit in zip(keys, states, fits.tolist(), strict=True):
@@ -287,7 +288,7 @@ class ColumnarStates:
         while start < self._end:
             numbers = np.arange(start, min(start + SWEEP_SLICE, self._end), dtype=np.int32)
             numbers = numbers[self._marks[numbers] != _VACANT]
-            rows = self.rows[numbers]
+            rows = self.rows.take(numbers)
             yield _hex_keys(rows["key"][rows["landmark"] + times_in(rows, "seen") < horizon_ms])
             start += SWEEP_SLICE
         found: list[bytes] = []
@@ -330,7 +331,7 @@ class ColumnarStates:
         numbers = numbers[self._marks[numbers] == _DIRTY]
         if len(numbers):
             self._marks[numbers] = _CLEAN
-            rows = self.rows[numbers]
+            rows = self.rows.take(numbers)
             changes += zip(_hex_keys(rows["key"]), self._values(rows), strict=True)
         if changes and self._version == STATE_VERSION:
             changes = self._layout() + changes
@@ -425,10 +426,10 @@ class ColumnarStates:
             if columns.shape != self.columns.shape:
                 rows = converted(rows, columns, self.columns)
             numbers = self.find(rows["key"])
-            known = numbers >= 0
-            self.rows[numbers[known]] = rows[known]
-            if not known.all():
-                self.insert(rows[~known], dirty=False)
+            known, new = np.flatnonzero(numbers >= 0), np.flatnonzero(numbers < 0)
+            store(self.rows, numbers[known], rows.take(known))
+            if len(new):
+                self.insert(rows.take(new), dirty=False)
             if len(self.packed_store):
                 self.packed_store.update([(key, None) for key in values], self.packed_store.reached() or 0)
 
@@ -439,6 +440,11 @@ class ColumnarStates:
             if shape == self.columns.shape:
                 self._shape_unwritten = False
 
+    @property
+    def nbytes(self) -> int:
+        """Return the memory that rows and index take."""
+        return self.rows.nbytes + self._marks.nbytes + self._index.nbytes
+
     def reached(self) -> int | None:
         """See `StateStore`."""
         return self.packed_store.reached()
@@ -447,7 +453,7 @@ class ColumnarStates:
         """See `StateStore`: rows of a store on disk are a cache, and all clean ones go when there are too many."""
         if not self._durable or self._end - len(self._vacant) <= most:
             return
-        dirty = self.rows[np.flatnonzero(self._marks[: self._end] == _DIRTY)]
+        dirty = self.rows.take(np.flatnonzero(self._marks[: self._end] == _DIRTY))
         self._forget_rows()
         if len(dirty):
             self.insert(dirty)

@@ -1,7 +1,9 @@
 """Rounds equal the pure core, byte for byte, or leave an event to it."""
 
+import json
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.keys import user_key
-from bannerstream.streams.affinity import Catalogue, Policy, pack
+from bannerstream.streams.affinity import Catalogue, Policy, fold, pack
 from bannerstream.streams.affinity.decision import Draw, only_variant
 from bannerstream.streams.batch import fold_batch
 from bannerstream.streams.columnar import ColumnarStates
@@ -115,13 +117,20 @@ def seen_of(outcome: BatchOutcome) -> tuple[Any, ...]:
     return outcome.changed, announced, list(announced), asked, list(asked), letters, outcome.counts
 
 
+def of(offset: int, user: str, what: dict[str, Any]) -> Record:
+    """Return a record; `what` may replace its key or its value."""
+    event = {"event_id": f"e-{offset}", "user_id": user, "time": NOON + offset} | what
+    key, value = event.pop("key", user.encode()), event.pop("value", b"-")
+    return Record(offset, NOON, key, json.dumps(event).encode() if value == b"-" else value)
+
+
 def records_of(batch: dict[str, Any], start: int, now: int) -> tuple[list[Record], int]:
     records = []
     for number, each in enumerate(batch["events"]):
         now = max(1, now + each["later"])
         offset = start + number
         what = {"time": now, "event_id": each["event_id"] or f"e-{batch['topic']}-{offset}"} | each["what"]
-        records.append(replace(record(offset, each["user"], **what), timestamp=now + number))
+        records.append(replace(of(offset, each["user"], what), timestamp=now + number))
     return records, now
 
 
@@ -148,13 +157,9 @@ def taken(*events: dict[str, Any], rules: Policy = POLICY) -> list[int]:
     """Fold a visitor's events, one a batch; return for each how many of them the pure core folded."""
     folding, alone = Folding(rules, 1), []
     for offset, event in enumerate(events):
-        calls: list[Any] = []
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bannerstream.streams.batch._BatchFold._fold_alone", lambda *args: calls.append(args))
-            folding.fold("clicks", [record(offset, "ada", **event)], SHOPS[0])
-        if calls:
-            folding.fold("clicks", [record(offset, "ada", **event)], SHOPS[0])
-        alone.append(len(calls))
+        with mock.patch("bannerstream.streams.batch.fold", wraps=fold) as core:
+            folding.fold("clicks", [of(offset, "ada", event)], SHOPS[0])
+        alone.append(core.call_count)
     return alone
 
 
