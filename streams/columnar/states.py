@@ -20,8 +20,8 @@ Version = Literal[2, 3]
 
 _SEGMENT = 1 << 13
 """The array grows by this many rows at least, and by an eighth: doubling would hold up to twice of what is used."""
-SWEEP_SLICE = 50_000
-"""Rows that a sweep checks at once: about a millisecond."""
+ROW_SLICE, SWEEP_SLICE = 50_000, 5_000
+"""Rows, and packed states, that a sweep checks at once: some 3 ms."""
 
 _CLEAN, _DIRTY, _VACANT = 0, 1, 2
 
@@ -219,6 +219,12 @@ class ColumnarStates:
         found = dict(zip((keys[index] for index in rows.tolist()), self.states_in(numbers[rows]), strict=True))
         return found | self.load([key for key in keys if key not in found])
 
+    def keys(self) -> list[bytes]:
+        """Return the keys of all visitors, at the cost of reading every one that the packed store holds."""
+        keys = _hex_keys(self.rows["key"][self._used()])
+        others = (key for key, _ in self.packed_store.items() if not key.startswith(LAYOUT))
+        return [key for key in dict.fromkeys([*keys, *self._long, *others]) if key not in self._removed]
+
     def put(self, key: bytes, state: UserState) -> None:
         """Store a state and mark it for the next flush."""
         self.put_all([key], [state])
@@ -285,17 +291,16 @@ class ColumnarStates:
         States may change between two slices.
         """
         start = 0
-        while start < self._end:
-            numbers = np.arange(start, min(start + SWEEP_SLICE, self._end), dtype=np.int32)
-            numbers = numbers[self._marks[numbers] != _VACANT]
-            rows = self.rows.take(numbers)
+        while start < self._end and not self._durable:  # a store on disk holds the rows, too
+            numbers = np.arange(start, min(start + ROW_SLICE, self._end), dtype=np.int32)
+            rows = self.rows.take(numbers[self._marks[numbers] != _VACANT])
             yield _hex_keys(rows["key"][rows["landmark"] + times_in(rows, "seen") < horizon_ms])
-            start += SWEEP_SLICE
+            start += ROW_SLICE
         found: list[bytes] = []
         for count, (key, packed) in enumerate(self.packed_store.items(), 1):
             if not key.startswith(LAYOUT) and self._is_idle(packed, horizon_ms):
                 found.append(key)
-            if not count % (SWEEP_SLICE // 10):
+            if not count % SWEEP_SLICE:
                 yield found
                 found = []
         yield found
