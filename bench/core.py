@@ -1,16 +1,16 @@
-"""What the pure core takes per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
+"""CPU time of the fold per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
 
 Batches of native events of random visitors, about the example catalogue, go through `fold_batch` into a partition's
-`ColumnarStates`. Events come at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a
-second of a worker's full load. Within these seconds no visitor gets a second banner; `--pace 0.01` lets the banner change
-with every event.
+`ColumnarStates`. Events arrive at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a
+second of a worker's full load. Within these seconds no visitor gets a second banner; with `--pace 0.01` the banner can
+change with every event.
 
-Prints one JSON line per number of visitors, fold (`rounds`, or `core`: the pure core alone) and stage, in microseconds of
-CPU time per event: medians over the batches of all flushes after the first, in which visitors are new. `decode` and `key`
-are measured alone; `pack` at the flushes, in the state version of `--version`. `fold` is the rest: arrays, folding,
-deciding and announcing; `all` is the sum. `bytes` is the mean size of a state in the changelog, `held` that of one in
-memory, key and index in it; `restore` the time per visitor to read them back. Garbage is collected as seldom as in a
-worker.
+Prints one JSON line per number of visitors, fold (`rounds`, or `core`: the pure core alone) and stage, in microseconds
+of CPU time per event: medians over the batches of all flushes after the first, in which visitors are new. `decode` and
+`key` are measured separately; `pack` at the flushes, in the state version of `--version`. `fold` is the rest: arrays,
+folding, decisions and messages; `all` is the sum. `bytes` is the mean size of a state in the changelog, `held` that of
+one in memory, key and index in it; `restore` the time per visitor to read them back. Garbage is collected as rarely as
+in a worker.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def rules() -> Rules:
 
 
 def batches(users: int, events: int, products: Sequence[str], pace: float) -> Iterator[list[Record]]:
-    """Yield events of uniformly random visitors, `pace` of them a millisecond; the same ones for the same numbers."""
+    """Yield events of uniformly random visitors, `pace` of them a millisecond; deterministic."""
     random_ = random.Random(7)
     for start in range(0, events, BATCH):
         batch = []
@@ -116,7 +116,7 @@ class Stages:
 
     def medians(self) -> dict[str, float]:
         """Return the median of each stage, `fold` without what is part of it, and the sum."""
-        found = {name: median(each) for name, each in self.spent.items()}
+        found = {name: median(times) for name, times in self.spent.items()}
         found["fold"] -= found["decode"] + found["key"]
         return found | {"all": sum(found.values())}
 
@@ -138,8 +138,8 @@ def measure(  # noqa: PLR0917
     for number, batch in enumerate(batches(users, events, list(catalogue.products), pace), 1):
         if number * BATCH == FLUSH + BATCH:
             stages = Stages()  # the first flush is past: most visitors are known
-        ids = [each.key.decode() for each in batch]
-        values, arrivals = [each.value for each in batch], [each.timestamp for each in batch]
+        ids = [record.key.decode() for record in batch]
+        values, arrivals = [record.value for record in batch], [record.timestamp for record in batch]
         with stages.stage("decode", BATCH):
             decode_events(
                 values,

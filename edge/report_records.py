@@ -20,7 +20,7 @@ from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timesta
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
 from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, PagePurchase, RateLimited, UnknownProduct
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
-from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
 
 SOURCE = "bannerstream/edge"
@@ -118,6 +118,8 @@ class ReportRecords:
         self._products = products
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
+        self._max_products = settings.input.max_products
+        self._max_record_bytes = settings.input.max_record_bytes
         self._tokens = tokens
         self._replay_guard = replay_guard
         self._rate = rate
@@ -145,11 +147,13 @@ class ReportRecords:
         """Return the records of a visitor's events, and the id of each event.
 
         Raises:
-            InvalidRequest: an event has no product, or `product_id` and `product_ids`, or two times, or is too old.
+            InvalidRequest: an event has no product, or `product_id` and `product_ids`, or two times, is too old, or is
+                larger than streams accepts.
         """
         now_ms = int(self._now() * 1000)
         natives = [self._native(user_id, index, event, now_ms) for index, event in enumerate(events)]
-        return [self._outgoing(each) for each in natives], [each.event_id for each in natives]
+        records = [self._outgoing(index, native) for index, native in enumerate(natives)]
+        return records, [native.event_id for native in natives]
 
     def feedback_record(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
         """Return the record of a report, the report, and a function that releases it if it could not be written.
@@ -191,6 +195,10 @@ class ReportRecords:
         where = f"`$[{index}]`"
         if (event.product_id is None) == (event.product_ids is None):
             raise InvalidRequest(f"exactly one of `product_id` and `product_ids` is required - at {where}")
+        if len(event.product_ids or ()) > self._max_products:
+            raise InvalidRequest(
+                f"more than {self._max_products} products (input.max_products) - at {where}.product_ids"
+            )
         time_ms = self._time_ms(event, now_ms, where)
         return NativeEvent(
             event_id=event.event_id or uuid.uuid4().hex,
@@ -213,9 +221,15 @@ class ReportRecords:
             raise InvalidRequest(f"the event is older than input.max_age_days - at {where}")
         return min(reported_ms, now_ms)
 
-    def _outgoing(self, event: NativeEvent) -> Outgoing:
+    def _outgoing(self, index: int, event: NativeEvent) -> Outgoing:
         topic = self._topics.purchases if event.kind is InteractionKind.PURCHASE else self._topics.clicks
-        return Outgoing(topic.name, event.user_id.encode(), encode(event), [])
+        value = encode(event)
+        if len(value) > self._max_record_bytes:
+            raise InvalidRequest(
+                f"the event has {len(value)} bytes; at most {self._max_record_bytes} are accepted "
+                f"(input.max_record_bytes) - at `$[{index}]`"
+            )
+        return Outgoing(topic.name, event.user_id.encode(), value, [])
 
 
 def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:

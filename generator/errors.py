@@ -19,6 +19,8 @@ BannerstreamError
     └── BlockedProduct      no banner may be made for this revision of the product
 """
 
+from typing import Literal
+
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
 
 
@@ -100,9 +102,14 @@ class ModelLost(BannerstreamError):
 class NoFontForScript(BannerstreamError):
     """No installed font has the letters of a text.
 
-    Operator action: install the package that the message names (the extra `fonts`, or for example `fonts-noto-cjk`).
+    Operator action: install the package that the message names (the extra `fonts`, or for example `fonts-noto-cjk`)
+    and restart the generator, which then withdraws the refusals of these letters.
     Retryable: after that.
     """
+
+    def __init__(self, message: str, letters: str = "") -> None:
+        super().__init__(message)
+        self.letters = letters
 
 
 class OverByteCap(BannerstreamError):
@@ -132,6 +139,10 @@ class BlockedProduct(InvalidRecord):
     """
 
     code = "blocked_product"
+
+    def __init__(self, reason: str, gate: Literal["words", "picture"]) -> None:
+        super().__init__(reason)
+        self.gate = gate
 
 
 class PictureUnreadable(InvalidRecord):

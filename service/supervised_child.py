@@ -22,6 +22,8 @@ class RestartPolicy:
     """A run that stays ready this long resets the failure count and the wait."""
     max_failures: int = 5
     """Consecutive failures that are followed by a restart; the next one ends the supervisor."""
+    final_statuses: frozenset[int] = frozenset()
+    """Exit statuses that a restart does not change, such as that of a wrong setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Service:
     """Loopback port where it serves its Prometheus metrics."""
     restart: RestartPolicy | None = None
     """None: if it ends, the supervisor ends, too."""
+    stop_timeout_s: float = 10.0
+    """A process that still runs so long after SIGTERM is killed. Orchestrators do the same after 10 s or more."""
 
 
 class SupervisedChild:
@@ -56,6 +60,8 @@ class SupervisedChild:
         self._since = 0.0
         """Monotonic time at which it was started, or became ready."""
         self._restart_at: float | None = None
+        self._kill_at: float | None = None
+        """Monotonic time, once it was asked to end."""
         self._failures = 0
         policy = service.restart or RestartPolicy()
         self._backoff = Backoff(policy.first_wait_s, policy.longest_wait_s)
@@ -65,7 +71,8 @@ class SupervisedChild:
         """Start the process; its lines go to the log."""
         assert self._process is None or self._process.poll() is not None, f"{self.service.name} runs already"
         name = self.service.name
-        self.is_ready, self._restart_at, self._since = False, None, time.monotonic()
+        self.is_ready, self._restart_at, self._kill_at = False, None, None
+        self._since = time.monotonic()
         self._process = ChildProcess(
             self.service.command,
             name=name,
@@ -89,7 +96,9 @@ class SupervisedChild:
         elif self._process is None:
             return
         elif (status := self._process.poll()) is not None:
-            self._handle_failure(f"ended with status {status}" + ("" if self.is_ready else " before it was ready"))
+            self._handle_failure(
+                f"ended with status {status}" + ("" if self.is_ready else " before it was ready"), status
+            )
         elif not self.is_ready:
             self._check_ready()
 
@@ -97,12 +106,13 @@ class SupervisedChild:
         """Send SIGTERM to the process."""
         if self._process is not None:
             self._process.terminate()
+            self._kill_at = time.monotonic() + self.service.stop_timeout_s
 
-    def reap(self, grace_s: float) -> None:
-        """Wait until the process ends, and kill it after `grace_s`; it is not restarted."""
+    def reap(self) -> None:
+        """Wait until the process ends, and kill it `stop_timeout_s` after `terminate`; it is not restarted."""
         self._restart_at = None
         if self._process is not None:
-            status = self._process.reap(grace_s)
+            status = self._process.reap(0.0 if self._kill_at is None else self._kill_at - time.monotonic())
             self._process.log.drain()
             self._process = None
             self._log.note(f"{self.service.name}: stopped, status {status}")
@@ -115,7 +125,7 @@ class SupervisedChild:
         elif time.monotonic() > self._since + self.service.ready_timeout_s:
             self._handle_failure(f"was not ready after {self.service.ready_timeout_s:g} s")
 
-    def _handle_failure(self, how: str) -> None:
+    def _handle_failure(self, how: str, status: int | None = None) -> None:
         """Kill what is left of the process group and schedule a restart.
 
         Raises:
@@ -125,7 +135,7 @@ class SupervisedChild:
         self._process.kill()
         name, policy = self.service.name, self.service.restart
         log_excerpt = self._process.log_excerpt()
-        if policy is None or not self._was_ready:
+        if policy is None or not self._was_ready or status in policy.final_statuses:
             raise ChildFailed(f"{name} {how}.{log_excerpt}")
         if self.is_ready and time.monotonic() - self._since >= policy.stable_after_s:
             self._failures = 0

@@ -8,9 +8,9 @@ children's output and the metrics page have threads of their own.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +22,7 @@ from bannerstream.service.metrics_server import served_metrics
 from bannerstream.service.signals import stop_event
 from bannerstream.service.supervised_child import RestartPolicy, Service, SupervisedChild
 from bannerstream.service.supervisor_metrics import SupervisorMetrics
+from bannerstream.settings.groups import ANY_ADDRESS
 
 __all__ = ["RestartPolicy", "Service", "Supervisor"]
 
@@ -40,14 +41,13 @@ class Supervisor:
         stages: Sequence[Sequence[Service]],
         log: MergedLog,
         *,
+        metrics_host: str = ANY_ADDRESS,
         metrics_port: int = 0,
         metrics_setting: str = "metrics_port",
-        stop_timeout_s: float = 20.0,
     ) -> None:
         """Create the children without starting them.
 
-        `metrics_port` 0 serves no metrics; `metrics_setting` is its name in an error message. Children that still run
-        `stop_timeout_s` after the beginning of a stop are killed.
+        `metrics_port` 0 serves no metrics; `metrics_setting` is its name in an error message.
         """
         self._registry = CollectorRegistry()
         metrics = SupervisorMetrics(self._registry)
@@ -59,8 +59,7 @@ class Supervisor:
         ports = {service.name: service.metrics_port for service in services if service.metrics_port}
         self._registry.register(MetricsRelay(ports))
         log.align(self._children)
-        self._metrics = (metrics_port, metrics_setting)
-        self._stop_timeout_s = stop_timeout_s
+        self._page = partial(served_metrics, metrics_port, self._registry, setting=metrics_setting, host=metrics_host)
         self._until_stop = ExitStack()
 
     def run_until_stopped(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -89,20 +88,23 @@ class Supervisor:
             child.check()
 
     def stop(self) -> None:
-        """Stop every service, the last stage first. A second call does nothing."""
-        deadline = time.monotonic() + self._stop_timeout_s
+        """Stop every service, the last stage first. A second call does nothing.
+
+        The services of a stage stop together, each within its own `Service.stop_timeout_s`, so a stop lasts as long as
+        the slowest service of each stage, summed over the stages, and a stage that hangs takes no time from the next.
+        """
         for stage in reversed(self._stages):
             for child in reversed(stage):
                 child.terminate()
             for child in reversed(stage):
-                child.reap(deadline - time.monotonic())
+                child.reap()
         self._until_stop.close()
 
     def stop_service(self, name: str) -> None:
         """Stop one service; it stays stopped until `start_service`."""
         child = self._children[name]
         child.terminate()
-        child.reap(self._stop_timeout_s)
+        child.reap()
 
     def start_service(self, name: str) -> None:
         """Start a service that was stopped, and return when it is ready.
@@ -125,8 +127,7 @@ class Supervisor:
 
     def _start(self, stop: threading.Event) -> bool:
         """Start the stages one after another; return False if `stop` was set before all were ready."""
-        port, setting = self._metrics
-        self._until_stop.enter_context(served_metrics(port, self._registry, setting=setting))
+        self._until_stop.enter_context(self._page())
         return all(self._start_together(stage, stop) for stage in self._stages)
 
     def _start_together(self, children: Sequence[SupervisedChild], stop: threading.Event) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from bannerstream.contracts.codecs import decode, encode
-from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.keys import blob_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.bucket import Bucket
@@ -26,10 +26,11 @@ CATALOGUE_PREFIX = "catalogue/"
 MANIFEST_PREFIX = "manifests/"
 BLOB_PREFIX = "blobs/"
 _BLOCK_PREFIX = "blocked/"
+_BLOCKS_MOVED = "blocks-moved.json"
 
 FRESH_S = 86_400
-"""A blob that was there and is older than a day is written again when a banner needs it. `bannerstream storage sweep`
-removes no blob younger than two days: what a banner has just reused is never one that a sweep removes."""
+"""A blob that is there and older than a day is written again when a banner needs it. `bannerstream storage sweep`
+removes no blob younger than two days: so it removes none that a banner has just reused."""
 
 _T = TypeVar("_T")
 _log = structlog.get_logger()
@@ -131,23 +132,18 @@ class S3BannerStore:
         key = description_object_key(description_key)
         self.bucket.put(key, encode(description), "application/json", REVALIDATE, "put_description")
 
-    # Blocked products
+    # Blocked products of earlier versions
 
-    def block(self, product_id: str) -> Block | None:
-        """Return the block of a product, or None; an unreadable one counts as none."""
-        return self._get_message(block_object_key(product_id), Block, "get_block")
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks that versions before the topic `banner.refusals` kept, until `mark_blocks_moved`."""
+        if self.bucket.stat(_BLOCKS_MOVED, "head_block") is not None:
+            return []
+        blocks = (self._get_message(found.key, Block, "get_block") for found in self.bucket.objects(_BLOCK_PREFIX))
+        return [block for block in blocks if block is not None]
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces that of the product's earlier revision."""
-        key = block_object_key(block.product_id)
-        self.bucket.put(key, encode(block), "application/json", REVALIDATE, "put_block")
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield every block, whether or not its revision is still the product's."""
-        for found in self.bucket.objects(_BLOCK_PREFIX):
-            block = self._get_message(found.key, Block, "get_block")
-            if block is not None:
-                yield block
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block; nothing is deleted."""
+        self.bucket.put(_BLOCKS_MOVED, b"{}", "application/json", REVALIDATE, "put_block")
 
     # Catalogue pictures
 

@@ -36,7 +36,7 @@ class Announcer:
             value = b'{"user_key":"%b","epoch":%d%b%d%b' % (key, epoch, middle, decided_at, end)
             assignments[key] = value, epoch, decided_at
             if banner_key not in requests:
-                request = self._request(banner_key, banner, now_ms, max(0, appended_at))
+                request = self.request(banner_key, banner, now_ms, max(0, appended_at))
                 requests[banner_key] = CausedRequest(request, f"{key.decode()}:{epoch}")
 
     def _parts_of(self, banner: Banner) -> tuple[str, bytes, bytes]:
@@ -50,7 +50,8 @@ class Announcer:
         )
         return banner_key, middle, b',"variant":%b}' % canonical_json(variant)
 
-    def _request(self, banner_key: str, banner: Banner, now_ms: int, appended_at: int) -> BannerRequest:
+    def request(self, banner_key: str, banner: Banner, now_ms: int, appended_at: int) -> BannerRequest:
+        """Return the request of the banner that has this key; times in epoch milliseconds."""
         product_id, cohort_id, variant = banner
         product = self.catalogue.products[product_id]
         return BannerRequest(

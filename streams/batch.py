@@ -77,7 +77,7 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
         UnknownStateVersion: another version wrote a stored state; no record is at fault.
     """
     events: Sequence[Event]
-    decoded, times = decode_events(
+    decoded, times, ahead_ms = decode_events(
         [record.value for record in records],
         [record.timestamp for record in records],
         source,
@@ -94,7 +94,9 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
     states.cover(catalogue, topic)
     batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
     batch.take(records, events, times, smallest_round)
-    return batch.outcome(len(records))
+    outcome = batch.outcome(len(records))
+    outcome.ahead_ms = ahead_ms
+    return outcome
 
 
 def _taken_apart(

@@ -40,6 +40,8 @@ class BatchOutcome:
     """User keys of visitors whose assignments are deleted."""
     counts: dict[Disposition, int] = field(default_factory=dict)
     """Number of events by disposition."""
+    ahead_ms: int = 0
+    """The largest lead of an event's time over its arrival. Such an event counts as of its arrival."""
 
     @property
     def urgent(self) -> set[bytes]:

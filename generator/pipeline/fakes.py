@@ -178,7 +178,7 @@ class FakeStore:
         self.blobs: dict[str, bytes] = {}
         self.descriptions: dict[str, Description] = {}
         self.images: dict[str, tuple[Pixels, bool]] = {}
-        self.blocks: dict[str, Block] = {}
+        self.blocks: list[Block] = []
         self.written: list[str] = []
         self._lock = threading.Lock()
 
@@ -225,15 +225,15 @@ class FakeStore:
         self.fault("put_description", description_key)
         self.descriptions[description_key] = description
 
-    def block(self, product_id: str) -> Block | None:
-        """Return a kept block, or None."""
-        self.fault("block", product_id)
-        return self.blocks.get(product_id)
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks, until they are moved."""
+        self.fault("blocks_to_move", "")
+        return self.blocks
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block."""
-        self.fault("put_block", block.product_id)
-        self.blocks[block.product_id] = block
+    def mark_blocks_moved(self) -> None:
+        """Forget the blocks."""
+        self.fault("mark_blocks_moved", "")
+        self.blocks = []
 
     def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
         """Return a catalogue picture, or None."""

@@ -309,12 +309,12 @@ class BannerStore(Protocol):
         """Keep a description."""
         ...
 
-    def block(self, product_id: str) -> Block | None:
-        """Return a product's block, or None if it was never blocked."""
+    def blocks_to_move(self) -> list[Block]:
+        """Return what versions before `banner.refusals` blocked, until `mark_blocks_moved` has been called."""
         ...
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces the block of the product's earlier revision."""
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block."""
         ...
 
     def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:

@@ -7,16 +7,28 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bannerstream.streams.affinity import Catalogue, Policy, UserState, pack, seen_at_ms_of, unpack
+from bannerstream.streams.affinity import Catalogue, Decision, Policy, UserState, pack, seen_at_ms_of, unpack
+from bannerstream.streams.affinity.state import decision_of
 from bannerstream.streams.batching.store import MemoryStore, PackedStore
 from bannerstream.streams.columnar.changelog_values import Reader, key_array, long_form, split_rows
 from bannerstream.streams.columnar.key_index import KeyIndex, Keys, RowNumbers
-from bannerstream.streams.columnar.layout import LAYOUT, STATE_VERSION, Changes, Columns, Products, Shape, shape_for
+from bannerstream.streams.columnar.layout import (
+    LAYOUT,
+    NO_PRODUCT,
+    STATE_VERSION,
+    Changes,
+    Columns,
+    Products,
+    Shape,
+    shape_for,
+)
 from bannerstream.streams.columnar.rows import Rows, converted, new_rows, rows_of, states_of, store, times_in
 from bannerstream.streams.columnar.shop_columns import ShopColumns
 from bannerstream.streams.errors import BrokenState
 
 Version = Literal[2, 3]
+Current = list[tuple[bytes, Decision]]
+"""Visitors' keys with their decisions."""
 
 _SEGMENT = 1 << 13
 """The array grows by this many rows at least, and by an eighth: doubling would hold up to twice of what is used."""
@@ -304,6 +316,37 @@ class ColumnarStates:
                 yield found
                 found = []
         yield found
+
+    def decisions(self) -> Iterator[Current]:
+        """Yield the current decisions that are in the changelog or on their way, by slices, with the visitors' keys.
+
+        States may change between two slices.
+        """
+        start = 0
+        while start < self._end and not self._durable:  # a store on disk holds the rows, too
+            numbers = np.arange(start, min(start + SWEEP_SLICE, self._end), dtype=np.int32)
+            numbers = numbers[self._marks[numbers] == _CLEAN]
+            numbers = numbers[self.rows["product"][numbers] != NO_PRODUCT]
+            keys = _hex_keys(self.rows["key"][numbers])
+            decided = [state.decision for state in self.states_in(numbers)]
+            yield [(key, decision) for key, decision in zip(keys, decided, strict=True) if decision is not None]
+            start += SWEEP_SLICE
+        found: Current = []
+        for count, (key, packed) in enumerate(self.packed_store.items(), 1):
+            if not key.startswith(LAYOUT) and (decision := self._decision_in(packed)) is not None:
+                found.append((key, decision))
+            if not count % SWEEP_SLICE:
+                yield found
+                found = []
+        yield found
+
+    def _decision_in(self, packed: bytes) -> Decision | None:
+        if packed[:1] != bytes([STATE_VERSION]):
+            return decision_of(packed)
+        try:
+            return self._unpacked(packed).decision
+        except BrokenState:
+            return None  # its visitor's next event reports it
 
     def _is_idle(self, packed: bytes, horizon_ms: int) -> bool:
         try:

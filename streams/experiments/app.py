@@ -23,6 +23,7 @@ from bannerstream.streams.main import serve
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.outcome import BatchOutcome, Disposition
+from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.worker_identity import WorkerIdentity
 
 TABLE = "tallies"
@@ -56,7 +57,7 @@ class ExperimentsApp(BatchApp):
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{app_id}",
-            ttl_s=1.0,
+            recently_requested=RecentKeys(1.0),
             metrics=OutboxMetrics(registry),
         )
         self._settings = settings

@@ -11,7 +11,8 @@ from functools import partial
 from bannerstream.devservers.toxiproxy import Stream, Toxic
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import Strike, Worker
-from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
+from tests.faults.result import SESSION_TIMEOUT_S
+from tests.faults.run import Play, Scene
 from tests.support.consumer_group import members, offsets, progress
 from tests.support.waiting import until
 
@@ -190,11 +191,11 @@ async def throttled(scene: Scene) -> None:
 
 
 async def join_in_recovery(scene: Scene) -> None:
-    """A worker joins while another, on a slow network, restores a changelog of 200,000 records; later it leaves.
+    """A worker joins while another, on a slow network, restores a changelog of 50,000 records; later it leaves.
 
     So the first has partitions taken away while it reads them, and gets them back.
     """
-    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=2_000)
+    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=250)
     scene.fleet.start(bootstrap=scene.proxied)
 
     async def knows(count: int) -> bool:

@@ -1,4 +1,4 @@
-"""The closed loop on a real Kafka: feedback is counted once, and what it says changes what visitors are shown."""
+"""The closed loop on a real Kafka: feedback is counted once, and it changes which variants visitors get."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def feedback(number: int, kind: Kind, variant: str) -> Feedback:
     return reports.feedback(f"{number}-{kind}-{variant}", kind, variant, banner_key=f"{number % 16:064x}")
 
 
-async def tell(shop: Shop, events: Sequence[Feedback]) -> None:
+async def publish_feedback(shop: Shop, events: Sequence[Feedback]) -> None:
     for event in events:
         await shop.post(shop.topics.feedback.name, event.banner_key, encode(event), timestamp=int(time.time() * 1000))
     await shop.flush()
@@ -68,7 +68,7 @@ async def test_what_visitors_click_is_what_others_are_shown(
         with Worker(
             settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"
         ) as counting:
-            await tell(shop, [*seen, *clicks[:400]])
+            await publish_feedback(shop, [*seen, *clicks[:400]])
 
             async def counts_something() -> bool:
                 found = await counted(settings)
@@ -76,8 +76,8 @@ async def test_what_visitors_click_is_what_others_are_shown(
 
             await until(counts_something, "some feedback is counted")
             counting.kill()
-            # Sent twice: what was counted before and after the crash, and by another edge node, too.
-            await tell(shop, [*clicks[380:], *clicks[-20:]])
+            # Some feedback is sent twice, as by an edge node that retries; some of it was counted before the crash.
+            await publish_feedback(shop, [*clicks[380:], *clicks[-20:]])
             await shop.send("nobody", topic=shop.topics.feedback.name, value=b"{not json")
             counting.start()
             expected = {PLAIN: (3_000, 0), AIRY: (3_000, 900)}
@@ -94,10 +94,10 @@ async def test_what_visitors_click_is_what_others_are_shown(
             for number in range(VISITORS):
                 await shop.send(f"visitor-{number}", product_id="mug")
 
-            def all_are_told(records: Sequence[ConsumerRecord]) -> bool:
+            def all_are_assigned(records: Sequence[ConsumerRecord]) -> bool:
                 return len({record.key for record in records}) == VISITORS
 
-            announced = await shop.read_until(shop.topics.assignments.name, all_are_told)
+            announced = await shop.read_until(shop.topics.assignments.name, all_are_assigned)
             assignments = [decode(record.value, Assignment) for record in announced]
             assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
             requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]
@@ -113,8 +113,8 @@ async def test_the_report_shows_rates_with_their_intervals(
     await create_topics(settings.kafka, **internal_topics(settings.streams))
     async with Shop(settings) as shop:
         with Worker(settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"):
-            await tell(shop, [feedback(number, "impression", AIRY) for number in range(100)])
-            await tell(shop, [feedback(number, "click", AIRY) for number in range(10)])
+            await publish_feedback(shop, [feedback(number, "impression", AIRY) for number in range(100)])
+            await publish_feedback(shop, [feedback(number, "click", AIRY) for number in range(10)])
 
             async def everything_is_counted() -> bool:
                 return await counted(settings) == {AIRY: (100, 10)}

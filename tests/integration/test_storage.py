@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
 from bannerstream.contracts.messages import Rendition
 from bannerstream.settings.model import Settings
@@ -18,6 +19,7 @@ from bannerstream.storage import S3BannerStore
 from bannerstream.storage.errors import BucketMissing, ObjectMissing, SpoiltObject, WrongCredentials
 from bannerstream.storage.fakes import MemoryBannerStore
 from bannerstream.storage.pictures import encode_picture
+from bannerstream.storage.store import REVALIDATE
 
 pytestmark = pytest.mark.servers("s3")
 
@@ -115,16 +117,17 @@ def test_a_description_comes_back_as_it_was(store: Store) -> None:
 
 
 def test_a_block_comes_back_as_it_was_and_is_listed(store: Store) -> None:
+    """As earlier versions stored it, until the topic of refusals has it."""
+    assert store.blocks_to_move() == []
     block = Block(product_id="mug/ü", product_rev="0" * 16, gate="words", reason="no", blocked_at=1)
-    assert store.block(block.product_id) is None
-    store.put_block(block)
-    assert store.block(block.product_id) == block
-    later = msgspec.structs.replace(block, product_rev="1" * 16)
-    store.put_block(later)
-    assert store.block(block.product_id) == later
-    store.put_block(msgspec.structs.replace(block, product_id="other"))
-    assert {each.product_id for each in store.blocks()} == {block.product_id, "other"}
+    if isinstance(store, MemoryBannerStore):
+        store.objects["blocked/00.json"] = encode(block)
+    else:
+        store.bucket.put("blocked/00.json", encode(block), "application/json", REVALIDATE, "put_block")
+    assert store.blocks_to_move() == [block]
     assert list(store.manifest_keys()) == []
+    store.mark_blocks_moved()
+    assert store.blocks_to_move() == []
 
 
 def test_a_catalogue_picture_says_whether_it_is_cut_out(store: Store) -> None:

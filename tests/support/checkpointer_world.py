@@ -1,4 +1,4 @@
-"""A checkpointer and its fakes: brokers that answer when a test lets them, and a journal of what was done."""
+"""A checkpointer and its fakes: brokers that acknowledge when a test allows it, and a journal of all actions."""
 
 import asyncio
 from collections.abc import Callable, Sequence

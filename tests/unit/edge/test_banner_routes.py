@@ -123,7 +123,7 @@ async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
 
     node.announce("a")
     node.assign(1, "a")
-    node.edge._catalogue = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
+    node.edge.products.values = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
     node.edge.resolver.changed_all()
     body = await banner(node)
     assert (body["link"], body["alt"]) == ("https://shop.example/p/mug?a=1&b=2", "Headline a – Stoneware mug")

@@ -8,9 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from bannerstream.contracts import refusals as contracts_refusals
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.contracts.manifest import Area
-from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.messages import BannerRequest, Refusal
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript
 from bannerstream.generator.pipeline.composer import seed_of
 from bannerstream.generator.pipeline.fakes import FakeDescriber, FakeLayout
 from bannerstream.generator.pipeline.fallbacks import Fallback
@@ -141,22 +143,51 @@ def test_the_manifest_says_where_the_product_is(fakes: Fakes, request_for: Reque
     assert the_one(fakes.pipeline().make([request_for("p2")])).manifest.products == {}
 
 
+def refusal_of(request: BannerRequest, **changes: Any) -> Refusal:
+    product = request.product
+    given: dict[str, Any] = {"product_id": product.product_id, "locale": "*", "rev": product.rev, "code": "words"}
+    return Refusal(**(given | {"reason": "its record holds 'gun'", "refused_at": NOW} | changes))
+
+
 def test_a_blocked_product_stays_blocked_until_its_rev_changes(fakes: Fakes, request_for: RequestFor):
     """Also when the words that blocked it are off the list, and also in another process."""
     fakes.screen.words = {"p1": "its record holds the blocked word 'gun'"}
     first, other = fakes.pipeline().make([request_for("p1"), request_for("p2")])
     assert isinstance(first, UnmakeableBanner)
     assert (first.code, str(first.error)) == ("blocked_product", "its record holds the blocked word 'gun'")
+    assert isinstance(first.error, BlockedProduct)
+    assert first.error.gate == "words"
     assert isinstance(other, MadeBanner)
-    assert list(fakes.store.blocks) == ["p1"]
-    assert fakes.store.blocks["p1"].product_rev == request_for("p1").product.rev
-    assert fakes.store.blocks["p1"].blocked_at == NOW
 
     fakes.screen.words = {}
-    (again,) = fakes.pipeline().make([request_for("p1")])
+    pipeline = fakes.pipeline()
+    refusals = {"p1/*": refusal_of(request_for("p1"))}
+    pipeline.refused = lambda request: refusals_of(refusals, request)
+    (again,) = pipeline.make([request_for("p1")])
     assert isinstance(again, UnmakeableBanner)
-    assert again.code == "blocked_product"
-    assert isinstance(fakes.pipeline().make([request_for("p1", title="Tin Mug")])[0], MadeBanner)
+    assert (again.code, str(again.error)) == ("blocked_product", "its record holds 'gun'")
+    assert isinstance(pipeline.make([request_for("p1", title="Tin Mug")])[0], MadeBanner)
+
+
+def refusals_of(refusals: dict[str, Refusal], request: BannerRequest) -> Refusal | None:
+    product = request.product
+    return contracts_refusals.refusal_of(refusals, product.product_id, product.rev or "", request.locale)
+
+
+def test_a_product_whose_letters_are_known_to_be_missing_is_not_painted_and_a_stored_banner_is_used(
+    fakes: Fakes, request_for: RequestFor
+):
+    stored = the_one(fakes.pipeline().make([request_for("p1", cohort_id="sporty")]))
+    painted = len(fakes.painter.batches)
+    pipeline = fakes.pipeline()
+    pipeline.refused = lambda request: refusal_of(request, code="letters", locale="en", letters="陶")
+    refused, reused = pipeline.make([request_for("p1"), stored.request])
+    assert isinstance(refused, UnmakeableBanner)
+    assert isinstance(refused.error, NoFontForScript)
+    assert refused.error.letters == "陶"
+    assert isinstance(reused, MadeBanner)
+    assert reused.reused
+    assert len(fakes.painter.batches) == painted
 
 
 def test_a_banner_that_is_there_is_not_announced_again_once_its_product_is_blocked(
@@ -177,7 +208,8 @@ def test_a_product_is_blocked_by_its_picture(fakes: Fakes, request_for: RequestF
     )
     assert isinstance(blocked, UnmakeableBanner)
     assert isinstance(made, MadeBanner)
-    assert (fakes.store.blocks["p1"].gate, fakes.store.blocks["p1"].reason) == ("picture", "nude")
+    assert isinstance(blocked.error, BlockedProduct)
+    assert (blocked.error.gate, str(blocked.error)) == ("picture", "nude")
     assert fakes.describer.described == ["p2"]
 
 

@@ -156,10 +156,33 @@ def test_a_service_that_is_not_ready_in_time_is_an_error() -> None:
 
 def test_what_ignores_sigterm_is_killed_at_the_deadline() -> None:
     lines = io.StringIO()
-    with Supervisor([[python(DEAF, is_ready=is_up(lines))]], MergedLog(lines), stop_timeout_s=0.2):
+    with Supervisor([[python(DEAF, is_ready=is_up(lines), stop_timeout_s=0.2)]], MergedLog(lines)):
         pass
     assert "child: stopped, status -9" in lines.getvalue()
     assert not is_running(pids(lines)[0])
+
+
+def test_a_stage_that_ignores_sigterm_leaves_the_next_one_its_time_to_end(tmp_path: Path) -> None:
+    lines, notes = io.StringIO(), tmp_path / "notes"
+    notes.touch()
+    first = python(NOTES_ITS_END, notes, "first", name="first", is_ready=lambda: "first up" in notes.read_text())
+    deaf = python(DEAF, is_ready=is_up(lines), stop_timeout_s=0.2)
+    with Supervisor([[first], [deaf]], MergedLog(lines)):
+        pass
+    assert "child: stopped, status -9" in lines.getvalue()
+    assert "first: stopped, status 0" in lines.getvalue()
+    assert notes.read_text().splitlines() == ["first up", "first down"]
+
+
+def test_an_exit_status_that_a_restart_does_not_change_is_final() -> None:
+    lines, policy = io.StringIO(), RestartPolicy(first_wait_s=0.01, final_statuses=frozenset({3}))
+    wrong = python("import sys; print('up', flush=True); sys.exit(3)", is_ready=is_up(lines), restart=policy)
+    with (
+        pytest.raises(ChildFailed, match=r"(?s)child ended with status 3.*up"),
+        Supervisor([[wrong]], MergedLog(lines)) as supervisor,
+    ):
+        until(lambda: False, supervisor)
+    assert len(pids(lines)) == 1
 
 
 def test_one_service_stops_and_starts_apart_from_the_others() -> None:

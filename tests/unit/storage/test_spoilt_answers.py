@@ -18,7 +18,7 @@ from bannerstream.storage import S3BannerStore, StorageMetrics
 from bannerstream.storage.errors import BrokenAnswer, SpoiltObject, StoreUnavailable
 from bannerstream.storage.pictures import encode_picture
 from bannerstream.storage.store import FRESH_S
-from tests.support.scripted_server import Answer, ScriptedServer, s3_error
+from tests.support.scripted_server import Response, ScriptedServer, s3_error
 
 PIXELS = np.random.default_rng(7).integers(0, 255, (40, 60, 4), np.uint8)
 PICTURE = encode_picture(PIXELS)
@@ -146,7 +146,7 @@ def test_a_blob_that_is_there_is_written_again_where_it_is_cut_or_old(
 
 
 def test_a_blob_that_is_not_there_is_written(server: ScriptedServer, storage_settings: StorageSettings) -> None:
-    def script(method: str, path: str) -> Answer:
+    def script(method: str, path: str) -> Response:
         return s3_error(404, "NoSuchKey") if method == "HEAD" else (200, "text/plain", b"")
 
     server.headers, server.script = ETAG, script
