@@ -108,12 +108,22 @@ _decode = msgspec.msgpack.Decoder(UserState).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_decided = msgspec.msgpack.Decoder(_Decided).decode
 _PREFIX = bytes([STATE_VERSION])
+_PREFIX_OF_TEN = _PREFIX + b"\x9a"
+"""The version, and the MessagePack header of an array of ten."""
+_RESERVED = -len(b"\xa0" + b"\xc4\x00")
+"""Where the reserved fields begin when they are empty."""
 _PREFIX_1 = bytes([version1.STATE_VERSION])
 
 
 def pack(state: UserState) -> bytes:
-    """Return the state's bytes: the version, then MessagePack without field names."""
-    return _PREFIX + _encode(state)
+    """Return the state's bytes: the version, then MessagePack without field names.
+
+    Without the reserved fields while they are empty: these are then the bytes of releases before 0.3.
+    """
+    encoded = _encode(state)
+    if state.locale or state.transfers:
+        return _PREFIX + encoded
+    return _PREFIX_OF_TEN + encoded[1:_RESERVED]
 
 
 def unpack(packed: bytes) -> UserState:

@@ -1,5 +1,6 @@
 """Between rows and the bytes in the changelog."""
 
+import re
 from binascii import unhexlify
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,6 +12,7 @@ from bannerstream.streams.columnar.key_index import Keys
 from bannerstream.streams.columnar.layout import (
     HEADER_BYTES,
     KEY_BYTES,
+    LAYOUT,
     LONG_FORM,
     PRODUCT,
     SHAPE,
@@ -25,12 +27,27 @@ from bannerstream.streams.columnar.rows import Rows, states_of
 from bannerstream.streams.errors import BrokenState, UnknownStateVersion
 
 _ROW_VERSION = bytes([STATE_VERSION])
+_USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _LONG_HEADER = _ROW_VERSION + LONG_FORM
 
 
 def key_array(keys: Sequence[bytes]) -> Keys:
     """Return user keys of 32 hex digits as an array."""
     return np.frombuffer(unhexlify(b"".join(keys)), "<u8").reshape(-1, 2)
+
+
+def readable_keys(changes: dict[bytes, bytes | None]) -> dict[bytes, bytes | None]:
+    """Return the changes without those whose keys no worker wrote: neither user keys nor of layout records."""
+    keys = [key for key in changes if not key.startswith(LAYOUT)]
+    try:
+        are_user_keys = len(unhexlify(b"".join(keys))) == KEY_BYTES * len(keys) and set(map(len, keys)) <= {
+            2 * KEY_BYTES
+        }
+    except ValueError:
+        are_user_keys = False
+    if are_user_keys:
+        return changes
+    return {key: packed for key, packed in changes.items() if key.startswith(LAYOUT) or _USER_KEY.fullmatch(key)}
 
 
 def long_form(packed: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bannerstream.streams.affinity import Catalogue, Decision, Policy, UserState, pack, seen_at_ms_of, unpack
 from bannerstream.streams.affinity.state import decision_of
 from bannerstream.streams.batching.store import MemoryStore, PackedStore
-from bannerstream.streams.columnar.changelog_values import Reader, key_array, long_form, split_rows
+from bannerstream.streams.columnar.changelog_values import Reader, key_array, long_form, readable_keys, split_rows
 from bannerstream.streams.columnar.key_index import KeyIndex, Keys, RowNumbers
 from bannerstream.streams.columnar.layout import (
     LAYOUT,
@@ -444,7 +444,7 @@ class ColumnarStates:
 
     def apply(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
         """See `StateStore`."""
-        latest = dict(changes)
+        latest = readable_keys(dict(changes))
         layout = [(key, latest.pop(key)) for key in [key for key in latest if key.startswith(LAYOUT)]]
         self._learn(layout)
         if self._durable:

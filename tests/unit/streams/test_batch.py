@@ -259,7 +259,7 @@ def test_a_clock_that_is_ahead_freezes_no_visitor(form: str):
     after = NOON + RULES.policy.min_interval_ms + 1
     outcome = table.run(*(record(n, product_id="shoe", kind="cart", time=after, arrived=after) for n in range(1, 9)))
     assert outcome.ahead_ms == 0
-    (assignment,) = outcome.assignments.values()
+    (assignment,) = assignments_of(outcome).values()
     assert assignment.product_id == "shoe"
 
 

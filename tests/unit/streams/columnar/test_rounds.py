@@ -121,7 +121,7 @@ def of(offset: int, user: str, what: dict[str, Any]) -> Record:
     """Return a record; `what` may replace its key or its value."""
     event = {"event_id": f"e-{offset}", "user_id": user, "time": NOON + offset} | what
     key, value = event.pop("key", user.encode()), event.pop("value", b"-")
-    return Record(offset, NOON, key, json.dumps(event).encode() if value == b"-" else value)
+    return Record(offset, NOON + offset, key, json.dumps(event).encode() if value == b"-" else value)
 
 
 def records_of(batch: dict[str, Any], start: int, now: int) -> tuple[list[Record], int]:

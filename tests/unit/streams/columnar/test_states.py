@@ -151,6 +151,12 @@ def test_layout_records_of_reserved_kinds_are_passed_over():
     assert states.keys() == [KEYS[0]]
 
 
+def test_records_of_the_changelog_that_no_worker_wrote_stop_nothing():
+    states = ColumnarStates(POLICY)
+    states.apply([(b"", b"?"), (b"ada", pack(state())), (b"g" * 32, b""), (KEYS[0], pack(state()))], 4)
+    assert (states.keys(), states.reached()) == ([KEYS[0]], 4)
+
+
 def test_two_products_with_one_number_do_not_become_one(monkeypatch):
     monkeypatch.setattr("bannerstream.streams.columnar.layout.xxh32_intdigest", lambda _: 7)
     states = covering(ColumnarStates(POLICY, version=3))
