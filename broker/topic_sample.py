@@ -53,7 +53,7 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
         TopicMissing: the topic does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
-    state = (await describe_topics(settings)).get(topic)
+    state = (await describe_topics(settings, topic)).get(topic)
     if state is None:
         raise TopicMissing(f"there is no topic {topic}: name one that `bannerstream topics check` knows, or another")
     consumer = AIOKafkaConsumer(

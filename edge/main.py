@@ -33,7 +33,7 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
     `extend` may add routes to the application before it serves; the demo adds its shop.
 
     Raises:
-        ConfigurationError: a setting is invalid, or the port is in use.
+        ConfigurationError: a setting is invalid, the port is in use, or the brokers refuse this node from its start.
     """
     registry = CollectorRegistry()
     with (
@@ -48,6 +48,8 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
         host, port = listener.getsockname()[:2]
         _log.info("serving", host=host, port=port, shard=settings.edge.shard)
         server.run(sockets=[listener])
+        if edge.refused is not None:
+            raise edge.refused
         _log.info("stopped")
 
 
@@ -57,6 +59,10 @@ class EdgeServer(uvicorn.Server):
     def __init__(self, edge: EdgeNode, app: FastAPI) -> None:
         super().__init__(_config(edge, app))
         self._edge = edge
+        edge.on_refused = self._end
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from bannerstream.broker.connection import broker_errors
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.broker.tail import Backlog, partitions_of, reading
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
@@ -73,13 +74,19 @@ class TopicFollower:
         """Set once everything that the topics held at the start is applied."""
 
     async def run(self) -> None:
-        """Follow until cancelled. Waits out outages and refused access, since rights may be about to change."""
+        """Follow until cancelled. Waits out outages; once caught up refused access, too, since rights may be changing.
+
+        Raises:
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this node from its start.
+        """
         backoff = Backoff()
         while True:
             started_s = time.monotonic()
             try:
                 await self._follow()
             except (ServiceUnavailable, ConfigurationError) as error:
+                if isinstance(error, REFUSALS) and not self.caught_up.is_set():
+                    raise
                 if time.monotonic() - started_s > LONGEST_WAIT_S:
                     backoff.reset()
                 self._metrics.view_restarts.inc()

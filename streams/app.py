@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import internal_topics
-from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 from bannerstream.contracts.inputs import Source
 from bannerstream.settings import Settings, input_forms
 from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
@@ -81,7 +81,7 @@ class StreamsApp(BatchApp):
 
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
-        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
+        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self._copying_failed)
 
         agent = affinity_agent(self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep)
         self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)(agent)
@@ -109,6 +109,12 @@ class StreamsApp(BatchApp):
         await self.catalogue.stop()
         if self._results is not None:
             await self._results.stop()
+
+    async def _copying_failed(self, error: BaseException) -> None:
+        if isinstance(error, BannerstreamError):
+            self.end(error)
+        else:
+            await self.crash(error)
 
     def _count(self, checkpoint: Checkpoint) -> None:
         self._metrics.flush.labels("states").observe(checkpoint.state_s)

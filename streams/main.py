@@ -9,8 +9,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 import structlog
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from bannerstream.broker.refusals import translated
 from bannerstream.service.metrics_server import served_metrics
 from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
@@ -59,14 +61,18 @@ async def _serve(settings: Settings, create: Creates, metrics_port: int, setting
     ):
         app = create(settings, identity, registry)
         gc.set_threshold(*GC_THRESHOLDS)
-        await _run_until(app, stop)
+        try:
+            await _run_until(app, stop)
+        except KafkaError as error:
+            raise translated(settings.kafka, error) from error
 
 
 async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
+    crashing = asyncio.create_task(app.crashed_or_ended())
     try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
             if not app.should_stop:
@@ -74,12 +80,16 @@ async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
             await app.wait_first(stopping)
     finally:
         stopping.cancel()
+        crashing.cancel()
         # Not `wait_for`: Faust's services swallow the cancellation and would count as stopped.
         stopped = asyncio.create_task(app.stop())
         await asyncio.wait({stopped}, timeout=STOP_TIMEOUT_S)
         if not stopped.done():
             _log.warning("stopped without finishing the work in flight; it is folded again", seconds=STOP_TIMEOUT_S)
-            _end_at_once(1 if app.crash_reason is not None else 0)
+            if app.crash_reason is not None:
+                _log.error("ended", error=str(app.crash_reason))
+                _end_at_once(1)
+            _end_at_once(0)
         stopped.result()
         starting.cancel()
         with suppress(asyncio.CancelledError):

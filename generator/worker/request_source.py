@@ -51,6 +51,7 @@ class RequestSource:
         self._metrics = metrics
         self._before_revoke = before_revoke
         self._paused = False
+        self._polls = 0
         self._committing = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka, client_id="bannerstream-generator"),
@@ -78,6 +79,11 @@ class RequestSource:
         """Leave the group."""
         await self._consumer.stop()
 
+    @property
+    def established(self) -> bool:
+        """Return whether the brokers let us join and fetch: a refused fetch shows at the poll after it."""
+        return self._polls > 1
+
     async def poll(self) -> list[RejectedRecord]:
         """Put fetched requests into the queue, as far as it has room; return the invalid records.
 
@@ -90,6 +96,7 @@ class RequestSource:
             fetched = await self._consumer.getmany(
                 timeout_ms=_PAUSED_POLL_MS if self._paused else _POLL_MS, max_records=max(1, free)
             )
+        self._polls += bool(self._consumer.assignment())
         rejected: list[RejectedRecord] = []
         for partition, records in fetched.items():
             if not free:  # assigned a moment ago, before the pause
