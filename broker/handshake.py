@@ -1,11 +1,10 @@
 """How a connection to a broker begins, and why it did not.
 
 aiokafka logs why a connection failed and then raises "Unable to bootstrap" or waits: the reason is lost to its caller.
-And of OAUTHBEARER it takes the broker's refusal for its consent (RFC 7628, 3.2.3: the client answers it with `%x01`, and
-then the exchange fails). Both are mended where aiokafka's client opens its connections.
+With OAUTHBEARER it takes a refusal for consent (RFC 7628, 3.2.3: the client answers it with `%x01`, and then the
+exchange fails). Both are mended where aiokafka's client opens its connections.
 """
 
-import asyncio
 import ssl
 import time
 from typing import Any, NamedTuple
@@ -74,7 +73,7 @@ async def open_connection(host: str, port: int, **options: Any) -> AIOKafkaConne
     keys = [f"{host}:{port}", "" if context is None else CLUSTERS.get(context, "")]
     try:
         await connection.connect()
-    except (OSError, KafkaError, asyncio.TimeoutError, BannerstreamError) as error:
+    except (TimeoutError, OSError, KafkaError, BannerstreamError) as error:
         failure = Failure(keys[0], error, time.monotonic())
         _failures.update(dict.fromkeys(filter(None, keys), failure))
         if isinstance(error, BannerstreamError):  # aiokafka tries again after its own errors only

@@ -54,7 +54,7 @@ def translated(settings: KafkaSettings, error: KafkaError | OSError) -> Bannerst
         if isinstance(error, kind):
             return right_missing(settings, f"use {resource} {_names(error)}".rstrip())
     failure = None
-    if isinstance(error, _UNCONNECTED + (OSError,)) or type(error) is KafkaError:
+    if isinstance(error, (*_UNCONNECTED, OSError)) or type(error) is KafkaError:
         failure = last_failure(where)
     reasons = list(_causes(error)) + ([] if failure is None else list(_causes(failure.error)))
     address = where if failure is None else failure.address

@@ -29,8 +29,11 @@ TIMEOUT_S = 10.0
 """How long a token endpoint may take: aiokafka gives up a connection that takes 40 s, and tries again."""
 
 USED_SHARE = 0.8
-"""Share of its life for which a token is used, as in Java's clients (`sasl.login.refresh.window.factor`): what is opened
-with it then lasts for a while, and an endpoint that is away for a moment is asked again in time."""
+"""Share of its life for which a token is used, as in Java's clients (`sasl.login.refresh.window.factor`): a connection
+then lasts for a while, and an endpoint that is away for a moment is called again in time."""
+
+_LIFE_S = 60.0
+"""Life of a token whose endpoint does not state one."""
 
 MAX_RESPONSE_BYTES = 1_048_576
 
@@ -130,21 +133,28 @@ class ClientCredentials:
                 f"kafka.oauth_client_id, kafka.oauth_client_secret: {self._url} refuses them, or kafka.oauth_scope "
                 f"(HTTP {error.code}{reason}): set those of a client that may get tokens by client credentials"
             )
-        return TokenUnavailable(f"kafka.oauth_token_url: {self._url} answers HTTP {error.code}{reason} instead of a token")
+        return TokenUnavailable(
+            f"kafka.oauth_token_url: {self._url} answers HTTP {error.code}{reason} instead of a token"
+        )
 
     def _parse(self, body: bytes, requested_at_s: float) -> tuple[str, float]:
         try:
-            answer = json.loads(body)
-            token, life_s = answer["access_token"], float(answer.get("expires_in", 60.0))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            token, life_s, cause = None, 0.0, error
-        else:
-            cause = None
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token or not life_s > 0:
+            token, life_s = _parsed(body)
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise TokenUnavailable(
                 f"kafka.oauth_token_url: {self._url} answers without a usable access_token; is it the token endpoint?"
-            ) from cause
+            ) from error
         return token, requested_at_s + life_s
+
+
+def _parsed(body: bytes) -> tuple[str, float]:
+    """Return token and life in seconds (RFC 6749, 5.1); raise any error of what has another form."""
+    answer = json.loads(body)
+    token: str = answer["access_token"]
+    life_s = float(answer.get("expires_in", _LIFE_S))
+    if not (token.isascii() and token.isprintable() and token and life_s > 0):
+        raise ValueError("not a token")
+    return token, life_s
 
 
 def token_provider(kafka: KafkaSettings) -> CachedTokens:

@@ -156,7 +156,9 @@ async def create_topics(
     with broker_errors(settings):
         async with _admin(settings) as admin:
             there = await _describe(admin)
-            await _refuse_hidden(admin, [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)], there)
+            await _refuse_hidden(
+                admin, [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)], there
+            )
             plans = [
                 plan
                 for topic, plan in _plans(settings, changelog, repartitioned, there)

@@ -176,7 +176,14 @@ group.min.session.timeout.ms=500
 def _format_storage(java: list[str], properties: Path, options: Sequence[str]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # With `=`, since one id in 64 begins with a dash and would be read as an option.
-    command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}", *options]
+    command = [
+        *java,
+        "kafka.tools.StorageTool",
+        "format",
+        f"--cluster-id={cluster}",
+        f"--config={properties}",
+        *options,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

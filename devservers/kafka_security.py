@@ -69,6 +69,4 @@ class KafkaSecurity:
 
     def format_options(self) -> list[str]:
         """Return the options of `kafka-storage format` that create the users."""
-        return [
-            f"--add-scram=SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.users.items()
-        ]
+        return [f"--add-scram=SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.users.items()]

@@ -39,6 +39,10 @@ _AT_ONCE = 20_000
 
 _POLL_MS = 200
 
+_PROVEN_POLLS = 5
+"""Polls after which the brokers are known to let this node read: a refused fetch shows at one of the next polls, at the
+latest after the 500 ms for which a broker holds a fetch that finds nothing."""
+
 _USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
 
@@ -70,11 +74,12 @@ class TopicFollower:
         self._next: dict[TopicPartition, int] = {}
         self._changed_banners: set[int] = set()
         self._changed_cohorts: set[str | None] = set()
+        self._polls = 0
         self.caught_up = asyncio.Event()
         """Set once everything that the topics held at the start is applied."""
 
     async def run(self) -> None:
-        """Follow until cancelled. Waits out outages; once caught up refused access, too, since rights may be changing.
+        """Follow until cancelled. Waits out outages; once it has read, refused access too: rights may be changing.
 
         Raises:
             CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this node from its start.
@@ -85,7 +90,7 @@ class TopicFollower:
             try:
                 await self._follow()
             except (ServiceUnavailable, ConfigurationError) as error:
-                if isinstance(error, REFUSALS) and not self.caught_up.is_set():
+                if isinstance(error, REFUSALS) and self._polls < _PROVEN_POLLS:
                     raise
                 if time.monotonic() - started_s > LONGEST_WAIT_S:
                     backoff.reset()
@@ -106,9 +111,9 @@ class TopicFollower:
                 backlog = Backlog(consumer, await consumer.end_offsets(partitions))
                 while True:
                     await self._check_caught_up(backlog)
-                    for partition, records in (
-                        await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
-                    ).items():
+                    fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+                    self._polls += 1
+                    for partition, records in fetched.items():
                         await self._apply(partition, records)
 
     async def _check_caught_up(self, backlog: Backlog) -> None:

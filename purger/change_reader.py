@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 _POLL_MS = 500
 """How long one poll waits for records; a stop is noticed within this time."""
 
+_PROVEN_WINDOWS = 3
+
 _NEVER_MS = 2**31 - 1
 """For `max_poll_interval_ms`: a worker that waits for its CDN does not poll, and its heartbeats prove it alive."""
 
@@ -103,8 +105,8 @@ class ChangeReader:
 
     @property
     def established(self) -> bool:
-        """Return whether the brokers let us join and fetch: a refused fetch shows at the window after it."""
-        return self._windows > 1
+        """Return whether the brokers let us join and fetch: a refused fetch shows within the windows after it."""
+        return self._windows > _PROVEN_WINDOWS
 
     def assignment_changed(self) -> None:
         """Note that the assignment may have changed: the partitions must be read from their beginnings first."""

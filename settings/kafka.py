@@ -69,7 +69,7 @@ class KafkaSettings(Group):
     def _check_oauth(self) -> None:
         if (self.oauth_token_url is None) == (self.token_source is None):
             raise ValueError(
-                "kafka.sasl_mechanism = \"OAUTHBEARER\" needs kafka.oauth_token_url, for example "
+                'kafka.sasl_mechanism = "OAUTHBEARER" needs kafka.oauth_token_url, for example '
                 '"https://login.shop.example/oauth2/token", or kafka.token_source, and not both'
             )
         if self.token_source is not None:
@@ -77,7 +77,9 @@ class KafkaSettings(Group):
                 raise ValueError('kafka.token_source is "module:Class", for example "my_shop.kafka:MskTokens"')
             return
         if not (self.oauth_client_id and self.oauth_client_secret):
-            raise ValueError("kafka.oauth_client_id and kafka.oauth_client_secret are required with kafka.oauth_token_url")
+            raise ValueError(
+                "kafka.oauth_client_id and kafka.oauth_client_secret are required with kafka.oauth_token_url"
+            )
         url = urlsplit(self.oauth_token_url or "")
         if not url.hostname or (url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK)):
             raise ValueError(

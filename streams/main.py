@@ -70,17 +70,17 @@ async def _serve(settings: Settings, create: Creates, metrics_port: int, setting
 async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
-    crashing = asyncio.create_task(app.crashed_or_ended())
+    ending = asyncio.create_task(app.ended.wait())
     try:
-        await asyncio.wait({starting, stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
             if not app.should_stop:
                 _log.info("folding")
-            await app.wait_first(stopping)
+            await app.wait_first(stopping, ending)
     finally:
         stopping.cancel()
-        crashing.cancel()
+        ending.cancel()
         # Not `wait_for`: Faust's services swallow the cancellation and would count as stopped.
         stopped = asyncio.create_task(app.stop())
         await asyncio.wait({stopped}, timeout=STOP_TIMEOUT_S)

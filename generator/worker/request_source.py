@@ -24,6 +24,7 @@ _POLL_MS = 500
 """Duration of one poll, and so the longest delay of a stop when no records arrive."""
 _PAUSED_POLL_MS = 50
 """The same while partitions are paused, and so the longest delay before freed capacity is used."""
+_PROVEN_POLLS = 3
 _RESUME_AT_FREE = 4
 """Partitions resume when a quarter of the queue is free: resuming for every few records would take many fetches."""
 
@@ -81,8 +82,8 @@ class RequestSource:
 
     @property
     def established(self) -> bool:
-        """Return whether the brokers let us join and fetch: a refused fetch shows at the poll after it."""
-        return self._polls > 1
+        """Return whether the brokers let us join and fetch: a refused fetch shows within the polls after it."""
+        return self._polls > _PROVEN_POLLS
 
     async def poll(self) -> list[RejectedRecord]:
         """Put fetched requests into the queue, as far as it has room; return the invalid records.

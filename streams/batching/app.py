@@ -1,5 +1,6 @@
 """A Faust app whose agents receive batches and whose one table is write-behind."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -60,6 +61,7 @@ class BatchApp(faust.App):
     ) -> None:
         super().__init__(name, **OPTIONS | options)
         self.on_connected = on_connected
+        self.ended = asyncio.Event()
         self.bulk_producer = BulkProducer(connect_producer, self._may_write, self.end)
         self._connect_reader = connect_reader
         self.written: WriteBehindTable
@@ -116,20 +118,14 @@ class BatchApp(faust.App):
             if batch is not None:
                 yield batch, self.partition(batch)
 
-    @overrides_private("mode.services:Service.crash", "6e0b5672cd83")
-    @overrides_private("mode.services:Service._crash", "023e36034cd9")
     def end(self, reason: BaseException) -> None:
-        """End the worker for a reason that its operator has to mend.
+        """End the worker for a reason that its operator has to mend: `ended` is set, and `crash_reason`.
 
         As `crash`, but without a traceback in the log, and the services under this one stop in their order.
         """
         if self.crash_reason is None:
             self.crash_reason = reason
-            self._crashed.set()
-
-    async def crashed_or_ended(self) -> None:
-        """Return once this app has a `crash_reason`, also while it still starts."""
-        await self._crashed.wait()
+            self.ended.set()
 
     def _may_write(self) -> bool:
         return self.batch_consumer.is_member()

@@ -91,8 +91,8 @@ class BulkProducer:
 
     `connect` returns a started producer. `may_write` is checked before every request, including aiokafka's retries: a
     worker that the group has evicted must not write over its successor, and aiokafka's idempotent producer retries for
-    ever. `on_refused` gets the error when brokers refuse a topic before they have accepted a record. Call `start` before
-    use, `close` at the end.
+    ever. `on_refused` gets the error when brokers refuse a topic before they have accepted a record. Call `start`
+    before use, `close` at the end.
     """
 
     def __init__(

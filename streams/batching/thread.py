@@ -30,6 +30,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.consumer")  # Faust would log under this module's name otherwise
     app: Any  # a `BatchApp`
     consumer: Any  # a `BatchConsumer`, which creates this thread
+    _has_fetched = False
 
     async def on_start(self) -> None:
         """Connect and track the heartbeats."""
@@ -39,7 +40,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """When the last accepted heartbeat or SyncGroup request was sent; monotonic clock."""
         self._membership_invalid = False
         """A write was aborted since the partitions were assigned."""
-        self._has_fetched = False
         await super().on_start()
         consumer: Any = self._consumer
         self.app.on_connected(consumer)

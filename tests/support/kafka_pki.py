@@ -1,4 +1,4 @@
-"""Certificates and tokens for a secured Kafka: a CA, the broker's and clients' certificates, and an issuer of tokens."""
+"""Certificates and tokens for a secured Kafka: a CA, certificates of broker and clients, an issuer of tokens."""
 
 import json
 import time

@@ -20,6 +20,9 @@ from tests.support.kafka_rights import Right, listed_rights, rights_of
 
 Login = Literal["password", "certificate", "token"]
 
+_GROUPS = ("bannerstream-generator", "bannerstream-purger")
+"""Groups whose names are settings."""
+
 PRINCIPALS = sorted({right.principal for right in listed_rights()})
 
 
@@ -87,11 +90,10 @@ class Deployment:
         self._folder = folder
         self._token_url = token_url
         self._topics = {
-            getattr(Topics(), field.name).name: f"{name}.{getattr(Topics(), field.name).name}" for field in fields(Topics)
+            getattr(Topics(), field.name).name: f"{name}.{getattr(Topics(), field.name).name}"
+            for field in fields(Topics)
         }
-        self._roles = {
-            field.name: self._topics[getattr(Topics(), field.name).name] for field in fields(Topics)
-        }
+        self._roles = {field.name: self._topics[getattr(Topics(), field.name).name] for field in fields(Topics)}
 
     def rights(self, *principals: str) -> list[Right]:
         """Return what docs/production.md lists for these principals, under this test's names."""
@@ -115,9 +117,12 @@ class Deployment:
     def _rename(self, right: Right) -> str:
         if right.resource == "topic" and right.name in self._topics:
             return self._topics[right.name]
-        return right.name.replace("<app_id>", self.app_id).replace("bannerstream-", f"{self._name}-")
+        own = {name: f"{self._name}-{name.removeprefix('bannerstream-')}" for name in _GROUPS}
+        return own.get(right.name, right.name.replace("<app_id>", self.app_id))
 
-    def overrides(self, principal: str, how: Login = "password", **more: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def overrides(
+        self, principal: str, how: Login = "password", **more: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
         """Return the settings of one principal; `more` are other groups."""
         kafka = self.kafka.login(principal, how, self._token_url) | {"topics": self._roles, "session_timeout_s": 6.0}
         groups: dict[str, dict[str, Any]] = {

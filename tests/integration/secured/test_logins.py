@@ -67,11 +67,23 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[BannerstreamError], str]] = {
     "wrong password": ({"sasl_password": "no"}, CredentialsRefused, r"refuses the user streams .*kafka\.sasl_password"),
     "unknown user": ({"sasl_username": "none"}, CredentialsRefused, r"refuses the user none .*kafka\.sasl_username"),
     "another mechanism": ({"sasl_mechanism": "PLAIN"}, CredentialsRefused, r'kafka\.sasl_mechanism = "PLAIN"'),
-    "wrong CA": ({"ssl_cafile": "another.pem"}, CertificateRefused, r"not trusted by .*another\.pem .*kafka\.ssl_cafile"),
+    "wrong CA": (
+        {"ssl_cafile": "another.pem"},
+        CertificateRefused,
+        r"not trusted by .*another\.pem .*kafka\.ssl_cafile",
+    ),
     "the system's CAs": ({"ssl_cafile": None}, CertificateRefused, r"not trusted by the system's CAs"),
-    "expired token": (OAUTH | {"token_source": f"{__name__}:Expired"}, CredentialsRefused, r"refuses the token .*expired"),
+    "expired token": (
+        OAUTH | {"token_source": f"{__name__}:Expired"},
+        CredentialsRefused,
+        r"refuses the token .*expired",
+    ),
     "another audience": (OAUTH | {"token_source": f"{__name__}:ForAnother"}, CredentialsRefused, "refuses the token"),
-    "failing source": (OAUTH | {"token_source": f"{__name__}:Broken"}, TokenUnavailable, "OSError: no instance profile"),
+    "failing source": (
+        OAUTH | {"token_source": f"{__name__}:Broken"},
+        TokenUnavailable,
+        "OSError: no instance profile",
+    ),
     "no SASL": ({"security_protocol": "SSL"}, ServiceUnavailable, r'kafka\.security_protocol = "SSL" must be'),
     "no TLS": ({"security_protocol": "PLAINTEXT"}, ServiceUnavailable, r'"PLAINTEXT" must be that of the listener'),
 }

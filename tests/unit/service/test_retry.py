@@ -49,7 +49,9 @@ class Refused(ConfigurationError):
     """An error that is fatal at the start."""
 
 
-async def test_what_is_fatal_at_the_start_is_waited_out_once_the_step_has_worked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_fatal_at_the_start_is_waited_out_once_the_step_has_worked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("bannerstream.service.retry.random.uniform", lambda *_: 0.0)
     retries = Retries(asyncio.Event(), (Refused,))
     with pytest.raises(Refused):
