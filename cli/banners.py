@@ -1,6 +1,9 @@
 """`bannerstream banners`: stored banners."""
 
+import asyncio
 import webbrowser
+from collections.abc import Set
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,12 +12,19 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bannerstream.cli.console import AsJson, print_json, show_rows, stderr, stdout
+from bannerstream.broker.compacted_view import read_compacted
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
+from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Refusal
+from bannerstream.settings import KafkaSettings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.export import export_banners
+from bannerstream.upkeep.announcer import announce_stored
+from bannerstream.upkeep.pace import Pace
 
 app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
 
@@ -72,19 +82,94 @@ def export(
 
 
 @app.command()
+def announce(
+    ctx: typer.Context,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Only banners that were stored since then, UTC by the store's clock.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", min=0.1, help="Most requests a second to the store; a banner takes about ten."),
+    ] = 500.0,
+) -> None:
+    """Write `banner.ready` from the manifests in the bucket, where the topic has lost them.
+
+    Passes over what the topic has under the same or a newer revision, so an interrupted run goes on where it was. Exit
+    5 if a banner's files are not all there: `bannerstream storage verify --repair` has it made again.
+    """
+    settings = settings_of(ctx)
+    with closing(S3BannerStore(settings.storage)) as store, progress_bar() as progress:
+        task = progress.add_task("announcing", total=None)
+        done = asyncio.run(
+            announce_stored(
+                store,
+                settings.kafka,
+                Pace(rate),
+                since=None if since is None else since.replace(tzinfo=UTC),
+                on_progress=lambda count, total: progress.update(task, completed=count, total=total),
+            )
+        )
+    stderr.print(
+        f"announced {done.announced} banners; the topic has {done.known} more already, {done.incomplete} are not whole",
+        highlight=False,
+    )
+    if done.incomplete:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
 def blocked(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the products that a gate blocked; a new revision of a product is judged again."""
+    """List the products that can have no banner, and why; a new revision of a product is judged again.
+
+    The gate `words` or `picture` blocked it, `letters` are missing from the generators' fonts, or it was `unmakeable`.
+    """
+    kafka = settings_of(ctx).kafka
+    refusals = asyncio.run(read_compacted(kafka, kafka.topic_table().refusals.name, _refusal))
     rows = [
         {
-            "product": block.product_id,
-            "rev": block.product_rev,
-            "gate": block.gate,
-            "reason": block.reason,
-            "blocked_at": _time(block.blocked_at),
+            "product": refusal.product_id,
+            "locale": refusal.locale,
+            "rev": refusal.rev,
+            "gate": refusal.code,
+            "reason": refusal.reason,
+            "blocked_at": _time(refusal.refused_at),
         }
-        for block in S3BannerStore(settings_of(ctx).storage).blocks()
+        for _, refusal in sorted(refusals.items())
     ]
-    show_rows(rows, as_json=as_json, title="Blocked products", empty="no product is blocked")
+    show_rows(rows, as_json=as_json, title="Products without banners", empty="no product is blocked")
+
+
+@app.command()
+def allow(
+    ctx: typer.Context,
+    products: Annotated[list[str], typer.Argument(metavar="PRODUCT_ID...", help="Products to try again.")],
+) -> None:
+    """Delete the refusals of products, so that they are offered again and a generator judges them again.
+
+    For a list of blocked words that was corrected: a gate's refusal otherwise holds until the product changes.
+    """
+    count = asyncio.run(_allow(settings_of(ctx).kafka, set(products)))
+    stderr.print(f"{count} refusals are deleted", highlight=False, markup=False)
+
+
+async def _allow(kafka: KafkaSettings, products: Set[str]) -> int:
+    topic = kafka.topic_table().refusals.name
+    refusals = await read_compacted(kafka, topic, _refusal)
+    keys = [key for key, refusal in refusals.items() if refusal.product_id in products]
+    if missing := products - {refusals[key].product_id for key in keys}:
+        raise InvalidRecord(f"not refused: {', '.join(sorted(missing))}; `bannerstream banners blocked` lists what is")
+    async with Publisher(kafka) as publisher:
+        await publisher.publish_all([Outgoing(topic, key.encode(), None, []) for key in keys])
+    return len(keys)
+
+
+def _refusal(payload: bytes) -> Refusal:
+    return decode(payload, Refusal)
 
 
 def _time(milliseconds: int) -> str:

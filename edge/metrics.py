@@ -40,6 +40,11 @@ class EdgeMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.clock_offset = Gauge(
+            "bannerstream_edge_clock_offset_seconds",
+            "How far this node's clock is ahead of the brokers'; corrected. NaN where topics keep clients' times",
+            registry=registry,
+        )
         self.streams = Gauge("bannerstream_edge_streams", "Open live streams", registry=registry)
         self.stream_messages = Counter(
             "bannerstream_edge_stream_messages", "Messages sent to live streams", ["event"], registry=registry
@@ -66,7 +71,12 @@ class EdgeMetrics:
         )
         self.caught_up = Gauge(
             "bannerstream_edge_caught_up",
-            "1 once the node has read its topics to the end, 0 before or if one of its tasks ended",
+            "1 once the node is ready: topics read to the end, bucket answered, all tasks running; else 0",
+            registry=registry,
+        )
+        self.bucket_answers = Gauge(
+            "bannerstream_edge_bucket_answers",
+            "1 if the bucket answered the last check, or the node reads none (edge.cdn_base_url); else 0",
             registry=registry,
         )
         self.pictures = Counter(

@@ -1,16 +1,21 @@
 """One edge node: everything that its routes share."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bannerstream.broker.compacted_view import CompactedView
 from bannerstream.broker.errors import REFUSALS
+from bannerstream.broker.lasting_view import LastingView
 from bannerstream.broker.publisher import Publisher
-from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.messages import Refusal
+from bannerstream.contracts.refusals import GATE_CODES, refused_now
+from bannerstream.edge.broker_clock import BrokerClock
+from bannerstream.edge.bucket_probe import BucketProbe
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
 from bannerstream.edge.identity import Identity
@@ -25,22 +30,21 @@ from bannerstream.edge.topic_follower import TopicFollower
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.settings import Settings
+from bannerstream.settings.production import refuse_in_production
 
 _log = structlog.get_logger(__name__)
 
 CLIENT_ID = "bannerstream-edge"
 
-_CATALOGUE_POLL_S = 1.0
-_CATALOGUE_RETRY_S = 5.0
-
 
 class EdgeNode:
     """Holds a node's tables and limits, and runs its Kafka tasks while `running`.
 
-    `make_sink` replaces the Kafka publisher in tests.
+    `make_sink` replaces the Kafka publisher in tests, `now` (epoch seconds) the machine's clock.
 
     Raises:
-        ConfigurationError: a token key is invalid, or streams cannot read the events that the edge writes.
+        ConfigurationError: a token key is invalid, streams cannot read the events that the edge writes, or production
+            refuses a setting.
     """
 
     def __init__(
@@ -49,31 +53,43 @@ class EdgeNode:
         bucket: Bucket,
         registry: CollectorRegistry,
         make_sink: Callable[[], Sink] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         edge = settings.edge
+        refuse_in_production(settings, "edge", "tokens")
         check_formats(settings)
         self.settings = settings
         self.registry = registry
         self.metrics = EdgeMetrics(registry)
         self.shard = Shard.parse(edge.shard)
-        self.tokens = VisitorTokens(settings)
-        self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
+        self.clock = clock = BrokerClock(self.metrics, now)
+        self.tokens = VisitorTokens(settings, clock.now)
+        self.feedback_tokens = FeedbackTokens(
+            edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s, clock.now
+        )
         self.report_records = ReportRecords(
             settings,
             self.feedback_tokens,
-            ReplayGuard(),
+            ReplayGuard(now=clock.now),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
-            products=lambda: self._catalogue if self._catalogue_followed else None,
+            clock.now,
+            # Only while it is current and not empty is a product that it lacks unknown.
+            products=lambda: (self.products.values or None) if self.products.is_current else None,
         )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
         self.identity = Identity(
             self.tokens, self.shard, RateLimit(edge.rate_per_visitor, edge.burst_per_visitor), edge.cors_origins
         )
+        topics = settings.kafka.topic_table()
+        self.products = LastingView(settings.kafka, topics.products.name, product_card, self._catalogue_changed)
+        self.refusals = LastingView(settings.kafka, topics.refusals.name, _refusal, self._refusals_changed)
         self.banners = BannerTable()
         self.visitors = VisitorTable(self.banners)
         self.resolver = BannerResolver(edge, self.banners, self.visitors, self._products)
         self.hub = Hub(self.metrics, max_streams=edge.max_streams, max_per_visitor=edge.max_streams_per_visitor)
         self.pictures = Pictures(bucket, self.metrics, cache_bytes=edge.picture_cache_mb << 20)
+        # With a CDN for pictures, the node reads no bucket.
+        self.bucket = BucketProbe(bucket.check if edge.cdn_base_url is None else None, self.metrics)
         self.follower = TopicFollower(
             settings.kafka,
             shard=self.shard,
@@ -86,12 +102,10 @@ class EdgeNode:
         self.outbox = Outbox(
             make_sink or (lambda: Publisher(settings.kafka, client_id=CLIENT_ID)),
             self.metrics,
+            clock,
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,
         )
-        self._catalogue: Mapping[str, ProductCard] = {}
-        self._catalogue_followed = False
-        """Whether it is current and not empty: only then is a product that it lacks unknown."""
         self.broken = False
         """Whether one of the node's tasks has ended, which is a defect. A restart repairs it."""
         self.refused: Exception | None = None
@@ -107,7 +121,9 @@ class EdgeNode:
             for name, run in (
                 ("view", self.follower.run()),
                 ("outbox", self.outbox.run()),
-                ("catalogue", self._follow_catalogue()),
+                ("catalogue", self.products.run()),
+                ("refusals", self.refusals.run()),
+                ("bucket", self.bucket.run()),
             )
         ]
         for task in tasks:
@@ -125,8 +141,12 @@ class EdgeNode:
 
     @property
     def ready(self) -> bool:
-        """Return whether the node has read its topics to the end and all its tasks run."""
-        return self.follower.caught_up.is_set() and not self.broken
+        """Return whether the node may get traffic.
+
+        It has read its topics to the end, its bucket has answered once, and all its tasks run. A bucket that fails
+        later takes no node out: every node has the same bucket, and banners are served from memory.
+        """
+        return self.follower.caught_up.is_set() and self.bucket.has_answered.is_set() and not self.broken
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """Fail `/readyz` and close all streams, so that traffic moves to another node: this one would fall behind."""
@@ -142,25 +162,21 @@ class EdgeNode:
             _log.error("task_ended", task=task.get_name(), exc_info=error)
 
     def _products(self) -> Mapping[str, ProductCard]:
-        return self._catalogue
+        return self.products.values
 
-    async def _follow_catalogue(self) -> None:
-        """Keep products' titles and links current; without them banners link to `edge.default_link`."""
-        topic = self.settings.kafka.topic_table().products.name
-        while True:
-            try:
-                async with AsyncExitStack() as opened:
-                    view = await opened.enter_async_context(CompactedView(self.settings.kafka, topic, product_card))
-                    await view.caught_up()
-                    version = -1
-                    while True:
-                        self._catalogue = view.current()
-                        self._catalogue_followed = bool(self._catalogue)
-                        if view.version != version:
-                            version = view.version
-                            self.resolver.changed_all()
-                        await asyncio.sleep(_CATALOGUE_POLL_S)
-            except (ServiceUnavailable, ConfigurationError) as error:
-                self._catalogue_followed = False
-                _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)
-            await asyncio.sleep(_CATALOGUE_RETRY_S)
+    def _catalogue_changed(self) -> None:
+        """Take over titles and links; without them banners link to `edge.default_link`."""
+        self.resolver.changed_all()
+        self._refusals_changed()
+
+    def _refusals_changed(self) -> None:
+        """Take over which products can have no banner in their present revision, and wake all streams."""
+        refused = refused_now(self.products.values, self.refusals.values)
+        withheld = {product_id for product_id, refusal in refused.items() if refusal.code in GATE_CODES}
+        if self.banners.refuse(refused.keys(), withheld):
+            for user_key in self.hub.visitors():
+                self.hub.notify(user_key)
+
+
+def _refusal(payload: bytes) -> Refusal:
+    return decode(payload, Refusal)

@@ -1,5 +1,6 @@
 """The Faust app: one agent over clicks and purchases, one table, and the services around them."""
 
+import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Literal
@@ -15,13 +16,22 @@ from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
 from bannerstream.streams.affinity.decision import Draw
 from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import BatchApp, Checkpoint, Codec, MemoryStore, PackedStore, RocksStore
+from bannerstream.streams.batching import (
+    BatchApp,
+    Checkpoint,
+    Codec,
+    MemoryStore,
+    PackedStore,
+    RocksStore,
+    decoded_states,
+)
 from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.repartition import Repartitioner
 from bannerstream.streams.topics import prepare_topics
 from bannerstream.streams.worker_identity import WorkerIdentity
@@ -46,22 +56,26 @@ class StreamsApp(BatchApp):
         topics = kafka.topic_table()
         self._settings = settings
         self._metrics = metrics = StreamsMetrics(registry)
+        recently_requested = RecentKeys(streams.request_ttl_s)
         self.catalogue = CatalogueView(
             kafka,
             creative_revision=settings.generator.creative_revision,
             # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
+            on_offered_again=recently_requested.clear,
         )
         outbox = Outbox(
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{streams.app_id}",
-            ttl_s=streams.request_ttl_s,
+            recently_requested=recently_requested,
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
         # Here, and not where this module is imported: it takes numpy.
+        from bannerstream.streams.decision_sweep import DecisionSweep  # noqa: PLC0415
         from bannerstream.streams.experiments.results import choose_draw  # noqa: PLC0415
+        from bannerstream.streams.ready_banners import ReadyBanners  # noqa: PLC0415
 
         draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
@@ -69,27 +83,39 @@ class StreamsApp(BatchApp):
         erasures = topics.erasures.name
         eraser = ErasureProcessor(self, erasures, rules.user_keys, metrics)
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
+        self._ready = ReadyBanners(kafka)
+        decision_sweep = DecisionSweep(
+            self,
+            self.catalogue.current,
+            rules,
+            ready=self._ready,
+            recently_requested=recently_requested,
+            metrics=metrics,
+        )
         self.write_behind(
             TABLE,
-            Codec(pack, unpack),
+            decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
             max_decoded=streams.warm_states,
-            open_store=_packed_stores(streams.store, identity),
             on_checkpoint=self._count,
         )
 
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
+        self._following: asyncio.Task[None] | None = None
         self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self._copying_failed)
 
-        agent = affinity_agent(self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep)
+        agent = affinity_agent(
+            self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep, decision_sweep=decision_sweep
+        )
         self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)(agent)
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then start Faust."""
         await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
+        self._following = asyncio.create_task(self._ready.run(), name="ready banners")
         if self._results is not None:
             await self._results.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
@@ -107,6 +133,9 @@ class StreamsApp(BatchApp):
         """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.catalogue.stop()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._results is not None:
             await self._results.stop()
 

@@ -60,7 +60,10 @@ class EventProcessor:
         outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now_ms)
         for disposition, count in outcome.counts.items():
             self._metrics.events.labels(source, disposition).inc(count)
+        if outcome.ahead_ms:
+            self._metrics.ahead.labels(source).observe(outcome.ahead_ms / 1000)
         self._metrics.catalog_products.set(len(catalogue.products))
+        self._metrics.refused_products.set(len(catalogue.refused))
         return outcome
 
 

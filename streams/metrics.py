@@ -51,9 +51,28 @@ class StreamsMetrics:
             ["reason"],
             registry=registry,
         )
+        self.rechecked = Counter(
+            "bannerstream_decisions_rechecked",
+            "Without an event: decisions changed because the product is refused, and banners requested again that were "
+            "not ready",
+            ["reason"],
+            registry=registry,
+        )
         self.users = Gauge("bannerstream_users", "Visitors in this worker's partitions", registry=registry)
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry
+        )
+        self.ahead = Histogram(
+            "bannerstream_event_ahead_seconds",
+            "How much later than its arrival an event says it was: the largest of each batch that has one",
+            ["source"],
+            buckets=(0.1, 1.0, 5.0, 15.0, 60.0, 300.0),
+            registry=registry,
+        )
+        self.refused_products = Gauge(
+            "bannerstream_refused_products",
+            "Products of the catalogue that are not on offer, because generators refused them",
+            registry=registry,
         )
         self.event_lag = Histogram(
             "bannerstream_event_lag_seconds",

@@ -1,25 +1,25 @@
 """Which faults run when: nightly (`make faults`), in `make test-all`, and at every push."""
 
 import hashlib
+import itertools
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.load import Traffic
-from tests.faults.scenarios import PLAYS
+from tests.faults.play import SCENARIOS
 
-Plan = list[tuple[str, int]]
+Run = tuple[str, int]
+"""A scenario and its seed."""
+Plan = list[Run]
 """Names of scenarios with seeds, in the order in which they run."""
 
 _SEVERAL = {"kill": 40, "fleet": 20}
-NIGHTLY_SEEDS = 4
+NIGHTLY_SEEDS = 20
 """Seeds of each other scenario."""
 UNFENCED = "pause-in-flush"
 """In no set, to be run by name: it finds stale writes. A worker that stands still between its last check and the socket
 writes when it wakes, whatever it checks; only a broker can refuse it, and brokers fence transactions only."""
 _SHORT = {"kill": 8, "fleet": 4}
-
-NIGHTLY_TRAFFIC = Traffic(events=12_000, visitors=300, per_s=1_000)
-SHORT_TRAFFIC = Traffic(events=4_000, visitors=150, per_s=1_000)
 
 
 def nightly() -> Plan:
@@ -58,10 +58,17 @@ def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
     return [(name, number) for name in dict.fromkeys(name for name, _ in plan) for number in numbers]
 
 
+def further(runs: Plan) -> Iterator[Run]:
+    """Yield runs of the same scenarios with seeds that follow those of `runs`, without end."""
+    after = 1 + max((seed for _, seed in runs), default=0)
+    names = list(dict.fromkeys(name for name, _ in runs))
+    return ((name, seed) for seed in itertools.count(after) for name in names)
+
+
 def _drawn(commit: str, name: str) -> int:
     digest = hashlib.sha256(f"{commit} {name}".encode()).digest()
     return 1 + int.from_bytes(digest[:8]) % _SEVERAL.get(name, NIGHTLY_SEEDS)
 
 
 def _planned() -> list[str]:
-    return [name for name in PLAYS if name != UNFENCED]
+    return [name for name in SCENARIOS if name != UNFENCED]

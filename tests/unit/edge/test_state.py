@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.broker.publisher import Outgoing
 from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.edge.broker_clock import BrokerClock
 from bannerstream.edge.errors import Overloaded
 from bannerstream.edge.fakes import MemorySink
 from bannerstream.edge.metrics import EdgeMetrics
@@ -27,12 +28,17 @@ class BrokenSink(MemorySink):
         raise ZeroDivisionError("a defect")
 
 
+def measured() -> tuple[EdgeMetrics, BrokerClock]:
+    metrics = EdgeMetrics(CollectorRegistry())
+    return metrics, BrokerClock(metrics)
+
+
 async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
 async def test_every_request_that_waits_for_a_round_learns_of_its_failure() -> None:
-    outbox = Outbox(BrokenSink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    outbox = Outbox(BrokenSink, *measured(), max_waiting=10, ack_timeout_s=3600)
     running = asyncio.create_task(outbox.run())
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(Overloaded):
@@ -45,7 +51,7 @@ async def test_every_request_that_waits_for_a_round_learns_of_its_failure() -> N
 async def test_every_request_that_waits_for_a_cancelled_round_learns_of_it() -> None:
     sink = MemorySink()
     sink.open.clear()
-    outbox = Outbox(lambda: sink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    outbox = Outbox(lambda: sink, *measured(), max_waiting=10, ack_timeout_s=3600)
     running = asyncio.create_task(outbox.run())
     writing = asyncio.create_task(outbox.write([RECORD]))
     await until(lambda: not outbox._waiting and not outbox._idle.is_set())
@@ -66,14 +72,13 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
 
     registry = CollectorRegistry()
     edge = EdgeNode(Settings(), MemoryBannerStore(), registry, MemorySink)
-    tasks = {"view": (edge.follower, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge, "_follow_catalogue")}
+    tasks = {"view": (edge.follower, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge.products, "run")}
     for name, (owner, method) in tasks.items():
         monkeypatch.setattr(owner, method, broken_task if name == broken else for_ever)
     edge.follower.caught_up.set()
     stream = edge.hub.open("0" * 32)
     async with edge.running():
-        await asyncio.sleep(0)
-        assert edge.ready
+        await until(lambda: edge.ready)
         assert registry.get_sample_value("bannerstream_edge_caught_up") == 1
         defect.set()
         await until(lambda: not edge.ready)
@@ -84,7 +89,7 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
 
 async def test_a_node_that_stops_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     edge = EdgeNode(Settings(), MemoryBannerStore(), CollectorRegistry(), MemorySink)
-    for owner, method in ((edge.follower, "run"), (edge.outbox, "run"), (edge, "_follow_catalogue")):
+    for owner, method in ((edge.follower, "run"), (edge.outbox, "run"), (edge.products, "run"), (edge.refusals, "run")):
         monkeypatch.setattr(owner, method, for_ever)
     async with edge.running():
         await asyncio.sleep(0)
