@@ -42,8 +42,8 @@ class PurgeWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Purge until `stop` is set; a window that the CDN has not acknowledged is purged after the next start.
 
-        Retries during outages of brokers and CDN, and once it has worked while credentials are rejected, which the operator
-        may correct.
+        Retries during outages of brokers and CDN, and, once it has worked, while credentials are rejected: the operator
+        may correct them.
 
         Raises:
             CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this worker from its start.
