@@ -44,15 +44,15 @@ def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
 
 def median_of(lines: Iterable[Line], field: str, **wanted: object) -> float | None:
     """Return the median of a field over the chosen lines that have it; None if no line has it."""
-    values = [each[field] for each in chosen(lines, **wanted) if each.get(field) is not None]
+    values = [line[field] for line in chosen(lines, **wanted) if line.get(field) is not None]
     return float(median(values)) if values else None
 
 
 def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
     """Return the highest median rate of a system over its settings."""
-    settings = {each["setting"] for each in chosen(lines, bench="streams", **wanted)}
-    rates = [median_of(lines, "events_per_s", bench="streams", setting=each, **wanted) for each in settings]
-    return max((each for each in rates if each is not None), default=None)
+    settings = {line["setting"] for line in chosen(lines, bench="streams", **wanted)}
+    rates = [median_of(lines, "events_per_s", bench="streams", setting=setting, **wanted) for setting in settings]
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
 def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
@@ -138,7 +138,7 @@ def edge_figure(case: str, field: str, **wanted: object) -> Callable[[Sequence[L
 
 def on(device: str, lines: Sequence[Line]) -> list[Line]:
     """Return the lines of devices whose name contains `device`."""
-    return [each for each in lines if device in str(each.get("device"))]
+    return [line for line in lines if device in str(line.get("device"))]
 
 
 def painter_at_best(
@@ -151,7 +151,7 @@ def painter_at_best(
         found = chosen(on("H200", lines), **place, **wanted)
         settings = {(each["batch"], each["compiled"]) for each in found}
         medians = [median_of(found, field, batch=batch, compiled=compiled) for batch, compiled in settings]
-        known = [each for each in medians if each is not None]
+        known = [value for value in medians if value is not None]
         return best(known) if known else None
 
     return figure

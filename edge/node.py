@@ -22,13 +22,13 @@ from bannerstream.edge.identity import Identity
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.outbox import Outbox, Sink
 from bannerstream.edge.pictures import Bucket, Pictures
-from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.edge.report_records import ReportRecords, check_formats
 from bannerstream.edge.resolver import BannerResolver, ProductCard, product_card
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.topic_follower import TopicFollower
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
 from bannerstream.settings.production import refuse_in_production
 

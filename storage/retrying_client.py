@@ -47,7 +47,10 @@ _TRANSIENT_CODES = {
 }
 _WRONG_CREDENTIALS = (WrongCredentials, "correct storage.access_key, storage.secret_key and storage.region")
 _SKEWED = (ClockSkewed, "set this machine's clock, for example by turning NTP on")
-_REFUSED = (AccessRefused, "the key needs s3:GetObject, s3:PutObject and s3:ListBucket on this bucket")
+_REFUSED = (
+    AccessRefused,
+    "the key needs the rights that `bannerstream storage policy` prints, a sweep those of --sweep",
+)
 _ABSENT = (ObjectMissing, "the object is not there")
 _OTHER = (RequestRefused, "check that storage.endpoint is an S3 API")
 

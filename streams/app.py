@@ -29,6 +29,7 @@ from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
+from bannerstream.streams.letter_cap import LetterCap
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.recent_keys import RecentKeys
@@ -79,7 +80,8 @@ class StreamsApp(BatchApp):
 
         draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
-        events = EventProcessor(sources, rules, self.catalogue.current, metrics)
+        letters = LetterCap(streams.dead_letters_per_visitor, metrics)
+        events = EventProcessor(sources, rules, self.catalogue.current, metrics, letters.kept)
         erasures = topics.erasures.name
         eraser = ErasureProcessor(self, erasures, rules.user_keys, metrics)
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
@@ -91,6 +93,7 @@ class StreamsApp(BatchApp):
             ready=self._ready,
             recently_requested=recently_requested,
             metrics=metrics,
+            announce_all=streams.announce_decisions,
         )
         self.write_behind(
             TABLE,

@@ -62,6 +62,12 @@ class StreamsMetrics:
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry
         )
+        self.letters_dropped = Counter(
+            "bannerstream_dead_letters_dropped",
+            "Dead letters dropped beyond streams.dead_letters_per_visitor",
+            ["code"],
+            registry=registry,
+        )
         self.ahead = Histogram(
             "bannerstream_event_ahead_seconds",
             "How much later than its arrival an event says it was: the largest of each batch that has one",

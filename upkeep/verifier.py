@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.keys import manifest_object_key
 from bannerstream.contracts.manifest import Manifest, shows_product
-from bannerstream.contracts.messages import BannerReady, Rendition
+from bannerstream.contracts.messages import BannerReady
 from bannerstream.storage.bucket import StoredObject
 from bannerstream.storage.errors import BrokenAnswer, ObjectMissing, SpoiltObject
 from bannerstream.storage.store import CATALOGUE_PREFIX, MANIFEST_PREFIX
-from bannerstream.upkeep.findings import Checked, Finding, Journal, Kind
+from bannerstream.upkeep.findings import Checked, Finding, Journal
+from bannerstream.upkeep.known_banner import KnownBanner
 from bannerstream.upkeep.pace import Pace
 from bannerstream.upkeep.ports import Store
 
@@ -96,7 +96,7 @@ class Verifier:
             manifest = self._store.manifest(banner_key)
         except BrokenAnswer as error:
             manifest, reason = None, str(error)
-        banner = _Banner(banner_key, manifest, self._ready.get(banner_key))
+        banner = KnownBanner(banner_key, manifest, self._ready.get(banner_key))
         if manifest is None:
             checked.findings.append(banner.finding("manifest_unreadable", found.key, reason))
         elif not self._shows_product(manifest):
@@ -124,7 +124,7 @@ class Verifier:
         for banner_key, ready in self._ready.items():
             key = manifest_object_key(banner_key)
             if key not in manifests:
-                yield _Banner(banner_key, None, ready).finding(
+                yield KnownBanner(banner_key, None, ready).finding(
                     "ready_without_manifest", key, "a ready event points to it, and it is not in the bucket"
                 )
 
@@ -133,34 +133,6 @@ class Verifier:
         for key in sorted(str(key) for key in named):
             if key not in pictures:
                 yield _picture_missing(key)
-
-
-@dataclass(frozen=True, slots=True)
-class _Banner:
-    """A banner as it is stored, and as it is announced."""
-
-    key: str
-    manifest: Manifest | None
-    ready: BannerReady | None
-
-    def renditions(self) -> list[Rendition]:
-        """Return the pictures that pages may load: an announced preview's, too, until its banner is announced."""
-        named = [*(self.manifest.renditions if self.manifest else ()), *(self.ready.renditions if self.ready else ())]
-        return list({rendition.blob_key: rendition for rendition in named}.values())
-
-    def finding(self, kind: Kind, key: str, reason: str) -> Finding:
-        """Return what is wrong, with all that is known of the banner that has to be made again."""
-        known = self.manifest or self.ready
-        return Finding(
-            kind=kind,
-            key=key,
-            banner_key=self.key,
-            product_id=known.product_id if known else None,
-            revision=max(source.revision if source else 1 for source in (self.manifest, self.ready)),
-            variant=known.variant if known else None,
-            creative_revision=self.manifest.creative_revision if self.manifest else None,
-            reason=reason,
-        )
 
 
 def _picture_missing(key: str) -> Finding:

@@ -58,7 +58,7 @@ class Topics:
 
     def committed(self, group: str, topic: str, partitions: int) -> "Committed":
         """Return a reader of a group's committed offsets, which does not join the group."""
-        return Committed(self._reader(group), [TopicPartition(topic, each) for each in range(partitions)])
+        return Committed(self._reader(group), [TopicPartition(topic, number) for number in range(partitions)])
 
     def _reader(self, group: str) -> Consumer:
         return Consumer(

@@ -1,4 +1,4 @@
-"""The streams worker on real brokers: events in, assignments and requests out, whatever else comes in between."""
+"""The streams worker on real brokers: events lead to assignments and requests, also with bad records between them."""
 
 import json
 import uuid
@@ -105,7 +105,7 @@ async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, work
         DeadLetter.from_record(record.key, record.value, record.headers)
         for record in await shop.read_until(shop.topics.dead_letters.name, lambda records: len(records) == 7)
     ]
-    assert sorted(each.code for each in letters) == [
+    assert sorted(letter.code for letter in letters) == [
         "implausible_time",
         "malformed",
         "malformed",
@@ -117,7 +117,7 @@ async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, work
     await shop.caught_up()
 
 
-@pytest.mark.pairs("apache-minio", "apache-versitygw")  # stood still once on noida-db, which keeps dead members
+@pytest.mark.pairs("apache-minio", "apache-versitygw")  # hung once on noida-db, which never removes dead members
 async def test_a_restarted_worker_goes_on_from_the_changelog(shop, worker, settings):
     await shop.send("ada", kind="cart")
     await shop.read_until(shop.topics.assignments.name, bool)
@@ -126,8 +126,8 @@ async def test_a_restarted_worker_goes_on_from_the_changelog(shop, worker, setti
     worker.start()
     await shop.send("ada", product_id="mug", kind="purchase")
     assignments = await shop.read_until(shop.topics.assignments.name, lambda records: len(records) == 2)
-    assert [decode(each.value, Assignment).epoch for each in assignments] == [1, 2]
-    states = {each.key: unpack(each.value) for each in await shop.read(shop.changelog)}
+    assert [decode(assignment.value, Assignment).epoch for assignment in assignments] == [1, 2]
+    states = {record.key: unpack(record.value) for record in await shop.read(shop.changelog)}
     state = states[key_of("ada", settings).encode()]
     assert state.epoch == 2
     assert state.offsets == {shop.topics.clicks.name: 1}
@@ -142,7 +142,7 @@ async def test_a_product_loaded_later_is_known_without_a_restart(shop, worker, s
     async def lantern_is_shown() -> bool:
         await shop.send(f"visitor-{uuid.uuid4()}", product_id="lantern")
         assignments = await shop.read(shop.topics.assignments.name)
-        return any(decode(each.value, Assignment).product_id == "lantern" for each in assignments)
+        return any(decode(assignment.value, Assignment).product_id == "lantern" for assignment in assignments)
 
     await until(lantern_is_shown, "the new product is shown")
 
