@@ -223,18 +223,18 @@ def _compare_visitor(
     cohorts = expected.keys() | found.keys()
     gaps = {cohort: found.get(cohort, Fraction()) - expected.get(cohort, Fraction()) for cohort in cohorts}
     tolerances = {cohort: TOLERANCE * float(max(expected.get(cohort, 0), found.get(cohort, 0))) for cohort in cohorts}
-    if all(abs(gap) <= tolerances[each] for each, gap in gaps.items()):
+    if all(abs(gap) <= tolerances[cohort] for cohort, gap in gaps.items()):
         return
     for kind, sign in (("lost", -1), ("double", 1)):
         for count in (1, 2):
             for some in combinations(contributions, count):
                 scores = expected_scores(some)
-                if all(abs(gap - sign * scores.get(each, 0)) <= tolerances[each] for each, gap in gaps.items()):
+                if all(abs(gap - sign * scores.get(cohort, 0)) <= tolerances[cohort] for cohort, gap in gaps.items()):
                     for one in some:
                         findings.add(kind, f"{one.where} of {key}")  # type: ignore[arg-type]
                     return
-    beyond = {each: float(gap) for each, gap in gaps.items() if abs(gap) > tolerances[each]}
-    differences = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
+    beyond = {cohort: float(gap) for cohort, gap in gaps.items() if abs(gap) > tolerances[cohort]}
+    differences = ", ".join(f"{cohort} {gap:+.6g}" for cohort, gap in sorted(beyond.items()))
     if min(beyond.values()) < 0:
         findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:
