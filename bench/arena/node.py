@@ -24,7 +24,13 @@ OWN_FILES = 500
 """Descriptors that a process needs beside its connections."""
 UNLIMITED = {
     f"BANNERSTREAM_EDGE__{name}": "1000000000"
-    for name in ("RATE_PER_VISITOR", "BURST_PER_VISITOR", "RATE_PER_ADDRESS", "BURST_PER_ADDRESS")
+    for name in (
+        "RATE_PER_VISITOR",
+        "BURST_PER_VISITOR",
+        "RATE_PER_ADDRESS",
+        "BURST_PER_ADDRESS",
+        "MAX_STREAMS_PER_ADDRESS",
+    )
 }
 
 
