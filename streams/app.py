@@ -93,6 +93,7 @@ class StreamsApp(BatchApp):
             ready=self._ready,
             recently_requested=recently_requested,
             metrics=metrics,
+            announce_all=streams.announce_decisions,
         )
         self.write_behind(
             TABLE,

@@ -2,8 +2,9 @@
 
 Two kinds are wrong while nobody clicks. A product that generators have refused since gets no banner: its visitors get
 their next best product. A banner that never became ready is requested again: its request, or what the bucket or
-`banner.ready` held, was lost. Both are bounded in rate, and both decide from states and catalogue only, as of each
-visitor's last event: an event that comes later, or again, decides the same.
+`banner.ready` held, was lost. With `streams.announce_decisions`, the first sweep of a partition announces every
+decision again, because `banner.assignments` was lost. All is bounded in rate, and decides from states and catalogue
+only, as of each visitor's last event: an event that comes later, or again, decides the same.
 """
 
 import asyncio
@@ -27,8 +28,10 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S = 300.0
 """Between two sweeps of a partition: 100,000 visitors take about 0.3 s of processor time."""
+FIRST_S = 5.0
+"""From a partition's first batch to its first sweep: the batches after a start are many."""
 SOON_S = 30.0
-"""The same, where products have been refused since: a longer list of words refuses them one after another."""
+"""Between two sweeps where products have been refused since: a longer list of words refuses them one after another."""
 SLICE = 5_000
 """States looked at before the event loop gets a turn: about 15 ms."""
 DECIDED_AT_ONCE = 1_000
@@ -65,6 +68,7 @@ class DecisionSweep:
         ready: ReadyBanners,
         recently_requested: RecentKeys,
         metrics: StreamsMetrics,
+        announce_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
@@ -73,15 +77,18 @@ class DecisionSweep:
         self._ready = ready
         self._recently_requested = recently_requested
         self._metrics = metrics
+        self._announce_all = announce_all
         self._clock = clock
+        self._announced: set[int] = set()
+        """Partitions of which every decision has been announced."""
         self._due: dict[int, tuple[float, float, Set[str]]] = {}
         """By partition: when the next sweep is due, when at the earliest, and which products were refused last time."""
 
     def sweep_if_due(self, batch: Batch, states: Partition[UserState]) -> None:
         """Start a sweep of the batch's partition, if one is due."""
         partition, now_s, refused = batch.tp.partition, self._clock(), self._catalogue().refused
-        if partition not in self._due:  # not at once: the batches after a start are many
-            self._due[partition] = now_s + SOON_S, now_s + SOON_S, refused
+        if partition not in self._due:
+            self._due[partition] = now_s + FIRST_S, now_s + FIRST_S, refused
         due_s, earliest_s, known = self._due[partition]
         if now_s >= (due_s if refused <= known else earliest_s):
             self._due[partition] = now_s + EVERY_S, now_s + SOON_S, refused
@@ -89,42 +96,54 @@ class DecisionSweep:
 
     async def _sweep(self, partition: int, states: Partition[UserState]) -> None:
         requested: set[str] = set()
+        announcing = self._announce_all and partition not in self._announced
         for current in decisions_of(states):
             if self._is_over(partition, states):
                 return
-            refused = [key for key, decision in current if decision.product_id in self._catalogue().refused]
-            for start in range(0, len(refused), DECIDED_AT_ONCE):
+            refused = self._catalogue().refused
+            keys = [key for key, decision in current if announcing or decision.product_id in refused]
+            for start in range(0, len(keys), DECIDED_AT_ONCE):
                 await self._app.checkpointer.wait_for_capacity()
                 if self._is_over(partition, states):
                     return
-                self._decide_again(partition, states, refused[start : start + DECIDED_AT_ONCE])
+                self._decide_again(partition, states, keys[start : start + DECIDED_AT_ONCE], announcing=announcing)
             self._request_again(partition, current, requested)
             await asyncio.sleep(0)
+        if announcing:
+            self._announced.add(partition)
+            _log.info("announced every decision", partition=partition)
 
     def _is_over(self, partition: int, states: Partition[UserState]) -> bool:
         """Return whether the partition was, or may be, reassigned; its next owner starts its own sweep."""
         if not self._app.rebalancing and self._app.written.partitions_here.find(partition) is states:
             return False
         self._due.pop(partition, None)
+        self._announced.discard(partition)
         return True
 
-    def _decide_again(self, partition: int, states: Partition[UserState], keys: list[bytes]) -> None:
-        """Decide for visitors whose product is refused; those whose decision has changed meanwhile are left alone."""
+    def _decide_again(
+        self, partition: int, states: Partition[UserState], keys: list[bytes], *, announcing: bool
+    ) -> None:
+        """Decide again for these visitors, and announce what changed or, if `announcing`, every decision."""
         catalogue, rules, outcome = self._catalogue(), self._rules, BatchOutcome()
         for key in keys:
             try:
                 state = states.get(key)
             except BrokenState:
                 continue  # the visitor's next event reports it
-            if state is None or state.decision is None or state.decision.product_id not in catalogue.refused:
+            if state is None or (before := state.decision) is None:
                 continue
-            if settle(state, catalogue, rules.policy, rules.draw, key):
+            refused = before.product_id in catalogue.refused
+            if not refused and not announcing:
+                continue  # an event came meanwhile
+            if settle(state, catalogue, rules.policy, rules.draw, key) or announcing:
                 _announce(key, state, catalogue, outcome)
-            states.put(key, state)
-            outcome.changed.add(key)
-        if outcome.changed:
-            self._app.checkpointer.submit_change(partition, urgent=outcome.changed, effects=outcome)
-            self._metrics.rechecked.labels("refused").inc(len(outcome.changed))
+            if state.decision is not before:
+                states.put(key, state)
+                outcome.changed.add(key)
+            self._metrics.rechecked.labels("refused").inc(refused)
+        if outcome.urgent:
+            self._app.checkpointer.submit_change(partition, urgent=outcome.urgent, effects=outcome)
 
     def _request_again(self, partition: int, current: Current, requested: set[str]) -> None:
         """Request the banners of these decisions that are not ready and were not requested recently."""

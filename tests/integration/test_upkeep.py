@@ -1,4 +1,4 @@
-"""`bannerstream storage` on real servers: a bucket that lost things is found out, repaired, swept."""
+"""`bannerstream storage` on real servers: verifies, repairs and sweeps a bucket with lost and damaged objects."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ class Shop:
         self.requests: list[BannerRequest] = []
 
     async def open(self, folder: Path) -> None:
-        """Load a catalogue of two products; have a banner made of each, and announced."""
+        """Load a catalogue of two products, and make and announce a banner of each."""
         await prepare(self.settings)
         await asyncio.to_thread(self.run, "catalog", "load", str(folder))
         topics = self.settings.kafka.topic_table()
@@ -74,7 +74,7 @@ class Shop:
         await self.make(self.requests)
 
     async def make(self, requests: list[BannerRequest]) -> list[MadeBanner]:
-        """Do what a generator does with requests."""
+        """Make and announce the banners of these requests, as a generator does."""
         made = [outcome for outcome in self.pipeline.make(requests) if isinstance(outcome, MadeBanner)]
         assert len(made) == len(requests)
         async with Publisher(self.settings.kafka) as publisher:
@@ -87,7 +87,7 @@ class Shop:
         return await self.make(list(requested.values()))
 
     async def sweep(self, *, outdated: bool = False) -> SweepReport:
-        """Sweep as in forty days: everything that is stored now is old."""
+        """Sweep as if forty days later, when everything that is stored now is old."""
         now = datetime.now(UTC) + timedelta(days=40)
         options = SweepOptions(delete=True, outdated=outdated)
         return await sweep(self.settings, self.store, options, pace=Pace(1000), now=now)
@@ -97,7 +97,7 @@ class Shop:
         return {found.key for found in self.store.bucket.objects()}
 
     def overwrite(self, key: str, content: bytes) -> None:
-        """Change an object behind the store's back, as a failing disk does."""
+        """Change an object directly, as a failing disk does."""
         self.store.bucket._minio.put_object(self.store.bucket.name, key, BytesIO(content), len(content))
 
 
@@ -197,7 +197,7 @@ async def test_outdated_banners_lose_their_pointer_first_and_their_objects_anoth
     before = shop.object_keys()
 
     report = await shop.sweep(outdated=True)
-    (withdrawn,) = report.withdrawn  # the other one is what the cohort's visitors see meanwhile
+    (withdrawn,) = report.withdrawn  # the other one is the cohort's default banner meanwhile
     assert (await read_ready(shop.settings.kafka)).keys() == {request.banner_key for request in shop.requests} - {
         withdrawn
     }
