@@ -76,4 +76,4 @@ class Committed:
 
     def offsets(self) -> list[int]:
         """Return the next offset of each partition; 0 where nothing is committed."""
-        return [max(0, each.offset) for each in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]
+        return [max(0, position.offset) for position in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]
