@@ -1,5 +1,6 @@
 """Runs an edge node as a process."""
 
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.edge.app import create_app
 from bannerstream.edge.node import EdgeNode
-from bannerstream.edge.protocol import LimitedHttpProtocol
+from bannerstream.edge.protocol import LimitedHttpProtocol, RepeatedWarnings
 from bannerstream.service.compat import overrides_private
 from bannerstream.service.metrics_server import served_metrics
 from bannerstream.settings import EdgeSettings, Settings
@@ -34,7 +35,7 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
     `extend` may add routes to the application before it serves; the demo adds its shop.
 
     Raises:
-        ConfigurationError: a setting is invalid, or the port is in use.
+        ConfigurationError: a setting is invalid, the port is in use, or the brokers refuse this node from its start.
     """
     registry = CollectorRegistry()
     ours = settings.edge
@@ -51,6 +52,8 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
         host, port = listener.getsockname()[:2]
         _log.info("serving", host=host, port=port, shard=ours.shard)
         server.run(sockets=[listener])
+        if edge.refused is not None:
+            raise edge.refused
         _log.info("stopped")
 
 
@@ -59,7 +62,12 @@ class EdgeServer(uvicorn.Server):
 
     def __init__(self, edge: EdgeNode, app: FastAPI) -> None:
         super().__init__(_config(edge, app))
+        logging.getLogger("uvicorn.error").addFilter(RepeatedWarnings())
         self._edge = edge
+        edge.on_refused = self._end
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

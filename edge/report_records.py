@@ -16,7 +16,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs.native import NativeEvent
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
-from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timestamp
+from bannerstream.contracts.scalars import EventId, ProductId, SizeName
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
 from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, PagePurchase, RateLimited, UnknownProduct
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
@@ -38,10 +38,17 @@ class PageEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)] | None = None
     event_id: EventId | None = None
     """Generated if absent. With one, a repeated event counts once."""
-    time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")] | None = None
+    time: (
+        Annotated[float, Meta(ge=0, le=MAX_EPOCH_MS, description="Epoch milliseconds, UTC")]
+        | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")]
+        | None
+    ) = None
     """Default: now. A time in the future is replaced by now."""
-    age_ms: Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
-    """Instead of `time`: the event's age when it was sent. Correct even if the visitor's clock is wrong."""
+    age_ms: Annotated[float, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
+    """Instead of `time`: the event's age when it was sent. Correct even if the visitor's clock is wrong.
+
+    A fraction, of a clock finer than a millisecond, is cut.
+    """
 
 
 class PageFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,7 +221,10 @@ class ReportRecords:
         if event.time is not None and event.age_ms is not None:
             raise InvalidRequest(f"at most one of `time` and `age_ms` is allowed - at {where}")
         try:
-            reported_ms = now_ms - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
+            if event.time is None:
+                reported_ms = now_ms - int(event.age_ms or 0)
+            else:
+                reported_ms = epoch_ms(event.time if isinstance(event.time, str) else int(event.time))
         except ValueError as error:
             raise InvalidRequest(f"{error} - at {where}.time") from error
         if now_ms - reported_ms > self._max_age_ms:

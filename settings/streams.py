@@ -71,6 +71,11 @@ class StreamsSettings(Group):
     forget_after_days: Days = Field(
         365.0, description="A visitor without events for this long is forgotten: state and assignment are deleted."
     )
+    announce_decisions: bool = Field(
+        False,
+        description="After a start, announce the current decision of every visitor again, partition by partition: "
+        "brings back `banner.assignments` (docs/recovery.md).",
+    )
     standbys: int = Field(
         0,
         ge=0,

@@ -2,8 +2,9 @@
 
 Two kinds are wrong while nobody clicks. A product that generators have refused since gets no banner: its visitors get
 their next best product. A banner that never became ready is requested again: its request, or what the bucket or
-`banner.ready` held, was lost. Both are bounded in rate, and both decide from states and catalogue only, as of each
-visitor's last event: an event that comes later, or again, decides the same.
+`banner.ready` held, was lost. With `streams.announce_decisions`, the first sweep of a partition announces every
+decision again, because `banner.assignments` was lost. All is bounded in rate, and decides from states and catalogue
+only, as of each visitor's last event: an event that comes later, or again, decides the same.
 """
 
 import asyncio
@@ -27,9 +28,11 @@ from bannerstream.streams.recent_keys import RecentKeys
 _log = structlog.get_logger(__name__)
 
 EVERY_S = 300.0
-"""Between two sweeps of a partition: 100,000 visitors take about 0.3 s of processor time."""
+"""Between two sweeps of a partition: 100,000 visitors take 0.1 s of processor time (memory store)."""
+FIRST_S = 5.0
+"""From a partition's first batch to its first sweep: the batches after a start are many."""
 SOON_S = 30.0
-"""The same, where products have been refused since: a longer list of words refuses them one after another."""
+"""Between two sweeps where products have been refused since: a longer list of words refuses them one after another."""
 DECIDED_AT_ONCE = 1_000
 """Visitors decided for in one checkpoint."""
 MOST_REQUESTS = 1_000
@@ -48,6 +51,7 @@ class DecisionSweep:
         ready: ReadyBanners,
         recently_requested: RecentKeys,
         metrics: StreamsMetrics,
+        announce_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
@@ -56,15 +60,18 @@ class DecisionSweep:
         self._ready = ready
         self._recently_requested = recently_requested
         self._metrics = metrics
+        self._announce_all = announce_all
         self._clock = clock
+        self._announced: set[int] = set()
+        """Partitions of which every decision has been announced."""
         self._due: dict[int, tuple[float, float, Set[str]]] = {}
         """By partition: when the next sweep is due, when at the earliest, and which products were refused last time."""
 
     def sweep_if_due(self, batch: Batch, states: ColumnarStates) -> None:
         """Start a sweep of the batch's partition, if one is due."""
         partition, now_s, refused = batch.tp.partition, self._clock(), self._catalogue().refused
-        if partition not in self._due:  # not at once: the batches after a start are many
-            self._due[partition] = now_s + SOON_S, now_s + SOON_S, refused
+        if partition not in self._due:
+            self._due[partition] = now_s + FIRST_S, now_s + FIRST_S, refused
         due_s, earliest_s, known = self._due[partition]
         if now_s >= (due_s if refused <= known else earliest_s):
             self._due[partition] = now_s + EVERY_S, now_s + SOON_S, refused
@@ -72,46 +79,54 @@ class DecisionSweep:
 
     async def _sweep(self, partition: int, states: ColumnarStates) -> None:
         requested: set[str] = set()
+        announcing = self._announce_all and partition not in self._announced
         for current in states.decisions():
             if self._is_over(partition, states):
                 return
-            refused = [key for key, decision in current if decision.product_id in self._catalogue().refused]
-            for start in range(0, len(refused), DECIDED_AT_ONCE):
+            refused = self._catalogue().refused
+            keys = [key for key, decision in current if announcing or decision.product_id in refused]
+            for start in range(0, len(keys), DECIDED_AT_ONCE):
                 await self._app.checkpointer.wait_for_capacity()
                 if self._is_over(partition, states):
                     return
-                self._decide_again(partition, states, refused[start : start + DECIDED_AT_ONCE])
+                self._decide_again(partition, states, keys[start : start + DECIDED_AT_ONCE], announcing=announcing)
             self._request_again(partition, current, requested)
             await asyncio.sleep(0)
+        if announcing:
+            self._announced.add(partition)
+            _log.info("announced every decision", partition=partition)
 
     def _is_over(self, partition: int, states: ColumnarStates) -> bool:
         """Return whether the partition was, or may be, reassigned; its next owner starts its own sweep."""
         if not self._app.rebalancing and self._app.written.partitions_here.find(partition) is states:
             return False
         self._due.pop(partition, None)
+        self._announced.discard(partition)
         return True
 
-    def _decide_again(self, partition: int, states: ColumnarStates, keys: list[bytes]) -> None:
-        """Decide for visitors whose product is refused; those whose decision has changed meanwhile are left alone."""
+    def _decide_again(self, partition: int, states: ColumnarStates, keys: list[bytes], *, announcing: bool) -> None:
+        """Decide again for these visitors, and announce what changed or, if `announcing`, every decision."""
         catalogue, rules, outcome = self._catalogue(), self._rules, BatchOutcome()
         now_ms, changed = time.time_ns() // 1_000_000, dict[bytes, UserState]()
         announcements: list[Announcement] = []
         for key, state in states.get_all(keys).items():  # of one that cannot be read, the visitor's next event reports
-            if isinstance(state, Exception) or (decision := state.decision) is None:
+            if isinstance(state, Exception) or (before := state.decision) is None:
                 continue
-            if decision.product_id not in catalogue.refused:
-                continue
-            if settle(state, catalogue, rules.policy, rules.draw, key) and (decision := state.decision) is not None:
+            refused = before.product_id in catalogue.refused
+            if not refused and not announcing:
+                continue  # an event came meanwhile
+            is_new = settle(state, catalogue, rules.policy, rules.draw, key)
+            if (is_new or announcing) and (decision := state.decision) is not None:
                 banner = decision.product_id, decision.cohort_id, decision.variant
-                decided_at = state.landmark_ms + decision.decided_ms
-                announcements.append((key, state.epoch, banner, decided_at, now_ms))
-            changed[key] = state
+                announcements.append((key, state.epoch, banner, state.landmark_ms + decision.decided_ms, now_ms))
+            if state.decision is not before:
+                changed[key] = state
+            self._metrics.rechecked.labels("refused").inc(refused)
         states.put_all(list(changed), list(changed.values()))
         outcome.changed.update(changed)
         rules.announcers.of(catalogue).announce(announcements, outcome, now_ms)
-        if outcome.changed:
-            self._app.checkpointer.submit_change(partition, urgent=outcome.changed, effects=outcome)
-            self._metrics.rechecked.labels("refused").inc(len(outcome.changed))
+        if outcome.urgent:
+            self._app.checkpointer.submit_change(partition, urgent=outcome.urgent, effects=outcome)
 
     def _request_again(self, partition: int, current: Current, requested: set[str]) -> None:
         """Request the banners of these decisions that are not ready and were not requested recently."""

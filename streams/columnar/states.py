@@ -318,14 +318,14 @@ class ColumnarStates:
         yield found
 
     def decisions(self) -> Iterator[Current]:
-        """Yield the current decisions that are in the changelog or on their way, by slices, with the visitors' keys.
+        """Yield the current decisions, of a store on disk the acknowledged ones, by slices, with the visitors' keys.
 
         States may change between two slices.
         """
         start = 0
         while start < self._end and not self._durable:  # a store on disk holds the rows, too
             numbers = np.arange(start, min(start + SWEEP_SLICE, self._end), dtype=np.int32)
-            numbers = numbers[self._marks[numbers] == _CLEAN]
+            numbers = numbers[self._marks[numbers] != _VACANT]
             numbers = numbers[self.rows["product"][numbers] != NO_PRODUCT]
             keys = _hex_keys(self.rows["key"][numbers])
             decided = [state.decision for state in self.states_in(numbers)]

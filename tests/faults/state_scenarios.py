@@ -1,4 +1,4 @@
-"""Faults under other ways to keep states, while visitors are erased, and while an experiment runs."""
+"""Scenarios with other stores, standbys, erasures or an experiment."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from tests.support.waiting import until
 
 
 async def erasure(scene: Scene) -> None:
-    """Erase every seventh visitor, whose events are all committed by then, and kill the worker at that moment."""
+    """Erase every seventh visitor once all their events are committed, and kill the worker meanwhile."""
     scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(scene.random.uniform(0.2, 0.5))

@@ -1,4 +1,4 @@
-"""A generator whose store gives it something else than a product's picture, on real servers, end to end."""
+"""A generator on real servers whose store returns damaged pictures of products."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ async def test_a_picture_that_comes_spoilt_is_a_dead_letter_and_its_replay_a_ban
                 proxy.failed = 0
                 await publish_requests(settings, [request])
                 await until(lambda due=number + 1: refused(due), lambda: worker.log_tail(20))
-                assert proxy.failed == 2, "it is tried again"
+                assert proxy.failed == 2, "the read is repeated"
             assert {stored.letter.code for stored in letters} == {"picture_unreadable"}
             assert list(store.manifest_keys()) == []
 

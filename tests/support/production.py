@@ -1,4 +1,4 @@
-"""Settings that production accepts: a test breaks one of them."""
+"""Settings that production accepts; a test makes one of them invalid."""
 
 from typing import Any
 
@@ -20,5 +20,5 @@ ACCEPTED: dict[str, Any] = {
 
 
 def accepted(**tables: dict[str, Any]) -> dict[str, Any]:
-    """Return settings that production accepts, with these of them changed, table by table."""
+    """Return settings that production accepts, with these changes by table."""
     return ACCEPTED | {name: {**ACCEPTED.get(name, {}), **changes} for name, changes in tables.items()}

@@ -1,4 +1,4 @@
-"""The audit of the whole chain: acknowledged at the edge, folded once, assigned, ready, bytes that hash, purged."""
+"""The audit of the whole chain: acknowledged events are folded once; banners are ready, intact and purged."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from tests.faults.load import REPEAT
 
 @dataclass(frozen=True)
 class ChainEvidence:
-    """What a run of the chain left behind."""
+    """The evidence of a run of the chain."""
 
     streams: Evidence
     ready: Sequence[ConsumerRecord]
@@ -30,7 +30,7 @@ class ChainEvidence:
 
 
 class StoredBanner(Protocol):
-    """As much of a manifest as the audit reads."""
+    """The part of a manifest that the audit reads."""
 
     @property
     def renditions(self) -> Sequence[Rendition]: ...
@@ -40,7 +40,7 @@ class StoredBanner(Protocol):
 
 
 class Bucket(Protocol):
-    """As much of a banner store as the audit reads."""
+    """The part of a banner store that the audit reads."""
 
     def manifest(self, banner_key: str) -> StoredBanner | None: ...
 
@@ -48,7 +48,7 @@ class Bucket(Protocol):
 
 
 def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> Findings:
-    """Return what is wrong once everything has caught up and the services are gone."""
+    """Return what is wrong after everything has caught up and the services have ended."""
     findings = Findings()
     written = {json.loads(record.value)["event_id"] for record in evidence.streams.inputs}
     for event_id in evidence.acknowledged.keys() - written:
@@ -74,10 +74,10 @@ def letters_of(letters: Sequence[ConsumerRecord], topics: Set[str]) -> list[Cons
 
 
 def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
-    """Return the events in the form that the audit of streams reads, the second and later of an id marked as repeats.
+    """Return the events in the form that the audit of streams reads, with repeated event ids marked as repeats.
 
-    A page that received no answer sends its event again, so the topic may hold it twice. An event that is later than
-    its record, as a node with a wrong clock writes it, counts as of its record.
+    A page that received no response sends its event again, so the topic may hold it twice. An event that is dated after
+    its record, by a node with a wrong clock, has the time of its record.
     """
     seen: set[str] = set()
     marked = []
@@ -93,7 +93,7 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
 
 
 def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[ConsumerRecord, Assignment]]:
-    """Return each visitor's last decision, by user key, with the first record of it: a replay publishes it again."""
+    """Return each visitor's last assignment, by user key, with its first record: a replay publishes it again."""
     last: dict[str, tuple[ConsumerRecord, Assignment]] = {}
     for record in records:
         if record.value is None:
@@ -105,7 +105,7 @@ def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[Cons
 
 
 def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None:
-    """A ready event points to a manifest that shows the product, and to pictures that hash to their names."""
+    """Check that a ready event has a manifest with the product, and pictures whose hashes equal their names."""
     try:
         manifest = store.manifest(ready.banner_key)
         if manifest is None:
@@ -125,7 +125,7 @@ def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None
 def _check_purges(
     evidence: ChainEvidence, assigned: Mapping[str, tuple[ConsumerRecord, Assignment]], findings: Findings
 ) -> None:
-    """The last change of every visitor's pointer was purged after it happened."""
+    """Check that every visitor's pointer was purged after its last change."""
     first_ready: dict[str, int] = {}
     for record in evidence.ready:
         first_ready.setdefault(record.key.decode(), record.timestamp)
@@ -134,7 +134,7 @@ def _check_purges(
         purged |= dict.fromkeys(tags, at_ms)
     for user_key, (record, assignment) in assigned.items():
         if assignment.banner_key not in first_ready:
-            continue  # stuck, and noted as such
+            continue  # already a finding (`stuck`)
         changed_ms = max(record.timestamp, first_ready[assignment.banner_key])
         if purged.get(f"user-{user_key}", 0) < changed_ms:
             findings.add("stale", f"the pointer of {user_key} changed and was not purged after that")

@@ -1,6 +1,6 @@
-"""A proxy in front of an S3 server that fails as stores do in the field: late, refused, cut, empty, spoilt, or HTML.
+"""A proxy in front of an S3 server that injects failures: late, rejected, truncated, empty, damaged or HTML responses.
 
-It passes every request on with its own Host header, so signatures stay valid.
+It forwards requests with their original Host header, so signatures stay valid.
 """
 
 import http.client
@@ -21,10 +21,10 @@ _HTML = b"<html><body>Please log in to the guest network</body></html>"
 
 
 class FaultyStore:
-    """A context manager. `fail` makes a share of the responses wrong until `heal`; `failed` counts them.
+    """A context manager. From `fail` to `heal` a share of the responses fails; `failed` counts them.
 
-    `unavailable` and `slow` concern every request: a write may have happened and still be answered with 503. The other
-    kinds concern reads of objects that the store answered with 200.
+    `unavailable` and `slow` affect all requests: a write may have succeeded and still get a 503. The other kinds affect
+    successful reads of objects.
     """
 
     def __init__(self, upstream: str, seed: int) -> None:
@@ -52,11 +52,11 @@ class FaultyStore:
         self.endpoint = f"127.0.0.1:{self._server.server_address[1]}"
 
     def fail(self, failure: Failure, share: float, part: str = "") -> None:
-        """Let this share of the responses fail from now on; with `part`, of those to paths that hold it."""
+        """Make this share of the responses fail from now on; with `part`, only those to paths that contain it."""
         self._failure = (failure, share, part)
 
     def heal(self) -> None:
-        """Pass everything on as it is."""
+        """Forward everything unchanged."""
         self._failure = None
 
     def __enter__(self) -> Self:
@@ -124,7 +124,7 @@ def _forward(request: BaseHTTPRequestHandler, body: bytes, upstream: str) -> tup
 
 
 def _spoilt(failure: Failure, content: bytes) -> tuple[bytes, int]:
-    """Return the body that is sent, and the length that is announced."""
+    """Return the body to send, and the value of Content-Length."""
     middle = len(content) // 2
     match failure:
         case "slow":

@@ -35,7 +35,7 @@ from tests.support.waiting import until
 
 @dataclass
 class ChainScene:
-    """What a scenario plays with. It counts the faults that it made in `faults`."""
+    """The parts of a run that a scenario uses. `faults` counts the injected faults."""
 
     random: random.Random
     seed: int
@@ -52,7 +52,7 @@ Act = Callable[[ChainScene], Awaitable[None]]
 
 @dataclass(frozen=True)
 class ChainPlay:
-    """A scenario, and the services whose clocks it sets."""
+    """A scenario, and the services whose clocks it shifts."""
 
     scenario: Act
     with_own_clock: Set[str] = frozenset()
@@ -61,7 +61,7 @@ class ChainPlay:
 async def run_chain(
     servers: Servers, play: ChainPlay, traffic: Traffic, folder: Path, *, name: str, seed: int
 ) -> Result:
-    """Play a scenario and audit what is left. Never raises for what a service did: that is a finding."""
+    """Run a scenario and audit its result. A service's failure does not raise an error; it is a finding."""
     began = time.monotonic()
     findings = Findings()
     unique = f"{name}-{seed}-{time.time_ns():x}"
@@ -96,7 +96,7 @@ async def run_chain(
                 )
                 findings.take(await asyncio.to_thread(audit_chain, evidence, settings, bucket))
         except (TimeoutError, AssertionError, KafkaError) as error:
-            findings.add("vacuous", f"the run did not come to its end: {error!r}")
+            findings.add("vacuous", f"the run did not finish: {error!r}")
         events = visitors.reported
         if not findings:
             await delete_topics(settings, shop.changelog)
@@ -120,13 +120,13 @@ async def _play(scene: ChainScene, act: Act) -> None:
     scene.faults = faults
     findings = scene.services.findings
     if not faults:
-        findings.add("vacuous", "no fault was made: the load is too short for this machine")
+        findings.add("vacuous", "no fault was injected: the load is too short for this machine")
     if not scene.visitors.pictures:
-        findings.add("vacuous", "no picture was looked at")
+        findings.add("vacuous", "no picture was fetched")
 
 
 async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
-    """Heal everything, replay dead letters of requests, and return once all work is done."""
+    """End all faults, replay dead letters of requests, and return once all work is done."""
     scene.store.heal()
     scene.cdn.is_down = False
     scene.services.check()
@@ -141,7 +141,7 @@ async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
         nonlocal replayed
         scene.services.check()
         letters = len(letters_of(await shop.read(shop.topics.dead_letters.name), {shop.topics.requests.name}))
-        if letters > replayed:  # what a store's failures cost is replayed by the operator
+        if letters > replayed:  # an operator replays requests that failed with the store
             await asyncio.to_thread(scene.services.run_command, "dlq", "replay", "--topic", shop.topics.requests.name)
             replayed = letters
         assignments = await shop.read(shop.topics.assignments.name)
@@ -182,7 +182,7 @@ def _overrides(servers: Servers, name: str, s3: str, cdn: str) -> dict[str, dict
         "storage": {"endpoint": s3, "secure": False, "bucket": name.lower(), "timeout_s": 5},
         "streams": {"app_id": f"{name}-streams", "metrics_port": 0, "min_interval_s": 0},
         "generator": {"group_id": f"{name}-generator", "metrics_port": 0},
-        # Without its cache the edge reads each picture from the store, and meets every failure of it.
+        # Without its cache the edge reads every picture from the store, and is affected by all its failures.
         "edge": {"picture_cache_mb": 0, "rate_per_address": 10_000, "burst_per_address": 10_000},
         "cdn": {
             "kind": "varnish",

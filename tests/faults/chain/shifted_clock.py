@@ -1,7 +1,7 @@
 """Runs a command of bannerstream with a wall clock that a file shifts: `python -m … shifted_clock FILE run edge`.
 
-The file holds seconds. The monotonic clock stays as it is, as when a time service steps the clock of a machine.
-libfaketime does the same from outside and lets timed waits of Python's locks hang, so the clock is replaced in here.
+The file contains seconds. The monotonic clock is unchanged, as when a time service steps a machine's clock.
+libfaketime does the same from outside, but makes timed waits of Python's locks hang, so the clock is replaced here.
 """
 
 import sys
@@ -12,7 +12,7 @@ _TRUE_TIME_NS = time.time_ns
 
 
 def shift(file: Path) -> None:
-    """Replace `time.time` and `time.time_ns`; modules that are imported after this get the shifted ones."""
+    """Replace `time.time` and `time.time_ns`; modules imported afterwards use the shifted functions."""
 
     def time_ns() -> int:
         return _TRUE_TIME_NS() + round(float(file.read_text(encoding="utf-8")) * 1_000_000_000)

@@ -17,7 +17,7 @@ from bannerstream.streams.batching import Batch
 from bannerstream.streams.batching.store import Partitions
 from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.columnar import states as columnar_states
-from bannerstream.streams.decision_sweep import EVERY_S, SOON_S, DecisionSweep
+from bannerstream.streams.decision_sweep import EVERY_S, FIRST_S, SOON_S, DecisionSweep
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outcome import BatchOutcome
 from bannerstream.streams.recent_keys import RecentKeys
@@ -42,7 +42,7 @@ class Ready:
 class App:
     """The part of the app that the sweep uses, with one partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce_all: bool = False) -> None:
         self.partitions_here = Partitions(lambda _: ColumnarStates(RULES.policy))
         self.states = self.partitions_here[0]
         self.written = self.checkpointer = self
@@ -62,6 +62,7 @@ class App:
             ready=self.ready,  # type: ignore[arg-type]
             recently_requested=self.recent,
             metrics=StreamsMetrics(self.registry),
+            announce_all=announce_all,
             clock=lambda: self.now_s,
         )
 
@@ -99,6 +100,7 @@ async def app() -> App:
     app = App()
     app.ready.read = False
     await app.later(0)
+    await app.later(FIRST_S)
     return app
 
 
@@ -178,6 +180,24 @@ async def test_a_partition_that_is_gone_is_left_alone(app: App) -> None:
     app.rebalancing = True
     assert await app.later(SOON_S) == []
     assert app.states.get(at("ada")).decision is not None
+
+
+async def test_every_decision_is_announced_once_under_its_epoch_where_the_topic_was_lost() -> None:
+    app = App(announce_all=True)
+    app.ready.read = False
+    app.visits(ada="mug", bob="shoe", cleo="candle")
+    app.shop = catalogue(*(each for each in CATALOGUE.products.values() if each.product_id != "candle"))
+    app.shop = app.shop.without({"shoe"})
+    await app.later(0)
+    (outcome,) = await app.later(FIRST_S)
+    assert {key: (each.product_id, each.epoch) for key, each in assignments_of(outcome).items()} == {
+        at("ada"): ("mug", 1),
+        at("bob"): ("ball", 2),
+        at("cleo"): ("mug", 2),
+    }
+    assert outcome.changed == {at("bob"), at("cleo")}
+    assert outcome.urgent == {at("ada"), at("bob"), at("cleo")}, "what is announced is in the changelog first"
+    assert await app.later(EVERY_S) == []
 
 
 def test_the_decision_is_read_without_the_rest_of_the_state() -> None:
