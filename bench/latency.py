@@ -5,33 +5,45 @@ among its events `--probes` a second whose visitors and products are new: each l
 from when it was due until a consumer has its request, so what stalls is not left out (bench/arena/probes.py). Rates
 take turns, round by round. `fell_behind` marks a run in which the load was not offered as it should; `unanswered`
 probes count as the slowest.
+
+The `floor` (bench/arena/floor.py) takes turns with the worker at every rate: plain aiokafka in the worker's place,
+which reads the same events and writes a record for each, acks=all, without any work in between. What the machine does
+meanwhile hits both, so judge the product by its ratio to the floor of the same run.
 """
 
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 if __name__ == "__main__":  # `python bench/latency.py` puts bench/ first on the path, not the repository
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.arena import probes
+from bench.arena import floor, probes
 from bench.arena.deployment import CLICKS, Deployment
-from bench.arena.load import FELL_BEHIND, Load, first_visits
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
-from bench.arena.workload import write
+from bench.arena.load import FELL_BEHIND, Load
+from bench.arena.stage import GROUPS_WAIT, Result, Stage, in_turn, numbers, parser, reporting, staged, tell
+from bench.arena.workload import first_visits, write
 
 WARM_S = 5.0
+WARM_PER_S = 2_000
 ANSWERS_S = 30.0
 """How long the last answers are waited for."""
 
 
-def measure(stage: Stage, app: str, per_s: int, *, users: int, seconds: float, probes_per_s: float) -> Result:
-    """Return the percentiles at one offered rate."""
+def measure(
+    stage: Stage, app: str, system: str, per_s: int, *, users: int, seconds: float, probes_per_s: float, workers: int
+) -> Result:
+    """Return a system's percentiles at one offered rate."""
     most = round((seconds + WARM_S + ANSWERS_S) * probes_per_s * 1.2)
-    with Deployment(stage, app, extra=probes.products(most)) as shop:
-        shop.start().folds()
-        write(stage.bootstrap, CLICKS, first_visits(users), compression="lz4")
+    with Deployment(stage, app, extra=probes.products(most)) as shop, ExitStack() as running:
+        if system == "floor":
+            running.enter_context(floor.running(shop))
+        else:
+            for worker in [shop.start() for _ in range(workers)]:
+                worker.folds()
+        write(stage.bootstrap, CLICKS, first_visits(users, time.time_ns() // 1_000_000), compression="lz4")
         shop.until_caught_up()
         with Load(stage, f"{app}-load", users=users, per_s=per_s, seconds=WARM_S + seconds) as load:
             begin = load.begins_at + WARM_S
@@ -59,29 +71,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = parser("latency", __doc__)
     options.add_argument(
-        "--rates", type=numbers, default=(1_000, 10_000, 100_000), metavar="N,M", help="events a second"
+        "--rates", type=numbers, default=(1_000, 10_000, 50_000), metavar="N,M", help="events a second"
     )
+    options.add_argument("--workers", type=numbers, default=(1,), metavar="N,M", help="of the product, at once; 1")
     options.add_argument("--users", type=int, default=200_000, help="200000")
     options.add_argument("--seconds", type=float, default=20.0, help=f"measured, after {WARM_S:.0f} s; 20")
     options.add_argument("--probes", type=float, default=100.0, help="a second; 100")
     chosen = options.parse_args(arguments)
     if chosen.quick:
         chosen.rounds, chosen.users, chosen.seconds, chosen.rates = 1, 2_000, 4.0, (1_000,)
-    with staged("latency") as stage:
+    systems = [("bannerstream", workers) for workers in chosen.workers] + [("floor", 1)]
+    with staged("latency", GROUPS_WAIT) as stage:
         report = reporting(chosen.out)
+        tell("warming up the broker, whose code is compiled as it runs")
+        measure(
+            stage, "latency-warm", "floor", WARM_PER_S, users=WARM_PER_S, seconds=WARM_S, probes_per_s=10, workers=1
+        )
         for number in range(1, chosen.rounds + 1):
             for per_s in chosen.rates:
-                tell(f"round {number} of {chosen.rounds}: {per_s:,} events a second")
-                line: Result = {"bench": "latency", "offered_per_s": per_s, "users": chosen.users}
-                measured = measure(
-                    stage,
-                    f"latency-{per_s}-{number}",
-                    per_s,
-                    users=chosen.users,
-                    seconds=chosen.seconds,
-                    probes_per_s=chosen.probes,
-                )
-                report(line | measured | {"round": number})
+                for system, workers in in_turn(systems, number):
+                    tell(f"round {number} of {chosen.rounds}: {system}, {per_s:,} events a second")
+                    line: Result = {
+                        "bench": "latency",
+                        "system": system,
+                        "workers": workers,
+                        "offered_per_s": per_s,
+                        "users": chosen.users,
+                    }
+                    measured = measure(
+                        stage,
+                        f"latency-{system}-{workers}-{per_s}-{number}",
+                        system,
+                        per_s,
+                        users=chosen.users,
+                        seconds=chosen.seconds,
+                        probes_per_s=chosen.probes,
+                        workers=workers,
+                    )
+                    report(line | measured | {"round": number})
 
 
 if __name__ == "__main__":

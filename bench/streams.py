@@ -1,9 +1,10 @@
 """Throughput beside its peers: `python -m bench streams --systems bannerstream,kafka-streams --users 1000,200000`.
 
-The same work (bench/peers/README.md) in each system, on events that lie in a real Kafka, from the first record to the
-last commit. Systems take turns, round by round. Each result is compared with an offline computation from the topic: a
-wrong one is marked `"correct": false`. Prints one JSON line per system, setting and round; progress goes to standard
-error.
+The same work (bench/peers/README.md) in each system, on events that lie in a real Kafka, common work and whole work on
+the same number of them. Every user comes once before them; the clock runs from the commit of these first visits to the
+last commit, so neither a system's start nor its first sight of a user counts. Systems take turns, round by round. Each
+result is compared with an offline computation from the topic: a wrong one is marked `"correct": false`. Prints one JSON
+line per system, setting and round; progress goes to standard error.
 
     python -m bench streams --systems kafka-streams,confluent --users 200000 --events 3000000
     python -m bench streams --systems bannerstream --work full
@@ -14,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -25,14 +27,11 @@ from bench.arena.contenders import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Pla
 from bench.arena.environments import BuildFailed
 from bench.arena.expected import Expected, expected_states
 from bench.arena.shop import write_table
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.stage import GROUPS_WAIT, Result, Stage, in_turn, numbers, parser, reporting, staged, tell
 from bench.arena.timing import RunFailed, time_run
-from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, preload
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, first_visits_by_partition, preload
 
 WORKS = ("common", "full")
-
-GROUPS_WAIT = {"group.initial.rebalance.delay.ms": "3000"}
-"""Kafka's own default, which tests set to 0: a new group waits so long for the members that start with the first."""
 
 
 class Arena:
@@ -54,8 +53,9 @@ class Arena:
         place = Place(self._bootstrap, workload.topic, app, self._table, self._folder / app)
         place.folder.mkdir()
         before = self._topics.names()
-        committed = self._topics.committed(app, workload.topic, PARTITIONS)
         environment = place.environment() | dict(contender.environment) | dict(contender.prepare(place))
+        changelog = contender.changelog.format(app=app, topic=workload.topic)
+        progress = contender.progress(self._topics, app, workload.topic, changelog)
         processes = [
             ChildProcess(
                 contender.command(),
@@ -67,19 +67,21 @@ class Arena:
             for number in range(contender.processes)
         ]
         try:
-            timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
+            warm = first_visits_by_partition(workload.users) if workload.warm else None
+            timing = time_run(processes, progress, self._topics.ends(workload.topic), self._limit_s, warm)
         finally:
             for process in processes:
                 process.kill()  # everything that counts is acknowledged
-            committed.close()
-        changelog = contender.changelog.format(app=app, topic=workload.topic)
+            progress.close()
         difference = contender.audit(self._topics, changelog, expected)
         written = sum(self._topics.ends(changelog))
         self._topics.delete(sorted(self._topics.names() - before))
         if difference is not None:
             tell(f"WRONG: {contender} on {workload}: {difference}")
         return {
-            "events_per_s": round(workload.events / timing.seconds),
+            "events_per_s": round(timing.events / timing.seconds),
+            "measured_events": timing.events,
+            "cpu_us_per_event": round(timing.cpu_s / timing.events * 1e6, 2),
             "changelog_records": written,
             "correct": difference is None,
             "seconds": round(timing.seconds, 3),
@@ -105,10 +107,9 @@ class Arena:
 def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], rounds: int) -> Iterator[Result]:
     """Yield the result of each system, round by round; each round begins with another system."""
     for number in range(rounds):
-        turn = number % len(chosen)
-        for contender in (*chosen[turn:], *chosen[:turn]):
+        for contender in in_turn(chosen, number):
             fewer = min(workload.events, contender.most_events or workload.events)
-            load = Workload(workload.users, workload.distribution, fewer)
+            load = replace(workload, events=fewer)
             line: Result = {
                 "bench": "streams",
                 "system": contender.system,
@@ -118,6 +119,7 @@ def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], round
                 "distribution": load.distribution,
                 "round": number + 1,
                 "events": load.events,
+                "warm": load.warm,
             }
             tell(f"round {number + 1} of {rounds}: {contender}")
             try:
@@ -142,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)
         for users, distribution in product(options.users, options.distribution):
-            workload = Workload(users, distribution, options.events)
+            workload = Workload(users, distribution, options.events, warm=not options.cold)
             for result in measure(arena, workload, chosen, options.rounds):
                 report(result)
             arena.forget_events()
@@ -156,7 +158,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     made.add_argument(
         "--settings", type=_several(SETTINGS), default=(), metavar="A,B", help=f"of {', '.join(SETTINGS)}; all"
     )
-    made.add_argument("--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full")
+    made.add_argument("--work", type=_several(WORKS), default=WORKS, metavar="A,B", help="common,full")
     made.add_argument("--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
     made.add_argument(
         "--distribution",
@@ -166,10 +168,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="uniform (default), zipf",
     )
     made.add_argument("--events", type=int, default=3_000_000, help=f"3000000; stock Faust gets {FEW_EVENTS} at most")
+    made.add_argument("--cold", action="store_true", help="no warm-up: measure every user's first event, too")
     made.add_argument("--limit-s", type=float, default=600.0, help="after this, a run has failed; 600")
     options = made.parse_args(arguments)
     if options.quick:
-        options.users, options.events, options.rounds = (1000,), FEW_EVENTS, 1
+        options.users, options.events, options.rounds, options.cold = (1000,), FEW_EVENTS, 1, True
     return options
 
 
