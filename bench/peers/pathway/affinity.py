@@ -13,6 +13,8 @@ import pathway as pw
 from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, tell_first_record
 
 MINIBATCH_MS = 100
+MAX_BACKLOG = 50_000
+"""Records in the engine. Without a limit it takes in what lies in the topic, and its last state comes with its first."""
 CHANGELOG = f"{APP}-affinity-changelog"
 
 
@@ -53,6 +55,7 @@ def main() -> None:
         format="raw",
         with_metadata=True,
         autocommit_duration_ms=MINIBATCH_MS,
+        max_backlog_size=MAX_BACKLOG,
     )
     states = events.groupby(events.key).reduce(
         events.key, state=pw.reducers.stateful_many(update)(events.data, events["_metadata"])
