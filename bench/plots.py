@@ -1,7 +1,7 @@
 """Draws docs/images/performance-*.svg from the raw results: `python -m bench plots [--results bench/results]`.
 
-Reads the JSON lines of every file there, whichever benchmark wrote them, and draws what there is: of several files of
-one benchmark, the lines of all, by system and setting. A drawing without lines is left out, with a message.
+Reads the JSON lines of all files there and draws a plot for each benchmark that has lines; several files of one
+benchmark are merged, by system and setting. A plot without lines is skipped, with a message.
 """
 
 import argparse
@@ -36,29 +36,33 @@ PERCENTILES = {"p50_ms": "median", "p99_ms": "99 %", "p999_ms": "99.9 %"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw."""
+    """Draw the plots."""
     parser = argparse.ArgumentParser(prog="python -m bench plots", description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl; bench/results")
-    parser.add_argument("--images", type=Path, default=Path("docs/images"), help="where to; docs/images")
+    parser.add_argument(
+        "--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl (default bench/results)"
+    )
+    parser.add_argument(
+        "--images", type=Path, default=Path("docs/images"), help="folder for the plots (default docs/images)"
+    )
     options = parser.parse_args(arguments)
     lines = read(options.results)
     options.images.mkdir(parents=True, exist_ok=True)
-    # Text stays text (searchable, and in the reader's font); the same lines give the same bytes.
+    # Text stays text (searchable, in the reader's font), and the same lines give the same bytes.
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bannerstream", "axes.spines.top": False}
     mpl.rcParams |= {"axes.spines.right": False, "font.size": 10}
     for name, plot in PLOTS.items():
-        figure = plot([each for each in lines if each.get("bench") == name])
+        figure = plot([line for line in lines if line.get("bench") == name])
         if figure is None:
-            print(f"no lines of {name}: not drawn", file=sys.stderr)
+            print(f"skipped the plot of {name}: there are no results", file=sys.stderr)
             continue
         figure.savefig(options.images / f"performance-{name}.svg", bbox_inches="tight", metadata={"Date": None})
         plt.close(figure)
 
 
 def read(folder: Path) -> list[Line]:
-    """Return the lines of every file in a folder, by name; none if there is no such folder.
+    """Return the lines of all files in a folder, in order of their names; none if the folder does not exist.
 
-    What a run says once, holds for all its lines: the device, and whether it was a quick look.
+    The device and the mark of a `--quick` run, which a run reports once, are added to all its lines.
     """
     lines: list[Line] = []
     for file in sorted(folder.glob("*.jsonl")):
@@ -73,15 +77,15 @@ def read(folder: Path) -> list[Line]:
 
 
 def throughput(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of events per second: a panel for each number of users and distribution, best systems first.
+    """Draw bars of events per second: a panel for each number of users and distribution, the best systems first.
 
-    A bar is the median over rounds, its whisker reaches from the slowest to the fastest. Wrong results are not drawn.
+    A bar is the median over rounds; its whisker spans the slowest and the fastest. Wrong results are not drawn.
     """
-    right = [each for each in lines if each["correct"]]
+    right = [line for line in lines if line["correct"]]
     panels = sorted(_grouped(right, "users", "distribution").items())
     if not panels:
         return None
-    # Room for a bar in each panel as it needs it.
+    # The height of a panel depends on its number of bars.
     heights = [len(_grouped(panel, "system", "setting", "work")) for _, panel in panels]
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(8, 0.9 * len(panels) + 0.3 * sum(heights)), squeeze=False, height_ratios=heights
@@ -97,7 +101,7 @@ def throughput(lines: Sequence[Line]) -> Figure | None:
 
 def _bars(axis: Axes, panel: Sequence[Line]) -> None:
     rates = {
-        key: sorted(float(str(each["events_per_s"])) / 1000 for each in rounds)
+        key: sorted(float(str(line["events_per_s"])) / 1000 for line in rounds)
         for key, rounds in _grouped(panel, "system", "setting", "work").items()
     }
     ordered = sorted(rates, key=lambda key: median(rates[key]))
@@ -127,7 +131,7 @@ def latency(lines: Sequence[Line]) -> Figure | None:
     rates = sorted(_grouped(lines, "offered_per_s").items())
     for (name, label), shade in zip(PERCENTILES.items(), (0.45, 0.7, 1.0), strict=True):
         offered = [float(str(key[0])) for key, _ in rates]
-        values = [median(float(str(each[name])) for each in rounds) for _, rounds in rates]
+        values = [median(float(str(line[name])) for line in rounds) for _, rounds in rates]
         axis.plot(offered, values, marker="o", color=OURS, alpha=shade, label=label)
         axis.annotate(label, (offered[-1], values[-1]), (6, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", yscale="log", xlabel="events per second offered", ylabel="event to request (ms)")
@@ -138,7 +142,7 @@ def latency(lines: Sequence[Line]) -> Figure | None:
 
 
 def recovery(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of the time from a kill to the first folded event, the restoring of states set off in it."""
+    """Draw bars of the time from a kill to the first folded event, with the reading of the changelog highlighted."""
     groups = sorted(_grouped(lines, "users", "system").items())
     if not groups:
         return None
@@ -146,7 +150,7 @@ def recovery(lines: Sequence[Line]) -> Figure | None:
     labels = [f"{system}, {users:,} users" for (users, system), _ in groups]
     colours = [COLOURS.get(str(key[1]), "#777777") for key, _ in groups]
     for name, shade in (("first_event_s", 0.45), ("restore_s", 1.0)):
-        values = [median(float(str(each[name])) for each in rounds) for _, rounds in groups]
+        values = [median(float(str(line[name])) for line in rounds) for _, rounds in groups]
         bars = axis.barh(labels, values, color=colours, alpha=shade)
         if name == "first_event_s":
             axis.bar_label(bars, fmt=" %.2g s", fontsize=9)
@@ -155,15 +159,15 @@ def recovery(lines: Sequence[Line]) -> Figure | None:
 
 
 def scaleout(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of the time without progress: for each event, without a standby and with one."""
-    finished = [each for each in lines if each["pause_s"] is not None]
+    """Draw bars of the time without progress for each event, without a standby and with one."""
+    finished = [line for line in lines if line["pause_s"] is not None]
     groups = sorted(_grouped(finished, "event", "standbys").items(), key=lambda group: group[0], reverse=True)
     if not groups:
         return None
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.35 * len(groups)))
     labels = [f"{event}, {standbys} standby" for (event, standbys), _ in groups]
     bars = axis.barh(
-        labels, [median(float(str(each["pause_s"])) for each in rounds) for _, rounds in groups], color=OURS
+        labels, [median(float(str(line["pause_s"])) for line in rounds) for _, rounds in groups], color=OURS
     )
     axis.bar_label(bars, fmt=" %.2g s", fontsize=9)
     axis.set_xlabel("seconds without progress, in the partition that waited longest")
@@ -172,14 +176,14 @@ def scaleout(lines: Sequence[Line]) -> Figure | None:
 
 def changelog(lines: Sequence[Line]) -> Figure | None:
     """Draw changelog records per event over the commit interval, both logarithmic."""
-    right = [each for each in lines if each["correct"]]
+    right = [line for line in lines if line["correct"]]
     if not right:
         return None
     figure, axis = plt.subplots(figsize=(7, 3.5))
     for ((work,), of_work), shade in zip(sorted(_grouped(right, "work").items()), (0.45, 1.0), strict=False):
         curve = sorted(_grouped(of_work, "interval_s").items())
         intervals = [float(str(key[0])) for key, _ in curve]
-        written = [median(float(str(each["records_per_event"])) for each in rounds) for _, rounds in curve]
+        written = [median(float(str(line["records_per_event"])) for line in rounds) for _, rounds in curve]
         axis.plot(intervals, written, marker="o", color=OURS, alpha=shade)
         axis.annotate(f"{work} work", (intervals[-1], written[-1]), (6, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", yscale="log", xlabel="commit interval (s)", ylabel="records per event")

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from bannerstream.contracts.catalog import Product
-from bannerstream.contracts.messages import EngineTier, Rendition
+from bannerstream.contracts.keys import manifest_object_key
+from bannerstream.contracts.messages import BannerReady, EngineTier, Rendition
 from bannerstream.contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
 
 
@@ -147,6 +148,23 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
     provisional: bool = False
     """The studio's preview of a banner that a model is still to paint: the next generator replaces it."""
+
+
+def ready_event(manifest: Manifest, *, ready_at: int, event_appended_at: int) -> BannerReady:
+    """Return the message that announces a stored banner; times in epoch milliseconds."""
+    return BannerReady(
+        banner_key=manifest.banner_key,
+        manifest_key=manifest_object_key(manifest.banner_key),
+        product_id=manifest.product_id,
+        cohort_id=manifest.cohort_id,
+        renditions=manifest.renditions,
+        engine=manifest.provenance.engine,
+        revision=manifest.revision,
+        ready_at=ready_at,
+        event_appended_at=event_appended_at,
+        variant=manifest.variant,
+        headline=manifest.words.headline,
+    )
 
 
 PRODUCT_SHOWN = "product_shown"

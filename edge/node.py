@@ -21,14 +21,15 @@ from bannerstream.edge.identity import Identity
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.outbox import Outbox, Sink
 from bannerstream.edge.pictures import Bucket, Pictures
-from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.edge.report_records import ReportRecords, check_formats
 from bannerstream.edge.resolver import BannerResolver, ProductCard, product_card
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.topic_follower import TopicFollower
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
+from bannerstream.settings.production import refuse_in_production
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +42,8 @@ class EdgeNode:
     `make_sink` replaces the Kafka publisher in tests, `now` (epoch seconds) the machine's clock.
 
     Raises:
-        ConfigurationError: a token key is invalid, or streams cannot read the events that the edge writes.
+        ConfigurationError: a token key is invalid, streams cannot read the events that the edge writes, or production
+            refuses a setting.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class EdgeNode:
         now: Callable[[], float] = time.time,
     ) -> None:
         edge = settings.edge
+        refuse_in_production(settings, "edge", "tokens")
         check_formats(settings)
         self.settings = settings
         self.registry = registry

@@ -118,9 +118,9 @@ class Outbox:
         try:
             if self._sink is None:
                 self._sink = await self._make_sink().__aenter__()
-            sent_s = self._clock.own()
+            sent_s = self._clock.steady()
             appended_ms = await self._sink.publish_all(records)
-            self._clock.learn(sent_s, self._clock.own(), appended_ms)
+            self._clock.learn(sent_s, self._clock.steady(), appended_ms)
             failure = None
         except BannerstreamError as error:
             failure = error

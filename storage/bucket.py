@@ -222,9 +222,14 @@ class Bucket:
         key: str | None = None
         upload_id: str | None = None
         while True:
-            page = self._minio._list_multipart_uploads(  # noqa: SLF001  (minio has no public name for it)
-                self.name, key_marker=key, upload_id_marker=upload_id
-            )
+            try:
+                page = self._minio._list_multipart_uploads(  # noqa: SLF001  (minio has no public name for it)
+                    self.name, key_marker=key, upload_id_marker=upload_id
+                )
+            except MinioException as error:
+                if code_of(error) == "NoSuchUpload":  # rclone's word for none
+                    return found
+                raise
             found += [
                 Upload(upload.object_name, upload.upload_id or "", upload.initiated_time or _UNKNOWN)
                 for upload in page.uploads

@@ -47,7 +47,10 @@ _TRANSIENT_CODES = {
 }
 _WRONG_CREDENTIALS = (WrongCredentials, "correct storage.access_key, storage.secret_key and storage.region")
 _SKEWED = (ClockSkewed, "set this machine's clock, for example by turning NTP on")
-_REFUSED = (AccessRefused, "the key needs s3:GetObject, s3:PutObject and s3:ListBucket on this bucket")
+_REFUSED = (
+    AccessRefused,
+    "the key needs the rights that `bannerstream storage policy` prints, a sweep those of --sweep",
+)
 _ABSENT = (ObjectMissing, "the object is not there")
 _OTHER = (RequestRefused, "check that storage.endpoint is an S3 API")
 
@@ -116,7 +119,8 @@ class RetryingClient:
                 if attempt == self._settings.attempts or self._closing.is_set():
                     raise self._spoilt(error, operation) from error
                 self._metrics.retries.labels(operation).inc()
-                _log.warning("storage_spoilt_answer", operation=operation, attempt=attempt, error=str(error))
+                log = _log.warning if attempt == 1 else _log.debug  # the first names the object
+                log("storage_spoilt_answer", operation=operation, attempt=attempt, error=str(error))
             except (MinioException, HTTPError, OSError, ParseError, ValueError) as error:  # the last two: not S3's XML
                 last = attempt == self._settings.attempts or self._closing.is_set()
                 if last or not is_transient(error):

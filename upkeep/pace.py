@@ -1,4 +1,4 @@
-"""Limits how fast the bucket is asked, so that upkeep leaves the store to visitors and generators."""
+"""Limits requests to the bucket, so that upkeep leaves the store to visitors and generators."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Asks for broken banners again: finds what each was made of, and publishes a request that makes generators look.
+"""Requests broken banners again: finds what each was made of, and publishes a request that makes generators look.
 
 A request is rebuilt from the catalogue where the catalogue still leads to the banner's key; else it is looked up among
 the requests that the topic still holds. The key proves the request: it is the hash of everything that shapes a banner.
@@ -6,6 +6,7 @@ the requests that the topic still holds. The key proves the request: it is the h
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product as combinations
 
 import structlog
@@ -14,20 +15,22 @@ from msgspec.structs import replace
 from bannerstream.broker.connection import broker_errors
 from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
 from bannerstream.broker.tail import partitions_of, read_to, reading
-from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import banner_key
-from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.messages import BannerReady, BannerRequest
 from bannerstream.settings import Settings
 from bannerstream.settings.kafka import KafkaSettings
 from bannerstream.upkeep.findings import Finding
+from bannerstream.upkeep.pointers import Catalogue
+from bannerstream.upkeep.withdrawals import tombstone
 
 SOURCE = "bannerstream/storage-verify"
 _POLL_MS = 200
 _BATCH = 100
-"""Requests acknowledged together."""
+"""Records acknowledged together."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,33 +47,45 @@ def broken_banners(findings: Iterable[Finding]) -> dict[str, Finding]:
     return broken
 
 
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What was done about broken banners: their keys, in order."""
+
+    requested: tuple[str, ...] = ()
+    """Requested again."""
+    lost: tuple[str, ...] = ()
+    """Nothing leads to them any more."""
+    withdrawn: tuple[str, ...] = ()
+    """Those of `lost` that were announced: pages would go on to show them broken."""
+
+
 async def repair(
-    findings: Iterable[Finding], products: Mapping[str, Product], cohorts: Mapping[str, Cohort], settings: Settings
-) -> tuple[list[str], list[str]]:
-    """Ask for every broken banner again; return the keys asked for, and those that nothing leads to any more.
+    findings: Iterable[Finding], catalogue: Catalogue, ready: Mapping[str, BannerReady], settings: Settings
+) -> Repairs:
+    """Request every broken banner again; withdraw an announced one that nothing leads to any more.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: the broker; asking again is safe.
+        ServiceUnavailable, ConfigurationError: the broker; repairing again is safe.
     """
     broken = broken_banners(findings)
     if not broken:
-        return [], []
-    requests = from_catalogue(broken, products, cohorts, settings)
+        return Repairs()
+    requests = from_catalogue(broken, catalogue, settings)
     if unknown := broken.keys() - requests.keys():
         requests |= await from_topic(unknown, settings.kafka)
-    asked = sorted(requests)
-    topic = settings.kafka.topic_table().requests.name
+    requested = sorted(requests)
+    lost = sorted(broken.keys() - requests.keys())
+    withdrawn = [key for key in lost if key in ready]
+    topics = settings.kafka.topic_table()
+    records = [_repairing(topics.requests.name, requests[key], broken[key].revision) for key in requested]
+    records += [tombstone(topics.ready.name, key) for key in withdrawn]
     async with Publisher(settings.kafka, client_id="bannerstream-upkeep") as publisher:
-        for start in range(0, len(asked), _BATCH):
-            await publisher.publish_all(
-                [_repairing(topic, requests[key], broken[key].revision) for key in asked[start : start + _BATCH]]
-            )
-    return asked, sorted(broken.keys() - requests.keys())
+        for start in range(0, len(records), _BATCH):
+            await publisher.publish_all(records[start : start + _BATCH])
+    return Repairs(tuple(requested), tuple(lost), tuple(withdrawn))
 
 
-def from_catalogue(
-    broken: Mapping[str, Finding], products: Mapping[str, Product], cohorts: Mapping[str, Cohort], settings: Settings
-) -> dict[str, BannerRequest]:
+def from_catalogue(broken: Mapping[str, Finding], catalogue: Catalogue, settings: Settings) -> dict[str, BannerRequest]:
     """Return the requests of broken banners that the catalogue as it is leads to, by banner key."""
     variants = {"a", *settings.experiments.variants, *_known(finding.variant for finding in broken.values())}
     revisions = {
@@ -78,8 +93,8 @@ def from_catalogue(
         *_known(finding.creative_revision for finding in broken.values()),
     }
     found: dict[str, BannerRequest] = {}
-    for product in _products_of(broken, products):
-        named = [cohorts[cohort_id] for cohort_id in product.cohorts if cohort_id in cohorts]
+    for product in _products_of(broken, catalogue.products):
+        named = [catalogue.cohorts[name] for name in product.cohorts if name in catalogue.cohorts]
         for cohort, variant, revision in combinations(named, variants, revisions):
             key = banner_key(product, cohort, locale=product.locale, variant=variant, creative_revision=revision)
             if key in broken:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.keys import manifest_object_key
 from bannerstream.contracts.manifest import Manifest, shows_product
-from bannerstream.contracts.messages import BannerReady, Rendition
+from bannerstream.contracts.messages import BannerReady
 from bannerstream.storage.bucket import StoredObject
 from bannerstream.storage.errors import BrokenAnswer, ObjectMissing, SpoiltObject
 from bannerstream.storage.store import CATALOGUE_PREFIX, MANIFEST_PREFIX
-from bannerstream.upkeep.findings import Checked, Finding, Journal, Kind
+from bannerstream.upkeep.findings import Checked, Finding, Journal
+from bannerstream.upkeep.known_banner import KnownBanner
 from bannerstream.upkeep.pace import Pace
 from bannerstream.upkeep.ports import Store
 
@@ -85,7 +85,7 @@ class Verifier:
             if self._store.product_image(found.key) is None:
                 checked.findings.append(_picture_missing(found.key))
         except SpoiltObject as error:
-            checked.findings.append(Finding(kind="picture_spoilt", key=found.key, reason=str(error)))
+            checked.findings.append(Finding(kind="picture_spoilt", key=found.key, reason=_reason(error)))
         return checked
 
     def _banner(self, found: StoredObject) -> Checked:
@@ -95,8 +95,8 @@ class Verifier:
         try:
             manifest = self._store.manifest(banner_key)
         except BrokenAnswer as error:
-            manifest, reason = None, str(error)
-        banner = _Banner(banner_key, manifest, self._ready.get(banner_key))
+            manifest, reason = None, _reason(error)
+        banner = KnownBanner(banner_key, manifest, self._ready.get(banner_key))
         if manifest is None:
             checked.findings.append(banner.finding("manifest_unreadable", found.key, reason))
         elif not self._shows_product(manifest):
@@ -111,7 +111,7 @@ class Verifier:
             except ObjectMissing:
                 checked.findings.append(banner.finding("blob_missing", rendition.blob_key, "it is not in the bucket"))
             except SpoiltObject as error:
-                checked.findings.append(banner.finding("blob_spoilt", rendition.blob_key, str(error)))
+                checked.findings.append(banner.finding("blob_spoilt", rendition.blob_key, _reason(error)))
         return checked
 
     def _shows_product(self, manifest: Manifest) -> bool:
@@ -124,7 +124,7 @@ class Verifier:
         for banner_key, ready in self._ready.items():
             key = manifest_object_key(banner_key)
             if key not in manifests:
-                yield _Banner(banner_key, None, ready).finding(
+                yield KnownBanner(banner_key, None, ready).finding(
                     "ready_without_manifest", key, "a ready event points to it, and it is not in the bucket"
                 )
 
@@ -135,32 +135,9 @@ class Verifier:
                 yield _picture_missing(key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Banner:
-    """A banner as it is stored, and as it is announced."""
-
-    key: str
-    manifest: Manifest | None
-    ready: BannerReady | None
-
-    def renditions(self) -> list[Rendition]:
-        """Return the pictures that pages may load: an announced preview's, too, until its banner is announced."""
-        named = [*(self.manifest.renditions if self.manifest else ()), *(self.ready.renditions if self.ready else ())]
-        return list({rendition.blob_key: rendition for rendition in named}.values())
-
-    def finding(self, kind: Kind, key: str, reason: str) -> Finding:
-        """Return what is wrong, with all that is known of the banner that has to be made again."""
-        known = self.manifest or self.ready
-        return Finding(
-            kind=kind,
-            key=key,
-            banner_key=self.key,
-            product_id=known.product_id if known else None,
-            revision=max(source.revision if source else 1 for source in (self.manifest, self.ready)),
-            variant=known.variant if known else None,
-            creative_revision=self.manifest.creative_revision if self.manifest else None,
-            reason=reason,
-        )
+def _reason(error: SpoiltObject) -> str:
+    """Return what came, without the server's address and the advice to run this very check."""
+    return str(error.__cause__ or error)
 
 
 def _picture_missing(key: str) -> Finding:

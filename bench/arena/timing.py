@@ -1,4 +1,4 @@
-"""One run of one system: from its first record to its last commit, and what that took of the machine."""
+"""Times one run of one system, from its first record to its last commit, with its CPU time and memory."""
 
 import os
 import re
@@ -11,14 +11,14 @@ from typing import Protocol
 from bannerstream.service.child_process import ChildProcess
 
 _POLL_S = 0.05
-"""How finely the end is seen. One small request each time: below 1 % of a core."""
+"""Resolution of the end time. Each poll is one small request: below 1 % of a core."""
 
 _FIRST_RECORD = re.compile(rb"^first-record (\d+)$", re.MULTILINE)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class RunFailed(Exception):
-    """A system ended, or did not get through in time."""
+    """A system ended early, or did not finish in time."""
 
 
 class Progress(Protocol):
@@ -31,14 +31,14 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What was measured."""
+    """The measurements of one run."""
 
     events: int
     seconds: float
     cpu_s: float
-    """Processor time of the system alone, without the broker's, in these seconds."""
+    """CPU time of the system without the broker, in these seconds."""
     rss_mb: int
-    """Most memory that was resident, summed over its processes."""
+    """Peak resident memory, summed over its processes."""
 
 
 def time_run(
@@ -72,7 +72,7 @@ def time_run(
             raise RunFailed(f"{sum(offsets)} of {sum(ends)} records after {limit_s:.0f} s:\n{processes[0].log_tail()}")
         time.sleep(_POLL_S)
     if begin is None:
-        raise RunFailed(f"it never reported its first record:\n{processes[0].log_tail()}")
+        raise RunFailed(f"it did not report its first record:\n{processes[0].log_tail()}")
     if begin.done == sum(ends):
         raise RunFailed("everything was committed at once, so there is no rate: choose more --events, or --cold")
     return Timing(sum(ends) - begin.done, now - begin.at, _cpu_s(processes) - begin.cpu_s, _peak_rss_mb(processes))
@@ -103,8 +103,8 @@ def _first_record(process: ChildProcess) -> float | None:
 
 
 def _members(processes: Sequence[ChildProcess]) -> list[Path]:
-    """Return the /proc folders of these processes and of what they started."""
-    groups = {each.pid for each in processes}
+    """Return the /proc folders of these processes and of their children."""
+    groups = {process.pid for process in processes}
     return [
         folder
         for folder in Path("/proc").iterdir()
@@ -113,7 +113,7 @@ def _members(processes: Sequence[ChildProcess]) -> list[Path]:
 
 
 def _stat(folder: Path) -> list[str]:
-    """Return the fields of /proc/<pid>/stat after the name, from the state on; empty when the process is gone."""
+    """Return the fields of /proc/<pid>/stat from the state on; empty if the process has ended."""
     try:
         return (folder / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -121,11 +121,11 @@ def _stat(folder: Path) -> list[str]:
 
 
 def _cpu_s(processes: Sequence[ChildProcess]) -> float:
-    stats = [_stat(each) for each in _members(processes)]
+    stats = [_stat(folder) for folder in _members(processes)]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats if stat) / _TICKS_PER_S
 
 
 def _peak_rss_mb(processes: Sequence[ChildProcess]) -> int:
-    statuses = [(each / "status").read_text() for each in _members(processes)]
+    statuses = [(folder / "status").read_text() for folder in _members(processes)]
     peaks = [int(found.group(1)) for status in statuses if (found := re.search(r"VmHWM:\s+(\d+) kB", status))]
     return sum(peaks) // 1024

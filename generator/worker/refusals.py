@@ -19,7 +19,7 @@ from bannerstream.contracts.keys import refusal_key
 from bannerstream.contracts.manifest import Block
 from bannerstream.contracts.messages import ALL_LOCALES, BannerRequest, Refusal, RefusalCode
 from bannerstream.contracts.refusals import GATE_CODES, refusal_of
-from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PaintingFailed
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PaintingFailed, PictureUnreadable
 from bannerstream.generator.layout.fonts import fonts_at_hand, has_letters
 from bannerstream.generator.pipeline.fallbacks import MAX_REASON
 from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, UnmakeableBanner
@@ -59,8 +59,8 @@ class RefusalBook:
         records: list[Outgoing] = []
         for outcome in outcomes:
             if isinstance(outcome, UnmakeableBanner):
-                refusal = self._refusal_for(outcome, now_ms)
-                if refusal is not None and not _same(refusal, self._known(outcome.request)):
+                # One that is known, too: the topic may have been lost, and the request says that streams does not know.
+                if (refusal := self._refusal_for(outcome, now_ms)) is not None:
                     records.append(self._added(refusal))
             elif (withdrawn := self._withdrawn_by(outcome)) is not None:
                 records.append(self._deleted(withdrawn))
@@ -109,7 +109,7 @@ class RefusalBook:
                 code = error.gate
             case NoFontForScript():
                 code, letters, fonts = "letters", error.letters, self._fonts()
-            case PaintingFailed() | ServiceUnavailable() | MemoryError():
+            case PaintingFailed() | PictureUnreadable() | ServiceUnavailable() | MemoryError():
                 return None  # a model, a store or a machine fails: streams asks again for what never became ready
         reason = str(error) if code != "unmakeable" else f"{type(error).__name__}: {error}"
         return Refusal(
@@ -158,7 +158,3 @@ def _refusal(payload: bytes) -> Refusal:
 
 def _rev(request: BannerRequest) -> str:
     return request.product.rev or content_rev(request.product)
-
-
-def _same(one: Refusal, other: Refusal | None) -> bool:
-    return other is not None and (one.code, one.fonts, one.locale) == (other.code, other.fonts, other.locale)

@@ -1,6 +1,6 @@
-"""The audit of a run: is what streams wrote what the topics say it should have written? Pure; knows no worker.
+"""The audit of a run: compares the output of streams with the output that its input topics require. Pure.
 
-Scores are recomputed from the definition, in fractions. The order of writing is judged by append times: one broker,
+Scores are recomputed from their definition, in fractions. The order of writes follows from append times: one broker has
 one clock.
 """
 
@@ -27,15 +27,15 @@ from tests.support.shop import COHORTS, DAY, PRODUCTS
 Kind = Literal[
     "lost",  # an event that is missing in the scores, or is committed and not in the changelog
     "double",  # an event that counts more than once
-    "dangling",  # a decision told that no state holds, or held and not told
-    "stale",  # a record that goes back behind an earlier one of its key
+    "dangling",  # an announced decision that no state contains, or a decision in a state that was not announced
+    "stale",  # a record that is older than an earlier one of its key
     "dead_letters",  # a bad record without its letter, or a letter without its bad record
     "uncommitted",  # a committed offset that is not the end
-    "wrong_bytes",  # a picture, stored or shown, that does not hash to its name, or a cacheable failure
+    "wrong_bytes",  # a stored or shown picture whose hash differs from its name, or a cacheable failure
     "stuck",  # a decision whose banner never became ready
     "unerased",  # an erased visitor who still has a state or an assignment
-    "memory",  # a worker that holds another state than the changelog
-    "crashed",  # a worker that ended by itself, or had to be ended
+    "memory",  # a worker whose state differs from the changelog
+    "crashed",  # a worker that ended unexpectedly, or had to be killed
     "vacuous",  # the fault did not happen
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -46,7 +46,7 @@ TOLERANCE = 1e-9
 
 @dataclass
 class Findings:
-    """What is wrong, in words, by kind."""
+    """Descriptions of what is wrong, by kind."""
 
     texts: dict[Kind, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
@@ -56,7 +56,7 @@ class Findings:
     def take(self, other: "Findings") -> None:
         for kind, texts in other.texts.items():
             known = set(self.texts[kind])
-            self.texts[kind] += [each for each in texts if each not in known]
+            self.texts[kind] += [text for text in texts if text not in known]
 
     def counts(self) -> dict[Kind, int]:
         return {kind: len(texts) for kind, texts in self.texts.items()}
@@ -78,7 +78,7 @@ class Findings:
 
 
 def audit(evidence: Evidence, settings: Settings) -> Findings:
-    """Return what is wrong at the end of a run: everything was written, and the workers have caught up."""
+    """Return what is wrong at the end of a run, when everything is written and the workers have caught up."""
     findings = Findings()
     for tp, end in evidence.ends.items():
         if evidence.committed[tp] != end:
@@ -91,7 +91,7 @@ def audit(evidence: Evidence, settings: Settings) -> Findings:
 
 
 def audit_committed(evidence: Evidence, settings: Settings) -> Findings:
-    """Return what is wrong at any moment, be workers dead or alive: all below the committed offsets must be written."""
+    """Return what is wrong at any moment, with workers dead or alive: below committed offsets all must be written."""
     findings = Findings()
     _check_states_go_forward(evidence, findings)
     _check_assignments_go_forward(evidence, findings)
@@ -112,13 +112,13 @@ def expected_scores(contributions: Sequence["Contribution"]) -> dict[str, Fracti
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one event adds to its visitor's scores."""
+    """The contribution of one event to its visitor's scores."""
 
     where: str
     scores: Mapping[str, Fraction]
 
 
-_KNOWN = {each.cohort_id for each in COHORTS}
+_KNOWN = {cohort.cohort_id for cohort in COHORTS}
 _MEMBERSHIPS = {
     product.product_id: {cohort: weight for cohort, weight in product.cohorts.items() if cohort in _KNOWN}
     for product in PRODUCTS
@@ -126,7 +126,7 @@ _MEMBERSHIPS = {
 
 
 def _good(records: Sequence[ConsumerRecord]) -> Iterator[ConsumerRecord]:
-    return (each for each in records if BAD not in dict(each.headers))
+    return (record for record in records if BAD not in dict(record.headers))
 
 
 def _where(record: ConsumerRecord) -> str:
@@ -166,7 +166,7 @@ def _announced(evidence: Evidence) -> Iterator[tuple[ConsumerRecord, Assignment]
 
 
 def _banner(key: str) -> str:
-    """Return as much of a banner key as a state keeps."""
+    """Return the part of a banner key that a state contains."""
     return key[:16]
 
 
@@ -194,7 +194,7 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     states = _final_states(evidence)
     for key in states.keys() - events.keys() - evidence.earlier.keys() - evidence.erased:
         findings.add("double", f"{key} has a state and no event")
-    written = Counter(each.key.decode() for each in evidence.changelog)
+    written = Counter(record.key.decode() for record in evidence.changelog)
     # A visitor without events whose state was not written again is as before: there may be very many of them.
     at_rest = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
     for key in (events.keys() | evidence.earlier.keys()) - at_rest:
@@ -219,22 +219,22 @@ def _compare_visitor(
     contributions: Sequence[Contribution],
     findings: Findings,
 ) -> None:
-    """Compare; where one event or two explain the difference, name them (or their like: equal events look alike)."""
+    """Compare scores; if one or two events explain the difference, name them (or equal ones)."""
     cohorts = expected.keys() | found.keys()
-    gaps = {each: found.get(each, Fraction()) - expected.get(each, Fraction()) for each in cohorts}
-    tolerances = {each: TOLERANCE * float(max(expected.get(each, 0), found.get(each, 0))) for each in cohorts}
-    if all(abs(gap) <= tolerances[each] for each, gap in gaps.items()):
+    gaps = {cohort: found.get(cohort, Fraction()) - expected.get(cohort, Fraction()) for cohort in cohorts}
+    tolerances = {cohort: TOLERANCE * float(max(expected.get(cohort, 0), found.get(cohort, 0))) for cohort in cohorts}
+    if all(abs(gap) <= tolerances[cohort] for cohort, gap in gaps.items()):
         return
     for kind, sign in (("lost", -1), ("double", 1)):
         for count in (1, 2):
             for some in combinations(contributions, count):
                 scores = expected_scores(some)
-                if all(abs(gap - sign * scores.get(each, 0)) <= tolerances[each] for each, gap in gaps.items()):
+                if all(abs(gap - sign * scores.get(cohort, 0)) <= tolerances[cohort] for cohort, gap in gaps.items()):
                     for one in some:
                         findings.add(kind, f"{one.where} of {key}")  # type: ignore[arg-type]
                     return
-    beyond = {each: float(gap) for each, gap in gaps.items() if abs(gap) > tolerances[each]}
-    differences = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
+    beyond = {cohort: float(gap) for cohort, gap in gaps.items() if abs(gap) > tolerances[cohort]}
+    differences = ", ".join(f"{cohort} {gap:+.6g}" for cohort, gap in sorted(beyond.items()))
     if min(beyond.values()) < 0:
         findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:
@@ -244,13 +244,13 @@ def _compare_visitor(
 def _check_erased(evidence: Evidence, findings: Findings) -> None:
     for key in evidence.erased & _final_states(evidence).keys():
         findings.add("unerased", f"{key} has a state")
-    assigned = {each.key.decode(): each.value for each in evidence.assignments}
+    assigned = {record.key.decode(): record.value for record in evidence.assignments}
     for key in evidence.erased:
         if assigned.get(key) is not None:
             findings.add("unerased", f"{key} has an assignment")
 
 
-# What must be true of all that is committed
+# Conditions on everything that is committed
 
 
 def _check_committed_is_written(evidence: Evidence, settings: Settings, findings: Findings) -> None:
@@ -260,7 +260,7 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
     for _, assignment in _announced(evidence):
         epochs[assignment.user_key] = assignment.epoch
         banners[assignment.user_key] = _banner(assignment.banner_key)
-    requested = {_banner(decode(each.value, BannerRequest).banner_key) for each in evidence.requests}
+    requested = {_banner(decode(record.value, BannerRequest).banner_key) for record in evidence.requests}
     for key, records in _by_visitor(evidence, settings).items():
         state = read_state(states[key].value) if key in states else None
         applied = {} if state is None else state.offsets
@@ -270,15 +270,15 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
                 findings.add("lost", f"{_where(record)} of {key} is committed and not in the changelog")
         if state is None or not _all_is_committed(state, records[0].partition, evidence):
             continue
-        # With a decision of None there is nothing to tell: all that the visitor's cohorts hold was bought.
+        # A decision of None is not announced: the visitor has bought all products of their cohorts.
         if state.banner is None or state.epoch <= evidence.earlier.get(key, Earlier()).epoch:
             continue
         if epochs[key] < state.epoch:
-            findings.add("dangling", f"{key}: epoch {state.epoch} was decided, {epochs[key]} is the last told")
+            findings.add("dangling", f"{key}: epoch {state.epoch} was decided, {epochs[key]} is the last announced")
         elif epochs[key] == state.epoch and banners[key] != state.banner:
-            findings.add("dangling", f"{key}: epoch {state.epoch} says {state.banner}, told was {banners[key]}")
+            findings.add("dangling", f"{key}: epoch {state.epoch} has {state.banner}, announced was {banners[key]}")
         if state.banner not in requested:
-            findings.add("dangling", f"{key}: banner {state.banner} was never asked for")
+            findings.add("dangling", f"{key}: banner {state.banner} was never requested")
 
 
 def _all_is_committed(state: Seen, partition: int, evidence: Evidence) -> bool:
@@ -294,9 +294,9 @@ def _check_dead_letters(evidence: Evidence, findings: Findings) -> None:
         named[origin] += 1
         record = bad.get(origin)
         if record is None:
-            findings.add("dead_letters", f"a letter for {origin}, which is a good record: {headers['dlq_code']}")
+            findings.add("dead_letters", f"a letter for {origin}, which is a valid record: {headers['dlq_code']}")
         elif dict(record.headers)[BAD].decode() != headers["dlq_code"] or letter.value != record.value:
-            findings.add("dead_letters", f"the letter for {origin} says {headers['dlq_code']}, or has other bytes")
+            findings.add("dead_letters", f"the letter for {origin} has code {headers['dlq_code']}, or other bytes")
     for topic, partition, offset in bad.keys() - named.keys():
         if offset < evidence.committed[TopicPartition(topic, partition)]:
             findings.add("dead_letters", f"none for {topic}[{partition}]@{offset}, which is committed")
@@ -307,7 +307,7 @@ def _check_dead_letters(evidence: Evidence, findings: Findings) -> None:
 
 def _check_states_go_forward(evidence: Evidence, findings: Findings) -> None:
     for key, records in _by_key(evidence.changelog).items():
-        if len({each.partition for each in records}) > 1:
+        if len({record.partition for record in records}) > 1:
             findings.add("double", f"{key} has states in several partitions")
         for earlier, later in pairwise(records):
             if earlier.value is None or later.value is None:
@@ -329,7 +329,7 @@ def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> Non
         if assignment.epoch < before.epoch:
             findings.add("stale", f"{_where(record)}: epoch {before.epoch} -> {assignment.epoch}")
         elif assignment.epoch == before.epoch and assignment != before:
-            findings.add("dangling", f"{_where(record)}: epoch {assignment.epoch} was told with another decision")
+            findings.add("dangling", f"{_where(record)}: epoch {assignment.epoch} was announced with another decision")
         last[assignment.user_key] = assignment
 
 
@@ -348,7 +348,9 @@ def _check_decisions_have_states(evidence: Evidence, findings: Findings) -> None
     for record, assignment in _announced(evidence):
         check(record, assignment.user_key, assignment.epoch, assignment.banner_key)
     for record in evidence.requests:
-        # The id names the cause: banner key, user key, epoch.
+        if "ce_id" not in dict(record.headers):
+            continue  # a dead letter that was replayed
+        # The id consists of banner key, user key and epoch.
         banner_key, key, epoch = dict(record.headers)["ce_id"].decode().split(":")
         check(record, key, int(epoch), banner_key)
 
@@ -366,7 +368,7 @@ def _compare_memories(evidence: Evidence, findings: Findings) -> None:
             for key in there.keys() | states.keys():
                 here, written = states.get(key), there.get(key)
                 if here != written and (here is None or written is None or read_state(here) != read_state(written)):
-                    findings.add("memory", f"{key} of partition {partition} is not what the changelog says")
+                    findings.add("memory", f"{key} of partition {partition} differs from the changelog")
     if evidence.memories:
         for partition in {record.partition for record in changelog.values()}:
             if held[partition] != 1:

@@ -44,13 +44,13 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     with generator(when, environment, tmp_path) as worker:
         await until(lambda: worker.poll() is not None, worker.log_tail)
     before = await ready_events(settings, lambda found: len(found) >= 1)
-    assert len(before) == 1  # the first was announced; the second died on its way
+    assert len(before) == 1  # the first was announced; the generator died at the second
     await assert_readable(settings, before)
 
     with generator("never", environment, tmp_path) as worker:
-        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        events = await ready_events(settings, lambda found: {event.banner_key for event in found} >= keys)
         assert await asyncio.to_thread(worker.stop) == 0
     await assert_readable(settings, events)
-    assert {each.banner_key for each in events} == keys
+    assert {event.banner_key for event in events} == keys
     written = Counter((tmp_path / "manifests.txt").read_text().split())
-    assert written == Counter(keys)  # every manifest once: what had one was only announced
+    assert written == Counter(keys)  # every manifest once: a banner that had one was only announced

@@ -1,4 +1,4 @@
-"""The command line against running services, as an operator uses it, from the first topic to the replayed letter."""
+"""The command line with running services, as an operator uses it, from the first topic to a replayed dead letter."""
 
 import json
 import os
@@ -23,11 +23,11 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache-mi
 
 MUG, KETTLE = "mug-stoneware-terracotta", "kettle-gooseneck"
 MISSING = "yoga-mat"
-"""In the example catalogue, not in the part of it that is loaded first."""
+"""In the example catalogue, but not in the part that is loaded first."""
 
 
 class CommandLine:
-    """Runs commands and hands back what they say."""
+    """Runs commands and returns their output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -35,7 +35,7 @@ class CommandLine:
     def __call__(self, *arguments: str | Path, code: int = 0) -> str:
         """Run one command, check its exit code and return its standard output."""
         self._capsys.readouterr()
-        status = run_command([str(each) for each in arguments])
+        status = run_command([str(argument) for argument in arguments])
         output = self._capsys.readouterr()
         assert status == code, f"{arguments}: {output.out}{output.err}"
         assert "Traceback" not in output.err
@@ -45,15 +45,15 @@ class CommandLine:
         return json.loads(self(*arguments, "--json", code=code))
 
     def until(self, enough: Callable[[Any], bool], *arguments: str | Path) -> Any:
-        """Ask again and again until the answer is enough, and return it."""
-        answers: list[Any] = []
+        """Repeat a command until its JSON output is `enough`, and return it."""
+        outputs: list[Any] = []
 
         def is_enough() -> bool:
-            answers[:] = [self.json(*arguments)]
-            return enough(answers[0])
+            outputs[:] = [self.json(*arguments)]
+            return enough(outputs[0])
 
-        wait_until(is_enough, lambda: f"{arguments} prints more than {answers}")
-        return answers[0]
+        wait_until(is_enough, lambda: f"{arguments} prints more than {outputs}")
+        return outputs[0]
 
 
 @pytest.fixture
@@ -69,19 +69,19 @@ def bannerstream(
 def test_from_an_empty_broker_to_a_replayed_dead_letter(
     bannerstream: CommandLine, kafka: Broker, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    # Nothing is there yet, and the checks say so.
+    # Nothing exists yet, and the checks report that.
     problems = bannerstream.json("topics", "check", code=5)
-    assert any("clicks" in each["topic"] for each in problems)
+    assert any("clicks" in problem["topic"] for problem in problems)
     assert [each["ok"] for each in bannerstream.json("config", "check", code=5)] == [False, False]
 
     made = bannerstream.json("topics", "create")
-    assert {each["outcome"] for each in made} == {"created"}
+    assert {topic["outcome"] for topic in made} == {"created"}
     assert bannerstream.json("topics", "check") == []
     assert {each["outcome"] for each in bannerstream.json("topics", "create")} == {"was there"}
     bannerstream("storage", "create")
     assert "answers" in bannerstream("storage", "check")
     checked = bannerstream.json("config", "check")
-    assert [each["ok"] for each in checked] == [True, True]
+    assert [check["ok"] for check in checked] == [True, True]
     assert kafka.bootstrap_servers in checked[0]["what"]
 
     folder = write_catalogue(tmp_path / "catalogue")
@@ -89,14 +89,14 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
     assert f"products: {len(PRODUCT_IDS)} published" in bannerstream("catalog", "load", folder)
     assert f"products: 0 published, {len(PRODUCT_IDS)} unchanged" in bannerstream("catalog", "load", folder)
     listed = bannerstream.json("catalog", "list")
-    assert [each["product_id"] for each in listed] == sorted(PRODUCT_IDS)
-    assert {each["picture"] for each in listed} == {"yes"}
+    assert [row["product_id"] for row in listed] == sorted(PRODUCT_IDS)
+    assert {row["picture"] for row in listed} == {"yes"}
 
     with start_workers(environment, tmp_path) as workers:
         replay_events(bannerstream, tmp_path)
         shown = check_banners(bannerstream)
         bring_the_missing_product(bannerstream)
-        bannerstream.until(lambda rows: {each["product"] for each in rows} >= {*shown, MISSING}, "banners", "list")
+        bannerstream.until(lambda rows: {row["product"] for row in rows} >= {*shown, MISSING}, "banners", "list")
         assert workers.events_folded() == 4
 
 
@@ -123,21 +123,21 @@ def replay_events(bannerstream: CommandLine, folder: Path) -> None:
 
 
 def check_banners(bannerstream: CommandLine) -> set[str]:
-    """Three visitors' banners come out and can be shown; return their products."""
+    """Check that three visitors' banners are made and can be shown; return their products."""
     rows = bannerstream.until(lambda rows: len(rows) == 3, "banners", "list")
-    shown = {each["product"] for each in rows}
+    shown = {row["product"] for row in rows}
     assert {KETTLE, MUG} <= shown
     assert "football" not in shown, "it was just bought"
     manifest = bannerstream.json("banners", "show", rows[0]["banner_key"][:12])
     assert (manifest["banner_key"], manifest["product_id"]) == (rows[0]["banner_key"], rows[0]["product"])
-    assert {each["size"] for each in manifest["renditions"]} == {each.name for each in SIZES}
+    assert {each["size"] for each in manifest["renditions"]} == {size.name for size in SIZES}
     assert rows[0]["banner_key"] in bannerstream("banners", "show", rows[0]["banner_key"])
     bannerstream("banners", "show", "no-such-banner", code=5)
     return shown
 
 
 def bring_the_missing_product(bannerstream: CommandLine) -> None:
-    """Find out why a record was refused, mend the cause, and send it again."""
+    """Find out why a record became a dead letter, fix the cause, and replay it."""
     (letter,) = bannerstream.until(lambda letters: len(letters) == 1, "dlq", "list")
     assert letter["code"] == "unknown_product"
     assert MISSING in letter["reason"]
@@ -151,9 +151,9 @@ def bring_the_missing_product(bannerstream: CommandLine) -> None:
 
 @pytest.mark.pairs("embedded")
 def test_the_installed_command_keeps_standard_output_for_the_answer(environment: dict[str, str]) -> None:
-    """Through the script that pip installs, with its own interpreter: what a pipe gets is JSON and nothing else."""
+    """With the script that pip installs, standard output is JSON and nothing else."""
     command = Path(sys.executable).with_name("bannerstream")
-    done = subprocess.run(
+    completed = subprocess.run(
         [command, "topics", "create", "--json"],
         env={**os.environ, **environment},
         capture_output=True,
@@ -161,5 +161,5 @@ def test_the_installed_command_keeps_standard_output_for_the_answer(environment:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout)

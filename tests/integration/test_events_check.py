@@ -29,7 +29,7 @@ kinds = { pdp_view = "view" }
 
 
 def send(settings: Settings, *records: tuple[str | None, object], codec: str = "gzip") -> None:
-    """Create the topics and send records, key and value, to clicks, each in partition 0."""
+    """Create the topics and send records (key, value) to partition 0 of clicks."""
 
     async def produce() -> None:
         await create_topics(settings.kafka)
@@ -62,11 +62,11 @@ class Check:
         return out, err
 
     def text(self, *arguments: str, code: int = 0) -> str:
-        """Return all that a person would see."""
+        """Return standard output and standard error."""
         return "".join(self._run(arguments, code))
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        """Return what a program would read."""
+        """Return the JSON output."""
         return json.loads(self._run((*arguments, "--json"), code)[0])
 
 
@@ -116,7 +116,7 @@ def test_what_would_be_dead_letters_is_told_masked_and_fails(settings: Settings,
         ("jane.doe", b'{"user_id": "jane.doe'),
     )
     report = check.json("clicks", code=5)
-    found = {(each["code"], each["field"]): each for each in report["findings"]}
+    found = {(finding["code"], finding["field"]): finding for finding in report["findings"]}
     assert set(found) == {("wrong_key", "key"), ("malformed", "$.product_id"), ("malformed", "$")}
     topic = settings.kafka.topic_table().clicks.name
     assert found["wrong_key", "key"]["example"] == f"{topic}/0@1"
@@ -133,7 +133,7 @@ def test_a_mapping_is_tried_before_it_is_set(settings: Settings, check: Check, t
     send(settings, ("u-1", event), ("u-1", {"action": "scroll"}))
     report = check.json("clicks", "--connect", "connect.toml")
     assert (report["usable"], report["dead_letters"], report["kinds"]) == (1, 0, {"view": 1})
-    assert [(each["code"], each["field"]) for each in report["findings"]] == [("ignored", "$.action")]
+    assert [(finding["code"], finding["field"]) for finding in report["findings"]] == [("ignored", "$.action")]
     assert report["distinct_products"] == 2
     assert check.json("clicks", code=5)["dead_letters"] == 2, "as the settings have it"
 

@@ -1,4 +1,4 @@
-"""The main job on every pair of servers: events in, banners that can be fetched out."""
+"""The main job on every pair of servers, from events to banners that can be fetched."""
 
 import asyncio
 import hashlib
@@ -40,20 +40,22 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     await job.shop.send(BOB, value=segment("Product Added", BOB, MUG))
     await job.shop.send(CLEO, value=ga4("view_item", CLEO, PHONES))
     first = {user: await job.assignment(user) for user in (ADA, BOB, CLEO)}
-    assert {user: each.product_id for user, each in first.items()} == {ADA: KETTLE, BOB: MUG, CLEO: PHONES}
-    await job.ready(*(each.banner_key for each in first.values()))
+    assert {user: assignment.product_id for user, assignment in first.items()} == {ADA: KETTLE, BOB: MUG, CLEO: PHONES}
+    await job.ready(*(assignment.banner_key for assignment in first.values()))
 
-    # The same again (of Bob the very same event, which counts once), and another visitor with the same taste: no new
+    # Repeated events (Bob's with the same id, which counts once), and another visitor with the same affinity: no new
     # decision, no new banner.
     await job.shop.send(ADA, product_id=KETTLE)
     await job.shop.send(BOB, value=segment("Product Added", BOB, MUG))
     await job.shop.send(DAN, product_id=KETTLE)
     await job.folded(5)
     assert (await job.assignment(DAN)).banner_key == first[ADA].banner_key
-    assert [await job.assignments(user) for user in first] == [[each] for each in first.values()]
-    assert {each.banner_key for each in await job.requests()} == {each.banner_key for each in first.values()}
+    assert [await job.assignments(user) for user in first] == [[assignment] for assignment in first.values()]
+    assert {request.banner_key for request in await job.requests()} == {
+        assignment.banner_key for assignment in first.values()
+    }
 
-    # Bought: it leaves its buyer's banner at once, and nobody else's.
+    # A purchase removes the product from the buyer's banner at once, and from nobody else's.
     await job.shop.send(BOB, topic=purchases, value=segment("Order Completed", BOB, MUG))
     await job.shop.send(CLEO, topic=purchases, value=ga4("purchase", CLEO, PHONES))
     second = {user: await job.assignment(user, epoch=2) for user in (BOB, CLEO)}
@@ -64,8 +66,8 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
 
     wanted = {each.banner_key for each in (*first.values(), *second.values())}
     ready = await job.ready(*wanted)
-    assert {each.banner_key for each in await job.requests()} == ready.keys() == wanted
-    assert all(0 < each.ready_at - each.event_appended_at < 120_000 for each in ready.values())
+    assert {request.banner_key for request in await job.requests()} == ready.keys() == wanted
+    assert all(0 < event.ready_at - event.event_appended_at < 120_000 for event in ready.values())
 
     stored = await asyncio.to_thread(job.stored)
     check_pictures(ready.values(), stored)
@@ -73,7 +75,7 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     check_messages(records, stored)
     everything = [each for topic in records.values() for each in topic] + await job.shop.read(job.shop.changelog)
     assert not users_in(everything, stored)
-    assert users_in(await job.shop.read(clicks), []) == set(USERS), "the search would find them if they were there"
+    assert users_in(await job.shop.read(clicks), []) == set(USERS), "the search finds user ids where they exist"
 
 
 OURS = {
@@ -83,12 +85,12 @@ OURS = {
     "requests": "BannerRequest",
     "ready": "BannerReady",
 }
-"""The topics that Bannerstream wrote here, and the schema that their messages follow."""
+"""The topics that Bannerstream writes, and the schemas of their messages."""
 
 
 def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject]) -> None:
-    """Every ready event leads to a manifest and to pictures that are what it says they are."""
-    objects = {each.key: each for each in stored}
+    """Check that every ready event has a manifest and pictures with the announced properties."""
+    objects = {stored_object.key: stored_object for stored_object in stored}
     sizes = {each.name: each for each in SIZES}
     for event in ready:
         manifest = decode(objects[event.manifest_key].content, Manifest)
@@ -110,12 +112,12 @@ def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject])
                 assert len(picture.convert("RGB").getcolors(maxcolors=picture.width * picture.height) or ()) > 100
             size = sizes[rendition.size]
             assert (rendition.width, rendition.height) == (size.width, size.height)
-    manifests = [each.key for each in objects.values() if each.key.startswith("manifests/")]
+    manifests = [stored_object.key for stored_object in objects.values() if stored_object.key.startswith("manifests/")]
     assert len(manifests) == len({event.manifest_key for event in ready}), "as many banners as were announced"
 
 
 def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[StoredObject]) -> None:
-    """What other programs read follows its published schema and carries the attributes of CloudEvents."""
+    """Check that messages and manifests match their published schemas and have CloudEvents headers."""
     schemas = json_schemas()
     for role, schema in OURS.items():
         assert records[role], role
@@ -132,8 +134,17 @@ def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[St
 
 
 def users_in(records: Iterable[ConsumerRecord], stored: Iterable[StoredObject]) -> set[str]:
-    """Return the visitors whose ids stand anywhere in these records and objects."""
-    texts = [part for each in records for part in (each.key, each.value, *(value for _, value in each.headers)) if part]
-    texts += [part for each in stored for part in (each.key.encode(), each.content, repr(each.headers).encode())]
+    """Return the visitors whose ids occur anywhere in these records and objects."""
+    texts = [
+        part
+        for record in records
+        for part in (record.key, record.value, *(value for _, value in record.headers))
+        if part
+    ]
+    texts += [
+        part
+        for stored_object in stored
+        for part in (stored_object.key.encode(), stored_object.content, repr(stored_object.headers).encode())
+    ]
     names = {user: (user.encode(), user.partition("@")[0].encode()) for user in USERS}
     return {user for user, forms in names.items() for form in forms if any(form in text for text in texts)}

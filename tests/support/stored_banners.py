@@ -1,4 +1,4 @@
-"""Banners and pictures in a bucket, for tests of what keeps the bucket."""
+"""Banners and pictures in a bucket, for tests of the bucket's maintenance."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def store_banner(
     revision: int = 1,
     shown: bool = True,
 ) -> Manifest:
-    """Store blobs of these contents, each of a size of its own, and the manifest that names them."""
+    """Store blobs with these contents, each with a different banner size, and their manifest."""
     sizes = ("300x250", "1080x1080", "728x90")[: len(contents)]
     renditions = tuple(
         Rendition(

@@ -28,12 +28,12 @@ async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:
     consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, each) for each in range(settings.kafka.partitions)]
+        partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
         records: list[ConsumerRecord] = []
-        while any([await consumer.position(each) < ends[each] for each in partitions]):
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 records += batch
         return records
@@ -138,7 +138,7 @@ class Shop:
         consumer = AIOKafkaConsumer(**self._options, group_id=None)
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, each) for each in range(self.settings.kafka.partitions)]
+            partitions = [TopicPartition(topic, number) for number in range(self.settings.kafka.partitions)]
             return sum((await consumer.end_offsets(partitions)).values())
         finally:
             await consumer.stop()

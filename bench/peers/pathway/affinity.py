@@ -14,7 +14,7 @@ from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, tell_first_record
 
 MINIBATCH_MS = 100
 MAX_BACKLOG = 50_000
-"""Records in the engine. Without a limit it takes in what lies in the topic, and its last state comes with its first."""
+"""Records in the engine. Without a limit it reads the whole topic first, and writes its last state with its first."""
 CHANGELOG = f"{APP}-affinity-changelog"
 
 

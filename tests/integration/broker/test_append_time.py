@@ -1,4 +1,4 @@
-"""The brokers date what arrives in topics that `topics create` made, and say so to who writes."""
+"""Topics that `topics create` made use append times, and a publisher gets the append time of its records."""
 
 import time
 

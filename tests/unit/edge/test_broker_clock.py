@@ -23,14 +23,15 @@ class Machine:
     def __init__(self, offset_s: float) -> None:
         self.true_s = NOW_S
         self.offset_s = offset_s
-        self.clock = BrokerClock(EdgeMetrics(CollectorRegistry()), lambda: self.true_s + self.offset_s)
+        self.metrics = EdgeMetrics(CollectorRegistry())
+        self.clock = BrokerClock(self.metrics, lambda: self.true_s + self.offset_s, lambda: self.true_s - NOW_S)
 
     def write(self, to_broker_s: float, back_s: float) -> None:
-        sent_s = self.clock.own()
+        sent_s = self.clock.steady()
         self.true_s += to_broker_s
         appended_ms = int(self.true_s * 1000)
         self.true_s += back_s
-        self.clock.learn(sent_s, self.clock.own(), appended_ms)
+        self.clock.learn(sent_s, self.clock.steady(), appended_ms)
 
 
 @given(st.floats(-1e6, 1e6), st.lists(st.tuples(seconds, seconds), min_size=1, max_size=6))
@@ -57,6 +58,23 @@ def test_a_clock_that_is_set_right_is_followed() -> None:
     machine.offset_s = 0.0
     machine.write(0.01, 0.01)
     assert machine.clock.now() == pytest.approx(machine.true_s, abs=0.03)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_a_clock_that_jumps_is_right_before_the_next_record(before_s: float, after_s: float) -> None:
+    machine = Machine(before_s)
+    machine.write(0.01, 0.01)
+    machine.offset_s = after_s
+    machine.true_s += 5
+    assert machine.clock.now() == pytest.approx(machine.true_s, abs=0.03)
+
+
+def test_the_metric_follows_a_clock_that_jumps() -> None:
+    machine = Machine(0.0)
+    machine.write(0.0, 0.0)
+    machine.offset_s = 90.0
+    machine.write(0.0, 0.0)
+    assert machine.metrics.clock_offset._value.get() == pytest.approx(90.0, abs=0.01)
 
 
 def test_topics_that_keep_the_times_of_clients_teach_nothing() -> None:

@@ -161,7 +161,7 @@ def test_an_interrupted_check_goes_on_and_keeps_what_it_found(
 
 
 @pytest.mark.parametrize("notes", ["my notes\n", "my notes"])
-def test_a_file_that_is_no_journal_is_kept(store: MemoryBannerStore, tmp_path: Path, notes: str) -> None:
+def test_a_file_that_is_not_a_journal_is_kept(store: MemoryBannerStore, tmp_path: Path, notes: str) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(notes)
     with pytest.raises(ConfigurationError, match="journal"):

@@ -11,7 +11,7 @@ from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.contracts.keys import refusal_key
 from bannerstream.contracts.manifest import Block
 from bannerstream.contracts.messages import BannerRequest, Refusal
-from bannerstream.generator.errors import BlockedProduct, ModelHung, NoFontForScript
+from bannerstream.generator.errors import BlockedProduct, ModelHung, NoFontForScript, PictureUnreadable
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
 from bannerstream.generator.worker.refusals import RefusalBook
 from bannerstream.settings import KafkaSettings
@@ -54,7 +54,7 @@ class Book(RefusalBook):
         (ValueError("boom"), "p1/en", {"code": "unmakeable", "reason": "ValueError: boom", "fonts": ""}),
     ],
 )
-def test_what_cannot_be_made_is_refused_once(
+def test_what_cannot_be_made_is_refused(
     error: Exception, key: str, facts: dict[str, Any], request_for: RequestFor
 ) -> None:
     book, request = Book(), request_for()
@@ -62,10 +62,12 @@ def test_what_cannot_be_made_is_refused_once(
     refusal = book.held[key]
     assert (refusal.rev, refusal.banner_key, refusal.refused_at) == (request.product.rev, request.banner_key, NOW)
     assert {name: getattr(refusal, name) for name in facts} == facts
-    assert book.refuse(request, error) == []
+    assert book.refuse(request, error) == [key], "again: who asks does not know"
 
 
-@pytest.mark.parametrize("error", [ModelHung("hangs"), ServiceUnavailable("away"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [ModelHung("hangs"), ServiceUnavailable("away"), PictureUnreadable("spoilt"), MemoryError()]
+)
 def test_what_is_not_the_products_fault_is_not_refused(error: Exception, request_for: RequestFor) -> None:
     assert Book().refuse(request_for(), error) == []
 
