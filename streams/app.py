@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import internal_topics
-from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 from bannerstream.contracts.inputs import Source
 from bannerstream.settings import Settings, input_forms
 from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
@@ -107,7 +107,7 @@ class StreamsApp(BatchApp):
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
         self._following: asyncio.Task[None] | None = None
-        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
+        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self._copying_failed)
 
         agent = affinity_agent(
             self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep, decision_sweep=decision_sweep
@@ -141,6 +141,12 @@ class StreamsApp(BatchApp):
             await asyncio.gather(self._following, return_exceptions=True)
         if self._results is not None:
             await self._results.stop()
+
+    async def _copying_failed(self, error: BaseException) -> None:
+        if isinstance(error, BannerstreamError):
+            self.end(error)
+        else:
+            await self.crash(error)
 
     def _count(self, checkpoint: Checkpoint) -> None:
         self._metrics.flush.labels("states").observe(checkpoint.state_s)

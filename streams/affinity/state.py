@@ -147,7 +147,7 @@ def seen_at_ms_of(packed: bytes) -> int:
 
 
 def decision_of(packed: bytes) -> Decision | None:
-    """Return the decision of a packed state, at a third of the cost of unpacking it; None if it has another version."""
+    """Return the decision of a packed state, at half the cost of unpacking it; None if it has another version."""
     if packed[:1] != _PREFIX:
         return None
     try:
