@@ -29,6 +29,8 @@ _LONGEST_POLL_S = 0.01
 """A stop is noticed within this time."""
 _POLL_S = 0.02
 _PREFIX = "probe-"
+PROBERS = b"prober-"
+"""How the key of every probe begins."""
 
 
 class _Product(msgspec.Struct):
@@ -138,7 +140,7 @@ class Probes:
     def run_until(self, end: float, limit_s: float) -> bool:
         """Wait for the time `end`, then for the requests of probes that were due before it; return whether all came."""
         self.until(lambda: time.time() >= end, max(0.0, end - time.time()) + 1)
-        return self.until(lambda: all(each.answered_at is not None for each in self.between(0.0, end)), limit_s)
+        return self.until(lambda: all(probe.answered_at is not None for probe in self.between(0.0, end)), limit_s)
 
     def _run(self) -> None:
         try:
@@ -169,7 +171,7 @@ class Probes:
         return self._begin + self._schedule[self._sent]
 
     def _send(self, number: int, due: float) -> None:
-        key = b"prober-%d" % number
+        key = PROBERS + b"%d" % number
         value = b'{"event_id":"probe-%d","user_id":"%b","product_id":"%b%d","time":%d,"kind":"click"}' % (
             number,
             key,

@@ -16,7 +16,7 @@ class Topics:
     """One broker's topics."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap})
         self._consumer = self._reader("bench-reader")
 
@@ -61,9 +61,7 @@ class Topics:
         return Committed(self._reader(group), [TopicPartition(topic, number) for number in range(partitions)])
 
     def _reader(self, group: str) -> Consumer:
-        return Consumer(
-            {**CLIENT, "bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False}
-        )
+        return Consumer({**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
 
 
 class Committed:
@@ -76,4 +74,4 @@ class Committed:
 
     def offsets(self) -> list[int]:
         """Return the next offset of each partition; 0 where nothing is committed."""
-        return [max(0, each.offset) for each in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]
+        return [max(0, position.offset) for position in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]

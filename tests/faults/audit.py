@@ -27,15 +27,15 @@ from tests.support.shop import COHORTS, DAY, PRODUCTS
 Kind = Literal[
     "lost",  # an event that is missing in the scores, or is committed and not in the changelog
     "double",  # an event that counts more than once
-    "dangling",  # a decision told that no state holds, or held and not told
-    "stale",  # a record that goes back behind an earlier one of its key
+    "dangling",  # an announced decision that no state contains, or a decision in a state that was not announced
+    "stale",  # a record that is older than an earlier one of its key
     "dead_letters",  # a bad record without its letter, or a letter without its bad record
     "uncommitted",  # a committed offset that is not the end
-    "wrong_bytes",  # a picture, stored or shown, that does not hash to its name, or a cacheable failure
+    "wrong_bytes",  # a stored or shown picture whose hash differs from its name, or a cacheable failure
     "stuck",  # a decision whose banner never became ready
     "unerased",  # an erased visitor who still has a state or an assignment
-    "memory",  # a worker that holds another state than the changelog
-    "crashed",  # a worker that ended by itself, or had to be ended
+    "memory",  # a worker whose state differs from the changelog
+    "crashed",  # a worker that ended unexpectedly, or had to be killed
     "vacuous",  # the fault did not happen
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -223,18 +223,18 @@ def _compare_visitor(
     cohorts = expected.keys() | found.keys()
     gaps = {cohort: found.get(cohort, Fraction()) - expected.get(cohort, Fraction()) for cohort in cohorts}
     tolerances = {cohort: TOLERANCE * float(max(expected.get(cohort, 0), found.get(cohort, 0))) for cohort in cohorts}
-    if all(abs(gap) <= tolerances[each] for each, gap in gaps.items()):
+    if all(abs(gap) <= tolerances[cohort] for cohort, gap in gaps.items()):
         return
     for kind, sign in (("lost", -1), ("double", 1)):
         for count in (1, 2):
             for some in combinations(contributions, count):
                 scores = expected_scores(some)
-                if all(abs(gap - sign * scores.get(each, 0)) <= tolerances[each] for each, gap in gaps.items()):
+                if all(abs(gap - sign * scores.get(cohort, 0)) <= tolerances[cohort] for cohort, gap in gaps.items()):
                     for one in some:
                         findings.add(kind, f"{one.where} of {key}")  # type: ignore[arg-type]
                     return
-    beyond = {each: float(gap) for each, gap in gaps.items() if abs(gap) > tolerances[each]}
-    differences = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
+    beyond = {cohort: float(gap) for cohort, gap in gaps.items() if abs(gap) > tolerances[cohort]}
+    differences = ", ".join(f"{cohort} {gap:+.6g}" for cohort, gap in sorted(beyond.items()))
     if min(beyond.values()) < 0:
         findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:

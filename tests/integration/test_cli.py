@@ -35,7 +35,7 @@ class CommandLine:
     def __call__(self, *arguments: str | Path, code: int = 0) -> str:
         """Run one command, check its exit code and return its standard output."""
         self._capsys.readouterr()
-        status = run_command([str(each) for each in arguments])
+        status = run_command([str(argument) for argument in arguments])
         output = self._capsys.readouterr()
         assert status == code, f"{arguments}: {output.out}{output.err}"
         assert "Traceback" not in output.err

@@ -55,7 +55,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
         await publish_requests(settings, requests)
         keys = {request.banner_key for request in requests}
-        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        events = await ready_events(settings, lambda found: {event.banner_key for event in found} >= keys)
         await assert_readable(settings, events)
         assert all(event.engine == "studio" for event in events)
         assert {(rendition.size, rendition.media_type) for rendition in events[0].renditions} >= {
@@ -72,9 +72,9 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         # A repeated request: announced again, not made again.
         await publish_requests(settings, requests[:1])
         again = await ready_events(
-            settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
+            settings, lambda found: sum(event.banner_key == requests[0].banner_key for event in found) == 2
         )
-        first, second = (each for each in again if each.banner_key == requests[0].banner_key)
+        first, second = (event for event in again if event.banner_key == requests[0].banner_key)
         assert (second.renditions, second.revision) == (first.renditions, first.revision)
 
         assert await asyncio.to_thread(worker.stop) == 0

@@ -300,7 +300,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
     async with here.working():
         await publish_requests(here.settings, requests)
         await here.until_ready(requests)
-    painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
+    painted = Counter(manifest.provenance.painter for manifest in here.fakes.store.manifests.values())
     assert painted == {"fake": 4, "fallback": 8}
     assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
 

@@ -236,7 +236,7 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
     assert len(letters) == len(found) == 3
     codes = {(sent.topic, sent.partition, sent.offset): code for sent, code in
              ((bad, "malformed"), (tombstone, "tombstone"), (huge, "oversized"))}  # fmt: skip
-    assert {where: each.code for where, each in found.items()} == codes
+    assert {where: letter.code for where, letter in found.items()} == codes
     assert found[bad.topic, bad.partition, bad.offset].value == b'{"cut off'
 
 

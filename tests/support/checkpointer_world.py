@@ -90,7 +90,7 @@ class World:
         self.journal.append(("effects", list(effects)))
 
     async def publish_first(self, effects: Sequence[str]) -> None:
-        if refused := [each for each in effects if each.startswith("refused")]:
+        if refused := [effect for effect in effects if effect.startswith("refused")]:
             self.journal.append(("first", refused))
 
     async def on_defect(self, error: BaseException) -> None:
@@ -112,7 +112,7 @@ class World:
         await asyncio.wait_for(self.brokers.requested.wait(), DEADLINE_S)
 
     def kinds(self) -> list[str]:
-        return [each[0] for each in self.journal]
+        return [entry[0] for entry in self.journal]
 
 
 def batch(partition: int, begin: int, end: int) -> Batch:

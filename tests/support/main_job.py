@@ -145,7 +145,7 @@ class MainJob:
     async def assignments(self, user: str) -> list[Assignment]:
         """Return a visitor's assignments so far, without repeats, in order of epoch."""
         found = [decode(record.value, Assignment) for record in await self.shop.read(self.topics.assignments.name)]
-        own = {each.epoch: each for each in found if each.user_key == self.user_key(user)}
+        own = {assignment.epoch: assignment for assignment in found if assignment.user_key == self.user_key(user)}
         return [own[epoch] for epoch in sorted(own)]
 
     async def assignment(self, user: str, epoch: int = 1) -> Assignment:

@@ -31,7 +31,7 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
         case mi.NoneType():
             return st.none()
         case mi.EnumType():
-            return st.sampled_from([each.value for each in kind.cls])
+            return st.sampled_from([member.value for member in kind.cls])
         case mi.LiteralType():
             return st.sampled_from(kind.values)
         case mi.VarTupleType() | mi.ListType():

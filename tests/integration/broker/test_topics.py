@@ -46,7 +46,7 @@ async def test_creating_again_changes_nothing(kafka_settings: KafkaSettings) -> 
 
 async def test_a_dry_run_creates_nothing(kafka_settings: KafkaSettings) -> None:
     plan = await create_topics(kafka_settings, dry_run=True)
-    assert {each.name for each in plan.created} == set(kafka_settings.topics.values())
+    assert {topic.name for topic in plan.created} == set(kafka_settings.topics.values())
     assert not set(kafka_settings.topics.values()) & set(await describe_topics(kafka_settings))
 
 
@@ -108,4 +108,4 @@ async def test_more_replicas_than_brokers_are_refused_with_the_setting(kafka_set
 
 async def test_three_replicas_need_two_in_sync(kafka_settings: KafkaSettings) -> None:
     plan = await create_topics(kafka_settings.model_copy(update={"replication_factor": 3}), dry_run=True)
-    assert all(each.configs["min.insync.replicas"] == "2" for each in plan.created)
+    assert all(topic.configs["min.insync.replicas"] == "2" for topic in plan.created)

@@ -70,7 +70,7 @@ def world(brokers: str) -> World:
 async def write(producer: AIOKafkaProducer, topic: str, states: dict[bytes, bytes | None], partition: int = 0) -> int:
     """Write states; return the offset after the last."""
     sent = [await producer.send(topic, value, key, partition=partition) for key, value in states.items()]
-    return max([(await each).offset for each in sent]) + 1
+    return max([(await future).offset for future in sent]) + 1
 
 
 def numbered(count: int, version: int = 1) -> dict[bytes, bytes]:
