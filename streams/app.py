@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
@@ -12,20 +11,13 @@ from bannerstream.broker.topics import internal_topics
 from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 from bannerstream.contracts.inputs import Source
 from bannerstream.settings import Settings, input_forms
-from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
+from bannerstream.streams.affinity import FAVOURITES, Policy
 from bannerstream.streams.affinity.decision import Draw
 from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import (
-    BatchApp,
-    Checkpoint,
-    Codec,
-    MemoryStore,
-    PackedStore,
-    RocksStore,
-    decoded_states,
-)
+from bannerstream.streams.batching import BatchApp, Checkpoint, RocksStore
 from bannerstream.streams.catalogue_view import CatalogueView
+from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
@@ -97,7 +89,7 @@ class StreamsApp(BatchApp):
         )
         self.write_behind(
             TABLE,
-            decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
+            _opens_states(settings, rules, identity),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
             max_decoded=streams.warm_states,
@@ -164,12 +156,19 @@ def create_app(settings: Settings, identity: WorkerIdentity, registry: Collector
     return StreamsApp(settings, registry or CollectorRegistry(), identity)
 
 
-def _packed_stores(store: Literal["memory", "rocksdb"], identity: WorkerIdentity) -> Callable[[int], PackedStore]:
-    if store == "memory":
-        return lambda _: MemoryStore()
+def _opens_states(settings: Settings, rules: Rules, identity: WorkerIdentity) -> Callable[[int], ColumnarStates]:
+    streams, policy = settings.streams, rules.policy
+    version = streams.write_state_version
+    if streams.store == "memory":
+        return lambda _: ColumnarStates(policy, version=version)
     if find_spec("rocksdict") is None:
         raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
-    return lambda partition: RocksStore(identity.folder / "states" / str(partition))
+
+    def on_disk(partition: int) -> ColumnarStates:
+        store = RocksStore(identity.folder / "states" / str(partition))
+        return ColumnarStates(policy, store, durable=True, version=version)
+
+    return on_disk
 
 
 def _rules(settings: Settings, draw: Draw) -> Rules:

@@ -16,7 +16,7 @@ class Topics:
     """One broker's topics."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap})
         self._consumer = self._reader("bench-reader")
 
@@ -61,9 +61,7 @@ class Topics:
         return Committed(self._reader(group), [TopicPartition(topic, number) for number in range(partitions)])
 
     def _reader(self, group: str) -> Consumer:
-        return Consumer(
-            {**CLIENT, "bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False}
-        )
+        return Consumer({**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
 
 
 class Committed:
