@@ -17,7 +17,7 @@ from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
 from bannerstream.streams.batching import BatchApp, Checkpoint, Codec, MemoryStore, PackedStore, RocksStore
 from bannerstream.streams.catalogue_view import CatalogueView
-from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
@@ -40,6 +40,7 @@ class StreamsApp(BatchApp):
             streams.app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(settings.kafka),
+            connect_transactional=transactional_producers(settings),
             on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
@@ -74,6 +75,7 @@ class StreamsApp(BatchApp):
             Codec(pack, unpack),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
+            published=outbox.published,
             max_decoded=streams.warm_states,
             open_store=_packed_stores(streams.store, identity),
             on_checkpoint=self._count,
@@ -112,7 +114,8 @@ class StreamsApp(BatchApp):
 
     def _count(self, checkpoint: Checkpoint) -> None:
         self._metrics.flush.labels("states").observe(checkpoint.state_s)
-        self._metrics.flush.labels("decisions").observe(checkpoint.effect_s)
+        if checkpoint.effect_s is not None:
+            self._metrics.flush.labels("decisions").observe(checkpoint.effect_s)
         self._metrics.states_written.inc(checkpoint.states)
         self._metrics.users.set(len(self.written.partitions_here))
 

@@ -148,14 +148,15 @@ class Partition(Generic[S]):
                 changes.append((key, None if state is None else pack(state)))
         return changes
 
-    def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
+    def written(self, changes: list[tuple[bytes, bytes | None]], reached: int, *, fenced: bool = False) -> None:
         """Store changes that the changelog has acknowledged; `reached` is the offset after the last of them.
 
         If they do not continue the known offsets, another worker wrote in between (this one was paused and evicted).
-        Then the known offset stays as it was, so that the next recovery reads the other worker's states.
+        Then the known offset stays as it was, so that the next recovery reads the other worker's states. With `fenced`
+        no other worker can have: what lies in between are the ends of transactions.
         """
         before = self.packed_store.reached() or 0
-        self.packed_store.update(changes, reached if reached - len(changes) == before else before)
+        self.packed_store.update(changes, reached if fenced or reached - len(changes) == before else before)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 

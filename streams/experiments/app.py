@@ -15,8 +15,8 @@ from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
 from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
-from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition
-from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, Write
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
 from bannerstream.streams.main import serve
@@ -46,6 +46,7 @@ class ExperimentsApp(BatchApp):
             app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(kafka),
+            connect_transactional=transactional_producers(settings),
             on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
@@ -59,7 +60,13 @@ class ExperimentsApp(BatchApp):
             metrics=OutboxMetrics(registry),
         )
         self._settings = settings
-        self.write_behind(TABLE, Codec(pack, unpack), publish=_nothing_more, publish_first=outbox.publish_letters)
+        self.write_behind(
+            TABLE,
+            Codec(pack, unpack),
+            publish=_nothing_more,
+            publish_first=outbox.publish_letters,
+            published=outbox.published,
+        )
 
         @self.agent(self.topic(topics.feedback.name, key_type=bytes, value_type=bytes), name=TABLE)
         async def tally(stream: Any) -> None:
@@ -79,8 +86,10 @@ class ExperimentsApp(BatchApp):
         await super().on_start()
 
 
-async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
-    """Publish nothing after the states: readers read the changelog itself."""
+async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> list[Write]:
+    """Publish nothing besides dead letters: readers read the changelog itself."""
+    del outcomes
+    return []
 
 
 def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now_ms: int) -> FeedbackOutcome:

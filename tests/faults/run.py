@@ -81,6 +81,7 @@ class Play:
 
     scenario: Act
     prepare: Act | None = None
+    transactions: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Result:
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder)
+    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play)
     settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
@@ -179,7 +180,7 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(servers: Servers, name: str, folder: Path) -> dict[str, dict[str, object]]:
+def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[str, dict[str, object]]:
     return {
         "kafka": {
             "bootstrap_servers": servers.kafka.bootstrap_servers,
@@ -191,5 +192,7 @@ def _overrides(servers: Servers, name: str, folder: Path) -> dict[str, dict[str,
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
+            "transactions": play.transactions,
+            "transaction_timeout_s": SESSION_TIMEOUT_S,
         },
     }

@@ -9,7 +9,11 @@ from bannerstream.devservers.toxiproxy import Toxiproxy
 from bannerstream.service.errors import ChildFailed
 
 # One broker's clock stamps everything: what was appended first is known across topics, to the millisecond.
-_PROPERTIES = {"log.message.timestamp.type": "LogAppendTime"}
+# And transactions of workers that died end when they time out, not up to 10 s later.
+_PROPERTIES = {
+    "log.message.timestamp.type": "LogAppendTime",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+}
 
 
 class Servers:
