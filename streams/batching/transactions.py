@@ -144,6 +144,7 @@ class Transactions:
             await asyncio.wait_for(producer.stop(), CLOSE_TIMEOUT_S)
         except (KafkaError, TimeoutError, AssertionError) as error:
             _log.debug("a transactional producer did not close cleanly: %r", error)
+        _retrieve_errors(producer)
 
     async def _try(
         self, producer: AIOKafkaProducer, pending: Sequence[Pending], offsets: Mapping[TP, int], attempt: Attempt
@@ -209,6 +210,16 @@ def _restore_sequences(
         key = TopicPartition(*tp)
         manager._sequence_numbers[key] = before.get(key, 0)  # noqa: SLF001
         manager.increment_sequence_number(key, attempt.acknowledged.get(tp, 0))
+
+
+@overrides_private("aiokafka.producer.message_accumulator:MessageAccumulator.fail_all", "408861a4748d")
+def _retrieve_errors(producer: Any) -> None:
+    """Retrieve what aiokafka set on futures that nobody awaits: asyncio would log each with a traceback."""
+    accumulator, manager = producer._message_accumulator, producer._txn_manager  # noqa: SLF001
+    batches = [*accumulator._pending_batches, *(b for queue in accumulator._batches.values() for b in queue)]  # noqa: SLF001
+    for future in (manager._transaction_waiter, *(batch._drain_waiter for batch in batches)):  # noqa: SLF001
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 @overrides_private("aiokafka.producer.sender:AddPartitionsToTxnHandler.handle_response", "17bcd38903ea")

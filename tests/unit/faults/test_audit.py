@@ -23,7 +23,8 @@ from tests.faults.states import read_state, version_1
 from tests.support import shop
 from tests.support.shop import DAY, NOON, PRODUCTS, catalogue
 
-SETTINGS = Settings()
+SETTINGS = Settings(streams={"transactions": False})  # then the order of writes counts
+IN_TRANSACTIONS = Settings()
 SECRET = SETTINGS.privacy.user_key_secret.get_secret_value().encode()
 POLICY = replace(shop.POLICY, min_interval_ms=0)
 KEYS = {user: user_key(user, SECRET) for user in ("ada", "bob", "cleo")}
@@ -205,6 +206,12 @@ def test_every_wrong_is_found(what: str) -> None:
     wrong, kinds = WRONGS[what]
     evidence = wrong(honest())
     assert found(evidence) == kinds, str(audit(evidence, SETTINGS))
+
+
+def test_in_a_transaction_only_what_has_no_state_at_all_is_told_too_early() -> None:
+    assert not audit(told_too_early(honest()), IN_TRANSACTIONS)
+    stateless = replace(honest(), changelog=honest().changelog[:1])
+    assert audit(stateless, IN_TRANSACTIONS).counts()["dangling"]
 
 
 def test_a_lost_event_is_named() -> None:
