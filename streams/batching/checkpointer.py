@@ -1,7 +1,8 @@
-"""Writes states, then their effects, then makes offsets committable: nothing is committed before it is written.
+"""Writes states, effects and offsets: in one transaction for each partition, or else in this order.
 
 A worker folds batches faster than a broker acknowledges them, so the checkpointer collects the results of batches and
-writes them in checkpoints. One checkpoint is one acknowledged write of states followed by one of effects:
+writes them in checkpoints. With transactions, a checkpoint is a round of each partition that has something to write
+(see `rounds`). Without, it is one acknowledged write of states followed by one of effects:
 
     submit ─> [batch, urgent keys, effects] ─┐                          ┌─> positions.apply ─> committable
     flush ──> a slice of all dirty keys ─────┴─> changelog ─> effects ──┘

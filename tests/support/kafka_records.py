@@ -9,7 +9,9 @@ MakeTopic = Callable[..., Awaitable[str]]
 
 async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
     """Return every record that a topic holds, each partition's in its order."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=brokers, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await consumer.start()
     try:
         tps = consumer.assignment()
