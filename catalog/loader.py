@@ -52,12 +52,18 @@ class LoadReport:
 
 
 async def load(
-    catalogue: CatalogueFolder, settings: Settings, on_progress: OnProgress | None = None, *, prune: bool = False
+    catalogue: CatalogueFolder,
+    settings: Settings,
+    on_progress: OnProgress | None = None,
+    *,
+    prune: bool = False,
+    all_pictures: bool = False,
 ) -> LoadReport:
     """Make bucket and topics match the files. Loading the same files again changes nothing.
 
     Products and cohorts that are on the topics and not in the files stay, unless `prune`: then they get tombstones,
-    products before the cohorts that they name.
+    products before the cohorts that they name. `all_pictures` stores pictures again that the bucket has: spoilt ones,
+    and those that an earlier version stored without a checksum.
 
     Raises:
         CatalogueInvalid: pictures that cannot be used; nothing was published.
@@ -68,7 +74,7 @@ async def load(
     store = S3BannerStore(settings.storage)
     try:
         await asyncio.to_thread(store.check)
-        pictures = await store_pictures(catalogue, store, on_progress)
+        pictures = await store_pictures(catalogue, store, on_progress, again=all_pictures)
     finally:
         store.close()
 

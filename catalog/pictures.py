@@ -65,9 +65,9 @@ async def check(catalogue: CatalogueFolder, on_progress: OnProgress | None = Non
 
 
 async def store_pictures(
-    catalogue: CatalogueFolder, store: PictureStore, on_progress: OnProgress | None = None
+    catalogue: CatalogueFolder, store: PictureStore, on_progress: OnProgress | None = None, *, again: bool = False
 ) -> StoredPictures:
-    """Store every picture that the bucket lacks; only those are ingested.
+    """Store every picture that the bucket lacks, or with `again` every one; only those are ingested.
 
     Raises:
         CatalogueInvalid: pictures that cannot be used, all of them; the others are in the bucket.
@@ -77,7 +77,7 @@ async def store_pictures(
     def stored(path: Path) -> tuple[str, bool] | BrokenImage:
         content = _content(path)
         key = image_key(content)
-        if store.has_image(key):
+        if not again and store.has_image(key):
             return key, False
         try:
             store.put_image(key, ingest(content).png)

@@ -1,6 +1,8 @@
 """`bannerstream banners`: stored banners."""
 
+import asyncio
 import webbrowser
+from collections.abc import Set
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,10 +11,15 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bannerstream.broker.compacted_view import read_compacted
+from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.cli.console import AsJson, print_json, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
+from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.manifest import Manifest
+from bannerstream.contracts.messages import Refusal
+from bannerstream.settings import KafkaSettings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.export import export_banners
 
@@ -73,18 +80,52 @@ def export(
 
 @app.command()
 def blocked(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the products that a gate blocked; a new revision of a product is judged again."""
+    """List the products that can have no banner, and why; a new revision of a product is judged again.
+
+    The gate `words` or `picture` blocked it, `letters` are missing from the generators' fonts, or it was `unmakeable`.
+    """
+    kafka = settings_of(ctx).kafka
+    refusals = asyncio.run(read_compacted(kafka, kafka.topic_table().refusals.name, _refusal))
     rows = [
         {
-            "product": block.product_id,
-            "rev": block.product_rev,
-            "gate": block.gate,
-            "reason": block.reason,
-            "blocked_at": _time(block.blocked_at),
+            "product": refusal.product_id,
+            "locale": refusal.locale,
+            "rev": refusal.rev,
+            "gate": refusal.code,
+            "reason": refusal.reason,
+            "blocked_at": _time(refusal.refused_at),
         }
-        for block in S3BannerStore(settings_of(ctx).storage).blocks()
+        for _, refusal in sorted(refusals.items())
     ]
-    show_rows(rows, as_json=as_json, title="Blocked products", empty="no product is blocked")
+    show_rows(rows, as_json=as_json, title="Products without banners", empty="no product is blocked")
+
+
+@app.command()
+def allow(
+    ctx: typer.Context,
+    products: Annotated[list[str], typer.Argument(metavar="PRODUCT_ID...", help="Products to try again.")],
+) -> None:
+    """Delete the refusals of products, so that they are offered again and a generator judges them again.
+
+    For a list of blocked words that was corrected: a gate's refusal otherwise holds until the product changes.
+    """
+    count = asyncio.run(_allow(settings_of(ctx).kafka, set(products)))
+    stderr.print(f"{count} refusals are deleted", highlight=False, markup=False)
+
+
+async def _allow(kafka: KafkaSettings, products: Set[str]) -> int:
+    topic = kafka.topic_table().refusals.name
+    refusals = await read_compacted(kafka, topic, _refusal)
+    keys = [key for key, refusal in refusals.items() if refusal.product_id in products]
+    if missing := products - {refusals[key].product_id for key in keys}:
+        raise InvalidRecord(f"not refused: {', '.join(sorted(missing))}; `bannerstream banners blocked` lists what is")
+    async with Publisher(kafka) as publisher:
+        await publisher.publish_all([Outgoing(topic, key.encode(), None, []) for key in keys])
+    return len(keys)
+
+
+def _refusal(payload: bytes) -> Refusal:
+    return decode(payload, Refusal)
 
 
 def _time(milliseconds: int) -> str:

@@ -28,6 +28,10 @@ def load_catalogue(
     prune: Annotated[
         bool, typer.Option("--prune", help="Withdraw products and cohorts that are not in the folder.")
     ] = False,
+    all_pictures: Annotated[
+        bool,
+        typer.Option("--all-pictures", help="Store pictures again that the bucket has: after it spoilt or lost some."),
+    ] = False,
 ) -> None:
     """Store the pictures, then publish cohorts and products. Unchanged ones are not sent again."""
     settings = settings_of(ctx)
@@ -40,6 +44,7 @@ def load_catalogue(
                 settings,
                 lambda stage, done, total: progress.update(task, description=stage, completed=done, total=total),
                 prune=prune,
+                all_pictures=all_pictures,
             )
         )
     for what, changes in (("cohorts", report.cohorts), ("products", report.products)):

@@ -1,5 +1,7 @@
 """`bannerstream run`: runs a service until it is stopped."""
 
+from typing import Annotated
+
 import typer
 
 from bannerstream.cli.context import settings_of
@@ -8,11 +10,30 @@ app = typer.Typer(help="Run a service until SIGTERM or Ctrl-C.", no_args_is_help
 
 
 @app.command()
-def streams(ctx: typer.Context) -> None:
+def streams(
+    ctx: typer.Context,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            max=64,
+            help="Worker processes under one supervisor: one for each core that streams may use, at most one for each "
+            "partition of clicks. Their metrics share the port, with a label `worker`.",
+        ),
+    ] = 1,
+) -> None:
     """Fold clicks and purchases into affinities; emit assignments and banner requests."""
+    settings = settings_of(ctx)
+    if workers > 1:
+        from bannerstream.streams.worker_pool import run_workers
+
+        run_workers(settings, workers)
+        return
     from bannerstream.streams.main import run
 
-    run(settings_of(ctx))
+    run(settings)
 
 
 @app.command()

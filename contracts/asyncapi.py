@@ -19,6 +19,7 @@ _CARRIED = {
     "requests": ("BannerRequest",),
     "assignments": ("Assignment",),
     "ready": ("BannerReady",),
+    "refusals": ("Refusal",),
     "feedback": ("Feedback",),
     "erasures": ("Erasure",),
     "dead_letters": ("DeadLetter",),
@@ -30,12 +31,12 @@ _SENDS = {
     "edge": ("clicks", "purchases", "feedback"),
     "catalog": ("products", "cohorts"),
     "streams": ("requests", "assignments", "dead_letters"),
-    "generator": ("ready", "dead_letters"),
+    "generator": ("ready", "refusals", "dead_letters"),
 }
 _RECEIVES = {
-    "streams": ("clicks", "purchases", "products", "cohorts", "erasures"),
-    "generator": ("requests",),
-    "edge": ("assignments", "ready"),
+    "streams": ("clicks", "purchases", "products", "cohorts", "refusals", "erasures"),
+    "generator": ("requests", "refusals"),
+    "edge": ("assignments", "ready", "products", "refusals"),
 }
 
 _FROM_OUTSIDE = frozenset({"NativeEvent", "SegmentEvent", "Ga4Event", "Erasure"})

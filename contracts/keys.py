@@ -83,6 +83,11 @@ def banner_key(
     return hashlib.sha256(canonical_json(shaped_by)).hexdigest()
 
 
+def refusal_key(product_id: str, locale: str) -> str:
+    """Return the key of a refusal: product and locale, which holds no slash; the locale `*` stands for all."""
+    return f"{product_id}/{locale}"
+
+
 def manifest_object_key(banner_key: str) -> str:
     """Return the object key of a banner's manifest."""
     return f"manifests/{banner_key}.json"
@@ -91,11 +96,6 @@ def manifest_object_key(banner_key: str) -> str:
 def description_object_key(description_key: str) -> str:
     """Return the object key of a product's description (subject, attributes, setting)."""
     return f"descriptions/{description_key}.json"
-
-
-def block_object_key(product_id: str) -> str:
-    """Return the object key of a product's block. Hashed: an id may hold characters that an object name may not."""
-    return f"blocked/{hashlib.sha256(product_id.encode()).hexdigest()}.json"
 
 
 def blob_object_key(sha256: str, extension: str) -> str:

@@ -108,7 +108,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """Blocks one revision of a product: no banner is made of it. Another revision is judged again."""
+    """One revision of a product that a gate blocked, as versions before `banner.refusals` kept it in the bucket."""
 
     product_id: ProductId
     product_rev: Rev

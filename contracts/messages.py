@@ -12,6 +12,7 @@ from bannerstream.contracts.scalars import (
     Locale,
     ObjectKey,
     ProductId,
+    Rev,
     Sha256,
     SizeName,
     Timestamp,
@@ -80,6 +81,34 @@ class BannerReady(Struct, frozen=True, kw_only=True):
     variant: Variant = "a"
     headline: Annotated[str, Meta(max_length=80)] = ""
     """What the banner says: for those who cannot see it."""
+
+
+ALL_LOCALES = "*"
+"""The locale of a refusal that holds whatever the language of the banner."""
+
+RefusalCode = Literal["words", "picture", "letters", "unmakeable"]
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """One revision of a product can have no banner. Another revision is not refused: readers pass over this one."""
+
+    product_id: ProductId
+    locale: Annotated[str, Meta(pattern=r"^(\*|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$(?!\n)", max_length=35)]
+    """The language of the refused banners; `*`: every language."""
+    rev: Rev
+    """The revision of the product that is refused."""
+    code: RefusalCode
+    """`words`, `picture`: a gate blocks the product. `letters`: no font has them. `unmakeable`: a defect."""
+    reason: Annotated[str, Meta(min_length=1, max_length=300)]
+    refused_at: Timestamp
+    banner_key: BannerKey | None = None
+    """The request that was refused. Making this banner after all withdraws the refusal, unless a gate made it."""
+    letters: Annotated[str, Meta(max_length=80)] = ""
+    """Letters that no font had."""
+    fonts: Annotated[str, Meta(max_length=64)] = ""
+    """Hash of the fonts at hand, where letters were missing: a generator with other fonts tries again."""
+    version: Annotated[str, Meta(max_length=64)] = ""
+    """The version of Bannerstream that refused: another one tries again what was unmakeable."""
 
 
 class Feedback(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from bannerstream.contracts.inputs import ga4, segment
 from bannerstream.contracts.inputs.lines import ABSENT
 from bannerstream.contracts.inputs.native import NativeEvent
 from bannerstream.contracts.manifest import Manifest
-from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest, Erasure, Feedback
+from bannerstream.contracts.messages import Assignment, BannerReady, BannerRequest, Erasure, Feedback, Refusal
 from bannerstream.contracts.scalars import UNSEEN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +26,7 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
     BannerRequest,
     Assignment,
     BannerReady,
+    Refusal,
     Feedback,
     Erasure,
     Manifest,

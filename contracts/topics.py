@@ -31,6 +31,7 @@ class Topics:
     requests: Topic = Topic("banner.requests", "banner key", "delete", "streams", "BannerRequest")
     assignments: Topic = Topic("banner.assignments", "user key", "compact", "streams", "Assignment")
     ready: Topic = Topic("banner.ready", "banner key", "compact", "generator", "BannerReady")
+    refusals: Topic = Topic("banner.refusals", "product id and locale", "compact", "generator", "Refusal")
     feedback: Topic = Topic("banner.feedback", "banner key", "delete", "edge", "Feedback")
     erasures: Topic = Topic("users.erasures", "user id", "delete", "shop", "Erasure, in every partition", external=True)
     dead_letters: Topic = Topic("bannerstream.dlq", "source key", "delete", "all", "the original bytes")

@@ -1,7 +1,7 @@
 """Errors of the demo.
 
 BannerstreamError
-└── DemoIncomplete      the counts do not balance, or banners are missing
+└── DemoIncomplete    the counts do not balance, or banners are missing
 """
 
 from bannerstream.contracts.errors import BannerstreamError

@@ -1,4 +1,4 @@
-"""Writes demo-out/index.html: the banners by cohort and by visitor, each with its lineage."""
+"""Writes the demo's index.html: the banners by cohort and by visitor, with their lineage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -50,9 +50,9 @@ def painter_setup(kind: PainterKind) -> PainterSetup:
         "painter_model": str(starter.MODEL),
         "painter_steps": str(starter.STEPS),
         "painter_guidance": str(starter.GUIDANCE),
-        # Its scenes are trained on graded ones: no colour correction.
+        # The model is trained on colour-graded scenes, so its output needs no colour correction.
         "postprocess": '{"colour_match": 0}',
-        # On two busy cores, eight pictures take seconds, not a minute.
+        # A batch of eight pictures takes seconds, not a minute, on two busy cores.
         "images_together": "8",
         "step_timeout_s": "300",
     }

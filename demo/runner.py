@@ -43,7 +43,7 @@ class DemoOptions:
     s3: S3Kind = "embedded"
     painter: PainterKind = "studio"
     keep: bool = False
-    """Export the banners with their manifests, too."""
+    """Also export the banners with their manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ OnProgress = Callable[[Progress], None]
 def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]:
     """Run the main job on this machine and return its summary; the page is `index.html` in `options.out`.
 
-    Every process that was started has ended when this returns or raises. When something went wrong, the logs of servers
-    and workers stay in `options.out/run`.
+    All processes have ended when this returns or raises. After a failure, the logs of servers and workers stay in
+    `options.out/run`.
 
     Raises:
         ConfigurationError: `options.out` holds files that no demo wrote; nothing was removed.
@@ -110,7 +110,7 @@ def run_demo(options: DemoOptions, on_progress: OnProgress) -> dict[str, object]
 
 
 def _empty(out: Path) -> None:
-    """Remove an earlier demo's files and never anything else, since `--out .` is easily typed."""
+    """Remove an earlier demo's files and nothing else, because `--out .` is easily typed."""
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"{out} is a file; name a folder for the demo's page and pictures")
     foreign = sorted(path.name for path in out.iterdir() if path.name not in _WRITTEN) if out.is_dir() else []
@@ -122,7 +122,7 @@ def _empty(out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
 
 
-def _done(workers: Workers, observed: Observed) -> int:
+def _processed(workers: Workers, observed: Observed) -> int:
     """Return the number of events that were folded, duplicates or dead letters."""
     return workers.events_folded() + workers.duplicates() + observed.dead_letters.total()
 
@@ -147,14 +147,14 @@ async def _replay(
                 await _report_progress("replaying", watcher, sent, workers, on_progress)
             sent = await replaying
             async with asyncio.timeout(deadline_s):
-                while await asyncio.to_thread(_done, workers, observed) < sent.total:
+                while await asyncio.to_thread(_processed, workers, observed) < sent.total:
                     await _report_progress("folding", watcher, sent, workers, on_progress)
                 await watcher.catch_up()
                 while observed.waiting:
                     await _report_progress("painting", watcher, sent, workers, on_progress)
         except TimeoutError as error:
             raise DemoIncomplete(
-                f"{deadline_s:g} s after the last event {observed.waiting} banners are missing; see {options.out}/run"
+                f"{observed.waiting} banners are missing {deadline_s:g} s after the last event; see {options.out}/run"
             ) from error
         finally:
             replaying.cancel()

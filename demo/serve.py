@@ -1,4 +1,4 @@
-"""Runs servers, workers and a shop on this machine until it is stopped."""
+"""Runs servers, workers and a shop on this machine until the process is stopped."""
 
 import asyncio
 import http.client
@@ -24,7 +24,7 @@ from bannerstream.storage import S3BannerStore
 EDGE = "edge"
 
 QUICK = {
-    # A single visitor watches: the banner may change with every click, and the panel shows affinities as they change.
+    # There is one visitor: the banner may change with every click, and the panel shows affinities at once.
     "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0",
     "BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "0.2",
     # No other requests arrive, so a batch need not wait to fill.
@@ -43,7 +43,7 @@ class ServeOptions:
 
     catalogue: Path
     work: Path
-    """Servers' data and logs: recreated at the start, removed at the end unless something failed."""
+    """Folder for the servers' data and all logs: emptied at the start, removed at the end unless something failed."""
     kafka: KafkaKind = "embedded"
     s3: S3Kind = "embedded"
     port: int = 0
@@ -51,7 +51,7 @@ class ServeOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Additional settings, as environment variables."""
     start_timeout_s: float = START_TIMEOUT_S
-    """How long streams and generator may take to be ready."""
+    """Limit until streams and generator are ready."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ def serve(options: ServeOptions, on_stage: OnStage) -> Iterator[Serving]:
             start_workers(
                 environment,
                 options.work,
-                beside=[_edge(environment, options.catalogue, port)],
+                extra_services=[_edge(environment, options.catalogue, port)],
                 start_timeout_s=options.start_timeout_s,
             )
         )
@@ -131,7 +131,7 @@ def _edge(environment: Mapping[str, str], catalogue: Path, port: int) -> Service
             **environment,
             "BANNERSTREAM_EDGE__HOST": LOOPBACK,
             "BANNERSTREAM_EDGE__PORT": str(port),
-            "BANNERSTREAM_EDGE__PAGE_PURCHASES": "true",  # its cart has no server that would write orders
+            "BANNERSTREAM_EDGE__PAGE_PURCHASES": "true",  # the demo shop has no server that writes orders
         },
         is_ready=lambda: _is_ready(port),
         ready_timeout_s=START_TIMEOUT_S,
@@ -140,7 +140,7 @@ def _edge(environment: Mapping[str, str], catalogue: Path, port: int) -> Service
 
 def _is_ready(port: int) -> bool:
     try:
-        with urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=2) as response:
+            return bool(response.status == 200)
     except (OSError, http.client.HTTPException):
         return False

@@ -1,4 +1,4 @@
-"""The demo's last line: counts of input and results, and the check that they balance."""
+"""The demo's summary: counts of input and results, and the check that they balance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +11,8 @@ def summarise(
 ) -> dict[str, object]:
     """Return the demo's JSON object.
 
-    `events_in` is counted by the producer, `events_folded` and `duplicates` (repeated events) by the streams worker,
-    `banners` in the bucket, the rest from the topics. Repeats of a message count once.
+    `events_in` is the producer's count, `events_folded` and `duplicates` (repeated events) are counters of the streams
+    worker, `banners` is counted in the bucket, the rest from the topics. Repeats of a message count once.
 
     Raises:
         DemoIncomplete: an event is neither folded, a duplicate nor a dead letter, or a banner is missing somewhere.
@@ -32,12 +32,12 @@ def summarise(
     }
     if events_in != events_folded + duplicates + dead_letters:
         raise DemoIncomplete(
-            f"{events_in} events went in, {events_folded} were folded, {duplicates} were duplicates, {dead_letters} "
-            f"refused: {summary}"
+            f"{events_in} events were sent, {events_folded} were folded, {duplicates} were duplicates, {dead_letters} "
+            f"became dead letters: {summary}"
         )
     if not len(observed.requests) - len(observed.unmakeable) == len(observed.ready) == banners:
         raise DemoIncomplete(
-            f"{len(observed.requests)} banners were asked for, {len(observed.unmakeable)} cannot be made here, "
+            f"{len(observed.requests)} banners were requested, {len(observed.unmakeable)} cannot be made here, "
             f"{len(observed.ready)} were announced, {banners} stored"
         )
     return summary

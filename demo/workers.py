@@ -1,4 +1,4 @@
-"""The two services as child processes, and what they count."""
+"""Streams and generator as child processes, and their counters."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from bannerstream.service.supervisor import Service, Supervisor
 START_TIMEOUT_S = 60.0
 
 LOG_FILE = "services.log"
-"""In the demo's folder: what all of its services log."""
+"""The log of all services, in the demo's folder."""
 
 
 class Workers:
@@ -29,11 +29,11 @@ class Workers:
         return self._events("folded")
 
     def requests_held(self) -> int:
-        """Return how many requests the generator holds, waiting or worked on; -1 while it does not answer."""
+        """Return how many requests the generator holds, waiting or in progress; -1 while it does not respond."""
         return int(_metric(self._generator_port, "bannerstream_requests_held"))
 
     def duplicates(self) -> int:
-        """Return how many records streams has recognised as sent again."""
+        """Return how many records streams has recognised as duplicates."""
         return self._events("duplicate")
 
     def _events(self, outcome: str) -> int:
@@ -49,12 +49,13 @@ def start_workers(
     environment: Mapping[str, str],
     folder: Path,
     *,
-    beside: Sequence[Service] = (),
+    extra_services: Sequence[Service] = (),
     start_timeout_s: float = START_TIMEOUT_S,
 ) -> Iterator[Workers]:
-    """Run both services against the servers that `environment` names, and those `beside` them, while the block runs.
+    """Run streams, the generator and `extra_services` while the block runs; `environment` points to the servers.
 
-    Streams is ready with its catalogue, the generator when it serves its metrics; a model takes long to load.
+    Streams is ready when it has read the catalogue, the generator when it serves its metrics, which can take minutes
+    with models.
 
     Raises:
         ChildFailed: a service ended, or was not ready in time.
@@ -74,7 +75,7 @@ def start_workers(
     together = [
         service("streams", streams_port, lambda: _metric(streams_port, "bannerstream_catalog_products") > 0),
         service("generator", generator_port, lambda: _metric(generator_port, "bannerstream_requests_reused") >= 0),
-        *beside,
+        *extra_services,
     ]
     with (
         (folder / LOG_FILE).open("a", encoding="utf-8") as log,
@@ -84,7 +85,7 @@ def start_workers(
 
 
 def _metric(port: int, name: str, **labels: str) -> float:
-    """Return the sum of a metric's samples with these labels; -1 while the service does not answer or lacks it."""
+    """Return the sum of a metric's samples with these labels; -1 without a response or without the metric."""
     values = [
         sample.value
         for family in scrape(port) or ()

@@ -1,7 +1,7 @@
-"""Servers as child processes on loopback, for trying out, tests and benchmarks. Never for production.
+"""Servers as child processes on loopback, for trials, tests and benchmarks. Never for production.
 
-The one place that starts them, used by the command line, the demo, the tests and the benchmarks. May import settings
-and contracts; nothing of streams, generator, edge or catalog.
+The command line, the demo, the tests and the benchmarks start their servers here. May import service, settings and
+contracts; not streams, generator, edge or catalog.
 """
 
 from bannerstream.devservers.errors import ServerFailed, ServerMissing

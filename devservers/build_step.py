@@ -1,4 +1,4 @@
-"""Runs what fetches or builds a program for a server (Maven, Go), into a cache that every process of a user shares."""
+"""Runs the commands (Maven, Go) that fetch or build a server's program into the user's cache, which processes share."""
 
 import fcntl
 import os
@@ -9,19 +9,20 @@ from pathlib import Path
 
 from bannerstream.devservers.errors import ServerFailed
 
-_SHOWN = 2000
+_SHOWN_CHARACTERS = 2000
+"""Of a failed command's output, in the error."""
 
 
-def run_to_its_end(
+def run_build_command(
     command: Sequence[str], failure: str, *, timeout_s: float, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Run a command, with these variables added to its environment.
+    """Run a command to its end; `environment` is added to this process's own.
 
     Raises:
-        ServerFailed: with `failure` and the last words of the command, where it failed or had not ended in time.
+        ServerFailed: the command failed or timed out; the message is `failure` and the end of its output.
     """
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -31,19 +32,19 @@ def run_to_its_end(
         )
     except subprocess.TimeoutExpired as expired:
         raise ServerFailed(f"{failure} within {timeout_s:.0f} s: {' '.join(command)}") from expired
-    if done.returncode != 0:
-        raise ServerFailed(f"{failure}:\n{(done.stdout + done.stderr)[-_SHOWN:]}")
+    if completed.returncode != 0:
+        raise ServerFailed(f"{failure}:\n{(completed.stdout + completed.stderr)[-_SHOWN_CHARACTERS:]}")
 
 
 def cache_folder() -> Path:
-    """Return where fetched and built programs stay, each under a name that holds its pin."""
+    """Return the cache for fetched and built programs; their names contain their pinned versions."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bannerstream"
 
 
 @contextmanager
-def one_at_a_time(name: str) -> Iterator[None]:
-    """Hold a lock of this name in the cache: of several processes that need a program, one builds it."""
+def cache_lock(name: str) -> Iterator[None]:
+    """Hold a lock file in the cache: when several processes need a program, only one builds it."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel lets go of it if this process dies
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel releases it if this process dies
         yield

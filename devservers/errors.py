@@ -1,8 +1,10 @@
 """Errors of the local servers.
 
 BannerstreamError
-├── ServerMissing    what would run it is not installed here
-└── ServerFailed     it could not be built, or refused what was asked of it; service.errors.ChildFailed: it died
+├── ServerMissing    the program is not installed on this machine
+└── ServerFailed     the server could not be built or set up, or rejected a request
+
+A server that ends early raises service.errors.ChildFailed.
 """
 
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable

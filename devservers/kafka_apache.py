@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one node in KRaft mode, from jars that Maven fetches once into the user's cache."""
+"""Apache Kafka: one node in KRaft mode, from jars that Maven fetches once into the user's cache."""
 
 import base64
 import hashlib
@@ -11,30 +11,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from bannerstream.devservers.build_step import cache_folder, one_at_a_time, run_to_its_end
+from bannerstream.devservers.build_step import cache_folder, cache_lock, run_build_command
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
-from bannerstream.devservers.server import Progress, no_progress, started
+from bannerstream.devservers.server import Progress, no_progress, start_server
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.supervisor import Service
 
 _POM = Path(__file__).resolve().parent.parent / "deploy" / "kafka" / "pom.xml"
-_JAVA = 17  # the oldest that a Kafka 4 broker runs on
+_JAVA = 17  # the oldest version that a Kafka 4 broker runs on
 _FETCH_TIMEOUT_S = 600
 _START_TIMEOUT_S = 60.0  # about 4 s on two idle cores; ten times that when they are busy
 _ADMIN_TIMEOUT_S = 60.0
 
-# A small heap and a collector without threads of its own: several brokers may share a machine. Without its second
-# compiler a start costs 2.1 s of processor, not 3.4 s; who measures at full load asks for another (`bench.streams`).
+# A small heap and a collector without threads of its own, because several brokers may share a machine. Without the
+# second compiler a start costs 2.1 s of processor time, not 3.4 s; benchmarks pass their own options (`bench.streams`).
 SMALL_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class ApacheKafka:
     """A broker and controller in one Java process.
 
-    With `proxy_port` it has a second listener, at `proxied`, that tells clients to come back through that port: who
-    bootstraps there has all of its connections go through the proxy. `properties` are added to server.properties.
+    With `proxy_port`, a second listener (at `proxied`) advertises that port: all connections of a client that
+    bootstraps there go through the proxy. `properties` are added to server.properties.
     """
 
     name: ClassVar[str] = "kafka-apache"
@@ -70,20 +70,20 @@ class ApacheKafka:
         if (version := _java_version()) is None or version < _JAVA:
             found = "is not installed" if version is None else f"is too old ({version})"
             return f"Java {found}; Kafka needs {_JAVA} or newer: apt-get install openjdk-17-jre-headless"
-        if not _jars_folder().is_dir() and shutil.which("mvn") is None:
+        if not jars_folder().is_dir() and shutil.which("mvn") is None:
             return "Maven, which fetches Kafka, is not installed: apt-get install maven"
         return None
 
     @staticmethod
     def prepare(on_progress: Progress) -> None:
-        """Fetch the jars where that was not done yet."""
-        _fetched_jars(on_progress)
+        """Fetch the jars if they are not in the cache."""
+        _fetch_jars(on_progress)
 
     def service(self) -> Service:
-        """Fetch the jars and format the storage where that was not done yet, and return how it is run."""
+        """Fetch the jars and format the storage if necessary; return the service to run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
-        jars = _fetched_jars(self._on_progress)
+        jars = _fetch_jars(self._on_progress)
         folder = self._data_dir / self.name
         folder.mkdir(parents=True, exist_ok=True)
         java = ["java", "-cp", f"{jars}/*", *self._jvm, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
@@ -99,33 +99,34 @@ class ApacheKafka:
         )
 
     def start(self) -> None:
-        """Start it and return when it answers."""
-        self.process = started(self.service(), self._data_dir)
+        """Start it and return when it is ready."""
+        self.process = start_server(self.service(), self._data_dir)
 
     def stop(self) -> None:
-        """Stop it in order (about half a second)."""
+        """Shut it down cleanly (about half a second)."""
         if self.process is not None:
             self.process.stop(grace_s=20.0)
 
     def alter_config(self, *arguments: str) -> None:
-        """Change a topic's or a client's configuration as kafka-configs.sh does (about 2 s), given its arguments.
+        """Run kafka-configs.sh's `--alter` with these arguments (about 2 s).
 
-        aiokafka has no request for quotas, and its request for topics resets what it does not name.
+        aiokafka cannot set quotas, and its request for topics resets every option that it does not name.
 
         Raises:
-            ServerFailed: Kafka refused, or did not answer.
+            ServerFailed: Kafka rejected the change, or did not answer.
         """
-        jars = _fetched_jars(self._on_progress)
+        jars = _fetch_jars(self._on_progress)
         command = ["java", "-cp", f"{jars}/*", *SMALL_JVM, "org.apache.kafka.tools.ConfigCommand"]
-        done = subprocess.run(
+        completed = subprocess.run(
             [*command, "--bootstrap-server", self.bootstrap_servers, "--alter", *arguments],
             capture_output=True,
             text=True,
             check=False,
             timeout=_ADMIN_TIMEOUT_S,
         )
-        if done.returncode != 0:
-            raise ServerFailed(f"Kafka refused {' '.join(arguments)}:\n{(done.stdout + done.stderr)[-2000:]}")
+        if completed.returncode != 0:
+            output = (completed.stdout + completed.stderr)[-2000:]
+            raise ServerFailed(f"Kafka rejected {' '.join(arguments)}:\n{output}")
 
 
 def _properties(
@@ -133,7 +134,7 @@ def _properties(
 ) -> str:
     """Return server.properties for listeners of (name, address, advertised address).
 
-    The quorum is the static one, so that ports may differ at the next start.
+    The quorum is static, so that the ports may differ at the next start.
     """
     bound = ",".join(f"{name}://{address}" for name, address, _ in listeners)
     advertised = ",".join(f"{name}://{address}" for name, _, address in listeners)
@@ -148,15 +149,15 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 log.dirs={logs}
-# A forgotten topic is an error that tests must see.
+# A topic that nobody created is an error that tests must see.
 auto.create.topics.enable=false
-# One node.
+# There is one node.
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
-# Few partitions start fast; no waiting for members that will not come; failures of members seen soon.
+# Few internal partitions for a fast start; no initial wait for more group members; fast detection of dead members.
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
@@ -166,26 +167,26 @@ group.min.session.timeout.ms=500
 
 def _format_storage(java: list[str], properties: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    # With `=`, since one id in 64 begins with a dash and would be read as an option.
+    # With `=`, because one id in 64 begins with a dash and would be parsed as an option.
     command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode != 0:
+        raise ServerFailed(f"Kafka could not format its storage:\n{completed.stdout}{completed.stderr}")
 
 
-def _fetched_jars(on_progress: Progress) -> Path:
-    """Return the folder of jars; Maven fills it the first time, and it appears whole or not at all."""
-    jars = _jars_folder()
+def _fetch_jars(on_progress: Progress) -> Path:
+    """Return the folder of jars. Maven fills it the first time; a failed fetch leaves no folder."""
+    jars = jars_folder()
     if jars.is_dir():
         return jars
-    with one_at_a_time(jars.name):
+    with cache_lock(jars.name):
         if jars.is_dir():  # another process fetched them meanwhile
             return jars
         on_progress("fetching Apache Kafka with Maven, once (about 54 MB)")
         with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
             fetched = Path(scratch) / "jars"
             command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"]
-            run_to_its_end(
+            run_build_command(
                 [*command, f"-DoutputDirectory={fetched}"],
                 "Maven could not fetch Apache Kafka",
                 timeout_s=_FETCH_TIMEOUT_S,
@@ -194,8 +195,8 @@ def _fetched_jars(on_progress: Progress) -> Path:
     return jars
 
 
-def _jars_folder() -> Path:
-    """Return the cache folder of exactly this pom's jars."""
+def jars_folder() -> Path:
+    """Return the cache folder for the jars of exactly this pom."""
     return cache_folder() / f"kafka-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]}"
 
 

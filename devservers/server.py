@@ -1,4 +1,4 @@
-"""What every local server offers, whichever program is behind it."""
+"""The interface of every local server, and how one is started."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +10,15 @@ from bannerstream.service.supervisor import Service
 START_TIMEOUT_S = 30.0
 
 Progress = Callable[[str], None]
-"""Called with a short description of what takes long: a download, a build."""
+"""Called with a short description of a long step: a download, a build."""
 
 
 def no_progress(_: str) -> None:
-    """Say nothing."""
+    """Ignore progress."""
 
 
 class LocalServer(Protocol):
-    """A server under a data folder, which it finds again at the next start."""
+    """A server that keeps its data in a folder and finds it there at the next start."""
 
     name: ClassVar[str]
     process: ChildProcess | None
@@ -29,11 +29,11 @@ class LocalServer(Protocol):
         ...
 
     def service(self) -> Service:
-        """Prepare what it needs on disk, and return how it is run; raises ServerMissing or ServerFailed."""
+        """Prepare its files and return the service to run; raises ServerMissing or ServerFailed."""
         ...
 
     def start(self) -> None:
-        """Start it and return when it serves; raises ServerMissing, ServerFailed or ChildFailed."""
+        """Start it and return when it is ready; raises ServerMissing, ServerFailed or ChildFailed."""
         ...
 
     def stop(self) -> None:
@@ -53,8 +53,8 @@ class S3Server(LocalServer, Protocol):
     endpoint: str
 
 
-def started(service: Service, data_dir: Path) -> ChildProcess:
-    """Start a server with a log of its own under its data folder, and return when it serves.
+def start_server(service: Service, data_dir: Path) -> ChildProcess:
+    """Start a server with its own log file in the data folder, and return when it is ready.
 
     Raises:
         ChildFailed: it ended, or was not ready in time.
@@ -74,5 +74,5 @@ def started(service: Service, data_dir: Path) -> ChildProcess:
 
 
 def log_path(data_dir: Path, name: str) -> Path:
-    """Return where a server of this name keeps its log."""
+    """Return the path of a server's log."""
     return data_dir / "logs" / f"{name}.log"

@@ -1,4 +1,4 @@
-"""A Kafka broker and an S3 server, started together: what one machine needs to run Bannerstream."""
+"""A Kafka broker and an S3 server, started together: the servers that Bannerstream needs on one machine."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -32,28 +32,27 @@ _S3: dict[S3Kind, type[EmbeddedS3 | MinioS3 | VersityS3]] = {
 
 
 def why_unavailable(kafka: KafkaKind, s3: S3Kind) -> str | None:
-    """Return what this pair of servers lacks on this machine, or None when it can start."""
-    asked = (_KAFKA[kafka].why_unavailable(), _S3[s3].why_unavailable())
-    reasons = [reason for reason in asked if reason is not None]
-    return "; ".join(reasons) or None
+    """Return what this machine lacks for this pair of servers, or None if both can start."""
+    reasons = (_KAFKA[kafka].why_unavailable(), _S3[s3].why_unavailable())
+    return "; ".join(reason for reason in reasons if reason is not None) or None
 
 
 def kafka_server(
     kind: KafkaKind, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress
 ) -> KafkaServer:
-    """Return a broker that was not started yet."""
+    """Return a broker, not started."""
     return _KAFKA[kind](data_dir, port, on_progress)
 
 
 def s3_server(kind: S3Kind, data_dir: Path, port: int | None = None, on_progress: Progress = no_progress) -> S3Server:
-    """Return an S3 server that was not started yet, with the credentials that settings have by default."""
+    """Return an S3 server with the default credentials of the settings, not started."""
     defaults = StorageSettings()
     credentials = Credentials(defaults.access_key, defaults.secret_key.get_secret_value())
     return _S3[kind](data_dir, credentials, port, on_progress)
 
 
 def kafka_overrides(bootstrap_servers: str) -> dict[str, dict[str, Any]]:
-    """Return the arguments for `settings.load_settings` that point to a broker of one node."""
+    """Return the arguments for `settings.load_settings` that point to a single-node broker."""
     return {
         "kafka": {
             "bootstrap_servers": bootstrap_servers,
@@ -78,7 +77,7 @@ def storage_overrides(endpoint: str) -> dict[str, dict[str, Any]]:
 
 
 def environment_of(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the `BANNERSTREAM_…` variables that say the same as `load_settings(**overrides)`, for a child process."""
+    """Return the `BANNERSTREAM_…` variables equivalent to `load_settings(**overrides)`, for a child process."""
     return {
         f"BANNERSTREAM_{group}__{name}".upper(): value if isinstance(value, str) else json.dumps(value, default=str)
         for group, values in overrides.items()
@@ -89,9 +88,9 @@ def environment_of(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, str]
 class Stack:
     """Both servers under one data folder, on loopback; a context manager.
 
-    The same folder can be started again and still holds its topics, offsets and objects. Ports are free ones unless
-    they are given. Entering raises ServerMissing (a program is not installed), ServerFailed (it cannot be had) or
-    ChildFailed (it did not start); then nothing is left running.
+    Topics, offsets and objects stay in the folder for the next start. Free ports are chosen unless they are given.
+    Entering raises ServerMissing (a program is not installed), ServerFailed (a program could not be fetched or built)
+    or ChildFailed (a server did not start); then nothing is left running.
     """
 
     def __init__(
@@ -109,26 +108,26 @@ class Stack:
         self.s3 = s3_server(s3, data_dir, s3_port, on_progress)
 
     def start(self) -> None:
-        """Start both at once and return when both serve."""
+        """Start both at the same time and return when both are ready."""
         try:
-            self._both(self.kafka.start, self.s3.start)
+            self._run_both(self.kafka.start, self.s3.start)
         except BaseException:  # Ctrl-C too
             self.stop()
             raise
 
     def services(self) -> list[Service]:
-        """Prepare both and return how they are run, for a supervisor that starts them."""
-        return self._both(self.kafka.service, self.s3.service)
+        """Prepare both and return the services to run, for a supervisor."""
+        return self._run_both(self.kafka.service, self.s3.service)
 
-    def _both(self, kafka: Callable[[], _T], s3: Callable[[], _T]) -> list[_T]:
-        """Return both outcomes, made at the same time: each may fetch and build for minutes."""
+    def _run_both(self, kafka: Callable[[], _T], s3: Callable[[], _T]) -> list[_T]:
+        """Run both at the same time and return both results: each may download or build for minutes."""
         if self._missing is not None:
             raise ServerMissing(self._missing)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            return [outcome.result() for outcome in [pool.submit(kafka), pool.submit(s3)]]
+            return [future.result() for future in [pool.submit(kafka), pool.submit(s3)]]
 
     def stop(self) -> None:
-        """Stop both; their data stays. Doing it twice is harmless."""
+        """Stop both; their data stays. A second call does nothing."""
         try:
             self.s3.stop()
         finally:

@@ -15,6 +15,7 @@ from bannerstream.edge.app import create_app
 from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.protocol import LimitedHttpProtocol
 from bannerstream.service.compat import overrides_private
+from bannerstream.service.metrics_server import served_metrics
 from bannerstream.settings import EdgeSettings, Settings
 from bannerstream.storage import S3BannerStore, StorageMetrics
 
@@ -36,9 +37,11 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
         ConfigurationError: a setting is invalid, or the port is in use.
     """
     registry = CollectorRegistry()
+    ours = settings.edge
     with (
         closing(S3BannerStore(settings.storage, metrics=StorageMetrics(registry))) as store,
-        closing(listening_socket(settings.edge)) as listener,
+        closing(listening_socket(ours)) as listener,
+        served_metrics(ours.metrics_port, registry, setting="edge.metrics_port", host=ours.metrics_host),
     ):
         edge = EdgeNode(settings, store, registry)
         app = create_app(edge)
@@ -46,7 +49,7 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
             extend(app, edge)
         server = EdgeServer(edge, app)
         host, port = listener.getsockname()[:2]
-        _log.info("serving", host=host, port=port, shard=settings.edge.shard)
+        _log.info("serving", host=host, port=port, shard=ours.shard)
         server.run(sockets=[listener])
         _log.info("stopped")
 

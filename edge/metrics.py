@@ -66,7 +66,12 @@ class EdgeMetrics:
         )
         self.caught_up = Gauge(
             "bannerstream_edge_caught_up",
-            "1 once the node has read its topics to the end, 0 before or if one of its tasks ended",
+            "1 once the node is ready: topics read to the end, bucket answered, all tasks running; else 0",
+            registry=registry,
+        )
+        self.bucket_answers = Gauge(
+            "bannerstream_edge_bucket_answers",
+            "1 if the bucket answered the last check, or the node reads none (edge.cdn_base_url); else 0",
             registry=registry,
         )
         self.pictures = Counter(

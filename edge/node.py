@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bannerstream.broker.compacted_view import CompactedView
+from bannerstream.broker.lasting_view import LastingView
 from bannerstream.broker.publisher import Publisher
-from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.messages import Refusal
+from bannerstream.contracts.refusals import GATE_CODES, refused_now
+from bannerstream.edge.bucket_probe import BucketProbe
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
 from bannerstream.edge.identity import Identity
@@ -28,9 +31,6 @@ from bannerstream.settings import Settings
 _log = structlog.get_logger(__name__)
 
 CLIENT_ID = "bannerstream-edge"
-
-_CATALOGUE_POLL_S = 1.0
-_CATALOGUE_RETRY_S = 5.0
 
 
 class EdgeNode:
@@ -62,17 +62,23 @@ class EdgeNode:
             self.feedback_tokens,
             ReplayGuard(),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
-            products=lambda: self._catalogue if self._catalogue_followed else None,
+            # Only while it is current and not empty is a product that it lacks unknown.
+            products=lambda: (self.products.values or None) if self.products.is_current else None,
         )
         self.addresses = RateLimit(edge.rate_per_address, edge.burst_per_address)
         self.identity = Identity(
             self.tokens, self.shard, RateLimit(edge.rate_per_visitor, edge.burst_per_visitor), edge.cors_origins
         )
+        topics = settings.kafka.topic_table()
+        self.products = LastingView(settings.kafka, topics.products.name, product_card, self._catalogue_changed)
+        self.refusals = LastingView(settings.kafka, topics.refusals.name, _refusal, self._refusals_changed)
         self.banners = BannerTable()
         self.visitors = VisitorTable(self.banners)
         self.resolver = BannerResolver(edge, self.banners, self.visitors, self._products)
         self.hub = Hub(self.metrics, max_streams=edge.max_streams, max_per_visitor=edge.max_streams_per_visitor)
         self.pictures = Pictures(bucket, self.metrics, cache_bytes=edge.picture_cache_mb << 20)
+        # With a CDN for pictures, the node reads no bucket.
+        self.bucket = BucketProbe(bucket.check if edge.cdn_base_url is None else None, self.metrics)
         self.follower = TopicFollower(
             settings.kafka,
             shard=self.shard,
@@ -88,9 +94,6 @@ class EdgeNode:
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,
         )
-        self._catalogue: Mapping[str, ProductCard] = {}
-        self._catalogue_followed = False
-        """Whether it is current and not empty: only then is a product that it lacks unknown."""
         self.broken = False
         """Whether one of the node's tasks has ended, which is a defect. A restart repairs it."""
         self.metrics.caught_up.set_function(lambda: float(self.ready))
@@ -103,7 +106,9 @@ class EdgeNode:
             for name, run in (
                 ("view", self.follower.run()),
                 ("outbox", self.outbox.run()),
-                ("catalogue", self._follow_catalogue()),
+                ("catalogue", self.products.run()),
+                ("refusals", self.refusals.run()),
+                ("bucket", self.bucket.run()),
             )
         ]
         for task in tasks:
@@ -121,8 +126,12 @@ class EdgeNode:
 
     @property
     def ready(self) -> bool:
-        """Return whether the node has read its topics to the end and all its tasks run."""
-        return self.follower.caught_up.is_set() and not self.broken
+        """Return whether the node may get traffic.
+
+        It has read its topics to the end, its bucket has answered once, and all its tasks run. A bucket that fails
+        later takes no node out: every node has the same bucket, and banners are served from memory.
+        """
+        return self.follower.caught_up.is_set() and self.bucket.has_answered.is_set() and not self.broken
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """Fail `/readyz` and close all streams, so that traffic moves to another node: this one would fall behind."""
@@ -132,25 +141,21 @@ class EdgeNode:
             self.hub.close_all()
 
     def _products(self) -> Mapping[str, ProductCard]:
-        return self._catalogue
+        return self.products.values
 
-    async def _follow_catalogue(self) -> None:
-        """Keep products' titles and links current; without them banners link to `edge.default_link`."""
-        topic = self.settings.kafka.topic_table().products.name
-        while True:
-            try:
-                async with AsyncExitStack() as opened:
-                    view = await opened.enter_async_context(CompactedView(self.settings.kafka, topic, product_card))
-                    await view.caught_up()
-                    version = -1
-                    while True:
-                        self._catalogue = view.current()
-                        self._catalogue_followed = bool(self._catalogue)
-                        if view.version != version:
-                            version = view.version
-                            self.resolver.changed_all()
-                        await asyncio.sleep(_CATALOGUE_POLL_S)
-            except (ServiceUnavailable, ConfigurationError) as error:
-                self._catalogue_followed = False
-                _log.warning("catalogue_waiting", error=str(error), seconds=_CATALOGUE_RETRY_S)
-            await asyncio.sleep(_CATALOGUE_RETRY_S)
+    def _catalogue_changed(self) -> None:
+        """Take over titles and links; without them banners link to `edge.default_link`."""
+        self.resolver.changed_all()
+        self._refusals_changed()
+
+    def _refusals_changed(self) -> None:
+        """Take over which products can have no banner in their present revision, and wake all streams."""
+        refused = refused_now(self.products.values, self.refusals.values)
+        withheld = {product_id for product_id, refusal in refused.items() if refusal.code in GATE_CODES}
+        if self.banners.refuse(refused.keys(), withheld):
+            for user_key in self.hub.visitors():
+                self.hub.notify(user_key)
+
+
+def _refusal(payload: bytes) -> Refusal:
+    return decode(payload, Refusal)

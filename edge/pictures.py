@@ -1,11 +1,10 @@
 """Serves pictures by file name: the default banner's from memory, others from the bucket through an LRU cache.
 
-A picture's name is the SHA-256 of its bytes. Browsers and CDNs keep it for a year, so what comes from the bucket is
-checked against its name before it is served or cached.
+A picture's name is the SHA-256 of its bytes. Browsers and CDNs keep it for a year, so the bucket's client checks what
+comes against its name (`storage.bucket`), and nothing else is served or cached.
 """
 
 import asyncio
-import hashlib
 import re
 from collections import OrderedDict
 from typing import Protocol
@@ -16,7 +15,7 @@ from bannerstream.edge.banner_facts import object_key
 from bannerstream.edge.default_banner import MEDIA_TYPE, default_pictures
 from bannerstream.edge.errors import NotFound, Overloaded, WrongBytes
 from bannerstream.edge.metrics import EdgeMetrics
-from bannerstream.storage.errors import ObjectMissing, StorageError
+from bannerstream.storage.errors import ObjectMissing, SpoiltObject, StorageError, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -41,10 +40,14 @@ FETCH_TIMEOUT_S = 20.0
 
 
 class Bucket(Protocol):
-    """The interface of `storage.S3BannerStore` that pictures need."""
+    """The interface of `storage.S3BannerStore` that a node needs."""
+
+    def check(self) -> None:
+        """Return if the bucket answers; raises `StorageError` otherwise."""
+        ...
 
     def get_blob(self, key: str) -> bytes:
-        """Return the content of an object; raises `ObjectMissing` if it does not exist."""
+        """Return the content of an object whose hash is its name; raises `ObjectMissing` or `SpoiltObject`."""
         ...
 
 
@@ -104,13 +107,16 @@ class Pictures:
         return content
 
     def _checked(self, name: str) -> bytes:
-        """Return the bucket's bytes if their SHA-256 is the name. Blocks."""
-        content = self._bucket.get_blob(object_key(name))
-        if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
+        """Return the bucket's bytes, whose SHA-256 the store compares with the name. Blocks."""
+        key = object_key(name)
+        try:
+            return self._bucket.get_blob(key)
+        except StoreUnavailable:
+            raise
+        except SpoiltObject as error:
             self._metrics.wrong_bytes.inc()
-            _log.error("wrong_bytes", key=object_key(name), bytes=len(content), begins=content[:16])
-            raise WrongBytes("the store's bytes are not this picture", retry_after_s=5)
-        return content
+            _log.error("wrong_bytes", key=key, error=str(error))
+            raise WrongBytes("the store's bytes are not this picture", retry_after_s=5) from error
 
     def _keep(self, name: str, content: bytes) -> None:
         if len(content) > self._cache_bytes:

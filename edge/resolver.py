@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.catalog import Product, content_rev
 from bannerstream.contracts.codecs import decode
 from bannerstream.edge.banner_facts import Banner, facts_json, picture_url
 from bannerstream.edge.default_banner import default_banner
@@ -22,10 +22,12 @@ MAX_CACHED_FACTS = 4096
 
 
 class ProductCard(Struct, frozen=True):
-    """The title of a product and the link of its banners."""
+    """The title of a product and the link of its banners; its revision and language, which refusals name."""
 
     title: str
     link: str | None
+    rev: str | None = None
+    locale: str = "en"
 
 
 def product_card(value: bytes) -> ProductCard:
@@ -35,7 +37,8 @@ def product_card(value: bytes) -> ProductCard:
         MalformedRecord: the record is not a product.
     """
     product = decode(value, Product)
-    return ProductCard(product.title, product.link)
+    # The hash that streams computes: a shop that writes the topic itself may leave `rev` out.
+    return ProductCard(product.title, product.link, content_rev(product), product.locale)
 
 
 @dataclass(frozen=True, slots=True)

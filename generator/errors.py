@@ -14,8 +14,12 @@ BannerstreamError
 ├── OverByteCap             a picture exceeds its byte cap at every acceptable quality
 └── InvalidRecord
     ├── MismatchedKey       a request's banner key is not the hash of its contents
+    ├── PictureUnreadable   the picture that the product's record names is missing or spoilt in the bucket
+    ├── ProductNotShown     the record names a picture, and the banner does not show it
     └── BlockedProduct      no banner may be made for this revision of the product
 """
+
+from typing import Literal
 
 from bannerstream.contracts.errors import BannerstreamError, InvalidRecord, ServiceUnavailable
 
@@ -98,9 +102,14 @@ class ModelLost(BannerstreamError):
 class NoFontForScript(BannerstreamError):
     """No installed font has the letters of a text.
 
-    Operator action: install the package that the message names (the extra `fonts`, or for example `fonts-noto-cjk`).
+    Operator action: install the package that the message names (the extra `fonts`, or for example `fonts-noto-cjk`)
+    and restart the generator, which then withdraws the refusals of these letters.
     Retryable: after that.
     """
+
+    def __init__(self, message: str, letters: str = "") -> None:
+        super().__init__(message)
+        self.letters = letters
 
 
 class OverByteCap(BannerstreamError):
@@ -130,3 +139,28 @@ class BlockedProduct(InvalidRecord):
     """
 
     code = "blocked_product"
+
+    def __init__(self, reason: str, gate: Literal["words", "picture"]) -> None:
+        super().__init__(reason)
+        self.gate = gate
+
+
+class PictureUnreadable(InvalidRecord):
+    """The product's record names a picture, and the bucket has none under that key, or not the one that was stored.
+
+    Operator action: `bannerstream catalog load FOLDER --all-pictures`, then `bannerstream dlq replay --code
+    picture_unreadable`.
+    Retryable: after that.
+    """
+
+    code = "picture_unreadable"
+
+
+class ProductNotShown(InvalidRecord):
+    """The product's record names a picture, and no painter made a banner that shows it: nothing in it is visible.
+
+    Operator action: `bannerstream catalog check FOLDER`, look at the picture, load another one.
+    Retryable: after that; another picture is another revision of the product.
+    """
+
+    code = "product_not_shown"

@@ -30,7 +30,8 @@ def run(settings: Settings) -> None:
     try:
         _check(store)
         metrics = GeneratorMetrics(registry)
-        with served_metrics(settings.generator.metrics_port, registry, setting="generator.metrics_port"):
+        ours = settings.generator
+        with served_metrics(ours.metrics_port, registry, setting="generator.metrics_port", host=ours.metrics_host):
             pipeline = build_pipeline(settings.generator, store, metrics)
             asyncio.run(serve(GeneratorWorker(settings, pipeline, metrics)))
     finally:

@@ -41,6 +41,12 @@ class GeneratorMetrics:
             ["port", "reason"],
             registry=registry,
         )
+        self.dead_letters = Counter(
+            "bannerstream_generator_dead_letters",
+            "Requests that led to no banner, each now a dead letter",
+            ["code"],
+            registry=registry,
+        )
         self.event_to_preview = Histogram(
             "bannerstream_event_to_preview_seconds",
             "Time from the arrival of the event to the acknowledged ready event of the studio's preview",

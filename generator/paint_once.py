@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.contracts.catalog import Cohort, Favourite, Product, with_rev
 from bannerstream.contracts.errors import ConfigurationError
@@ -53,7 +53,7 @@ class PaintedOnce:
         content = next(file.content for file in self.picture.files if file.media_type == media_type)
         try:
             if ending == ".png":
-                Pictures.open(BytesIO(content)).save(path)
+                Image.open(BytesIO(content)).save(path)
             else:
                 path.write_bytes(content)
         except OSError as error:

@@ -1,7 +1,7 @@
-"""Assigns all partitions to one worker of the group; the others stand by.
+"""Assigns all partitions to one worker of the group; the others are standbys.
 
 Staleness depends on both topics together: only a worker that has read all assignments knows which visitors a ready
-banner affects. A share of the partitions would be useless, and one worker is fast enough (docs/cdn.md).
+banner affects. So the work cannot be divided by partitions, and one worker is fast enough (docs/cdn.md).
 """
 
 import time
@@ -16,7 +16,7 @@ _STARTED_NS = time.time_ns()
 
 
 class OldestMemberAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped
-    """Assigns every partition to the member whose process started first, so that a new member takes nothing over."""
+    """Assigns every partition to the member whose process started first, so that a new member causes no takeover."""
 
     name = "bannerstream-oldest-takes-all"
 

@@ -1,8 +1,8 @@
-"""Reads both topics: first up to the committed offsets without purging, then new records.
+"""Reads assignments and ready events: first up to the committed offsets without purging, then new records.
 
-Which pointers a record makes stale depends on the records before it, and the topics are compacted, so they serve as the
-purger's state: a worker that gets the partitions reads each from its beginning to the committed offset without purging,
-and continues from there. A group without commits begins at the end: no earlier pointer was ever in the CDN's cache.
+Which pointers a record makes stale depends on the records before it. The topics are compacted, so they serve as the
+purger's state: a worker that is assigned the partitions reads each from its beginning to the committed offset without
+purging, and continues from there. A group without commits begins at the end: no earlier pointer is in the CDN's cache.
 """
 
 import re
@@ -30,7 +30,7 @@ _POLL_MS = 500
 """How long one poll waits for records; a stop is noticed within this time."""
 
 _NEVER_MS = 2**31 - 1
-"""For `max_poll_interval_ms`: a worker that waits for its CDN does not poll, and its heartbeats prove it alive."""
+"""For `max_poll_interval_ms`: a worker that waits for its CDN does not poll; its heartbeats show that it is alive."""
 
 _USER_KEY, _BANNER_KEY = re.compile(rb"[0-9a-f]{32}"), re.compile(rb"[0-9a-f]{64}")
 
@@ -46,7 +46,7 @@ class _ConsumedRecord(Protocol):
 
 @dataclass(slots=True)
 class Window:
-    """The changes of one window of time."""
+    """The changes within one time window."""
 
     stale: Stale = field(default_factory=Stale)
     refused: list[tuple[Origin, InvalidRecord]] = field(default_factory=list)
@@ -126,9 +126,9 @@ class ChangeReader:
             except (ServiceUnavailable, ConfigurationError):
                 if not window.records:
                     raise
-                break  # the records read so far would not be delivered again
+                break  # the consumer would not deliver the records read so far again
             if self._must_catch_up:
-                return Window()  # uncommitted records are delivered again
+                return Window()  # after the rebalance, uncommitted records are delivered again
             self._collect(fetched, window)
             if not window.records:
                 break
@@ -150,8 +150,8 @@ class ChangeReader:
         """Return the number of offsets to the high watermarks, as of the last fetch."""
         with broker_errors(self._kafka):
             partitions = self._consumer.assignment()
-            marks = {each: self._consumer.highwater(each) for each in partitions}
-            return sum([mark - await self._consumer.position(each) for each, mark in marks.items() if mark is not None])
+            marks = {tp: self._consumer.highwater(tp) for tp in partitions}
+            return sum([mark - await self._consumer.position(tp) for tp, mark in marks.items() if mark is not None])
 
     def _collect(self, fetched: dict[TopicPartition, list[_ConsumedRecord]], window: Window) -> None:
         for partition, records in fetched.items():
@@ -184,7 +184,7 @@ class ChangeReader:
                 starts = await self._starts(self._consumer.assignment())
                 # Ready events first: whether an assignment is shown depends on them.
                 for topic in (self._ready, self._assignments):
-                    ends = {each: offset for each, offset in starts.items() if each.topic == topic}
+                    ends = {tp: offset for tp, offset in starts.items() if tp.topic == topic}
                     await self._read(ends, stopped)
                 for partition, offset in starts.items():
                     self._consumer.seek(partition, offset)
@@ -195,13 +195,13 @@ class ChangeReader:
 
     async def _starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where to continue: at the committed offsets, or at the end of a topic without commits."""
-        committed = {each: await self._consumer.committed(each) for each in partitions}
-        begun = {each.topic for each, offset in committed.items() if offset is not None}
-        new = [each for each in committed if each.topic not in begun]
+        committed = {tp: await self._consumer.committed(tp) for tp in partitions}
+        begun = {tp.topic for tp, offset in committed.items() if offset is not None}
+        new = [tp for tp in committed if tp.topic not in begun]
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(new) if new else {}
         if ends:
-            await self._consumer.commit(ends)  # otherwise a restart before the first purge would begin at a later end
-        return {each: offset or 0 for each, offset in committed.items()} | ends
+            await self._consumer.commit(ends)  # otherwise a restart before the first purge would begin later
+        return {tp: offset or 0 for tp, offset in committed.items()} | ends
 
     async def _read(self, ends: dict[TopicPartition, int], stopped: Callable[[], bool]) -> None:
         """Read these partitions from their beginnings to these offsets, without purging."""

@@ -25,9 +25,8 @@ class Fastly:
 
     name: ClassVar[str] = "fastly"
     by_tag = True
-    limits = Limits(
-        at_once=4, per_s=25.0, burst=50
-    )  # 90,000 calls an hour stay within the limit even with one key each
+    # 90,000 calls an hour stay within the limit even if each purges one key.
+    limits = Limits(at_once=4, per_s=25.0, burst=50)
 
     def __init__(self, service_id: str, token: str, api_url: str = API_URL) -> None:
         self._url = f"{api_url}/service/{service_id}/purge"

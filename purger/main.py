@@ -20,7 +20,8 @@ def run(settings: Settings) -> None:
     """
     registry = CollectorRegistry()
     purger = create_purger(settings.cdn)
-    with served_metrics(settings.cdn.metrics_port, registry, setting="cdn.metrics_port"):
+    cdn = settings.cdn
+    with served_metrics(cdn.metrics_port, registry, setting="cdn.metrics_port", host=cdn.metrics_host):
         asyncio.run(serve(PurgeWorker(settings, purger, PurgerMetrics(registry))))
 
 

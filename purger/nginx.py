@@ -2,8 +2,8 @@
 
 Source: nginx docs, ngx_http_proxy_module, `proxy_cache_bypass`: a request for which it is true goes to the
 upstream server, and the response is stored. Here it is true for requests with the token, and `$upstream_cache_status`
-is BYPASS. Purging needs a module: with Debian 12's (ngx_cache_purge 2.3 on nginx 1.22.1), each PURGE of a cached object
-ended the worker with signal 11, because it reads nginx's private structures by the layout of an older nginx.
+is BYPASS. A real purge needs a module: with Debian 12's (ngx_cache_purge 2.3 on nginx 1.22.1), every PURGE of a cached
+object crashed the worker (SIGSEGV), because the module expects the private structures of an older nginx.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,8 @@ class Nginx:
 
     name: ClassVar[str] = "nginx"
     by_tag = False
-    limits = Limits(
-        at_once=16, per_s=150.0, burst=150
-    )  # each reaches edge, which accepts 200 a second from one address
+    # Each call reaches edge, which accepts 200 a second from one address.
+    limits = Limits(at_once=16, per_s=150.0, burst=150)
 
     def __init__(self, nodes: tuple[str, ...], token: str, sizes: tuple[str, ...]) -> None:
         self._nodes = nodes
@@ -43,9 +42,9 @@ class Nginx:
         return {"X-Purge-Token": self._token}
 
     def verdict(self, response: CdnResponse, now_s: float) -> Verdict:  # noqa: ARG002  (the port's)
-        """Interpret a response: edge's own, provided that it bypassed the cache."""
+        """Interpret a response, which must come from edge and not from the cache."""
         if response.headers.get("x-cache") != "BYPASS":
             return Misconfigured(f"check {_SETTINGS}: the response came from the cache: {response.excerpt()}")
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
-            return TryAgain(f"edge does not answer, so the cached pointer stays: {response.excerpt()}")
+            return TryAgain(f"edge does not respond, so the cached pointer stays: {response.excerpt()}")
         return Accepted()

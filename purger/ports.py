@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request to a CDN without credentials, which are added when it is sent: safe to log."""
+    """One HTTP request to a CDN. Safe to log: credentials are added when it is sent."""
 
     method: str
     url: str
@@ -48,7 +48,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The call failed and is worth a repeat. `after_s`: the wait that the CDN requests, if any."""
+    """The call failed and can be repeated. `after_s`: the wait that the CDN requests, if any."""
 
     reason: str
     after_s: float | None = None
@@ -56,7 +56,7 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """The CDN rejects the credentials or the service id: the call is repeated until the operator corrects them."""
+    """The CDN rejects the credentials or the service id. The call is repeated until the operator corrects them."""
 
     reason: str
 

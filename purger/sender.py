@@ -1,4 +1,4 @@
-"""Sends calls as fast as the CDN allows, and repeats each until the CDN accepts or permanently rejects it."""
+"""Sends calls as fast as the CDN allows, and repeats them until the CDN accepts or permanently rejects them."""
 
 import asyncio
 import re
@@ -30,20 +30,20 @@ from bannerstream.service.retry import Backoff, pause
 log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT_S = 30.0
-"""Between tries where the CDN does not say how long."""
+"""Between tries, if the CDN requests no other wait."""
 
 _LONGEST_REQUESTED_S = 3600.0
 """The longest wait that a CDN may request: Fastly's limits reset every hour."""
 
-_ANSWER_BYTES = 65_536
-"""Bytes read of a response; Fastly's lists 256 keys in 20 kB."""
+_RESPONSE_BYTES = 65_536
+"""Bytes read of a response; a response of Fastly lists 256 keys in 20 kB."""
 
 
 _USER_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def redact_user_keys(text: str) -> str:
-    """Replace user keys in a text for the log: paths and tags hold them, and CDNs repeat those."""
+    """Replace user keys in a text for the log: paths and tags contain them, and CDNs repeat those in responses."""
     return _USER_KEY.sub("…", text)
 
 
@@ -64,7 +64,7 @@ class Sender:
         self._stop = stop
         self._timeout_s = timeout_s
         self._now = now
-        self._turns = asyncio.Semaphore(purger.limits.at_once)
+        self._in_flight = asyncio.Semaphore(purger.limits.at_once)
         self._bucket = TokenBucket(purger.limits)
         self._session: aiohttp.ClientSession | None = None
 
@@ -84,10 +84,10 @@ class Sender:
             await self._session.close()
 
     async def send_all(self, calls: Sequence[Call]) -> list[tuple[Call, PurgeRefused]]:
-        """Return once the CDN has accepted or permanently rejected each call; the rejected ones with their errors.
+        """Send all calls until the CDN has accepted or permanently rejected each; return the rejected ones with errors.
 
         Raises:
-            Stopping: `stop` was set while a call had to wait; some may have been taken.
+            Stopping: `stop` was set while a call had to wait; the CDN may have accepted others.
         """
         outcomes = await asyncio.gather(*(self._send(call) for call in calls), return_exceptions=True)
         refused = []
@@ -102,7 +102,7 @@ class Sender:
         await pause(call.not_before_s - self._now(), self._stop)
         backoff = Backoff(longest_s=_LONGEST_WAIT_S)
         while True:
-            async with self._turns:
+            async with self._in_flight:
                 await pause(self._bucket.take(time.monotonic()), self._stop)
                 verdict = await self._attempt(call)
             self._metrics.calls.labels(self._purger.name, type(verdict).__name__.lower()).inc()
@@ -111,7 +111,7 @@ class Sender:
                     self._metrics.purged.labels(self._purger.name).inc(len(call.drops))
                     return
                 case Refused(reason):
-                    raise PurgeRefused(f"{call.method} {call.url} ({_some(call.drops)}): {reason}")
+                    raise PurgeRefused(f"{call.method} {call.url} ({_abbreviate(call.drops)}): {reason}")
                 case TryAgain(reason, after_s):
                     requested_s = min(after_s or 0.0, _LONGEST_REQUESTED_S)
                 case Misconfigured(reason):
@@ -128,7 +128,7 @@ class Sender:
 
     async def _attempt(self, call: Call) -> Verdict:
         if self._session is None:
-            raise RuntimeError("a Sender is used inside `async with`")
+            raise RuntimeError("a Sender must be used inside `async with`")
         started = time.monotonic()
         try:
             credentials = await self._purger.credentials(call, self._now())
@@ -142,7 +142,7 @@ class Sender:
                 cdn_response = CdnResponse(
                     response.status,
                     {name.lower(): value for name, value in response.headers.items()},
-                    await response.content.read(_ANSWER_BYTES),
+                    await response.content.read(_RESPONSE_BYTES),
                 )
         except ConfigurationError as error:
             return Misconfigured(str(error))
@@ -163,12 +163,12 @@ class TokenBucket:
         self._updated_s = 0.0
 
     def take(self, now_s: float) -> float:
-        """Take a token, in advance if none is left, and return the seconds to wait. `now_s`: monotonic time."""
+        """Take a token, or borrow the next one, and return the seconds to wait until it is due. `now_s`: monotonic."""
         self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._updated_s) * self._per_s)
         self._updated_s = now_s
         self._tokens -= 1
         return max(0.0, -self._tokens / self._per_s)
 
 
-def _some(drops: tuple[str, ...]) -> str:
+def _abbreviate(drops: tuple[str, ...]) -> str:
     return ", ".join(drops[:3]) + (f" and {len(drops) - 3} more" if len(drops) > 3 else "")

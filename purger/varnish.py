@@ -1,7 +1,7 @@
-"""Varnish: soft purge by surrogate key, through the xkey module and the rules of deploy/cdn/varnish.vcl.
+"""Varnish: soft purge by surrogate key, with the xkey module and deploy/cdn/varnish.vcl.
 
-Source: vmod_xkey(3) of varnish-modules: `xkey.softpurge(keys)` takes keys separated by spaces and ends their objects'
-TTL; they stay for grace. varnishd(1): a header line has at most `http_req_hdr_len` bytes (8 kB).
+Source: vmod_xkey(3) of varnish-modules: `xkey.softpurge(keys)` takes keys separated by spaces and ends the TTL of their
+objects, which stay for the grace period. varnishd(1): a header line has at most `http_req_hdr_len` bytes (8 kB).
 """
 
 from collections.abc import Mapping

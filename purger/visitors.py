@@ -1,9 +1,9 @@
 """Each visitor's assigned and shown banner: 28 bytes a slot, a million visitors in 59 MB. Pure: no I/O, no clock.
 
-An open-addressing hash table in numpy columns. User keys are keyed hashes already, so part of the key is the hash.
+An open-addressing hash table in numpy columns. User keys are keyed hashes, so part of the key serves as the hash.
 At most two of three slots are used and the capacity doubles: 42 to 84 bytes a visitor (126 while a full
-table is copied into the next), where a dict of dataclasses takes 300. Which visitors have a banner is one scan of a
-column: milliseconds, and needed only when a banner becomes ready.
+table is copied into a larger one); a dict of dataclasses takes 300. Finding a banner's visitors scans one column, which
+takes milliseconds and is needed only when a banner becomes ready.
 """
 
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ class Visitors:
             np.zeros(capacity, np.uint32),
         )
         # Access to one number takes a third of the time through a memoryview.
-        self._high, self._low, self._epoch, self._assigned, self._shown = (each.data for each in self._columns)
+        self._high, self._low, self._epoch, self._assigned, self._shown = (column.data for column in self._columns)
         self._mask = capacity - 1
 
 

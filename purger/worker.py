@@ -1,7 +1,7 @@
 """The purge worker: reads changes in windows, purges them, and commits once the CDN has acknowledged.
 
-The order that loses nothing: calls acknowledged → dead letters of rejected ones acknowledged → offsets committed. After
-a crash in between, the window is purged again.
+Nothing is lost, because of this order: the CDN acknowledges the calls, Kafka acknowledges the dead letters of rejected
+calls, the offsets are committed. After a crash in between, the window is purged again.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ class PurgeWorker:
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Purge until `stop` is set; a window that the CDN has not acknowledged is purged at the next start.
+        """Purge until `stop` is set; a window that the CDN has not acknowledged is purged after the next start.
 
-        Waits out outages of brokers and CDN, and rejected credentials, which may be about to change.
+        Retries during outages of brokers and CDN, and while credentials are rejected, which the operator may correct.
         """
         self._stop = stop
         with suppress(Stopping):
@@ -73,7 +73,7 @@ class PurgeWorker:
         letters = [_letter(origin, error.code, str(error), self._now()) for origin, error in window.refused]
         if window.stale:
             await pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic(), self._stop)
-            letters += await self._drop(window, sender)
+            letters += await self._purge_stale(window, sender)
         if letters:
             await retry_until("publish", lambda: self._publish_dead_letters(letters, publisher), self._stop)
         try:
@@ -81,11 +81,11 @@ class PurgeWorker:
         except (ServiceUnavailable, ConfigurationError) as error:
             log.warning("commit_failed", error=str(error), records=window.records)
 
-    async def _drop(self, window: Window, sender: Sender) -> list[DeadLetter]:
+    async def _purge_stale(self, window: Window, sender: Sender) -> list[DeadLetter]:
         """Purge the stale pointers; return a dead letter for each record behind a rejected call."""
         stale = window.stale
         origins = {*stale.users.values(), *stale.banners.values()}
-        self._metrics.waiting_since.set(min(each.timestamp for each in origins) / 1000)
+        self._metrics.waiting_since.set(min(origin.timestamp for origin in origins) / 1000)
         calls = self._purger.calls(stale, self._now())
         refused = await sender.send_all(calls)
         done_s = self._now()
@@ -110,7 +110,7 @@ class PurgeWorker:
     async def _publish_dead_letters(self, letters: Iterable[DeadLetter], publisher: Publisher) -> None:
         topic = self._settings.kafka.topic_table().dead_letters.name
         letters = list(letters)
-        await publisher.publish_all(Outgoing(topic, each.key, each.value, each.headers()) for each in letters)
+        await publisher.publish_all(Outgoing(topic, letter.key, letter.value, letter.headers()) for letter in letters)
         for letter in letters:
             self._metrics.refused.labels(letter.code).inc()
         log.warning("dead_letters", count=len(letters), codes=sorted({letter.code for letter in letters}))

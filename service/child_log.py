@@ -1,4 +1,4 @@
-"""Where a child's output goes: into a file, or line by line to a function; both keep the last lines for an error."""
+"""A child's output: appended to a file, or passed line by line to a function. Both can return the last lines."""
 
 import os
 import threading
@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 _TAIL_LINES = 20
 _LINE_BYTES = 65_536
-"""A longer line is passed on in pieces: a child that never ends its line must not fill the memory."""
+"""A longer line is passed on in pieces: a child that never writes a newline must not fill the memory."""
 _DRAIN_S = 2.0
 
 
 class LogFile:
-    """Appends to a file, which the child writes by itself."""
+    """A log file that the child appends to directly."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class LogFile:
         self._start = path.stat().st_size if path.exists() else 0
 
     def writer(self) -> BinaryIO:
-        """Return what becomes the child's output."""
+        """Return the file object to use as the child's standard output and standard error."""
         return self.path.open("ab")
 
     def tail(self, lines: int = _TAIL_LINES) -> str:
@@ -33,7 +33,7 @@ class LogFile:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
     def drain(self) -> None:
-        """Return at once: the file holds everything as soon as the child has written it."""
+        """Return at once: the file already contains everything that the child has written."""
 
 
 class LogReader:
@@ -45,7 +45,7 @@ class LogReader:
         self._thread: threading.Thread
 
     def writer(self) -> BinaryIO:
-        """Return what becomes the child's output."""
+        """Return the file object to use as the child's standard output and standard error."""
         read_end, write_end = os.pipe()
         self._thread = threading.Thread(target=self._read, args=(read_end,), name="child-log", daemon=True)
         self._thread.start()
@@ -56,8 +56,8 @@ class LogReader:
         return "\n".join(list(self._tail)[-lines:])
 
     def drain(self) -> None:
-        """Return when every line of a child that has ended was passed on."""
-        self._thread.join(_DRAIN_S)  # bounded: a grandchild that lives on holds the pipe open
+        """Return when every line of an ended child has been passed on."""
+        self._thread.join(_DRAIN_S)  # bounded: a grandchild that still runs keeps the pipe open
 
     def _read(self, read_end: int) -> None:
         with os.fdopen(read_end, "rb") as output:

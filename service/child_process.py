@@ -1,4 +1,4 @@
-"""One child process: its output kept, waited for until ready, never left behind."""
+"""One child process: logs its output, waits until it is ready, and stops it at the latest when this process exits."""
 
 import atexit
 import contextlib
@@ -25,8 +25,8 @@ _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 class ChildProcess:
     """A running command with its log.
 
-    It leads a session of its own, so Ctrl-C in the terminal reaches this process only, which then stops its children in
-    order. It is stopped when the interpreter exits; on Linux it also dies when this process is killed by SIGKILL.
+    The child leads its own session, so Ctrl-C in the terminal reaches this process only, which then stops its children
+    in order. It is stopped when the interpreter exits; on Linux the kernel kills it if this process dies by SIGKILL.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class ChildProcess:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Start `command`. Its output is appended to `log_file`, or passed to `on_line`, a line at a time, by a thread.
+        """Start `command`. Its output is appended to `log_file`, or a thread passes it to `on_line` line by line.
 
-        `environment` is laid over this process's own. Relative paths in the command are seen from `folder`.
+        `environment` is added to this process's own. `folder` is the working directory.
         """
         self.name = name
         if (log_file is None) == (on_line is None):
-            raise TypeError("a child needs a log_file or an on_line, and not both")
+            raise TypeError("a child needs either a log_file or an on_line")
         self.log = LogReader(on_line) if on_line is not None else LogFile(log_file or Path())
-        tied = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *map(str, command)]
+        wrapped = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *map(str, command)]
         with self.log.writer() as output:
             self._popen = _spawn(
                 lambda: subprocess.Popen(
-                    tied,
+                    wrapped,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -60,12 +60,12 @@ class ChildProcess:
                     start_new_session=True,
                 )
             )
-        self._gone = False
+        self._reaped = False
         atexit.register(self.stop)
 
     @property
     def pid(self) -> int:
-        """The process id, which is also its process group's."""
+        """The process id, which is also the id of its process group."""
         return self._popen.pid
 
     @property
@@ -88,49 +88,49 @@ class ChildProcess:
         try:
             return self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise ChildFailed(f"{self.name} still runs after {timeout_s:g} s.{self.last_words()}") from error
+            raise ChildFailed(f"{self.name} still runs after {timeout_s:g} s.{self.log_excerpt()}") from error
 
     def wait_until_ready(self, probe: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Return as soon as `probe()` is true.
 
         Raises:
-            ChildFailed: the process ended (noticed at once), or `timeout_s` passed; it is stopped then.
+            ChildFailed: the process ended (noticed at once), or `timeout_s` passed and the process was stopped.
         """
         deadline = time.monotonic() + timeout_s
         while not probe():
             if (status := self.poll()) is not None:
                 self.stop()
-                raise ChildFailed(f"{self.name} ended with status {status} before it was ready.{self.last_words()}")
+                raise ChildFailed(f"{self.name} ended with status {status} before it was ready.{self.log_excerpt()}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise ChildFailed(f"{self.name} was not ready after {timeout_s:g} s.{self.last_words()}")
+                raise ChildFailed(f"{self.name} was not ready after {timeout_s:g} s.{self.log_excerpt()}")
             time.sleep(_POLL_S)
 
     def stop(self, grace_s: float = 10.0) -> int:
-        """Ask it to end (SIGTERM), insist after `grace_s` (SIGKILL), and return its exit status.
+        """Send SIGTERM, and SIGKILL after `grace_s`; return the exit status.
 
-        What it left in its process group goes with it. Doing it twice is harmless.
+        The rest of its process group is killed, too. A second call does nothing.
         """
         self.terminate()
         return self.reap(grace_s)
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM), if it still runs."""
+        """Send SIGTERM if it still runs."""
         if self.poll() is None:
             self._signal(signal.SIGTERM)
 
     def reap(self, grace_s: float) -> int:
-        """Wait for its end, insist after `grace_s` (SIGKILL), and return its exit status."""
+        """Wait until it ends, send SIGKILL after `grace_s`, and return the exit status."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(max(0.0, grace_s))
         return self.kill()
 
     def kill(self) -> int:
-        """End it and its process group with SIGKILL, as a power cut would, and return its exit status."""
-        if not self._gone:  # a process id that was given back may be someone else's by now
+        """Kill it and its process group with SIGKILL, and return the exit status."""
+        if not self._reaped:  # after that, another process may have its id
             self._signal(signal.SIGKILL)
             self._popen.wait()
-            self._gone = True
+            self._reaped = True
             atexit.unregister(self.stop)
         return self._popen.wait()
 
@@ -140,11 +140,11 @@ class ChildProcess:
             self.log.drain()
         return self.log.tail(lines)
 
-    def last_words(self) -> str:
-        """Return a sentence with the last lines, to end an error with."""
+    def log_excerpt(self) -> str:
+        """Return a sentence with the last lines of the log, to append to an error message."""
         where = self.log.path if isinstance(self.log, LogFile) else "its log"
         tail = self.log_tail()
-        return f" The end of {where}:\n{tail}" if tail else f" Nothing is in {where}."
+        return f" Last lines of {where}:\n{tail}" if tail else f" Nothing is in {where}."
 
     def __enter__(self) -> Self:
         return self
@@ -153,41 +153,42 @@ class ChildProcess:
         self.stop()
 
     def _signal(self, number: signal.Signals) -> None:
-        # No such group: all of it has ended. No permission: macOS, for a group that holds only a zombie.
+        # ProcessLookupError: the whole group has ended. PermissionError: on macOS, only a zombie is left in the group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
 
 def _spawn(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Start a child from the one thread that lives as long as this process.
+    """Start a child from a thread that runs as long as this process.
 
     PR_SET_PDEATHSIG fires when the *thread* that forked ends, so a child started from a pool's thread would be killed
-    in mid-work.
+    when the pool shuts down.
     """
-    outcome: Future[subprocess.Popen[bytes]] = Future()
-    _spawner().put((start, outcome))
-    return outcome.result()
+    future: Future[subprocess.Popen[bytes]] = Future()
+    _spawn_queue_with_thread().put((start, future))
+    return future.result()
 
 
-_Order = tuple[Callable[[], subprocess.Popen[bytes]], "Future[subprocess.Popen[bytes]]"]
-_orders: "queue.SimpleQueue[_Order]" = queue.SimpleQueue()
-_spawner_start = threading.Lock()
+_SpawnRequest = tuple[Callable[[], subprocess.Popen[bytes]], "Future[subprocess.Popen[bytes]]"]
+_spawn_queue: "queue.SimpleQueue[_SpawnRequest]" = queue.SimpleQueue()
+_spawner_lock = threading.Lock()
 _spawner_thread: threading.Thread | None = None
 
 
-def _spawner() -> "queue.SimpleQueue[_Order]":
+def _spawn_queue_with_thread() -> "queue.SimpleQueue[_SpawnRequest]":
+    """Return the queue, having started its thread if none runs."""
     global _spawner_thread  # noqa: PLW0603  (one per process, and another in a forked child)
-    with _spawner_start:
+    with _spawner_lock:
         if _spawner_thread is None or not _spawner_thread.is_alive():
-            _spawner_thread = threading.Thread(target=_take_orders, name="child-spawner", daemon=True)
+            _spawner_thread = threading.Thread(target=_run_spawner, name="child-spawner", daemon=True)
             _spawner_thread.start()
-    return _orders
+    return _spawn_queue
 
 
-def _take_orders() -> None:
+def _run_spawner() -> None:
     while True:
-        start, outcome = _orders.get()
+        start, future = _spawn_queue.get()
         try:
-            outcome.set_result(start())
-        except BaseException as error:  # raised where the order came from
-            outcome.set_exception(error)
+            future.set_result(start())
+        except BaseException as error:  # raised in the thread that waits for the future
+            future.set_exception(error)

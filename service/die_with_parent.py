@@ -1,8 +1,8 @@
-"""Turns itself into a command that dies with its parent: `python die_with_parent.py PARENT_PID COMMAND…`.
+"""Executes a command that dies with its parent: `python die_with_parent.py PARENT_PID COMMAND…`.
 
-Run as a script, never imported: it asks Linux for a SIGKILL at its parent's death (prctl(2), PR_SET_PDEATHSIG), which
-exec(2) keeps, and then becomes the command under the same process id. Doing so here, and not in Popen's `preexec_fn`,
-is safe in a parent that has threads. Elsewhere than on Linux it only becomes the command.
+A script, never imported. It has Linux send SIGKILL when the parent dies (prctl(2), PR_SET_PDEATHSIG; execve(2) keeps
+the setting) and then executes the command under the same process id. Unlike Popen's `preexec_fn`, this is safe when the
+parent has threads. On other systems than Linux it only executes the command.
 """
 
 import ctypes
@@ -14,13 +14,13 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Tie this process to `parent`, then become `command`."""
+    """Have this process die with `parent`, then execute `command`."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before it was watched
+        if os.getppid() != parent:  # the parent died before prctl took effect
             sys.exit(1)
     try:
-        os.execvp(command[0], command)  # noqa: S606  (that is the point)
+        os.execvp(command[0], command)  # noqa: S606  (the script's purpose)
     except OSError as error:
         sys.exit(f"{command[0]}: {error.strerror}")
 

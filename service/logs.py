@@ -1,4 +1,4 @@
-"""Structured logs, set up once per process, to standard error."""
+"""Structured logs on standard error, configured once per process."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from bannerstream.settings.model import Settings
 def configure_logging(settings: Settings) -> None:
     """Send structlog and the standard library's loggers through one renderer, at the level of the settings.
 
-    `console` is for eyes, `json` is one object a line. Libraries speak from warning upwards only.
+    The format `console` is for people, `json` is one object a line. Libraries log warnings and errors only.
     """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [

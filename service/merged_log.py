@@ -1,4 +1,4 @@
-"""One readable log of several processes: each line with the name of the process that wrote it."""
+"""One readable log of several processes: every line has the name of the process that wrote it."""
 
 import json
 import threading
@@ -9,17 +9,17 @@ from typing import Literal, TextIO
 LogFormat = Literal["console", "json"]
 
 SUPERVISOR = "supervisor"
-"""The name in front of what the supervisor itself notes."""
+"""The name on the supervisor's own lines."""
 
 _COLOURS = (36, 33, 35, 32, 34, 31)  # ANSI: cyan, yellow, magenta, green, blue, red
 _MIN_WIDTH = len(SUPERVISOR)
 
 
 class MergedLog:
-    """Writes lines of many threads to one stream, a line at a time.
+    """Writes lines from many threads to one stream, a line at a time.
 
-    `console` puts the name in front of each line, in colour on a terminal. `json` writes one object a line: a child's
-    own objects with a field `worker` added, and any other line as `{"worker", "timestamp", "event"}`.
+    The format `console` puts the name in front of each line, in colour on a terminal. `json` writes one object a line:
+    a child's JSON objects with a field `worker` added, and any other line as `{"worker", "timestamp", "event"}`.
     """
 
     def __init__(self, stream: TextIO, log_format: LogFormat = "console") -> None:
@@ -30,13 +30,13 @@ class MergedLog:
         self._lock = threading.Lock()
 
     def align(self, names: Iterable[str]) -> None:
-        """Make room for these names from the first line on, and give them their colours in this order."""
+        """Align the lines of these names from the first line on, and assign colours in this order."""
         with self._lock:
             for name in names:
                 self._names.setdefault(name, len(self._names))
 
     def write(self, name: str, line: str) -> None:
-        """Write a line of the process of this name."""
+        """Write a line of the named process."""
         with self._lock:
             number = self._names.setdefault(name, len(self._names))
             rendered = _as_json(name, line) if self._format == "json" else self._as_text(name, number, line)
@@ -44,7 +44,7 @@ class MergedLog:
             self._stream.flush()
 
     def note(self, text: str) -> None:
-        """Write what the supervisor did."""
+        """Write a line of the supervisor's own."""
         self.write(SUPERVISOR, text if self._format == "json" else f"{_now()} {text}")
 
     def _as_text(self, name: str, number: int, line: str) -> str:
@@ -63,7 +63,7 @@ def _as_json(name: str, line: str) -> str:
         entry = None
     if not isinstance(entry, dict):
         entry = {"timestamp": _now(), "event": line}
-    # A child that supervises workers of its own has named them already.
+    # A child that supervises workers of its own has added their names already.
     worker = f"{name}/{entry['worker']}" if "worker" in entry else name
     return json.dumps({**entry, "worker": worker}, ensure_ascii=False)
 

@@ -1,4 +1,4 @@
-"""Waits out what is away: waits that double and carry jitter, until it works or the process has to stop."""
+"""Retries with exponential backoff and jitter, until a call succeeds or the process has to stop."""
 
 import asyncio
 import random
@@ -13,19 +13,20 @@ from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 _log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 15.0
-"""Between tries when a broker or a store is away: quick at first, then often enough to be back within seconds."""
+"""Between tries while a broker or a store is unavailable: short at first, and never so long that recovery takes more
+than seconds."""
 
 _T = TypeVar("_T")
 
 
 class Stopping(Exception):
-    """A stop was requested during a wait; what was not finished is left for the next start."""
+    """A stop was requested during a wait; unfinished work is left for the next start."""
 
 
 class Backoff:
-    """Waits from `first_s` up to `longest_s`, doubling; each is drawn between `least_share` of it and all of it.
+    """Waits that double from `first_s` to `longest_s`, each multiplied by a random factor from `least_share` to 1.
 
-    Without the jitter, clients that lost the same server come back at the same moment.
+    Without the jitter, clients that lost the same server would all come back at the same moment.
     """
 
     def __init__(
@@ -43,15 +44,15 @@ class Backoff:
         return wait_s * random.uniform(self._least_share, 1.0)
 
     def reset(self) -> None:
-        """Begin with the first wait again."""
+        """Start again with the first wait."""
         self._wait_s = self._first_s
 
 
 async def pause(seconds: float, stop: asyncio.Event) -> None:
-    """Wait.
+    """Wait, at most until `stop` is set.
 
     Raises:
-        Stopping: `stop` was set by then.
+        Stopping: `stop` is set.
     """
     if seconds > 0:
         with suppress(TimeoutError):
@@ -61,7 +62,9 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
 
 
 async def retry_until(what: str, attempt: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
-    """Return what `attempt` returns, however often a broker or the store is away, or refuses us, before.
+    """Return the result of `attempt`, repeated while a broker or the store is unavailable or rejects the configuration.
+
+    `what` names the step in the log. The configuration may be corrected meanwhile, for example credentials.
 
     Raises:
         Stopping: `stop` was set after a failed try.

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as an event: an orchestrator's stop and Ctrl-C end a process in the same way."""
+"""SIGTERM and SIGINT set an event: an orchestrator's stop and Ctrl-C end a process in the same way."""
 
 import asyncio
 import signal
@@ -11,18 +11,18 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stop_event() -> Iterator[threading.Event]:
-    """Yield an event that the signals set while the block runs; the handlers before are back after it. Main thread."""
+    """Yield an event that the signals set; restore the previous handlers afterwards. Main thread only."""
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in STOP_SIGNALS}
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in STOP_SIGNALS}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def asyncio_stop_event() -> asyncio.Event:
-    """Return an event that the signals set for as long as the running loop lives."""
+    """Return an event that the signals set, until the running event loop is closed."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:

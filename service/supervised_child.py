@@ -1,4 +1,4 @@
-"""One service under supervision: what it is, and the process that runs it now."""
+"""One service under supervision: its definition, and the process that runs it now."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,37 +14,41 @@ from bannerstream.service.supervisor_metrics import SupervisorMetrics
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How a service that ended is started again. Waits double, with jitter, from the first to the longest."""
+    """When and how often a service that ended is restarted. Waits double from the first to the longest, with jitter."""
 
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
-    well_after_s: float = 60.0
-    """A run that lasts so long after it is ready resets the count of failures and the waits."""
+    stable_after_s: float = 60.0
+    """A run that stays ready this long resets the failure count and the wait."""
     max_failures: int = 5
-    """Quick failures in a row that are followed by a restart; the next one is final."""
+    """Consecutive failures that are followed by a restart; the next one ends the supervisor."""
+    final_statuses: frozenset[int] = frozenset()
+    """Exit statuses that a restart does not change, such as that of a wrong setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child process and what is expected of it."""
+    """The definition of one child process."""
 
     name: str
-    """In front of its log lines, and the value of its label `worker`."""
+    """Shown in front of its log lines, and the value of its label `worker`."""
     command: Sequence[str | Path]
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Laid over this process's own."""
+    """Variables added to this process's own."""
     folder: Path | None = None
     is_ready: Callable[[], bool] = lambda: True
-    """Called after each start until it returns true."""
+    """Called after each start until it returns True."""
     ready_timeout_s: float = 60.0
     metrics_port: int | None = None
-    """Where it serves its Prometheus metrics on loopback."""
+    """Loopback port where it serves its Prometheus metrics."""
     restart: RestartPolicy | None = None
-    """None: when it ends, the supervisor gives up."""
+    """None: if it ends, the supervisor ends, too."""
+    stop_timeout_s: float = 10.0
+    """A process that still runs so long after SIGTERM is killed. Orchestrators do the same after 10 s or more."""
 
 
 class SupervisedChild:
-    """A service and the process that runs it now, if one does. `check` takes one step; nothing happens between."""
+    """A service and its current process, if any. Its state changes only in calls of its methods, mostly in `check`."""
 
     def __init__(self, service: Service, log: MergedLog, metrics: SupervisorMetrics) -> None:
         self.service = service
@@ -52,10 +56,12 @@ class SupervisedChild:
         self._log = log
         self._process: ChildProcess | None = None
         self._was_ready = False
-        """In any of its runs. A service that never was ready is misconfigured, and a restart would hide that."""
+        """In any of its runs. A service that was never ready is misconfigured, and a restart would hide that."""
         self._since = 0.0
-        """Monotonic time of its start, then of its becoming ready."""
+        """Monotonic time at which it was started, or became ready."""
         self._restart_at: float | None = None
+        self._kill_at: float | None = None
+        """Monotonic time, once it was asked to end."""
         self._failures = 0
         policy = service.restart or RestartPolicy()
         self._backoff = Backoff(policy.first_wait_s, policy.longest_wait_s)
@@ -65,22 +71,23 @@ class SupervisedChild:
         """Start the process; its lines go to the log."""
         assert self._process is None or self._process.poll() is not None, f"{self.service.name} runs already"
         name = self.service.name
-        self.is_ready, self._restart_at, self._since = False, None, time.monotonic()
+        self.is_ready, self._restart_at, self._kill_at = False, None, None
+        self._since = time.monotonic()
         self._process = ChildProcess(
             self.service.command,
             name=name,
             on_line=lambda line: self._log.write(name, line),
-            # Python keeps what goes into a pipe until 8 KiB are full.
+            # Otherwise Python buffers up to 8 KiB of output to a pipe.
             environment={"PYTHONUNBUFFERED": "1", **self.service.environment},
             folder=self.service.folder,
         )
         self._log.note(f"{name}: started, pid {self._process.pid}")
 
     def check(self) -> None:
-        """Become ready, notice an end, or restart when that is due.
+        """Check whether the process is ready or has ended, and restart it when that is due.
 
         Raises:
-            ChildFailed: it ended, or was not ready in time, and is not to be restarted.
+            ChildFailed: it ended, or was not ready in time, and its policy allows no restart.
         """
         if self._restart_at is not None:
             if time.monotonic() >= self._restart_at:
@@ -89,20 +96,23 @@ class SupervisedChild:
         elif self._process is None:
             return
         elif (status := self._process.poll()) is not None:
-            self._failed(f"ended with status {status}" + ("" if self.is_ready else " before it was ready"))
+            self._handle_failure(
+                f"ended with status {status}" + ("" if self.is_ready else " before it was ready"), status
+            )
         elif not self.is_ready:
             self._check_ready()
 
     def terminate(self) -> None:
-        """Ask the process to end."""
+        """Send SIGTERM to the process."""
         if self._process is not None:
             self._process.terminate()
+            self._kill_at = time.monotonic() + self.service.stop_timeout_s
 
-    def reap(self, grace_s: float) -> None:
-        """Wait for the process to end, or end it; it is not restarted."""
+    def reap(self) -> None:
+        """Wait until the process ends, and kill it `stop_timeout_s` after `terminate`; it is not restarted."""
         self._restart_at = None
         if self._process is not None:
-            status = self._process.reap(grace_s)
+            status = self._process.reap(0.0 if self._kill_at is None else self._kill_at - time.monotonic())
             self._process.log.drain()
             self._process = None
             self._log.note(f"{self.service.name}: stopped, status {status}")
@@ -113,26 +123,26 @@ class SupervisedChild:
             self._log.note(f"{self.service.name}: ready after {time.monotonic() - self._since:.1f} s")
             self._since = time.monotonic()
         elif time.monotonic() > self._since + self.service.ready_timeout_s:
-            self._failed(f"was not ready after {self.service.ready_timeout_s:g} s")
+            self._handle_failure(f"was not ready after {self.service.ready_timeout_s:g} s")
 
-    def _failed(self, how: str) -> None:
-        """Plan the next start.
+    def _handle_failure(self, how: str, status: int | None = None) -> None:
+        """Kill what is left of the process group and schedule a restart.
 
         Raises:
-            ChildFailed: there is none.
+            ChildFailed: the policy allows no restart.
         """
         assert self._process is not None
-        self._process.kill()  # what it left in its process group, too
+        self._process.kill()
         name, policy = self.service.name, self.service.restart
-        last_words = self._process.last_words()
-        if policy is None or not self._was_ready:
-            raise ChildFailed(f"{name} {how}.{last_words}")
-        if self.is_ready and time.monotonic() - self._since >= policy.well_after_s:
+        log_excerpt = self._process.log_excerpt()
+        if policy is None or not self._was_ready or status in policy.final_statuses:
+            raise ChildFailed(f"{name} {how}.{log_excerpt}")
+        if self.is_ready and time.monotonic() - self._since >= policy.stable_after_s:
             self._failures = 0
             self._backoff.reset()
         self._failures += 1
         if self._failures > policy.max_failures:
-            raise ChildFailed(f"{name} {how}: {self._failures} failures in a row, so no more restarts.{last_words}")
+            raise ChildFailed(f"{name} {how}: {self._failures} failures in a row, so no more restarts.{log_excerpt}")
         wait_s = self._backoff.next_s()
         self._restart_at = time.monotonic() + wait_s
         self._log.note(f"{name}: {how}; starts again in {wait_s:.1f} s")

@@ -1,4 +1,4 @@
-"""What a supervisor measures itself; `bannerstream_worker_up` comes with the relayed series (service.metrics_relay)."""
+"""The supervisor's own metrics; `bannerstream_worker_up` is part of the relayed series (service.metrics_relay)."""
 
 from prometheus_client import CollectorRegistry, Counter
 

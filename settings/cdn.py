@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from bannerstream.contracts.sizes import SIZES
-from bannerstream.settings.groups import Group, Seconds
+from bannerstream.settings.groups import ANY_ADDRESS, Group, MetricsHost, Seconds
 
 
 class CdnSettings(Group):
@@ -76,6 +76,7 @@ class CdnSettings(Group):
         description="Sizes that pages embed as plain images; each is purged by path where the CDN has no tags.",
     )
     metrics_port: int = Field(9104, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+    metrics_host: MetricsHost = ANY_ADDRESS
 
     @model_validator(mode="after")
     def _kind_has_its_settings(self) -> Self:

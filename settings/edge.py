@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from bannerstream.settings.groups import Group, Seconds
+from bannerstream.settings.groups import ANY_ADDRESS, Group, MetricsHost, Seconds
 from bannerstream.settings.trial_secrets import TRIAL_EDGE_SECRET
 
 MIN_SIGNING_BYTES = 32
@@ -16,6 +16,13 @@ class EdgeSettings(Group):
 
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` behind a load balancer.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Prometheus port of its own; `/metrics` is then not served at `edge.port`. 0: it is served there.",
+    )
+    metrics_host: MetricsHost = ANY_ADDRESS
     urls: list[str] = Field(
         default_factory=list,
         description='Addresses of all edge nodes, which `erase --wait` checks: `["http://edge-1:8080"]`.',

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from bannerstream.settings.groups import Group, Seconds
+from bannerstream.settings.groups import ANY_ADDRESS, Group, MetricsHost, Seconds
 
 
 class ExperimentSettings(Group):
@@ -26,6 +26,7 @@ class ExperimentSettings(Group):
     )
     refresh_s: Seconds = Field(10.0, description="How often new results are taken into account.")
     metrics_port: int = Field(9105, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+    metrics_host: MetricsHost = ANY_ADDRESS
 
     @model_validator(mode="after")
     def _brands_allow_what_is_tried(self) -> Self:

@@ -8,7 +8,7 @@ from bannerstream.contracts.sizes import SIZES
 from bannerstream.settings.generator_diffusion import DiffusionSettings
 from bannerstream.settings.generator_gates import GateSettings
 from bannerstream.settings.generator_postprocess import PostprocessSettings
-from bannerstream.settings.groups import Group, Seconds
+from bannerstream.settings.groups import ANY_ADDRESS, Group, MetricsHost, Seconds
 
 
 class GeneratorSettings(Group):
@@ -114,6 +114,7 @@ class GeneratorSettings(Group):
     gates: GateSettings = Field(default_factory=GateSettings, description="Checks of what is shown.")
     postprocess: PostprocessSettings = Field(default_factory=PostprocessSettings, description="Steps after painting.")
     metrics_port: int = Field(9102, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+    metrics_host: MetricsHost = ANY_ADDRESS
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bannerstream.settings.groups import Days, Group, Seconds
+from bannerstream.settings.groups import ANY_ADDRESS, Days, Group, MetricsHost, Seconds
 
 
 class StreamsSettings(Group):
@@ -84,3 +84,4 @@ class StreamsSettings(Group):
         description="Working folder with one slot per worker on this machine; it can be deleted at any time.",
     )
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus port; 0 turns it off.")
+    metrics_host: MetricsHost = ANY_ADDRESS

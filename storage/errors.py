@@ -3,6 +3,8 @@
 BannerstreamError
 ├── StorageError
 │   ├── StoreUnavailable        (also ServiceUnavailable) no answer, or 5xx, at every attempt
+│   │   └── BrokenAnswer        (also SpoiltObject) cut short, or not from an S3 server
+│   ├── SpoiltObject            an object's content is not what was stored
 │   ├── BucketMissing           (also ConfigurationError)
 │   ├── WrongCredentials        (also ConfigurationError)
 │   ├── ClockSkewed             (also ConfigurationError)
@@ -23,6 +25,23 @@ class StoreUnavailable(StorageError, ServiceUnavailable):
     """The store did not answer, or answered 5xx, at every attempt.
 
     Operator action: check `storage.endpoint` and `storage.secure`, and that the store runs.
+    Retryable: yes.
+    """
+
+
+class SpoiltObject(StorageError):
+    """The store answered every attempt with bytes that are not the object's: another hash, empty, or undecodable.
+
+    Operator action: `bannerstream storage verify` finds what else is spoilt; its `--repair` has banners made again, and
+    `bannerstream catalog load --all-pictures` stores the catalogue's pictures again.
+    Retryable: once the store is repaired.
+    """
+
+
+class BrokenAnswer(SpoiltObject, StoreUnavailable):
+    """Every answer was cut short, or came from something that is not an S3 server, such as a proxy's page.
+
+    Operator action: check `storage.endpoint`, and what stands between this machine and the store.
     Retryable: yes.
     """
 
@@ -62,7 +81,8 @@ class AccessRefused(StorageError, ConfigurationError):
 class ObjectMissing(StorageError):
     """An object that must be there is not.
 
-    Operator action: none for banners, they are made again when asked for; load the catalogue again for its pictures.
+    Operator action: `bannerstream storage verify --repair` for banners; `bannerstream catalog load` for the catalogue's
+    pictures.
     Retryable: no.
     """
 

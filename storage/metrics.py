@@ -23,3 +23,8 @@ class StorageMetrics:
             ["operation"],
             registry=registry,
         )
+        self.wrong_bytes = Counter(
+            "bannerstream_storage_wrong_bytes",
+            "Answers whose content was not the object's: another hash, cut short, empty or undecodable; none was used",
+            registry=registry,
+        )

@@ -22,11 +22,15 @@ def decode_picture(png: bytes) -> tuple[Pixels, bool]:
     """Return (RGBA pixels, whether the product is cut out).
 
     A cut-out always has a clear margin of one pixel (`storage.image_ingest`), so any transparency at all is the sign.
+    The check sum of every chunk is compared first: decoding alone ignores those of the pixels (Pillow), and a picture
+    that was stored by an earlier version has no other.
 
     Raises:
-        BrokenImage: not a PNG that can be read.
+        BrokenImage: not a whole PNG.
     """
     try:
+        with Image.open(BytesIO(png), formats=("PNG",)) as opened:
+            opened.verify()
         with Image.open(BytesIO(png), formats=("PNG",)) as opened:
             pixels = np.asarray(opened.convert("RGBA"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -16,10 +16,12 @@ from bannerstream.service.retry import Backoff
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage.errors import (
     AccessRefused,
+    BrokenAnswer,
     BucketMissing,
     ClockSkewed,
     ObjectMissing,
     RequestRefused,
+    SpoiltObject,
     StorageError,
     StoreUnavailable,
     WrongCredentials,
@@ -67,6 +69,17 @@ _LEAVES: dict[str, tuple[type[StorageError], str]] = {
 """Our error for each code of the store. S3's list: "Error responses", Amazon S3 API Reference."""
 
 
+class SpoiltAnswer(Exception):
+    """A 200 whose content is not the object's; `send` raises it, and `RetryingClient` tries again.
+
+    `from_store`: the answer is whole and an S3 server's, so that the object itself must be spoilt.
+    """
+
+    def __init__(self, message: str, *, from_store: bool = True) -> None:
+        super().__init__(message)
+        self.from_store = from_store
+
+
 class RetryingClient:
     """Makes calls with up to `settings.attempts` tries each. Safe to share between threads."""
 
@@ -90,13 +103,20 @@ class RetryingClient:
         """Return the result of `send`, retrying transient failures.
 
         Raises:
-            StorageError: the leaf that names the operator's action; `StoreUnavailable` after the last try.
+            StorageError: the leaf that names the operator's action; `StoreUnavailable` or `SpoiltObject` after the
+                last try.
         """
         backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, least_share=0.0)
         for attempt in range(1, self._settings.attempts + 1):
             started = time.perf_counter()
             try:
                 return send()
+            except SpoiltAnswer as error:
+                self._metrics.wrong_bytes.inc()
+                if attempt == self._settings.attempts or self._closing.is_set():
+                    raise self._spoilt(error, operation) from error
+                self._metrics.retries.labels(operation).inc()
+                _log.warning("storage_spoilt_answer", operation=operation, attempt=attempt, error=str(error))
             except (MinioException, HTTPError, OSError, ParseError, ValueError) as error:  # the last two: not S3's XML
                 last = attempt == self._settings.attempts or self._closing.is_set()
                 if last or not is_transient(error):
@@ -107,6 +127,15 @@ class RetryingClient:
                 self._metrics.duration.labels(operation).observe(time.perf_counter() - started)
             self._sleep(backoff.next_s())
         raise AssertionError("unreachable: settings.attempts is at least 1")
+
+    def _spoilt(self, error: SpoiltAnswer, operation: str) -> SpoiltObject:
+        where = f"{self._settings.endpoint}, bucket {self._settings.bucket!r}, {operation}"
+        leaf, advice = (
+            (SpoiltObject, "the object is spoilt in the bucket")
+            if error.from_store
+            else (BrokenAnswer, "check storage.endpoint, and what stands between it and this machine")
+        )
+        return leaf(f"{where}: {error}; {advice}")
 
     def _explained(self, error: Exception, operation: str) -> StorageError:
         where = f"{self._settings.endpoint}, bucket {self._settings.bucket!r}, {operation}"

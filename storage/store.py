@@ -1,28 +1,20 @@
 """The bucket: `S3BannerStore` keeps banners, descriptions and catalogue pictures on any S3 API."""
 
 import hashlib
+import time
 from collections.abc import Iterator
-from io import BytesIO
-from itertools import islice
 from typing import TypeVar
 
-import certifi
 import structlog
-import urllib3
-from minio import Minio
-from minio.error import MinioException
-from minio.helpers import check_bucket_name
-from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.codecs import decode, encode
-from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
-from bannerstream.contracts.keys import blob_object_key, block_object_key, description_object_key, manifest_object_key
+from bannerstream.contracts.keys import blob_object_key, description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
 from bannerstream.settings.storage import StorageSettings
-from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
+from bannerstream.storage.bucket import Bucket
+from bannerstream.storage.errors import ObjectMissing, SpoiltObject, StoreUnavailable
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.pictures import Pixels, decode_picture
-from bannerstream.storage.retrying_client import RetryingClient, code_of
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A year, the longest that RFC 9111 caches honour; the name is the content's hash, so it never changes (RFC 8246)."""
@@ -31,13 +23,14 @@ REVALIDATE = "no-cache"
 EXTENSIONS = {"image/webp": "webp", "image/jpeg": "jpg", "image/png": "png", "image/avif": "avif"}
 """The pictures that browsers show, by media type."""
 CATALOGUE_PREFIX = "catalogue/"
-_MANIFEST_PREFIX = "manifests/"
+MANIFEST_PREFIX = "manifests/"
+BLOB_PREFIX = "blobs/"
 _BLOCK_PREFIX = "blocked/"
+_BLOCKS_MOVED = "blocks-moved.json"
 
-_CONNECTIONS = 32
-"""Kept open per process: more threads than this do not wait; they open a connection and close it afterwards."""
-PAGE = 1000
-"""Keys per listing: the most that S3 returns at once."""
+FRESH_S = 86_400
+"""A blob that was there and is older than a day is written again when a banner needs it. `bannerstream storage sweep`
+removes no blob younger than two days: what a banner has just reused is never one that a sweep removes."""
 
 _T = TypeVar("_T")
 _log = structlog.get_logger()
@@ -46,47 +39,18 @@ _log = structlog.get_logger()
 class S3BannerStore:
     """Keeps banners in one bucket. Every method blocks and may be called from any thread.
 
-    Implements `generator.ports.BannerStore`. Uses only PUT, GET, HEAD and ListObjectsV2, so that it works on any
-    store that speaks S3; correctness never rests on conditional requests.
-
-    Every method raises `storage.errors.StorageError`: `StoreUnavailable` after `settings.attempts` tries, the others
-    at once.
+    Implements `generator.pipeline.ports.BannerStore`. Every method raises what `Bucket` raises.
 
     Raises:
         ConfigurationError: endpoint or bucket name cannot be one.
     """
 
     def __init__(self, settings: StorageSettings, *, metrics: StorageMetrics | None = None) -> None:
-        self._bucket = settings.bucket
-        self._region = settings.region
-        self._retrying = RetryingClient(settings, metrics or StorageMetrics(CollectorRegistry()))
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s),
-            maxsize=_CONNECTIONS,
-            retries=False,  # minio's own retries would add to ours
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=certifi.where(),
-        )
-        try:
-            check_bucket_name(settings.bucket, strict=True)
-            self._minio = Minio(
-                settings.endpoint,
-                access_key=settings.access_key,
-                secret_key=settings.secret_key.get_secret_value(),
-                secure=settings.secure,
-                region=settings.region,
-                http_client=self._pool,
-            )
-        except ValueError as error:
-            raise ConfigurationError(
-                f"storage.endpoint {settings.endpoint!r} or storage.bucket {settings.bucket!r}: {error}; "
-                'valid are, for example, "s3.eu-central-1.amazonaws.com" and "banners"'
-            ) from error
+        self.bucket = Bucket(settings, metrics)
 
     def close(self) -> None:
         """Close the connections and end waits between tries. The store cannot be used afterwards."""
-        self._retrying.close()
-        self._pool.clear()
+        self.bucket.close()
 
     # The bucket itself
 
@@ -95,56 +59,67 @@ class S3BannerStore:
 
         Needs `s3:CreateBucket`; services themselves need only `storage.policy.least_privilege_policy`.
         """
-        try:
-            self.check()
-        except BucketMissing:
-            return self._retrying.call("create_bucket", self._create_bucket)
-        return False
+        return self.bucket.create()
 
     def check(self) -> None:
-        """Return if the bucket can be reached and listed; otherwise raise the error with the cause.
-
-        Uses GET: only its response has a body that names the cause (key, secret, region or clock).
-        """
-        self._list_page("", None, limit=1)
+        """Return if the bucket can be reached and listed; otherwise raise the error with the cause."""
+        self.bucket.check()
 
     # Banners
 
     def manifest(self, banner_key: str) -> Manifest | None:
         """Return a banner's manifest, or None if it was never made.
 
-        One that cannot be read counts as never made: the banner is made again and overwrites it.
+        One that the store holds spoilt counts as never made: the banner is made again and overwrites it.
         """
-        return self._get_message(manifest_object_key(banner_key), Manifest, "get_manifest")
+        manifest = self._get_message(manifest_object_key(banner_key), Manifest, "get_manifest")
+        if manifest is not None and manifest.banner_key != banner_key:
+            _log.warning("manifest_of_another_banner", banner_key=banner_key, found=manifest.banner_key)
+            return None
+        return manifest
 
     def put_manifest(self, manifest: Manifest) -> str:
         """Store a manifest and return its object key. Its blobs must be there."""
         key = manifest_object_key(manifest.banner_key)
-        self._put(key, encode(manifest), "application/json", REVALIDATE, "put_manifest")
+        self.bucket.put(key, encode(manifest), "application/json", REVALIDATE, "put_manifest")
         return key
 
     def manifest_keys(self) -> Iterator[str]:
         """Yield the banner key of every manifest, in order."""
-        last: str | None = None
-        while page := self._list_page(_MANIFEST_PREFIX, last):
-            for key in page:
-                yield key.removeprefix(_MANIFEST_PREFIX).removesuffix(".json")
-            last = page[-1]
+        for found in self.bucket.objects(MANIFEST_PREFIX):
+            yield found.key.removeprefix(MANIFEST_PREFIX).removesuffix(".json")
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
-        """Store an immutable blob under its hash, unless it is there, and return its object key."""
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:
+        """Store an immutable blob under its hash, unless it is there, and return its object key.
+
+        One that is there and old is written again, and so is any with `again`: see `FRESH_S`.
+        """
         key = blob_key(content, media_type)
-        if not self._exists(key, "head_blob"):
-            self._put(key, content, media_type, IMMUTABLE, "put_blob")
+        found = None if again else self.bucket.stat(key, "head_blob")
+        if found is None or found.bytes != len(content) or abs(time.time() - found.modified_at.timestamp()) > FRESH_S:
+            self.bucket.put(key, content, media_type, IMMUTABLE, "put_blob")
         return key
 
     def get_blob(self, key: str) -> bytes:
-        """Return the content of an object.
+        """Return the content of an object; a blob's hash is its name.
 
         Raises:
             ObjectMissing: there is none under this key.
+            SpoiltObject: its content is not what was stored.
         """
-        return self._get(key, "get_blob")
+        return self.bucket.get(key, "get_blob", bytes)
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash. Reads them all."""
+        try:
+            for rendition in manifest.renditions:
+                self.get_blob(rendition.blob_key)
+        except StoreUnavailable:
+            raise
+        except (ObjectMissing, SpoiltObject) as error:
+            _log.warning("banner_broken", banner_key=manifest.banner_key, error=str(error))
+            return False
+        return True
 
     # Descriptions
 
@@ -155,34 +130,26 @@ class S3BannerStore:
     def put_description(self, description_key: str, description: Description) -> None:
         """Keep a description."""
         key = description_object_key(description_key)
-        self._put(key, encode(description), "application/json", REVALIDATE, "put_description")
+        self.bucket.put(key, encode(description), "application/json", REVALIDATE, "put_description")
 
-    # Blocked products
+    # Blocked products of earlier versions
 
-    def block(self, product_id: str) -> Block | None:
-        """Return the block of a product, or None; an unreadable one counts as none."""
-        return self._get_message(block_object_key(product_id), Block, "get_block")
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks that versions before the topic `banner.refusals` kept, until `mark_blocks_moved`."""
+        if self.bucket.stat(_BLOCKS_MOVED, "head_block") is not None:
+            return []
+        blocks = (self._get_message(found.key, Block, "get_block") for found in self.bucket.objects(_BLOCK_PREFIX))
+        return [block for block in blocks if block is not None]
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces that of the product's earlier revision."""
-        key = block_object_key(block.product_id)
-        self._put(key, encode(block), "application/json", REVALIDATE, "put_block")
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield every block, whether or not its revision is still the product's."""
-        last: str | None = None
-        while page := self._list_page(_BLOCK_PREFIX, last):
-            for key in page:
-                block = self._get_message(key, Block, "get_block")
-                if block is not None:
-                    yield block
-            last = page[-1]
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block; nothing is deleted."""
+        self.bucket.put(_BLOCKS_MOVED, b"{}", "application/json", REVALIDATE, "put_block")
 
     # Catalogue pictures
 
     def has_image(self, key: str) -> bool:
         """Return whether a catalogue picture exists."""
-        return self._exists(key, "head_image")
+        return self.bucket.stat(key, "head_image") is not None
 
     def put_image(self, key: str, png: bytes) -> None:
         """Store a catalogue picture; its key names its content (`storage.image_ingest.image_key`).
@@ -192,78 +159,31 @@ class S3BannerStore:
         """
         if not key.startswith(CATALOGUE_PREFIX):
             raise ValueError(f"catalogue pictures lie under {CATALOGUE_PREFIX!r}, not at {key!r}")
-        self._put(key, png, "image/png", IMMUTABLE, "put_image")
+        self.bucket.put(key, png, "image/png", IMMUTABLE, "put_image")
 
     def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
-        """Return (RGBA pixels, whether it is cut out) of a catalogue picture, or None if there is none to be used."""
+        """Return (RGBA pixels, whether it is cut out) of a catalogue picture, or None if there is none.
+
+        Raises:
+            SpoiltObject: its content is not what was stored, or not a whole PNG.
+        """
         try:
-            return decode_picture(self._get(image_key, "get_image"))
+            return self.bucket.get(image_key, "get_image", decode_picture)
         except ObjectMissing:
-            return None
-        except BrokenImage as error:
-            _log.warning("catalogue_picture_broken", key=image_key, error=str(error))
             return None
 
     # Requests
 
     def _get_message(self, key: str, kind: type[_T], operation: str) -> _T | None:
         try:
-            return decode(self._get(key, operation), kind)
+            return self.bucket.get(key, operation, lambda content: decode(content, kind))
         except ObjectMissing:
             return None
-        except MalformedRecord as error:
+        except StoreUnavailable:  # also for an answer that was cut short, or is not S3's: the object may be whole
+            raise
+        except SpoiltObject as error:
             _log.warning("stored_object_broken", key=key, error=str(error))
             return None
-
-    def _get(self, key: str, operation: str) -> bytes:
-        def send() -> bytes:
-            response = self._minio.get_object(self._bucket, key)
-            try:
-                return response.read()
-            finally:
-                response.close()
-                response.release_conn()
-
-        return self._retrying.call(operation, send)
-
-    def _put(self, key: str, content: bytes, media_type: str, cache_control: str, operation: str) -> None:
-        self._retrying.call(
-            operation,
-            lambda: self._minio.put_object(
-                self._bucket,
-                key,
-                BytesIO(content),
-                len(content),
-                content_type=media_type,
-                metadata={"Cache-Control": cache_control},
-            ),
-        )
-
-    def _exists(self, key: str, operation: str) -> bool:
-        try:
-            self._retrying.call(operation, lambda: self._minio.stat_object(self._bucket, key))
-        except ObjectMissing:
-            return False
-        except AccessRefused:
-            self.check()  # the response to HEAD has no body; this request names the cause
-            raise
-        return True
-
-    def _list_page(self, prefix: str, after: str | None, *, limit: int = PAGE) -> list[str]:
-        def send() -> list[str]:
-            listing = self._minio.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after)
-            return [each.object_name or "" for each in islice(listing, limit)]
-
-        return self._retrying.call("list", send)
-
-    def _create_bucket(self) -> bool:
-        try:
-            self._minio.make_bucket(self._bucket, location=self._region)
-        except MinioException as error:
-            if code_of(error) in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:  # another process was faster
-                return False
-            raise
-        return True
 
 
 def blob_key(content: bytes, media_type: str) -> str:

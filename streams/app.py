@@ -15,13 +15,22 @@ from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
 from bannerstream.streams.affinity.decision import Draw
 from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import BatchApp, Checkpoint, Codec, MemoryStore, PackedStore, RocksStore
+from bannerstream.streams.batching import (
+    BatchApp,
+    Checkpoint,
+    Codec,
+    MemoryStore,
+    PackedStore,
+    RocksStore,
+    decoded_states,
+)
 from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.repartition import Repartitioner
 from bannerstream.streams.topics import prepare_topics
 from bannerstream.streams.worker_identity import WorkerIdentity
@@ -47,17 +56,19 @@ class StreamsApp(BatchApp):
         topics = kafka.topic_table()
         self._settings = settings
         self._metrics = metrics = StreamsMetrics(registry)
+        recently_requested = RecentKeys(streams.request_ttl_s)
         self.catalogue = CatalogueView(
             kafka,
             creative_revision=settings.generator.creative_revision,
             # Only where they influence the picture: a new top product then repaints its cohort's banners.
             favourites=FAVOURITES if settings.generator.personal else 0,
+            on_offered_again=recently_requested.clear,
         )
         outbox = Outbox(
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{streams.app_id}",
-            ttl_s=streams.request_ttl_s,
+            recently_requested=recently_requested,
             metrics=metrics.outbox,
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
@@ -72,12 +83,11 @@ class StreamsApp(BatchApp):
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
         self.write_behind(
             TABLE,
-            Codec(pack, unpack),
+            decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
             published=outbox.published,
             max_decoded=streams.warm_states,
-            open_store=_packed_stores(streams.store, identity),
             on_checkpoint=self._count,
         )
 

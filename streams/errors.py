@@ -33,8 +33,8 @@ class Fenced(BannerstreamError):
 class BrokenState(InvalidRecord):
     """One visitor's state in the changelog has a known version but cannot be decoded.
 
-    Operator action: write a tombstone for that key to the changelog, which resets the visitor; then
-    `bannerstream dlq replay --code broken_state`.
+    Operator action: erase the visitor with `bannerstream erase`, which replaces the damaged state also in a running
+    worker; then `bannerstream dlq replay --code broken_state`.
     """
 
     code = "broken_state"

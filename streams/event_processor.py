@@ -61,6 +61,7 @@ class EventProcessor:
         for disposition, count in outcome.counts.items():
             self._metrics.events.labels(source, disposition).inc(count)
         self._metrics.catalog_products.set(len(catalogue.products))
+        self._metrics.refused_products.set(len(catalogue.refused))
         return outcome
 
 

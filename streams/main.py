@@ -37,25 +37,26 @@ def run(settings: Settings) -> None:
         BannerstreamError: the topics, the brokers or a setting prevent the start.
         Exception: the worker crashed; everything uncommitted is folded again after a restart.
     """
-    serve(settings, create_app, settings.streams.metrics_port, setting="streams.metrics_port")
+    streams = settings.streams
+    serve(settings, create_app, (streams.metrics_host, streams.metrics_port), setting="streams.metrics_port")
 
 
-def serve(settings: Settings, create: Creates, metrics_port: int, *, setting: str) -> None:
-    """Run the app that `create` returns, as `run` does; errors name the port by `setting`.
+def serve(settings: Settings, create: Creates, metrics: tuple[str, int], *, setting: str) -> None:
+    """Run the app that `create` returns, as `run` does, with metrics at this host and port; errors name `setting`.
 
     Raises:
         BannerstreamError, Exception: see `run`.
     """
     _quieten_faust()
-    asyncio.run(_serve(settings, create, metrics_port, setting))
+    asyncio.run(_serve(settings, create, metrics, setting))
 
 
-async def _serve(settings: Settings, create: Creates, metrics_port: int, setting: str) -> None:
+async def _serve(settings: Settings, create: Creates, metrics: tuple[str, int], setting: str) -> None:
     stop = asyncio_stop_event()
     registry = CollectorRegistry()
     with (
         claim_identity(settings.streams.data_dir) as identity,
-        served_metrics(metrics_port, registry, setting=setting),
+        served_metrics(metrics[1], registry, setting=setting, host=metrics[0]),
     ):
         app = create(settings, identity, registry)
         gc.set_threshold(*GC_THRESHOLDS)

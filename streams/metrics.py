@@ -55,6 +55,11 @@ class StreamsMetrics:
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry
         )
+        self.refused_products = Gauge(
+            "bannerstream_refused_products",
+            "Products of the catalogue that are not on offer, because generators refused them",
+            registry=registry,
+        )
         self.event_lag = Histogram(
             "bannerstream_event_lag_seconds",
             "Time from the Kafka timestamp of a batch's first record until the batch was folded",

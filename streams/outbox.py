@@ -22,7 +22,13 @@ class Outbox:
     """Turns outcomes into records of their topics; the checkpointer writes them."""
 
     def __init__(
-        self, producer: BulkProducer, topics: Topics, *, source: str, ttl_s: float, metrics: OutboxMetrics
+        self,
+        producer: BulkProducer,
+        topics: Topics,
+        *,
+        source: str,
+        recently_requested: RecentKeys,
+        metrics: OutboxMetrics,
     ) -> None:
         # Here, and not where streams.app is imported: it takes numpy.
         from bannerstream.streams.partitioning import partitions_of  # noqa: PLC0415
@@ -33,7 +39,7 @@ class Outbox:
         self._requests = CloudEventHeaders("banner.request", source)
         self._assignments = CloudEventHeaders("banner.assignment", source)
         self._metrics = metrics
-        self._recently_requested = RecentKeys(ttl_s)
+        self._recently_requested = recently_requested
 
     async def publish(self, outcomes: Sequence[BatchOutcome]) -> list[Write]:
         """Return the requests and assignments of these batches; skip banners that were requested recently.

@@ -21,6 +21,10 @@ class RecentKeys:
         """Return whether the key was added within the time to live."""
         return self._expiries.get(key, float("-inf")) > self._clock()
 
+    def clear(self) -> None:
+        """Remove every key."""
+        self._expiries.clear()
+
     def add(self, key: str) -> None:
         """Add the key or renew its expiry."""
         now = self._clock()

@@ -103,6 +103,7 @@ class Node:
                 **UNLIMITED,
                 "BANNERSTREAM_EDGE__PORT": str(self.port),
                 "BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": kafka,
+                "BANNERSTREAM_EDGE__CDN_BASE_URL": "https://cdn.test",  # no bucket is needed, and none waited for
                 **{f"BANNERSTREAM_EDGE__{name.upper()}": str(value) for name, value in edge.items()},
             },
         )

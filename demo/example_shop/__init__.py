@@ -1,4 +1,4 @@
-"""The example shop: where it lies."""
+"""Paths of the example shop's catalogue and recorded session."""
 
 from importlib.resources import files
 from pathlib import Path

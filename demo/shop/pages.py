@@ -11,7 +11,7 @@ from fastapi import APIRouter, Cookie, HTTPException, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from bannerstream.contracts.keys import user_key
-from bannerstream.demo.shop.goods import Good, Goods, picture_webp
+from bannerstream.demo.shop.shop_catalogue import ShopCatalogue, ShopItem, picture_webp
 from bannerstream.demo.shop.visitor_profiles import VisitorProfiles
 
 COOKIE = "shop_visitor"
@@ -39,7 +39,7 @@ _DAY = {"Cache-Control": "public, max-age=86400"}
 VisitorId = Annotated[str | None, Cookie(alias=COOKIE, pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
-def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIRouter:
+def page_routes(catalogue: ShopCatalogue, mint: Callable[[str], str], secret: bytes) -> APIRouter:
     """Return the routes of the pages. `mint` makes a visitor's token, `secret` keys the user keys."""
     router = APIRouter(include_in_schema=False)
     templates = jinja2.Environment(
@@ -61,18 +61,18 @@ def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIR
 
     @router.get("/p/{product_id}")
     async def product(product_id: str, visitor: VisitorId = None) -> HTMLResponse:
-        good = goods.get(product_id)
-        if good is None:
+        item = catalogue.get(product_id)
+        if item is None:
             raise HTTPException(404, "there is no such product")
-        return rendered(visitor, good)
+        return rendered(visitor, item)
 
-    def rendered(visitor: str | None, good: Good | None) -> HTMLResponse:
+    def rendered(visitor: str | None, item: ShopItem | None) -> HTMLResponse:
         visitor_id = visitor or secrets.token_urlsafe(16)
         response = HTMLResponse(
             page.render(
-                goods=goods,
-                good=good,
-                likes=goods.similar(good, 4) if good is not None else [],
+                catalogue=catalogue,
+                item=item,
+                likes=catalogue.similar(item, 4) if item is not None else [],
                 token=mint(visitor_id),
                 user_key=user_key(visitor_id, secret),
             ),
@@ -85,16 +85,16 @@ def page_routes(goods: Goods, mint: Callable[[str], str], secret: bytes) -> APIR
     return router
 
 
-def file_routes(goods: Goods) -> APIRouter:
+def file_routes(catalogue: ShopCatalogue) -> APIRouter:
     """Return the routes of the files that the pages load."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/shop/pictures/{product_id}.webp")
     def picture(product_id: str) -> Response:
-        good = goods.get(product_id)
-        if good is None or good.picture is None:
+        item = catalogue.get(product_id)
+        if item is None or item.picture is None:
             raise HTTPException(404, "there is no such picture")
-        return Response(picture_webp(good.picture), media_type="image/webp", headers=_DAY)
+        return Response(picture_webp(item.picture), media_type="image/webp", headers=_DAY)
 
     @router.get("/shop/static/{name}")
     def static(name: str) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bannerstream.contracts.messages import Assignment
-from bannerstream.demo.shop.goods import Goods
+from bannerstream.demo.shop.shop_catalogue import ShopCatalogue
 from bannerstream.streams.affinity.state import UserState
 
 
@@ -16,33 +16,33 @@ def shares(state: UserState) -> dict[str, float]:
     return {cohort_id: score / total for cohort_id, score in state.scores.items()} if total else {}
 
 
-def why(state: UserState, shown: Assignment, goods: Goods) -> list[str]:
+def why(state: UserState, shown: Assignment, catalogue: ShopCatalogue) -> list[str]:
     """Return one sentence about the cohort and one about the product."""
-    return [_about_cohort(shares(state), shown.cohort_id, goods), _about_product(state, shown, goods)]
+    return [_about_cohort(shares(state), shown.cohort_id, catalogue), _about_product(state, shown, catalogue)]
 
 
-def _about_cohort(parts: Mapping[str, float], cohort_id: str, goods: Goods) -> str:
-    name = goods.cohorts[cohort_id].name
+def _about_cohort(parts: Mapping[str, float], cohort_id: str, catalogue: ShopCatalogue) -> str:
+    name = catalogue.cohorts[cohort_id].name
     leader = max(parts, key=lambda name: parts[name], default=cohort_id)
     if leader == cohort_id:
         return f"{name} is your strongest taste: {parts.get(cohort_id, 0) * 100:.0f} % of what you did here."
     return (
-        f"{name} stays: {goods.cohorts[leader].name} is ahead by less than the margin that a change takes, "
+        f"{name} stays: {catalogue.cohorts[leader].name} is ahead by less than the margin that a change needs, "
         "or has nothing that you did not buy."
     )
 
 
-def _about_product(state: UserState, shown: Assignment, goods: Goods) -> str:
-    title = goods.title(shown.product_id)
+def _about_product(state: UserState, shown: Assignment, catalogue: ShopCatalogue) -> str:
+    title = catalogue.title(shown.product_id)
     fitting = [
         product_id
         for product_id in reversed(state.touched)
-        if (good := goods.get(product_id)) is not None and shown.cohort_id in good.product.cohorts
+        if (item := catalogue.get(product_id)) is not None and shown.cohort_id in item.product.cohorts
     ]
     if fitting and fitting[0] == shown.product_id:
         return f"{title} is what you looked at last that belongs there."
     if shown.product_id in fitting:
-        newer = goods.title(fitting[0])
+        newer = catalogue.title(fitting[0])
         reason = "was bought" if fitting[0] in state.purchased else "came too soon after the last change"
         return f"{title} is what you looked at before: {newer} {reason}."
     return f"{title} is the most typical product there that you did not buy."

@@ -1,4 +1,4 @@
-"""Visitors' profiles for the panel, followed from the topics: affinities, decisions, the current banner."""
+"""Visitors' profiles for the panel, kept up to date from the topics: affinities, decisions, the current banner."""
 
 import asyncio
 from collections import deque
@@ -13,8 +13,8 @@ from bannerstream.broker.topics import changelog_name
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.manifest import Manifest
 from bannerstream.contracts.messages import Assignment
-from bannerstream.demo.shop.goods import Goods
 from bannerstream.demo.shop.reasons import shares, why
+from bannerstream.demo.shop.shop_catalogue import ShopCatalogue
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from bannerstream.streams.affinity.state import UserState, unpack
@@ -69,16 +69,16 @@ class VisitorProfile(msgspec.Struct, frozen=True):
     decisions: list[Decision] = []
     """Latest first."""
     painted: PaintedBanner | None = None
-    """None if no banner was assigned, or it is still in production."""
+    """None if no banner is assigned, or it is still in production."""
     suppressed: list[SuppressedProduct] = []
 
 
 class VisitorProfiles:
     """Follows the affinity changelog and the assignments; an async context manager."""
 
-    def __init__(self, settings: Settings, goods: Goods) -> None:
+    def __init__(self, settings: Settings, catalogue: ShopCatalogue) -> None:
         kafka = settings.kafka
-        self._goods = goods
+        self._catalogue = catalogue
         self._store = S3BannerStore(settings.storage)
         self._decisions: dict[str, deque[Assignment]] = {}
         self._manifests: dict[str, Manifest] = {}
@@ -112,7 +112,7 @@ class VisitorProfiles:
         return VisitorProfile(
             visitor=user_key[:8],
             affinities=self._affinities({} if state is None else shares(state)),
-            why=why(state, decisions[-1], self._goods) if state is not None and decisions else [],
+            why=why(state, decisions[-1], self._catalogue) if state is not None and decisions else [],
             decisions=[self._decision(each) for each in reversed(decisions)],
             painted=await self._painted_banner(decisions[-1].banner_key) if decisions else None,
             suppressed=[] if state is None else self._suppressed(state),
@@ -129,15 +129,15 @@ class VisitorProfiles:
     def _affinities(self, parts: dict[str, float]) -> list[Share]:
         return [
             Share(cohort.cohort_id, cohort.name, round(parts.get(cohort.cohort_id, 0.0), 4))
-            for cohort in self._goods.cohorts.values()
+            for cohort in self._catalogue.cohorts.values()
         ]
 
     def _decision(self, assignment: Assignment) -> Decision:
-        cohort = self._goods.cohorts[assignment.cohort_id]
+        cohort = self._catalogue.cohorts[assignment.cohort_id]
         return Decision(
             epoch=assignment.epoch,
             product_id=assignment.product_id,
-            product=self._goods.title(assignment.product_id),
+            product=self._catalogue.title(assignment.product_id),
             cohort=cohort.name,
             colour=cohort.palette[-1],
             at=assignment.decided_at,
@@ -159,6 +159,6 @@ class VisitorProfiles:
 
     def _suppressed(self, state: UserState) -> list[SuppressedProduct]:
         return [
-            SuppressedProduct(self._goods.title(product_id), state.landmark_ms + until)
+            SuppressedProduct(self._catalogue.title(product_id), state.landmark_ms + until)
             for product_id, until in state.purchased.items()
         ]

@@ -8,8 +8,9 @@
   // State shared by all banners of a page: the visitor's token, the stream, and events that the edge has not acknowledged.
   function connect({ token, tokenUrl }) {
     const tags = new Set();
-    // `most`: events per request; 1 while the edge rejects one of a batch.
-    let newest, source, delay = 500, sending, most = 50, queue = [];
+    // `most`: events per request; 1 while the edge rejects one of a batch. A batch whose answer is lost is sent again and
+    // counts once while its ids are among the last `streams.duplicate_window` (8) of the visitor.
+    let newest, source, delay = 500, sending, most = 4, queue = [];
     // Where storage is blocked, the queue is in memory only.
     try { queue = JSON.parse(sessionStorage.bannerstream); } catch {}
     // The visitor's id, read from the token.
@@ -44,7 +45,7 @@
         if (ok || refused && !batch[1]) {
           queue = queue.filter((each) => !batch.includes(each));
           wait = 500;
-          if (ok) most = 50;
+          if (ok) most = 4;
         } else if (refused) most = 1;
         else {
           await pause(headers?.get("Retry-After") * 1000 || wait);

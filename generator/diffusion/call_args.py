@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.generator.diffusion.control_images import control_image
 from bannerstream.generator.diffusion.init_images import init_image, inpaint_inputs
@@ -73,7 +73,7 @@ def call_kwargs(
 def _starts(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) -> dict[str, Any]:
     """Return the initial image and mask, if the model does not start from noise."""
     if call.choice.task == "inpainting":
-        pictures = [tuple(map(Pictures.fromarray, inpaint_inputs(scene, shape))) for scene in scenes]
+        pictures = [tuple(map(Image.fromarray, inpaint_inputs(scene, shape))) for scene in scenes]
         return {
             "image": [image for image, _ in pictures],
             "mask_image": [mask for _, mask in pictures],
@@ -85,7 +85,7 @@ def _starts(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) ->
             init_image(drawing.pixels, scene, shape, with_product=call.mode == "whole")
             for drawing, scene in zip(drawings, scenes, strict=True)
         ]
-        return {"image": list(map(Pictures.fromarray, starts)), "strength": call.settings.strength}
+        return {"image": list(map(Image.fromarray, starts)), "strength": call.settings.strength}
     return {}
 
 
@@ -93,7 +93,7 @@ def _steers(call: CallSettings, scenes: Sequence[SceneRequest], shape: Shape) ->
     """Return the ControlNet's image and scale, if there is one."""
     if call.choice.controlnet is None:
         return {}
-    pictures = [Pictures.fromarray(control_image(scene, shape, call.settings.controlnet_reads)) for scene in scenes]
+    pictures = [Image.fromarray(control_image(scene, shape, call.settings.controlnet_reads)) for scene in scenes]
     return {
         "control_image" if "control_image" in call.accepted else "image": pictures,
         "controlnet_conditioning_scale": call.settings.controlnet_scale,

@@ -7,7 +7,7 @@ import numpy as np
 
 from bannerstream.generator.diffusion.init_images import inpaint_inputs
 from bannerstream.generator.diffusion.shapes import Shape, window_of
-from bannerstream.generator.pipeline.ports import Image, SceneRequest
+from bannerstream.generator.pipeline.ports import Pixels, SceneRequest
 
 Reading = Literal["edges", "depth"]
 
@@ -21,7 +21,7 @@ _BELLY = 24
 """Depth difference between the middle of the product and its rim."""
 
 
-def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
+def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Pixels:
     """Return the RGB control image for a painting of this shape; without a product picture it has no effect."""
     picture, mask = inpaint_inputs(scene, shape)
     product = (mask < 128).astype(np.uint8)
@@ -29,15 +29,15 @@ def control_image(scene: SceneRequest, shape: Shape, reads: Reading) -> Image:
     return np.repeat(levels[..., None], 3, axis=2)
 
 
-def _edges(picture: Image, product: Image) -> Image:
+def _edges(picture: Pixels, product: Pixels) -> Pixels:
     """Return white lines on black: the product's edges, and its outline in case it has the ground's colour."""
     lines = cv2.Canny(picture, *_CANNY)
     outline = cv2.morphologyEx(product * 255, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    merged: Image = np.maximum(lines, outline).astype(np.uint8)
+    merged: Pixels = np.maximum(lines, outline).astype(np.uint8)
     return merged
 
 
-def _depth(product: Image, scene: SceneRequest, shape: Shape) -> Image:
+def _depth(product: Pixels, scene: SceneRequest, shape: Shape) -> Pixels:
     """Return the depth of a backdrop, a level surface that comes nearer downwards, and a rounded product on it."""
     window = window_of(shape, scene.composition.size)
     foot = window.top + scene.composition.ground_y * window.height / scene.composition.size.height
@@ -48,5 +48,5 @@ def _depth(product: Image, scene: SceneRequest, shape: Shape) -> Image:
     inside = cv2.distanceTransform(product, cv2.DIST_L2, 5)
     belly = _BELLY * inside / max(1.0, float(inside.max()))
     stands_at = float(np.interp(foot, np.arange(shape.height), surface))
-    levels: Image = np.where(product > 0, stands_at + belly, depth).round().astype(np.uint8)
+    levels: Pixels = np.where(product > 0, stands_at + belly, depth).round().astype(np.uint8)
     return levels

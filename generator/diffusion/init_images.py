@@ -8,10 +8,10 @@ import numpy as np
 
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.diffusion.shapes import Shape, window_of
-from bannerstream.generator.pipeline.ports import Box, Image, SceneRequest
+from bannerstream.generator.pipeline.ports import Box, Pixels, SceneRequest
 
 
-def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
+def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Pixels, Pixels]:
     """Return (RGB picture, mask) in the shape to paint; the mask is 255 where the model paints.
 
     The ground is the cohort's lightest colour. Without a product picture the model paints everything.
@@ -25,7 +25,7 @@ def inpaint_inputs(scene: SceneRequest, shape: Shape) -> tuple[Image, Image]:
     return _in_window(canvas, _ground(scene), shape, size), _in_window(mask, 255, shape, size)
 
 
-def init_image(drawing: Image, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Image:
+def init_image(drawing: Pixels, scene: SceneRequest, shape: Shape, *, with_product: bool) -> Pixels:
     """Return a drawing of the banner's size as a picture in the shape to paint, mirrored beyond its edges.
 
     With `with_product` it contains the product once, for the model to paint.
@@ -34,11 +34,11 @@ def init_image(drawing: Image, scene: SceneRequest, shape: Shape, *, with_produc
     window = window_of(shape, size)
     right, below = shape.width - window.width - window.left, shape.height - window.height - window.top
 
-    def scaled(picture: Image) -> Image:
+    def scaled(picture: Pixels) -> Pixels:
         return cv2.resize(picture, (window.width, window.height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
     mirrored = cv2.copyMakeBorder(scaled(drawing), window.top, below, window.left, right, cv2.BORDER_REFLECT)
-    whole: Image = mirrored.astype(np.uint8)
+    whole: Pixels = mirrored.astype(np.uint8)
     if with_product and scene.product_image is not None and box is not None:
         canvas = drawing.copy()
         unused_mask = np.empty(canvas.shape[:2], np.uint8)
@@ -53,7 +53,7 @@ def _ground(scene: SceneRequest) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _stand(canvas: Image, mask: Image, product: Image, box: Box, ground_y: float) -> None:
+def _stand(canvas: Pixels, mask: Pixels, product: Pixels, box: Box, ground_y: float) -> None:
     """Draw the product into its box with its foot on the ground, in place."""
     visible = np.argwhere(product[..., 3] > 0)
     if not len(visible):
@@ -72,7 +72,7 @@ def _stand(canvas: Image, mask: Image, product: Image, box: Box, ground_y: float
     mask[rows, columns] = np.minimum(mask[rows, columns], 255 - sprite[..., 3])
 
 
-def _in_window(picture: Image, around: int | tuple[int, int, int], shape: Shape, size: BannerSize) -> Image:
+def _in_window(picture: Pixels, around: int | tuple[int, int, int], shape: Shape, size: BannerSize) -> Pixels:
     """Return a picture in the painted shape with the banner's picture in the window that becomes the banner."""
     window = window_of(shape, size)
     whole = np.empty((shape.height, shape.width, *picture.shape[2:]), np.uint8)

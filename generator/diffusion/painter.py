@@ -23,7 +23,7 @@ from bannerstream.generator.diffusion.prompts import Mode, Prompt, prompt_of
 from bannerstream.generator.diffusion.shape_limits import native_pixels, side_multiple, widest_aspect
 from bannerstream.generator.diffusion.shapes import Shape, fitted, shape_for
 from bannerstream.generator.errors import BlackPicture, ModelFailed, OutOfMemory, PaintingFailed
-from bannerstream.generator.pipeline.ports import Image, LightSide, Painting, SceneRequest, Unfinished, is_black
+from bannerstream.generator.pipeline.ports import LightSide, Painting, Pixels, SceneRequest, Unfinished, is_black
 from bannerstream.settings import DiffusionSettings
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class DiffusersPainter:
         guidance_scale: float = 0.0,
         device: str = "auto",
         diffusion: DiffusionSettings = _AS_IT_IS,
-        fit: Callable[[Image, BannerSize], Image] = fitted,
+        fit: Callable[[Pixels, BannerSize], Pixels] = fitted,
     ) -> None:
         self._fit = fit
         self._device = device_of(device)
@@ -161,7 +161,7 @@ class DiffusersPainter:
         except BlackPicture as failure:
             return failure
 
-    def _painting(self, scene: SceneRequest, pixels: Image) -> Painting:
+    def _painting(self, scene: SceneRequest, pixels: Pixels) -> Painting:
         prompt, adapter = self._prompt(scene), self._adapter(scene)
         banner = self._fit(pixels, scene.composition.size)
         return Painting(
@@ -182,7 +182,7 @@ class DiffusersPainter:
         )
 
 
-def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
+def _as_image(picture: NDArray[np.floating[Any]]) -> Pixels:
     """Return floats from 0 to 1 as bytes.
 
     Raises:
@@ -190,13 +190,13 @@ def _as_image(picture: NDArray[np.floating[Any]]) -> Image:
     """
     if not np.isfinite(picture).all():
         raise BlackPicture("the model returned a picture that is not a number")
-    pixels: Image = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
     if is_black(pixels):
         raise BlackPicture("the model returned a black picture")
     return pixels
 
 
-def _light_side(pixels: Image) -> LightSide:
+def _light_side(pixels: Pixels) -> LightSide:
     """Return the brighter side, where the light comes from."""
     thirds = cv2.resize(pixels, (3, 1), interpolation=cv2.INTER_AREA)
     left, right = float(thirds[0, 0].mean()), float(thirds[0, 2].mean())

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 WIDEST = 2.0
 """Beyond 2:1, models trained on squares repeat their subject side by side: wider banners are cut from 2:1."""
@@ -51,13 +51,13 @@ def window_of(shape: Shape, size: BannerSize) -> Window:
     return Window((shape.width - width) // 2, top, width, height)
 
 
-def fitted(picture: Image, size: BannerSize) -> Image:
+def fitted(picture: Pixels, size: BannerSize) -> Pixels:
     """Return a painted picture cut and scaled to exactly the banner's size."""
     height, width = picture.shape[:2]
     window = window_of(Shape(width, height), size)
     cut = picture[window.top : window.top + window.height, window.left : window.left + window.width]
     interpolation = cv2.INTER_AREA if size.width < window.width else cv2.INTER_CUBIC
-    scaled: Image = cv2.resize(cut, (size.width, size.height), interpolation=interpolation).astype(np.uint8)
+    scaled: Pixels = cv2.resize(cut, (size.width, size.height), interpolation=interpolation).astype(np.uint8)
     return scaled
 
 

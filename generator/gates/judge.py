@@ -9,6 +9,8 @@ contrast         every line is readable: the lowest contrast ratio of the finish
 product_share    the product covers enough of the banner, and no words overlap it
 product_distinct the product stands out from its background
 
+A tenth, `product_shown`, is the composer's own: where the record names a picture, no banner without it is published.
+
 Scores are in the gate's own unit; a gate passes when its score reaches its threshold. Pure.
 """
 
@@ -28,7 +30,7 @@ from bannerstream.generator.layout.colours import (
     required_contrast,
     rgb,
 )
-from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, NudityClassifier, Painting, PlacedText
+from bannerstream.generator.pipeline.ports import Box, ComposedBanner, NudityClassifier, Painting, Pixels, PlacedText
 
 _PICTURE_SPREAD = 2.0
 """Standard deviation (of 255) of the most varied channel after downscaling: a picture of one colour has 0; the plainest
@@ -108,7 +110,7 @@ class GateJudge:
         )
 
 
-def spread(pixels: Image) -> float:
+def spread(pixels: Pixels) -> float:
     """Return the spread of the downscaled picture's colours: standard deviation, 0 to 127."""
     small = cv2.resize(pixels, (_DOWNSCALED_SIDE, _DOWNSCALED_SIDE), interpolation=cv2.INTER_AREA)
     return float(small.reshape(-1, 3).std(axis=0).max())
@@ -126,7 +128,7 @@ def text_contrast(banner: ComposedBanner) -> float:
     return min(ratios, default=0.0)
 
 
-def line_contrast(pixels: Image, text: PlacedText) -> float:
+def line_contrast(pixels: Pixels, text: PlacedText) -> float:
     """Return the contrast of one line's colour with its background.
 
     The background is the finished picture without anything as thin as a stroke (a morphological opening of the
@@ -183,7 +185,7 @@ def product_visibility(banner: ComposedBanner, painting: Painting) -> tuple[floa
     return visible / (width * height), visible / max(1, area)
 
 
-def _lab(pixels: Image) -> Colours:
+def _lab(pixels: Pixels) -> Colours:
     return np.asarray(cv2.cvtColor(np.divide(pixels, 255, dtype=np.float32), cv2.COLOR_RGB2LAB), dtype=np.float32)
 
 

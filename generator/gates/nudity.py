@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.devices import check_exists, device_of
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _SETTING = "generator.gates.nudity_model"
 _NUDE = ("nsfw", "nude", "nudity", "porn", "explicit", "hentai", "sexy", "unsafe")
@@ -48,7 +48,7 @@ class TransformersNudity:
                 f"among {', '.join(_NUDE)}"
             )
 
-    def probability(self, pixels: Image) -> float:
+    def probability(self, pixels: Pixels) -> float:
         """Return how likely an RGB picture shows nudity, 0 to 1. Not thread-safe."""
         import torch  # noqa: PLC0415
 
@@ -71,7 +71,7 @@ class _Preprocessor:
         self._mean = np.array(processor.get("image_mean", (0.5, 0.5, 0.5)), np.float32)
         self._std = np.array(processor.get("image_std", (0.5, 0.5, 0.5)), np.float32)
 
-    def of(self, pixels: Image) -> NDArray[np.float32]:
+    def of(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return a batch of one, channels first."""
         small = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         return np.ascontiguousarray(((small - self._mean) / self._std).transpose(2, 0, 1)[None], np.float32)

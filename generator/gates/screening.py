@@ -13,7 +13,7 @@ from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.manifest import Description
 from bannerstream.generator.errors import NotScreened, PainterUnavailable
 from bannerstream.generator.gates.words import BlockedWords
-from bannerstream.generator.pipeline.ports import Describer, Image, NudityClassifier, ProductImage
+from bannerstream.generator.pipeline.ports import Describer, NudityClassifier, Pixels, ProductImage
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class ProductScreen:
             return None
         return f"its picture shows nudity by the classifier ({probability:.2f}, from {self._threshold:g} on)"
 
-    def _probability(self, pixels: Image, classify: Callable[[Image], float]) -> float:
+    def _probability(self, pixels: Pixels, classify: Callable[[Pixels], float]) -> float:
         key = blake2b(pixels.tobytes(), digest_size=16).digest()
         with self._lock:
             known = self._verdicts.get(key)
@@ -120,8 +120,8 @@ def words_of(product: Product) -> list[str]:
     return [text for text in texts if text]
 
 
-def on_white(pixels: Image) -> Image:
+def on_white(pixels: Pixels) -> Pixels:
     """Return an RGBA picture over white, as RGB."""
     alpha = pixels[..., 3:].astype(np.float32) / 255
-    flat: Image = (pixels[..., :3] * alpha + _WHITE * (1 - alpha) + 0.5).astype(np.uint8)
+    flat: Pixels = (pixels[..., :3] * alpha + _WHITE * (1 - alpha) + 0.5).astype(np.uint8)
     return flat

@@ -8,12 +8,12 @@ Pure.
 import cv2
 import numpy as np
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _CR, _CB = (133, 173), (77, 127)
 
 
-def skin_share(pixels: Image) -> float:
+def skin_share(pixels: Pixels) -> float:
     """Return the share of an RGB picture's pixels within the bounds, 0 to 1."""
     colours = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)
     within = cv2.inRange(colours, np.array((0, _CR[0], _CB[0])), np.array((255, _CR[1], _CB[1])))

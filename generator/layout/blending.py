@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.generator.layout.colours import Rgb
-from bannerstream.generator.pipeline.ports import Box, Image
+from bannerstream.generator.pipeline.ports import Box, Pixels
 
 Floats = NDArray[np.float32]
 
@@ -15,7 +15,7 @@ _BAND = 64
 """Rows blended at once, so that they stay in the CPU cache: 7 ms for 1080x1080 instead of 21."""
 
 
-def blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
+def blend(pixels: Pixels, mask: Floats, colour: Rgb) -> None:
     """Blend a colour over the picture in place, by a mask of shares from 0 to 1."""
     columns, rows = np.flatnonzero(mask.max(axis=0) > _UNSEEN), np.flatnonzero(mask.max(axis=1) > _UNSEEN)
     if not len(columns) or not len(rows):
@@ -28,7 +28,7 @@ def blend(pixels: Image, mask: Floats, colour: Rgb) -> None:
         band[:] = cv2.blendLinear(band, plain[: len(band)], 1 - share, share)
 
 
-def blend_at(pixels: Image, mask: Floats, colour: Rgb, left: int, top: int) -> None:
+def blend_at(pixels: Pixels, mask: Floats, colour: Rgb, left: int, top: int) -> None:
     """Blend a colour by a mask placed at (left, top), which may extend beyond the picture."""
     height, width = pixels.shape[:2]
     x, y = max(0, left), max(0, top)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 Rgb = tuple[int, int, int]
 
@@ -52,7 +52,7 @@ def luminance(colour: Rgb) -> float:
     return float(sum(_LINEAR[part] * weight for part, weight in zip(colour, _WEIGHTS, strict=True)))
 
 
-def luminances(pixels: Image) -> NDArray[np.float32]:
+def luminances(pixels: Pixels) -> NDArray[np.float32]:
     """Return the relative luminance of each pixel; the last axis is RGB."""
     weighted: NDArray[np.float32] = cv2.LUT(pixels, _LINEAR) @ _WEIGHTS  # three times as quick as numpy's indexing
     return weighted
@@ -111,7 +111,7 @@ def pick_distinct_hue(colour: Rgb | None, choices: Sequence[Rgb]) -> Rgb:
     return next(clear, max(choices, key=lambda choice: _hue_angle(choice, colour)))
 
 
-def colour_of(picture: Image) -> Rgb | None:
+def colour_of(picture: Pixels) -> Rgb | None:
     """Return a cut-out product's dominant colour: the mean of its pixels, weighted by vividness."""
     small = cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 4).astype(np.float32)
     vivid = small[:, :3].max(axis=1) - small[:, :3].min(axis=1)

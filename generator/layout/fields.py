@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from bannerstream.generator.layout.blending import blend
 from bannerstream.generator.layout.colours import Rgb
 from bannerstream.generator.layout.templates import Edge
-from bannerstream.generator.pipeline.ports import Box, Image
+from bannerstream.generator.pipeline.ports import Box, Pixels
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ _STRIPE = (0.022, 0.05)
 """Start and width of the stripe along a slanted edge; the round edge's echo reaches as far as both together."""
 
 
-def lay_field(pixels: Image, field: Box, edge: Edge, *, mirrored: bool, fill: Rgb, trim: Rgb) -> None:
+def lay_field(pixels: Pixels, field: Box, edge: Edge, *, mirrored: bool, fill: Rgb, trim: Rgb) -> None:
     """Draw a field over the picture, in place. `trim` colours the stripe along a slanted edge."""
     height, width = pixels.shape[:2]
     inside = _distance(width, height, field, edge, mirrored=mirrored)

@@ -5,6 +5,7 @@ script comes from Noto: from the packages of the extra `fonts` first, so that a 
 has them, then from the system. Widths, ink and outlines come from one shaping by HarfBuzz, so boxes are true.
 """
 
+import hashlib
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -129,6 +130,27 @@ def drawable(text: str, typeface: Typeface) -> str:
     )
 
 
+def has_letters(text: str) -> bool:
+    """Return whether every typeface in every weight has a font for each letter."""
+    return all(
+        _face_for(char, Typeface(name, weight)) is not None
+        for name, (_, _, weights) in _TYPEFACES.items()
+        for weight in weights
+        for char in text
+    )
+
+
+@cache
+def fonts_at_hand() -> str:
+    """Return a hash of the fonts that can be used here: their names and sizes; 16 hex digits."""
+    packaged = [_in_package(package, file) for package, file in _OF_SCRIPT.values()]
+    packaged += [_in_package(*_packaged_cjk(style)) for style in ("Regular", "Bold")]
+    packaged += [_of_typeface(name, weight).path for name, (_, _, weights) in _TYPEFACES.items() for weight in weights]
+    paths = {Path(path) for path in (*packaged, *_system_fonts().values()) if path is not None}
+    names = sorted(f"{path.name} {path.stat().st_size}" for path in paths if path.is_file())
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
 @lru_cache(maxsize=8192)
 def outline(face: Face, glyph: int) -> Outline:
     """Return a glyph's outline for a font size of 1, the y axis up.
@@ -193,7 +215,7 @@ def _runs(text: str, typeface: Typeface) -> Iterator[tuple[Face, str]]:
             continue
         face = (_face_after(text[position:], typeface) if current is None else None) or _face_for(char, typeface)
         if face is None:
-            raise NoFontForScript(_no_font(char))
+            raise NoFontForScript(_no_font(char), char)
         if face != current:
             if current is not None:
                 yield current, text[start:position]
@@ -226,7 +248,7 @@ def _candidates(char: str, typeface: Typeface) -> Iterator[Face]:
     script = scripts.script(char)
     if script in _CJK or script in _INHERITED:
         language = typeface.language if typeface.language in _CJK_LANGUAGES else _CJK.get(script) or "zh"
-        packaged = _in_package(f"noto_cjk_sans_jp_{style.lower()}", f"NotoSansCJKjp-{style}.otf")
+        packaged = _in_package(*_packaged_cjk(style))
         serif = f"NotoSerifCJK-{style}.ttc" if typeface.name == "serif" else ""
         for path in (packaged, _system_fonts().get(serif), _system_fonts().get(f"NotoSansCJK-{style}.ttc")):
             if path:
@@ -244,6 +266,11 @@ def _candidates(char: str, typeface: Typeface) -> Iterator[Face]:
 def _of_typeface(name: str, weight: int) -> Face:
     package, file, weights = _TYPEFACES[name]
     return Face(str(resources.files(package) / file), (("wght", weights[weight]),))
+
+
+def _packaged_cjk(style: str) -> tuple[str, str]:
+    """Return package and file of the extra's font of Chinese, Japanese and Korean letters."""
+    return f"noto_cjk_sans_jp_{style.lower()}", f"NotoSansCJKjp-{style}.otf"
 
 
 @cache

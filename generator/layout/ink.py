@@ -18,7 +18,7 @@ from bannerstream.generator.layout.blocks import Block, PlacedLine, Role
 from bannerstream.generator.layout.colours import Rgb
 from bannerstream.generator.layout.fonts import Shaped, outline
 from bannerstream.generator.layout.lines import advance
-from bannerstream.generator.pipeline.ports import Box, Image
+from bannerstream.generator.pipeline.ports import Box, Pixels
 
 Points = NDArray[Any]
 """x and y, in the sampler's fixed-point coordinates."""
@@ -40,7 +40,7 @@ class Inks:
     badge: Rgb | None = None
 
 
-def draw_words(pixels: Image, block: Block, inks: Inks) -> None:
+def draw_words(pixels: Pixels, block: Block, inks: Inks) -> None:
     """Draw button, badge and words over the picture, in place."""
     _draw_box(pixels, block.button, block.button_radius, inks.button)
     if block.badge is not None:
@@ -51,14 +51,14 @@ def draw_words(pixels: Image, block: Block, inks: Inks) -> None:
             _draw_box(pixels, _strike(item), 0.0, inks.text[item.role])
 
 
-def _draw_box(pixels: Image, box: Box, radius: float, colour: Rgb) -> None:
+def _draw_box(pixels: Pixels, box: Box, radius: float, colour: Rgb) -> None:
     left, top = math.floor(box.x), math.floor(box.y)
     right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
     inside = Box(box.x - left, box.y - top, box.width, box.height)
     blend_at(pixels, round_rect(right - left, bottom - top, inside, radius), colour, left, top)
 
 
-def _draw_line(pixels: Image, item: PlacedLine, colour: Rgb) -> None:
+def _draw_line(pixels: Pixels, item: PlacedLine, colour: Rgb) -> None:
     ink = item.ink
     left, top = math.floor(ink.x), math.floor(ink.y)
     width, height = math.ceil(ink.x + ink.width) - left, math.ceil(ink.y + ink.height) - top
@@ -73,7 +73,7 @@ def _draw_line(pixels: Image, item: PlacedLine, colour: Rgb) -> None:
     blend_at(pixels, np.asarray(coverage, np.float32) / np.float32(255), colour, left, top)
 
 
-def _fill_run(samples: Image, run: Shaped, origin: Points, font_size: float, *, tracking: float, fine: int) -> None:
+def _fill_run(samples: Pixels, run: Shaped, origin: Points, font_size: float, *, tracking: float, fine: int) -> None:
     # OpenCV's samples lie on whole coordinates: half a sample up and left of their middles.
     unit = np.float32(fine * (1 << _BITS))
     scale = np.array([font_size, -font_size], np.float32) * unit

@@ -34,7 +34,7 @@ from bannerstream.generator.layout.fields import lay_field
 from bannerstream.generator.layout.ink import Inks
 from bannerstream.generator.layout.planner import ground_box, is_mirrored, template_of
 from bannerstream.generator.layout.products import blurred
-from bannerstream.generator.pipeline.ports import Box, Composition, Image
+from bannerstream.generator.pipeline.ports import Box, Composition, Pixels
 
 Floats = NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class _Tone:
 
 
 def make_readable(
-    pixels: Image, block: Block, composition: Composition, cohort: Cohort, product_colour: Rgb | None = None
+    pixels: Pixels, block: Block, composition: Composition, cohort: Cohort, product_colour: Rgb | None = None
 ) -> Inks:
     """Lay the template's ground under the words, in place, and return the colours of words and button.
 
@@ -87,7 +87,7 @@ def make_readable(
     return _on_veil(pixels, block, composition, cohort)
 
 
-def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Cohort) -> Inks:
+def _on_veil(pixels: Pixels, block: Block, composition: Composition, cohort: Cohort) -> Inks:
     """Lay a dark or a light veil, whichever changes the scene less."""
     loose = [item for item in block.placed if item.role != "call_to_action"]
     mask = _veil_mask(pixels.shape[1], pixels.shape[0], loose, block.button, composition)
@@ -104,7 +104,9 @@ def _on_veil(pixels: Image, block: Block, composition: Composition, cohort: Coho
     return _with_button(text, under, cohort)
 
 
-def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> Inks:
+def _on_field(
+    pixels: Pixels, ground: Box, composition: Composition, cohort: Cohort, product_colour: Rgb | None
+) -> Inks:
     """Lay a field of the palette: `panel` in the accent, `diagonal` in its neighbour, `arc` in the light ground."""
     template, palette = template_of(composition), cohort.palette
     ink = darkest_of(palette)
@@ -125,7 +127,7 @@ def _on_field(pixels: Image, ground: Box, composition: Composition, cohort: Coho
     return _with_button(text, fill, cohort, prefer_light=True)
 
 
-def _on_frost(pixels: Image, ground: Box, block: Block, cohort: Cohort) -> Inks:
+def _on_frost(pixels: Pixels, ground: Box, block: Block, cohort: Cohort) -> Inks:
     """Lay a frosted pane: the scene blurred and tinted with the palette's lightest colour."""
     x, y, width, height = (round(part) for part in (ground.x, ground.y, ground.width, ground.height))
     mask = round_rect(width, height, Box(0, 0, width, height), 0.09 * min(width, height))
@@ -174,7 +176,7 @@ def _badge_fill(cohort: Cohort, product_colour: Rgb | None) -> Rgb:
     )
 
 
-def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
+def _spot(pixels: Pixels, composition: Composition, cohort: Cohort, product_colour: Rgb | None) -> None:
     """Draw a disc in the accent colour behind the product."""
     product = composition.product
     if product is None:
@@ -193,7 +195,7 @@ def _spot(pixels: Image, composition: Composition, cohort: Cohort, product_colou
     blend(pixels, mask * lift * np.float32(0.45), lightest_of(cohort.palette))
 
 
-def _tones(pixels: Image, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Tone, _Tone]:
+def _tones(pixels: Pixels, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Tone, _Tone]:
     """Return a dark and a light veil in the scene's own hue."""
     boxes = [item.ink for item in loose]
     mean = _mean_under(pixels, _union(boxes)) if boxes else (128, 128, 128)
@@ -205,7 +207,7 @@ def _tones(pixels: Image, loose: list[PlacedLine], cohort: Cohort) -> tuple[_Ton
     )
 
 
-def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone) -> float:
+def _strength(pixels: Pixels, mask: Floats, loose: list[PlacedLine], tone: _Tone) -> float:
     """Return the least veil strength at which every line reads, by bisection; 1 if no strength suffices."""
     veil = np.array(tone.veil, np.float32)
     dark_letters = luminance(tone.strong) < luminance(tone.veil)
@@ -232,7 +234,7 @@ def _strength(pixels: Image, mask: Floats, loose: list[PlacedLine], tone: _Tone)
     return high
 
 
-def _sample(pixels: Image, mask: Floats, item: PlacedLine) -> tuple[Image, Floats]:
+def _sample(pixels: Pixels, mask: Floats, item: PlacedLine) -> tuple[Pixels, Floats]:
     """Return an even sample of the pixels under and around a line, and the veil's share at every pixel."""
     window = _window_around(item.ink, pixels, item.font_size * 0.3)
     ground, share = pixels[window], mask[window]
@@ -298,19 +300,19 @@ def _with_button(text: dict[Role, Rgb], ground: Rgb, cohort: Cohort, *, prefer_l
     return Inks({**text, "call_to_action": label}, fill)
 
 
-def _window_around(box: Box, pixels: Image, margin: float) -> tuple[slice, slice]:
+def _window_around(box: Box, pixels: Pixels, margin: float) -> tuple[slice, slice]:
     height, width = pixels.shape[:2]
     left, top = int(max(0, box.x - margin)), int(max(0, box.y - margin))
     right, bottom = int(min(width, box.x + box.width + margin)) + 1, int(min(height, box.y + box.height + margin)) + 1
     return slice(min(top, height - 1), max(bottom, top + 1)), slice(min(left, width - 1), max(right, left + 1))
 
 
-def _mean_under(pixels: Image, box: Box) -> Rgb:
+def _mean_under(pixels: Pixels, box: Box) -> Rgb:
     red, green, blue, _ = cv2.mean(pixels[_window_around(box, pixels, 0)])
     return round(red), round(green), round(blue)
 
 
-def _darkest_under(pixels: Image, block: Block) -> Rgb:
+def _darkest_under(pixels: Pixels, block: Block) -> Rgb:
     """Return the colour of the darkest pixels under the words, where dark letters are hardest to read."""
     under = np.concatenate([pixels[_window_around(item.ink, pixels, 4)].reshape(-1, 3) for item in block.placed])
     values = luminances(under)
@@ -340,7 +342,7 @@ def _smooth(value: Floats) -> Floats:
     return eased
 
 
-def _mixed(pixels: Image, colour: Rgb, share: float) -> Image:
+def _mixed(pixels: Pixels, colour: Rgb, share: float) -> Pixels:
     mixed = pixels + (np.array(colour, np.float32) - pixels) * np.float32(share)
-    result: Image = (mixed + 0.5).astype(np.uint8)
+    result: Pixels = (mixed + 0.5).astype(np.uint8)
     return result

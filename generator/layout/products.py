@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.generator.layout.blending import round_rect
-from bannerstream.generator.pipeline.ports import Box, Image, LightSide, ProductImage, Shadow
+from bannerstream.generator.pipeline.ports import Box, LightSide, Pixels, ProductImage, Shadow
 from bannerstream.generator.planes import grey
 
 Floats = NDArray[np.float32]
@@ -35,7 +35,7 @@ _VISIBLE_ALPHA = 16
 
 
 def place_product(
-    pixels: Image, product: ProductImage, box: Box, ground_y: float, *, light_side: LightSide, shadow: Shadow
+    pixels: Pixels, product: ProductImage, box: Box, ground_y: float, *, light_side: LightSide, shadow: Shadow
 ) -> Box | None:
     """Draw the product into the box, in place; return the box of its visible pixels, None when it has none."""
     if not product.cut_out:
@@ -58,7 +58,7 @@ def place_product(
     return visible
 
 
-def _trimmed(picture: Image) -> Image | None:
+def _trimmed(picture: Pixels) -> Pixels | None:
     visible = picture[..., 3] > _VISIBLE_ALPHA
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not len(rows):
@@ -66,7 +66,7 @@ def _trimmed(picture: Image) -> Image | None:
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _scaled(picture: Image, width: float, height: float) -> Floats:
+def _scaled(picture: Pixels, width: float, height: float) -> Floats:
     """Return RGBA floats (0 to 255, premultiplied, so without dark fringes) at the size that fits.
 
     Works in bytes until the final size: as floats, a catalogue picture would be copied at 16 bytes a pixel.
@@ -79,7 +79,7 @@ def _scaled(picture: Image, width: float, height: float) -> Floats:
     return scaled.reshape(size[1], size[0], 4).astype(np.float32)
 
 
-def _shade_ground(pixels: Image, alpha: Floats, left: int, top: int, *, light_side: LightSide, shadow: Shadow) -> None:
+def _shade_ground(pixels: Pixels, alpha: Floats, left: int, top: int, *, light_side: LightSide, shadow: Shadow) -> None:
     """Darken the surface: cast shadow first, then the contact under the foot.
 
     Shadows are soft, so those of a large product are drawn at half or a third of the size and enlarged.
@@ -161,7 +161,7 @@ def _lit(sprite: Floats, scene: Floats, light_side: LightSide) -> Floats:
     return np.asarray(cv2.min(matched, grey(sprite[..., 3]), dst=matched), np.float32)
 
 
-def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
+def _place_card(pixels: Pixels, photograph: Pixels, box: Box) -> Box | None:
     height, width = photograph.shape[:2]
     factor = min(box.width / width, box.height / height)
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
@@ -180,7 +180,7 @@ def _place_card(pixels: Image, photograph: Image, box: Box) -> Box | None:
     return _clipped(Box(left, top, size[0], size[1]), pixels)
 
 
-def _multiply(pixels: Image, shade: Floats, left: int, top: int) -> None:
+def _multiply(pixels: Pixels, shade: Floats, left: int, top: int) -> None:
     """Darken toward a deep version of the ground's own colour, so that shadows keep its warmth."""
     window = _window(pixels, shade, left, top)
     if window is None:
@@ -190,7 +190,7 @@ def _multiply(pixels: Image, shade: Floats, left: int, top: int) -> None:
     cv2.multiply(region, kept, dst=region, dtype=cv2.CV_8U)
 
 
-def _lay(pixels: Image, colour: Floats, alpha: Floats, left: int, top: int) -> None:
+def _lay(pixels: Pixels, colour: Floats, alpha: Floats, left: int, top: int) -> None:
     """Lay premultiplied colours over the picture."""
     window = _window(pixels, alpha, left, top)
     if window is None:
@@ -203,7 +203,7 @@ def _lay(pixels: Image, colour: Floats, alpha: Floats, left: int, top: int) -> N
     region[:] = cv2.convertScaleAbs(cv2.add(kept, drawn, dst=kept))
 
 
-def _window(pixels: Image, layer: Floats, left: int, top: int) -> tuple[Image, Floats] | None:
+def _window(pixels: Pixels, layer: Floats, left: int, top: int) -> tuple[Pixels, Floats] | None:
     """Return the part of the picture that a layer covers, and the part of the layer that lies on the picture."""
     box = _clipped(Box(left, top, layer.shape[1], layer.shape[0]), pixels)
     if box is None:
@@ -212,7 +212,7 @@ def _window(pixels: Image, layer: Floats, left: int, top: int) -> tuple[Image, F
     return pixels[y : y + height, x : x + width], layer[y - top : y - top + height, x - left : x - left + width]
 
 
-def _clipped(box: Box, pixels: Image) -> Box | None:
+def _clipped(box: Box, pixels: Pixels) -> Box | None:
     height, width = pixels.shape[:2]
     x, y = max(0.0, box.x), max(0.0, box.y)
     right, bottom = min(float(width), box.x + box.width), min(float(height), box.y + box.height)

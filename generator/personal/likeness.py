@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.devices import check_exists, device_of
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 
 class Likeness(Protocol):
@@ -17,7 +17,7 @@ class Likeness(Protocol):
     name: str
     """Its name in the manifest."""
 
-    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+    def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of every picture with every text, pictures x texts."""
         ...
 
@@ -35,7 +35,7 @@ class ClipLikeness:
         self._processor, self._model = _load(model, self._device, setting)
         self.name = model.rstrip("/").rpartition("/")[2]
 
-    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+    def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of every picture with every text; texts are truncated to the model's limit."""
         import torch  # noqa: PLC0415
 

@@ -23,10 +23,12 @@ from bannerstream.generator.errors import (
     OverBudget,
     PainterUnavailable,
     PaintingFailed,
+    ProductNotShown,
 )
 from bannerstream.generator.pipeline.fallbacks import Fallback, GatesFailed, cause_of, reason_of
 from bannerstream.generator.pipeline.ports import (
     Box,
+    ComposedBanner,
     Composition,
     CopyWriter,
     Describer,
@@ -46,6 +48,9 @@ log = structlog.get_logger(__name__)
 
 _OWN_ATTEMPTS = 2
 """Attempts of the painter itself, before the fallback."""
+
+PRODUCT_SHOWN = "product_shown"
+"""The one gate that the last attempt must pass, too. It is the composer's own: no judge can leave it out."""
 
 
 class Budget(Protocol):
@@ -142,9 +147,10 @@ class Composer:
     The painter paints in the calling thread, `paint_batch_size` banners in all their sizes at a time; meanwhile
     `executor` lays out, judges and encodes several banners at once. After a failed painting or gate the painter tries
     once more with another seed; then `fallback_painter` paints, and its picture is published whatever the gates score,
-    so that a banner always exists. Where the painter is unavailable (over `budget`, or its model hangs), the fallback
-    paints at once. `candidates` is how many pictures of each size the painter paints to choose from; the budget counts
-    all of them.
+    so that a banner always exists. One gate has no exception: where the product's record names a picture, a banner that
+    does not show it is not published. Where the painter is unavailable (over `budget`, or its model hangs), the
+    fallback paints at once. `candidates` is how many pictures of each size the painter paints to choose from; the
+    budget counts all of them.
     """
 
     def __init__(
@@ -352,11 +358,15 @@ class Composer:
             files = self._encode(banner.pixels, composition.size)
         with draft.watch.stage("judge"):
             gates = self._judge.judge(banner, painting, max(len(file.content) for file in files))
+            if request.product.image_key is not None:
+                gates += (_product_shown(banner, painting),)
         return Picture(composition.size, composition.template, files, gates, banner.product)
 
     def _composed(
         self, draft: _Draft, provenance: Provenance, pictures: tuple[Picture, ...], attempt: int
-    ) -> ComposedSet:
+    ) -> ComposedSet | ProductNotShown:
+        if any(score.gate == PRODUCT_SHOWN and not score.passed for picture in pictures for score in picture.gates):
+            return ProductNotShown(f"no attempt shows {draft.job.request.product.image_key}, the product's picture")
         fallbacks = list(draft.fallbacks)
         if attempt >= _OWN_ATTEMPTS and draft.failure is not None:
             provenance = replace(provenance, fallback_reason=reason_of(draft.failure))
@@ -372,6 +382,12 @@ class Composer:
             fallbacks=tuple(fallbacks),
             rejected=tuple(draft.rejected),
         )
+
+
+def _product_shown(banner: ComposedBanner, painting: Painting) -> GateScore:
+    shown = banner.product is not None or painting.holds_product
+    size = banner.composition.size.name
+    return GateScore(gate=PRODUCT_SHOWN, size=size, score=float(shown), threshold=1.0, passed=shown)
 
 
 def _checked(

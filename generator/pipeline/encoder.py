@@ -13,11 +13,11 @@ from io import BytesIO
 from typing import Literal
 
 import cv2
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.errors import OverByteCap
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 MediaType = Literal["image/webp", "image/jpeg"]
 
@@ -43,7 +43,7 @@ class Encoded:
     quality: int
 
 
-def encode(pixels: Image, size: BannerSize) -> tuple[Encoded, ...]:
+def encode(pixels: Pixels, size: BannerSize) -> tuple[Encoded, ...]:
     """Return the picture as WebP and as JPEG, each at the best quality whose bytes fit the size's cap.
 
     Raises:
@@ -58,9 +58,9 @@ def encode(pixels: Image, size: BannerSize) -> tuple[Encoded, ...]:
 
 def _under_cap(
     media_type: MediaType,
-    pixels: Image,
+    pixels: Pixels,
     size: BannerSize,
-    write: Callable[[Image, int], bytes],
+    write: Callable[[Pixels, int], bytes],
     qualities: Sequence[int],
 ) -> Encoded:
     smallest = 0
@@ -74,13 +74,13 @@ def _under_cap(
     )
 
 
-def _as_webp(pixels: Image, quality: int) -> bytes:
+def _as_webp(pixels: Pixels, quality: int) -> bytes:
     stream = BytesIO()
-    Pictures.fromarray(pixels).save(stream, "WEBP", quality=quality, method=_WEBP_METHOD)
+    Image.fromarray(pixels).save(stream, "WEBP", quality=quality, method=_WEBP_METHOD)
     return stream.getvalue()
 
 
-def _as_jpeg(pixels: Image, quality: int) -> bytes:
+def _as_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Write with OpenCV, which optimises the Huffman tables whatever their size."""
     options = (
         *(cv2.IMWRITE_JPEG_QUALITY, quality),

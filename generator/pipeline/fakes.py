@@ -19,8 +19,8 @@ from bannerstream.generator.pipeline.ports import (
     Box,
     ComposedBanner,
     Composition,
-    Image,
     Painting,
+    Pixels,
     PlacedText,
     ProductImage,
     SceneRequest,
@@ -161,7 +161,7 @@ class FakeFile:
     media_type: Literal["image/webp", "image/jpeg"] = "image/webp"
 
 
-def fake_encode(pixels: Image, size: BannerSize) -> tuple[FakeFile, ...]:
+def fake_encode(pixels: Pixels, size: BannerSize) -> tuple[FakeFile, ...]:
     """Return one file."""
     return (FakeFile(f"{size.name}:{pixels[0, 0].tolist()}".encode()),)
 
@@ -177,8 +177,8 @@ class FakeStore:
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
         self.descriptions: dict[str, Description] = {}
-        self.images: dict[str, tuple[Image, bool]] = {}
-        self.blocks: dict[str, Block] = {}
+        self.images: dict[str, tuple[Pixels, bool]] = {}
+        self.blocks: list[Block] = []
         self.written: list[str] = []
         self._lock = threading.Lock()
 
@@ -200,12 +200,20 @@ class FakeStore:
         self.manifests[manifest.banner_key] = manifest
         return self._wrote(manifest_object_key(manifest.banner_key))
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:  # noqa: ARG002
         """Store a blob under its hash."""
         key = blob_object_key(hashlib.sha256(content).hexdigest(), media_type.removeprefix("image/"))
         self.fault("put_blob", key)
         self.blobs[key] = content
         return self._wrote(key)
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash."""
+        self.fault("has_blobs", manifest.banner_key)
+        return all(
+            hashlib.sha256(self.blobs.get(rendition.blob_key, b"")).hexdigest() == rendition.sha256
+            for rendition in manifest.renditions
+        )
 
     def description(self, description_key: str) -> Description | None:
         """Return a kept description, or None."""
@@ -217,17 +225,17 @@ class FakeStore:
         self.fault("put_description", description_key)
         self.descriptions[description_key] = description
 
-    def block(self, product_id: str) -> Block | None:
-        """Return a kept block, or None."""
-        self.fault("block", product_id)
-        return self.blocks.get(product_id)
+    def blocks_to_move(self) -> list[Block]:
+        """Return the blocks, until they are moved."""
+        self.fault("blocks_to_move", "")
+        return self.blocks
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block."""
-        self.fault("put_block", block.product_id)
-        self.blocks[block.product_id] = block
+    def mark_blocks_moved(self) -> None:
+        """Forget the blocks."""
+        self.fault("mark_blocks_moved", "")
+        self.blocks = []
 
-    def product_image(self, image_key: str) -> tuple[Image, bool] | None:
+    def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
         """Return a catalogue picture, or None."""
         self.fault("product_image", image_key)
         return self.images.get(image_key)

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 import structlog
@@ -21,16 +21,18 @@ import structlog
 from bannerstream.contracts.catalog import content_rev
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import manifest_object_key
-from bannerstream.contracts.manifest import Area, Block, Manifest
-from bannerstream.contracts.messages import BannerRequest, Rendition
+from bannerstream.contracts.manifest import Area, Manifest
+from bannerstream.contracts.messages import BannerRequest, Refusal, Rendition
+from bannerstream.contracts.refusals import GATE_CODES
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.errors import BlockedProduct
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PictureUnreadable
 from bannerstream.generator.gates.screening import OpenScreen
 from bannerstream.generator.pipeline.composer import ComposedSet, Composer, Job
-from bannerstream.generator.pipeline.fallbacks import MAX_REASON, Fallback
+from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.ports import BannerStore, EncodedImage, ProductImage, Screen
 from bannerstream.generator.pipeline.stopwatch import Stopwatch
 from bannerstream.service.health import Health
+from bannerstream.storage.errors import SpoiltObject
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +77,7 @@ class Pipeline:
 
     `executor` reads from and writes to the store for several banners at once; `now` is the clock, epoch milliseconds.
     `preview_composer` composes previews; None turns them off. `health` records that the process must end. A product
-    that `screen` blocks gets no banner and no preview until it comes in another revision.
+    that `screen` blocks gets no banner and no preview; neither does a request of which `refused` returns a refusal.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Pipeline:
         preview_composer: Composer | None = None,
         health: Health | None = None,
         screen: Screen = OpenScreen(),  # noqa: B008  (it has no state)
+        refused: Callable[[BannerRequest], Refusal | None] = lambda _: None,
     ) -> None:
         self.composer = composer
         self.preview_composer = preview_composer
         self.health = health or Health()
-        self._store = store
+        self.refused = refused
+        self.store = store
         self._executor = executor
         self._now = now
         self._screen = screen
@@ -146,60 +150,58 @@ class Pipeline:
         distinct = {request.banner_key: request for request in requests}
         blocked = self._blocked(list(distinct.values()))
         allowed = [request for key, request in distinct.items() if key not in blocked]
-        manifests = self._executor.map(self._store.manifest, [request.banner_key for request in allowed])
+        manifests = self._executor.map(self.store.manifest, [request.banner_key for request in allowed])
         return blocked, list(zip(allowed, manifests, strict=True))
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
-        """Compose every request; one whose product's picture is blocked yields the block in its place."""
+        """Compose every request; one whose product is refused or has no readable picture yields the error."""
         jobs = list(self._executor.map(self._job, requests))
-        composed = iter(composer.compose_all([job for job, blocked in jobs if blocked is None]))
-        return [(job, next(composed) if blocked is None else blocked) for job, blocked in jobs]
+        composed = iter(composer.compose_all([job for job, refused in jobs if refused is None]))
+        return [(job, next(composed) if refused is None else refused) for job, refused in jobs]
 
-    def _job(self, request: BannerRequest) -> tuple[Job, BlockedProduct | None]:
-        image = self._product_image(request)
+    def _job(self, request: BannerRequest) -> tuple[Job, Exception | None]:
+        refusal = self.refused(request)
+        if refusal is not None and refusal.code == "letters":
+            return Job(request, None), NoFontForScript(refusal.reason, refusal.letters)
+        try:
+            image = self._product_image(request)
+        except PictureUnreadable as error:
+            return Job(request, None), error
         reason = self._screen.by_picture(image) if image is not None else None
-        return Job(request, image), None if reason is None else self._block(request, "picture", reason)
+        return Job(request, image), None if reason is None else _blocked(request, "picture", reason)
 
     def _blocked(self, requests: Sequence[BannerRequest]) -> dict[str, BannerOutcome]:
         """Return, by banner key, the requests whose product is blocked: by its words now, or by any gate before."""
-        products = list({request.product.product_id for request in requests})
-        kept = dict(zip(products, self._executor.map(self._store.block, products), strict=True))
         blocked: dict[str, BannerOutcome] = {}
         for request in requests:
-            block = self._blocked_one(request, kept[request.product.product_id])
+            block = self._blocked_one(request)
             if block is not None:
                 blocked[request.banner_key] = UnmakeableBanner(request, block)
         return blocked
 
-    def _blocked_one(self, request: BannerRequest, kept: Block | None) -> BlockedProduct | None:
-        if kept is not None and kept.product_rev == _rev(request):
-            return BlockedProduct(kept.reason)
+    def _blocked_one(self, request: BannerRequest) -> BlockedProduct | None:
+        refusal = self.refused(request)
+        if refusal is not None and refusal.code in GATE_CODES:
+            return BlockedProduct(refusal.reason, cast("Literal['words', 'picture']", refusal.code))
         reason = self._screen.by_words(request.product)
-        return self._block(request, "words", reason) if reason is not None else None
-
-    def _block(self, request: BannerRequest, gate: Literal["words", "picture"], reason: str) -> BlockedProduct:
-        """Record that this revision of the product is blocked."""
-        product_id = request.product.product_id
-        log.warning("product_blocked", product_id=product_id, gate=gate, reason=reason)
-        block = Block(
-            product_id=product_id,
-            product_rev=_rev(request),
-            gate=gate,
-            reason=reason[:MAX_REASON],
-            blocked_at=self._now(),
-        )
-        self._store.put_block(block)
-        return BlockedProduct(block.reason)
+        return _blocked(request, "words", reason) if reason is not None else None
 
     def _product_image(self, request: BannerRequest) -> ProductImage | None:
-        """Return the product's picture; a banner without one is typographic."""
+        """Return the product's picture; a banner of a product whose record names none is typographic.
+
+        Raises:
+            PictureUnreadable: the record names one, and the store has none or a spoilt one. A banner without it would
+                hide for good that the store failed.
+        """
         image_key = request.product.image_key
         if image_key is None:
             return None
-        found = self._store.product_image(image_key)
+        try:
+            found = self.store.product_image(image_key)
+        except SpoiltObject as error:
+            raise PictureUnreadable(str(error)) from error
         if found is None:
-            log.warning("product_image_missing", image_key=image_key, product_id=request.product.product_id)
-            return None
+            raise PictureUnreadable(f"{image_key} is not in the bucket: load the catalogue again")
         pixels, cut_out = found
         return ProductImage(pixels, cut_out)
 
@@ -207,7 +209,7 @@ class Pipeline:
         self, job: Job, composed: ComposedSet | Exception, preview: Manifest | None = None, *, provisional: bool = False
     ) -> BannerOutcome:
         """Store a finished banner, in the place of its preview where there is one."""
-        if isinstance(composed, BlockedProduct):  # logged when it was blocked
+        if isinstance(composed, BlockedProduct | NoFontForScript):  # the worker logs what it refuses
             return UnmakeableBanner(job.request, composed)
         if isinstance(composed, Exception):
             log.error("banner_unmakeable", banner_key=job.request.banner_key, error=repr(composed))
@@ -217,7 +219,7 @@ class Pipeline:
         else:
             revision = FIRST_REVISION if preview is None else preview.revision + 1
             manifest = self._with_blobs(job, composed, revision=revision, provisional=provisional)
-        key = self._store.put_manifest(manifest)
+        key = self.store.put_manifest(manifest)
         return MadeBanner(
             job.request, manifest, key, reused=False, failed_gates=composed.failed_gates, fallbacks=composed.fallbacks
         )
@@ -229,7 +231,7 @@ class Pipeline:
         because the manifest is provisional.
         """
         request = job.request
-        if (manifest := self._store.manifest(request.banner_key)) is not None:
+        if (manifest := self.store.manifest(request.banner_key)) is not None:
             return _reused(request, manifest)
         return self._store_banner(job, composed, provisional=True)
 
@@ -248,7 +250,7 @@ class Pipeline:
     def _rendition(self, size: BannerSize, file: EncodedImage) -> Rendition:
         return Rendition(
             size=size.name,
-            blob_key=self._store.put_blob(file.content, file.media_type),
+            blob_key=self.store.put_blob(file.content, file.media_type),
             width=size.width,
             height=size.height,
             bytes=len(file.content),
@@ -287,6 +289,11 @@ def manifest_of(
             if (box := picture.product) is not None
         },
     )
+
+
+def _blocked(request: BannerRequest, gate: Literal["words", "picture"], reason: str) -> BlockedProduct:
+    log.warning("product_blocked", product_id=request.product.product_id, gate=gate, reason=reason)
+    return BlockedProduct(reason, gate)
 
 
 def _rev(request: BannerRequest) -> str:

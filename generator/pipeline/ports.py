@@ -17,7 +17,8 @@ from bannerstream.contracts.sizes import BannerSize
 from bannerstream.contracts.variants import Creative
 from bannerstream.generator.errors import PaintingFailed
 
-Image = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
+"""A decoded picture: height x width x channels. `PIL.Image` is the other form."""
 LightSide = Literal["left", "right", "above"]
 
 _BLACK_BELOW = 8
@@ -56,7 +57,7 @@ class Composition:
 class ProductImage:
     """The catalogue's picture of a product: cut out with its own alpha, or a whole photograph to be shown as a card."""
 
-    pixels: Image
+    pixels: Pixels
     """RGBA. Opaque everywhere when `cut_out` is False."""
     cut_out: bool
 
@@ -92,7 +93,7 @@ class Shadow:
     strength: float = 1.0
 
 
-def is_black(pixels: Image) -> bool:
+def is_black(pixels: Pixels) -> bool:
     """Return whether every channel of every pixel is dark: a safety checker or half-precision overflow leaves that."""
     return int(pixels.max()) < _BLACK_BELOW
 
@@ -101,7 +102,7 @@ def is_black(pixels: Image) -> bool:
 class Painting:
     """A painted scene, ready for product and words."""
 
-    pixels: Image
+    pixels: Pixels
     """RGB, exactly the requested size."""
     light_side: LightSide
     """Side of the light; the product's shadow falls to the other."""
@@ -195,7 +196,7 @@ class Layout(Protocol):
 class Encoder(Protocol):
     """Writes a banner as files. The function `generator.pipeline.encoder.encode` implements it."""
 
-    def __call__(self, pixels: Image, size: BannerSize) -> "tuple[EncodedImage, ...]":
+    def __call__(self, pixels: Pixels, size: BannerSize) -> "tuple[EncodedImage, ...]":
         """Return the banner in every published file format.
 
         Raises:
@@ -216,7 +217,7 @@ class Judge(Protocol):
 class ComposedBanner:
     """A laid-out banner: the picture and the places of its parts."""
 
-    pixels: Image
+    pixels: Pixels
     """RGB."""
     composition: Composition
     text_lines: tuple["PlacedText", ...]
@@ -227,7 +228,7 @@ class ComposedBanner:
 class NudityClassifier(Protocol):
     """Classifies pictures by nudity. `generator.gates.nudity.TransformersNudity` implements it."""
 
-    def probability(self, pixels: Image) -> float:
+    def probability(self, pixels: Pixels) -> float:
         """Return how likely an RGB picture shows nudity, 0 to 1. May be called from several threads.
 
         Raises:
@@ -292,8 +293,12 @@ class BannerStore(Protocol):
         """Store a manifest and return its object key. Its blobs must be stored already."""
         ...
 
-    def put_blob(self, content: bytes, media_type: str) -> str:
-        """Store an immutable blob under its hash, unless it exists, and return its object key."""
+    def put_blob(self, content: bytes, media_type: str, *, again: bool = False) -> str:
+        """Store an immutable blob under its hash, unless it exists and `again` is off; return its object key."""
+        ...
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Return whether every blob of a banner is there and has its hash. Reads them all."""
         ...
 
     def description(self, description_key: str) -> Description | None:
@@ -304,14 +309,18 @@ class BannerStore(Protocol):
         """Keep a description."""
         ...
 
-    def block(self, product_id: str) -> Block | None:
-        """Return a product's block, or None if it was never blocked."""
+    def blocks_to_move(self) -> list[Block]:
+        """Return what versions before `banner.refusals` blocked, until `mark_blocks_moved` has been called."""
         ...
 
-    def put_block(self, block: Block) -> None:
-        """Keep a block; it replaces the block of the product's earlier revision."""
+    def mark_blocks_moved(self) -> None:
+        """Record that the topic has every block."""
         ...
 
-    def product_image(self, image_key: str) -> tuple[Image, bool] | None:
-        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if it is missing."""
+    def product_image(self, image_key: str) -> tuple[Pixels, bool] | None:
+        """Return (RGBA pixels, whether it is cut out) of a catalogue image, or None if it is missing.
+
+        Raises:
+            SpoiltObject: at every attempt its content was not what was stored.
+        """
         ...

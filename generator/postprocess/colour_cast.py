@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 KEPT_WARM, KEPT_OTHER = 18.0, 8.0
 """Degrees between the light and neutral that are kept. Warm light (more red than green than blue) is evening and
@@ -27,7 +27,7 @@ _NEUTRAL = np.full(3, 1 / math.sqrt(3))
 Light = NDArray[np.float64]
 
 
-def light_of(pixels: Image) -> Light:
+def light_of(pixels: Pixels) -> Light:
     """Return the colour of the light in an RGB picture: a vector of length 1; neutral for a black picture."""
     small = cv2.resize(pixels, (128, 128), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float64)
     light = np.mean(_linear(small) ** _NORM, axis=0) ** (1 / _NORM)
@@ -35,12 +35,12 @@ def light_of(pixels: Image) -> Light:
     return np.asarray(light / length if length > 0 else _NEUTRAL, np.float64)
 
 
-def cast(pixels: Image) -> float:
+def cast(pixels: Pixels) -> float:
     """Return the angle between a picture's light and neutral in degrees, the usual measure in colour constancy."""
     return _from_neutral(light_of(pixels))
 
 
-def matched(pixels: Image, share: float) -> Image:
+def matched(pixels: Pixels, share: float) -> Pixels:
     """Return the picture with `share` (0 to 1) of its cast beyond the kept degrees removed, at the same brightness."""
     if share <= 0:
         return pixels
@@ -63,7 +63,7 @@ def _from_neutral(light: Light) -> float:
     return math.degrees(math.acos(min(1.0, float(light @ _NEUTRAL))))
 
 
-def _as_bright(pixels: Image, like: Image) -> Image:
+def _as_bright(pixels: Pixels, like: Pixels) -> Pixels:
     """Return the picture scaled to the mean brightness of `like`, since removing a cast darkens it."""
     wanted = float(cv2.cvtColor(like, cv2.COLOR_RGB2GRAY).mean())
     has = float(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).mean())

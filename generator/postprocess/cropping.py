@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.generator.diffusion.shapes import Window
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _SIDE = 64
 """The paper's working size: objects, not texture."""
@@ -18,7 +18,7 @@ _CENTRE_WEIGHT = 0.25
 """Preference for the middle, which is the best cut if nothing stands out."""
 
 
-def saliency(pixels: Image) -> NDArray[np.float32]:
+def saliency(pixels: Pixels) -> NDArray[np.float32]:
     """Return the saliency map of an RGB picture: 64 x 64, mean 1 (all 0 for a flat picture)."""
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     total = np.zeros((_SIDE, _SIDE), np.float32)
@@ -29,7 +29,7 @@ def saliency(pixels: Image) -> NDArray[np.float32]:
     return blurred / np.float32(mean) if mean > 0 else blurred
 
 
-def salient_window(pixels: Image, aspect: float) -> Window:
+def salient_window(pixels: Pixels, aspect: float) -> Window:
     """Return the largest window of this aspect (width over height) with the most saliency inside."""
     height, width = pixels.shape[:2]
     window_width, window_height = min(width, round(height * aspect)), min(height, round(width / aspect))

@@ -9,7 +9,7 @@ import math
 import cv2
 import numpy as np
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 CLEAN_BELOW = 1.6
 """Standard deviation (of 255) below which nothing is done: camera-like grain of a good model, and rounding."""
@@ -24,7 +24,7 @@ _FLAT_SHARE = 0.5
 """Share of the calmest pixels that is measured: edges and texture also respond to the filter, but are not noise."""
 
 
-def noise_level(pixels: Image) -> float:
+def noise_level(pixels: Pixels) -> float:
     """Return the standard deviation of the noise in an RGB picture's brightness, of 255."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     if min(grey.shape) < 3:
@@ -38,12 +38,12 @@ def noise_level(pixels: Image) -> float:
     return float(calm.mean()) * math.sqrt(math.pi / 2) / 6
 
 
-def denoised(pixels: Image, strength: float = 1.0) -> Image:
+def denoised(pixels: Pixels, strength: float = 1.0) -> Pixels:
     """Return the picture with the measured noise removed; the same picture if there is hardly any."""
     level = noise_level(pixels)
     if strength <= 0 or level < CLEAN_BELOW:
         return pixels
-    clean: Image = cv2.fastNlMeansDenoisingColored(
+    clean: Pixels = cv2.fastNlMeansDenoisingColored(
         pixels, None, level * strength * _LUMA_FILTER, level * strength * _COLOUR_FILTER, _PATCH, _SEARCH
     ).astype(np.uint8)
     return clean

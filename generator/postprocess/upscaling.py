@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 Floats = NDArray[np.float32]
 
@@ -18,7 +18,7 @@ _ROUNDS = 3
 _NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 
 
-def enlarged(pixels: Image, width: int, height: int) -> Image:
+def enlarged(pixels: Pixels, width: int, height: int) -> Pixels:
     """Return an RGB picture at this size; if either side shrinks, by area averaging."""
     source_height, source_width = pixels.shape[:2]
     if (source_width, source_height) == (width, height):

@@ -119,7 +119,7 @@ class SupervisedModel(Generic[Model]):
             log.error("model_failing", model=self._name, steps=self._failures, error=repr(error))
             self._model = None
             self._lost = f"{self._failures} steps of the {self._name} failed in a row, the last with {error!r}"
-            self._health.lose(self._lost)
+            self._health.fail(self._lost)
 
     def _hang_reason(self) -> str:
         return f"a step of the {self._name} did not end within {self._timeout_s:g} s"
@@ -130,9 +130,9 @@ class SupervisedModel(Generic[Model]):
         self._model = None
         self._loading_since = time.monotonic()
         if self._after_hang == "exit":
-            self._health.lose(self._hang_reason())
+            self._health.fail(self._hang_reason())
         elif not self._step_completed:
-            self._health.lose(f"the {self._name} hung again after it was reloaded")
+            self._health.fail(f"the {self._name} hung again after it was reloaded")
         else:
             self._step_completed = False
             self._thread = _ModelThread(self._name)
@@ -143,7 +143,7 @@ class SupervisedModel(Generic[Model]):
             self._model = self._load()
         except Exception as error:
             log.exception("model_not_loaded_again", model=self._name)
-            self._health.lose(f"the {self._name} hung and could not be reloaded: {error}")
+            self._health.fail(f"the {self._name} hung and could not be reloaded: {error}")
             return
         log.info("model_loaded_again", model=self._name, seconds=round(time.monotonic() - self._loading_since, 1))
 
@@ -153,7 +153,7 @@ class SupervisedModel(Generic[Model]):
             return PainterUnavailable(self._lost)
         waited = time.monotonic() - self._loading_since
         if waited > LOADING_S:
-            self._health.lose(f"the {self._name} hung, and reloading it hangs too")
+            self._health.fail(f"the {self._name} hung, and reloading it hangs too")
         return ModelHung(f"the {self._name} hung {waited:.0f} s ago and is still being reloaded")
 
 

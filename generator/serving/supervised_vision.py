@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.generator.personal.likeness import Likeness
-from bannerstream.generator.pipeline.ports import Image, NudityClassifier
+from bannerstream.generator.pipeline.ports import NudityClassifier, Pixels
 from bannerstream.generator.serving.supervised import SupervisedModel
 
 L = TypeVar("L", bound=Likeness)
@@ -21,7 +21,7 @@ class SupervisedLikeness(Generic[L]):
         self._model = model
         self.name = model.inspect(lambda likeness: likeness.name)
 
-    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+    def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the cosine of every picture with every text.
 
         Raises:
@@ -36,7 +36,7 @@ class SupervisedNudity(Generic[N]):
     def __init__(self, model: SupervisedModel[N]) -> None:
         self._model = model
 
-    def probability(self, pixels: Image) -> float:
+    def probability(self, pixels: Pixels) -> float:
         """Return how likely an RGB picture shows nudity, 0 to 1.
 
         Raises:

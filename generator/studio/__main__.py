@@ -15,7 +15,7 @@ import numpy as np
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
+from bannerstream.generator.pipeline.ports import Box, Composition, Pixels, SceneRequest
 from bannerstream.generator.studio.painter import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
 
@@ -76,7 +76,7 @@ def main() -> int:
     return 0
 
 
-def _marked(picture: Image, composition: Composition, stand_in: bool, words: bool) -> Image:
+def _marked(picture: Pixels, composition: Composition, stand_in: bool, words: bool) -> Pixels:
     picture = picture.copy()
     if words:
         text = composition.text

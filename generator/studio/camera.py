@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bannerstream.generator.pipeline.ports import Box, Image
+from bannerstream.generator.pipeline.ports import Box, Pixels
 from bannerstream.generator.planes import grey
 from bannerstream.generator.studio import surfaces
 from bannerstream.generator.studio.colour import Plane, encode, linear
@@ -33,7 +33,7 @@ _FINE = 16
 """Sub-steps per 8-bit step: enlarging works on 16-bit integers, at half the memory of floats."""
 
 
-def take(scene: Scene, stage: Stage) -> Image:
+def take(scene: Scene, stage: Stage) -> Pixels:
     """Return the picture of a scene: RGB, exactly the view's size."""
     view = stage.view
     scale = math.sqrt(min(WORKING_SHARE, WORKING_PIXELS / (view.width * view.height)))
@@ -205,7 +205,7 @@ def _develop(picture: Plane, darker: float) -> Plane:
     return encode(np.asarray(picture, np.float32))
 
 
-def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Image:
+def _print(picture: Plane, sharp: Plane, scene: Scene, stage: Stage) -> Pixels:
     """Enlarge to the banner's size, then add texture and grain."""
     view, surface = stage.view, scene.surface
     size = (view.width, view.height)

@@ -11,7 +11,7 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.contracts.variants import Creative, SceneStyle
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
+from bannerstream.generator.pipeline.ports import Box, Composition, Pixels, SceneRequest
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.painter import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
@@ -57,7 +57,7 @@ def random_labels(rng: Random) -> SceneLabels:
     )
 
 
-def draw_scene(labels: SceneLabels, width: int, height: int, *, seed: int) -> Image:
+def draw_scene(labels: SceneLabels, width: int, height: int, *, seed: int) -> Pixels:
     """Return a scene as RGB, height x width x 3; the same labels, size and seed give the same picture.
 
     The seed places words and product, so that scenes leave room on either side.

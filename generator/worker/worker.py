@@ -3,8 +3,8 @@
 Several tasks share one queue. One fills it from Kafka until it is full. `generator.batches_in_flight` tasks process one
 batch each: they make it on a thread, so that the event loop keeps heartbeating however long a model takes, announce it,
 then commit it. With `generator.progressive`, one more task runs ahead and announces previews. The order that keeps
-banners whole: blobs and manifest (in the pipeline) → ready events acknowledged → dead letters acknowledged → offsets
-committed. After a crash in between, the worker makes the banner again, or only announces it if it is stored.
+banners whole: blobs and manifest (in the pipeline) → ready events acknowledged → refusals and dead letters acknowledged
+→ offsets committed. After a crash in between, the worker makes the banner again, or only announces it if it is stored.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from bannerstream.generator.metrics import GeneratorMetrics
 from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, Pipeline, UnmakeableBanner
 from bannerstream.generator.worker.announcer import announce, publish_dead_letters
 from bannerstream.generator.worker.records import RequestRecord, dead_letters
+from bannerstream.generator.worker.refusals import RefusalBook
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
 from bannerstream.generator.worker.request_source import RejectedRecord, RequestSource
 from bannerstream.service.retry import Stopping, retry_until
@@ -45,6 +46,8 @@ class GeneratorWorker:
         metrics: GeneratorMetrics,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        self._refusals = RefusalBook(settings.kafka)
+        pipeline.refused = self._refusals.refusal_of
         self._kafka = settings.kafka
         self._settings = settings.generator
         self._topics = settings.kafka.topic_table()
@@ -69,13 +72,15 @@ class GeneratorWorker:
             ModelLost: a model hangs or fails for good; the studio finished the batches in flight, then committed.
         """
         loop = asyncio.get_running_loop()
-        self._pipeline.health.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
+        self._pipeline.health.add_listener(lambda: loop.call_soon_threadsafe(self._stopping.set))
         watch = asyncio.create_task(self._wake_on_stop(stop))
+        following = asyncio.create_task(self._refusals.view.run(), name="refusals")
         try:
             with suppress(Stopping):
                 publisher = await retry_until("connect", self._connected, self._stopping)
                 source = self._source()
                 try:
+                    await self._open_refusals(publisher)
                     await retry_until("join", source.start, self._stopping)
                     self._metrics.accepting.set(1)
                     await self._serve(source, publisher)
@@ -86,6 +91,7 @@ class GeneratorWorker:
                     self._threads.shutdown(wait=False)
         finally:
             watch.cancel()
+            following.cancel()
         if self._pipeline.health.reason is not None:
             raise ModelLost(f"{self._pipeline.health.reason}; the process ends so that its supervisor restarts it")
         log.info("stopped")
@@ -102,6 +108,31 @@ class GeneratorWorker:
 
     async def _connected(self) -> Publisher:
         return await Publisher(self._kafka, client_id="bannerstream-generator").__aenter__()
+
+    async def _open_refusals(self, publisher: Publisher) -> None:
+        """Read what cannot be made, move earlier versions' blocks there, and delete what this process may make.
+
+        Raises:
+            Stopping: a stop was requested.
+        """
+        caught_up = asyncio.create_task(self._refusals.view.caught_up.wait())
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({caught_up, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            caught_up.cancel()
+            stopped.cancel()
+        if self._stopping.is_set():
+            raise Stopping
+        store = self._pipeline.store
+        blocks = await retry_until("blocks", lambda: asyncio.to_thread(store.blocks_to_move), self._stopping)
+        withdrawn = await asyncio.to_thread(self._refusals.to_try_again)
+        records = [*self._refusals.moved(blocks), *withdrawn]
+        await retry_until("refusals", lambda: publisher.publish_all(records), self._stopping)
+        if blocks:
+            await retry_until("blocks", lambda: asyncio.to_thread(store.mark_blocks_moved), self._stopping)
+        if records:
+            log.info("refusals_checked", moved=len(records) - len(withdrawn), withdrawn=len(withdrawn))
 
     def _source(self) -> RequestSource:
         return RequestSource(
@@ -188,7 +219,7 @@ class GeneratorWorker:
         rejected: list[RejectedRecord],
         publisher: Publisher,
     ) -> None:
-        """Publish a ready event per banner and a dead letter per record that leads to none; wait for all of them.
+        """Publish a ready event per banner, a refusal per product and a dead letter per record that leads to none.
 
         Leaves out banners that only lost partitions request: the worker that has them now answers.
         """
@@ -202,10 +233,15 @@ class GeneratorWorker:
             if isinstance(outcome, UnmakeableBanner)
         ]
         await announce(made, publisher, self._topics, now_ms)
+        await publisher.publish_all(
+            self._refusals.records([outcome for records, outcome in answered if records], now_ms)
+        )
         await publish_dead_letters(dead_letters(failed, now_ms), publisher, self._topics)
         acknowledged_at_ms = self._now()
         for banner in made:
             self._metrics.ready(banner, acknowledged_at_ms)
+        for _, code, _ in failed:
+            self._metrics.dead_letters.labels(code).inc()
         if failed:
             log.warning("dead_letters", count=len(failed), codes=sorted({code for _, code, _ in failed}))
         log.info("batch_ready", banners=len(made), reused=sum(banner.reused for banner in made), refused=len(failed))

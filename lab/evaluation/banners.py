@@ -16,7 +16,7 @@ from bannerstream.contracts.manifest import Area, Description, Manifest
 from bannerstream.contracts.messages import Rendition
 from bannerstream.generator.personal.candidates import agreement, compared_with
 from bannerstream.generator.personal.likeness import Likeness
-from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.pipeline.ports import Pixels, ProductImage
 from bannerstream.lab.evaluation.exported import ExportedBanner
 from bannerstream.lab.evaluation.product_fidelity import fidelity, on, placed, ssim_map, window_of
 from bannerstream.lab.evaluation.quality import Lpips, Naturalness
@@ -68,7 +68,7 @@ def evaluate_banners(banners: Sequence[ExportedBanner], shop: Shop, judges: Judg
     return Report("banners", rows if each else _by_size(rows), notes)
 
 
-def judged(manifest: Manifest, rendition: Rendition, pixels: Image, shop: Shop, judges: Judges) -> Row:
+def judged(manifest: Manifest, rendition: Rendition, pixels: Pixels, shop: Shop, judges: Judges) -> Row:
     """Return the figures of one picture."""
     area, catalogue = manifest.products.get(rendition.size), shop.products.get(manifest.product_id)
     row: Row = {
@@ -90,7 +90,7 @@ def _contrast(manifest: Manifest, rendition: Rendition) -> float | None:
     return min(scores, default=None)
 
 
-def _product_figures(pixels: Image, area: Area | None, catalogue: ProductImage | None, lpips: Lpips | None) -> Row:
+def _product_figures(pixels: Pixels, area: Area | None, catalogue: ProductImage | None, lpips: Lpips | None) -> Row:
     """Compare the product on the banner with the catalogue's picture, as large as it is there.
 
     `fidelity` compares the product's own pixels. `ssim` and `lpips` compare its whole box with the product on white, as
@@ -113,13 +113,13 @@ def _product_figures(pixels: Image, area: Area | None, catalogue: ProductImage |
     }
 
 
-def _read(headline: str, pixels: Image, reader: Reader | None) -> float | None:
+def _read(headline: str, pixels: Pixels, reader: Reader | None) -> float | None:
     if reader is None or not readable(headline):
         return None
     return share_read(headline, reader.lines(pixels))
 
 
-def _likeness_figures(manifest: Manifest, pixels: Image, cohort: Cohort | None, likeness: Likeness | None) -> Row:
+def _likeness_figures(manifest: Manifest, pixels: Pixels, cohort: Cohort | None, likeness: Likeness | None) -> Row:
     """Return the CLIP score with the description, and d_p and d_t with preference and target.
 
     In personal style these are the keywords that the banner was painted with; else cohort and product as words.

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image as Pictures
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD
 from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
 from bannerstream.generator.layout.fonts import Typeface, shape
-from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.pipeline.ports import Pixels, ProductImage
 from bannerstream.generator.postprocess.colour_cast import matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised
@@ -29,7 +28,7 @@ _QUALITY = 90
 _CLOSE_UP = 4
 """Enlargement of the panels that show detail; at their own size the difference would not be visible."""
 
-Pair = tuple[str, Image, str, Image]
+Pair = tuple[str, Pixels, str, Pixels]
 
 
 def write_sheet(path: Path, products: Sequence[ProductImage], cohorts: Sequence[Cohort]) -> None:
@@ -84,15 +83,15 @@ def _shadow(scene: DrawnScene) -> Pair:
     return "Contact shadow: without", _wide(floating), "with", _wide(scene.whole)
 
 
-def _wide(picture: Image) -> Image:
+def _wide(picture: Pixels) -> Pixels:
     return _cut(picture, Window(0, SIZE.height // 4, SIZE.width, SIZE.height - SIZE.height // 4))
 
 
-def _cut(picture: Image, window: Window) -> Image:
+def _cut(picture: Pixels, window: Window) -> Pixels:
     return picture[window.top : window.top + window.height, window.left : window.left + window.width]
 
 
-def _close(picture: Image, scene: DrawnScene) -> Image:
+def _close(picture: Pixels, scene: DrawnScene) -> Pixels:
     """Return the product's upper edge enlarged, every pixel as a square."""
     width, height = SIZE.width // _CLOSE_UP, SIZE.height // (_CLOSE_UP + 1)
     left = min(SIZE.width - width, max(0, round(scene.product.x + scene.product.width / 2) - width // 2))
@@ -100,21 +99,19 @@ def _close(picture: Image, scene: DrawnScene) -> Image:
     return np.asarray(cv2.resize(near, None, fx=_CLOSE_UP, fy=_CLOSE_UP, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _sheet(pairs: Sequence[Pair]) -> Pictures.Image:
+def _sheet(pairs: Sequence[Pair]) -> Image.Image:
     face = shape("a", Typeface("grotesk", 700))[0].face
     font = ImageFont.truetype(face.path, 19)
     font.set_variation_by_axes([value for _, value in face.axes])
     heights = [round(_PANEL * before.shape[0] / before.shape[1]) for _, before, _, _ in pairs]
     width = 2 * _MARGIN + 2 * _PANEL + _GAP
     height = 2 * _MARGIN + sum(heights) + len(pairs) * _CAPTION + (len(pairs) - 1) * _GAP
-    sheet = Pictures.new("RGB", (width, height), _GROUND)
+    sheet = Image.new("RGB", (width, height), _GROUND)
     pen = ImageDraw.Draw(sheet)
     y = _MARGIN
     for (caption_before, before, caption_after, after), panel in zip(pairs, heights, strict=True):
         for x, caption, picture in ((_MARGIN, caption_before, before), (_MARGIN + _PANEL + _GAP, caption_after, after)):
             pen.text((x, y), caption, fill=_INK, font=font)
-            sheet.paste(
-                Pictures.fromarray(picture).resize((_PANEL, panel), Pictures.Resampling.LANCZOS), (x, y + _CAPTION)
-            )
+            sheet.paste(Image.fromarray(picture).resize((_PANEL, panel), Image.Resampling.LANCZOS), (x, y + _CAPTION))
         y += panel + _CAPTION + _GAP
     return sheet

@@ -10,7 +10,15 @@ from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.manifest import Description
 from bannerstream.contracts.sizes import BannerSize
 from bannerstream.generator.layout.products import place_product
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, LightSide, ProductImage, SceneRequest, Shadow
+from bannerstream.generator.pipeline.ports import (
+    Box,
+    Composition,
+    LightSide,
+    Pixels,
+    ProductImage,
+    SceneRequest,
+    Shadow,
+)
 from bannerstream.generator.studio import StudioPainter
 from bannerstream.generator.studio.scenes import SCENES
 
@@ -26,8 +34,8 @@ class DrawnScene:
     """A scene that the studio drew, without and with a product."""
 
     setting: str
-    bare: Image
-    whole: Image
+    bare: Pixels
+    whole: Pixels
     light_side: LightSide
     shadow: Shadow
     product: Box
@@ -50,28 +58,28 @@ def drawn_scenes(products: Sequence[ProductImage], cohorts: Sequence[Cohort], co
             yield DrawnScene(setting, painting.pixels, whole, light, painting.shadow, box, image)
 
 
-def noisy(pixels: Image, deviation: float, seed: int) -> Image:
+def noisy(pixels: Pixels, deviation: float, seed: int) -> Pixels:
     """Return the picture with normal noise on every channel; `deviation` is of 255."""
     noise = np.random.default_rng(seed).normal(0, deviation, pixels.shape)
-    spoilt: Image = np.clip(pixels + noise + 0.5, 0, 255).astype(np.uint8)
+    spoilt: Pixels = np.clip(pixels + noise + 0.5, 0, 255).astype(np.uint8)
     return spoilt
 
 
-def halved(pixels: Image) -> Image:
+def halved(pixels: Pixels) -> Pixels:
     """Return the picture at half its size."""
     height, width = pixels.shape[:2]
     return np.asarray(cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def tinted(pixels: Image, gains: tuple[float, float, float]) -> Image:
+def tinted(pixels: Pixels, gains: tuple[float, float, float]) -> Pixels:
     """Return the picture under another light, equally bright: factors for red, green and blue in linear light."""
     linear = (pixels.astype(np.float64) / 255) ** 2.2 * np.array(gains)
     linear *= ((pixels / 255) ** 2.2).mean() / max(linear.mean(), 1e-9)
-    spoilt: Image = (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+    spoilt: Pixels = (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
     return spoilt
 
 
-def moved(scene: DrawnScene, top: float) -> tuple[Image, Image]:
+def moved(scene: DrawnScene, top: float) -> tuple[Pixels, Pixels]:
     """Return the scene with its product moved to `top` (a share of the height), and a mask of its pixels (255).
 
     A model in mode `whole` may paint the product at any height.

@@ -10,13 +10,13 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
 from bannerstream.contracts.manifest import Manifest
 from bannerstream.contracts.messages import Rendition
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ExportedBanner:
     manifest: Manifest
     folder: Path
 
-    def pictures(self, media_type: str = "image/webp") -> Iterator[tuple[Rendition, Image]]:
+    def pictures(self, media_type: str = "image/webp") -> Iterator[tuple[Rendition, Pixels]]:
         """Yield every size in this format, decoded to RGB.
 
         Raises:
@@ -36,10 +36,10 @@ class ExportedBanner:
             if rendition.media_type == media_type:
                 yield rendition, self._pixels(rendition)
 
-    def _pixels(self, rendition: Rendition) -> Image:
+    def _pixels(self, rendition: Rendition) -> Pixels:
         path = self.folder / rendition.blob_key
         try:
-            return np.asarray(Pictures.open(BytesIO(path.read_bytes())).convert("RGB"), np.uint8)
+            return np.asarray(Image.open(BytesIO(path.read_bytes())).convert("RGB"), np.uint8)
         except OSError as error:
             raise ConfigurationError(f"{path}, which a manifest names, cannot be read: {error}") from error
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image as Pictures
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.errors import ConfigurationError
@@ -63,10 +62,10 @@ def save_sheet(swept: Sequence[tuple[float, PaintedOnce]], path: Path) -> None:
     Raises:
         ConfigurationError: the file cannot be written in this format.
     """
-    banners = [Pictures.open(BytesIO(painted.picture.files[0].content)).convert("RGB") for _, painted in swept]
+    banners = [Image.open(BytesIO(painted.picture.files[0].content)).convert("RGB") for _, painted in swept]
     width = max(_LEAST_WIDTH, *(each.width for each in banners)) + 2 * _MARGIN
     height = sum(each.height + _LABEL + _MARGIN for each in banners) + _MARGIN
-    sheet = Pictures.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, height), _PAPER)
     draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(16), _MARGIN
     for (alpha, painted), banner in zip(swept, banners, strict=True):
         draw.text((_MARGIN, top + 8), _label(alpha, painted, width), _INK, font)

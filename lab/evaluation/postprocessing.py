@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bannerstream.contracts.catalog import Cohort
 from bannerstream.contracts.sizes import BILLBOARD
 from bannerstream.generator.diffusion.shapes import Shape, Window, window_of
-from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.pipeline.ports import Pixels, ProductImage
 from bannerstream.generator.postprocess.colour_cast import cast, matched
 from bannerstream.generator.postprocess.cropping import salient_window
 from bannerstream.generator.postprocess.denoising import denoised, noise_level
@@ -56,14 +56,14 @@ def evaluate_postprocessing(products: Sequence[ProductImage], cohorts: Sequence[
     return Report("postprocess", rows, notes)
 
 
-def psnr(picture: Image, like: Image, where: NDArray[np.bool_] | None = None) -> float:
+def psnr(picture: Pixels, like: Pixels, where: NDArray[np.bool_] | None = None) -> float:
     """Return the peak signal-to-noise ratio in decibels, of all pixels or of some; 99 for equal pictures."""
     apart = picture.astype(np.float64) - like
     error = float(np.mean((apart if where is None else apart[where]) ** 2))
     return 99.0 if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
-def hue_difference(picture: Image, like: Image) -> float:
+def hue_difference(picture: Pixels, like: Pixels) -> float:
     """Return the mean distance in the a*b* plane of CIELAB."""
     first, second = (
         cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:] for image in (picture, like)
@@ -88,7 +88,7 @@ def _cropping(drawn: Sequence[DrawnScene]) -> list[Row]:
     return rows
 
 
-def _kept(mask: Image, window: Window) -> float:
+def _kept(mask: Pixels, window: Window) -> float:
     inside = mask[window.top : window.top + window.height, window.left : window.left + window.width]
     return float(np.count_nonzero(inside)) / max(1, int(np.count_nonzero(mask)))
 
@@ -125,7 +125,7 @@ def _denoising(drawn: Sequence[DrawnScene]) -> list[Row]:
 
 def _matching(drawn: Sequence[DrawnScene]) -> list[Row]:
     rows = []
-    measures: tuple[tuple[str, Callable[[Image, DrawnScene], float]], ...] = (
+    measures: tuple[tuple[str, Callable[[Pixels, DrawnScene], float]], ...] = (
         ("degrees of cast", lambda picture, _: cast(picture)),
         ("ΔE of hue", lambda picture, scene: hue_difference(picture, scene.bare)),
     )
@@ -161,5 +161,5 @@ def _grounding(drawn: Sequence[DrawnScene]) -> list[Row]:
     ]
 
 
-def _brightness(pixels: Image) -> NDArray[np.float32]:
+def _brightness(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)

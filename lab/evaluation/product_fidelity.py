@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bannerstream.contracts.manifest import Area
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _DEVIATION = (11, 11), 1.5
@@ -25,7 +25,7 @@ _SAME_SHAPE = 0.04
 Floats = NDArray[np.float32]
 
 
-def ssim_map(first: Image, second: Image) -> Floats:
+def ssim_map(first: Pixels, second: Pixels) -> Floats:
     """Return the structural similarity around every pixel of two RGB pictures of one size, -1 to 1."""
     a, b = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (first, second))
     mean_a, mean_b = _windowed(a), _windowed(b)
@@ -35,7 +35,7 @@ def ssim_map(first: Image, second: Image) -> Floats:
     return np.asarray(above / ((mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2)), np.float32)
 
 
-def placed(catalogue: Image, area: Area) -> Image | None:
+def placed(catalogue: Pixels, area: Area) -> Pixels | None:
     """Return the catalogue's RGBA picture at the banner's scale; None if the banner cuts it off."""
     visible = catalogue[..., 3] > _VISIBLE_ALPHA
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
@@ -51,20 +51,20 @@ def placed(catalogue: Image, area: Area) -> Image | None:
     return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_mRGBA2RGBA), np.uint8)
 
 
-def window_of(banner: Image, area: Area) -> Image:
+def window_of(banner: Pixels, area: Area) -> Pixels:
     """Return the part of a banner that an area covers."""
     top, left = round(area.y), round(area.x)
     return np.ascontiguousarray(banner[top : top + round(area.height), left : left + round(area.width)])
 
 
-def on(ground: Image, product: Image) -> Image:
+def on(ground: Pixels, product: Pixels) -> Pixels:
     """Return an RGBA picture laid over a ground of its size."""
     alpha = product[..., 3:].astype(np.float32) / 255
-    laid: Image = (product[..., :3] * alpha + ground * (1 - alpha) + 0.5).astype(np.uint8)
+    laid: Pixels = (product[..., :3] * alpha + ground * (1 - alpha) + 0.5).astype(np.uint8)
     return laid
 
 
-def fidelity(banner: Image, product: Image, area: Area) -> float | None:
+def fidelity(banner: Pixels, product: Pixels, area: Area) -> float | None:
     """Return the mean structural similarity over the product's own pixels: 1 if they equal the catalogue's.
 
     All other pixels come from the banner itself, including the product's half-transparent rim: its background is

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _LPIPS_SIDE = 64
 """Least side in pixels for AlexNet's five layers."""
@@ -17,7 +17,7 @@ _LPIPS_SIDE = 64
 class Naturalness(Protocol):
     """Scores a picture by itself."""
 
-    def score(self, pixels: Image) -> float:
+    def score(self, pixels: Pixels) -> float:
         """Return the distance from natural pictures, about 0 (natural) to 100."""
         ...
 
@@ -39,7 +39,7 @@ class Brisque:
         # brisque 0.2 returns some features as arrays of one number, which numpy 2.4 no longer converts.
         self._engine.scale_features = lambda features: scale([np.asarray(each).item() for each in features])
 
-    def score(self, pixels: Image) -> float:
+    def score(self, pixels: Pixels) -> float:
         """Return the score; lower is better, and pictures without texture may score below 0."""
         with contextlib.redirect_stdout(None):
             return float(self._engine.score(pixels))
@@ -76,7 +76,7 @@ class Lpips:
         except (OSError, KeyError, RuntimeError, ValueError) as error:
             raise ConfigurationError(f"--lpips {network} does not hold torchvision's AlexNet: {error}") from error
 
-    def distance(self, first: Image, second: Image) -> float:
+    def distance(self, first: Pixels, second: Pixels) -> float:
         """Return the perceptual distance of two RGB pictures of one size, 0 for equal ones."""
         import torch  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ class Lpips:
             return float(self._model(*(torch.from_numpy(_seen(each)) for each in (first, second))))
 
 
-def _seen(pixels: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _seen(pixels: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return a batch of one, channels first, -1 to 1, large enough for the network."""
     factor = max(1.0, _LPIPS_SIDE / min(pixels.shape[:2]))
     sized = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC) if factor > 1 else pixels

@@ -8,7 +8,7 @@ import unicodedata
 from typing import Any
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 
 _UNREAD = ("ARABIC", "HEBREW", "DEVANAGARI", "THAI", "BENGALI", "TAMIL", "HANGUL", "GREEK")
 """Prefixes of Unicode names of scripts that the packaged models were not trained on."""
@@ -31,7 +31,7 @@ class Reader:
             raise ConfigurationError(f"legibility needs pip install 'bannerstream[evaluate]' ({error})") from error
         self._engine: Any = RapidOCR(params={"Global.use_cls": False, "Global.log_level": "critical"})
 
-    def lines(self, pixels: Image) -> list[str]:
+    def lines(self, pixels: Pixels) -> list[str]:
         """Return the lines of text in an RGB picture, from top to bottom."""
         found = self._engine(pixels[..., ::-1])  # it takes BGR
         return list(found.txts or ())

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from bannerstream.contracts.errors import ConfigurationError
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.generator.starter import MODEL
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SceneLabels
@@ -73,7 +73,7 @@ class SceneJudge:
         state = self._network.state_dict()
         save_file({name: each.half() if each.dtype == torch.float32 else each for name, each in state.items()}, file)
 
-    def labels(self, pictures: Sequence[Image]) -> list[tuple[str, str, str]]:
+    def labels(self, pictures: Sequence[Pixels]) -> list[tuple[str, str, str]]:
         """Return setting, palette and light of pictures of any sizes."""
         import torch  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ class SceneJudge:
             found.append((setting, palette, light))
         return found
 
-    def accuracy(self, pictures: Sequence[Image], labels: Sequence[SceneLabels]) -> Accuracy:
+    def accuracy(self, pictures: Sequence[Pixels], labels: Sequence[SceneLabels]) -> Accuracy:
         """Return the shares of labels predicted correctly."""
         return accuracy_of(self.labels(pictures), labels)
 
@@ -153,7 +153,7 @@ def new_network() -> Any:
     return Network()
 
 
-def seen(pictures: Sequence[Image]) -> Any:
+def seen(pictures: Sequence[Pixels]) -> Any:
     """Return pictures of one size as the judge's input: the nearest shape at half its sides, from -1 to 1."""
     import torch  # noqa: PLC0415
 

@@ -17,7 +17,7 @@ from bannerstream.contracts.sizes import BILLBOARD, BannerSize
 from bannerstream.contracts.variants import Creative
 from bannerstream.generator.diffusion import DiffusersPainter
 from bannerstream.generator.errors import PaintingFailed
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, Painting, SceneRequest
+from bannerstream.generator.pipeline.ports import Box, Composition, Painting, Pixels, SceneRequest
 from bannerstream.generator.starter import GUIDANCE, MODEL, STEPS
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SEASONED, SceneLabels
@@ -112,11 +112,11 @@ def evaluate_starter(
     return Report("starter", rows, notes)
 
 
-def _painted(painter: DiffusersPainter, requests: Sequence[SceneRequest]) -> list[Image]:
+def _painted(painter: DiffusersPainter, requests: Sequence[SceneRequest]) -> list[Pixels]:
     return [_pixels(each) for each in painter.paint(requests)]
 
 
-def _pixels(outcome: Painting | PaintingFailed) -> Image:
+def _pixels(outcome: Painting | PaintingFailed) -> Pixels:
     if isinstance(outcome, PaintingFailed):
         raise outcome
     return outcome.pixels

@@ -17,7 +17,7 @@ import numpy as np
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.generator.devices import device_of
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.lab.training.parts import new_autoencoder
 from bannerstream.lab.training.shards import SHAPES, as_tensor, draw_scenes
 
@@ -123,7 +123,7 @@ def _loss(autoencoder: Any, pictures: Any, before: Any | None) -> Any:
     return wrong.abs().mean() + 2 * wrong.square().mean() + edges + _OF_TINT * tint + apart
 
 
-def _crop(picture: Image, rng: Random) -> Image:
+def _crop(picture: Pixels, rng: Random) -> Pixels:
     """Return a random square of a picture, mirrored half of the time."""
     height, width = picture.shape[:2]
     top, left = rng.randrange(height - _CROP + 1), rng.randrange(width - _CROP + 1)

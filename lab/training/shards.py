@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES, SceneLabels, draw_scene, random_labels
 from bannerstream.generator.studio.scenes import SCENES
@@ -43,7 +43,7 @@ class Shard:
         return self.labels[index % len(self.labels)]
 
 
-def draw_scenes(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Image]:
+def draw_scenes(numbers: Sequence[int], shape: tuple[int, int]) -> tuple[list[SceneLabels], Pixels]:
     """Return the labels and pixels (n x height x width x 3) of the scenes with these numbers.
 
     A scene's number determines everything in it. The judge's training and test scenes start at other millions
@@ -141,7 +141,7 @@ def read_shard(file: Path) -> Shard:
     return Shard(tensors["latents"], tuple(_named(row) for row in tensors["labels"].tolist()))
 
 
-def as_tensor(pictures: Image) -> Any:
+def as_tensor(pictures: Pixels) -> Any:
     """Return pictures (n x height x width x 3, bytes) as network input: n x 3 x height x width, -1 to 1."""
     import torch  # noqa: PLC0415
 

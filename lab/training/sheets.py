@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.samples import PALETTES
 from bannerstream.generator.studio.scenes import SCENES
@@ -54,7 +54,7 @@ def write_sample_sheet(
     write_sheet(pictures, file)
 
 
-def write_sheet(rows: list[list[Image]], file: Path) -> None:
+def write_sheet(rows: list[list[Pixels]], file: Path) -> None:
     """Write pictures of one size as a sheet. Raises OSError if the file cannot be written."""
     sheet = np.concatenate(
         [np.concatenate([np.pad(each, ((0, _GAP), (0, _GAP), (0, 0)), "maximum") for each in row], 1) for row in rows]

@@ -22,15 +22,16 @@ def decide(
 ) -> Decision | None:
     """Return the banner that this visitor should see from now on: the current decision if it should stay.
 
-    The choice is the last touched product of the strongest cohort; if every touched product there was bought or left
-    the catalogue, the cohort's most typical product; then the next cohort. "Now" is the latest event time of this
-    visitor, so a replay decides the same. Another cohort replaces the current one only past `policy.margin`, and the
-    choice does not change within `policy.min_interval_ms`: banners would otherwise flicker for visitors who look
-    around. Two changes are immediate: a product that was bought or left the catalogue is replaced, and a product or
-    cohort whose facts changed keeps its place under its new banner key (at the visitor's next event, because nobody is
-    looking before). A new product or cohort gets its own variant, which `draw` chooses for the visitor `key`.
+    The choice is the last touched product of the strongest cohort; if every touched product there was bought, refused
+    or left the catalogue, the cohort's most typical product; then the next cohort. "Now" is the latest event time of
+    this visitor, so a replay decides the same. Another cohort replaces the current one only past `policy.margin`, and
+    the choice does not change within `policy.min_interval_ms`: banners would otherwise flicker for visitors who look
+    around. Two changes are immediate: a product that was bought, left the catalogue or can have no banner is replaced,
+    and a product or cohort whose facts changed keeps its place under its new banner key (at the visitor's next event,
+    because nobody is looking before). A new product or cohort gets its own variant, which `draw` chooses for the
+    visitor `key`.
 
-    Returns None if nothing can be shown: the visitor's cohorts hold no product that was not just bought.
+    Returns None if nothing can be shown: the visitor's cohorts offer no product that was not just bought.
     """
     current = state.decision
     if current is None or not _showable(state, current.product_id, current.cohort_id, catalogue):

@@ -10,8 +10,10 @@ changelog record for each: some 3,000 events a second. This folds hundreds of th
     changelog ─> ChangelogReader ─> Partition
 
 One file each: `records` and `fetch` (batches out of fetches), `thread` and `consumer` (Faust's consumer), `positions`
-(which offsets may be committed), `store` (states, packed and decoded), `checkpointer` (what is written when),
-`rounds` and `transactions` (written together), `bulk_producer` (bulk writes), `changelog_reader` and `recovery` (changelogs back into memory), `app` (the wiring),
+(which offsets may be committed), `state_store` and `store` (the
+states of a partition: what batching needs of them, and the usual ones), `checkpointer` (what is written when),
+`rounds` and `transactions` (what is written together), `bulk_producer` (bulk writes), `changelog_reader` and `recovery`
+(changelogs back into memory), `app` (the wiring),
 `lean_faust` (Faust without its web), `compat` (the library versions this was written for).
 
 Knows nothing of banners: it imports Faust, aiokafka and mode, and no other room. See docs/batching.md.
@@ -26,7 +28,15 @@ from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer,
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch, RawRecord
 from bannerstream.streams.batching.rocks import RocksStore
-from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions
+from bannerstream.streams.batching.state_store import StateStore
+from bannerstream.streams.batching.store import (
+    Codec,
+    MemoryStore,
+    PackedStore,
+    Partition,
+    Partitions,
+    decoded_states,
+)
 
 __all__ = [
     "Batch",
@@ -43,6 +53,8 @@ __all__ = [
     "Partitions",
     "RawRecord",
     "RocksStore",
+    "StateStore",
     "Write",
     "WriteAborted",
+    "decoded_states",
 ]

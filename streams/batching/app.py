@@ -14,7 +14,8 @@ from bannerstream.streams.batching.compat import check_versions, overrides_priva
 from bannerstream.streams.batching.consumer import BatchConsumer, BatchTransport
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.recovery import BatchTableManager
-from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partition
+from bannerstream.streams.batching.state_store import StateStore
+from bannerstream.streams.batching.store import MAX_DECODED
 from bannerstream.streams.batching.table import WriteBehindTable
 from bannerstream.streams.batching.thread import BatchScheduler
 from bannerstream.streams.batching.topic import BatchTopic
@@ -74,24 +75,22 @@ class BatchApp(faust.App):
     def write_behind(
         self,
         name: str,
-        codec: Codec[Any],
+        open_states: Callable[[int], StateStore],
         *,
         publish: Callable[[Sequence[Any]], Awaitable[Sequence[Write]]],
         publish_first: Callable[[Sequence[Any]], Awaitable[Sequence[Write]]] | None = None,
         published: Callable[[Sequence[Any]], None] = lambda _: None,
-        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
         max_decoded: int = MAX_DECODED,
         on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Create the app's table and the checkpointer that writes it.
 
-        `publish` returns the records that publish the effects of several batches, and so does `publish_first`;
-        `published` is called once they are written (see `Checkpointer`). `max_decoded` clean states stay decoded (see
-        `store`).
+        `open_states` opens the store of a partition's states: `decoded_states(codec)`, or your own. `publish` returns
+        the records that publish the effects of several batches, and so does `publish_first`; `published` is called once
+        they are written (see `Checkpointer`). A store may keep `max_decoded` clean states in memory that it can do
+        without.
         """
-        self.written = table = WriteBehindTable(
-            self, name=name, codec=codec, open_store=open_store, max_decoded=max_decoded
-        )
+        self.written = table = WriteBehindTable(self, name=name, open_states=open_states, max_decoded=max_decoded)
         self.tables.add(table)
         self.changelog_reader = ChangelogReader(self._connect_reader, table.partitions_here)
         self.checkpointer = Checkpointer(
@@ -129,8 +128,8 @@ class BatchApp(faust.App):
     def _may_write(self) -> bool:
         return self.batch_consumer.is_member()
 
-    def partition(self, batch: Batch) -> Partition[Any]:
-        """Return the table partition that holds this batch's keys."""
+    def partition(self, batch: Batch) -> Any:
+        """Return the store that `open_states` opened for the partition that holds this batch's keys."""
         return self.written.partitions_here[batch.tp.partition]
 
     async def on_start(self) -> None:

@@ -78,11 +78,11 @@ class ChangelogReader:
 
     def _start(self, partition: int, begin: int, end: int) -> int:
         """Return the offset to read from. Drops states that reach past the changelog's end: it was recreated."""
-        reached = self._partitions[partition].packed_store.reached()
+        reached: int | None = self._partitions[partition].reached()
         if reached is None:
             return begin
         if reached > end:
             _log.warning("partition %d: the states reach past the end of the changelog; reading it again", partition)
-            self._partitions[partition].packed_store.clear()
+            self._partitions[partition].clear()
             return begin
         return max(reached, begin)

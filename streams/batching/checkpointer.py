@@ -36,6 +36,7 @@ from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
 from bannerstream.streams.batching.rounds import Entry, Rounds
+from bannerstream.streams.batching.state_store import reached_by
 from bannerstream.streams.batching.store import Partitions
 from bannerstream.streams.batching.transactions import Transactions
 
@@ -306,7 +307,8 @@ class Checkpointer(Service, Generic[E]):
             ]
         )
         for partition, changed in changes.items():
-            self._partitions[partition].written(changed, ends[self._changelog, partition])
+            states = self._partitions[partition]
+            states.written(changed, reached_by(states, changed, ends[self._changelog, partition]))
         states_done_s = time.perf_counter()
         # 4.
         if effects:

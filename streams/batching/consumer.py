@@ -139,7 +139,11 @@ class BatchConsumer(driver.Consumer):
 
     @overrides_private("faust.transport.consumer:Consumer._commit_tps", "b83d551c3278")
     async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
-        """Write every state that the offsets cover, then commit them. An aborted write commits nothing."""
+        """Write every state that the offsets cover, then commit them. An aborted write commits nothing.
+
+        A commit that the group refused, as in a rebalance, leaves the committed offsets as they were: the partition's
+        next owner begins there, which may be this worker.
+        """
         offsets: dict[TP, int] = self._filter_committable_offsets(tps)
         committed = False
         if offsets:
@@ -147,9 +151,13 @@ class BatchConsumer(driver.Consumer):
                 await self.app.checkpointer.flush()
             except WriteAborted:
                 return False
-            committed = self.app.transactions is not None or await self._commit_offsets(
-                offsets, start_new_transaction=start_new_transaction
-            )
+            if self.app.transactions is not None:
+                committed = True  # by the rounds of the flush
+            else:
+                before = {tp: self._committed_offset[tp] for tp in offsets}
+                committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+                if not committed:
+                    self._committed_offset.update(before)  # stock Faust takes a refused commit for done
         self.app.checkpointer.committed(self._committed_offset)
         return committed
 

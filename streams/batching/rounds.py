@@ -105,9 +105,10 @@ class Rounds(Generic[E]):
             writes += await self._records_of(effects)
         if changed or effects or offsets:
             ends = await self._transactions.commit(partition, writes, offsets)
-            if changed and self._partitions.find(partition) is states:
+            is_still_here = states is self._partitions.find(partition)
+            if changed and is_still_here:
                 # The transaction's end takes one offset, too. Nobody else has written in between: they are fenced.
-                states.written(changed, ends[self._changelog, partition] + 1, fenced=True)
+                states.written(changed, ends[self._changelog, partition] + 1)
             consumer.committed_in_round(offsets)
         for batch in batches:
             consumer.positions.apply(batch)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
+from bannerstream.streams.batching.state_store import StateStore
+
 S = TypeVar("S")
 
 MAX_DECODED = 100_000
@@ -96,7 +98,7 @@ class MemoryStore:
 
 
 class Partition(Generic[S]):
-    """The states of one partition. `get` returns the live object: change it, then `put` it."""
+    """A `StateStore` of decoded states over a packed store. `get` returns the live object: change it, then `put` it."""
 
     __slots__ = ("_codec", "_decoded", "_dirty", "_removed", "packed_store")
 
@@ -148,15 +150,9 @@ class Partition(Generic[S]):
                 changes.append((key, None if state is None else pack(state)))
         return changes
 
-    def written(self, changes: list[tuple[bytes, bytes | None]], reached: int, *, fenced: bool = False) -> None:
-        """Store changes that the changelog has acknowledged; `reached` is the offset after the last of them.
-
-        If they do not continue the known offsets, another worker wrote in between (this one was paused and evicted).
-        Then the known offset stays as it was, so that the next recovery reads the other worker's states. With `fenced`
-        no other worker can have: what lies in between are the ends of transactions.
-        """
-        before = self.packed_store.reached() or 0
-        self.packed_store.update(changes, reached if fenced or reached - len(changes) == before else before)
+    def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
+        """See `StateStore`."""
+        self.packed_store.update(changes, reached)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 
@@ -172,34 +168,58 @@ class Partition(Generic[S]):
                 del decoded[key]
 
     def roll_back(self) -> None:
-        """Discard every state that is not acknowledged."""
+        """Discard every state that is not acknowledged; the packed store has the others."""
         self._decoded.clear()
         self._dirty.clear()
         self._removed.clear()
+
+    def apply(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
+        """See `StateStore`."""
+        self.packed_store.update(changes, reached)
+
+    def reached(self) -> int | None:
+        """See `StateStore`."""
+        return self.packed_store.reached()
+
+    def clear(self) -> None:
+        """See `StateStore`."""
+        self.roll_back()
+        self.packed_store.clear()
+
+    def close(self) -> None:
+        """See `StateStore`."""
+        self.packed_store.close()
 
     def __len__(self) -> int:
         return len(self.packed_store)
 
 
-class Partitions(Generic[S]):
-    """The partitions of one table on this worker, active or standby."""
+def decoded_states(
+    codec: Codec[S], open_store: Callable[[int], PackedStore] = lambda _: MemoryStore()
+) -> Callable[[int], Partition[S]]:
+    """Return what opens a partition's `Partition`, over the packed store that `open_store` opens for it."""
+    return lambda partition: Partition(codec, open_store(partition))
 
-    def __init__(
-        self, codec: Codec[S], open_store: Callable[[int], PackedStore], *, max_decoded: int = MAX_DECODED
-    ) -> None:
-        self._codec = codec
-        self._open = open_store
+
+P = TypeVar("P", bound=StateStore)
+
+
+class Partitions(Generic[P]):
+    """The partitions of one table on this worker, active or standby; `open_states` opens a partition's store."""
+
+    def __init__(self, open_states: Callable[[int], P], *, max_decoded: int = MAX_DECODED) -> None:
+        self._open = open_states
         self._max_decoded = max_decoded
-        self._partitions: MutableMapping[int, Partition[S]] = {}
+        self._partitions: MutableMapping[int, P] = {}
 
-    def __getitem__(self, partition: int) -> Partition[S]:
+    def __getitem__(self, partition: int) -> P:
         """Return a partition's states; a new one starts empty or with the states on disk."""
         states = self._partitions.get(partition)
         if states is None:
-            states = self._partitions[partition] = Partition(self._codec, self._open(partition))
+            states = self._partitions[partition] = self._open(partition)
         return states
 
-    def find(self, partition: int) -> Partition[S] | None:
+    def find(self, partition: int) -> P | None:
         """Return a partition's states if this worker has them."""
         return self._partitions.get(partition)
 
@@ -208,14 +228,14 @@ class Partitions(Generic[S]):
 
     def apply(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
         """Apply changelog records up to offset `reached` (exclusive)."""
-        self[partition].packed_store.update(changes, reached)
+        self[partition].apply(changes, reached)
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Release partitions that other workers write now."""
         for partition in partitions:
             states = self._partitions.pop(partition, None)
             if states is not None:
-                states.packed_store.close()
+                states.close()
 
     def roll_back(self) -> None:
         """Discard, in every partition, the states that are not acknowledged."""
@@ -223,11 +243,11 @@ class Partitions(Generic[S]):
             states.roll_back()
 
     def evict_clean(self) -> None:
-        """Keep at most `max_decoded` clean states decoded."""
+        """Keep at most `max_decoded` clean states in the memory that they can do without."""
         share = self._max_decoded // max(1, len(self._partitions))
         for states in self._partitions.values():
             states.evict_clean(share)
 
     def __len__(self) -> int:
-        """Return the number of packed states."""
+        """Return the number of acknowledged states."""
         return sum(map(len, self._partitions.values()))

@@ -9,7 +9,8 @@ from faust.tables.table import Table
 from faust.types import TP, EventT
 
 from bannerstream.streams.batching.compat import overrides_private
-from bannerstream.streams.batching.store import MAX_DECODED, Codec, MemoryStore, PackedStore, Partitions
+from bannerstream.streams.batching.state_store import StateStore
+from bannerstream.streams.batching.store import MAX_DECODED, Partitions
 
 NOT_A_MAPPING = "read and write states through table.partitions_here[partition], in the agent that folds that partition"
 
@@ -74,7 +75,7 @@ class WriteBehindStore(Store[bytes, bytes]):
 
 
 class WriteBehindTable(Table[bytes, bytes]):
-    """A table of packed states. Read and write them through `partitions_here[partition]`."""
+    """A table of states. Read and write them through `partitions_here[partition]`."""
 
     logger = logging.getLogger("faust.tables")
 
@@ -82,12 +83,11 @@ class WriteBehindTable(Table[bytes, bytes]):
         self,
         app: Any,
         *,
-        codec: Codec[Any],
-        open_store: Callable[[int], PackedStore] = lambda _: MemoryStore(),
+        open_states: Callable[[int], StateStore],
         max_decoded: int = MAX_DECODED,
         **kwargs: Any,
     ) -> None:
-        self.partitions_here: Partitions[Any] = Partitions(codec, open_store, max_decoded=max_decoded)
+        self.partitions_here: Partitions[Any] = Partitions(open_states, max_decoded=max_decoded)
         super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
 
     @overrides_private("faust.tables.base:Collection._new_store", "0cad007da65f")

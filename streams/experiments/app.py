@@ -15,13 +15,14 @@ from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
 from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
-from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, Write
+from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, Write, decoded_states
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
 from bannerstream.streams.main import serve
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.worker_identity import WorkerIdentity
 
 TABLE = "tallies"
@@ -56,13 +57,13 @@ class ExperimentsApp(BatchApp):
             self.bulk_producer,
             topics,
             source=f"bannerstream/streams/{app_id}",
-            ttl_s=1.0,
+            recently_requested=RecentKeys(1.0),
             metrics=OutboxMetrics(registry),
         )
         self._settings = settings
         self.write_behind(
             TABLE,
-            Codec(pack, unpack),
+            decoded_states(Codec(pack, unpack)),
             publish=_nothing_more,
             publish_first=outbox.publish_letters,
             published=outbox.published,
@@ -134,4 +135,10 @@ def run(settings: Settings) -> None:
     Raises:
         BannerstreamError: the topics, the brokers or a setting prevent the start.
     """
-    serve(settings, ExperimentsApp, settings.experiments.metrics_port, setting="experiments.metrics_port")
+    experiments = settings.experiments
+    serve(
+        settings,
+        ExperimentsApp,
+        (experiments.metrics_host, experiments.metrics_port),
+        setting="experiments.metrics_port",
+    )

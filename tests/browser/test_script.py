@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route
 
 from bannerstream.edge.page.script import served_script
+from bannerstream.settings.streams import StreamsSettings
 from tests.support.browser import Visit, until_page
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.real, pytest.mark.timeout(120)]
@@ -151,6 +152,20 @@ def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(pa
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     assert [each["product_id"] for batch in edge.events for each in batch] == ["two", "three"]
     assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
+
+
+def test_batches_are_so_small_that_streams_recognises_a_repeated_one(page: Page, visit: Visiting) -> None:
+    edge = Edge(page)
+    edge.streams = [(200, events(banner(1, SHADES[0])))]
+    edge.intake = [503]
+    begin(page, edge, visit().origin)
+    until_page(page, "window.shown.length === 1")
+    page.evaluate("[...Array(10).keys()].forEach((each) => { bannerstream.send('click', `p-${each}`); })")
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 10")
+    edge.intake = [202]
+    until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
+    assert [each["product_id"] for batch in edge.events for each in batch] == [f"p-{number}" for number in range(10)]
+    assert max(map(len, edge.events)) <= StreamsSettings().duplicate_window // 2
 
 
 def test_after_a_login_nothing_is_sent_that_somebody_else_did(page: Page, visit: Visiting) -> None:

@@ -31,6 +31,9 @@ Kind = Literal[
     "stale",  # a record that goes back behind an earlier one of its key
     "dead_letters",  # a bad record without its letter, or a letter without its bad record
     "uncommitted",  # a committed offset that is not the end
+    "wrong_bytes",  # a picture, stored or shown, that does not hash to its name, or a cacheable failure
+    "stuck",  # a decision whose banner never became ready
+    "unerased",  # an erased visitor who still has a state or an assignment
     "memory",  # a worker that holds another state than the changelog
     "crashed",  # a worker that ended by itself, or had to be ended
     "vacuous",  # the fault did not happen
@@ -82,6 +85,7 @@ def audit(evidence: Evidence, settings: Settings) -> Findings:
             findings.add("uncommitted", f"{tp.topic}[{tp.partition}]: {evidence.committed[tp]} of {end}")
     findings.take(audit_committed(evidence, settings))
     _compare_scores(evidence, settings, findings)
+    _check_erased(evidence, findings)
     _compare_memories(evidence, findings)
     return findings
 
@@ -149,7 +153,8 @@ def _by_visitor(evidence: Evidence, settings: Settings) -> dict[str, list[Consum
     for record in _good(evidence.inputs):
         if record.key not in keys:
             keys[record.key] = user_key(record.key.decode(), secret)
-        found[keys[record.key]].append(record)
+        if keys[record.key] not in evidence.erased:
+            found[keys[record.key]].append(record)
     return found
 
 
@@ -174,7 +179,9 @@ def _by_key(records: Sequence[ConsumerRecord]) -> dict[str, list[ConsumerRecord]
 
 
 def _final_states(evidence: Evidence) -> dict[str, ConsumerRecord]:
-    return {each.key.decode(): each for each in evidence.changelog if each.value is not None}
+    """Return the last record of every visitor that was not erased after it."""
+    last = {each.key.decode(): each for each in evidence.changelog}
+    return {key: record for key, record in last.items() if record.value is not None}
 
 
 # Scores
@@ -185,7 +192,7 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     at = max((each.timestamp for each in [*evidence.inputs, *evidence.changelog]), default=0)
     events = _by_visitor(evidence, settings)
     states = _final_states(evidence)
-    for key in states.keys() - events.keys() - evidence.earlier.keys():
+    for key in states.keys() - events.keys() - evidence.earlier.keys() - evidence.erased:
         findings.add("double", f"{key} has a state and no event")
     written = Counter(each.key.decode() for each in evidence.changelog)
     # A visitor without events whose state was not written again is as before: there may be very many of them.
@@ -232,6 +239,15 @@ def _compare_visitor(
         findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:
         findings.add("double", f"several events of {key}: {differences}")
+
+
+def _check_erased(evidence: Evidence, findings: Findings) -> None:
+    for key in evidence.erased & _final_states(evidence).keys():
+        findings.add("unerased", f"{key} has a state")
+    assigned = {each.key.decode(): each.value for each in evidence.assignments}
+    for key in evidence.erased:
+        if assigned.get(key) is not None:
+            findings.add("unerased", f"{key} has an assignment")
 
 
 # What must be true of all that is committed

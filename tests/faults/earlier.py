@@ -13,7 +13,7 @@ from tests.faults.run import Scene
 from tests.faults.states import version_1
 from tests.support.shop import DAY, PRODUCTS
 
-MANY = 200_000
+MANY = 50_000
 EPOCH = 3
 
 

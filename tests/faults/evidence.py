@@ -1,6 +1,6 @@
 """What a run left behind: every record of its topics, its committed offsets, and what its workers held in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -38,10 +38,16 @@ class Evidence:
     memories: Sequence[Memory] = ()
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
     """By user key."""
+    erased: Set[str] = frozenset()
+    """User keys of visitors whose erasure is committed, and who sent nothing after it."""
 
 
 async def gather(
-    settings: Settings, *, memories: Sequence[Memory] = (), earlier: Mapping[str, Earlier] | None = None
+    settings: Settings,
+    *,
+    memories: Sequence[Memory] = (),
+    earlier: Mapping[str, Earlier] | None = None,
+    erased: Set[str] = frozenset(),
 ) -> Evidence:
     """Read everything, so that it fits together even while workers write.
 
@@ -60,4 +66,5 @@ async def gather(
         ends=ends,
         memories=memories,
         earlier=earlier or {},
+        erased=frozenset(erased),
     )

@@ -48,6 +48,7 @@ class Load:
         self.visitors = traffic.visitors
         self.written = 0
         self.is_done = False
+        self._retired_every = 0
 
     async def run(self, is_served: Callable[[], bool]) -> None:
         """Write all of it, acknowledged; wait while nobody has folded for `BACKLOG` events."""
@@ -72,6 +73,11 @@ class Load:
         while self.written < fraction * self._traffic.events:  # noqa: ASYNC110  (one writer, few readers)
             await asyncio.sleep(TICK_S)
 
+    def retire(self, every: int) -> list[str]:
+        """Write no more events of every `every`th visitor; return their user ids."""
+        self._retired_every = every
+        return [f"visitor-{number}" for number in range(0, self.visitors, every)]
+
     async def _write(self, producer: AIOKafkaProducer) -> None:
         topic, key, value, bad = self._record(self.written)
         headers = [] if bad is None else [(BAD, bad.encode())]
@@ -84,7 +90,10 @@ class Load:
     def _record(self, number: int) -> tuple[str, bytes, bytes | None, str | None]:
         """Return topic, key, value and, for a bad record, the code that its dead letter must have."""
         random_ = self._random
-        user = f"visitor-{random_.randrange(self._traffic.visitors)}"
+        visitor = random_.randrange(self._traffic.visitors)
+        if self._retired_every and visitor % self._retired_every == 0:
+            visitor += 1
+        user = f"visitor-{visitor}"
         kind = random_.choices(["view", "click", "cart", "purchase"], [6, 4, 2, 1])[0]
         late = random_.randrange(40 * DAY) if random_.random() < 0.1 else 0
         goods = random_.sample([each.product_id for each in PRODUCTS], random_.choice([1, 1, 2]))

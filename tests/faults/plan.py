@@ -1,37 +1,37 @@
 """Which faults run when: nightly (`make faults`), in `make test-all`, and at every push."""
 
 import hashlib
+import itertools
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.load import Traffic
-from tests.faults.scenarios import PLAYS
+from tests.faults.play import SCENARIOS
 
-Plan = list[tuple[str, int]]
+Run = tuple[str, int]
+"""A scenario and its seed."""
+Plan = list[Run]
 """Names of scenarios with seeds, in the order in which they run."""
 
 _SEVERAL = {"kill": 40, "fleet": 20}
-NIGHTLY_SEEDS = 4
+NIGHTLY_SEEDS = 20
 """Seeds of each other scenario."""
 _SHORT = {"kill": 8, "fleet": 4}
-
-NIGHTLY_TRAFFIC = Traffic(events=12_000, visitors=300, per_s=1_000)
-SHORT_TRAFFIC = Traffic(events=4_000, visitors=150, per_s=1_000)
 
 
 def nightly() -> Plan:
     """Return the whole set."""
-    return [(name, seed) for name in PLAYS for seed in range(1, 1 + _SEVERAL.get(name, NIGHTLY_SEEDS))]
+    return [(name, seed) for name in SCENARIOS for seed in range(1, 1 + _SEVERAL.get(name, NIGHTLY_SEEDS))]
 
 
 def short() -> Plan:
     """Return a part of the nightly set: the same seeds, less load."""
-    return [(name, seed) for name in PLAYS for seed in range(1, 1 + _SHORT.get(name, 1))]
+    return [(name, seed) for name in SCENARIOS for seed in range(1, 1 + _SHORT.get(name, 1))]
 
 
 def of_commit(commit: str) -> Plan:
     """Return one nightly seed of each scenario; another commit draws others."""
-    return [(name, _drawn(commit, name)) for name in PLAYS]
+    return [(name, _drawn(commit, name)) for name in SCENARIOS]
 
 
 def current_commit() -> str:
@@ -52,6 +52,13 @@ def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
         return plan
     numbers = [seed] if seed is not None else list(range(1, 1 + (seeds or 0)))
     return [(name, number) for name in dict.fromkeys(name for name, _ in plan) for number in numbers]
+
+
+def further(runs: Plan) -> Iterator[Run]:
+    """Yield runs of the same scenarios with seeds that follow those of `runs`, without end."""
+    after = 1 + max((seed for _, seed in runs), default=0)
+    names = list(dict.fromkeys(name for name, _ in runs))
+    return ((name, seed) for seed in itertools.count(after) for name in names)
 
 
 def _drawn(commit: str, name: str) -> int:

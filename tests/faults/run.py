@@ -5,31 +5,26 @@ import contextlib
 import pickle
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from bannerstream.broker.connection import client_options
 from bannerstream.broker.topics import create_topics
-from bannerstream.contracts.topics import Topics
 from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
 from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
 from tests.faults.fleet import Fleet
 from tests.faults.load import Load, Traffic
+from tests.faults.result import RUN_S, SESSION_TIMEOUT_S, Result, delete_topics, kafka_overrides
 from tests.faults.servers import Servers
 from tests.support.consumer_group import progress
 from tests.support.streams_worker import Shop
 from tests.support.waiting import PATIENCE_S
 
-SESSION_TIMEOUT_S = 3.0
-"""Short, so that a killed worker's partitions are soon free; long enough for a live one on a busy machine."""
 PROGRESS_POLL_S = 0.25
-RUN_S = 240.0
 
 
 @dataclass
@@ -48,6 +43,8 @@ class Scene:
     faults: int = 0
     earlier: dict[str, Earlier] = field(default_factory=dict)
     """States that the scenario put into the changelog before the first worker."""
+    erased: set[str] = field(default_factory=set)
+    """User keys of visitors whose erasure the scenario asked for."""
     _audits: int = 0
 
     @property
@@ -57,12 +54,12 @@ class Scene:
 
     async def audit_now(self) -> None:
         """Check what must be true of all that is committed, at this moment."""
-        evidence = await gather(self.settings, earlier=self.earlier)
+        evidence = await gather(self.settings, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit_committed(evidence, self.settings))
 
     async def audit_end(self, memories: Sequence[Memory]) -> None:
         """Check everything; the workers have told their memories and are gone."""
-        evidence = await gather(self.settings, memories=memories, earlier=self.earlier)
+        evidence = await gather(self.settings, memories=memories, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit(evidence, self.settings))
 
     def _take(self, evidence: Evidence, found: Findings) -> None:
@@ -81,25 +78,14 @@ class Play:
 
     scenario: Act
     prepare: Act | None = None
-    transactions: bool = True
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to."""
-
-    name: str
-    seed: int
-    events: int
-    faults: int
-    findings: Findings
-    seconds: float
+    streams: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the workers, besides those of every run."""
 
 
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play)
+    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play.streams)
     settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
@@ -116,19 +102,8 @@ async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, n
             finally:
                 await asyncio.to_thread(servers.proxy.heal)
     if not findings:
-        await _delete_topics(settings, shop.changelog)
+        await delete_topics(settings, shop.changelog)
     return Result(name, seed, load.written, scene.faults, findings, time.monotonic() - began)
-
-
-async def _delete_topics(settings: Settings, changelog: str) -> None:
-    """Leave the next run a broker as small as the first had: with thousands of logs, a restart takes minutes."""
-    topics = settings.kafka.topic_table()
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    await admin.start()
-    try:
-        await admin.delete_topics([changelog, *(each.name for each in topics)])
-    finally:
-        await admin.close()
 
 
 async def _play(scene: Scene, play: Play) -> None:
@@ -180,19 +155,17 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[str, dict[str, object]]:
+def _overrides(
+    servers: Servers, name: str, folder: Path, streams: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
     return {
-        "kafka": {
-            "bootstrap_servers": servers.kafka.bootstrap_servers,
-            "topics": {each.name: f"{name}.{getattr(Topics(), each.name).name}" for each in fields(Topics)},
-            "session_timeout_s": SESSION_TIMEOUT_S,
-        },
+        "kafka": kafka_overrides(servers, name),
         "streams": {
             "app_id": f"{name}-streams",
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
-            "transactions": play.transactions,
             "transaction_timeout_s": SESSION_TIMEOUT_S,
+            **streams,
         },
     }

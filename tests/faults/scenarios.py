@@ -11,7 +11,8 @@ from functools import partial
 from bannerstream.devservers.toxiproxy import Stream, Toxic
 from tests.faults.earlier import every_visitor, many_visitors
 from tests.faults.fleet import Strike, Worker
-from tests.faults.run import SESSION_TIMEOUT_S, Play, Scene
+from tests.faults.result import SESSION_TIMEOUT_S
+from tests.faults.run import Play, Scene
 from tests.support.consumer_group import members, offsets, progress
 from tests.support.waiting import until
 
@@ -192,11 +193,11 @@ async def throttled(scene: Scene) -> None:
 
 
 async def join_in_recovery(scene: Scene) -> None:
-    """A worker joins while another, on a slow network, restores a changelog of 200,000 records; later it leaves.
+    """A worker joins while another, on a slow network, restores a changelog of 50,000 records; later it leaves.
 
     So the first has partitions taken away while it reads them, and gets them back.
     """
-    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=2_000)
+    await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=250)
     scene.fleet.start(bootstrap=scene.proxied)
 
     async def knows(count: int) -> bool:
@@ -236,7 +237,7 @@ PLAYS: dict[str, Play] = {
     "throttled": Play(throttled),
     "join-in-recovery": Play(join_in_recovery, prepare=many_visitors),
     "earlier-version": Play(earlier_version, prepare=every_visitor),
-    "without-transactions": Play(kill, transactions=False),
+    "without-transactions": Play(kill, streams={"transactions": False}),
 }
 
 
@@ -257,7 +258,12 @@ async def _is_caught_up(scene: Scene) -> bool:
 
 
 async def _taken_over(scene: Scene) -> None:
-    """Return once the live worker has committed what was written to any partition by now: it has them all."""
+    """Return once the live worker is alone in the group and has committed what was written to any partition by now."""
+
+    async def it_is_alone() -> bool:
+        return await members(scene.settings) == 1
+
+    await until(it_is_alone, "the group removes the stopped worker")
     _, ends = await offsets(scene.settings)
 
     async def all_is_committed() -> bool:

@@ -1,10 +1,12 @@
-"""The servers under a set of faults: one Kafka, reached directly and through a proxy that can cut and slow."""
+"""The servers under a set of faults: one Kafka, reached directly and through a proxy, and one MinIO."""
 
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bannerstream.devservers.kafka_apache import ApacheKafka
+from bannerstream.devservers.s3_minio import MinioS3
+from bannerstream.devservers.stack import s3_server
 from bannerstream.devservers.toxiproxy import Toxiproxy
 from bannerstream.service.errors import ChildFailed
 
@@ -22,11 +24,18 @@ class Servers:
     def __init__(self, folder: Path) -> None:
         self.proxy = Toxiproxy(folder)
         self.kafka = ApacheKafka(folder, proxy_port=self.proxy.port, properties=_PROPERTIES)
+        self._s3 = s3_server("minio", folder)
 
     @staticmethod
     def why_unavailable() -> str | None:
         """Return what is missing, or None."""
-        return ApacheKafka.why_unavailable() or Toxiproxy.why_unavailable()
+        return ApacheKafka.why_unavailable() or Toxiproxy.why_unavailable() or MinioS3.why_unavailable()
+
+    def s3_endpoint(self) -> str:
+        """Return the address of a MinIO, which starts with the first run that needs it."""
+        if self._s3.process is None:
+            self._s3.start()
+        return self._s3.endpoint
 
     def start_kafka_again(self) -> None:
         """Start the broker on what it had.
@@ -52,4 +61,5 @@ class Servers:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.proxy.stop()
+        self._s3.stop()
         self.kafka.stop()

@@ -9,7 +9,7 @@ import pytest
 
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import assert_readable, prepare, publish_requests, ready_events, request_for
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache-minio", "apache-versitygw")]
@@ -39,7 +39,7 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     await prepare(settings)
     requests = [request_for(f"{when}-{number}") for number in range(REQUESTS)]
     keys = {request.banner_key for request in requests}
-    await ask(settings, requests)
+    await publish_requests(settings, requests)
 
     with generator(when, environment, tmp_path) as worker:
         await until(lambda: worker.poll() is not None, worker.log_tail)

@@ -13,7 +13,7 @@ from bannerstream.devservers.server import KafkaServer, S3Server
 from bannerstream.devservers.stack import Stack, why_unavailable
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
-from tests.support.generator_worker import ask, assert_readable, prepare, ready_events, request_for
+from tests.support.generator_worker import assert_readable, prepare, publish_requests, ready_events, request_for
 from tests.support.servers import Pair
 from tests.support.waiting import until
 
@@ -83,7 +83,7 @@ async def through(
     """Ask for banners, let `outage` happen once the first are made, and check that all come, each once."""
     await prepare(settings)
     requests = [request_for(f"mug-{number}") for number in range(REQUESTS)]
-    await ask(settings, requests)
+    await publish_requests(settings, requests)
     with generator(environment, folder) as worker:
         await while_running(worker, lambda: len(made(folder)) >= 2)
         await outage()
@@ -124,7 +124,7 @@ async def test_a_second_worker_takes_over_partitions_in_mid_batch(
 ) -> None:
     await prepare(settings)
     requests = [request_for(f"mug-{number}") for number in range(2 * REQUESTS)]
-    await ask(settings, requests)
+    await publish_requests(settings, requests)
     with generator(environment, tmp_path, "first", batch=4) as first:
         await while_running(first, lambda: len(made(tmp_path)) >= 1)
         with generator(environment, tmp_path, "second", batch=4) as second:

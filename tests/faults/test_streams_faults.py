@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.faults.plan import SHORT_TRAFFIC, current_commit, of_commit, short
-from tests.faults.run import run
-from tests.faults.scenarios import PLAYS
+from tests.faults.plan import current_commit, of_commit, short
+from tests.faults.play import play
 from tests.faults.servers import Servers
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -47,5 +46,5 @@ def runs() -> list[ParameterSet]:
 async def test_nothing_is_lost_doubled_dangling_or_stale(
     servers: Servers, tmp_path: Path, name: str, seed: int
 ) -> None:
-    result = await run(servers, PLAYS[name], SHORT_TRAFFIC, tmp_path, name=name, seed=seed)
+    result = await play(servers, name, seed, tmp_path, is_short=True)
     assert not result.findings, f"{result.findings}\n{tmp_path}"

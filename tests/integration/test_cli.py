@@ -15,7 +15,7 @@ from bannerstream.cli.main import run_command
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.demo.workers import start_workers
-from tests.support.main_job import GOODS, ga4, now_ms, segment, write_catalogue
+from tests.support.main_job import PRODUCT_IDS, ga4, now_ms, segment, write_catalogue
 from tests.support.servers import Broker
 from tests.support.waiting import wait_until
 
@@ -86,10 +86,10 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
 
     folder = write_catalogue(tmp_path / "catalogue")
     assert {each["picture"] for each in bannerstream.json("catalog", "check", folder)} == {"own alpha"}
-    assert f"products: {len(GOODS)} published" in bannerstream("catalog", "load", folder)
-    assert f"products: 0 published, {len(GOODS)} unchanged" in bannerstream("catalog", "load", folder)
+    assert f"products: {len(PRODUCT_IDS)} published" in bannerstream("catalog", "load", folder)
+    assert f"products: 0 published, {len(PRODUCT_IDS)} unchanged" in bannerstream("catalog", "load", folder)
     listed = bannerstream.json("catalog", "list")
-    assert [each["product_id"] for each in listed] == sorted(GOODS)
+    assert [each["product_id"] for each in listed] == sorted(PRODUCT_IDS)
     assert {each["picture"] for each in listed} == {"yes"}
 
     with start_workers(environment, tmp_path) as workers:

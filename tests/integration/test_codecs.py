@@ -16,7 +16,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from bannerstream.broker.connection import client_options
 from bannerstream.broker.topic_sample import sample_topic
 from bannerstream.broker.topics import describe_topics
-from bannerstream.devservers.kafka_apache import _jars_folder
+from bannerstream.devservers.kafka_apache import jars_folder
 from bannerstream.settings import Settings
 from tests.support.waiting import PATIENCE_S, until
 
@@ -51,7 +51,7 @@ async def by_librdkafka(bootstrap: str, topic: str, codec: str) -> None:
 
 
 async def by_java(bootstrap: str, topic: str, codec: str) -> None:
-    java = ("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{_jars_folder()}/*")
+    java = ("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars_folder()}/*")
     tool = ("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", bootstrap, "--topic", topic)
     await run(*java, *tool, "--compression-codec", codec, "--batch-size", str(BATCH_BYTES))
 

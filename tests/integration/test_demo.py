@@ -18,7 +18,7 @@ import pytest
 from bannerstream.demo.example_shop import SESSION
 from bannerstream.devservers.stack import why_unavailable
 from bannerstream.lab.evaluation.exported import read_exported
-from tests.support.main_job import GOODS, write_catalogue
+from tests.support.main_job import PRODUCT_IDS, write_catalogue
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -37,7 +37,7 @@ def short_session(folder: Path) -> Path:
     """Write the example session's first events about a few products, with some bad records, and return the file."""
     with gzip.open(SESSION, "rt") as lines:
         recorded = list(lines)
-    good = [line for line in recorded if any(f'"{each}"' in line for each in GOODS)]
+    good = [line for line in recorded if any(f'"{each}"' in line for each in PRODUCT_IDS)]
     bad = [line for line in recorded if "value" not in json.loads(line)][:5]
     file = folder / "short.jsonl.gz"
     with gzip.open(file, "wt") as lines:

@@ -13,7 +13,7 @@ from bannerstream.demo.example_shop import SESSION
 from bannerstream.demo.runner import DemoOptions, Progress, run_demo
 from bannerstream.devservers.stack import why_unavailable
 from bannerstream.generator.describers.smollm2 import packaged_smollm2
-from tests.support.main_job import GOODS, write_catalogue
+from tests.support.main_job import PRODUCT_IDS, write_catalogue
 
 pytestmark = [
     pytest.mark.gpu_extra,
@@ -34,7 +34,7 @@ def options(tmp_path: Path) -> DemoOptions:
     session = tmp_path / "session.jsonl.gz"
     with gzip.open(SESSION, "rt") as lines, gzip.open(session, "wt") as short:
         short.writelines(line for line, _ in zip(lines, range(EVENTS), strict=False))
-    catalogue = write_catalogue(tmp_path / "catalogue", GOODS[:2])
+    catalogue = write_catalogue(tmp_path / "catalogue", PRODUCT_IDS[:2])
     return DemoOptions(tmp_path / "out", session, catalogue, rate=500, painter="starter")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bannerstream.devservers.fronts import Front
 from bannerstream.devservers.nginx import nginx_shards
 from bannerstream.devservers.ports import LOOPBACK
+from bannerstream.devservers.reverse_proxy import ReverseProxy
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.edge_process import EdgeProcess, Events, Writer, writer
@@ -57,7 +57,7 @@ async def shop(settings: Settings, environment: dict[str, str], tmp_path: Path) 
             EdgeProcess(settings, environment, tmp_path / "0.log", shard="0/2", trusted_proxies=[LOOPBACK]) as first,
             EdgeProcess(settings, environment, tmp_path / "1.log", shard="1/2", trusted_proxies=[LOOPBACK]) as second,
         ):
-            balancer: Front = nginx_shards(tmp_path, *(f"{LOOPBACK}:{each.port}" for each in (first, second)))
+            balancer: ReverseProxy = nginx_shards(tmp_path, *(f"{LOOPBACK}:{each.port}" for each in (first, second)))
             if (reason := balancer.why_unavailable()) is not None:
                 pytest.skip(reason)
             with balancer:

@@ -158,7 +158,10 @@ async def test_an_edge_node_and_its_open_stream_are_verified_too(
 ) -> None:
     await shop.send("ada")
     await shop.send("bob")
-    async with writer(settings) as generator, EdgeProcess(settings, environment, tmp_path / "edge.log") as node:
+    async with (
+        writer(settings) as generator,
+        EdgeProcess(settings, environment, tmp_path / "edge.log", cdn_base_url="https://cdn.test") as node,
+    ):
         for user in ("ada", "bob"):
             await generator.raw(*ready_record(settings, await assigned(user, shop)))
 

@@ -46,7 +46,7 @@ def feedback(number: int, kind: Kind, variant: str) -> Feedback:
     return reports.feedback(f"{number}-{kind}-{variant}", kind, variant, banner_key=f"{number % 16:064x}")
 
 
-async def tell(shop: Shop, events: Sequence[Feedback]) -> None:
+async def publish_feedback(shop: Shop, events: Sequence[Feedback]) -> None:
     for event in events:
         await shop.post(shop.topics.feedback.name, event.banner_key, encode(event), timestamp=int(time.time() * 1000))
     await shop.flush()
@@ -68,7 +68,7 @@ async def test_what_visitors_click_is_what_others_are_shown(
         with Worker(
             settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"
         ) as counting:
-            await tell(shop, [*seen, *clicks[:400]])
+            await publish_feedback(shop, [*seen, *clicks[:400]])
 
             async def counts_something() -> bool:
                 found = await counted(settings)
@@ -77,7 +77,7 @@ async def test_what_visitors_click_is_what_others_are_shown(
             await until(counts_something, "some feedback is counted")
             counting.kill()
             # Sent twice: what was counted before and after the crash, and by another edge node, too.
-            await tell(shop, [*clicks[380:], *clicks[-20:]])
+            await publish_feedback(shop, [*clicks[380:], *clicks[-20:]])
             await shop.send("nobody", topic=shop.topics.feedback.name, value=b"{not json")
             counting.start()
             expected = {PLAIN: (3_000, 0), AIRY: (3_000, 900)}
@@ -113,8 +113,8 @@ async def test_the_report_shows_rates_with_their_intervals(
     await create_topics(settings.kafka, **internal_topics(settings.streams))
     async with Shop(settings) as shop:
         with Worker(settings, environment, tmp_path / "experiments.log", "bannerstream.streams.experiments"):
-            await tell(shop, [feedback(number, "impression", AIRY) for number in range(100)])
-            await tell(shop, [feedback(number, "click", AIRY) for number in range(10)])
+            await publish_feedback(shop, [feedback(number, "impression", AIRY) for number in range(100)])
+            await publish_feedback(shop, [feedback(number, "click", AIRY) for number in range(10)])
 
             async def everything_is_counted() -> bool:
                 return await counted(settings) == {AIRY: (100, 10)}

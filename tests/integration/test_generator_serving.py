@@ -31,7 +31,7 @@ from bannerstream.generator.worker.worker import GeneratorWorker
 from bannerstream.service.health import Health
 from bannerstream.settings import Settings
 from tests.support.generator_fakes import Fakes
-from tests.support.generator_worker import ask, ready_events, request_for
+from tests.support.generator_worker import publish_requests, ready_events, request_for
 from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
@@ -177,11 +177,11 @@ async def test_while_the_model_fails_the_studio_paints_and_says_why(
     here.model.fault = fault
     during, after = requests_of("during"), requests_of("after")
     async with here.working():
-        await ask(here.settings, during)
+        await publish_requests(here.settings, during)
         await here.answered(during)
         assert (here.painters(during), here.reasons(during)) == ({"fallback"}, {reason})
         here.model.fault = lambda _: None
-        await ask(here.settings, after)
+        await publish_requests(here.settings, after)
         await here.answered(after)
     assert (here.painters(after), here.reasons(after)) == ({"fake"}, {None})
     here.assert_each_was_made([*during, *after])
@@ -193,7 +193,7 @@ async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
     here.model.level = lambda _: 0
     requests = requests_of("black")
     async with here.working():
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await here.answered(requests)
     assert here.painters(requests) == {"fallback"}
     assert here.reasons(requests) == {"the painter returned a black picture"}
@@ -209,7 +209,7 @@ async def test_with_little_memory_the_model_paints_in_smaller_batches(shop: Make
     here.model.fault = scarce
     requests = requests_of("large", 16)
     async with here.working():
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await here.answered(requests)
     assert (here.painters(requests), here.reasons(requests)) == ({"fake"}, {None})
     here.assert_each_was_made(requests)
@@ -220,12 +220,12 @@ async def test_while_a_step_hangs_the_studio_paints_and_the_model_comes_back(sho
     here.model.fault = held
     during, after = requests_of("during"), requests_of("after")
     async with here.working():
-        await ask(here.settings, during)
+        await publish_requests(here.settings, during)
         await until(lambda: here.metrics.hangs.labels("painter")._value.get() == 1)
         here.model.fault = lambda _: None
         await here.answered(during)
         assert any("did not end within 1 s" in str(reason) for reason in here.reasons(during))
-        await ask(here.settings, after)
+        await publish_requests(here.settings, after)
         await here.answered(after)
     assert here.painters(after) == {"fake"}
     here.assert_each_was_made([*during, *after])
@@ -236,7 +236,7 @@ async def test_a_model_that_hangs_for_good_ends_the_process_with_nothing_lost(sh
     here = await shop(step_timeout_s=0.5, after_hang="exit")
     here.model.fault = held
     requests = requests_of("stuck")
-    await ask(here.settings, requests)
+    await publish_requests(here.settings, requests)
     with pytest.raises(ModelLost, match="did not end within"):
         async with here.working() as work:
             await asyncio.wait([work.task], timeout=PATIENCE_S)
@@ -258,7 +258,7 @@ async def test_a_store_that_refuses_stops_the_intake_and_loses_nothing(shop: Mak
     here.fakes.store.fault = away
     requests = requests_of("waiting", 30)
     async with here.working() as work:
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await until(lambda: here.metrics.paused._value.get() == 1)
         assert work.worker._queue.held == 6
         assert await here.committed() == 0
@@ -276,7 +276,7 @@ async def test_while_the_model_is_busy_requests_wait_in_kafka_and_the_queue_stay
     requests = requests_of("busy", 40)
     most: list[int] = []
     async with here.working() as work:
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await until(lambda: here.metrics.paused._value.get() == 1)
         held.go.set()
 
@@ -298,7 +298,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
     here.fakes.budget = ImageBudget(per_hour=8)  # four banners of two sizes
     requests = requests_of("dear")
     async with here.working():
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await here.answered(requests)
     painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
     assert painted == {"fake": 4, "fallback": 8}
@@ -312,7 +312,7 @@ async def test_previews_are_announced_while_the_model_is_busy_and_banners_take_t
     here.model.fault = held
     requests = requests_of("progressive")
     async with here.working():
-        await ask(here.settings, requests)
+        await publish_requests(here.settings, requests)
         await here.answered(requests, revision=1)
         assert here.painters(requests) == {"fallback"}
         assert await here.committed() == 0  # a preview is not the end of a request
@@ -328,7 +328,7 @@ async def test_what_dies_between_the_tiers_makes_the_second_again(shop: MakeShop
     here.model.fault = held
     requests = requests_of("dying", 6)
     dying = Work(GeneratorWorker(here.settings, here.pipeline(), here.metrics))
-    await ask(here.settings, requests)
+    await publish_requests(here.settings, requests)
     await here.answered(requests, revision=1)
     dying.task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""A visitor in a real browser, and what the page shows."""
+"""A visitor in a real browser, and conditions on the page that they see."""
 
 import time
 
@@ -12,7 +12,7 @@ LOOK_MS = 50
 
 RECORDER = """
 window.shifts = [];
-const moved = ({ hadRecentInput, value, sources }) =>  // as CLS counts: what follows an input is meant
+const moved = ({ hadRecentInput, value, sources }) =>  // as CLS counts: shifts right after an input are intended
   hadRecentInput || window.shifts.push(`${value}: ${sources.map(({ node }) => node?.outerHTML?.slice(0, 80))}`);
 new PerformanceObserver((list) => list.getEntries().forEach(moved)).observe({ type: "layout-shift", buffered: true });
 window.shown = [];
@@ -27,7 +27,7 @@ Element.prototype.animate = function (frames, options) {
 
 
 class Visit:
-    """One visitor's browser profile: pages of it, and what their consoles said."""
+    """One visitor's browser profile: its pages, and the errors and warnings of their consoles."""
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         context.set_default_timeout(PATIENCE_MS)
@@ -37,7 +37,7 @@ class Visit:
         self.errors: list[str] = []
 
     def open(self, address: str = "/shop") -> Page:
-        """Return a new tab in which the shop shows a banner."""
+        """Return a new tab, once the shop in it shows a banner."""
         page = self.context.new_page()
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -57,7 +57,7 @@ def until_page(page: Page, condition: str, argument: object = None) -> None:
     """
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while not page.evaluate(condition, argument):
-        assert time.monotonic() < deadline, f"not so after {PATIENCE_MS} ms: {condition} {argument or ''}"
+        assert time.monotonic() < deadline, f"not true after {PATIENCE_MS} ms: {condition} {argument or ''}"
         page.wait_for_timeout(LOOK_MS)
 
 

@@ -1,10 +1,10 @@
-"""A CDN's cache on loopback, as a visitor and as the purger see it."""
+"""A CDN's cache on loopback: visitors fetch through it, the purger purges it."""
 
 from dataclasses import dataclass
 
 import aiohttp
 
-from bannerstream.devservers.fronts import Front
+from bannerstream.devservers.reverse_proxy import ReverseProxy
 from bannerstream.purger.ports import Purger
 
 TOKEN = "0123456789abcdef" * 4  # as long as `openssl rand -hex 32` makes it
@@ -14,9 +14,9 @@ SIZE = "970x250"
 
 @dataclass
 class Cache:
-    """A cache on loopback, as a visitor and as the purger see it."""
+    """A cache on loopback, and the purger that is configured for it."""
 
-    server: Front
+    server: ReverseProxy
     purger: Purger
     kind: str
 
@@ -31,7 +31,7 @@ class Cache:
 
 @dataclass
 class Fetched:
-    """An answer through the cache."""
+    """A response through the cache."""
 
     status: int
     text: str
@@ -39,5 +39,5 @@ class Fetched:
 
     @property
     def hit(self) -> bool:
-        """Tell whether the cache had it."""
+        """Return whether it came from the cache."""
         return self.headers["X-Cache"] == "HIT"

@@ -1,4 +1,4 @@
-"""What the purger reads: visitors, banners, and the values of their records."""
+"""Keys of visitors and banners, and the record values that the purger reads."""
 
 from bannerstream.contracts.codecs import encode
 from tests.support import cdn_messages as messages

@@ -1,4 +1,4 @@
-"""A checkpointer and its fakes: brokers that answer when a test lets them, and a journal of what was done."""
+"""A checkpointer and its fakes: brokers that acknowledge when a test allows it, and a journal of all actions."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from bannerstream.streams.batching.bulk_producer import Write
 from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
-from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
+from bannerstream.streams.batching.store import Codec, Partitions, decoded_states
 from tests.support.waiting import until
 
 DEADLINE_S = 10
@@ -77,7 +77,7 @@ class World:
         self.defects: list[BaseException] = []
         self.brokers = Brokers(self.journal)
         self.consumer = Consumer(self.journal)
-        self.partitions = Partitions(Codec(bytes, bytes), lambda partition: MemoryStore())
+        self.partitions = Partitions(decoded_states(Codec(bytes, bytes)))
         self.publish_fails: BaseException | None = None
         self.checkpointer: Checkpointer[str] = Checkpointer(
             self.partitions,

@@ -1,4 +1,4 @@
-"""Where the workers' group stands, as the broker tells it."""
+"""The state of the workers' consumer group: offsets and members, read from the broker."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,18 +12,17 @@ Offsets = dict[TopicPartition, int]
 _MEMBERS = 5  # place in a group of a DescribeGroups response, version 0 and later
 
 
-async def offsets(settings: Settings) -> tuple[Offsets, Offsets]:
-    """Return the committed offsets of clicks and purchases (0 where nothing was), and then the ends of both.
+async def offsets(settings: Settings, *topics: str) -> tuple[Offsets, Offsets]:
+    """Return the committed offsets of these topics (0 where nothing was), and then their ends.
+
+    Without topics: of clicks and purchases.
 
     Raises:
         KafkaError: the broker does not answer.
     """
-    topics = settings.kafka.topic_table()
-    partitions = [
-        TopicPartition(topic.name, number)
-        for topic in (topics.clicks, topics.purchases)
-        for number in range(settings.kafka.partitions)
-    ]
+    table = settings.kafka.topic_table()
+    names = topics or (table.clicks.name, table.purchases.name)
+    partitions = [TopicPartition(name, number) for name in names for number in range(settings.kafka.partitions)]
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
     try:
@@ -47,7 +46,7 @@ async def progress(settings: Settings) -> tuple[int, int]:
 
 
 async def members(settings: Settings) -> int:
-    """Return how many workers the group knows."""
+    """Return how many members the group has."""
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
         await admin.start()

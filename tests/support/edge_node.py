@@ -1,4 +1,4 @@
-"""A node without Kafka or a bucket: tests fill its tables, and its records stay in memory."""
+"""An edge node without Kafka or a bucket: tests fill its tables, and its records stay in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,13 +63,13 @@ def assignment(user_key: str, epoch: int, key: str, cohort: str = "cooks") -> As
 
 
 def banner_key(key: str) -> str:
-    """Return a banner key: a hex digit, repeated."""
+    """Return a banner key: a hex digit, repeated 64 times."""
     return key * 64
 
 
 @dataclass
 class Fetched:
-    """What the view looks at of a consumer's record."""
+    """The fields of a consumed record that the topic follower reads."""
 
     offset: int
     key: bytes
@@ -79,7 +79,7 @@ class Fetched:
 
 @dataclass
 class Node:
-    """A node, who asks it, and what it wrote."""
+    """A node, its HTTP client, and the records that it wrote."""
 
     edge: EdgeNode
     sink: MemorySink
@@ -95,19 +95,19 @@ class Node:
         return self.edge.tokens.visitor(self.edge.tokens.mint(user)).key
 
     def assign(self, epoch: int, key: str, user: str = "ada", cohort: str = "cooks") -> None:
-        """Have the view see an assignment."""
+        """Apply an assignment, as the topic follower does."""
         if self.edge.visitors.assign(self.key(user), assignment(self.key(user), epoch, key, cohort)):
             self.edge.hub.notify(self.key(user))
 
     def announce(self, key: str, **changes: Any) -> None:
-        """Have the view see a ready event."""
+        """Apply a ready event, as the topic follower does."""
         number, _ = self.edge.banners.announce(ready(key, **changes))
         self.edge.resolver.changed(number)
         for user_key in self.edge.visitors.settle(number):
             self.edge.hub.notify(user_key)
 
     async def read(self, topic: str, *records: tuple[bytes, bytes | None]) -> None:
-        """Have the view apply records, (key, value), as it has fetched them of a topic: `assignments` or `ready`."""
+        """Have the topic follower apply records (key, value) of a topic: `assignments` or `ready`."""
         name = getattr(self.edge.settings.kafka.topic_table(), topic).name
         fetched = [Fetched(offset, key, value) for offset, (key, value) in enumerate(records)]
         await self.edge.follower._apply(TopicPartition(name, 0), fetched)

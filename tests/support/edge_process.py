@@ -1,11 +1,11 @@
-"""An edge node as a process, and what streams and generator would write for it: what integration tests share."""
+"""An edge node as a process, and a writer in place of streams and generator, for integration tests."""
 
 import asyncio
 import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.settings import Settings
+from bannerstream.storage import S3BannerStore
 from tests.support.edge_node import assignment, ready
 from tests.support.waiting import PATIENCE_S, until
 
@@ -45,8 +46,12 @@ class EdgeProcess:
         )
         self.client = httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S)
         self._tokens = VisitorTokens(settings)
+        self._reads_bucket = self.settings.edge.cdn_base_url is None
 
     async def __aenter__(self) -> Self:
+        if self._reads_bucket:
+            with closing(S3BannerStore(self.settings.storage)) as store:
+                await asyncio.to_thread(store.ensure_bucket)
         await self.until(self.is_ready)
         return self
 
@@ -72,9 +77,9 @@ class EdgeProcess:
         return {"Authorization": f"Bearer {self.token(user)}"}
 
     async def epoch(self, user: str) -> int:
-        answer = await self.client.get("/v1/banner", headers=self.headers(user))
-        assert answer.status_code == 200, answer.text
-        return int(answer.json()["epoch"])
+        response = await self.client.get("/v1/banner", headers=self.headers(user))
+        assert response.status_code == 200, response.text
+        return int(response.json()["epoch"])
 
     async def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples with these labels."""
@@ -87,16 +92,16 @@ class EdgeProcess:
         )
 
     def terminate(self) -> int:
-        """SIGTERM; return the exit status."""
+        """Send SIGTERM and return the exit status."""
         return self.process.stop(PATIENCE_S)
 
     def connect(self) -> socket.socket:
-        """Return a bare connection."""
+        """Return a TCP connection."""
         return socket.create_connection((LOOPBACK, self.port), timeout=PATIENCE_S)
 
 
 class Writer:
-    """Writes what streams and generator would."""
+    """Writes the messages of streams and generator."""
 
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._settings = settings
@@ -117,7 +122,7 @@ class Writer:
         await self._publisher.publish_all([outgoing(self._topics.ready.name, message.banner_key, message, event)])
 
     async def delete(self, user: str) -> None:
-        """Write the deletion of an assignment, as an erasure ends with."""
+        """Delete an assignment, as the end of an erasure does."""
         await self.raw(self._topics.assignments.name, self.key(user).encode(), None)
 
     async def raw(self, topic: str, key: bytes, value: bytes | None) -> None:
@@ -126,20 +131,20 @@ class Writer:
 
 @asynccontextmanager
 async def writer(settings: Settings) -> AsyncIterator[Writer]:
-    """Create the topics and yield who writes to them."""
+    """Create the topics and yield a writer."""
     await create_topics(settings.kafka)
     async with Publisher(settings.kafka) as publisher:
         yield Writer(settings, publisher)
 
 
 class Events:
-    """A live stream, read as it comes."""
+    """Reads the events of a live stream."""
 
-    def __init__(self, answer: httpx.Response) -> None:
-        self._lines = answer.aiter_lines()
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.aiter_lines()
 
     async def next(self) -> tuple[str, str, dict[str, Any]]:
-        """Return the next event: its name, its id, and its body."""
+        """Return the next event: name, id and body."""
         event = id_ = ""
         async with asyncio.timeout(PATIENCE_S):
             async for line in self._lines:
@@ -153,7 +158,7 @@ class Events:
         raise AssertionError("the stream has ended")
 
     async def ended(self) -> bool:
-        """Return whether nothing more comes, having read to the end."""
+        """Read to the end; return whether no event came."""
         async with asyncio.timeout(PATIENCE_S):
             return [line async for line in self._lines if line and not line.startswith(":")] == []
 
@@ -161,7 +166,7 @@ class Events:
 @asynccontextmanager
 async def live(node: EdgeProcess, user: str, **headers: str) -> AsyncIterator[Events]:
     """Yield a visitor's live stream."""
-    async with node.client.stream("GET", "/v1/stream", headers={**node.headers(user), **headers}) as answer:
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield Events(answer)
+    async with node.client.stream("GET", "/v1/stream", headers={**node.headers(user), **headers}) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Events(response)

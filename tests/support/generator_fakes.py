@@ -1,4 +1,4 @@
-"""A pipeline of fakes, each of which a test can break."""
+"""A pipeline whose ports are fakes that a test can make fail."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -41,7 +41,7 @@ def the_one(outcomes: list[MadeBanner | UnmakeableBanner]) -> MadeBanner:
 
 @dataclass
 class Fakes:
-    """A pipeline whose every port is a fake that a test can break."""
+    """The fakes behind a pipeline's ports."""
 
     executor: Executor
     describer: FakeDescriber = field(default_factory=FakeDescriber)
@@ -75,7 +75,7 @@ class Fakes:
         )
 
     def preview_composer(self) -> Composer:
-        """Return what makes previews: the fallbacks alone."""
+        """Return the composer of previews: fallbacks only."""
         return replace(
             self,
             describer=self.fallback_describer,

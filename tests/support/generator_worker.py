@@ -1,4 +1,4 @@
-"""A generator as a process, and the topics around it: what integration and fault tests share."""
+"""Requests to a generator and its results, for integration and fault tests."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ COHORT = with_rev(
 
 
 def request_for(name: str) -> BannerRequest:
-    """Return a request for the banner of a mug of this name, asked for now."""
+    """Return a request, dated now, for the banner of a mug of this name."""
     product = with_rev(
         Product(
             product_id=name,
@@ -48,14 +48,14 @@ def request_for(name: str) -> BannerRequest:
 
 
 async def prepare(settings: Settings) -> None:
-    """Make this test's topics and bucket."""
+    """Create this test's topics and bucket."""
     await create_topics(settings.kafka)
     store = S3BannerStore(settings.storage)
     store.ensure_bucket()
     store.close()
 
 
-async def ask(settings: Settings, requests: Sequence[BannerRequest]) -> None:
+async def publish_requests(settings: Settings, requests: Sequence[BannerRequest]) -> None:
     """Publish requests."""
     topic = settings.kafka.topic_table().requests.name
     async with Publisher(settings.kafka) as publisher:
@@ -67,10 +67,10 @@ async def ask(settings: Settings, requests: Sequence[BannerRequest]) -> None:
 async def ready_events(
     settings: Settings, enough: Callable[[list[BannerReady]], bool], *, patience_s: float = PATIENCE_S
 ) -> list[BannerReady]:
-    """Return every ready event so far, once there are enough of them.
+    """Return every ready event so far, once `enough` of them returns True.
 
     Raises:
-        AssertionError: there were not within the patience.
+        AssertionError: that took longer than `patience_s`.
     """
     topic = settings.kafka.topic_table().ready.name
     found: list[BannerReady] = []
@@ -88,7 +88,7 @@ async def ready_events(
 
 
 async def assert_readable(settings: Settings, events: Sequence[BannerReady]) -> None:
-    """Check that every event points to a manifest and blobs that can be fetched."""
+    """Check that every event's manifest and blobs can be fetched."""
     store = S3BannerStore(settings.storage)
     try:
         for event in events:

@@ -1,4 +1,4 @@
-"""What a topic holds, read without any of the product's code."""
+"""Reads a topic without any of the product's code."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ MakeTopic = Callable[..., Awaitable[str]]
 
 
 async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
-    """Return every record that a topic holds, each partition's in its order."""
+    """Return every committed record of a topic, in the order of each partition."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=brokers, auto_offset_reset="earliest", isolation_level="read_committed"
     )

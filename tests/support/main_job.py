@@ -1,4 +1,4 @@
-"""The whole main job on one pair of servers: topics, bucket, catalogue, streams and generator as processes."""
+"""The main job on one pair of servers: topics, bucket, catalogue, and streams and generator as processes."""
 
 import asyncio
 import json
@@ -28,11 +28,11 @@ from bannerstream.storage import S3BannerStore
 from tests.support.streams_worker import Shop
 from tests.support.waiting import until
 
-GOODS = ("mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football")
-"""Enough for every cohort to have something to show after a purchase, few enough that all are painted in seconds."""
+PRODUCT_IDS = ("mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football")
+"""Enough that every cohort still has a product after a purchase; few enough that all are painted in seconds."""
 
 
-def write_catalogue(folder: Path, products: Sequence[str] = GOODS) -> Path:
+def write_catalogue(folder: Path, products: Sequence[str] = PRODUCT_IDS) -> Path:
     """Write the example catalogue with only these products into a folder and return it."""
     folder.mkdir(parents=True)
     shutil.copy(CATALOGUE / COHORTS_FILE, folder)
@@ -53,8 +53,8 @@ def now_ms() -> int:
 
 def segment(event: str, user: str, *products: str, at: int | None = None) -> bytes:
     """Return a track call as Segment's libraries write it."""
-    goods = [{"product_id": each, "sku": f"S-{each}", "quantity": 1} for each in products]
-    properties = {"order_id": f"o-{user}", "products": goods} if event == "Order Completed" else goods[0]
+    items = [{"product_id": product, "sku": f"S-{product}", "quantity": 1} for product in products]
+    properties = {"order_id": f"o-{user}", "products": items} if event == "Order Completed" else items[0]
     call = {
         "type": "track",
         "event": event,
@@ -69,8 +69,8 @@ def segment(event: str, user: str, *products: str, at: int | None = None) -> byt
 
 
 def ga4(name: str, user: str, *products: str, at: int | None = None) -> bytes:
-    """Return a body as the Measurement Protocol has it."""
-    items = [{"item_id": each, "quantity": 1} for each in products]
+    """Return a request body of the Measurement Protocol."""
+    items = [{"item_id": product, "quantity": 1} for product in products]
     params: dict[str, Any] = {"currency": "EUR", "value": 10, "items": items}
     if name == "purchase":
         params["transaction_id"] = f"T-{user}"
@@ -85,7 +85,7 @@ def ga4(name: str, user: str, *products: str, at: int | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What a store says of one object, and its bytes."""
+    """One object of the bucket with the headers of its response."""
 
     key: str
     content: bytes
@@ -93,7 +93,7 @@ class StoredObject:
 
 
 class MainJob:
-    """Everything between the shop's events and ready banners, running."""
+    """Runs everything between the shop's events and ready banners."""
 
     def __init__(self, settings: Settings, environment: dict[str, str], folder: Path) -> None:
         self.settings = settings
@@ -129,27 +129,27 @@ class MainJob:
         print((self._folder / LOG_FILE).read_text()[-8000:])  # noqa: T201  (pytest shows it with a failure)
 
     def user_key(self, user: str) -> str:
-        """Return the key under which this deployment knows a visitor."""
+        """Return a visitor's user key in this deployment."""
         return user_key(user, self.settings.privacy.user_key_secret.get_secret_value().encode())
 
     async def folded(self, count: int) -> None:
-        """Return once streams has folded so many events."""
+        """Return once streams has folded this many events."""
 
-        async def so_many() -> bool:
+        async def are_folded() -> bool:
             self.workers.check()
             return await asyncio.to_thread(self.workers.events_folded) >= count
 
-        await until(so_many, f"{count} events are folded")
+        await until(are_folded, f"{count} events are folded")
         await self.shop.caught_up()
 
     async def assignments(self, user: str) -> list[Assignment]:
-        """Return the decisions for a visitor so far, each once, in order of epoch."""
+        """Return a visitor's assignments so far, without repeats, in order of epoch."""
         found = [decode(each.value, Assignment) for each in await self.shop.read(self.topics.assignments.name)]
         own = {each.epoch: each for each in found if each.user_key == self.user_key(user)}
         return [own[epoch] for epoch in sorted(own)]
 
     async def assignment(self, user: str, epoch: int = 1) -> Assignment:
-        """Return a visitor's decision of this epoch, once it is there."""
+        """Wait for a visitor's assignment of this epoch and return it."""
         await self.shop.read_until(
             self.topics.assignments.name,
             lambda records: any(
@@ -165,15 +165,15 @@ class MainJob:
     async def ready(self, *banner_keys: str) -> dict[str, BannerReady]:
         """Return every ready event by its banner key, once these banners are ready."""
 
-        def there(records: Sequence[ConsumerRecord]) -> bool:
+        def are_ready(records: Sequence[ConsumerRecord]) -> bool:
             self.workers.check()
             return {each.key.decode() for each in records} >= set(banner_keys)
 
-        records = await self.shop.read_until(self.topics.ready.name, there)
+        records = await self.shop.read_until(self.topics.ready.name, are_ready)
         return {each.key.decode(): decode(each.value, BannerReady) for each in records}
 
     def stored(self) -> list[StoredObject]:
-        """Return everything in the bucket, read with a client of its own."""
+        """Return all objects of the bucket, read with the minio client."""
         storage = self.settings.storage
         client = Minio(
             storage.endpoint,
@@ -185,11 +185,12 @@ class MainJob:
         found = []
         for listed in client.list_objects(storage.bucket, recursive=True):
             key = str(listed.object_name)
-            answer = client.get_object(storage.bucket, key)
+            response = client.get_object(storage.bucket, key)
             try:
-                found.append(StoredObject(key, answer.read(), {k.lower(): v for k, v in answer.headers.items()}))
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                found.append(StoredObject(key, response.read(), headers))
             finally:
-                answer.close()
-                answer.release_conn()
+                response.close()
+                response.release_conn()
         client._http.clear()
         return found

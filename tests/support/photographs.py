@@ -1,4 +1,4 @@
-"""Synthetic product photographs with a known outline: drawn four times as large, lit, shadowed, blurred, with noise."""
+"""Synthetic product photographs with a known outline: drawn at four times the size, with light, shadow, blur, noise."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -63,7 +63,7 @@ def photograph(
 def half_hidden(product: str, ground: str, *, along: str = "across", lighter: float = 0.0, seed: int = 1) -> Photograph:
     """Return a product whose right half (`along` "across") or lower half ("down") has exactly its ground's colour.
 
-    `lighter` is how much that half differs, in RGB levels; it throws the shadow of the whole product all the same.
+    `lighter` is how much that half differs, in RGB levels. The shadow is that of the whole product.
     """
     taken = photograph(product, ground, noise=0, seed=seed)
     bare, falloff = GROUNDS[ground]

@@ -1,7 +1,7 @@
-"""Which tests run, and a last word on those that did not, as a pytest plugin.
+"""A pytest plugin that selects the tests to run, and lists at the end those that did not run.
 
-`make test` leaves out what is marked `full`: further seeds, repetitions and benchmarks of what another test checks at
-every push. `make test-all` (`--full`) runs everything.
+`make test` leaves out the tests marked `full`: more seeds, repetitions, and benchmarks of code that other tests check
+at every push. `make test-all` (`--full`) runs everything.
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `full` where it was not requested; keep each file of models on one worker."""
+    """Deselect tests marked `full` unless they were requested; keep the tests of a file that loads models together."""
     for item in items:
-        # What such a file builds and loads once would else be built and loaded by every worker.
+        # Otherwise every worker would build and load the models that such a file builds and loads once.
         if item.get_closest_marker("gpu_extra") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if config.getoption(FULL):
@@ -35,13 +35,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Pass the count on from a worker of pytest-xdist."""
+    """Send the count from a pytest-xdist worker to the main process."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["left_out"] = session.config.stash.get(_DESELECTED, 0)
 
 
 class WorkerCounts:
-    """The main process's side of it; every worker collects the same tests."""
+    """Receives the count in the main process; every worker collects the same tests."""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """List what did not run, with the reason and what helps."""
+    """List the tests that did not run, with the reason and how to run them."""
     reasons = Counter(reason_of(report) for report in terminalreporter.stats.get("skipped", ()))
     left_out = config.stash.get(_DESELECTED, 0)
     if not reasons and not left_out:
@@ -67,6 +67,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def reason_of(report: Any) -> str:
-    """Return why a test or a file was skipped, in the words of who skipped it."""
+    """Return the reason that was given for skipping a test or a file."""
     _, _, reason = report.longrepr
     return str(reason).removeprefix("Skipped: ")

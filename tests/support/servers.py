@@ -1,13 +1,13 @@
 """Kafka brokers and S3 servers for tests, as a pytest plugin: `kafka`, `s3`, and settings that point to them.
 
 A test that uses `kafka`, `s3`, `overrides`, `settings` or `environment` runs once for each pair of servers in `PAIRS`,
-or for those that its mark `pairs("embedded", …)` names. Its mark `servers("kafka")` or `servers("s3")` says that it
-needs one of the two only: the other is not started. Its parameter ids name the whole pair all the same, so that an id
-means the same in every file; what would run twice on one server is marked `full` (see `tests.support.selection`).
+or for the pairs of its mark `pairs("embedded", …)`. With the mark `servers("kafka")` or `servers("s3")` it needs only
+one of the two, and the other is not started. Its parameter ids still name the whole pair, so that an id means the same
+in every file; a test that would run twice on one server is marked `full` (see `tests.support.selection`).
 
-A server starts at its first use and serves until the end of the session. Apache Kafka, MinIO and VersityGW serve all
-workers of pytest-xdist; the embedded ones, which start in parts of a second, each worker has for itself. What runs on
-them has names of its own: topics, groups, buckets. Tests that stop, alter or kill a server start one of their own.
+A server starts at its first use and runs until the end of the session. Apache Kafka, MinIO and VersityGW are shared by
+all workers of pytest-xdist; embedded servers start in a fraction of a second, so each worker has its own. Every test
+has its own topics, groups and buckets. Tests that stop, alter or kill a server start a separate one.
 """
 
 import sys
@@ -47,7 +47,7 @@ PAIRS: dict[str, Pair] = {
     "apache-versitygw": ("apache", "versitygw"),
 }
 BY_NAME: dict[str, Pair] = {"apache": ("apache", "embedded")}
-"""Only for tests that name it: those that are about Kafka, and need no particular store."""
+"""Only for tests that name it: they are about Kafka, and any store will do."""
 REAL: tuple[Pair, ...] = (PAIRS["apache-minio"], PAIRS["apache-versitygw"])
 
 
@@ -69,7 +69,7 @@ class Servers:
     """The servers of this session, each started at its first use."""
 
     def __init__(self, own: Path, shared: Path) -> None:
-        """Keep data under `own`, or under `shared` where all workers of the session use one server."""
+        """Keep data under `own`, or under `shared` for servers that all workers of the session use."""
         self._own = own
         self._shared = shared
         self._used: dict[str, SharedServer] = {}
@@ -98,7 +98,7 @@ class Servers:
         return Store(self._use("s3", kind, start))
 
     def stop(self) -> None:
-        """Let go of all of them."""
+        """Release all of them."""
         self._until_the_end.close()
 
     def _use(self, what: str, kind: str, start: Start) -> str:
@@ -114,25 +114,25 @@ _SERVERS = pytest.StashKey[Servers]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fetch and build what real servers run, where it was not done yet: a compiler takes longer than a test may."""
+    """Fetch and build the real servers before the tests: a compiler takes longer than a test's time limit."""
     if session.config.option.collectonly or not any(item.get_closest_marker("real") for item in session.items):
         return
     for server in (ApacheKafka, MinioS3, VersityS3, Toxiproxy):
         if server.why_unavailable() is None:
-            with suppress(ServerFailed):  # the tests that need it will say so
+            with suppress(ServerFailed):  # the tests that need it will fail with the reason
                 server.prepare(lambda line: print(line, file=sys.__stderr__, flush=True))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the servers: here and not in a fixture, whose end would count to the last test's time limit."""
+    """Stop the servers here: the teardown of a fixture would count towards the last test's time limit."""
     if (servers := session.config.stash.get(_SERVERS, None)) is not None:
         servers.stop()
 
 
 @pytest.hookimpl(tryfirst=True)  # before a file's own parameters: an id begins with its servers
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what uses servers once for each pair, and once for each server where it needs one of the two."""
+    """Run a test once for each pair of servers, or once for each server if it needs only one of the two."""
     if "server_pair" not in metafunc.fixturenames:
         return
     mark = metafunc.definition.get_closest_marker("pairs")
@@ -159,7 +159,7 @@ def needs(item: pytest.Item) -> tuple[str, ...]:
 def shared_servers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Servers:
     """The servers of this session."""
     own = tmp_path_factory.getbasetemp()
-    is_worker = hasattr(pytestconfig, "workerinput")  # of pytest-xdist: then the parent is the session's
+    is_worker = hasattr(pytestconfig, "workerinput")  # of pytest-xdist: then the parent folder belongs to the session
     servers = Servers(own, own.parent if is_worker else own)
     pytestconfig.stash[_SERVERS] = servers
     return servers
@@ -167,26 +167,26 @@ def shared_servers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def server_pair(request: pytest.FixtureRequest) -> Pair:
-    """The kinds of servers that this test runs on; the embedded ones where it came here by `getfixturevalue`."""
+    """The kinds of servers that this test runs on; the embedded ones if requested by `getfixturevalue`."""
     pair: Pair = getattr(request, "param", EMBEDDED)
     return pair
 
 
 @pytest.fixture
 def kafka(server_pair: Pair, shared_servers: Servers) -> Broker:
-    """A running broker that other tests use, too."""
+    """A running broker, shared with other tests."""
     return shared_servers.kafka(server_pair[0])
 
 
 @pytest.fixture
 def s3(server_pair: Pair, shared_servers: Servers) -> Store:
-    """A running S3 server that other tests use, too."""
+    """A running S3 server, shared with other tests."""
     return shared_servers.s3(server_pair[1])
 
 
 @pytest.fixture
 def overrides(request: pytest.FixtureRequest, server_pair: Pair, fresh_name: str, tmp_path: Path) -> Overrides:
-    """Settings that point to the servers, with topics, groups and a bucket that only this test uses (none made yet)."""
+    """Settings that point to the servers, with this test's own topics, groups and bucket, which do not exist yet."""
     overrides: Overrides = {}
     if "kafka" in needs(request.node):
         kafka: Broker = request.getfixturevalue("kafka")

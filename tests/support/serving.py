@@ -1,4 +1,4 @@
-"""Records of the requests' topic, and a model's step that hangs."""
+"""Records of the topic of requests, and a model step that hangs."""
 
 import threading
 from dataclasses import replace
@@ -23,15 +23,15 @@ def scene_request(size: BannerSize = RECTANGLE, *, seed: int = 1) -> SceneReques
 
 
 class Hanging:
-    """Something that a model's step does: never end, until it is let go. `entered` counts steps that came in."""
+    """Blocks every caller until `release`, as a hung model step does. `entered` counts the calls."""
 
     def __init__(self) -> None:
         self.entered = 0
-        self._go = threading.Event()
+        self._released = threading.Event()
 
     def __call__(self, *_: object) -> None:
         self.entered += 1
-        assert self._go.wait(PATIENCE_S)
+        assert self._released.wait(PATIENCE_S)
 
-    def let_go(self) -> None:
-        self._go.set()
+    def release(self) -> None:
+        self._released.set()

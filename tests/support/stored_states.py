@@ -1,4 +1,4 @@
-"""States as earlier versions wrote them."""
+"""Packed states written by earlier versions."""
 
 OF_VERSION_1 = bytes.fromhex(
     # `walk` of the code of version 1: a view of the mug 40 days before NOON, a shoe into the cart 9 days, a click on

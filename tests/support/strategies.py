@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every message, made from the types that decode it: bounds, patterns and all."""
+"""Hypothesis strategies for every message, derived from its types, with their bounds and patterns."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ def messages(kind: type[Any]) -> st.SearchStrategy[Any]:
     return _values(mi.type_info(kind))
 
 
-def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (one line per type there is)
+def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (one case per type)
     match kind:
         case mi.StructType():
             return _structs(kind)
@@ -42,7 +42,7 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
             return st.dictionaries(
                 _values(kind.key_type), _values(kind.value_type), min_size=kind.min_length or 0, max_size=3
             )
-    raise TypeError(f"a message has a field of a kind that is not drawn here yet: {kind}")
+    raise TypeError(f"a message has a field of a type without a strategy here: {kind}")
 
 
 def _structs(kind: mi.StructType) -> st.SearchStrategy[Any]:
@@ -52,7 +52,7 @@ def _structs(kind: mi.StructType) -> st.SearchStrategy[Any]:
 
 
 def _given(kind: mi.Type) -> mi.Type:
-    """Return a type without `UnsetType`, which stands for a field that is left out."""
+    """Return a type without `UnsetType`, the value of a missing field."""
     if not isinstance(kind, mi.UnionType):
         return kind
     types = tuple(each for each in kind.types if type(each).__name__ != "CustomType")

@@ -68,7 +68,7 @@ class Worker:
         self.process = ChildProcess(command, name=self._module, log_file=self.log, environment=self._environment)
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye, no commit."""
+        """Send SIGKILL: the worker neither commits nor leaves its group."""
         self.process.kill()
 
     def send(self, number: signal.Signals) -> None:
@@ -76,7 +76,7 @@ class Worker:
         os.kill(self.process.pid, number)
 
     def terminate(self) -> int:
-        """SIGTERM; return the exit status."""
+        """Send SIGTERM and return the exit status."""
         return self.process.stop(PATIENCE_S)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Scenes of the studio with everything but what a test is about."""
+"""Studio scenes with defaults for everything that a test does not set."""
 
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
 """One real pipeline per family of diffusion models, with random weights, a few hundred kilobytes each.
 
-The shapes are those of diffusers' own tests, cut further. Saved as safetensors in the layout of their counterparts, so
-that loading by path and every line that runs a model is run. ControlNets, tiny VAEs and adapters belong to them.
+The shapes are those of diffusers' own tests, reduced further. Saved as safetensors in the layout of their real
+counterparts, so that tests execute all code that loads and runs models. With ControlNets, tiny VAEs and adapters.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def save_xl(folder: Path) -> Path:
 
 
 def save_sd3(folder: Path) -> Path:
-    """Save a Stable Diffusion 3 pipeline: three text encoders, a transformer that flows."""
+    """Save a Stable Diffusion 3 pipeline: three text encoders, a flow-matching transformer."""
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 
@@ -96,7 +96,7 @@ def save_flux(folder: Path) -> Path:
             pooled_projection_dim=32,
             axes_dims_rope=(4, 4, 8),
         ),
-        # FLUX's size is written into its pipeline: without a level of its own, the VAE keeps it at 128 x 128.
+        # The pipeline's default size follows from the VAE's levels: with one level it is 128 x 128.
         vae=_vae(levels=1, scaling_factor=1.5035, shift_factor=0.0609),
         scheduler=FlowMatchEulerDiscreteScheduler(),
         text_encoder=_clip(projected=False),
@@ -109,7 +109,7 @@ def save_flux(folder: Path) -> Path:
 
 
 def save_sana(folder: Path) -> Path:
-    """Save a SANA pipeline: a language model reads, linear attention paints, a deep autoencoder decodes."""
+    """Save a SANA pipeline: a language model as text encoder, linear attention, a deep-compression autoencoder."""
     from diffusers import FlowMatchEulerDiscreteScheduler, SanaPipeline
 
     pipeline = SanaPipeline(**_sana_parts(), scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0))
@@ -128,7 +128,7 @@ def save_sana_sprint(folder: Path) -> Path:
 
 
 def _sana_parts(**denoiser: Any) -> dict[str, Any]:
-    """Return what SANA and SANA-Sprint have in common; `denoiser` tells their transformers apart."""
+    """Return the common parts of SANA and SANA-Sprint; `denoiser` has options in which their transformers differ."""
     import torch
     from diffusers import AutoencoderDC, SanaTransformer2DModel
     from transformers import Gemma2Config, Gemma2Model
@@ -195,7 +195,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
 
 
 def save_controlnet(family: Path, folder: Path) -> Path:
-    """Save a ControlNet that begins as a copy of a family's own layers, as training one does."""
+    """Save a ControlNet that is a copy of a family's own layers, as at the start of its training."""
     import diffusers
 
     pipeline = diffusers.DiffusionPipeline.from_pretrained(family)
@@ -215,7 +215,7 @@ def save_controlnet(family: Path, folder: Path) -> Path:
             net = diffusers.SanaControlNetModel.from_config(denoiser.config)
         case other:
             raise ValueError(other)
-    _stir(net)
+    _fill_zeros(net)
     net.save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -237,7 +237,7 @@ def save_tiny_vae(folder: Path, *, channels: int = 4) -> Path:
 
 
 def save_lora(family: Path, file: Path, *, seed: int = 1) -> Path:
-    """Save a LoRA of a family's denoiser that changes every picture plainly."""
+    """Save a LoRA of a family's denoiser that visibly changes every picture."""
     import diffusers
     import torch
     from peft import LoraConfig
@@ -256,7 +256,7 @@ def save_lora(family: Path, file: Path, *, seed: int = 1) -> Path:
 
 
 def save_textual_inversion(file: Path, *, for_xl: bool = False) -> Path:
-    """Save the vectors of one word, long enough to be felt."""
+    """Save the embedding vectors of one word, large enough to change a picture."""
     import torch
     from safetensors.torch import save_file
 
@@ -321,7 +321,7 @@ def _gemma_tokenizer() -> Any:
     from transformers import GemmaTokenizer
 
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
-    return GemmaTokenizer(vocab={each: at for at, each in enumerate([*special, *_printable()])}, merges=[])
+    return GemmaTokenizer(vocab={token: index for index, token in enumerate([*special, *_printable()])}, merges=[])
 
 
 def _letters() -> list[tuple[str, float]]:
@@ -332,8 +332,8 @@ def _printable() -> list[str]:
     return ["▁", *(chr(code) for code in range(33, 127))]
 
 
-def _stir(net: Any) -> None:
-    """Fill what training begins with zeros, or the net would steer nothing."""
+def _fill_zeros(net: Any) -> None:
+    """Fill the weights that training initialises with zeros; with zeros, the net would have no effect."""
     import torch
 
     torch.manual_seed(2)

@@ -1,7 +1,7 @@
-"""Real models with random weights, a few hundred kilobytes each: what tests run in place of gigabytes.
+"""Real models with random weights, a few hundred kilobytes each, in place of models of several gigabytes.
 
-Saved as safetensors in the layout of their real counterparts and loaded by path, so that every line that loads and runs
-a model is run.
+Saved as safetensors in the layout of their real counterparts and loaded by path, so that tests execute all code that
+loads and runs models.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def save_text_to_image(folder: Path) -> Path:
-    """Save a Stable Diffusion pipeline that paints 64 x 64 noise of its own kind."""
+    """Save a Stable Diffusion pipeline whose 64 x 64 pictures are noise."""
     from diffusers import StableDiffusionPipeline
 
     StableDiffusionPipeline(**_parts(unet_channels=4)).save_pretrained(folder, safe_serialization=True)
@@ -18,7 +18,7 @@ def save_text_to_image(folder: Path) -> Path:
 
 
 def save_inpainting(folder: Path) -> Path:
-    """Save a Stable Diffusion inpainting pipeline: latents, mask and masked picture go in."""
+    """Save a Stable Diffusion inpainting pipeline: its inputs are latents, mask and masked picture."""
     from diffusers import StableDiffusionInpaintPipeline
 
     StableDiffusionInpaintPipeline(**_parts(unet_channels=9)).save_pretrained(folder, safe_serialization=True)
@@ -26,7 +26,7 @@ def save_inpainting(folder: Path) -> Path:
 
 
 def save_image_text_model(folder: Path) -> Path:
-    """Save a CLIP of two layers a tower, with its processor."""
+    """Save a CLIP with two layers per tower, and its processor."""
     import torch
     from transformers import (
         CLIPConfig,
@@ -59,16 +59,16 @@ def save_image_text_model(folder: Path) -> Path:
 
 
 def save_siglip(folder: Path, *, second: bool = False) -> Path:
-    """Save a SigLIP of two layers a tower, with its processor; `second`: SigLIP 2 for pictures of any proportions.
+    """Save a SigLIP with two layers per tower, and its processor; `second`: SigLIP 2 for pictures of any proportions.
 
-    As with theirs, a text comes without a mask, and the tokenizer knows no longest text.
+    As in the published models, texts have no attention mask, and the tokenizer has no maximum length.
     """
     import torch
     import transformers
 
     torch.manual_seed(0)
     specials = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
-    words = {word: at for at, word in enumerate([*specials, "▁", *"abcdefghijklmnopqrstuvwxyz"])}
+    words = {word: index for index, word in enumerate([*specials, "▁", *"abcdefghijklmnopqrstuvwxyz"])}
     tower = {"hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
     text = {"vocab_size": len(words), "max_position_embeddings": 16, "projection_size": 32, **tower}
     text |= {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
@@ -88,7 +88,7 @@ def save_siglip(folder: Path, *, second: bool = False) -> Path:
 
 
 def save_image_classifier(folder: Path, labels: tuple[str, ...]) -> Path:
-    """Save a vision transformer of two layers that tells these labels apart, at random."""
+    """Save a vision transformer of two layers that classifies into these labels, at random."""
     import torch
     from transformers import ViTConfig, ViTForImageClassification
 
@@ -160,4 +160,4 @@ def clip_words() -> dict[str, int]:
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    return {word: at for at, word in enumerate(words)}
+    return {word: index for index, word in enumerate(words)}

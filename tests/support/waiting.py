@@ -1,4 +1,4 @@
-"""How tests wait: for a condition, with a deadline, and with words that say what did not come."""
+"""Waits for a condition, with a deadline and a message that names the condition."""
 
 import asyncio
 import inspect
@@ -7,30 +7,30 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE_S = 90.0
-"""Deadline of every wait: a machine that is busy with other tests is slow, not wrong."""
+"""Deadline of every wait: generous, because a machine that is busy with other tests is slow."""
 
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.05
 
-Words = str | Callable[[], str] | None
+Description = str | Callable[[], str] | None
 
 
-async def until(condition: Callable[[], Any], what: Words = None, *, patience_s: float = PATIENCE_S) -> Any:
-    """Return what the condition returned, awaited where it can be, once that is true.
+async def until(condition: Callable[[], Any], what: Description = None, *, patience_s: float = PATIENCE_S) -> Any:
+    """Wait until the condition returns something true, and return that. The condition may be async.
 
-    `what` completes "waited 90 s until"; as a function it is called at the deadline, for example for a log's end.
-    Without it, the message shows the condition's own line.
+    `what` completes "waited 90 s until"; a function is called at the deadline, for example to show a log's last lines.
+    Without it, the message shows the condition's source.
 
     Raises:
         AssertionError: it did not come true within `patience_s`.
     """
     deadline, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
     while True:
-        held = condition()
-        if inspect.isawaitable(held):
-            held = await held
-        if held:
-            return held
+        result = condition()
+        if inspect.isawaitable(result):
+            result = await result
+        if result:
+            return result
         assert time.monotonic() < deadline, _message(condition, what, patience_s)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -38,25 +38,25 @@ async def until(condition: Callable[[], Any], what: Words = None, *, patience_s:
 
 def wait_until(
     condition: Callable[[], Any],
-    what: Words = None,
+    what: Description = None,
     *,
     patience_s: float = PATIENCE_S,
     pause: Callable[[float], object] = time.sleep,
 ) -> Any:
-    """Do the same where there is no event loop, or where another one turns in `pause`."""
+    """Do the same without asyncio. `pause` may run another event loop, such as Playwright's."""
     deadline, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
-    while not (held := condition()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, _message(condition, what, patience_s)
         pause(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-    return held
+    return result
 
 
-def _message(condition: Callable[[], Any], what: Words, patience_s: float) -> str:
-    words = what() if callable(what) else what
-    if words is None:
+def _message(condition: Callable[[], Any], what: Description, patience_s: float) -> str:
+    text = what() if callable(what) else what
+    if text is None:
         try:
-            words = inspect.getsource(condition).strip()
+            text = inspect.getsource(condition).strip()
         except (OSError, TypeError):
-            words = repr(condition)
-    return f"waited {patience_s:g} s until {words}"
+            text = repr(condition)
+    return f"waited {patience_s:g} s until {text}"

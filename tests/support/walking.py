@@ -1,4 +1,4 @@
-"""Sessions of one visitor, folded and decided event by event."""
+"""Folds one visitor's session event by event, and decides after each."""
 
 from itertools import count
 
@@ -39,7 +39,7 @@ def walk(
     shop: Catalogue = CATALOGUE,
     start: int | None = None,
 ) -> list[tuple[int, Decision | None]]:
-    """Fold and decide event by event; return the decisions that were announced, with their epochs."""
+    """Fold and decide event by event; return the announced decisions with their epochs."""
     announced = []
     first = state.offsets.get("clicks", -1) + 1 if start is None else start
     for offset, interaction in enumerate(events, first):

@@ -25,7 +25,7 @@ from work import (
     tell_first_record,
 )
 
-from bannerstream.streams.batching import Batch, BatchApp, Codec, MemoryStore, Partition, RocksStore
+from bannerstream.streams.batching import Batch, BatchApp, Codec, MemoryStore, Partition, RocksStore, decoded_states
 
 State = list[Any]
 """The offset, the scores, and in the last place the list of products."""
@@ -126,12 +126,14 @@ app = BatchApp(
 )
 table = app.write_behind(
     "affinity",
-    Codec(pack, unpack),
+    decoded_states(
+        Codec(pack, unpack),
+        (lambda number: RocksStore(FOLDER / str(number)))
+        if os.environ["BENCH_STORE"] == "rocksdb"
+        else (lambda _: MemoryStore()),
+    ),
     publish=publish,
     max_decoded=256_000,  # about 256 MB, as the record cache of Kafka Streams
-    open_store=(lambda number: RocksStore(FOLDER / str(number)))
-    if os.environ["BENCH_STORE"] == "rocksdb"
-    else (lambda _: MemoryStore()),
 )
 
 

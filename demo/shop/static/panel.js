@@ -63,8 +63,8 @@ document.addEventListener("bannerstream:shown", ({ detail: { ms } }) => {
 });
 
 async function poll() {
-  const answer = document.hidden ? undefined : await fetch("/shop/visitor").catch(() => undefined);
-  if (answer?.ok) draw(await answer.json());
+  const response = document.hidden ? undefined : await fetch("/shop/visitor").catch(() => undefined);
+  if (response?.ok) draw(await response.json());
   setTimeout(poll, POLL_MS);
 }
 

@@ -1,13 +1,13 @@
 // The shop: in-place navigation, a cart shared by all tabs, and events sent to the edge.
-const goods = JSON.parse(document.getElementById("goods").textContent);
+const products = JSON.parse(document.getElementById("products").textContent);
 const find = (query) => document.querySelector(query);
 const report = (type, product) => window.bannerstream?.send(type, product);
 
 // ---- pages: a product opens in place, so that the banner above it stays visible and can change
 async function open(address, { push = true } = {}) {
-  const answer = await fetch(address).catch(() => undefined);
-  if (!answer?.ok) return location.assign(address);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const response = await fetch(address).catch(() => undefined);
+  if (!response?.ok) return location.assign(address);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const main = page.getElementById("main");
   if (push) history.pushState(null, "", address);
   document.title = page.title;
@@ -19,13 +19,13 @@ async function open(address, { push = true } = {}) {
 addEventListener("popstate", () => open(location.pathname, { push: false }));
 
 document.addEventListener("click", (event) => {
-  const at = event.target.closest("a, button");
-  if (!at || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  const { product, page, show, add, buy, remove } = at.dataset;
+  const target = event.target.closest("a, button");
+  if (!target || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const { product, page, show, add, buy, remove } = target.dataset;
   if (product) report("click", product);
   if (product || page !== undefined) {
     event.preventDefault();
-    open(at.getAttribute("href"));
+    open(target.getAttribute("href"));
   } else if (show !== undefined) filter(show);
   else if (add) put(add);
   else if (buy) purchase([buy]);
@@ -77,7 +77,7 @@ function purchase(products) {
 }
 
 function draw() {
-  const now = Object.entries(lines()).filter(([product]) => goods[product]);
+  const now = Object.entries(lines()).filter(([product]) => products[product]);
   const count = now.reduce((sum, [, number]) => sum + number, 0);
   Object.assign(find("[data-count]"), { textContent: count, hidden: !count });
   find("[data-lines]").replaceChildren(...now.map(([product, number]) => line(product, number)));
@@ -87,7 +87,7 @@ function draw() {
 }
 
 function line(product, number) {
-  const { title, price, locale } = goods[product], row = document.createElement("li");
+  const { title, price, locale } = products[product], row = document.createElement("li");
   row.innerHTML = "<img alt=''><div><h3 dir=auto></h3><b></b></div><button type=button>Remove</button>";
   row.querySelector("img").src = `/shop/pictures/${product}.webp`;
   Object.assign(row.querySelector("h3"), { textContent: title, lang: locale });
@@ -99,7 +99,7 @@ function line(product, number) {
 
 function total(now) {
   const sums = {};
-  for (const [product, number] of now) sums[goods[product].currency] = (sums[goods[product].currency] ?? 0) + number * goods[product].amount;
+  for (const [product, number] of now) sums[products[product].currency] = (sums[products[product].currency] ?? 0) + number * products[product].amount;
   return Object.entries(sums).map(([currency, sum]) => new Intl.NumberFormat("en", { style: "currency", currency }).format(sum)).join(" + ") || "–";
 }
 

@@ -13,9 +13,9 @@ import pytest
 
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.broker.topics import create_topics
-from bannerstream.devservers.fronts import Front
 from bannerstream.devservers.nginx import nginx_cache
 from bannerstream.devservers.ports import LOOPBACK, free_port
+from bannerstream.devservers.reverse_proxy import ReverseProxy
 from bannerstream.devservers.stack import environment_of
 from bannerstream.devservers.varnish import varnish_cache
 from bannerstream.service.child_process import ChildProcess
@@ -36,7 +36,7 @@ class Chain:
 
     settings: Settings
     publisher: Publisher
-    cache: Front
+    cache: ReverseProxy
     http: aiohttp.ClientSession
 
     async def shown(self, user: str) -> tuple[str | None, str]:

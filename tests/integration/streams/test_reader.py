@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
-from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
+from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions, decoded_states
 from tests.support.kafka_records import records_in
 from tests.support.waiting import PATIENCE_S, until
 
@@ -37,7 +37,7 @@ class World:
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
         self.on_update: Callable[[], object] = lambda: None
-        self.partitions = Partitions(Codec(bytes, bytes), lambda number: Noticing(self._notice))
+        self.partitions = Partitions(decoded_states(Codec(bytes, bytes), lambda number: Noticing(self._notice)))
         self.reader = ChangelogReader(self._connect, self.partitions)
         self.connected = 0
         self.refusals = 0

@@ -32,6 +32,17 @@ async def test_pictures_are_stored_once_and_found_again(tmp_path: Path) -> None:
     assert store.puts == puts
 
 
+async def test_pictures_that_the_bucket_spoilt_are_stored_again_on_demand(tmp_path: Path) -> None:
+    store = MemoryBannerStore()
+    catalogue = read_catalogue(write_folder(tmp_path, product("mug-1")))
+    first = await store_pictures(catalogue, store)
+    whole = dict(store.objects)
+    store.objects[first.keys["mug-1"]] = b""
+    again = await store_pictures(catalogue, store, again=True)
+    assert (again.stored, again.already_there, again.keys) == (1, 0, first.keys)
+    assert store.objects == whole
+
+
 async def test_a_changed_picture_gets_another_key(tmp_path: Path) -> None:
     store = MemoryBannerStore()
     folder = write_folder(tmp_path, product("mug-1"))

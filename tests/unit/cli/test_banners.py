@@ -1,14 +1,18 @@
 """`bannerstream banners export` and `blocked`, on a bucket in memory."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import pytest
+from msgspec.structs import replace
 
+from bannerstream.broker.publisher import Outgoing
 from bannerstream.cli.main import run_command
 from bannerstream.contracts.codecs import decode
-from bannerstream.contracts.manifest import BannerCopy, Block, Description, Manifest, Provenance
-from bannerstream.contracts.messages import Rendition
+from bannerstream.contracts.manifest import BannerCopy, Description, Manifest, Provenance
+from bannerstream.contracts.messages import Refusal, Rendition
 from bannerstream.storage.fakes import MemoryBannerStore
 
 
@@ -67,13 +71,54 @@ def test_an_export_to_where_a_file_is_stops_with_its_name(
     assert "cannot be written" in capsys.readouterr().err
 
 
+KNIFE = Refusal(product_id="knife", locale="*", rev="0" * 16, code="words", reason="says so", refused_at=1000)
+
+
+@pytest.fixture
+def refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Refusal]:
+    """The topic of refusals: commands read it, and delete from it."""
+    monkeypatch.chdir(tmp_path)
+    held: dict[str, Refusal] = {}
+
+    async def read(*_: object) -> dict[str, Refusal]:
+        return dict(held)
+
+    class FakePublisher:
+        def __init__(self, _: object) -> None: ...
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+        async def publish_all(self, records: Iterable[Outgoing]) -> None:
+            for record in records:
+                assert (record.topic, record.value) == ("banner.refusals", None)
+                del held[(record.key or b"").decode()]
+
+    monkeypatch.setattr("bannerstream.cli.banners.read_compacted", read)
+    monkeypatch.setattr("bannerstream.cli.banners.Publisher", FakePublisher)
+    return held
+
+
 def test_blocked_products_are_listed_with_their_reason(
-    store: MemoryBannerStore, capsys: pytest.CaptureFixture[str]
+    refusals: dict[str, Refusal], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(["banners", "blocked"]) == 0
     assert "no product is blocked" in capsys.readouterr().err
-    store.put_block(Block(product_id="knife", product_rev="0" * 16, gate="words", reason="says so", blocked_at=1000))
+    refusals["knife/*"] = KNIFE
     assert run_command(["banners", "blocked", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["product"], row["gate"], row["reason"]) == ("knife", "words", "says so")
     assert row["blocked_at"].startswith("1970-01-01T00:00:01")
+
+
+def test_a_product_that_is_allowed_is_no_longer_refused(
+    refusals: dict[str, Refusal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusals |= {"knife/*": KNIFE, "knife/en": replace(KNIFE, locale="en"), "gun/*": replace(KNIFE, product_id="gun")}
+    assert run_command(["banners", "allow", "knife", "ghost"]) == 5
+    assert "not refused: ghost" in capsys.readouterr().err
+    assert len(refusals) == 3
+    assert run_command(["banners", "allow", "knife"]) == 0
+    assert list(refusals) == ["gun/*"]

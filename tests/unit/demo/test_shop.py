@@ -5,11 +5,11 @@ import pytest
 from bannerstream.catalog.folder import read_catalogue
 from bannerstream.contracts.messages import Assignment
 from bannerstream.demo.example_shop import CATALOGUE
-from bannerstream.demo.shop.goods import Goods, money, picture_webp, short_title
 from bannerstream.demo.shop.reasons import shares, why
+from bannerstream.demo.shop.shop_catalogue import ShopCatalogue, money, picture_webp, short_title
 from bannerstream.streams.affinity.state import UserState
 
-GOODS = Goods(read_catalogue(CATALOGUE))
+SHOP = ShopCatalogue(read_catalogue(CATALOGUE))
 
 
 def shown(product: str, cohort: str) -> Assignment:
@@ -31,26 +31,26 @@ def test_prices_are_written_as_people_do(amount: str, currency: str, written: st
 
 
 def test_the_brand_is_not_said_twice() -> None:
-    kettle = GOODS.get("kettle-gooseneck")
+    kettle = SHOP.get("kettle-gooseneck")
     assert kettle is not None
     assert kettle.title == "Gooseneck Kettle 0.9 L – Matt Black, Beech Handle"
     assert short_title(kettle.title) == "Gooseneck Kettle 0.9 L"
-    assert all(each.title for each in GOODS)
+    assert all(each.title for each in SHOP)
 
 
 def test_pictures_are_made_for_the_web() -> None:
-    for good in GOODS:
-        assert good.picture is not None
-    kettle = GOODS.get("kettle-gooseneck")
+    for item in SHOP:
+        assert item.picture is not None
+    kettle = SHOP.get("kettle-gooseneck")
     assert kettle is not None
     assert kettle.picture is not None
     assert picture_webp(kettle.picture)[8:12] == b"WEBP"
 
 
 def test_what_is_like_a_product_is_not_that_product() -> None:
-    headphones = GOODS.get("headphones")
+    headphones = SHOP.get("headphones")
     assert headphones is not None
-    likes = GOODS.similar(headphones, 4)
+    likes = SHOP.similar(headphones, 4)
     assert headphones not in likes
     assert "mechanical-keyboard" in {each.product.product_id for each in likes}
 
@@ -62,7 +62,7 @@ def test_shares_sum_to_one() -> None:
 
 def test_the_strongest_taste_and_the_last_product_are_the_reason() -> None:
     known = state(scores={"night-owl-tech": 3.0, "athletic": 1.0}, touched={"football": 1, "headphones": 2})
-    assert why(known, shown("headphones", "night-owl-tech"), GOODS) == [
+    assert why(known, shown("headphones", "night-owl-tech"), SHOP) == [
         "Night owl is your strongest taste: 75 % of what you did here.",
         "One Wireless Over-Ear Headphones ANC 40h is what you looked at last that belongs there.",
     ]
@@ -74,10 +74,10 @@ def test_a_purchase_is_told_as_the_reason() -> None:
         touched={"desk-lamp": 1, "headphones": 2},
         purchased={"headphones": 10},
     )
-    assert "was bought" in why(known, shown("desk-lamp", "night-owl-tech"), GOODS)[1]
-    assert "most typical" in why(known, shown("mechanical-keyboard", "night-owl-tech"), GOODS)[1]
+    assert "was bought" in why(known, shown("desk-lamp", "night-owl-tech"), SHOP)[1]
+    assert "most typical" in why(known, shown("mechanical-keyboard", "night-owl-tech"), SHOP)[1]
 
 
 def test_a_taste_that_holds_by_the_margin_is_told_so() -> None:
     known = state(scores={"night-owl-tech": 3.0, "athletic": 3.1}, touched={"headphones": 1})
-    assert "Athletic is ahead by less than the margin" in why(known, shown("headphones", "night-owl-tech"), GOODS)[0]
+    assert "Athletic is ahead by less than the margin" in why(known, shown("headphones", "night-owl-tech"), SHOP)[0]

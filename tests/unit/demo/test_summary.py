@@ -45,7 +45,7 @@ LATENCIES_MS = [20, 900, 10]
 
 
 def observed(requests: int, ready: int, dead: int) -> Observed:
-    """Return what was seen when so many banners were asked for, announced, and so many events refused."""
+    """Return observations with these numbers of requests, ready events and dead letters."""
     seen = Observed(requests={str(n): request(str(n)) for n in range(requests)})
     seen.ready = {str(n): announced(str(n), LATENCIES_MS[n]) for n in range(ready)}
     seen.dead_letters["malformed"] = dead

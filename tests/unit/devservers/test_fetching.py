@@ -12,7 +12,7 @@ from bannerstream.devservers import go_tools, kafka_apache
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
 from bannerstream.devservers.go_tools import GoTool
 
-TOOL = GoTool("banner-tool", "example.org/banner-tool", "v1.2.3", takes="a moment")
+TOOL = GoTool("banner-tool", "example.org/banner-tool", "v1.2.3", build_time="a moment")
 Install = Callable[[str, str], None]
 
 
@@ -52,7 +52,7 @@ def test_a_program_is_built_once_and_then_found(install: Install, tmp_path: Path
 def test_of_two_that_need_it_at_once_one_fetches(install: Install, tmp_path: Path, tool: str) -> None:
     install("go", GO)
     install("mvn", MAVEN)
-    need = {"go": TOOL.program, "mvn": kafka_apache._fetched_jars}[tool]
+    need = {"go": TOOL.program, "mvn": kafka_apache._fetch_jars}[tool]
     with ThreadPoolExecutor(4) as pool:
         found = set(pool.map(need, [lambda _: None] * 4))
     assert len(found) == 1
@@ -102,7 +102,7 @@ mkdir -p "$folder" && touch "$folder/kafka_2.13.jar"
 def test_jars_are_fetched_once(install: Install, tmp_path: Path) -> None:
     install("mvn", MAVEN)
     notices: list[str] = []
-    jars = {kafka_apache._fetched_jars(notices.append) for _ in range(2)}
+    jars = {kafka_apache._fetch_jars(notices.append) for _ in range(2)}
     assert [[jar.name for jar in folder.iterdir()] for folder in jars] == [["kafka_2.13.jar"]]
     assert (tmp_path / "asked").read_text() == "run\n"
     assert len(notices) == 1
@@ -112,7 +112,7 @@ def test_a_failed_fetch_leaves_no_half_filled_folder(install: Install) -> None:
     install("mvn", MAVEN + 'echo "could not resolve"; exit 1')
     for _ in range(2):
         with pytest.raises(ServerFailed, match="could not resolve"):
-            kafka_apache._fetched_jars(lambda _: None)
+            kafka_apache._fetch_jars(lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_links_and_titles_come_from_the_catalogue(node: Node) -> None:
 
     node.announce("a")
     node.assign(1, "a")
-    node.edge._catalogue = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
+    node.edge.products.values = {"product-a": ProductCard("Stoneware mug", "https://shop.example/p/mug?a=1&b=2")}
     node.edge.resolver.changed_all()
     body = await banner(node)
     assert (body["link"], body["alt"]) == ("https://shop.example/p/mug?a=1&b=2", "Headline a – Stoneware mug")
@@ -199,12 +199,18 @@ async def test_two_nodes_share_the_visitors() -> None:
 
 async def test_it_is_ready_once_the_view_has_caught_up(node: Node) -> None:
     assert (await node.client.get("/healthz")).status_code == 200
+    node.edge.bucket.has_answered.set()
     assert (await node.client.get("/readyz")).status_code == 503
     node.edge.follower.caught_up.set()
     assert (await node.client.get("/readyz")).status_code == 200
     node.edge.broken = True
     answer = await node.client.get("/readyz")
     assert (answer.status_code, "task_ended" in answer.text) == (503, True)
+
+
+async def test_metrics_with_a_port_of_their_own_are_not_on_the_public_one() -> None:
+    async with running_node(metrics_port=9103) as node:
+        assert (await node.client.get("/metrics")).status_code == 404
 
 
 async def test_metrics_name_no_visitor(node: Node) -> None:

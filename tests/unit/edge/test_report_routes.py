@@ -72,7 +72,7 @@ async def test_pages_report_no_purchases_unless_the_shop_wants_them(node: Node) 
 async def test_products_that_the_catalogue_lacks_are_refused_while_there_is_one(node: Node) -> None:
     known, unknown = {"type": "view", "product_id": "mug"}, {"type": "view", "product_ids": ["mug", "nope-1"]}
     assert (await post(node, unknown)).status_code == 202, "without a catalogue, streams decides"
-    node.edge._catalogue, node.edge._catalogue_followed = {"mug": ProductCard("Mug", None)}, True
+    node.edge.products.values, node.edge.products.is_current = {"mug": ProductCard("Mug", None)}, True
     answer = await post(node, [known, unknown])
     assert (answer.status_code, answer.json()["error"]) == (422, "unknown_product")
     assert "'nope-1' - at `$[1]`" in answer.json()["message"]

@@ -66,14 +66,13 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
 
     registry = CollectorRegistry()
     edge = EdgeNode(Settings(), MemoryBannerStore(), registry, MemorySink)
-    tasks = {"view": (edge.follower, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge, "_follow_catalogue")}
+    tasks = {"view": (edge.follower, "run"), "outbox": (edge.outbox, "run"), "catalogue": (edge.products, "run")}
     for name, (owner, method) in tasks.items():
         monkeypatch.setattr(owner, method, broken_task if name == broken else for_ever)
     edge.follower.caught_up.set()
     stream = edge.hub.open("0" * 32)
     async with edge.running():
-        await asyncio.sleep(0)
-        assert edge.ready
+        await until(lambda: edge.ready)
         assert registry.get_sample_value("bannerstream_edge_caught_up") == 1
         defect.set()
         await until(lambda: not edge.ready)
@@ -84,7 +83,7 @@ async def test_a_node_whose_task_ends_is_not_ready(broken: str, monkeypatch: pyt
 
 async def test_a_node_that_stops_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     edge = EdgeNode(Settings(), MemoryBannerStore(), CollectorRegistry(), MemorySink)
-    for owner, method in ((edge.follower, "run"), (edge.outbox, "run"), (edge, "_follow_catalogue")):
+    for owner, method in ((edge.follower, "run"), (edge.outbox, "run"), (edge.products, "run"), (edge.refusals, "run")):
         monkeypatch.setattr(owner, method, for_ever)
     async with edge.running():
         await asyncio.sleep(0)

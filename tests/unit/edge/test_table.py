@@ -17,6 +17,7 @@ steps = st.lists(
         st.tuples(st.just("ready"), st.sampled_from(KEYS), st.integers(1, 3)),
         st.tuples(st.just("withdraw"), st.sampled_from(KEYS)),
         st.tuples(st.just("erase"), st.sampled_from(USERS)),
+        st.tuples(st.just("refuse"), st.frozensets(st.sampled_from(KEYS)), st.frozensets(st.sampled_from(KEYS))),
     ),
     max_size=40,
 )
@@ -29,6 +30,15 @@ class Model:
     ready: dict[str, int] = field(default_factory=dict)
     assigned: dict[str, tuple[int, str]] = field(default_factory=dict)
     shown: dict[str, tuple[int, str]] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
+
+    def sees(self, user: str) -> tuple[int, str] | None:
+        _, assigned = self.assigned.get(user, (0, ""))
+        shown = self.shown.get(user)
+        if shown is None or assigned in self.withheld or (assigned in self.refused and assigned not in self.ready):
+            return None
+        return shown if shown[1] in self.ready and shown[1] not in self.withheld else None
 
     def settle(self) -> None:
         for user, (epoch, key) in self.assigned.items():
@@ -47,13 +57,16 @@ class Model:
             case ("erase", user):
                 self.assigned.pop(user, None)
                 self.shown.pop(user, None)
+            case ("refuse", refused, withheld):
+                self.refused, self.withheld = refused, withheld
         self.settle()
 
 
-def apply(step: tuple, banners: BannerTable, visitors: VisitorTable) -> None:  # type: ignore[type-arg]
+def apply(step: tuple, banners: BannerTable, visitors: VisitorTable) -> bool:  # type: ignore[type-arg]
+    """Apply a step to the tables; return whether it may change what a visitor sees."""
     match step:
         case ("assign", user, epoch, key):
-            visitors.assign(user, assignment(user, epoch, key))
+            return visitors.assign(user, assignment(user, epoch, key))
         case ("ready", key, revision):
             number, _ = banners.announce(ready(key, revision=revision))
             list(visitors.settle(number))
@@ -61,6 +74,9 @@ def apply(step: tuple, banners: BannerTable, visitors: VisitorTable) -> None:  #
             banners.withdraw(key * 64)
         case ("erase", user):
             visitors.erase(user)
+        case ("refuse", refused, withheld):
+            banners.refuse({f"product-{key}" for key in refused}, {f"product-{key}" for key in withheld})
+    return True
 
 
 @given(steps)
@@ -68,13 +84,16 @@ def test_each_visitor_sees_the_newest_assignment_that_was_ready(taken: list[tupl
     banners, model = BannerTable(), Model()
     visitors = VisitorTable(banners)
     for step in taken:
-        apply(step, banners, visitors)
+        before = {user: visitors.shown(user) for user in USERS}
+        may_change = apply(step, banners, visitors)
         model.apply(step)
+        if step[0] == "assign" and not may_change:
+            assert {user: visitors.shown(user) for user in USERS} == before
     assert len(visitors) == len(model.assigned)
     assert banners.ready_count == len(model.ready)
     for user in USERS:
-        shown, expected = visitors.shown(user), model.shown.get(user)
-        if expected is None or expected[1] not in model.ready:
+        shown, expected = visitors.shown(user), model.sees(user)
+        if expected is None:
             assert shown is None
             continue
         assert shown is not None
@@ -144,3 +163,25 @@ def test_slots_of_the_erased_are_used_again_and_say_nothing_of_them() -> None:
     fresh = USERS[3]
     assert visitors.assign(fresh, assignment(fresh, 1, "b")), "not even their cohort"
     assert visitors.shown(fresh) is None
+
+
+def test_a_default_is_never_of_a_product_that_is_withheld() -> None:
+    banners = BannerTable()
+    for key in "abc":
+        banners.announce(ready(key))
+    assert named(banners, banners.default_of("cooks")) == "c"
+    banners.refuse(set(), {"product-c", "product-b"})
+    assert named(banners, banners.default_of("cooks")) == "a"
+    banners.refuse({"product-a"}, {"product-b", "product-c"})
+    assert named(banners, banners.default_of("cooks")) == "a", "it is there, and no gate objects"
+    banners.refuse(set(), {"product-a", "product-b", "product-c"})
+    assert banners.default_of("cooks") is None
+    banners.refuse(set(), set())
+    assert named(banners, banners.default_of("cooks")) == "c"
+
+
+def named(banners: BannerTable, number: int | None) -> str:
+    assert number is not None
+    banner = banners.banner(number)
+    assert banner is not None
+    return (banner.key or "")[0]

@@ -16,7 +16,7 @@ from bannerstream.generator.serving.budget import ImageBudget
 from tests.support.generator_fakes import Fakes, RequestFor, raising, the_one
 
 
-def test_the_whole_batch_is_paint_batch_size(fakes: Fakes, request_for: RequestFor):
+def test_the_whole_batch_is_painted_together(fakes: Fakes, request_for: RequestFor):
     fakes.pipeline().make([request_for("p1"), request_for("p2"), request_for("p3")])
     assert [len(batch) for batch in fakes.painter.batches] == [6]
 

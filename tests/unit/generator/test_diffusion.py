@@ -34,7 +34,7 @@ def test_shapes_are_what_the_model_can_paint_and_are_cut_to_the_exact_size(size:
     assert fitted(np.zeros((shape.height, shape.width, 3), np.uint8), size).shape == (size.height, size.width, 3)
 
 
-def test_both_wide_banners_share_a_shape_so_they_are_paint_batch_size():
+def test_both_wide_banners_share_a_shape_so_they_are_painted_together():
     assert shape_for(BILLBOARD, pixels=512**2, multiple=64) == shape_for(LEADERBOARD, pixels=512**2, multiple=64)
 
 
@@ -131,7 +131,7 @@ class TestWithTorch:
         with pytest.raises(OutOfMemory, match=r"for 3 pictures of .*tried to allocate 2 GiB"):
             painter.paint([scene_request(seed=seed) for seed in range(3)])
 
-    def test_sizes_of_one_shape_are_paint_batch_size(self, models: Path):
+    def test_sizes_of_one_shape_are_painted_together(self, models: Path):
         from bannerstream.generator.diffusion import DiffusersPainter
 
         painter = DiffusersPainter(str(models / "t2i"), num_inference_steps=1, device="cpu")

@@ -7,7 +7,7 @@ import pytest
 
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.settings import DiffusionSettings
 from tests.support.scene_requests import scene_request
 
@@ -34,7 +34,7 @@ def painter(
     )
 
 
-def painted(folder: Path, family: str, seed: int = 1, **settings: object) -> Image:
+def painted(folder: Path, family: str, seed: int = 1, **settings: object) -> Pixels:
     return painter(folder, family, **settings).paint([scene_request(seed=seed)])[0].pixels
 
 

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.contracts.sizes import SIZES, BannerSize
 from bannerstream.generator.errors import OverByteCap
@@ -25,7 +25,7 @@ def test_both_formats_fit_and_look_the_same(size: BannerSize) -> None:
     assert [picture.media_type for picture in encoded] == ["image/webp", "image/jpeg"]
     for picture in encoded:
         assert len(picture.content) <= size.max_bytes
-        with Pictures.open(BytesIO(picture.content)) as decoded:
+        with Image.open(BytesIO(picture.content)) as decoded:
             assert decoded.size == (size.width, size.height)
             difference = np.abs(np.asarray(decoded.convert("RGB")).astype(int) - pixels)
             assert difference.mean() < 2
@@ -34,7 +34,7 @@ def test_both_formats_fit_and_look_the_same(size: BannerSize) -> None:
 
 
 def test_jpeg_has_full_chroma() -> None:
-    with Pictures.open(BytesIO(encode(soft(300, 250), SIZES[2])[1].content)) as decoded:
+    with Image.open(BytesIO(encode(soft(300, 250), SIZES[2])[1].content)) as decoded:
         assert {layer[1:3] for layer in decoded.layer} == {(1, 1)}
 
 

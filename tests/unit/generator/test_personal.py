@@ -21,7 +21,7 @@ from bannerstream.generator.personal.candidates import agreement, best_index, ca
 from bannerstream.generator.personal.keyword_weights import weigh_keywords
 from bannerstream.generator.personal.keywords import MOST_KEYWORDS, STYLES, ListedKeywords
 from bannerstream.generator.pipeline.fakes import FakePainter
-from bannerstream.generator.pipeline.ports import Box, Composition, Image, SceneRequest
+from bannerstream.generator.pipeline.ports import Box, Composition, Pixels, SceneRequest
 
 COHORT = Cohort(cohort_id="calm", name="Calm", mood=("quiet", "natural"), palette=("#ffffff", "#ddccbb", "#884422"))
 FAVOURITES = (
@@ -53,7 +53,7 @@ class Prefers:
 
     name = "prefers"
 
-    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> np.ndarray:
+    def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> np.ndarray:
         brightness = np.array([each.mean() / 255 for each in pictures], np.float32)
         return np.stack([brightness, 1 - brightness], axis=1)
 
@@ -132,7 +132,7 @@ def test_without_a_model_that_compares_one_picture_is_painted_and_the_style_is_t
 
 def test_where_the_model_that_compares_fails_the_first_picture_is_kept():
     class Hung(Prefers):
-        def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> np.ndarray:
+        def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> np.ndarray:
             raise ModelHung("the likeness hung")
 
     inner, paintings = painted(1.0, likeness=Hung())

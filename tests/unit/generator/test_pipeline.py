@@ -1,18 +1,24 @@
 """What the pipeline makes and reuses, in which order it writes, and what it does when a part of it fails."""
 
 import threading
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from bannerstream.contracts import refusals as contracts_refusals
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.contracts.manifest import Area
-from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.messages import BannerRequest, Refusal
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript
 from bannerstream.generator.pipeline.composer import seed_of
-from bannerstream.generator.pipeline.fakes import FakeDescriber
+from bannerstream.generator.pipeline.fakes import FakeDescriber, FakeLayout
 from bannerstream.generator.pipeline.fallbacks import Fallback
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
+from bannerstream.generator.pipeline.ports import ComposedBanner
+from bannerstream.storage.errors import BrokenAnswer, SpoiltObject
 from tests.support.generator_fakes import NOW, Fakes, RequestFor, raising, the_one
 
 
@@ -80,8 +86,54 @@ def test_a_product_picture_reaches_the_layout_and_a_missing_one_makes_a_typograp
     fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png")])
     assert all(image is not None and image.cut_out for image in fakes.layout.images)
     fakes.layout.images.clear()
-    fakes.pipeline().make([request_for("p2", image_key="catalogue/gone.png"), request_for("p3")])
+    fakes.pipeline().make([request_for("p2"), request_for("p3")])
     assert fakes.layout.images == [None] * 4
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    "fault", [None, SpoiltObject("another hash"), BrokenAnswer("cut short")], ids=["gone", "spoilt", "cut short"]
+)
+def test_a_picture_that_the_store_fails_to_give_is_never_a_product_without_one(
+    fakes: Fakes, request_for: RequestFor, fault: Exception | None, progressive: bool
+):
+    def fail(operation: str, key: str) -> None:
+        if fault is not None and (operation, key) == ("product_image", "catalogue/p1.png"):
+            raise fault
+
+    fakes.store.fault = fail
+    pipeline = fakes.pipeline(progressive=progressive)
+    requests = [request_for("p1", image_key="catalogue/p1.png"), request_for("p2")]
+    if progressive:
+        assert [type(outcome) for outcome in pipeline.preview(requests)] == [UnmakeableBanner, MadeBanner]
+    refused, other = pipeline.make(requests)
+    assert isinstance(refused, UnmakeableBanner)
+    assert refused.code == "picture_unreadable"
+    assert isinstance(other, MadeBanner)
+    assert list(fakes.store.manifests) == [other.manifest.banner_key]
+
+    fakes.store.fault = lambda *_: None
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    assert set(the_one(pipeline.make(requests[:1])).manifest.products) == {"300x250", "1080x1080"}
+
+
+def test_no_attempt_may_leave_out_a_product_whose_record_names_a_picture(fakes: Fakes, request_for: RequestFor):
+    """Also the studio's, whose pictures are published whatever the other gates score."""
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
+    fakes.layout = LayoutWithoutProduct()
+    refused, other = fakes.pipeline().make([request_for("p1", image_key="catalogue/p1.png"), request_for("p2")])
+    assert isinstance(refused, UnmakeableBanner)
+    assert refused.code == "product_not_shown"
+    assert isinstance(other, MadeBanner)
+    assert list(fakes.store.manifests) == [other.manifest.banner_key]
+    assert [len(batch) for batch in fakes.painter.batches] == [4, 2]  # two sizes; p1 is tried again
+
+
+class LayoutWithoutProduct(FakeLayout):
+    """Leaves the product out."""
+
+    def lay_out(self, *args: Any, **options: Any) -> ComposedBanner:
+        return replace(super().lay_out(*args, **options), product=None)
 
 
 def test_the_manifest_says_where_the_product_is(fakes: Fakes, request_for: RequestFor):
@@ -91,22 +143,51 @@ def test_the_manifest_says_where_the_product_is(fakes: Fakes, request_for: Reque
     assert the_one(fakes.pipeline().make([request_for("p2")])).manifest.products == {}
 
 
+def refusal_of(request: BannerRequest, **changes: Any) -> Refusal:
+    product = request.product
+    given: dict[str, Any] = {"product_id": product.product_id, "locale": "*", "rev": product.rev, "code": "words"}
+    return Refusal(**(given | {"reason": "its record holds 'gun'", "refused_at": NOW} | changes))
+
+
 def test_a_blocked_product_stays_blocked_until_its_rev_changes(fakes: Fakes, request_for: RequestFor):
     """Also when the words that blocked it are off the list, and also in another process."""
     fakes.screen.words = {"p1": "its record holds the blocked word 'gun'"}
     first, other = fakes.pipeline().make([request_for("p1"), request_for("p2")])
     assert isinstance(first, UnmakeableBanner)
     assert (first.code, str(first.error)) == ("blocked_product", "its record holds the blocked word 'gun'")
+    assert isinstance(first.error, BlockedProduct)
+    assert first.error.gate == "words"
     assert isinstance(other, MadeBanner)
-    assert list(fakes.store.blocks) == ["p1"]
-    assert fakes.store.blocks["p1"].product_rev == request_for("p1").product.rev
-    assert fakes.store.blocks["p1"].blocked_at == NOW
 
     fakes.screen.words = {}
-    (again,) = fakes.pipeline().make([request_for("p1")])
+    pipeline = fakes.pipeline()
+    refusals = {"p1/*": refusal_of(request_for("p1"))}
+    pipeline.refused = lambda request: refusals_of(refusals, request)
+    (again,) = pipeline.make([request_for("p1")])
     assert isinstance(again, UnmakeableBanner)
-    assert again.code == "blocked_product"
-    assert isinstance(fakes.pipeline().make([request_for("p1", title="Tin Mug")])[0], MadeBanner)
+    assert (again.code, str(again.error)) == ("blocked_product", "its record holds 'gun'")
+    assert isinstance(pipeline.make([request_for("p1", title="Tin Mug")])[0], MadeBanner)
+
+
+def refusals_of(refusals: dict[str, Refusal], request: BannerRequest) -> Refusal | None:
+    product = request.product
+    return contracts_refusals.refusal_of(refusals, product.product_id, product.rev or "", request.locale)
+
+
+def test_a_product_whose_letters_are_known_to_be_missing_is_not_painted_and_a_stored_banner_is_used(
+    fakes: Fakes, request_for: RequestFor
+):
+    stored = the_one(fakes.pipeline().make([request_for("p1", cohort_id="sporty")]))
+    painted = len(fakes.painter.batches)
+    pipeline = fakes.pipeline()
+    pipeline.refused = lambda request: refusal_of(request, code="letters", locale="en", letters="陶")
+    refused, reused = pipeline.make([request_for("p1"), stored.request])
+    assert isinstance(refused, UnmakeableBanner)
+    assert isinstance(refused.error, NoFontForScript)
+    assert refused.error.letters == "陶"
+    assert isinstance(reused, MadeBanner)
+    assert reused.reused
+    assert len(fakes.painter.batches) == painted
 
 
 def test_a_banner_that_is_there_is_not_announced_again_once_its_product_is_blocked(
@@ -127,7 +208,8 @@ def test_a_product_is_blocked_by_its_picture(fakes: Fakes, request_for: RequestF
     )
     assert isinstance(blocked, UnmakeableBanner)
     assert isinstance(made, MadeBanner)
-    assert (fakes.store.blocks["p1"].gate, fakes.store.blocks["p1"].reason) == ("picture", "nude")
+    assert isinstance(blocked.error, BlockedProduct)
+    assert (blocked.error.gate, str(blocked.error)) == ("picture", "nude")
     assert fakes.describer.described == ["p2"]
 
 
@@ -159,6 +241,7 @@ def test_a_request_that_nobody_can_make_harms_no_other(fakes: Fakes, request_for
 def test_an_unavailable_store_stops_the_batch_and_the_same_batch_succeeds_later(
     fakes: Fakes, request_for: RequestFor, operation: str
 ):
+    fakes.store.images["catalogue/p1.png"] = (np.zeros((4, 4, 4), np.uint8), True)
     request: BannerRequest = request_for(image_key="catalogue/p1.png")
     pipeline = fakes.pipeline()
 

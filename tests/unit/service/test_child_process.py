@@ -120,7 +120,7 @@ def test_lines_go_to_a_function_and_the_child_survives_what_the_function_raises(
 
 
 def test_a_child_has_one_place_for_its_output(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="log_file or an on_line"):
+    with pytest.raises(TypeError, match="either a log_file or an on_line"):
         ChildProcess(["true"], name="child")
-    with pytest.raises(TypeError, match="log_file or an on_line"):
+    with pytest.raises(TypeError, match="either a log_file or an on_line"):
         ChildProcess(["true"], name="child", log_file=tmp_path / "log", on_line=print)

@@ -36,6 +36,26 @@ def test_a_port_that_is_taken_names_the_setting() -> None:
             pass
 
 
+def test_the_page_is_bound_to_the_address_of_the_setting() -> None:
+    port = free_port()
+    with served_metrics(port, CollectorRegistry(), setting="streams.metrics_port", host="127.0.0.1"):
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            assert page.status == 200
+        with (
+            pytest.raises(OSError, match=r"refused|unreachable|assign"),
+            socket.create_connection(("127.0.0.2", port), 5),
+        ):
+            pass
+
+
+def test_an_address_of_another_machine_names_the_setting() -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"streams\.metrics_host"),
+        served_metrics(free_port(), CollectorRegistry(), setting="streams.metrics_port", host="192.0.2.1"),
+    ):
+        pass
+
+
 def test_port_0_serves_nothing() -> None:
     before = threading.active_count()
     with served_metrics(0, CollectorRegistry(), setting="streams.metrics_port"):

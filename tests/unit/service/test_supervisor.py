@@ -96,7 +96,10 @@ def test_a_service_that_ends_is_started_again_and_the_log_says_so(tmp_path: Path
 
 
 def test_a_run_that_lasted_resets_the_count_of_failures() -> None:
-    lines, policy = io.StringIO(), RestartPolicy(first_wait_s=0.01, longest_wait_s=0.01, well_after_s=0, max_failures=1)
+    lines, policy = (
+        io.StringIO(),
+        RestartPolicy(first_wait_s=0.01, longest_wait_s=0.01, stable_after_s=0, max_failures=1),
+    )
     with Supervisor([[python(WAITS, restart=policy)]], MergedLog(lines)) as supervisor:
         for run in (1, 2, 3):
             os.kill(pids(lines)[-1], signal.SIGKILL)
@@ -125,7 +128,7 @@ def test_without_a_policy_the_end_of_a_service_is_an_error() -> None:
     lines = io.StringIO()
     with Supervisor([[python(WAITS, is_ready=is_up(lines))]], MergedLog(lines)) as supervisor:
         os.kill(pids(lines)[0], signal.SIGKILL)
-        with pytest.raises(ChildFailed, match=r"(?s)child ended with status -9\. The end of its log:\nup"):
+        with pytest.raises(ChildFailed, match=r"(?s)child ended with status -9\. Last lines of its log:\nup"):
             until(lambda: False, supervisor)
 
 
@@ -153,10 +156,33 @@ def test_a_service_that_is_not_ready_in_time_is_an_error() -> None:
 
 def test_what_ignores_sigterm_is_killed_at_the_deadline() -> None:
     lines = io.StringIO()
-    with Supervisor([[python(DEAF, is_ready=is_up(lines))]], MergedLog(lines), stop_timeout_s=0.2):
+    with Supervisor([[python(DEAF, is_ready=is_up(lines), stop_timeout_s=0.2)]], MergedLog(lines)):
         pass
     assert "child: stopped, status -9" in lines.getvalue()
     assert not is_running(pids(lines)[0])
+
+
+def test_a_stage_that_ignores_sigterm_leaves_the_next_one_its_time_to_end(tmp_path: Path) -> None:
+    lines, notes = io.StringIO(), tmp_path / "notes"
+    notes.touch()
+    first = python(NOTES_ITS_END, notes, "first", name="first", is_ready=lambda: "first up" in notes.read_text())
+    deaf = python(DEAF, is_ready=is_up(lines), stop_timeout_s=0.2)
+    with Supervisor([[first], [deaf]], MergedLog(lines)):
+        pass
+    assert "child: stopped, status -9" in lines.getvalue()
+    assert "first: stopped, status 0" in lines.getvalue()
+    assert notes.read_text().splitlines() == ["first up", "first down"]
+
+
+def test_an_exit_status_that_a_restart_does_not_change_is_final() -> None:
+    lines, policy = io.StringIO(), RestartPolicy(first_wait_s=0.01, final_statuses=frozenset({3}))
+    wrong = python("import sys; print('up', flush=True); sys.exit(3)", is_ready=is_up(lines), restart=policy)
+    with (
+        pytest.raises(ChildFailed, match=r"(?s)child ended with status 3.*up"),
+        Supervisor([[wrong]], MergedLog(lines)) as supervisor,
+    ):
+        until(lambda: False, supervisor)
+    assert len(pids(lines)) == 1
 
 
 def test_one_service_stops_and_starts_apart_from_the_others() -> None:

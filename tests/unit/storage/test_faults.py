@@ -16,9 +16,9 @@ from bannerstream.storage.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from tests.support.scripted_server import Answer, ScriptedServer, s3_error
+from tests.support.scripted_server import Response, ScriptedServer, s3_error
 
-EMPTY_LIST: Answer = (
+EMPTY_LIST: Response = (
     200,
     "application/xml",
     b"<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>",
@@ -53,7 +53,7 @@ def test_a_refusal_is_told_at_once_and_says_which_setting(
     ids=["slow-down", "internal", "proxy"],
 )
 def test_a_passing_failure_is_tried_again_until_it_passes(
-    server: ScriptedServer, storage_settings: StorageSettings, answer: Answer
+    server: ScriptedServer, storage_settings: StorageSettings, answer: Response
 ) -> None:
     registry = CollectorRegistry()
     server.script = lambda method, path: answer if len(server.requests) < 3 else EMPTY_LIST
@@ -118,7 +118,7 @@ def test_settings_that_cannot_be_stop_the_start(name: str, value: str) -> None:
 def test_closing_ends_waits_between_tries(server: ScriptedServer, storage_settings: StorageSettings) -> None:
     store = S3BannerStore(storage_settings.model_copy(update={"attempts": 20}))
 
-    def fail_and_close(method: str, path: str) -> Answer:
+    def fail_and_close(method: str, path: str) -> Response:
         store.close()
         return s3_error(503, "SlowDown")
 

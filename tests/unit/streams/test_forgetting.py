@@ -17,9 +17,9 @@ from bannerstream.contracts.messages import Erasure
 from bannerstream.streams.affinity import UserState, pack, unpack
 from bannerstream.streams.affinity.state import STATE_VERSION
 from bannerstream.streams.batch import BatchOutcome
-from bannerstream.streams.batching import Batch, Codec, Conclusion, MemoryStore, Partition
+from bannerstream.streams.batching import Batch, Codec, Conclusion, Partition
 from bannerstream.streams.batching.positions import Positions
-from bannerstream.streams.batching.store import Partitions
+from bannerstream.streams.batching.store import Partitions, decoded_states
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep, erasure_marker_of, is_erasure_marker
 from bannerstream.streams.metrics import StreamsMetrics
 from tests.support.folded_batch import SECRET, Record, Table, at, record
@@ -63,7 +63,7 @@ class App:
     """The part of the app that erasure uses, with one partition and 7 folded clicks."""
 
     def __init__(self) -> None:
-        self.partitions = Partitions(Codec(pack, unpack), lambda _: MemoryStore())
+        self.partitions = Partitions(decoded_states(Codec(pack, unpack)))
         self.states = self.partitions[0]
         self.checkpointer = Checkpointer(self.states)
         self.positions = Positions()

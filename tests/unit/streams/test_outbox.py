@@ -13,6 +13,7 @@ from bannerstream.streams.batching import OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.partitioning import partitions_of
+from bannerstream.streams.recent_keys import RecentKeys
 
 ADA, BOB = b"a" * 32, b"b" * 32
 LETTER = DeadLetter(
@@ -45,7 +46,13 @@ def producer() -> Producer:
 
 @pytest.fixture
 def outbox(producer: Producer) -> Outbox:
-    return Outbox(producer, Topics(), source="test", ttl_s=60, metrics=OutboxMetrics(CollectorRegistry()))  # type: ignore[arg-type]  # a fake
+    return Outbox(
+        producer,  # type: ignore[arg-type]  # a fake
+        Topics(),
+        source="test",
+        recently_requested=RecentKeys(60),
+        metrics=OutboxMetrics(CollectorRegistry()),
+    )
 
 
 def assignment(key: bytes, epoch: int) -> Assignment:

@@ -13,6 +13,7 @@ from tests.support.shop import DAY, NOON, POLICY, PRODUCTS, catalogue, policy, p
 VIEW, CLICK, CART, PURCHASE = InteractionKind
 SHOP = catalogue()
 CHANGED = catalogue(product("mug", {"cosy": 1.0, "bookish": 0.4}, title="Larger mug"), *PRODUCTS[2:])
+REFUSING = SHOP.without({"mug", "shoe", "novel"})
 POLICIES = (
     POLICY,
     policy(min_interval_ms=0, margin=0.0, duplicate_window=0),
@@ -43,7 +44,7 @@ steps = st.tuples(
     events,
     st.sampled_from([-2_000_000, -3000, -1, 0, 0, 1, 1, 500, 4_999, 5_000, 10_000, 600_000, 40 * DAY]),
     st.integers(-1, 3),
-    st.sampled_from([SHOP, SHOP, SHOP, CHANGED]),
+    st.sampled_from([SHOP, SHOP, SHOP, CHANGED, REFUSING]),
 )
 
 

@@ -12,7 +12,7 @@ from bannerstream.contracts.sizes import BILLBOARD, SIZES, BannerSize
 from bannerstream.generator.gates.judge import GateJudge, line_contrast, text_contrast
 from bannerstream.generator.layout import lay_out, plan
 from bannerstream.generator.layout.colours import as_hex, contrast_of, required_contrast, rgb
-from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Image, Painting, PlacedText
+from bannerstream.generator.pipeline.ports import Box, ComposedBanner, Painting, Pixels, PlacedText
 from tests.support.scenery import COHORTS, WORDS, cut_out, scene
 
 
@@ -71,7 +71,7 @@ class Prude:
     def __init__(self, probability: float) -> None:
         self._probability = probability
 
-    def probability(self, pixels: Image) -> float:
+    def probability(self, pixels: Pixels) -> float:
         return self._probability
 
 

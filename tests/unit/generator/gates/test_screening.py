@@ -13,7 +13,7 @@ from bannerstream.generator.gates.screening import OpenScreen, ProductScreen, Sc
 from bannerstream.generator.gates.skin import skin_share
 from bannerstream.generator.gates.words import BlockedWords
 from bannerstream.generator.pipeline.fakes import FakeDescriber
-from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.pipeline.ports import Pixels, ProductImage
 
 WORDS = BlockedWords(["gun"])
 MUG = Product(product_id="p1", title="Stoneware Mug", category="kitchen", cohorts={"cosy": 1.0})
@@ -25,7 +25,7 @@ class Classifier:
     def __init__(self) -> None:
         self.asked = 0
 
-    def probability(self, pixels: Image) -> float:
+    def probability(self, pixels: Pixels) -> float:
         self.asked += 1
         assert pixels.shape[2] == 3
         return float(pixels[..., 0].mean() > pixels[..., 1].mean() + 50)
@@ -65,7 +65,7 @@ def test_a_picture_that_was_not_looked_at_waits_and_one_that_was_does_not() -> N
     class Hangs(Classifier):
         hung = False
 
-        def probability(self, pixels: Image) -> float:
+        def probability(self, pixels: Pixels) -> float:
             if self.hung:
                 raise ModelHung("the classifier hung")
             return super().probability(pixels)

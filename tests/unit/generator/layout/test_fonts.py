@@ -99,6 +99,26 @@ def test_a_missing_font_names_what_to_install(letter: str, extra: bool, monkeypa
     assert ("bannerstream[fonts]" in str(raised.value)) == extra
 
 
+def test_a_missing_letter_is_named_and_other_fonts_have_another_hash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_extra = fonts.fonts_at_hand()
+    fonts.fonts_at_hand.cache_clear()
+    monkeypatch.setattr(fonts, "_in_package", lambda *_: None)
+    monkeypatch.setattr(fonts, "_system_fonts", dict)
+    fonts._face_for.cache_clear()
+    try:
+        assert fonts.has_letters("Mug Größe Ж")
+        assert not fonts.has_letters("Mug 陶")
+        with pytest.raises(NoFontForScript) as raised:
+            shape("Mug 陶器", Typeface("sans", 700))
+        assert raised.value.letters == "陶"
+        assert fonts.fonts_at_hand() != with_extra
+    finally:
+        fonts._face_for.cache_clear()
+        fonts.fonts_at_hand.cache_clear()
+
+
 @pytest.mark.parametrize("weight", [800, 500])
 @pytest.mark.parametrize("letter", ["و", "م", "ه", "R", "@", "ф"])
 def test_strokes_that_overlap_are_ink_as_freetype_has_it(letter: str, weight: int) -> None:

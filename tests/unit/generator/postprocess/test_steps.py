@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bannerstream.contracts.sizes import BILLBOARD, SIZES, BannerSize
 from bannerstream.generator.diffusion.shapes import fitted
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.generator.postprocess import Finisher
 from bannerstream.generator.postprocess.colour_cast import KEPT_OTHER, KEPT_WARM, cast, matched
 from bannerstream.generator.postprocess.cropping import saliency, salient_window
@@ -19,7 +19,7 @@ from bannerstream.lab.evaluation.postprocessing import psnr
 from bannerstream.settings.generator_postprocess import PostprocessSettings
 
 
-def scene(width: int = 256, height: int = 128) -> Image:
+def scene(width: int = 256, height: int = 128) -> Pixels:
     """Return a soft ground in neutral light with hard-edged things on it."""
     across = np.linspace(90, 200, width, dtype=np.float32)[None, :, None]
     picture = np.broadcast_to(across, (height, width, 3)).copy()
@@ -29,7 +29,7 @@ def scene(width: int = 256, height: int = 128) -> Image:
     return picture.astype(np.uint8)
 
 
-def with_thing_at(top: int) -> Image:
+def with_thing_at(top: int) -> Pixels:
     picture = np.full((128, 256, 3), 170, np.uint8)
     picture[top : top + 30, 100:140] = (200, 40, 30)
     return picture

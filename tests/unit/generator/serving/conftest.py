@@ -12,4 +12,4 @@ def hanging() -> Iterator[Hanging]:
     """Return what hangs until the test ends."""
     hanging = Hanging()
     yield hanging
-    hanging.let_go()
+    hanging.release()

@@ -120,12 +120,12 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_process(hanging: Hanging) 
 
 def test_where_it_is_asked_for_the_process_ends_at_the_first_hang(hanging: Hanging) -> None:
     loads, health, heard = Loads(), Health(), []
-    health.listen(lambda: heard.append("ended"))
+    health.add_listener(lambda: heard.append("ended"))
     model = supervised(loads, health, after_hang="exit")
     with pytest.raises(ModelHung):
         model.run(hanging)
     assert heard == ["ended"]
-    health.listen(lambda: heard.append("late"))  # a listener that comes late is called, too
+    health.add_listener(lambda: heard.append("late"))  # a listener that comes late is called, too
     assert heard == ["ended", "late"]
     assert loads.count == 1
 

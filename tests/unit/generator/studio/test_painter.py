@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bannerstream.contracts.sizes import SIZES, BannerSize
-from bannerstream.generator.pipeline.ports import Box, Composition, Image
+from bannerstream.generator.pipeline.ports import Box, Composition, Pixels
 from bannerstream.generator.studio.light import LIGHTS
 from bannerstream.generator.studio.scenes import SCENES
 from tests.support.studio_scenes import SMALL, composition, difference, paint
@@ -15,7 +15,7 @@ from tests.support.studio_scenes import SMALL, composition, difference, paint
 COOL = ("#e8f1f5", "#a9cbd9", "#2a6f97")
 
 
-def unrest(pixels: Image, box: Box, cell: int) -> float:
+def unrest(pixels: Pixels, box: Box, cell: int) -> float:
     """Return the median standard deviation of luminance over square cells inside a box."""
     luminance = pixels @ np.array([0.2126, 0.7152, 0.0722])
     part = luminance[int(box.y) : int(box.y + box.height), int(box.x) : int(box.x + box.width)]

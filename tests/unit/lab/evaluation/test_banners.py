@@ -19,7 +19,7 @@ from bannerstream.contracts.sizes import RECTANGLE
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.generator.paint_once import paint_once, product_image
 from bannerstream.generator.pipeline.pipeline import manifest_of
-from bannerstream.generator.pipeline.ports import Image, ProductImage
+from bannerstream.generator.pipeline.ports import Pixels, ProductImage
 from bannerstream.lab.evaluation.banners import Judges, Shop, evaluate_banners
 from bannerstream.lab.evaluation.exported import ExportedBanner, read_exported
 from bannerstream.lab.evaluation.quality import Brisque
@@ -32,7 +32,7 @@ PRODUCT = "mug-stoneware-terracotta"
 class LevelOfGrey:
     """Stands in for BRISQUE where its figure does not matter."""
 
-    def score(self, pixels: Image) -> float:
+    def score(self, pixels: Pixels) -> float:
         """Return the mean of all pixels."""
         return float(pixels.mean())
 
@@ -122,7 +122,7 @@ class Reads:
     def __init__(self, *words: str) -> None:
         self._words = words
 
-    def similarities(self, pictures: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+    def similarities(self, pictures: Sequence[Pixels], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return 1 or 0 per text, the same for every picture."""
         return np.array(
             [[float(any(word in text for word in self._words)) for text in texts]] * len(pictures), np.float32

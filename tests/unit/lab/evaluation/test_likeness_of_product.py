@@ -4,14 +4,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image
 
 from bannerstream.catalog.folder import read_catalogue
 from bannerstream.contracts.manifest import Area
 from bannerstream.contracts.sizes import BILLBOARD, RECTANGLE, BannerSize
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.generator.paint_once import paint_once, product_image
-from bannerstream.generator.pipeline.ports import Image
+from bannerstream.generator.pipeline.ports import Pixels
 from bannerstream.lab.evaluation.banners import FAITHFUL
 from bannerstream.lab.evaluation.product_fidelity import fidelity, on, placed
 from bannerstream.settings import GeneratorSettings
@@ -20,7 +20,7 @@ AREA = Area(x=30, y=20, width=120, height=80)
 GROUND = np.random.default_rng(5).integers(0, 256, (140, 200, 3), dtype=np.uint8)
 
 
-def disc(alpha: float = 1.0) -> Image:
+def disc(alpha: float = 1.0) -> Pixels:
     """A textured product with a soft rim, on nothing."""
     y, x = np.mgrid[-1:1:80j, -1:1:120j]
     cover = np.clip((1 - np.hypot(x, y)) * 12, 0, 1) * alpha
@@ -28,7 +28,7 @@ def disc(alpha: float = 1.0) -> Image:
     return np.dstack([texture, (cover * 255).astype(np.uint8)])
 
 
-def banner_with(product: Image) -> Image:
+def banner_with(product: Pixels) -> Pixels:
     banner = GROUND.copy()
     window = banner[20:100, 30:150]
     window[:] = on(window, product)
@@ -70,7 +70,7 @@ def test_fine_texture_reaches_the_browser(product_id: str, size: BannerSize) -> 
     )
     picture = once.picture
     webp = next(file for file in picture.files if file.media_type == "image/webp")
-    pixels = np.asarray(Pictures.open(BytesIO(webp.content)).convert("RGB"))
+    pixels = np.asarray(Image.open(BytesIO(webp.content)).convert("RGB"))
     assert picture.product is not None
     area = Area(picture.product.x, picture.product.y, picture.product.width, picture.product.height)
     catalogue = placed(product_image(found.images[product_id]).pixels, area)

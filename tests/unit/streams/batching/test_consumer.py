@@ -25,6 +25,7 @@ class Thread:
         self.began_at: list[dict[TP, int]] = []
         self.committed: dict[TP, int | None] = {}
         self.commits: list[Mapping[TP, int]] = []
+        self.refuses = False
         self.thread_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *args: call(*args))
 
     def seek_back(self, tp: TP, offset: int) -> None:
@@ -41,7 +42,7 @@ class Thread:
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         self.commits.append(offsets)
-        return True
+        return not self.refuses
 
 
 class Checkpointer:
@@ -123,6 +124,21 @@ async def test_states_are_flushed_before_offsets_are_committed_and_who_asks_hear
     assert await consumer.commit()
     assert consumer.app.checkpointer.journal == ["flush", [], {CLICKS: 8}]
     assert consumer._thread.commits == [{CLICKS: 8}]
+
+
+async def test_a_refused_commit_is_not_taken_for_done_and_its_records_are_read_again(consumer):
+    """A new group commits while it rebalances; the partition comes back to this worker without a committed offset."""
+    await begin(consumer, None)
+    consumer._thread.refuses = True
+    consumer.accept(batch(0, 8))
+    consumer.positions.apply(batch(0, 8))
+    assert not await consumer.commit()
+    assert consumer.app.checkpointer.journal == ["flush", {CLICKS: None}]
+    await consumer.perform_seek()
+    assert consumer._thread.began_at[-1] == {CLICKS: 0}
+    consumer._thread.refuses = False
+    consumer.positions.apply(consumer.accept(batch(0, 8)))
+    assert await consumer.commit()
 
 
 async def test_what_is_applied_during_the_flush_waits_for_the_next_commit(consumer):

@@ -10,7 +10,7 @@ from faust.types import TP
 from bannerstream.streams.batching import changelog_reader as module
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
 from bannerstream.streams.batching.records import Batch
-from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
+from bannerstream.streams.batching.store import Codec, Partition, Partitions, decoded_states
 
 CHANGELOG = TP("changelog", 2)
 RECORDS = 40
@@ -52,8 +52,8 @@ def broker(monkeypatch) -> Broker:
 
 
 @pytest.fixture
-def partitions() -> Partitions[bytes]:
-    return Partitions(Codec(bytes, bytes), lambda _: MemoryStore())
+def partitions() -> Partitions[Partition[bytes]]:
+    return Partitions(decoded_states(Codec(bytes, bytes)))
 
 
 async def test_a_partition_that_is_taken_away_while_it_is_read_does_not_come_back_with_a_hole(broker, partitions):

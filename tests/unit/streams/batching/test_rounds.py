@@ -12,7 +12,7 @@ from bannerstream.streams.batching.checkpointer import Checkpointer, Conclusion
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.positions import Positions
 from bannerstream.streams.batching.records import Batch
-from bannerstream.streams.batching.store import Codec, MemoryStore, Partitions
+from bannerstream.streams.batching.store import Codec, Partitions, decoded_states
 from tests.support.waiting import until
 
 Committed = tuple[int, dict[str, list[bytes]], dict[TP, int]]
@@ -74,7 +74,7 @@ class World:
         self.transactions = Transactions()
         self.consumer = Consumer()
         self.consumer.positions.begin({TP(topic, number): 0 for topic in ("clicks", "buys") for number in (0, 1)})
-        self.partitions = Partitions(Codec(bytes, bytes), lambda partition: MemoryStore())
+        self.partitions = Partitions(decoded_states(Codec(bytes, bytes)))
         self.published: list[str] = []
         self.defects: list[BaseException] = []
         self.checkpointer: Checkpointer[str] = Checkpointer(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bannerstream.streams.batching.rocks import MAX_AGE_S, RocksStore
-from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions
+from bannerstream.streams.batching.state_store import reached_by
+from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions, decoded_states
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
 """A state is a list of one text, which can be changed in place, like a real one."""
@@ -47,10 +48,12 @@ def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition)
 def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(partition):
     partition.packed_store.update([(b"a", b"1"), (b"b", b"1")], 2)
     partition.put(b"a", ["2"])
-    partition.written(partition.encode([b"a"]), 3)
+    changes = partition.encode([b"a"])
+    partition.written(changes, reached_by(partition, changes, 3))
     assert partition.packed_store.reached() == 3
     partition.put(b"a", ["3"])
-    partition.written(partition.encode([b"a"]), 9)  # somebody else wrote offsets 3 to 7
+    changes = partition.encode([b"a"])
+    partition.written(changes, reached_by(partition, changes, 9))  # somebody else wrote offsets 3 to 7
     assert partition.packed_store.reached() == 3
     assert partition.packed_store.get(b"a") == b"3"
 
@@ -165,7 +168,7 @@ def test_a_partition_that_is_dropped_is_closed_and_begins_empty():
         opened[number] = Closing()
         return opened[number]
 
-    partitions = Partitions(CODEC, open_store)
+    partitions = Partitions(decoded_states(CODEC, open_store))
     partitions.apply(3, [(b"a", b"1")], 1)
     first = opened[3]
     partitions.drop([3, 4])
@@ -174,7 +177,7 @@ def test_a_partition_that_is_dropped_is_closed_and_begins_empty():
 
 
 def test_warm_states_are_shared_between_the_partitions():
-    partitions = Partitions(CODEC, lambda number: MemoryStore(), max_decoded=4)
+    partitions = Partitions(decoded_states(CODEC), max_decoded=4)
     for number in range(2):
         partitions.apply(number, [(b"%d" % each, b"1") for each in range(5)], 5)
         for key in range(2 + number):

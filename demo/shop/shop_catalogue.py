@@ -18,7 +18,7 @@ _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class ShopItem:
     """One product as the shop shows it."""
 
     product: Product
@@ -31,40 +31,40 @@ class Good:
     picture: Path | None
 
 
-class Goods:
+class ShopCatalogue:
     """All products of a catalogue folder, in its order."""
 
     def __init__(self, catalogue: CatalogueFolder) -> None:
-        self.cohorts: Mapping[str, Cohort] = {each.cohort_id: each for each in catalogue.cohorts}
+        self.cohorts: Mapping[str, Cohort] = {cohort.cohort_id: cohort for cohort in catalogue.cohorts}
         self._by_id = {
-            product.product_id: _good(product, self.cohorts, catalogue.images.get(product.product_id))
+            product.product_id: _shop_item(product, self.cohorts, catalogue.images.get(product.product_id))
             for product in catalogue.products
         }
 
-    def __iter__(self) -> Iterator[Good]:
+    def __iter__(self) -> Iterator[ShopItem]:
         return iter(self._by_id.values())
 
-    def get(self, product_id: str) -> Good | None:
+    def get(self, product_id: str) -> ShopItem | None:
         """Return a product, or None for an unknown id."""
         return self._by_id.get(product_id)
 
     def title(self, product_id: str) -> str:
         """Return a product's short title for use in a sentence."""
-        good = self.get(product_id)
-        return product_id if good is None else short_title(good.title)
+        item = self.get(product_id)
+        return product_id if item is None else short_title(item.title)
 
     def categories(self) -> list[str]:
         """Return every category once, in the catalogue's order."""
-        return list(dict.fromkeys(good.product.category for good in self))
+        return list(dict.fromkeys(item.product.category for item in self))
 
-    def similar(self, good: Good, count: int) -> list[Good]:
+    def similar(self, item: ShopItem, count: int) -> list[ShopItem]:
         """Return the products most similar by cohort weights, the most similar first."""
 
-        def similarity(other: Good) -> float:
-            mine, theirs = good.product.cohorts, other.product.cohorts
+        def similarity(other: ShopItem) -> float:
+            mine, theirs = item.product.cohorts, other.product.cohorts
             return sum(min(weight, theirs.get(cohort_id, 0.0)) for cohort_id, weight in mine.items())
 
-        others = [each for each in self if each is not good]
+        others = [other for other in self if other is not item]
         return sorted(others, key=similarity, reverse=True)[:count]
 
 
@@ -85,12 +85,11 @@ def picture_webp(file: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _good(product: Product, cohorts: Mapping[str, Cohort], picture: Path | None) -> Good:
+def _shop_item(product: Product, cohorts: Mapping[str, Cohort], picture: Path | None) -> ShopItem:
     brand, price = product.brand or "", product.price
-    bare = product.title.removeprefix(brand).strip()
-    if brand and product.title.casefold().startswith(brand.casefold()):
-        bare = product.title[len(brand) :].strip()
-    return Good(
+    has_brand = product.title.casefold().startswith(brand.casefold())
+    bare = product.title[len(brand) :].strip() if has_brand else product.title
+    return ShopItem(
         product=product,
         title=bare or product.title,
         cohort=cohorts[max(product.cohorts, key=lambda cohort_id: product.cohorts[cohort_id])],

@@ -1,4 +1,4 @@
-"""What stands between browsers and edge nodes, as a child process: a program of the system's, with rules of deploy/."""
+"""Reverse proxies between browsers and edge nodes, as child processes: system programs configured from deploy/."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,59 +10,59 @@ from typing import Self
 from bannerstream.devservers.errors import ServerMissing
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import accepts_connections
-from bannerstream.devservers.server import START_TIMEOUT_S, started
+from bannerstream.devservers.server import START_TIMEOUT_S, start_server
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.supervisor import Service
 
 _DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
 _SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/opt/homebrew/sbin:/opt/homebrew/bin"
-"""Daemons are outside the PATH of ordinary users on Debian."""
+"""On Debian, daemons are not on the PATH of ordinary users."""
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program and the rules that it runs by."""
+class ProxyProgram:
+    """A program and its configuration file."""
 
     name: str
     """Name of its folder and its log."""
     binary: str
     package: str
-    """What `apt-get install` is to install."""
-    rules: str
-    """A file under deploy/, with `${NAMES}` to be filled in."""
+    """Arguments for `apt-get install`."""
+    config: str
+    """A file under deploy/ with `${NAMES}` to be substituted."""
     arguments: Callable[[Path, Path, str], Sequence[str | Path]]
-    """From its folder, the rules as filled in and the address to listen on to the command line after the binary."""
-    lacks: Callable[[], str | None] = lambda: None
-    """Return what else is missing, or None."""
+    """Maps (data folder, rendered configuration, listen address) to the arguments after the binary."""
+    missing_module: Callable[[], str | None] = lambda: None
+    """Returns what else has to be installed, or None."""
 
     def why_unavailable(self) -> str | None:
         """Return what is missing on this machine and how to get it, or None."""
-        if not (_DEPLOY / self.rules).is_file():
-            return f"deploy/{self.rules} is not here: run from a checkout"
-        if self.found is None:
+        if not (_DEPLOY / self.config).is_file():
+            return f"deploy/{self.config} is not here: run from a checkout"
+        if self.path is None:
             return f"{self.binary} is not installed: apt-get install {self.package}"
-        return self.lacks()
+        return self.missing_module()
 
     @property
-    def found(self) -> str | None:
-        """Where the binary is, or None."""
+    def path(self) -> str | None:
+        """The path of the binary, or None."""
         return shutil.which(self.binary, path=_SBIN)
 
-    def filled_in(self, into: Path, **values: str | Path) -> Path:
-        """Write the rules with these values and return where."""
-        text = (_DEPLOY / self.rules).read_text(encoding="utf-8")
+    def render_config(self, into: Path, **values: str | Path) -> Path:
+        """Substitute these values in the configuration, write it to `into` and return that path."""
+        text = (_DEPLOY / self.config).read_text(encoding="utf-8")
         into.write_text(Template(text).safe_substitute(values), encoding="utf-8")
         return into
 
 
-class Front:
-    """One running program, with its files under the data folder. `values` are filled into its rules.
+class ReverseProxy:
+    """One running program with its files in the data folder.
 
-    `LISTEN`, `CACHE_DIR` and `ACCESS_LOG` are known here.
+    `values` are substituted in its configuration, beside `LISTEN`, `CACHE_DIR` and `ACCESS_LOG`, which are set here.
     """
 
-    def __init__(self, program: Program, data_dir: Path, **values: str) -> None:
+    def __init__(self, program: ProxyProgram, data_dir: Path, **values: str) -> None:
         self._program = program
         self._data_dir = data_dir.resolve()
         self._values = values
@@ -79,7 +79,8 @@ class Front:
         """Start it and return when it accepts connections.
 
         Raises:
-            ServerMissing, ChildFailed: it is not installed, or does not take its rules.
+            ServerMissing: the program is not installed.
+            ChildFailed: it did not start, for example because it rejects its configuration.
         """
         program = self._program
         if (reason := program.why_unavailable()) is not None:
@@ -88,14 +89,14 @@ class Front:
         folder.mkdir(parents=True, exist_ok=True)
         address = f"{LOOPBACK}:{self._port}"
         own: dict[str, str | Path] = {"LISTEN": address, "CACHE_DIR": folder / "cache", "ACCESS_LOG": self.access_log}
-        rules = program.filled_in(folder / "rules", **own, **self._values)
+        config = program.render_config(folder / "config", **own, **self._values)
         service = Service(
             program.name,
-            [str(program.found), *program.arguments(folder, rules, address)],
+            [str(program.path), *program.arguments(folder, config, address)],
             is_ready=lambda: accepts_connections(LOOPBACK, self._port),
             ready_timeout_s=START_TIMEOUT_S,
         )
-        self.process = started(service, self._data_dir)
+        self.process = start_server(service, self._data_dir)
 
     def stop(self) -> None:
         """Stop it."""
