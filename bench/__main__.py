@@ -14,8 +14,9 @@ BENCHMARKS = {
     "memory": "bytes of a visitor at rest, and of a worker with a million of them",
     "poison": "events per second with 1 % of bad records against none",
     "recovery": "from a kill to the first folded event, beside stock Faust",
+    "restart": "time without progress when a worker beside another is killed and starts again, stage by stage",
     "scaleout": "time without progress when a worker joins, leaves, dies or restarts",
-    "start": "processor time of short commands and of the import of streams.app, beside Typer and Rich alone",
+    "start": "processor time of short commands and of importing streams.app, compared with Typer and Rich alone",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",
     "transactions": "one round of a worker in transactions, and in the order of writes without them",
     "plots": "docs/images/performance-*.svg, from the raw results",
@@ -24,11 +25,11 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Hand the remaining arguments to the benchmark that is named."""
+    """Run the named benchmark with the remaining arguments."""
     listed = "\n".join(f"  {name:12} {about}" for name, about in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure, side by side.",
+        description="Run a benchmark.",
         epilog=f"benchmarks:\n{listed}\n\n`python -m bench NAME --help` lists a benchmark's own options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

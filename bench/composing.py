@@ -1,9 +1,9 @@
-"""How long the stages of a banner take: `python -m bench composing [--banners 16] [--rounds 3]`.
+"""Duration of the stages of a banner: `python -m bench composing [--banners 16] [--rounds 3]`.
 
-Makes the first banners of the example catalogue, each product for its first cohort, in every size, with no store and
-no other thread. Prints one JSON line per stage, milliseconds per banner, the medians over rounds; `all` is the whole
-of `Composer.compose_all`. Rounds repeat the same banners after one that is not counted: fonts and lines are cached,
-as they are in a worker that has run for a while. CPU time counts every thread.
+Makes the first banners of the example catalogue, each product for its first cohort, in every size, without a store and
+in one thread. Prints one JSON line per stage: milliseconds per banner, the medians over rounds; `all` is the whole
+of `Composer.compose_all`. An uncounted round comes first: fonts and text lines are then cached, as in a worker that has
+been running for a while. CPU time is that of all threads.
 """
 
 import sys
@@ -41,12 +41,12 @@ Result = TypeVar("Result")
 
 
 class Inline(Executor):
-    """Does the work in the calling thread, one piece after the other."""
+    """Runs the work in the calling thread."""
 
     def map(
         self, fn: Callable[..., Result], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
     ) -> Iterator[Result]:
-        """Return what `fn` makes of each."""
+        """Return the results of `fn`, lazily."""
         del timeout, chunksize
         return map(fn, *iterables)
 
@@ -60,7 +60,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time inside the `with` block to a stage."""
+        """Add the time inside the `with` block to a stage."""
         cpu, wall = process_time(), perf_counter()
         try:
             yield
@@ -69,13 +69,13 @@ class Clock:
             self.wall[name] = self.wall.get(name, 0.0) + perf_counter() - wall
 
     def timed(self, name: str, work: Callable[..., Result], *args: Any, **options: Any) -> Result:
-        """Return what `work` returns, its time counted."""
+        """Return the result of `work`, and add its time to a stage."""
         with self.stage(name):
             return work(*args, **options)
 
 
 class ClockedPorts:
-    """The studio, the layout and the judge, each under the clock."""
+    """The studio, the layout and the judge, with their time measured."""
 
     def __init__(self, clock: Clock) -> None:
         self.paint = partial(clock.timed, "paint", StudioPainter().paint)
@@ -83,16 +83,16 @@ class ClockedPorts:
         self._clock = clock
 
     def plan(self, size: BannerSize, **options: Any) -> Composition:
-        """Plan as the layout does."""
+        """Call `layout.plan`."""
         return self._clock.timed("plan", layout.plan, size, **options)
 
     def lay_out(self, painting: Painting, *args: Any, **options: Any) -> ComposedBanner:
-        """Lay out as the layout does."""
+        """Call `layout.lay_out`."""
         return self._clock.timed("lay_out", layout.lay_out, painting, *args, **options)
 
 
 def composer(clock: Clock) -> Composer:
-    """Return a composer of the standard parts, under the clock."""
+    """Return a composer with the standard ports, with their time measured."""
     ports = ClockedPorts(clock)
     return Composer(
         describer=LexiconDescriber(),
@@ -108,7 +108,7 @@ def composer(clock: Clock) -> Composer:
 
 
 def example_jobs(count: int) -> list[Job]:
-    """Return the first banners of the example catalogue."""
+    """Return the jobs for the first products of the example catalogue."""
     catalogue = read_catalogue(CATALOGUE)
     cohorts = {cohort.cohort_id: with_rev(cohort) for cohort in catalogue.cohorts}
     jobs = []
@@ -141,7 +141,7 @@ def measure(jobs: Sequence[Job]) -> Clock:
     """Return the time that making these banners takes.
 
     Raises:
-        RuntimeError: a banner could not be made, so that its time would say nothing.
+        RuntimeError: a banner could not be made, so the time would be meaningless.
     """
     clock = Clock()
     with clock.stage("all"):
@@ -153,10 +153,10 @@ def measure(jobs: Sequence[Job]) -> Clock:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    made = parser("composing", __doc__ or "")
-    made.add_argument("--banners", type=int, default=16, help="products of the catalogue, from the first; 16")
-    options = made.parse_args(arguments)
+    """Measure and print the results."""
+    options_parser = parser("composing", __doc__ or "")
+    options_parser.add_argument("--banners", type=int, default=16, help="number of products (default 16)")
+    options = options_parser.parse_args(arguments)
     if options.quick:
         options.banners, options.rounds = 2, 1
     report = reporting(options.out)
@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _, *rounds = [measure(jobs) for _ in range(options.rounds + 1)]
     for stage in rounds[0].cpu:
         cpu, wall = (
-            median(each[stage] for each in clocks) * 1000 / len(jobs)
-            for clocks in ([one.cpu for one in rounds], [one.wall for one in rounds])
+            median(times[stage] for times in times_of_rounds) * 1000 / len(jobs)
+            for times_of_rounds in ([clock.cpu for clock in rounds], [clock.wall for clock in rounds])
         )
         common = {"bench": "composing", "stage": stage, "banners": len(jobs), "sizes": len(SIZES)}
         report({**common, "cpu_ms": round(cpu, 1), "wall_ms": round(wall, 1)})

@@ -1,14 +1,14 @@
-"""What the pure core takes per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
+"""CPU time of the pure core per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
 
-Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as a
-table keeps them: packed at rest, live from their first touch to the next flush, which packs what changed. Events come
+Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as in
+a table: packed at rest, decoded from their first use to the next flush, which packs the changed ones. Events arrive
 at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a second of a worker's full load.
-Within these seconds no visitor gets a second banner; `--pace 0.01` lets the banner change with every event.
+Within these seconds no visitor gets a second banner; with `--pace 0.01` the banner can change with every event.
 
 Prints one JSON line per number of visitors and stage, in microseconds of CPU time per event: medians over the batches
-of all flushes after the first, in which visitors are new. `decode` and `key` are measured alone; `unpack` by touching a
-batch's visitors before it is folded; `pack` at the flushes. `fold` is the rest: folding, deciding and telling; `all` is
-the sum. `bytes` is the mean size of a packed state. Garbage is collected as seldom as in a worker.
+of all flushes after the first, in which visitors are new. `decode` and `key` are measured separately; `unpack` by
+reading a batch's visitors before it is folded; `pack` at the flushes. `fold` is the rest: folding, decisions and
+messages; `all` is the sum. `bytes` is the mean size of a packed state. Garbage is collected as rarely as in a worker.
 """
 
 import argparse
@@ -41,7 +41,7 @@ BATCH = 2_000
 FLUSH = 300_000
 BEGIN = 1_795_000_000_000
 HOT = 50_000
-"""Live states that outlast a flush."""
+"""Decoded states that are kept after a flush."""
 SECRET = b"a secret of the benchmark"
 
 
@@ -56,7 +56,7 @@ class Record:
 
 
 class Table:
-    """Packed states at rest, and the live ones of visitors who were touched since the last flush."""
+    """Packed states at rest, and the decoded states of visitors that were used since the last flush."""
 
     def __init__(self) -> None:
         self.packed: dict[bytes, bytes] = {}
@@ -64,36 +64,36 @@ class Table:
         self.dirty: dict[bytes, UserState] = {}
 
     def get(self, key: bytes) -> UserState | None:
-        """Return a live state, unpacked if need be."""
+        """Return a decoded state; unpack it if necessary."""
         state = self.live.get(key)
         if state is None and (packed := self.packed.get(key)) is not None:
             state = self.live[key] = unpack(packed)
         return state
 
     def put(self, key: bytes, state: UserState) -> None:
-        """Note a changed state."""
+        """Store a changed state."""
         self.live[key] = self.dirty[key] = state
 
     def flush(self) -> None:
-        """Pack what changed."""
+        """Pack the changed states."""
         for key, state in self.dirty.items():
             self.packed[key] = pack(state)
         self.dirty.clear()
 
-    def cool(self) -> None:
-        """Keep no more live states than a table would: none, where there are many."""
+    def evict_clean(self) -> None:
+        """Evict all decoded states if there are more than a table would keep."""
         if len(self.live) > HOT:
             self.live.clear()
 
 
 def example_catalogue() -> Catalogue:
-    """Return the example catalogue as streams sees it."""
+    """Return the example catalogue in the form that streams uses."""
     files = read_catalogue(CATALOGUE)
     return Catalogue(map(with_rev, files.products), map(with_rev, files.cohorts), creative_revision="bench")
 
 
 def rules() -> Rules:
-    """Return the rules that the settings' defaults make."""
+    """Return the rules that follow from the default settings."""
     streams = Settings().streams
     policy = Policy(
         half_life_ms=round(streams.half_life_days * 86_400_000),
@@ -109,7 +109,7 @@ def rules() -> Rules:
 
 
 def batches(users: int, events: int, products: Sequence[str], pace: float) -> Iterator[list[Record]]:
-    """Yield events of uniformly random visitors, `pace` of them a millisecond; the same ones for the same numbers."""
+    """Yield events of uniformly random visitors, `pace` per millisecond of event time; deterministic."""
     random_ = random.Random(7)
     for start in range(0, events, BATCH):
         batch = []
@@ -134,14 +134,14 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, events: int) -> Iterator[None]:
-        """Count the time inside the `with` block to a stage of so many events."""
+        """Add the time inside the `with` block to a stage that handles `events` events."""
         begin = process_time()
         yield
         self.spent.setdefault(name, []).append((process_time() - begin) / events * 1e6)
 
     def medians(self) -> dict[str, float]:
-        """Return the median of each stage, `fold` without what is part of it, and the sum."""
-        found = {name: median(each) for name, each in self.spent.items()}
+        """Return the median of each stage, `fold` without its parts `decode` and `key`, and the sum."""
+        found = {name: median(times) for name, times in self.spent.items()}
         found["fold"] -= found["decode"] + found["key"]
         return found | {"all": sum(found.values())}
 
@@ -150,14 +150,14 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
     """Return microseconds per event by stage, and the mean bytes of a state.
 
     Raises:
-        RuntimeError: an event was not folded, so that its time would say nothing.
+        RuntimeError: an event was not folded, so the time would be meaningless.
     """
     catalogue, table, rules_, keys, stages = example_catalogue(), Table(), rules(), UserKeys(SECRET), Stages()
     for number, batch in enumerate(batches(users, events, list(catalogue.products), pace), 1):
         if number * BATCH == FLUSH + BATCH:
-            stages = Stages()  # the first flush is past: most visitors are known
-        ids = [each.key.decode() for each in batch]
-        values, arrivals = [each.value for each in batch], [each.timestamp for each in batch]
+            stages = Stages()  # after the first flush, most visitors are known
+        ids = [record.key.decode() for record in batch]
+        values, arrivals = [record.value for record in batch], [record.timestamp for record in batch]
         with stages.stage("decode", BATCH):
             decode_events(
                 values,
@@ -168,7 +168,7 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
                 max_age_ms=rules_.max_age_ms,
             )
         with stages.stage("key", BATCH):
-            visitors = [keys[each] for each in ids]
+            visitors = [keys[user_id] for user_id in ids]
         with stages.stage("unpack", BATCH):
             for visitor in visitors:
                 table.get(visitor)
@@ -179,12 +179,12 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
         if number * BATCH % FLUSH == 0:
             with stages.stage("pack", FLUSH):
                 table.flush()
-            table.cool()
+            table.evict_clean()
     return stages.medians() | {"bytes": fmean(map(len, table.packed.values()))}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(prog="python -m bench core", description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=[1_000, 200_000], help="numbers of visitors")
     parser.add_argument("--events", type=int, default=900_000, help=f"a multiple of {FLUSH:,}, twice that at least")

@@ -1,12 +1,12 @@
-"""What an edge node takes: `python -m bench edge --case rate,streams,memory,load,slow`.
+"""Rate, latency and memory of an edge node: `python -m bench edge --case rate,streams,memory,load,slow`.
 
-- `rate`: `GET /v1/banner` of a visitor with a banner of their own, by wrk, against a bare FastAPI route that returns
-  the same bytes, in turns, both on one uvicorn worker.
-- `streams`: memory of a node with so many open streams (`--streams 5000`).
-- `memory`: bytes of a visitor in the view, in a process that holds nothing else (`--visitors 1000000`).
-- `load`: from the start of a node to its readiness on a real Kafka with so many assignments, and its memory then.
-- `slow`: `/v1/banner` of a good client while so many others (`--slow 10000`) never end a request, and then while as
-  many open a stream, are sent new banners, and never read one; and the node's memory after it disconnected them.
+- `rate`: `GET /v1/banner` of a visitor with a banner of their own, by wrk, compared with a bare FastAPI route that
+  returns the same bytes, alternating, both on one uvicorn worker.
+- `streams`: memory of a node with open streams (`--streams 5000`).
+- `memory`: bytes per visitor in the visitor table, in a process that holds nothing else (`--visitors 1000000`).
+- `load`: time from a node's start to its readiness on a real Kafka with `--visitors` assignments, and its memory then.
+- `slow`: latency of `/v1/banner` for a normal client while others (`--slow 10000`) never finish their request, and then
+  while as many open a stream and never read the banners that are sent; and the node's memory after disconnecting them.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ from bench.arena.node import (
     write_assignments,
     write_ready,
 )
-from bench.arena.stage import Result, parser, reporting, staged, tell
+from bench.arena.stage import Result, parser, print_progress, reporting, staged
 
 CASES = ("rate", "streams", "memory", "load", "slow")
 ON_KAFKA = {"rate", "load", "slow"}
@@ -63,7 +63,7 @@ uvicorn.run(app, port=int(sys.argv[1]), http="httptools", loop="uvloop", access_
 
 
 def rate(folder: Path, kafka: KafkaSettings, seconds: int, rounds: int) -> Result:
-    """Return the rates of a node and of a bare route, in turns."""
+    """Return the rates of a node and of a bare route, measured alternately."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed: apt-get install wrk")
     tokens = VisitorTokens(Settings())
@@ -85,29 +85,29 @@ def rate(folder: Path, kafka: KafkaSettings, seconds: int, rounds: int) -> Resul
         for _ in range(rounds):
             rates["edge"].append(_wrk(ours.port, seconds, token))
             rates["bare"].append(_wrk(port, seconds, token))
-        shares = [ours / theirs for ours, theirs in zip(rates["edge"], rates["bare"], strict=True)]
+        shares = [edge / bare for edge, bare in zip(rates["edge"], rates["bare"], strict=True)]
         return {
             "edge_per_s": round(median(rates["edge"])),
             "bare_per_s": round(median(rates["bare"])),
             "share": round(median(shares), 3),
-            "shares": [round(each, 3) for each in shares],
+            "shares": [round(share, 3) for share in shares],
             "body_bytes": body.stat().st_size,
         }
 
 
 def _wrk(port: int, seconds: int, token: str) -> float:
-    """Return requests a second, as wrk counts them. One thread: the other core is the server's."""
+    """Return wrk's requests per second. wrk has one thread, so that the server has the other core."""
     command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}"]
     stdout = subprocess.run(
         [*command, f"http://{LOOPBACK}:{port}/v1/banner"], capture_output=True, text=True, check=True
     ).stdout
     if "Non-2xx" in stdout:
-        raise RuntimeError(f"not every answer was a banner:\n{stdout}")
+        raise RuntimeError(f"not every response was a banner:\n{stdout}")
     return float(re.findall(r"Requests/sec:\s+([\d.]+)", stdout)[0])
 
 
 def streams(folder: Path, count: int) -> Result:
-    """Return the memory of a node with so many open streams, each of a visitor of its own."""
+    """Return the memory of a node with `count` open streams of different visitors."""
     tokens = VisitorTokens(Settings())
     with node(folder, f"{LOOPBACK}:1", "/healthz") as ours, ExitStack() as stack:
         before = ours.rss_mb()
@@ -120,7 +120,7 @@ def streams(folder: Path, count: int) -> Result:
 
 
 def memory(visitors: int) -> Result:
-    """Return what the tables take, measured by the growth of a process of its own."""
+    """Return the memory of the tables, measured by the growth of a separate process."""
     measured = subprocess.run(
         [sys.executable, "-m", "bench.edge", "--weigh", str(visitors)], capture_output=True, text=True, check=True
     ).stdout
@@ -129,7 +129,7 @@ def memory(visitors: int) -> Result:
 
 
 def weigh(visitors: int) -> Result:
-    """Fill the tables in this process, and return by how much it grew."""
+    """Fill the tables in this process, and return its growth."""
     banners = BannerTable()
     table = VisitorTable(banners)
     before, begun = resident_mb("self"), time.process_time()
@@ -151,7 +151,7 @@ def weigh(visitors: int) -> Result:
 
 
 def load(folder: Path, kafka: KafkaSettings, visitors: int) -> Result:
-    """Return how long a node takes to read so many assignments from Kafka, and its memory then."""
+    """Return how long a node takes to read `visitors` assignments from Kafka, and its memory then."""
     write_ready(kafka, *map(ready, range(BANNERS)))
     write_assignments(kafka, _assignments(visitors))
     ours = Node(folder, kafka.bootstrap_servers)
@@ -160,7 +160,7 @@ def load(folder: Path, kafka: KafkaSettings, visitors: int) -> Result:
         seconds = ours.until("/readyz", 600)
         held = ours.metric("bannerstream_edge_visitors")
         if held < visitors:
-            raise RuntimeError(f"the node says that it is ready with {held:.0f} of {visitors} visitors")
+            raise RuntimeError(f"the node reports that it is ready with {held:.0f} of {visitors} visitors")
         return {
             "visitors": visitors,
             "banners": BANNERS,
@@ -174,7 +174,7 @@ def load(folder: Path, kafka: KafkaSettings, visitors: int) -> Result:
 
 
 def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
-    """Return how long a good client waits among slow ones of two kinds, and what they cost the node."""
+    """Return a normal client's latency among slow clients of two kinds, and the node's memory with them."""
     allowed = most_connections()
     taken = min(count, allowed)
     write_ready(kafka, ready(0))
@@ -188,7 +188,7 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
             _until(lambda: _opened(ours) + _refused(ours) >= taken, "every stream is open or refused")
             opened, refused, changes = _opened(ours), _refused(ours), 0
             waits: list[float] = []
-            while _let_go(ours) < opened:
+            while _disconnected(ours) < opened:
                 changes += 1
                 write_ready(kafka, ready(0, revision=1 + changes))
                 waits.append(_waits(ours))
@@ -201,7 +201,7 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
                 "unread_ms": round(median(waits), 1),
                 "streams_opened": round(opened),
                 "streams_refused": round(refused),
-                "let_go_slow": round(_let_go(ours)),
+                "let_go_slow": round(_disconnected(ours)),
                 "changes_told": changes,
                 "rss_before_mb": round(before, 1),
                 "rss_unfinished_mb": round(unfinished_mb, 1),
@@ -212,11 +212,11 @@ def slow(folder: Path, kafka: KafkaSettings, count: int) -> Result:
 
 @contextmanager
 def _clients(ours: Node, count: int, begin: Callable[[int], bytes]) -> Iterator[None]:
-    """Hold so many connections that say something and then nothing any more, and take little in."""
+    """Hold `count` connections that send `begin(number)` and nothing more, with the smallest receive buffer."""
     with ExitStack() as stack:
         for number in range(count):
             connection = stack.enter_context(socket.socket())
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least there is
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the kernel's minimum
             connection.settimeout(PATIENCE_S)
             connection.connect((LOOPBACK, ours.port))
             connection.sendall(begin(number))
@@ -224,14 +224,14 @@ def _clients(ours: Node, count: int, begin: Callable[[int], bytes]) -> Iterator[
 
 
 def _opened(ours: Node) -> float:
-    return ours.metric("bannerstream_edge_streams") + _let_go(ours)
+    return ours.metric("bannerstream_edge_streams") + _disconnected(ours)
 
 
 def _refused(ours: Node) -> float:
     return ours.metric("bannerstream_edge_refused_total", reason="overloaded")
 
 
-def _let_go(ours: Node) -> float:
+def _disconnected(ours: Node) -> float:
     return ours.metric("bannerstream_edge_streams_closed_total", why="slow")
 
 
@@ -256,7 +256,7 @@ def _waits(ours: Node) -> float:
     for _ in range(50):
         begun = time.perf_counter()
         if not ours.get("/v1/banner"):
-            raise RuntimeError("a good client got nothing")
+            raise RuntimeError("a normal client got no response")
         waits.append((time.perf_counter() - begun) * 1000)
     return round(median(waits), 1)
 
@@ -270,14 +270,16 @@ def _listens(port: int) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = parser("edge", __doc__)
-    options.add_argument("--case", default=",".join(CASES), metavar="A,B", help=",".join(CASES))
-    options.add_argument("--visitors", type=int, default=1_000_000, help="1000000")
-    options.add_argument("--streams", type=int, default=5_000, help="5000")
-    options.add_argument("--slow", type=int, default=10_000, help="10000")
-    options.add_argument("--seconds", type=int, default=10, help="seconds of each wrk run; 10")
-    options.add_argument("--weigh", type=int, help="only fill the tables, in this process; `memory` calls it")
+    options.add_argument("--case", default=",".join(CASES), metavar="A,B", help=f"cases (default {','.join(CASES)})")
+    options.add_argument(
+        "--visitors", type=int, default=1_000_000, help="visitors of `memory` and `load` (default 1000000)"
+    )
+    options.add_argument("--streams", type=int, default=5_000, help="open streams of `streams` (default 5000)")
+    options.add_argument("--slow", type=int, default=10_000, help="slow clients of `slow` (default 10000)")
+    options.add_argument("--seconds", type=int, default=10, help="seconds of each wrk run (default 10)")
+    options.add_argument("--weigh", type=int, help="only fill the tables in this process; used by `memory`")
     chosen = options.parse_args(arguments)
     if chosen.weigh:
         print(json.dumps(weigh(chosen.weigh)))
@@ -285,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.quick:
         chosen.rounds, chosen.visitors, chosen.streams, chosen.slow, chosen.seconds = 1, 20_000, 100, 100, 1
     report = reporting(chosen.out)
-    cases = [each for each in CASES if each in chosen.case.split(",")]
+    cases = [case for case in CASES if case in chosen.case.split(",")]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         kafka = KafkaSettings()
@@ -293,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kafka = KafkaSettings(bootstrap_servers=stack.enter_context(staged("edge")).bootstrap)
             asyncio.run(create_topics(kafka))
         for case in cases:
-            tell(case)
+            print_progress(case)
             line: Result = {"bench": "edge", "case": case}
             match case:
                 case "rate":

@@ -1,13 +1,14 @@
 """Pictures per second of the painter beside plain diffusers, and of the whole worker beside the painter.
 
-Random weights in the published architectures (`bench.arena.architectures`): the cost is the model's, the pictures are
-noise. `painter` paints through `generator.diffusion`, `diffusers` as its documentation shows it; both in one run on one
-set of weights. `size` is the banner; `painted` is what the model paints for it: the painter cuts banners wider than 2:1
-from a picture of 2:1, as models trained on squares need it, so that there the two do not paint the same area.
+Random weights in the published architectures (`bench.arena.architectures`): the cost is that of the real model, the
+pictures are noise. `painter` paints through `generator.diffusion`, `diffusers` as its documentation shows it; both in
+one run with the same weights. `size` is the banner's, `painted` that of the model's picture: the painter cuts banners
+wider than 2:1 from a picture of 2:1, because models are trained on squares; for these the two systems do not paint the
+same area.
 
 `worker` takes requests from a real broker and stores banners in every size in a real store; `painter-alone` paints the
-same pictures in batches of the same size and does nothing else. Their ratio is what the agent costs. Without a GPU the
-architecture is `reduced`, and worker and model share the cores.
+same pictures in batches of the same size and does nothing else. Their ratio shows the overhead of the worker. Without a
+GPU the architecture is `reduced`, and worker and model share the cores.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from bannerstream.devservers.stack import why_unavailable
 from bench.arena import architectures, painting
 from bench.arena.environments import CACHE
 from bench.arena.painting import Model
-from bench.arena.stage import Report, numbers, parser, reporting, tell
+from bench.arena.stage import Report, numbers, parser, print_progress, reporting
 from bench.arena.whole_worker import painter_alone, worker_rate
 
 _CAP = 1_000_000
@@ -35,7 +36,7 @@ _SYSTEMS = {"painter": painting.painter, "diffusers": painting.plain}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = _options(arguments)
     _quiet()
     report = reporting(options.out)
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _measure_painters(model: Model, facts: dict[str, object], options: argparse.Namespace, report: Report) -> None:
     for system, load in _SYSTEMS.items():
-        tell(f"{facts['architecture']}, {facts['decoder']}, {system}{', compiled' if model.compiled else ''}")
+        print_progress(f"{facts['architecture']}, {facts['decoder']}, {system}{', compiled' if model.compiled else ''}")
         loaded = load(model)
         for size, batch in product(options.sizes, options.batches):
             seconds = painting.latency_s(
@@ -78,7 +79,7 @@ def _measure_painters(model: Model, facts: dict[str, object], options: argparse.
 
 
 def _measure_worker(model: Model, facts: dict[str, object], options: argparse.Namespace, report: Report) -> None:
-    tell(f"{facts['architecture']}, the whole worker on {options.banners} banners")
+    print_progress(f"{facts['architecture']}, the whole worker on {options.banners} banners")
     for number in range(1, options.rounds + 1):
         alone = painter_alone(model, options.banners)
         whole = asyncio.run(worker_rate(model, options.banners, kafka=options.kafka, s3=options.s3))
@@ -89,10 +90,10 @@ def _measure_worker(model: Model, facts: dict[str, object], options: argparse.Na
 
 @contextmanager
 def _saved(architecture: str, device: str) -> Iterator[tuple[Path, Path]]:
-    """Save a pipeline and a tiny VAE while the block runs."""
+    """Save a pipeline and a tiny VAE, and yield their folders; they are removed after the block."""
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{architecture}-") as scratch:
         folder = Path(scratch)
-        tell(f"{architecture}: random weights")
+        print_progress(f"{architecture}: random weights")
         yield (
             architectures.save(architecture, folder / architecture, device=device),
             architectures.save_taesd(folder / "taesd"),
@@ -103,19 +104,29 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     import torch  # noqa: PLC0415
 
     gpu = torch.cuda.is_available()
-    made = parser("generator", __doc__ or "")
-    made.add_argument("--device", default="cuda" if gpu else "cpu")
-    made.add_argument("--architectures", type=_names, default=["sd-turbo", "sdxl-turbo"] if gpu else ["reduced"])
-    made.add_argument("--decoders", type=_names, default=["taesd", "vae"])
-    made.add_argument("--compiled", type=_names, default=["eager", "compiled"] if gpu else ["eager"])
-    made.add_argument("--sizes", type=_sizes, default=_sizes("512x512,1024x256" if gpu else "256x256,512x128"))
-    made.add_argument("--batches", type=numbers, default=(1, 2, 4, 8, 16))
-    made.add_argument("--banners", type=int, default=2_000 if gpu else 8, help="for the whole worker; 0 leaves it out")
-    made.add_argument("--kafka", choices=("apache", "embedded"), default="apache", help="the worker's broker; apache")
-    made.add_argument("--s3", choices=("minio", "versitygw", "embedded"), default="minio", help="its store; minio")
-    options = made.parse_args(arguments)
+    options_parser = parser("generator", __doc__ or "")
+    options_parser.add_argument("--device", default="cuda" if gpu else "cpu")
+    options_parser.add_argument(
+        "--architectures", type=_names, default=["sd-turbo", "sdxl-turbo"] if gpu else ["reduced"]
+    )
+    options_parser.add_argument("--decoders", type=_names, default=["taesd", "vae"])
+    options_parser.add_argument("--compiled", type=_names, default=["eager", "compiled"] if gpu else ["eager"])
+    options_parser.add_argument(
+        "--sizes", type=_sizes, default=_sizes("512x512,1024x256" if gpu else "256x256,512x128")
+    )
+    options_parser.add_argument("--batches", type=numbers, default=(1, 2, 4, 8, 16))
+    options_parser.add_argument(
+        "--banners", type=int, default=2_000 if gpu else 8, help="banners for the whole worker; 0 skips it"
+    )
+    options_parser.add_argument("--kafka", choices=("apache", "embedded"), default="apache", help="the worker's broker")
+    options_parser.add_argument(
+        "--s3", choices=("minio", "versitygw", "embedded"), default="minio", help="the worker's store"
+    )
+    options = options_parser.parse_args(arguments)
     if options.banners and (missing := why_unavailable(options.kafka, options.s3)) is not None:
-        made.error(f"{missing}; or measure with --kafka embedded --s3 embedded, or without the worker: --banners 0")
+        options_parser.error(
+            f"{missing}; or measure with --kafka embedded --s3 embedded, or without the worker: --banners 0"
+        )
     if options.quick:
         options.decoders, options.batches, options.rounds = ["taesd"], (1, 2), 1
         options.banners = min(options.banners, 2)
@@ -131,7 +142,7 @@ def _sizes(text: str) -> list[BannerSize]:
 
 
 def _quiet() -> None:
-    """Keep the libraries' progress bars and hints out of the results."""
+    """Disable the libraries' progress bars and hints."""
     import diffusers  # noqa: PLC0415
     import transformers  # noqa: PLC0415
 

@@ -1,10 +1,9 @@
-"""From an event in Kafka to its request in Kafka: `python -m bench latency --rates 1000,10000,100000`.
+"""Latency from an event in Kafka to its request in Kafka: `python -m bench latency --rates 1000,10000,100000`.
 
-A worker as a process, a load from another one (open loop, 200,000 visitors who are all known before it begins), and
-among its events `--probes` a second whose visitors and products are new: each leads to a request. A probe's time runs
-from when it was due until a consumer has its request, so what stalls is not left out (bench/arena/probes.py). Rates
-take turns, round by round. `fell_behind` marks a run in which the load was not offered as it should; `unanswered`
-probes count as the slowest.
+A worker is one process, its load another (open loop, 200,000 visitors who are all known beforehand). `--probes` events
+a second have new visitors and products, so each leads to a request. A probe's latency counts from its due time until a
+consumer has its request, so stalls are included (bench/arena/probes.py). Rates alternate round by round. `fell_behind`
+marks a run in which the load did not reach its rate; `unanswered` probes count as the slowest.
 """
 
 import sys
@@ -18,19 +17,19 @@ if __name__ == "__main__":  # `python bench/latency.py` puts bench/ first on the
 from bench.arena import probes
 from bench.arena.deployment import CLICKS, Deployment
 from bench.arena.load import FELL_BEHIND, Load, first_visits
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.stage import Result, Stage, numbers, parser, print_progress, reporting, staged
 from bench.arena.workload import write
 
 WARM_S = 5.0
 ANSWERS_S = 30.0
-"""How long the last answers are waited for."""
+"""Limit for the last requests after the end of the load."""
 
 
 def measure(stage: Stage, app: str, per_s: int, *, users: int, seconds: float, probes_per_s: float) -> Result:
-    """Return the percentiles at one offered rate."""
+    """Return the latency percentiles at one rate of events."""
     most = round((seconds + WARM_S + ANSWERS_S) * probes_per_s * 1.2)
     with Deployment(stage, app, extra=probes.products(most)) as shop:
-        shop.start().folds()
+        shop.start().wait_until_folding()
         write(stage.bootstrap, CLICKS, first_visits(users), compression="lz4")
         shop.until_caught_up()
         with Load(stage, f"{app}-load", users=users, per_s=per_s, seconds=WARM_S + seconds) as load:
@@ -40,8 +39,8 @@ def measure(stage: Stage, app: str, per_s: int, *, users: int, seconds: float, p
                 probing.run_until(begin + seconds, ANSWERS_S)
                 taken = probing.between(begin, begin + seconds)
             offered = load.offered()
-    unanswered = sum(each.answered_at is None for each in taken)
-    latencies = [min(each.latency_s, ANSWERS_S) * 1000 for each in taken]
+    unanswered = sum(probe.answered_at is None for probe in taken)
+    latencies = [min(probe.latency_s, ANSWERS_S) * 1000 for probe in taken]
     return {
         "achieved_per_s": offered.achieved_per_s,
         "fell_behind": offered.achieved_per_s < FELL_BEHIND * per_s,
@@ -56,14 +55,20 @@ def measure(stage: Stage, app: str, per_s: int, *, users: int, seconds: float, p
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = parser("latency", __doc__)
     options.add_argument(
-        "--rates", type=numbers, default=(1_000, 10_000, 100_000), metavar="N,M", help="events a second"
+        "--rates",
+        type=numbers,
+        default=(1_000, 10_000, 100_000),
+        metavar="N,M",
+        help="events a second (default 1000,10000,100000)",
     )
-    options.add_argument("--users", type=int, default=200_000, help="200000")
-    options.add_argument("--seconds", type=float, default=20.0, help=f"measured, after {WARM_S:.0f} s; 20")
-    options.add_argument("--probes", type=float, default=100.0, help="a second; 100")
+    options.add_argument("--users", type=int, default=200_000, help="number of users (default 200000)")
+    options.add_argument(
+        "--seconds", type=float, default=20.0, help=f"measured seconds, after {WARM_S:.0f} s of warm-up (default 20)"
+    )
+    options.add_argument("--probes", type=float, default=100.0, help="probes a second (default 100)")
     chosen = options.parse_args(arguments)
     if chosen.quick:
         chosen.rounds, chosen.users, chosen.seconds, chosen.rates = 1, 2_000, 4.0, (1_000,)
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = reporting(chosen.out)
         for number in range(1, chosen.rounds + 1):
             for per_s in chosen.rates:
-                tell(f"round {number} of {chosen.rounds}: {per_s:,} events a second")
+                print_progress(f"round {number} of {chosen.rounds}: {per_s:,} events a second")
                 line: Result = {"bench": "latency", "offered_per_s": per_s, "users": chosen.users}
                 measured = measure(
                     stage,

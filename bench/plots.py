@@ -1,7 +1,7 @@
 """Draws docs/images/performance-*.svg from the raw results: `python -m bench plots [--results bench/results]`.
 
-Reads the JSON lines of every file there, whichever benchmark wrote them, and draws what there is: of several files of
-one benchmark, the lines of all, by system and setting. A drawing without lines is left out, with a message.
+Reads the JSON lines of all files there and draws a plot for each benchmark that has lines; several files of one
+benchmark are merged, by system and setting. A plot without lines is skipped, with a message.
 """
 
 import argparse
@@ -35,29 +35,33 @@ PERCENTILES = {"p50_ms": "median", "p99_ms": "99 %", "p999_ms": "99.9 %"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw."""
+    """Draw the plots."""
     parser = argparse.ArgumentParser(prog="python -m bench plots", description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl; bench/results")
-    parser.add_argument("--images", type=Path, default=Path("docs/images"), help="where to; docs/images")
+    parser.add_argument(
+        "--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl (default bench/results)"
+    )
+    parser.add_argument(
+        "--images", type=Path, default=Path("docs/images"), help="folder for the plots (default docs/images)"
+    )
     options = parser.parse_args(arguments)
     lines = read(options.results)
     options.images.mkdir(parents=True, exist_ok=True)
-    # Text stays text (searchable, and in the reader's font); the same lines give the same bytes.
+    # Text stays text (searchable, in the reader's font), and the same lines give the same bytes.
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bannerstream", "axes.spines.top": False}
     mpl.rcParams |= {"axes.spines.right": False, "font.size": 10}
     for name, plot in PLOTS.items():
-        figure = plot([each for each in lines if each.get("bench") == name])
+        figure = plot([line for line in lines if line.get("bench") == name])
         if figure is None:
-            print(f"no lines of {name}: not drawn", file=sys.stderr)
+            print(f"skipped the plot of {name}: there are no results", file=sys.stderr)
             continue
         figure.savefig(options.images / f"performance-{name}.svg", bbox_inches="tight", metadata={"Date": None})
         plt.close(figure)
 
 
 def read(folder: Path) -> list[Line]:
-    """Return the lines of every file in a folder, by name; none if there is no such folder.
+    """Return the lines of all files in a folder, in order of their names; none if the folder does not exist.
 
-    What a run says once, holds for all its lines: the device, and whether it was a quick look.
+    The device and the mark of a `--quick` run, which a run reports once, are added to all its lines.
     """
     lines: list[Line] = []
     for file in sorted(folder.glob("*.jsonl")):
@@ -72,15 +76,15 @@ def read(folder: Path) -> list[Line]:
 
 
 def throughput(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of events per second: a panel for each number of users and distribution, best systems first.
+    """Draw bars of events per second: a panel for each number of users and distribution, the best systems first.
 
-    A bar is the median over rounds, its whisker reaches from the slowest to the fastest. Wrong results are not drawn.
+    A bar is the median over rounds; its whisker spans the slowest and the fastest. Wrong results are not drawn.
     """
-    right = [each for each in lines if each["correct"]]
+    right = [line for line in lines if line["correct"]]
     panels = sorted(_grouped(right, "users", "distribution").items())
     if not panels:
         return None
-    # Room for a bar in each panel as it needs it.
+    # The height of a panel depends on its number of bars.
     heights = [len(_grouped(panel, "system", "setting", "work")) for _, panel in panels]
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(8, 0.9 * len(panels) + 0.3 * sum(heights)), squeeze=False, height_ratios=heights
@@ -136,7 +140,7 @@ def latency(lines: Sequence[Line]) -> Figure | None:
 
 
 def recovery(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of the time from a kill to the first folded event, the restoring of states set off in it."""
+    """Draw bars of the time from a kill to the first folded event, with the reading of the changelog highlighted."""
     groups = sorted(_grouped(lines, "users", "system").items())
     if not groups:
         return None
@@ -153,8 +157,8 @@ def recovery(lines: Sequence[Line]) -> Figure | None:
 
 
 def scaleout(lines: Sequence[Line]) -> Figure | None:
-    """Draw bars of the time without progress: for each event, without a standby and with one."""
-    finished = [each for each in lines if each["pause_s"] is not None]
+    """Draw bars of the time without progress for each event, without a standby and with one."""
+    finished = [line for line in lines if line["pause_s"] is not None]
     groups = sorted(_grouped(finished, "event", "standbys").items(), key=lambda group: group[0], reverse=True)
     if not groups:
         return None
@@ -170,7 +174,7 @@ def scaleout(lines: Sequence[Line]) -> Figure | None:
 
 def changelog(lines: Sequence[Line]) -> Figure | None:
     """Draw changelog records per event over the commit interval, both logarithmic."""
-    right = [each for each in lines if each["correct"]]
+    right = [line for line in lines if line["correct"]]
     if not right:
         return None
     figure, axis = plt.subplots(figsize=(7, 3.5))

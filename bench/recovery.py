@@ -1,16 +1,16 @@
-"""From a kill to the first folded event: `python -m bench recovery --users 200000 --systems bannerstream,faust`.
+"""Time from a kill to the first folded event: `python -m bench recovery --users 200000 --systems bannerstream,faust`.
 
-A changelog of so many visitors is written, a worker folds a load over them, is killed (SIGKILL) and started again.
+A changelog of `--users` visitors is written; a worker folds a load over them, is killed (SIGKILL) and started again.
 Seconds from the start of the new process:
 
-- `join_s` until the group has given it its partitions and it begins to read the changelog,
-- `restore_s` for reading the changelog alone, as the worker logs it (not from the start),
-- `ready_s` until it lets events flow,
-- `first_event_s` until something that was sent after the kill is folded: ours is seen from outside, by the banner
-  request that it led to; stock Faust tells its first record.
+- `join_s`: until it has its partitions and begins to read the changelog,
+- `restore_s`: duration of reading the changelog, from the worker's log (not from the start),
+- `ready_s`: until it begins to fold,
+- `first_event_s`: until an event that was sent after the kill is folded. For the product, the resulting banner request
+  shows that; stock Faust prints a line at its first record.
 
-Stock Faust, at its defaults, gets 200,000 users at most, and its group waits 60 s for the dead member's session to end.
-The product's groups do not wait: a worker that restarts is known by its name.
+Stock Faust runs with its defaults and at most 200,000 users; its group waits 60 s for the dead member's session to end.
+The product's workers are static members, so their group does not wait for a worker that restarts.
 """
 
 import re
@@ -31,19 +31,19 @@ from bench.arena.environments import PEERS, python_environment
 from bench.arena.load import Load
 from bench.arena.resting import changelog, common_changelog
 from bench.arena.shop import write_table
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.stage import Result, Stage, numbers, parser, print_progress, reporting, staged
 from bench.arena.workload import PARTITIONS, write
 
 LIMIT_S = 300.0
 LOADED_S = 5.0
-"""How long it folds before it is killed."""
+"""Time of folding before the kill."""
 PER_S = 2_000
 FAUST_PER_S = 500
-"""What stock Faust surely keeps up with."""
+"""A rate that stock Faust can sustain."""
 MOST_FAUST_USERS = 200_000
 PROBES_PER_S = 20.0
 PROBED_S = 90.0
-"""Each probe has a product of its own, which the worker reads at its start: no more than are needed."""
+"""Limits the number of probes: each has its own product, which the worker reads at its start."""
 SYSTEMS = ("bannerstream", "bannerstream-rocksdb", "faust")
 
 _RESTORED = r"^read the changelog of [1-9]\d* partitions in ([\d.]+) s: (\d+) states"
@@ -56,7 +56,7 @@ def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
     with Deployment(stage, app, extra=probes.products(most), settings=settings) as shop:
         write(stage.bootstrap, shop.changelog, changelog(users), compression="lz4")
         worker = shop.start()
-        worker.folds()
+        worker.wait_until_folding()
         with (
             Load(stage, f"{app}-load", users=users, per_s=PER_S, seconds=60.0),
             probes.Probes(shop, PROBES_PER_S, most) as probing,
@@ -67,12 +67,12 @@ def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
             again = shop.start()
 
             def answers() -> list[float]:
-                return [each.answered_at for each in probing.between(killed_at, float("inf")) if each.answered_at]
+                return [probe.answered_at for probe in probing.between(killed_at, float("inf")) if probe.answered_at]
 
             probing.until(lambda: bool(answers()), LIMIT_S)
             first = min(answers())
-            restored, match = again.hear(_RESTORED)
-            ready, _ = again.hear(FOLDS)
+            restored, match = again.wait_for_log(_RESTORED)
+            ready, _ = again.wait_for_log(FOLDS)
     restore_s = float(match[1])
     return {
         "restore_s": restore_s,
@@ -84,7 +84,7 @@ def of_ours(stage: Stage, app: str, users: int, store: str) -> Result:
 
 
 def of_faust(stage: Stage, app: str, users: int) -> Result:
-    """Measure stock Faust, with the program of bench/peers/faust."""
+    """Measure stock Faust with bench/peers/faust/affinity.py."""
     table, folder, states = stage.folder / "table.json", stage.folder / app, f"{app}-affinity-changelog"
     write_table(table, landmark_ms=time.time_ns() // 1_000_000)
     folder.mkdir()
@@ -131,29 +131,35 @@ def _first_record(process: ChildProcess) -> float | None:
 
 
 def _logged_at(log: str, what: str) -> float:
-    """Return when Faust logged this last, in epoch seconds.
+    """Return when Faust last logged this text, in epoch seconds.
 
     Raises:
-        ValueError: it did not.
+        ValueError: it did not log it.
     """
     found = re.findall(rf"^\[([\d-]+ [\d:]+),(\d+)\].*{what}", log, re.MULTILINE)
     if not found:
         raise ValueError(f"stock Faust did not log {what!r}:\n{log[-2000:]}")
     day, millis = found[-1]
-    return datetime.fromisoformat(f"{day}.{millis}").timestamp()  # its log is in local time
+    return datetime.fromisoformat(f"{day}.{millis}").timestamp()  # Faust logs local time
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = parser("recovery", __doc__)
-    options.add_argument("--users", type=numbers, default=(200_000, 1_000_000), metavar="N,M", help="200000,1000000")
+    options.add_argument(
+        "--users",
+        type=numbers,
+        default=(200_000, 1_000_000),
+        metavar="N,M",
+        help="numbers of users (default 200000,1000000)",
+    )
     options.add_argument("--systems", default=",".join(SYSTEMS), help="comma-separated; " + ", ".join(SYSTEMS))
     chosen = options.parse_args(arguments)
     if chosen.quick:
         chosen.rounds, chosen.users = 1, (20_000,)
     systems = chosen.systems.split(",")
     if unknown := set(systems) - set(SYSTEMS):
-        sys.exit(f"--systems: no {', '.join(unknown)}; there are {', '.join(SYSTEMS)}")
+        sys.exit(f"--systems: unknown {', '.join(unknown)}; known are {', '.join(SYSTEMS)}")
     with staged("recovery") as stage:
         report = reporting(chosen.out)
         for number in range(1, chosen.rounds + 1):
@@ -161,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for system in systems:
                     if system == "faust" and users > MOST_FAUST_USERS:
                         continue
-                    tell(f"round {number} of {chosen.rounds}: {system}, {users:,} users")
+                    print_progress(f"round {number} of {chosen.rounds}: {system}, {users:,} users")
                     app = f"recovery-{system}-{users}-{number}"
                     line: Result = {"bench": "recovery", "system": system, "users": users, "round": number}
                     if system == "faust":

@@ -1,7 +1,8 @@
 """Writes docs/performance.md from the raw results: `python -m bench report [--results bench/results]`.
 
-Every figure on the page comes from the JSON lines there, the text from bench/performance.md.j2, and the section on
-missed targets from bench/results/notes.md, if that file exists. Also draws the plots (`python -m bench plots`).
+Every figure on the page comes from the JSON lines of the results, the text from bench/performance.md.j2, and the
+section on missed targets from bench/results/notes.md if that file exists. Also draws the plots (`python -m bench
+plots`).
 """
 
 import argparse
@@ -25,11 +26,11 @@ NOTES = "notes.md"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How the lines of one benchmark become rows: one row per combination of `by`, with the median of each value."""
+    """The table of one benchmark: one row per combination of the fields `by`, with the median of each value."""
 
     by: dict[str, str]
     values: dict[str, str]
-    """Fields and their titles."""
+    """Titles by field."""
 
 
 TABLES = {
@@ -134,36 +135,36 @@ def render(lines: Sequence[Line], notes: str = "", images: Sequence[str] = ()) -
     environment = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
-    machines = [each for each in lines if each.get("bench") == "machine"]
-    of_each = {name: [each for each in lines if each.get("bench") == name] for name in TABLES}
-    measured = {name: _without_quick(each) or each for name, each in of_each.items()}
+    machines = [line for line in lines if line.get("bench") == "machine"]
+    by_benchmark = {name: [line for line in lines if line.get("bench") == name] for name in TABLES}
+    measured = {name: _without_quick(found) or found for name, found in by_benchmark.items()}
     return environment.get_template("performance.md.j2").render(
         machine=machines[-1] if machines else None,
-        commits=sorted({str(each.get("commit")) for each in machines}),
-        commands=list(dict.fromkeys(_as_typed(str(each.get("command"))) for each in machines)),
-        targets=[target_row(each, lines) for each in TARGETS],
-        tables={name: table(TABLES[name], each) for name, each in measured.items() if each},
+        commits=sorted({str(line.get("commit")) for line in machines}),
+        commands=list(dict.fromkeys(_as_typed(str(line.get("command"))) for line in machines)),
+        targets=[target_row(target, lines) for target in TARGETS],
+        tables={name: table(TABLES[name], found) for name, found in measured.items() if found},
         images=images,
         notes=notes.strip(),
         goal=RECORDS_PER_EVENT_GOAL,
         intervals={work: interval_for(lines, RECORDS_PER_EVENT_GOAL, work) for work in ("common", "full")},
-        disqualified=sum(not each.get("correct", True) for each in lines),
-        quick=any(each.get("quick") for each in lines),
-        fell_behind=sum(bool(each.get("fell_behind")) for each in lines),
+        disqualified=sum(not line.get("correct", True) for line in lines),
+        quick=any(line.get("quick") for line in lines),
+        fell_behind=sum(bool(line.get("fell_behind")) for line in lines),
     )
 
 
 def _without_quick(lines: Sequence[Line]) -> list[Line]:
-    return [each for each in lines if not each.get("quick")]
+    return [line for line in lines if not line.get("quick")]
 
 
 def _as_typed(command: str) -> str:
-    """Return the command as it was typed: `python -m` puts only the module's file into `sys.argv`."""
+    """Return the command as the user typed it: with `python -m`, `sys.argv` contains the module's file."""
     return command.replace("python bench/__main__.py", "python -m bench")
 
 
 def target_row(target: Target, lines: Sequence[Line]) -> dict[str, str]:
-    """Return a target's row. A quick look gives a figure only where there is no other, and never meets the target."""
+    """Return a target's row. `--quick` runs give a figure only if there is no other, and never meet the target."""
     figure = target.figure(_without_quick(lines))
     verdict = "not measured"
     if figure is not None:
@@ -231,14 +232,18 @@ def _row(cells: Iterable[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the plots and write the page."""
     parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl; bench/results")
-    parser.add_argument("--page", type=Path, default=Path("docs/performance.md"), help="the page; docs/performance.md")
+    parser.add_argument(
+        "--results", type=Path, default=Path("bench/results"), help="folder of *.jsonl (default bench/results)"
+    )
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/performance.md"), help="the page (default docs/performance.md)"
+    )
     options = parser.parse_args(arguments)
     lines = plots.read(options.results)
     images = options.page.parent / "images"
     plots.main(["--results", str(options.results), "--images", str(images)])
     notes = options.results / NOTES
-    drawn = [each for each in plots.PLOTS if any(line.get("bench") == each for line in lines)]
+    drawn = [name for name in plots.PLOTS if any(line.get("bench") == name for line in lines)]
     text = render(lines, notes.read_text(encoding="utf-8") if notes.is_file() else "", drawn)
     options.page.write_text(text, encoding="utf-8")
     print(f"wrote {options.page} from {len(lines)} lines", file=sys.stderr)

@@ -1,13 +1,13 @@
-"""Time without progress as workers come and go: `python -m bench scaleout --standbys 0,1`.
+"""Time without progress while workers join and leave: `python -m bench scaleout --standbys 0,1`.
 
-One worker under a steady load; then, one after the other: a second and a third join, one leaves (SIGTERM), one is
-killed and restarts at once (SIGKILL; it is a static member), one dies (SIGKILL, and nobody restarts it: its session
-ends after 10 s). In every partition visitors come whose events lead to a banner request each; `pause_s` is the longest
-that any of them waited, in the partition that waited longest, from the step until everything flows again. A new process
-takes processor time from the others while it starts: on a machine with few cores that is part of the pause.
+One worker has a steady load. Then, one after the other: a second and a third join, one leaves (SIGTERM), one is killed
+and restarts at once (SIGKILL; it is a static member), one dies (SIGKILL without a restart: its session ends after 10
+s). Probes in every partition lead to one banner request each; `pause_s` is the longest latency of any probe from the
+step until all partitions make progress again. A new process takes CPU time from the others while it starts, which is
+part of the pause on a machine with few cores.
 
-With a standby each, Faust moves partitions only off workers that have more than an even share rounded up: of these
-four, two workers keep two each, and the third that joins stands by.
+With one standby, Faust moves partitions only from workers that have more than an even share (rounded up): with four
+partitions, two workers keep two each, and the third worker that joins has only standbys.
 """
 
 import sys
@@ -22,21 +22,21 @@ from bench.arena import probes
 from bench.arena.deployment import Deployment, Worker
 from bench.arena.load import Load
 from bench.arena.resting import changelog
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.stage import Result, Stage, numbers, parser, print_progress, reporting, staged
 from bench.arena.workload import write
 
 PROBES_PER_S = 40.0
-"""10 in each partition: a pause is known to 100 ms."""
+"""10 per partition, so that a pause is measured to 100 ms."""
 SESSION_S = 10.0
 SETTLE_S = 3.0
-"""How long a step is watched after it was taken: a leave, say, makes two rebalances."""
+"""How long probes are evaluated after a step: a leave, for example, causes two rebalances."""
 LIMIT_S = 60.0
 LASTS_S = 150.0
 """Time for all steps of one scenario."""
 
 
 def scenario(stage: Stage, app: str, standbys: int, *, users: int, per_s: int) -> Iterator[Result]:
-    """Yield what each step cost."""
+    """Yield the result of each step."""
     most = round(LASTS_S * PROBES_PER_S)
     settings = {
         "BANNERSTREAM_STREAMS__STANDBYS": str(standbys),
@@ -45,7 +45,7 @@ def scenario(stage: Stage, app: str, standbys: int, *, users: int, per_s: int) -
     with Deployment(stage, app, extra=probes.products(most), settings=settings) as shop:
         write(stage.bootstrap, shop.changelog, changelog(users), compression="lz4")
         first = shop.start()
-        first.folds()
+        first.wait_until_folding()
         with (
             Load(stage, f"{app}-load", users=users, per_s=per_s, seconds=LASTS_S),
             probes.Probes(shop, PROBES_PER_S, most) as probing,
@@ -54,7 +54,7 @@ def scenario(stage: Stage, app: str, standbys: int, *, users: int, per_s: int) -
                 raise probes.Unanswered(first.process.log_tail())
 
             def step(event: str, workers: int, take: Callable[[], object], watched_s: float = SETTLE_S) -> Result:
-                tell(f"  {event}, {workers} workers then")
+                print_progress(f"  {event}, {workers} workers afterwards")
                 began_at = time.time()
                 take()
                 ended_at = time.time() + watched_s
@@ -66,7 +66,7 @@ def scenario(stage: Stage, app: str, standbys: int, *, users: int, per_s: int) -
 
             def join() -> None:
                 alive.append(shop.start())
-                alive[-1].joined()
+                alive[-1].wait_until_joined()
 
             def restart() -> None:
                 shop.kill(alive.pop())
@@ -83,11 +83,15 @@ def scenario(stage: Stage, app: str, standbys: int, *, users: int, per_s: int) -
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = parser("scaleout", __doc__)
-    options.add_argument("--standbys", type=numbers, default=(0, 1), metavar="N,M", help="0,1")
-    options.add_argument("--users", type=int, default=200_000, help="in the changelog, and under load; 200000")
-    options.add_argument("--per-s", type=int, default=5_000, help="events a second; 5000")
+    options.add_argument(
+        "--standbys", type=numbers, default=(0, 1), metavar="N,M", help="standbys per partition (default 0,1)"
+    )
+    options.add_argument(
+        "--users", type=int, default=200_000, help="users in the changelog and in the load (default 200000)"
+    )
+    options.add_argument("--per-s", type=int, default=5_000, help="events a second (default 5000)")
     options.set_defaults(rounds=1)
     chosen = options.parse_args(arguments)
     if chosen.quick:
@@ -96,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = reporting(chosen.out)
         for number in range(1, chosen.rounds + 1):
             for standbys in chosen.standbys:
-                tell(f"round {number} of {chosen.rounds}: {standbys} standbys")
+                print_progress(f"round {number} of {chosen.rounds}: {standbys} standbys")
                 line: Result = {"bench": "scaleout", "standbys": standbys, "users": chosen.users, "round": number}
                 app = f"scaleout-{standbys}-{number}"
                 for result in scenario(stage, app, standbys, users=chosen.users, per_s=chosen.per_s):

@@ -1,8 +1,8 @@
-"""What a command takes to start: `python -m bench start`: seconds of processor time beside Typer and Rich alone.
+"""Processor time of a command's start, compared with Typer and Rich alone: `python -m bench start`.
 
-Each round runs every command once, as a process of its own; `over_floor` is its median over that of
-`python -c 'import typer, rich.console'`, which no command of this kind can do without. Byte code is compiled before the
-first round, as an installed package has it; with `--no-bytecode` every process compiles what it imports.
+Each round runs every command once, in a new process; `over_floor` is its median divided by that of
+`python -c 'import typer, rich.console'`, which every command of this kind needs. Byte code is compiled before the
+first round, as in an installed package; with `--no-bytecode` every process compiles its imports.
 """
 
 import os
@@ -45,9 +45,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = parser("start", __doc__)
-    options.add_argument("--no-bytecode", action="store_true", help="compile what is imported in every process")
+    options.add_argument("--no-bytecode", action="store_true", help="let every process compile its imports")
     chosen = options.parse_args(arguments)
     rounds = 1 if chosen.quick else max(5, chosen.rounds)
     report = reporting(chosen.out)

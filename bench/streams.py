@@ -1,9 +1,9 @@
-"""Throughput beside its peers: `python -m bench streams --systems bannerstream,kafka-streams --users 1000,200000`.
+"""Throughput compared with peers: `python -m bench streams --systems bannerstream,kafka-streams --users 1000,200000`.
 
-The same work (bench/peers/README.md) in each system, on events that lie in a real Kafka, from the first record to the
-last commit. Systems take turns, round by round. Each result is compared with an offline computation from the topic: a
-wrong one is marked `"correct": false`. Prints one JSON line per system, setting and round; progress goes to standard
-error.
+Each system does the same work (bench/peers/README.md) on events that are in a real Kafka, timed from the first record
+to the last commit. Systems alternate round by round. The states are compared with an offline computation from the
+topic; a wrong result is marked `"correct": false`. Prints one JSON line per system, setting and round, and progress to
+standard error.
 
     python -m bench streams --systems kafka-streams,confluent --users 200000 --events 3000000
     python -m bench streams --systems bannerstream --work full
@@ -25,18 +25,18 @@ from bench.arena.contenders import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Pla
 from bench.arena.environments import BuildFailed
 from bench.arena.expected import Expected, expected_states
 from bench.arena.shop import write_table
-from bench.arena.stage import Result, Stage, numbers, parser, reporting, staged, tell
+from bench.arena.stage import Result, Stage, numbers, parser, print_progress, reporting, staged
 from bench.arena.timing import RunFailed, time_run
 from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, preload
 
 WORKS = ("common", "full")
 
 GROUPS_WAIT = {"group.initial.rebalance.delay.ms": "3000"}
-"""Kafka's own default, which tests set to 0: a new group waits so long for the members that start with the first."""
+"""Kafka's default, which tests set to 0: a new group waits this long for more members after the first."""
 
 
 class Arena:
-    """A broker, the table, the workloads that were written so far, and one run after the other."""
+    """Runs one system after the other on one broker, and keeps the table and the workloads that were written."""
 
     def __init__(self, stage: Stage, limit_s: float) -> None:
         self._bootstrap, self._topics, self._folder = stage.bootstrap, stage.topics, stage.folder
@@ -47,7 +47,7 @@ class Arena:
         self._runs = 0
 
     def run(self, contender: Contender, workload: Workload) -> Result:
-        """Return what one run measured, and whether its states are right."""
+        """Run a system and return its measurements, and whether its states are right."""
         expected = self._expected_of(workload)
         self._runs += 1
         app = f"bench-{self._runs}-{contender.system}-{contender.setting}"
@@ -70,14 +70,14 @@ class Arena:
             timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
         finally:
             for process in processes:
-                process.kill()  # everything that counts is acknowledged
+                process.kill()  # its writes are acknowledged and its offsets committed
             committed.close()
         changelog = contender.changelog.format(app=app, topic=workload.topic)
         difference = contender.audit(self._topics, changelog, expected)
         written = sum(self._topics.ends(changelog))
         self._topics.delete(sorted(self._topics.names() - before))
         if difference is not None:
-            tell(f"WRONG: {contender} on {workload}: {difference}")
+            print_progress(f"WRONG: {contender} on {workload}: {difference}")
         return {
             "events_per_s": round(workload.events / timing.seconds),
             "changelog_records": written,
@@ -88,14 +88,14 @@ class Arena:
         }
 
     def forget_events(self) -> None:
-        """Delete the events that were written, which no run needs any more."""
-        self._topics.delete([each.topic for each in self._expected])
+        """Delete the events that were written, once all their runs are done."""
+        self._topics.delete([workload.topic for workload in self._expected])
         self._expected.clear()
 
     def _expected_of(self, workload: Workload) -> Expected:
-        """Return the right states of a workload, whose events are written the first time."""
+        """Return the expected states of a workload; write its events the first time."""
         if workload not in self._expected:
-            tell(f"writing {workload.events} events of {workload.users} users ({workload.distribution})")
+            print_progress(f"writing {workload.events} events of {workload.users} users ({workload.distribution})")
             self._topics.create(workload.topic, PARTITIONS)
             preload(self._bootstrap, workload)
             self._expected[workload] = expected_states(self._topics, workload.topic, self._table)
@@ -103,7 +103,7 @@ class Arena:
 
 
 def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], rounds: int) -> Iterator[Result]:
-    """Yield the result of each system, round by round; each round begins with another system."""
+    """Yield the result of each system, round by round; each round begins with a different system."""
     for number in range(rounds):
         turn = number % len(chosen)
         for contender in (*chosen[turn:], *chosen[:turn]):
@@ -119,20 +119,20 @@ def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], round
                 "round": number + 1,
                 "events": load.events,
             }
-            tell(f"round {number + 1} of {rounds}: {contender}")
+            print_progress(f"round {number + 1} of {rounds}: {contender}")
             try:
                 yield line | arena.run(contender, load)
             except RunFailed as error:
-                tell(f"FAILED: {contender} on {load}: {error}")
+                print_progress(f"FAILED: {contender} on {load}: {error}")
                 yield line | {"events_per_s": None, "changelog_records": None, "correct": False}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = _options(arguments)
     chosen = contenders(options.systems, options.work, options.settings)
     if not chosen:
-        sys.exit("no system has that work in that setting; see --help")
+        sys.exit("no system matches --systems, --work and --settings; see --help")
     for system in chosen:
         try:
             system.command()
@@ -149,25 +149,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    made = parser("streams", __doc__ or "")
-    made.add_argument(
-        "--systems", type=_several(SYSTEMS), default=SYSTEMS, metavar="A,B", help=f"of {', '.join(SYSTEMS)}; all"
+    options_parser = parser("streams", __doc__ or "")
+    options_parser.add_argument(
+        "--systems",
+        type=_several(SYSTEMS),
+        default=SYSTEMS,
+        metavar="A,B",
+        help=f"some of {', '.join(SYSTEMS)} (default all)",
     )
-    made.add_argument(
-        "--settings", type=_several(SETTINGS), default=(), metavar="A,B", help=f"of {', '.join(SETTINGS)}; all"
+    options_parser.add_argument(
+        "--settings",
+        type=_several(SETTINGS),
+        default=(),
+        metavar="A,B",
+        help=f"some of {', '.join(SETTINGS)} (default all)",
     )
-    made.add_argument("--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full")
-    made.add_argument("--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="1000,200000")
-    made.add_argument(
+    options_parser.add_argument(
+        "--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full"
+    )
+    options_parser.add_argument(
+        "--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="numbers of users (default 1000,200000)"
+    )
+    options_parser.add_argument(
         "--distribution",
         type=_several(DISTRIBUTIONS),
         default=("uniform",),
         metavar="A,B",
         help="uniform (default), zipf",
     )
-    made.add_argument("--events", type=int, default=3_000_000, help=f"3000000; stock Faust gets {FEW_EVENTS} at most")
-    made.add_argument("--limit-s", type=float, default=600.0, help="after this, a run has failed; 600")
-    options = made.parse_args(arguments)
+    options_parser.add_argument(
+        "--events", type=int, default=3_000_000, help=f"default 3000000; stock Faust at most {FEW_EVENTS}"
+    )
+    options_parser.add_argument(
+        "--limit-s", type=float, default=600.0, help="time limit of a run in seconds (default 600)"
+    )
+    options = options_parser.parse_args(arguments)
     if options.quick:
         options.users, options.events, options.rounds = (1000,), FEW_EVENTS, 1
     return options

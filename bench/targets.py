@@ -1,4 +1,4 @@
-"""Targets of the benchmarks, and the figures that the raw results give for them. Pure: from lines to figures."""
+"""Targets of the benchmarks, and how their figures follow from the raw results. Pure: from lines to figures."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
 def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
     """Return a figure: our best rate divided by the peer's best, with uniformly drawn users.
 
-    The peer does the common work, ours does `work`.
+    The peer does the common work; the product does `work`.
     """
 
     def figure(lines: Sequence[Line]) -> float | None:
@@ -82,7 +82,7 @@ def recovery(lines: Sequence[Line]) -> float | None:
 
 
 def at_rest(lines: Sequence[Line]) -> float | None:
-    """Return bytes per state of the product without its key. With fewer than a million, free memory would hide them."""
+    """Return bytes per state of the product without its key. Fewer than a million could fit into free memory."""
     return median_of(lines, "bytes_per_user", bench="memory", state="full", store="memory", users=1_000_000)
 
 
@@ -108,7 +108,7 @@ def records_per_event(work: str) -> Callable[[Sequence[Line]], float | None]:
 def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None:
     """Return the commit interval, in seconds, at which this many records per event are written.
 
-    Interpolates on logarithms between two measured intervals; None where none reaches it.
+    Interpolates logarithmically between two measured intervals; returns None if none reaches it.
     """
     found = chosen(lines, bench="changelog", work=work, users=1_000_000)
     curve = [

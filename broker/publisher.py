@@ -19,6 +19,9 @@ from bannerstream.settings.kafka import KafkaSettings
 MAX_REQUEST_BYTES = 1_310_720
 """Largest message that this client sends: a dead letter with its largest value, key and headers."""
 
+_LOG_APPEND_TIME = 1
+"""In `RecordMetadata.timestamp_type`, as KIP-32 numbers them."""
+
 LINGER_MS = 5
 """How long a message waits to be batched: a visitor does not notice, and a burst goes in one request."""
 
@@ -99,8 +102,11 @@ class Publisher:
         """
         await self.publish_all([Outgoing(topic, key, value, headers or [])])
 
-    async def publish_all(self, records: Iterable[Outgoing]) -> None:
+    async def publish_all(self, records: Iterable[Outgoing]) -> int | None:
         """Publish records together, in order, and wait for all acknowledgements.
+
+        Return when the broker appended the last of them, by its clock, in epoch milliseconds; None where the topic
+        keeps the times of clients (`message.timestamp.type`), or without records.
 
         Raises:
             ServiceUnavailable, ConfigurationError, MessageTooLarge: at least one was not acknowledged; the others may
@@ -120,6 +126,7 @@ class Publisher:
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
+        return outcomes[-1].timestamp if outcomes and outcomes[-1].timestamp_type == _LOG_APPEND_TIME else None
 
     async def _outcomes(self, acknowledgements: "list[asyncio.Future[Any]]") -> list[Any]:
         outcomes = await asyncio.gather(*acknowledgements, return_exceptions=True)

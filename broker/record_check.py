@@ -110,6 +110,7 @@ def check_records(
                 _note(found, record, part.event.code, str(part.event))
             else:
                 _count(check, found, record, part.event, must_be_keyed=must_be_keyed)
+                check.delays_ms.append(record.timestamp - part.event.occurred_at - part.ahead_ms)
     check.findings = sorted(found.values(), key=lambda finding: -finding.count)
     return check
 
@@ -126,7 +127,6 @@ def _count(
     check.kinds[event.kind.value] += 1
     check.users.add(event.user_id)
     check.products.update(event.product_ids)
-    check.delays_ms.append(record.timestamp - event.occurred_at)
     if record.key == event.user_id.encode():
         check.keyed += 1
     elif must_be_keyed:

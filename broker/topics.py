@@ -38,6 +38,9 @@ act on them."""
 TOMBSTONE_MS = 7 * _DAY_MS
 """How long a compacted topic keeps a tombstone: a reader offline for longer could miss it."""
 
+TIMESTAMP_TYPE, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
+"""Kafka's setting of whose clock a record's timestamp is, and its value for the broker's (KIP-32)."""
+
 DEAD_LETTER_BYTES = 1_310_720
 """`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and a margin."""
 
@@ -99,7 +102,7 @@ class Problem:
     """One problem of one topic. `missing` and `partitions` stop the services, the others only warn."""
 
     topic: str
-    kind: Literal["missing", "partitions", "cleanup", "replication"]
+    kind: Literal["missing", "partitions", "cleanup", "replication", "timestamps"]
     message: str
 
 
@@ -189,7 +192,10 @@ async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -
 async def check_topics(
     settings: KafkaSettings, *, changelog: str | None = None, repartitioned: str | None = None
 ) -> Checked:
-    """Return the problems of the topics: missing, different partition counts, wrong cleanup, too few replicas.
+    """Return the problems of the topics.
+
+    They are missing, have different partition counts, wrong cleanup or too few replicas, or clients date the arrival of
+    events.
 
     `changelog` and `repartitioned` as in `create_topics`.
 
@@ -200,7 +206,7 @@ async def check_topics(
         async with _admin(settings) as admin:
             there = await _describe(admin)
             topics = [topic for topic, _ in _plans(settings, changelog, repartitioned, there)]
-            cleanups, notes = await _cleanups(admin, [topic.name for topic in topics if topic.name in there])
+            configs, notes = await _read_configs(admin, [topic.name for topic in topics if topic.name in there])
     problems = [
         *_missing(topics, there),
         *_uneven(
@@ -208,7 +214,8 @@ async def check_topics(
             there,
             otherwise=", or set streams.repartition = true" if repartitioned is None else "",
         ),
-        *_badly_cleaned(topics, cleanups),
+        *_badly_cleaned(topics, configs),
+        *_dated_by_clients(settings, configs),
         *_thinly_replicated(settings, topics, there),
     ]
     return Checked(tuple(problems), notes)
@@ -276,7 +283,9 @@ def _together(settings: KafkaSettings, changelog: str | None, repartitioned: str
 
 
 def _configs(settings: KafkaSettings, topic: Topic, retention_days: int | None) -> dict[str, str]:
-    configs: dict[str, str] = {"cleanup.policy": topic.cleanup}
+    # Times of clients would decide what retention deletes, and whether an event lies in the future: one wrong clock
+    # loses or freezes, and Kafka 4 refuses what is an hour ahead.
+    configs: dict[str, str] = {"cleanup.policy": topic.cleanup, TIMESTAMP_TYPE: LOG_APPEND_TIME}
     if topic.cleanup == "compact":
         # Readers load these completely before they start: compact at 10 % waste, not at Kafka's 50 %.
         configs |= {"min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": str(TOMBSTONE_MS)}
@@ -310,22 +319,28 @@ async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _cleanups(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+async def _read_configs(
+    admin: AIOKafkaAdminClient, names: list[str]
+) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """Return the options that are checked, by topic, and notes of what the broker does not return."""
     if not names:
         return {}, ()
     try:
         responses = await admin.describe_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": ""}) for name in names]
+            [
+                ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": "", TIMESTAMP_TYPE: ""})
+                for name in names
+            ]
         )
     except (IncompatibleBrokerVersion, UnsupportedVersionError, TopicAuthorizationFailedError) as error:
         return {}, (f"the broker does not return cleanup policies, so they were not checked: {error!r}",)
-    cleanups: dict[str, str] = {}
+    configs: dict[str, dict[str, str]] = {}
     notes = []
     for code, message, _, name, entries in _resources(responses):
         if code:
             notes.append(f"{name}: cleanup.policy could not be read: {message or for_code(code).__name__}")
-        cleanups.update((name, value) for option, value, *_ in entries if option == "cleanup.policy")
-    return cleanups, tuple(notes)
+        configs[name] = {option: value for option, value, *_ in entries}
+    return configs, tuple(notes)
 
 
 def _resources(responses: list[Any]) -> Iterator[tuple[int, str, int, str, list[tuple[str, str]]]]:
@@ -354,15 +369,30 @@ def _uneven(together: list[str], there: dict[str, TopicState], *, otherwise: str
                 yield Problem(name, "partitions", f"these topics need equally many partitions: {counted}; {advice}")
 
 
-def _badly_cleaned(topics: list[Topic], cleanups: dict[str, str]) -> Iterator[Problem]:
+def _badly_cleaned(topics: list[Topic], configs: dict[str, dict[str, str]]) -> Iterator[Problem]:
     for topic in topics:
-        cleanup = cleanups.get(topic.name)
+        cleanup = configs.get(topic.name, {}).get("cleanup.policy")
         if cleanup is not None and {each.strip() for each in cleanup.split(",")} != {topic.cleanup}:
             harm = "old values would be lost" if topic.cleanup == "compact" else "events of one key would be dropped"
             yield Problem(
                 topic.name,
                 "cleanup",
                 f"topic {topic.name} has cleanup.policy={cleanup} instead of {topic.cleanup}: {harm}",
+            )
+
+
+def _dated_by_clients(settings: KafkaSettings, configs: dict[str, dict[str, str]]) -> Iterator[Problem]:
+    table = settings.topic_table()
+    for name in (table.clicks.name, table.purchases.name):
+        dated_by = configs.get(name, {}).get(TIMESTAMP_TYPE)
+        if dated_by not in (None, LOG_APPEND_TIME):
+            yield Problem(
+                name,
+                "timestamps",
+                f"topic {name} has {TIMESTAMP_TYPE}={dated_by}: a client whose clock is ahead dates the arrival of its "
+                f"events, too, and its visitors' banners stay until that time has come; set {LOG_APPEND_TIME} with "
+                f"`kafka-configs --alter --entity-type topics --entity-name {name} --add-config "
+                f"{TIMESTAMP_TYPE}={LOG_APPEND_TIME}`",
             )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import webbrowser
 from collections.abc import Set
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,7 +14,7 @@ import typer
 
 from bannerstream.broker.compacted_view import read_compacted
 from bannerstream.broker.publisher import Outgoing, Publisher
-from bannerstream.cli.console import AsJson, print_json, show_rows, stderr, stdout
+from bannerstream.cli.console import CHECK_FAILED, AsJson, print_json, progress_bar, show_rows, stderr, stdout
 from bannerstream.cli.context import settings_of
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord
@@ -22,6 +23,8 @@ from bannerstream.contracts.messages import Refusal
 from bannerstream.settings import KafkaSettings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.export import export_banners
+from bannerstream.upkeep.announcer import announce_stored
+from bannerstream.upkeep.pace import Pace
 
 app = typer.Typer(help="List and show stored banners.", no_args_is_help=True)
 
@@ -76,6 +79,47 @@ def export(
     """Copy banners with their manifests to a folder, for `bannerstream evaluate banners`."""
     count = export_banners(S3BannerStore(settings_of(ctx).storage), folder, limit)
     stderr.print(f"{count} banners are in {folder}", highlight=False, markup=False)
+
+
+@app.command()
+def announce(
+    ctx: typer.Context,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Only banners that were stored since then, UTC by the store's clock.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", min=0.1, help="Most requests a second to the store; a banner takes about ten."),
+    ] = 500.0,
+) -> None:
+    """Write `banner.ready` from the manifests in the bucket, where the topic has lost them.
+
+    Passes over what the topic has under the same or a newer revision, so an interrupted run goes on where it was. Exit
+    5 if a banner's files are not all there: `bannerstream storage verify --repair` has it made again.
+    """
+    settings = settings_of(ctx)
+    with closing(S3BannerStore(settings.storage)) as store, progress_bar() as progress:
+        task = progress.add_task("announcing", total=None)
+        done = asyncio.run(
+            announce_stored(
+                store,
+                settings.kafka,
+                Pace(rate),
+                since=None if since is None else since.replace(tzinfo=UTC),
+                on_progress=lambda count, total: progress.update(task, completed=count, total=total),
+            )
+        )
+    stderr.print(
+        f"announced {done.announced} banners; the topic has {done.known} more already, {done.incomplete} are not whole",
+        highlight=False,
+    )
+    if done.incomplete:
+        raise typer.Exit(CHECK_FAILED)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Annotated
 
 import typer
 
@@ -25,13 +26,20 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Read the settings, then try the broker and the store; exit 5 if a check fails."""
+def check(
+    ctx: typer.Context,
+    as_json: AsJson = False,
+    production: Annotated[
+        bool, typer.Option("--production", help='Check the rules of environment = "production" in a trial, too.')
+    ] = False,
+) -> None:
+    """Read the settings, check the rules of production, try the broker and the store; exit 5 if a check fails."""
     import asyncio
 
     from bannerstream.broker.topics import check_topics, internal_topics
     from bannerstream.contracts.errors import BannerstreamError
     from bannerstream.settings import input_forms
+    from bannerstream.settings.production import check_rules
     from bannerstream.storage import S3BannerStore
 
     settings = settings_of(ctx)
@@ -41,6 +49,9 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     def record(what: str, problem: str | None) -> None:
         rows.append({"what": what, "ok": problem is None, "problem": problem})
 
+    if production or settings.environment == "production":
+        for verdict in check_rules(settings):
+            record(f"production: {verdict.rule.name}", verdict.problem)
     try:
         checked = asyncio.run(check_topics(settings.kafka, **internal_topics(settings.streams)))
         problems = "; ".join(each.message for each in checked.problems)

@@ -49,7 +49,7 @@ class Commands(DeferredGroup):
         "catalog": ("catalog:app", "Load, list and check the catalogue."),
         "events": ("events:app", "Replay recorded events; check those of a topic."),
         "banners": ("banners:app", "List and show stored banners."),
-        "storage": ("storage:app", "Create the bucket, check it, print the rights it needs."),
+        "storage": ("storage:app", "Create, check, repair, sweep and measure the bucket."),
         "evaluate": ("evaluate:app", "Measure the quality of the generator's parts."),
         "train": ("train:app", "Train the starter model on scenes that the studio draws."),
         "dlq": ("dlq:app", "List and replay dead letters."),

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bannerstream.contracts.messages import EngineTier, Rendition
+from bannerstream.contracts.catalog import Product
+from bannerstream.contracts.keys import manifest_object_key
+from bannerstream.contracts.messages import BannerReady, EngineTier, Rendition
 from bannerstream.contracts.scalars import BannerKey, CohortId, Locale, ProductId, Rev, SizeName, Timestamp, Variant
 
 
@@ -146,3 +148,37 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Where the product's visible pixels lie, per size. Sizes without a product that was laid over are left out."""
     provisional: bool = False
     """The studio's preview of a banner that a model is still to paint: the next generator replaces it."""
+
+
+def ready_event(manifest: Manifest, *, ready_at: int, event_appended_at: int) -> BannerReady:
+    """Return the message that announces a stored banner; times in epoch milliseconds."""
+    return BannerReady(
+        banner_key=manifest.banner_key,
+        manifest_key=manifest_object_key(manifest.banner_key),
+        product_id=manifest.product_id,
+        cohort_id=manifest.cohort_id,
+        renditions=manifest.renditions,
+        engine=manifest.provenance.engine,
+        revision=manifest.revision,
+        ready_at=ready_at,
+        event_appended_at=event_appended_at,
+        variant=manifest.variant,
+        headline=manifest.words.headline,
+    )
+
+
+PRODUCT_SHOWN = "product_shown"
+"""The gate of a banner whose product's record names a picture: no banner that fails it is published."""
+
+
+def shows_product(manifest: Manifest, product: Product) -> bool:
+    """Return whether a banner shows the picture that its product's record names, where it names one.
+
+    Banners of earlier versions have no such gate: there `products` says it, or the mode in which the painter paints the
+    product itself.
+    """
+    if product.image_key is None or manifest.provenance.mode == "whole":
+        return True
+    if any(score.gate == PRODUCT_SHOWN and score.passed for score in manifest.gates):
+        return True
+    return {rendition.size for rendition in manifest.renditions} <= manifest.products.keys()

@@ -39,6 +39,9 @@ class BannerRequest(Struct, frozen=True, kw_only=True):
     """When the broker accepted the event that caused the request: the start of the event-to-ready clock."""
     favourites: Annotated[tuple[Favourite, ...], Meta(max_length=12)] = ()
     """The cohort's top products, best first: they shape the picture where it is painted in the cohort's own style."""
+    repairs_revision: Annotated[int, Meta(ge=0)] = 0
+    """Above 0: what was stored up to this revision was found broken. A generator reads the blobs of the banner that is
+    there; unless they are whole, it makes the banner again, under a higher revision."""
 
 
 class Assignment(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 from bannerstream.devservers.errors import ServerFailed
 
 _SHOWN_CHARACTERS = 2000
-"""Of a failed command's output, in the error."""
+"""Length of the excerpt of a failed command's output in the error."""
 
 
 def run_build_command(

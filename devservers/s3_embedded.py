@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from bannerstream.devservers.errors import ServerMissing
-from bannerstream.devservers.s3_server import S3Server
+from bannerstream.devservers.s3_server import FolderS3Server
 from bannerstream.service.supervisor import Service
 
 
-class EmbeddedS3(S3Server):
+class EmbeddedS3(FolderS3Server):
     """An rclone process that serves one folder; its subfolders are the buckets."""
 
     name: ClassVar[str] = "s3-embedded"

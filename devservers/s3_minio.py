@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from bannerstream.devservers.go_tools import GoTool
-from bannerstream.devservers.s3_server import S3Server
+from bannerstream.devservers.s3_server import FolderS3Server
 from bannerstream.devservers.server import Progress
 from bannerstream.service.supervisor import Service
 
@@ -12,7 +12,7 @@ _TOOL = GoTool(
 )
 
 
-class MinioS3(S3Server):
+class MinioS3(FolderS3Server):
     """One MinIO process over one folder."""
 
     name: ClassVar[str] = "s3-minio"

@@ -20,7 +20,7 @@ class Credentials:
     secret_key: str
 
 
-class S3Server:
+class FolderS3Server:
     """One S3 server process over one folder, with one account."""
 
     name: ClassVar[str]

@@ -3,14 +3,14 @@
 from typing import ClassVar
 
 from bannerstream.devservers.go_tools import GoTool
-from bannerstream.devservers.s3_server import S3Server
+from bannerstream.devservers.s3_server import FolderS3Server
 from bannerstream.devservers.server import Progress
 from bannerstream.service.supervisor import Service
 
 _TOOL = GoTool("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0", build_time="about a minute")
 
 
-class VersityS3(S3Server):
+class VersityS3(FolderS3Server):
     """One versitygw process; objects are files in one folder, their metadata files in another.
 
     The second folder (`--sidecar`) replaces extended attributes, which some file systems lack.

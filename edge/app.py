@@ -96,7 +96,7 @@ def create_app(edge: EdgeNode) -> FastAPI:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             plain = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            app.openapi_schema = openapi.with_schemas(plain)
+            app.openapi_schema = openapi.with_schemas(plain, edge.settings)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend the document

@@ -19,7 +19,7 @@ from msgspec import Struct
 from bannerstream.contracts.sizes import SIZES
 from bannerstream.edge.banner_facts import Banner, Picture, Tier
 from bannerstream.edge.errors import Forbidden, Replayed
-from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.service.rate_limit import RateLimit
 
 REMEMBERED = 500_000
 """Reports remembered until their tokens expire: about 60 MB. Beyond this, the oldest tokens are rejected."""

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from bannerstream.edge.errors import Forbidden, InvalidToken, RateLimited
-from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.visitor_tokens import Visitor, VisitorTokens
+from bannerstream.service.rate_limit import RateLimit
 
 COOKIE = "bs_visitor"
 MAX_FIELDS = 20

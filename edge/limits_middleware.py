@@ -16,9 +16,10 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bannerstream.edge.addresses import address_of
 from bannerstream.edge.errors import BadRequest, ContentTooLarge, HttpError, InvalidRequest, RateLimited, RequestTimeout
 from bannerstream.edge.metrics import EdgeMetrics
-from bannerstream.edge.rate_limit import RateLimit, address_of
+from bannerstream.service.rate_limit import RateLimit
 
 _log = structlog.get_logger(__name__)
 

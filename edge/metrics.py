@@ -40,6 +40,11 @@ class EdgeMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.clock_offset = Gauge(
+            "bannerstream_edge_clock_offset_seconds",
+            "How far this node's clock is ahead of the brokers'; corrected. NaN where topics keep clients' times",
+            registry=registry,
+        )
         self.streams = Gauge("bannerstream_edge_streams", "Open live streams", registry=registry)
         self.stream_messages = Counter(
             "bannerstream_edge_stream_messages", "Messages sent to live streams", ["event"], registry=registry

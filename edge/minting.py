@@ -18,6 +18,7 @@ import msgspec
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.scalars import UserId
 from bannerstream.settings import Settings
+from bannerstream.settings.production import refuse_in_production
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,7 @@ class TokenMint:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         edge = settings.edge
-        if settings.environment == "production" and (trial := edge.trial_secrets()):
-            raise ConfigurationError(f"{', '.join(trial)}: still the trial value; make one with `openssl rand -hex 32`")
+        refuse_in_production(settings, "tokens")
         self._edge = edge
         self._now = now
         self.keys = {kid: _key(kid, secret.get_secret_value()) for kid, secret in edge.token_keys.items()}

@@ -1,6 +1,7 @@
 """One edge node: everything that its routes share."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -12,6 +13,7 @@ from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.messages import Refusal
 from bannerstream.contracts.refusals import GATE_CODES, refused_now
+from bannerstream.edge.broker_clock import BrokerClock
 from bannerstream.edge.bucket_probe import BucketProbe
 from bannerstream.edge.connections import Hub
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard, feedback_rate
@@ -19,14 +21,15 @@ from bannerstream.edge.identity import Identity
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.edge.outbox import Outbox, Sink
 from bannerstream.edge.pictures import Bucket, Pictures
-from bannerstream.edge.rate_limit import RateLimit
 from bannerstream.edge.report_records import ReportRecords, check_formats
 from bannerstream.edge.resolver import BannerResolver, ProductCard, product_card
 from bannerstream.edge.sharding import Shard
 from bannerstream.edge.topic_follower import TopicFollower
 from bannerstream.edge.visitor_table import BannerTable, VisitorTable
 from bannerstream.edge.visitor_tokens import VisitorTokens
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
+from bannerstream.settings.production import refuse_in_production
 
 _log = structlog.get_logger(__name__)
 
@@ -36,10 +39,11 @@ CLIENT_ID = "bannerstream-edge"
 class EdgeNode:
     """Holds a node's tables and limits, and runs its Kafka tasks while `running`.
 
-    `make_sink` replaces the Kafka publisher in tests.
+    `make_sink` replaces the Kafka publisher in tests, `now` (epoch seconds) the machine's clock.
 
     Raises:
-        ConfigurationError: a token key is invalid, or streams cannot read the events that the edge writes.
+        ConfigurationError: a token key is invalid, streams cannot read the events that the edge writes, or production
+            refuses a setting.
     """
 
     def __init__(
@@ -48,20 +52,26 @@ class EdgeNode:
         bucket: Bucket,
         registry: CollectorRegistry,
         make_sink: Callable[[], Sink] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         edge = settings.edge
+        refuse_in_production(settings, "edge", "tokens")
         check_formats(settings)
         self.settings = settings
         self.registry = registry
         self.metrics = EdgeMetrics(registry)
         self.shard = Shard.parse(edge.shard)
-        self.tokens = VisitorTokens(settings)
-        self.feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s)
+        self.clock = clock = BrokerClock(self.metrics, now)
+        self.tokens = VisitorTokens(settings, clock.now)
+        self.feedback_tokens = FeedbackTokens(
+            edge.feedback_secret.get_secret_value().encode(), edge.feedback_life_s, clock.now
+        )
         self.report_records = ReportRecords(
             settings,
             self.feedback_tokens,
-            ReplayGuard(),
+            ReplayGuard(now=clock.now),
             feedback_rate(edge.rate_per_visitor, edge.burst_per_visitor, edge.feedback_life_s),
+            clock.now,
             # Only while it is current and not empty is a product that it lacks unknown.
             products=lambda: (self.products.values or None) if self.products.is_current else None,
         )
@@ -91,6 +101,7 @@ class EdgeNode:
         self.outbox = Outbox(
             make_sink or (lambda: Publisher(settings.kafka, client_id=CLIENT_ID)),
             self.metrics,
+            clock,
             max_waiting=edge.max_waiting,
             ack_timeout_s=edge.ack_timeout_s,
         )

@@ -4,8 +4,11 @@ from typing import Any
 
 import msgspec
 
+from bannerstream.contracts.scalars import SizeName, UserKey
 from bannerstream.edge.banner_facts import BannerFacts, Image
+from bannerstream.edge.pictures import NAME
 from bannerstream.edge.report_records import PageEvent, PageFeedback
+from bannerstream.settings import Settings
 
 TITLE = "Bannerstream edge"
 DESCRIPTION = (
@@ -15,6 +18,13 @@ DESCRIPTION = (
 
 Responses = dict[int | str, dict[str, Any]]
 """FastAPI's `responses`, by status."""
+
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "user_key": msgspec.json.schema(UserKey),
+    "size": msgspec.json.schema(SizeName),
+    "name": {"type": "string", "pattern": f"^{NAME.pattern}$(?!\\n)", "description": "SHA-256 and extension"},
+}
+"""The schemas of path parameters. Another value is 404, as every path that does not exist."""
 
 _REF = "#/components/schemas/{name}"
 
@@ -55,6 +65,7 @@ def _error(code: str, message: str) -> dict[str, Any]:
 
 
 _TOKEN: Responses = {401: _error("token", "the token has expired")}
+_PATH: Responses = {422: _error("invalid", "the path holds control characters")}
 _OTHERS: Responses = {
     421: _error("misdirected", "this visitor belongs to shard 1/2"),
     429: _error("too_many", "too many requests from this visitor"),
@@ -86,13 +97,15 @@ STREAM: Responses = {
 POINTER: Responses = {
     200: _json("The visitor's banner, cacheable by a CDN", _BANNER, _POINTER_EXAMPLE),
     404: _error("not_found", "this is not a user key"),
-    421: _OTHERS[421],
+    **_PATH,
+    **_OTHERS,
 }
 PICTURE_POINTER: Responses = {
     200: {"description": "Never sent: the response redirects"},
     302: {"description": "The location of the picture"},
     404: _error("not_found", "this banner has no picture of 10x10"),
-    421: _OTHERS[421],
+    **_PATH,
+    **_OTHERS,
 }
 VISITOR: Responses = {
     200: _json(
@@ -100,7 +113,9 @@ VISITOR: Responses = {
         {"type": "object", "properties": {"held": {"type": "boolean"}, "streams": {"type": "integer"}}},
         {"held": False, "streams": 0},
     ),
-    421: _OTHERS[421],
+    404: _error("not_found", "this is not a user key"),
+    **_PATH,
+    **_OTHERS,
 }
 PICTURE: Responses = {
     200: {"description": "The picture", "content": {"image/webp": {}, "image/jpeg": {}, "image/svg+xml": {}}},
@@ -108,6 +123,9 @@ PICTURE: Responses = {
     302: {"description": "The picture's location at the CDN"},
     304: {"description": "The browser's copy is current"},
     404: _error("not_found", "there is no such picture"),
+    **_PATH,
+    429: _OTHERS[429],
+    503: _error("overloaded", "the store does not answer"),
     416: {"description": "The range lies outside of the picture"},
 }
 EVENTS: Responses = {
@@ -157,10 +175,32 @@ FEEDBACK_BODY = _body(
 )
 
 
-def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
+def _page_event(schema: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the schema of an event with what its fields demand of each other, and the limits that are settings."""
+    properties = schema["properties"]
+    one_product = {"required": ["product_id"], "properties": {"product_id": {"type": "string"}}}
+    several = {"required": ["product_ids"], "properties": {"product_ids": {"type": "array"}}}
+    both_times = {
+        "required": ["time", "age_ms"],
+        "properties": {"time": {"type": ["number", "string"]}, "age_ms": {"type": "number"}},
+    }
+    _schema_of(properties["time"], "string")["format"] = "date-time"
+    _schema_of(properties["age_ms"], "number")["maximum"] = round(settings.input.max_age_days * 86_400_000)
+    ids = _schema_of(properties["product_ids"], "array")
+    ids["maxItems"] = min(ids["maxItems"], settings.input.max_products)
+    return {**schema, "oneOf": [one_product, several], "not": both_times}
+
+
+def _schema_of(field: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the alternative of a field's schema that has this type."""
+    return next(each for each in field["anyOf"] if each.get("type") == kind)
+
+
+def with_schemas(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Return FastAPI's document with our schemas and security schemes."""
     _, ours = msgspec.json.schema_components((BannerFacts, Image, PageEvent, PageFeedback), ref_template=_REF)
     facts = ours.pop("BannerFacts")
+    ours["PageEvent"] = _page_event(ours["PageEvent"], settings)
     ours["Banner"] = {
         "title": "Banner",
         "type": "object",
@@ -186,13 +226,25 @@ def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
         },
     }
     components = document.setdefault("components", {})
-    components["schemas"] = {**components.get("schemas", {}), **ours}
+    components["schemas"] = ours  # FastAPI's own describe errors that are never sent
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "cookie": {"type": "apiKey", "in": "cookie", "name": "bs_visitor"},
         "query": {"type": "apiKey", "in": "query", "name": "token"},
     }
-    for path in ("/v1/banner", "/v1/stream", "/v1/events"):
-        for operation in document["paths"].get(path, {}).values():
-            operation["security"] = [{"bearer": []}, {"cookie": []}, *([{"query": []}] if path != "/v1/events" else [])]
+    anonymous: list[dict[str, list[str]]] = [{}]
+    header_or_cookie: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+    for path, security in (
+        ("/v1/banner", [*anonymous, *header_or_cookie, {"query": []}]),
+        ("/v1/stream", [*header_or_cookie, {"query": []}]),
+        ("/v1/events", header_or_cookie),
+    ):
+        for operation in document["paths"][path].values():
+            operation["security"] = security
+    batch = document["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1]
+    batch["maxItems"] = settings.edge.max_batch
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _PARAMETERS[parameter["name"]]
     return document

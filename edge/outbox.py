@@ -15,6 +15,7 @@ import structlog
 
 from bannerstream.broker.publisher import Outgoing
 from bannerstream.contracts.errors import BannerstreamError, ServiceUnavailable
+from bannerstream.edge.broker_clock import BrokerClock
 from bannerstream.edge.errors import Overloaded, RateLimited
 from bannerstream.edge.metrics import EdgeMetrics
 
@@ -38,8 +39,8 @@ class Sink(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def publish_all(self, records: Iterable[Outgoing]) -> None:
-        """Return once all records are acknowledged."""
+    async def publish_all(self, records: Iterable[Outgoing]) -> int | None:
+        """Return once all records are acknowledged: the broker's time of the last, in ms, or None if unknown."""
         ...
 
 
@@ -50,8 +51,15 @@ class Outbox:
     """
 
     def __init__(
-        self, make_sink: Callable[[], Sink], metrics: EdgeMetrics, *, max_waiting: int, ack_timeout_s: float
+        self,
+        make_sink: Callable[[], Sink],
+        metrics: EdgeMetrics,
+        clock: BrokerClock,
+        *,
+        max_waiting: int,
+        ack_timeout_s: float,
     ) -> None:
+        self._clock = clock
         self._make_sink = make_sink
         self._sink: Sink | None = None
         self._metrics = metrics
@@ -110,7 +118,9 @@ class Outbox:
         try:
             if self._sink is None:
                 self._sink = await self._make_sink().__aenter__()
-            await self._sink.publish_all(records)
+            sent_s = self._clock.steady()
+            appended_ms = await self._sink.publish_all(records)
+            self._clock.learn(sent_s, self._clock.steady(), appended_ms)
             failure = None
         except BannerstreamError as error:
             failure = error

@@ -16,11 +16,11 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs.native import NativeEvent
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
-from bannerstream.contracts.scalars import EventId, ProductId, SizeName, Timestamp
+from bannerstream.contracts.scalars import EventId, ProductId, SizeName
 from bannerstream.contracts.times import MAX_EPOCH_MS, epoch_ms
 from bannerstream.edge.errors import ContentTooLarge, InvalidRequest, PagePurchase, RateLimited, UnknownProduct
 from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
-from bannerstream.edge.rate_limit import RateLimit
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
 
 SOURCE = "bannerstream/edge"
@@ -38,10 +38,17 @@ class PageEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     product_ids: Annotated[tuple[ProductId, ...], Meta(min_length=1, max_length=100)] | None = None
     event_id: EventId | None = None
     """Generated if absent. With one, a repeated event counts once."""
-    time: Timestamp | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")] | None = None
+    time: (
+        Annotated[float, Meta(ge=0, le=MAX_EPOCH_MS, description="Epoch milliseconds, UTC")]
+        | Annotated[str, Meta(max_length=40, description="RFC 3339 with its time zone")]
+        | None
+    ) = None
     """Default: now. A time in the future is replaced by now."""
-    age_ms: Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
-    """Instead of `time`: the event's age when it was sent. Correct even if the visitor's clock is wrong."""
+    age_ms: Annotated[float, Meta(ge=0, le=MAX_EPOCH_MS)] | None = None
+    """Instead of `time`: the event's age when it was sent. Correct even if the visitor's clock is wrong.
+
+    A fraction, of a clock finer than a millisecond, is cut.
+    """
 
 
 class PageFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +125,8 @@ class ReportRecords:
         self._products = products
         self._topics = settings.kafka.topic_table()
         self._max_age_ms = round(settings.input.max_age_days * 86_400_000)
+        self._max_products = settings.input.max_products
+        self._max_record_bytes = settings.input.max_record_bytes
         self._tokens = tokens
         self._replay_guard = replay_guard
         self._rate = rate
@@ -145,11 +154,13 @@ class ReportRecords:
         """Return the records of a visitor's events, and the id of each event.
 
         Raises:
-            InvalidRequest: an event has no product, or `product_id` and `product_ids`, or two times, or is too old.
+            InvalidRequest: an event has no product, or `product_id` and `product_ids`, or two times, is too old, or is
+                larger than streams accepts.
         """
         now_ms = int(self._now() * 1000)
         natives = [self._native(user_id, index, event, now_ms) for index, event in enumerate(events)]
-        return [self._outgoing(each) for each in natives], [each.event_id for each in natives]
+        records = [self._outgoing(index, native) for index, native in enumerate(natives)]
+        return records, [native.event_id for native in natives]
 
     def feedback_record(self, feedback: PageFeedback) -> tuple[Outgoing, Feedback, Callable[[], None]]:
         """Return the record of a report, the report, and a function that releases it if it could not be written.
@@ -191,6 +202,10 @@ class ReportRecords:
         where = f"`$[{index}]`"
         if (event.product_id is None) == (event.product_ids is None):
             raise InvalidRequest(f"exactly one of `product_id` and `product_ids` is required - at {where}")
+        if len(event.product_ids or ()) > self._max_products:
+            raise InvalidRequest(
+                f"more than {self._max_products} products (input.max_products) - at {where}.product_ids"
+            )
         time_ms = self._time_ms(event, now_ms, where)
         return NativeEvent(
             event_id=event.event_id or uuid.uuid4().hex,
@@ -206,16 +221,25 @@ class ReportRecords:
         if event.time is not None and event.age_ms is not None:
             raise InvalidRequest(f"at most one of `time` and `age_ms` is allowed - at {where}")
         try:
-            reported_ms = now_ms - (event.age_ms or 0) if event.time is None else epoch_ms(event.time)
+            if event.time is None:
+                reported_ms = now_ms - int(event.age_ms or 0)
+            else:
+                reported_ms = epoch_ms(event.time if isinstance(event.time, str) else int(event.time))
         except ValueError as error:
             raise InvalidRequest(f"{error} - at {where}.time") from error
         if now_ms - reported_ms > self._max_age_ms:
             raise InvalidRequest(f"the event is older than input.max_age_days - at {where}")
         return min(reported_ms, now_ms)
 
-    def _outgoing(self, event: NativeEvent) -> Outgoing:
+    def _outgoing(self, index: int, event: NativeEvent) -> Outgoing:
         topic = self._topics.purchases if event.kind is InteractionKind.PURCHASE else self._topics.clicks
-        return Outgoing(topic.name, event.user_id.encode(), encode(event), [])
+        value = encode(event)
+        if len(value) > self._max_record_bytes:
+            raise InvalidRequest(
+                f"the event has {len(value)} bytes; at most {self._max_record_bytes} are accepted "
+                f"(input.max_record_bytes) - at `$[{index}]`"
+            )
+        return Outgoing(topic.name, event.user_id.encode(), value, [])
 
 
 def _decoded(body: bytes, decoder: "msgspec.json.Decoder[_T]") -> _T:

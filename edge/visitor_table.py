@@ -59,9 +59,13 @@ class BannerTable:
         self._refused = self._withheld.union(map(self._product_number, products))
         return before != (self._refused, self._withheld)
 
+    def is_announced(self, number: int) -> bool:
+        """Return whether a banner is ready, be it withheld or not."""
+        return number != NO_BANNER and self._packed[number] is not None
+
     def is_ready(self, number: int) -> bool:
         """Return whether a banner can be shown."""
-        return number != NO_BANNER and self._packed[number] is not None and self._product[number] not in self._withheld
+        return self.is_announced(number) and self._product[number] not in self._withheld
 
     def is_refused(self, number: int) -> bool:
         """Return whether a banner is not there and will not come, or must not be shown."""
@@ -174,7 +178,7 @@ class VisitorTable:
         self._epoch[slot] = assignment.epoch
         self._banner[slot] = number
         self._cohort[slot] = self._cohort_number(assignment.cohort_id)
-        if self._banners.is_ready(number):
+        if self._banners.is_announced(number):  # one that is withheld is shown as soon as it no longer is
             self._show(slot)
             return True
         self._waiting.setdefault(number, set()).add(key)

@@ -10,14 +10,16 @@ from bannerstream.purger.worker import PurgeWorker
 from bannerstream.service.metrics_server import served_metrics
 from bannerstream.service.signals import asyncio_stop_event
 from bannerstream.settings import Settings
+from bannerstream.settings.production import refuse_in_production
 
 
 def run(settings: Settings) -> None:
     """Purge until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: `cdn.kind` is `none`, or the metrics port is in use.
+        ConfigurationError: `cdn.kind` is `none`, the metrics port is in use, or production refuses a setting.
     """
+    refuse_in_production(settings, "purger")
     registry = CollectorRegistry()
     purger = create_purger(settings.cdn)
     cdn = settings.cdn

@@ -131,9 +131,3 @@ class EdgeSettings(Group):
                 'edge.cors_origins names origins one by one, for example ["https://shop.example"]; not "*"'
             )
         return self
-
-    def trial_secrets(self) -> list[str]:
-        """Return the settings that still have their trial value, which a node refuses in production."""
-        secrets = {"edge.feedback_secret": self.feedback_secret}
-        secrets |= {f"edge.token_keys.{kid}": key for kid, key in self.token_keys.items()}
-        return [name for name, secret in secrets.items() if secret.get_secret_value() == TRIAL_EDGE_SECRET]

@@ -22,7 +22,9 @@ class InputSettings(Group):
         None, description="The `connect.toml` that maps the fields of a `mapped` topic's events."
     )
     max_future_s: Seconds = Field(
-        300.0, description="An event later than its arrival by more than this is a dead letter."
+        300.0,
+        description="An event later than its arrival by more than this is a dead letter; by less, it counts as of its "
+        "arrival.",
     )
     max_age_days: Days = Field(400.0, description="An event older than its arrival by more than this is a dead letter.")
     max_record_bytes: int = Field(

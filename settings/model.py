@@ -12,16 +12,18 @@ from bannerstream.settings.groups import Group
 from bannerstream.settings.input import InputSettings
 from bannerstream.settings.kafka import KafkaSettings
 from bannerstream.settings.privacy import PrivacySettings
+from bannerstream.settings.production import problems_of
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.settings.streams import StreamsSettings
-from bannerstream.settings.trial_secrets import TRIAL_SECRET
 
 
 class Settings(Group):
     """All settings."""
 
     environment: Literal["trial", "production"] = Field(
-        "trial", description="`production` refuses the built-in secrets."
+        "trial",
+        description="`production` refuses what only a trial may have: built-in secrets, plaintext, one replica and "
+        "others, listed in docs/production.md.",
     )
     log_format: Literal["console", "json"] = Field("console", description="Format of the logs on standard error.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
@@ -37,10 +39,6 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _production_is_safe(self) -> Self:
-        if self.environment != "production":
-            return self
-        if self.privacy.user_key_secret.get_secret_value() == TRIAL_SECRET:
-            raise ValueError("privacy.user_key_secret still has its trial value; make one with `openssl rand -hex 32`")
-        if self.storage.secret_key.get_secret_value() == TRIAL_SECRET:
-            raise ValueError("storage.secret_key still has its trial value")
+        if self.environment == "production" and (problems := problems_of(self, "all")):
+            raise ValueError("; ".join(problems))
         return self

@@ -34,6 +34,12 @@ class StreamsSettings(Group):
     duplicate_window: int = Field(
         8, ge=0, le=1000, description="Event ids remembered per visitor to ignore duplicates; 0 turns it off."
     )
+    dead_letters_per_visitor: int = Field(
+        1000,
+        ge=1,
+        description="Dead letters an hour of one visitor's events; further ones are dropped, counted and logged. A "
+        "person causes a few; a stranger with a valid token could fill the topic.",
+    )
     request_ttl_s: Seconds = Field(3600.0, description="A banner is not requested again within this time.")
     commit_interval_s: float = Field(
         1.0,
@@ -72,6 +78,11 @@ class StreamsSettings(Group):
     )
     forget_after_days: Days = Field(
         365.0, description="A visitor without events for this long is forgotten: state and assignment are deleted."
+    )
+    announce_decisions: bool = Field(
+        False,
+        description="After a start, announce the current decision of every visitor again, partition by partition: "
+        "brings back `banner.assignments` (docs/recovery.md).",
     )
     standbys: int = Field(
         0,

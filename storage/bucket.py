@@ -24,6 +24,7 @@ from urllib3.exceptions import IncompleteRead, ProtocolError
 from bannerstream.contracts.errors import ConfigurationError, MalformedRecord
 from bannerstream.service.compat import overrides_private
 from bannerstream.settings.storage import StorageSettings
+from bannerstream.storage.dated_pool import DatedPool
 from bannerstream.storage.errors import AccessRefused, BrokenImage, BucketMissing, ObjectMissing
 from bannerstream.storage.metrics import StorageMetrics
 from bannerstream.storage.retrying_client import RetryingClient, SpoiltAnswer, code_of
@@ -74,8 +75,10 @@ class Bucket:
     def __init__(self, settings: StorageSettings, metrics: StorageMetrics | None = None) -> None:
         self.name = settings.bucket
         self._region = settings.region
-        self._retrying = RetryingClient(settings, metrics or StorageMetrics(CollectorRegistry()))
-        self._pool = urllib3.PoolManager(
+        metrics = metrics or StorageMetrics(CollectorRegistry())
+        self._retrying = RetryingClient(settings, metrics)
+        self._pool = DatedPool(
+            metrics.clock_offset,
             timeout=urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s),
             maxsize=_CONNECTIONS,
             retries=False,  # minio's own retries would add to ours
@@ -219,9 +222,14 @@ class Bucket:
         key: str | None = None
         upload_id: str | None = None
         while True:
-            page = self._minio._list_multipart_uploads(  # noqa: SLF001  (minio has no public name for it)
-                self.name, key_marker=key, upload_id_marker=upload_id
-            )
+            try:
+                page = self._minio._list_multipart_uploads(  # noqa: SLF001  (minio has no public name for it)
+                    self.name, key_marker=key, upload_id_marker=upload_id
+                )
+            except MinioException as error:
+                if code_of(error) == "NoSuchUpload":  # rclone's word for none
+                    return found
+                raise
             found += [
                 Upload(upload.object_name, upload.upload_id or "", upload.initiated_time or _UNKNOWN)
                 for upload in page.uploads

@@ -3,18 +3,54 @@
 import hashlib
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.errors import MalformedRecord
 from bannerstream.contracts.keys import description_object_key, manifest_object_key
 from bannerstream.contracts.manifest import Block, Description, Manifest
-from bannerstream.storage.bucket import checksum_of
+from bannerstream.storage.bucket import StoredObject, Upload, checksum_of
 from bannerstream.storage.errors import BrokenImage, ObjectMissing, SpoiltObject, StorageError, StoreUnavailable
 from bannerstream.storage.pictures import Pixels, decode_picture
 from bannerstream.storage.store import CATALOGUE_PREFIX, blob_key
 
 _T = TypeVar("_T")
+
+
+class MemoryBucket:
+    """The objects of a `MemoryBannerStore` by their keys. `modified_at` and `pending` may be changed by a test."""
+
+    def __init__(self, contents: dict[str, bytes]) -> None:
+        self.modified_at: dict[str, datetime] = {}
+        self.pending: list[Upload] = []
+        self._contents = contents
+
+    def objects(self, prefix: str = "", after: str | None = None) -> Iterator[StoredObject]:
+        """Yield the objects whose keys begin with `prefix` and follow `after`, in order."""
+        for key in sorted(self._contents):
+            if key.startswith(prefix) and key > (after or ""):
+                yield self._stored(key)
+
+    def stat(self, key: str, operation: str) -> StoredObject | None:  # noqa: ARG002
+        """Return an object without its content, or None."""
+        return self._stored(key) if key in self._contents else None
+
+    def remove(self, key: str) -> None:
+        """Remove an object."""
+        self._contents.pop(key, None)
+        self.modified_at.pop(key, None)
+
+    def uploads(self) -> list[Upload]:
+        """Return the uploads that a test began."""
+        return list(self.pending)
+
+    def abort(self, upload: Upload) -> None:
+        """Remove an upload."""
+        self.pending.remove(upload)
+
+    def _stored(self, key: str) -> StoredObject:
+        return StoredObject(key, len(self._contents[key]), self.modified_at.get(key, datetime.now(UTC)))
 
 
 class MemoryBannerStore:
@@ -26,6 +62,7 @@ class MemoryBannerStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.bucket = MemoryBucket(self.objects)
         self.puts: list[str] = []
         self._lock = threading.Lock()
         self._failures: list[StorageError] = []
@@ -141,6 +178,7 @@ class MemoryBannerStore:
         self._fail_if_set()
         with self._lock:
             self.objects[key] = content
+            self.bucket.modified_at[key] = datetime.now(UTC)
             self.puts.append(key)
         return key
 

@@ -1,6 +1,8 @@
 """Prometheus metrics of storage."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import math
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """From a store on the same host (2 ms) to the default `storage.timeout_s` (10 s)."""
@@ -17,6 +19,12 @@ class StorageMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.clock_offset = Gauge(
+            "bannerstream_storage_clock_offset_seconds",
+            "How far this machine's clock is ahead of the store's, by the dates of its answers; NaN before the first",
+            registry=registry,
+        )
+        self.clock_offset.set(math.nan)
         self.retries = Counter(
             "bannerstream_storage_retries_total",
             "Failed tries that were retried",

@@ -47,7 +47,10 @@ _TRANSIENT_CODES = {
 }
 _WRONG_CREDENTIALS = (WrongCredentials, "correct storage.access_key, storage.secret_key and storage.region")
 _SKEWED = (ClockSkewed, "set this machine's clock, for example by turning NTP on")
-_REFUSED = (AccessRefused, "the key needs s3:GetObject, s3:PutObject and s3:ListBucket on this bucket")
+_REFUSED = (
+    AccessRefused,
+    "the key needs the rights that `bannerstream storage policy` prints, a sweep those of --sweep",
+)
 _ABSENT = (ObjectMissing, "the object is not there")
 _OTHER = (RequestRefused, "check that storage.endpoint is an S3 API")
 
@@ -131,7 +134,7 @@ class RetryingClient:
     def _spoilt(self, error: SpoiltAnswer, operation: str) -> SpoiltObject:
         where = f"{self._settings.endpoint}, bucket {self._settings.bucket!r}, {operation}"
         leaf, advice = (
-            (SpoiltObject, "the object is spoilt in the bucket")
+            (SpoiltObject, "run `bannerstream storage verify`")
             if error.from_store
             else (BrokenAnswer, "check storage.endpoint, and what stands between it and this machine")
         )

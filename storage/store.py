@@ -29,8 +29,8 @@ _BLOCK_PREFIX = "blocked/"
 _BLOCKS_MOVED = "blocks-moved.json"
 
 FRESH_S = 86_400
-"""A blob that was there and is older than a day is written again when a banner needs it. `bannerstream storage sweep`
-removes no blob younger than two days: what a banner has just reused is never one that a sweep removes."""
+"""A blob that is there and older than a day is written again when a banner needs it. `bannerstream storage sweep`
+removes no blob younger than two days: so it removes none that a banner has just reused."""
 
 _T = TypeVar("_T")
 _log = structlog.get_logger()

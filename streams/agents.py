@@ -2,15 +2,24 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bannerstream.streams.batching import BatchApp
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 
+if TYPE_CHECKING:
+    from bannerstream.streams.decision_sweep import DecisionSweep
+
 
 def affinity_agent(
-    app: BatchApp, *, erasures_topic: str, events: EventProcessor, erasures: ErasureProcessor, sweep: IdleSweep
+    app: BatchApp,
+    *,
+    erasures_topic: str,
+    events: EventProcessor,
+    erasures: ErasureProcessor,
+    sweep: IdleSweep,
+    decision_sweep: "DecisionSweep",
 ) -> Callable[[Any], Awaitable[None]]:
     """Return the agent that folds batches with these processors and submits the results to the app's checkpointer."""
 
@@ -24,5 +33,6 @@ def affinity_agent(
             outcome = events.fold(batch, states)
             app.checkpointer.submit(batch, urgent=outcome.urgent, effects=outcome if outcome.has_effects else None)
             sweep.sweep_if_due(batch, states, now_ms)
+            decision_sweep.sweep_if_due(batch, states)
 
     return update_affinity

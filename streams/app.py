@@ -1,5 +1,6 @@
 """The Faust app: one agent over clicks and purchases, one table, and the services around them."""
 
+import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Literal
@@ -28,6 +29,7 @@ from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
+from bannerstream.streams.letter_cap import LetterCap
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.outbox import Outbox
 from bannerstream.streams.recent_keys import RecentKeys
@@ -73,14 +75,27 @@ class StreamsApp(BatchApp):
         )
         sources: dict[str, Source] = {topics.clicks.name: "clicks", topics.purchases.name: "purchases"}
         # Here, and not where this module is imported: it takes numpy.
+        from bannerstream.streams.decision_sweep import DecisionSweep  # noqa: PLC0415
         from bannerstream.streams.experiments.results import choose_draw  # noqa: PLC0415
+        from bannerstream.streams.ready_banners import ReadyBanners  # noqa: PLC0415
 
         draw, self._results = choose_draw(settings, self.catalogue.current, registry)
         rules = _rules(settings, draw)
-        events = EventProcessor(sources, rules, self.catalogue.current, metrics)
+        letters = LetterCap(streams.dead_letters_per_visitor, metrics)
+        events = EventProcessor(sources, rules, self.catalogue.current, metrics, letters.kept)
         erasures = topics.erasures.name
         eraser = ErasureProcessor(self, erasures, rules.user_keys, metrics)
         sweep = IdleSweep(self, erasures, round(streams.forget_after_days * _DAY_MS), metrics)
+        self._ready = ReadyBanners(kafka)
+        decision_sweep = DecisionSweep(
+            self,
+            self.catalogue.current,
+            rules,
+            ready=self._ready,
+            recently_requested=recently_requested,
+            metrics=metrics,
+            announce_all=streams.announce_decisions,
+        )
         self.write_behind(
             TABLE,
             decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
@@ -93,15 +108,19 @@ class StreamsApp(BatchApp):
 
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
+        self._following: asyncio.Task[None] | None = None
         self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
 
-        agent = affinity_agent(self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep)
+        agent = affinity_agent(
+            self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep, decision_sweep=decision_sweep
+        )
         self.agent(self.topic(*inputs, key_type=bytes, value_type=bytes), name=TABLE)(agent)
 
     async def on_start(self) -> None:
         """Check the topics and read the catalogue; then start Faust."""
         await prepare_topics(self._settings.kafka, **internal_topics(self._settings.streams))
         await self.catalogue.start()
+        self._following = asyncio.create_task(self._ready.run(), name="ready banners")
         if self._results is not None:
             await self._results.start()
         self._metrics.catalog_products.set(len(self.catalogue.current().products))
@@ -119,6 +138,9 @@ class StreamsApp(BatchApp):
         """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.catalogue.stop()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._results is not None:
             await self._results.stop()
 

@@ -121,6 +121,8 @@ class BatchOutcome:
     """User keys of visitors whose assignments are deleted."""
     counts: dict[Disposition, int] = field(default_factory=dict)
     """Number of events by disposition."""
+    ahead_ms: int = 0
+    """The largest lead of an event's time over its arrival. Such an event counts as of its arrival."""
 
     @property
     def urgent(self) -> set[bytes]:
@@ -170,7 +172,7 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
     """
     batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
     events: Sequence[Event]
-    decoded, times = decode_events(
+    decoded, times, ahead_ms = decode_events(
         [record.value for record in records],
         [record.timestamp for record in records],
         source,
@@ -185,7 +187,9 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
     else:
         events = decoded  # type: ignore[assignment]  # none is `Several`
     batch.take(records, events, times)
-    return batch.outcome(len(records))
+    outcome = batch.outcome(len(records))
+    outcome.ahead_ms = ahead_ms
+    return outcome
 
 
 def _taken_apart(

@@ -21,6 +21,7 @@ class EventProcessor:
     """Folds batches, one at a time. Keeps no state between batches.
 
     `sources` maps topics to sources; any other topic is the repartitioned one, whose records name their source.
+    `kept_letters` returns which dead letters of a batch are published (`streams.letter_cap`).
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class EventProcessor:
         rules: Rules,
         catalogue: Callable[[], Catalogue],
         metrics: StreamsMetrics,
+        kept_letters: Callable[[Sequence[DeadLetter]], list[DeadLetter]] = list,
     ) -> None:
         self._sources = sources
         self._rules = rules
         self._catalogue = catalogue
         self._metrics = metrics
+        self._kept_letters = kept_letters
 
     def fold(self, batch: Batch, states: Partition[UserState]) -> BatchOutcome:
         """Fold a batch into the states of its partition, and return what to publish."""
@@ -47,6 +50,8 @@ class EventProcessor:
                 for role, run in groupby(copies, key=lambda copy: copy.origin.source):
                     records = list(run)
                     outcome.add(_with_origins(self._fold(role, batch, records, states), records))
+        if outcome.dead_letters:
+            outcome.dead_letters = self._kept_letters(outcome.dead_letters)
         if batch.records:
             self._metrics.event_lag.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
         return outcome
@@ -60,6 +65,8 @@ class EventProcessor:
         outcome = fold_batch(source, topic, partition, records, states, catalogue, self._rules, now_ms)
         for disposition, count in outcome.counts.items():
             self._metrics.events.labels(source, disposition).inc(count)
+        if outcome.ahead_ms:
+            self._metrics.ahead.labels(source).observe(outcome.ahead_ms / 1000)
         self._metrics.catalog_products.set(len(catalogue.products))
         self._metrics.refused_products.set(len(catalogue.refused))
         return outcome

@@ -51,9 +51,29 @@ class StreamsMetrics:
             ["reason"],
             registry=registry,
         )
+        self.rechecked = Counter(
+            "bannerstream_decisions_rechecked",
+            "Without an event: decisions changed because the product is refused, and banners requested again that were "
+            "not ready",
+            ["reason"],
+            registry=registry,
+        )
         self.users = Gauge("bannerstream_users", "Visitors in this worker's partitions", registry=registry)
         self.catalog_products = Gauge(
             "bannerstream_catalog_products", "Products in the catalogue view", registry=registry
+        )
+        self.letters_dropped = Counter(
+            "bannerstream_dead_letters_dropped",
+            "Dead letters dropped beyond streams.dead_letters_per_visitor",
+            ["code"],
+            registry=registry,
+        )
+        self.ahead = Histogram(
+            "bannerstream_event_ahead_seconds",
+            "How much later than its arrival an event says it was: the largest of each batch that has one",
+            ["source"],
+            buckets=(0.1, 1.0, 5.0, 15.0, 60.0, 300.0),
+            registry=registry,
         )
         self.refused_products = Gauge(
             "bannerstream_refused_products",

@@ -1,5 +1,5 @@
-"""What benchmarks run their systems in: a broker, events, environments, the clock, probes, and the audit of results.
+"""The common parts of the benchmarks: a broker, events, environments, timing, probes, and the check of results.
 
-`contenders`, `timing`, `expected` and `audit` are those of the side-by-side runs; `deployment`, `load`, `probes` and
+`contenders`, `timing`, `expected` and `audit` serve the runs beside other systems; `deployment`, `load`, `probes` and
 `resting` run the product alone, as a shop does.
 """

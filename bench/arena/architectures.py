@@ -1,8 +1,8 @@
 """Diffusion pipelines with the published architectures and random weights: the same cost, and nothing to download.
 
-The numbers are those of the models' own `config.json` files (stabilityai/sd-turbo, stabilityai/sdxl-turbo,
-madebyollin/taesd), as published; what does not change the cost (vocabularies, noise schedules' betas) is left at its
-default. `reduced` is SD-Turbo with a tenth of the channels on a quarter of the area, for machines without a GPU.
+The numbers are those of the published `config.json` files (stabilityai/sd-turbo, stabilityai/sdxl-turbo,
+madebyollin/taesd); options that do not change the cost (vocabularies, noise schedules' betas) have their defaults.
+`reduced` is SD-Turbo with a tenth of the channels on a quarter of the area, for machines without a GPU.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CLIP_LENGTH = 77
-"""Tokens of a prompt: padded to this length, so every prompt costs the same."""
+"""Tokens of a prompt. Prompts are padded to this length, so that they cost the same."""
 
 _SD_BLOCKS = {
     "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -67,7 +67,7 @@ def save(architecture: str, folder: Path, *, device: str) -> Path:
     """Save a pipeline of an architecture, with random weights, and return its folder.
 
     Raises:
-        KeyError: no such architecture.
+        KeyError: the architecture is unknown.
     """
     import torch  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def save(architecture: str, folder: Path, *, device: str) -> Path:
 
 
 def save_taesd(folder: Path) -> Path:
-    """Save a tiny VAE: the defaults of its class are TAESD's own."""
+    """Save a tiny VAE; the defaults of its class are those of TAESD."""
     from diffusers import AutoencoderTiny  # noqa: PLC0415
 
     AutoencoderTiny().save_pretrained(folder, safe_serialization=True)
@@ -163,12 +163,12 @@ def _tokenizer() -> Any:
 
 
 def _words() -> dict[str, int]:
-    """Return a vocabulary of single bytes: what a prompt says costs nothing and changes nothing here."""
+    """Return a vocabulary of single bytes: the content of a prompt does not matter here."""
     from tokenizers import pre_tokenizers  # noqa: PLC0415
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    return {word: at for at, word in enumerate(words)}
+    return {word: index for index, word in enumerate(words)}
 
 
 def _turbo_scheduler() -> Any:

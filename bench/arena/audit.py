@@ -1,4 +1,4 @@
-"""Compares what a system left in its changelog with what is right."""
+"""Compares the states in a system's changelog with the expected ones."""
 
 import struct
 from collections.abc import Callable, KeysView, Mapping
@@ -11,7 +11,7 @@ from bench.arena.shop import COHORTS
 from bench.arena.topics import Topics
 
 TOLERANCE = 1e-9
-"""Relative: sums of doubles in another order differ by less, a lost event by more."""
+"""Relative: a different order of summation changes a sum by less, a lost event by more."""
 
 NUMBERS = struct.Struct(f"<q{len(COHORTS)}d")
 
@@ -19,7 +19,7 @@ NUMBERS = struct.Struct(f"<q{len(COHORTS)}d")
 def latest_states(
     topics: Topics, changelog: str, key_of: Callable[[bytes], bytes | None] = bytes
 ) -> dict[bytes, bytes]:
-    """Return each user's last record; `key_of` finds the user in a record's key (None: a record of no user)."""
+    """Return each user's last record; `key_of` maps a record's key to the user, or to None for other records."""
     latest = {}
     for partition in range(len(topics.ends(changelog))):
         for message in topics.read(changelog, partition):
@@ -29,7 +29,7 @@ def latest_states(
 
 
 def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | None:
-    """Return what is wrong with the packed states of bench/peers/README.md, or None."""
+    """Return what is wrong with states in the encoding of bench/peers/README.md, or None."""
     if (difference := which_users_differ(states.keys(), expected.rows.keys())) is not None:
         return difference
     found = np.empty((len(states), 1 + len(COHORTS)))
@@ -44,7 +44,7 @@ def what_differs(states: Mapping[bytes, bytes], expected: Expected) -> str | Non
 
 
 def which_users_differ(users: KeysView[bytes], expected: KeysView[bytes]) -> str | None:
-    """Return which users are missing or too many, or None."""
+    """Return which users are missing or unknown, or None."""
     if users == expected:
         return None
     missing, unknown = expected - users, users - expected
@@ -52,7 +52,7 @@ def which_users_differ(users: KeysView[bytes], expected: KeysView[bytes]) -> str
 
 
 def how_offsets_differ(offsets: NDArray[np.float64], expected: Expected) -> str | None:
-    """Return a difference of last applied offsets, or None."""
+    """Return how the last applied offsets differ, or None."""
     wrong = np.flatnonzero(offsets != expected.offsets)
     if not wrong.size:
         return None
@@ -60,9 +60,9 @@ def how_offsets_differ(offsets: NDArray[np.float64], expected: Expected) -> str 
 
 
 def how_scores_differ(scores: NDArray[np.float64], expected: Expected) -> str | None:
-    """Return a difference of scores beyond the tolerance, or None."""
+    """Return how the scores differ beyond the tolerance, or None."""
     wrong = np.argwhere(~(np.abs(scores - expected.scores) <= TOLERANCE * expected.scores))
     if not wrong.size:
         return None
-    at = tuple(wrong[0])
-    return f"{len(wrong)} scores are wrong, the first {scores[at]!r}, not {expected.scores[at]!r}"
+    first = tuple(wrong[0])
+    return f"{len(wrong)} scores are wrong, the first {scores[first]!r}, not {expected.scores[first]!r}"

@@ -1,4 +1,4 @@
-"""The systems and their settings: how each is started, where its states lie, and how they are checked."""
+"""The systems and their settings: how they are started, where their states are stored, how these are checked."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +13,15 @@ from bench.arena.expected import Expected
 from bench.arena.topics import Topics
 
 FEW_EVENTS = 60_000
-"""For stock Faust, which folds about 3,000 a second: 20 s of its work."""
+"""The limit for stock Faust, which folds about 3,000 a second: 20 s."""
 
 Audit = Callable[[Topics, str, Expected], str | None]
-"""From the changelog's name and the right states to what is wrong, or None."""
+"""Maps (topics, name of the changelog, expected states) to what is wrong, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What one run is given."""
+    """The inputs of one run."""
 
     bootstrap: str
     topic: str
@@ -30,7 +30,7 @@ class Place:
     folder: Path
 
     def environment(self) -> dict[str, str]:
-        """Return it as the variables of bench/peers/README.md."""
+        """Return them as the variables of bench/peers/README.md."""
         return {
             "BENCH_BOOTSTRAP": self.bootstrap,
             "BENCH_TOPIC": self.topic,
@@ -49,13 +49,13 @@ class Contender:
     setting: str
     work: str
     command: Callable[[], Sequence[str]]
-    """Returns what to run; builds its environment the first time."""
+    """Returns the command; builds its environment the first time."""
     changelog: str
-    """The changelog's name, with {app} and {topic} for those of the run."""
+    """The changelog's name, with placeholders {app} and {topic}."""
     audit: Audit
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Place], Mapping[str, str]] = lambda _: {}
-    """Makes what one run needs beforehand; returns more variables."""
+    """Prepares one run; returns additional variables."""
     processes: int = 1
     most_events: int | None = None
 
@@ -64,7 +64,7 @@ class Contender:
 
 
 def contenders(systems: Sequence[str], works: Sequence[str], settings: Sequence[str]) -> list[Contender]:
-    """Return those asked for, in a fixed order; no `settings`: all of them."""
+    """Return the selected systems in a fixed order; empty `settings` selects all settings."""
     return [
         candidate
         for candidate in _ALL
@@ -105,7 +105,7 @@ def _prepare_worker(place: Place) -> Mapping[str, str]:
 
 
 def _kafka_streams() -> list[str]:
-    # A heap for a million users in memory beside the record cache.
+    # The heap holds a million users in memory beside the record cache.
     return [
         "java",
         "-XX:+UseParallelGC",

@@ -1,6 +1,6 @@
-"""Everybody else while a browser is measured: open live streams, and clicks in Kafka at a steady rate.
+"""Background load while a browser is measured: open live streams, and clicks in Kafka at a steady rate.
 
-A process of its own, so that it takes no time from the browser's: `python -m bench.arena.crowd URL CLIENTS PER_S`, with
+A separate process, so that it does not slow the browser: `python -m bench.arena.crowd URL CLIENTS PER_S`, with
 the settings in the environment. Prints `ready` on standard output once every stream has received its first banner.
 """
 
@@ -22,10 +22,10 @@ from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.settings import Settings, load_settings
 
 VISITORS = 1000
-"""Who click in the background."""
+"""Visitors who click in the background."""
 TICK_S = 0.05
 AT_ONCE = 50
-"""Streams that are opened at the same time: a node's backlog is for a shop, not for a benchmark's first second."""
+"""Streams that are opened at the same time, so that the node's accept backlog does not overflow."""
 
 
 async def main(url: str, clients: int, per_s: int) -> None:

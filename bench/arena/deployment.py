@@ -1,8 +1,7 @@
-"""The product as a shop runs it, for one measurement: its topics, its catalogue, and workers as processes."""
+"""The product as a shop runs it, for one measurement: topics, catalogue, and workers as processes."""
 
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,87 +20,97 @@ from bench.arena.stage import Stage
 from bench.arena.workload import PARTITIONS
 
 CLICKS = "clicks"
-"""A state holds this name, so it must be as long as a shop's."""
+"""States contain this name, so its length is that of a shop's."""
 
 FOLDS = r"^folding [1-9]\d* partitions"
-"""What a worker logs when events flow."""
+"""A worker's log line when it begins to fold events."""
 
 _JOINED = r"^folding \d+ partitions"
-"""The same of a worker that may have standbys alone."""
+"""The same, also from a worker that has only standbys."""
 
 _POLL_S = 0.02
+_UTIME = 11
+"""Index of utime, followed by stime, after the name in /proc/PID/stat (proc(5))."""
 _LOG_LINE = re.compile(r"^(\S+Z) \[\w+ *\] (.*)$", re.MULTILINE)
 
 
 class WorkerFailed(Exception):
-    """A worker ended, or did not say what it should in time; the message holds the end of its log."""
+    """A worker ended, or did not log an expected line in time; the message quotes the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of a worker's log: when (epoch seconds) and what."""
+    """One line of a worker's log. `at`: epoch seconds."""
 
     at: float
     text: str
 
 
 class Worker:
-    """`python -m bannerstream.streams`; `restart` kills it and starts it again, on the same log."""
+    """`python -m bannerstream.streams` as a child process, and the log lines of this run."""
 
-    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, stage: Stage, environment: Mapping[str, str], checkout: Path = REPOSITORY) -> None:
+        """Start it from a checkout, with this interpreter or with that of the other checkout's `.venv`."""
+        python = sys.executable if checkout == REPOSITORY else str(checkout / ".venv" / "bin" / "python")
         self._log = stage.folder / "logs" / f"{name}.log"
         self._seen = self._log.stat().st_size if self._log.exists() else 0
         self.started_at = time.time()
         self.process = ChildProcess(
-            [sys.executable, "-m", "bannerstream.streams"],
+            [python, "-P", "-m", "bannerstream.streams"],
             name=name,
             log_file=self._log,
             environment=dict(environment),
-            folder=REPOSITORY,
+            folder=checkout,
         )
 
-    def heard(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
-        """Return the last line that this process wrote and that fits the pattern."""
-        log = self._log.read_bytes()[self._seen :].decode(errors="replace")
-        for stamp, text in reversed(_LOG_LINE.findall(log)):
-            if (match := re.search(pattern, text)) is not None:
-                return LogLine(datetime.fromisoformat(stamp).timestamp(), text), match
-        return None
+    def last_logged(self, pattern: str) -> tuple[LogLine, re.Match[str]] | None:
+        """Return the last line of this process that matches the pattern, or None."""
+        return next(reversed(self.logged(pattern)), None)
 
-    def hear(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
-        """Wait until the log has a line that fits.
+    def logged(self, pattern: str) -> list[tuple[LogLine, re.Match[str]]]:
+        """Return all lines of this process that match the pattern."""
+        log = self._log.read_bytes()[self._seen :].decode(errors="replace")
+        return [
+            (LogLine(datetime.fromisoformat(stamp).timestamp(), text), match)
+            for stamp, text in _LOG_LINE.findall(log)
+            if (match := re.search(pattern, text)) is not None
+        ]
+
+    def wait_for_log(self, pattern: str, limit_s: float = 120.0) -> tuple[LogLine, re.Match[str]]:
+        """Wait until the log has a line that matches.
 
         Raises:
             WorkerFailed: the process ended, or `limit_s` passed.
         """
         deadline = time.monotonic() + limit_s
-        while (found := self.heard(pattern)) is None:
+        while (found := self.last_logged(pattern)) is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise WorkerFailed(f"{self.process.name} did not log {pattern!r}:\n{self.process.log_tail()}")
             time.sleep(_POLL_S)
         return found
 
-    def folds(self) -> None:
+    def wait_until_folding(self) -> None:
         """Wait until it has partitions and folds them."""
-        self.hear(FOLDS)
+        self.wait_for_log(FOLDS)
 
-    def joined(self) -> None:
-        """Wait until it has what the group gives it: partitions, or standbys alone."""
-        self.hear(_JOINED)
+    def wait_until_joined(self) -> None:
+        """Wait until it has joined the group, with partitions or only with standbys."""
+        self.wait_for_log(_JOINED)
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM, without waiting."""
-        os.kill(self.process.pid, signal.SIGTERM)
+    def processor_s(self) -> float:
+        """Return its processor time, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / os.sysconf("SC_CLK_TCK")
 
     def memory_mb(self) -> tuple[int, int]:
-        """Return what is resident now, and the most that was."""
+        """Return the current and the peak resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         found = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status))
         return int(found["VmRSS"]) // 1024, int(found["VmHWM"]) // 1024
 
 
 class Deployment:
-    """A context manager: topics and catalogue are there inside; at the end workers are killed and topics deleted."""
+    """A context manager: creates topics and catalogue; at the end kills the workers and deletes the topics."""
 
     def __init__(
         self, stage: Stage, app: str, *, extra: Sequence[Product] = (), settings: Mapping[str, str] | None = None
@@ -119,18 +128,18 @@ class Deployment:
         self._committed = stage.topics.committed(app, CLICKS, PARTITIONS)
         self.workers: list[Worker] = []
 
-    def start(self) -> Worker:
-        """Start a worker; it takes the first free slot."""
-        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment)
+    def start(self, checkout: Path = REPOSITORY) -> Worker:
+        """Start one more worker, from this checkout."""
+        started = Worker(f"{self.app}-{len(self.workers)}", self.stage, self._environment, checkout)
         self.workers.append(started)
         return started
 
-    def kill(self, which: Worker) -> None:
-        """SIGKILL: no goodbye, no commit."""
-        which.process.kill()
+    def kill(self, worker: Worker) -> None:
+        """Send SIGKILL: the worker neither commits nor leaves its group."""
+        worker.process.kill()
 
     def until_caught_up(self, limit_s: float = 180.0) -> None:
-        """Wait until everything that lies in clicks now is committed.
+        """Wait until everything that is in clicks now is committed.
 
         Raises:
             WorkerFailed: `limit_s` passed.

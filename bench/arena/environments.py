@@ -15,11 +15,11 @@ _BUILD_TIMEOUT_S = 900
 
 
 class BuildFailed(Exception):
-    """An environment could not be made; the message holds its tool's output."""
+    """An environment could not be built; the message quotes the tool's output."""
 
 
 def python_environment(system: str) -> Path:
-    """Return the interpreter of bench/peers/<system>/requirements.txt."""
+    """Return the Python interpreter of the environment with bench/peers/<system>/requirements.txt."""
     folder, pins = CACHE / system, PEERS / system / "requirements.txt"
     uv = [sys.executable, "-m", "uv", "--quiet"]
     python = folder / "bin" / "python"
@@ -33,10 +33,10 @@ def python_environment(system: str) -> Path:
 
 
 def maven_classpath(system: str) -> str:
-    """Return the class path of bench/peers/<system>/pom.xml, built.
+    """Build bench/peers/<system>/pom.xml if necessary and return its class path.
 
     Raises:
-        BuildFailed: Java or Maven is missing, or it does not compile.
+        BuildFailed: Java or Maven is missing, or the program does not compile.
     """
     folder, pom = CACHE / system, PEERS / system / "pom.xml"
     sources = sorted((PEERS / system / "src").rglob("*.java"))
@@ -49,9 +49,9 @@ def maven_classpath(system: str) -> str:
 
 
 def _built(folder: Path, sources: Sequence[Path], build: Callable[[], None]) -> None:
-    """Build the folder unless these very sources made it; one that was cut off has no stamp and is built again."""
+    """Build the folder unless its stamp shows that it was built from these sources. An aborted build has no stamp."""
     stamp = folder / "built-from"
-    digest = hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
+    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return
     print(f"building {folder.relative_to(REPOSITORY)}, once", file=sys.stderr)

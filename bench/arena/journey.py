@@ -1,8 +1,8 @@
-"""Where the time of a click goes on its way to the screen: what the records and the manifest say of each stage.
+"""The stages of a click on its way to the screen, with their times, from records and manifests.
 
-One machine, one clock. Records carry when their producer made them, the manifest how long each stage of the painting
-took, the page when notified, when it had the picture and when that was seen. The manifest of sizes that came first
-is gone, so that their painting is one stage.
+One machine, one clock. A record has the time at which its producer created it, the manifest the duration of each stage
+of the painting, the page the times at which it was notified, had the picture, and showed it. If some sizes are
+announced first, their manifest is overwritten by that of all sizes, so their painting is one stage.
 """
 
 from collections import defaultdict
@@ -21,32 +21,32 @@ from bannerstream.storage import S3BannerStore
 from bench.arena.topics import CLIENT
 
 READ_S = 20.0
-"""Timeout for the records of one case; later ones are abandoned."""
+"""Timeout for the records of one case; later ones are not counted."""
 POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page says of one banner. Epoch milliseconds; `pointer` ends with the user key."""
+    """The page's times for one banner. Epoch milliseconds; `pointer` ends with the user key."""
 
     banner_key: str
     product_id: str
     epoch: int
     pointer: str
     clicked_at: float
-    told_at: float
+    notified_at: float
     fetched_at: float
     shown_at: float
 
     @property
     def user_key(self) -> str:
-        """Return whose banner it is."""
+        """Return the user key of the banner's visitor."""
         return self.pointer.rpartition("/")[2]
 
 
 @dataclass(slots=True)
 class Trail:
-    """Timestamps of the records that the page's clicks led to, in epoch milliseconds."""
+    """Timestamps of the records that resulted from the page's clicks, in epoch milliseconds."""
 
     clicks: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     """By user key and product."""
@@ -57,24 +57,24 @@ class Trail:
     requests: dict[str, int] = field(default_factory=dict)
     """By banner key; the first of each."""
     ready: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """By banner key: of some sizes first, where `generator.first_sizes` says so, and then of all."""
+    """By banner key: first for `generator.first_sizes` if set, then for all sizes."""
 
 
 class Click(msgspec.Struct):
-    """What is read of a click."""
+    """The fields of a click that are used."""
 
     user_id: str
     product_id: str = ""
 
 
 class Assigned(msgspec.Struct):
-    """What is read of an assignment."""
+    """The fields of an assignment that are used."""
 
     epoch: int
 
 
 class Trails:
-    """Reads what was written to the topics of the loop since it began."""
+    """Reads the records that were written to the main job's topics since the last read."""
 
     def __init__(self, settings: Settings) -> None:
         topics = settings.kafka.topic_table()
@@ -96,10 +96,10 @@ class Trails:
         self._next = self._ends()
 
     def read(self) -> Trail:
-        """Return what has come since the last time."""
+        """Return the records since the last read."""
         ends = self._ends()
-        left = {each for each in self._partitions if self._next[each] < ends[each]}
-        self._consumer.assign([TopicPartition(*each, self._next[each]) for each in left])
+        left = {tp for tp in self._partitions if self._next[tp] < ends[tp]}
+        self._consumer.assign([TopicPartition(*tp, self._next[tp]) for tp in left])
         trail, quiet = Trail(), 0.0
         while left and quiet < READ_S:
             records = self._consumer.consume(10_000, POLL_S)
@@ -108,7 +108,7 @@ class Trails:
                 place = (str(record.topic()), record.partition() or 0)
                 if (record.offset() or 0) + 1 >= ends[place]:
                     left.discard(place)
-                self._note(trail, record)
+                self._add(trail, record)
         self._next = ends
         return trail
 
@@ -119,7 +119,7 @@ class Trails:
     def _ends(self) -> dict[tuple[str, int], int]:
         return {each: self._consumer.get_watermark_offsets(TopicPartition(*each))[1] for each in self._partitions}
 
-    def _note(self, trail: Trail, record: Any) -> None:
+    def _add(self, trail: Trail, record: Any) -> None:
         topic, key, value, (_, at) = record.topic(), (record.key() or b"").decode(), record.value(), record.timestamp()
         if topic == self._changelog:
             trail.changelog[key].append(at)
@@ -135,10 +135,10 @@ class Trails:
 
 
 def stages_of(shown: Shown, trail: Trail, painting_ms: Mapping[str, float] | None) -> dict[str, float] | None:
-    """Return the milliseconds of each stage, in their order; None where a record is missing.
+    """Return the milliseconds of each stage in order, or None if a record is missing.
 
-    `painting_ms` are the stages of the manifest, for a banner that was painted for this click; those of the whole
-    banner, which are not on the way where some sizes came first.
+    `painting_ms` are the manifest's stages for a banner that was painted for this click. They are those of all sizes,
+    so they are not used if some sizes were announced first.
     """
     assigned = trail.assignments.get((shown.user_key, shown.epoch))
     clicks = [at for at in trail.clicks.get((shown.user_key, shown.product_id), ()) if at + 1 >= shown.clicked_at]
@@ -165,23 +165,23 @@ def stages_of(shown: Shown, trail: Trail, painting_ms: Mapping[str, float] | Non
         else:
             stages["generator: request read, ready written"] = known - requested - sum(painting_ms.values())
             stages |= {f"generator: {name}": taken for name, taken in painting_ms.items()}
-    stages["edge: read, told"] = shown.told_at - known
-    stages["picture fetched"] = shown.fetched_at - shown.told_at
+    stages["edge: read, told"] = shown.notified_at - known
+    stages["picture fetched"] = shown.fetched_at - shown.notified_at
     stages["decoded, painted"] = shown.shown_at - shown.fetched_at
     return stages
 
 
 def medians(journeys: Iterable[Mapping[str, float] | None]) -> dict[str, float]:
-    """Return the median milliseconds of each stage over the journeys that are known whole."""
+    """Return the median milliseconds of each stage over the complete journeys."""
     taken: dict[str, list[float]] = {}
     for journey in journeys:
         for stage, ms in (journey or {}).items():
             taken.setdefault(stage, []).append(ms)
-    return {stage: round(median(each), 1) for stage, each in taken.items()}
+    return {stage: round(median(times), 1) for stage, times in taken.items()}
 
 
 def journeys(shown: Sequence[Shown], trail: Trail, store: S3BannerStore) -> list[dict[str, float] | None]:
-    """Return the stages of each banner that was shown; painted are those that were asked for meanwhile."""
+    """Return the stages of each shown banner. It was painted for its click if `trail` has its request."""
 
     def painting(banner: Shown) -> Mapping[str, float] | None:
         if banner.banner_key not in trail.requests:
@@ -189,4 +189,4 @@ def journeys(shown: Sequence[Shown], trail: Trail, store: S3BannerStore) -> list
         manifest = store.manifest(banner.banner_key)
         return None if manifest is None else manifest.stage_ms
 
-    return [stages_of(each, trail, painting(each)) for each in shown]
+    return [stages_of(banner, trail, painting(banner)) for banner in shown]

@@ -1,7 +1,7 @@
-"""A process that offers events at a steady rate, whatever becomes of them: `python -m bench.arena.load …`.
+"""A process that sends events at a steady rate, without waiting for acknowledgements: `python -m bench.arena.load …`.
 
-Events are made beforehand; each is due at a time that is fixed from the start. Prints a JSON line when it knows that
-start, and at its end another: at which rate the brokers acknowledged, and by how much it was late at worst.
+Events are created beforehand, and their send times are fixed from the start. Prints a JSON line with the start, and one
+at its end: the rate at which the brokers acknowledged, and the longest delay of an event.
 """
 
 import argparse
@@ -26,29 +26,29 @@ from bench.arena.workload import Entry, Workload, draw, records
 
 TICK_S = 0.002
 LINGER_MS = 5
-"""A shop's servers fill small batches, too; the probes, whose time is measured, do not wait for it."""
+"""A shop's servers also fill small batches; the probes, whose latency is measured, do not linger."""
 FELL_BEHIND = 0.98
-"""Share of the offered rate below which a run did not offer it."""
+"""Share of the intended rate; below it, a run counts as having failed to offer that rate."""
 
 _MAKING_S = 120.0
-"""Deadline for making the events: 2.5 million take 8 s on a quiet machine."""
+"""Deadline for creating the events: 2.5 million take 8 s on a quiet machine."""
 _AHEAD_S = 1.0
 """The first event is due this long after the load announces it, so that observers are ready by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a load achieved."""
+    """The achieved rate of a load."""
 
     achieved_per_s: float
     late_ms: float
-    """How long the latest event was sent after it was due."""
+    """The longest delay between the due time of an event and its sending."""
 
 
 class Load:
-    """A context manager: offers `per_s` events a second of `users`, uniformly, for `seconds` from `begins_at` on.
+    """A context manager: sends `per_s` events a second of `users`, drawn uniformly, for `seconds` from `begins_at` on.
 
-    It is entered with the events made, so that nothing but sending them is left.
+    The events have been created when the constructor returns, so that only sending them is left.
     """
 
     def __init__(self, stage: Stage, name: str, *, users: int, per_s: int, seconds: float) -> None:
@@ -64,11 +64,11 @@ class Load:
         self.begins_at = self._printed_result()["begins_at"]
 
     def offered(self) -> Offered:
-        """Wait for its end, and return what was offered.
+        """Wait for its end, and return what was sent.
 
         Raises:
-            ServerFailed: it does not end.
-            KeyError, ValueError: it failed; its log says why.
+            ChildFailed: it does not end.
+            KeyError, ValueError: it failed; the reason is in its log.
         """
         self._process.wait(max(0.0, self.begins_at - time.time()) + self._seconds + 60)
         result = self._printed_result()
@@ -89,7 +89,7 @@ class Load:
 
 
 def entries(users: int, per_s: int, seconds: float, begins_at: float) -> list[Entry]:
-    """Return the events of a load that begins about then; each one's time is when it is due."""
+    """Return the events of a load that begins at about this time; an event's time is its due time."""
     workload = Workload(users, "uniform", round(per_s * seconds))
     begin_ms = round(begins_at * 1000)
     drawn = draw(workload, begin_ms)
@@ -98,14 +98,14 @@ def entries(users: int, per_s: int, seconds: float, begins_at: float) -> list[En
 
 
 def first_visits(users: int) -> Iterator[Entry]:
-    """Yield an event of each visitor, so that none is new any more; they come now."""
+    """Yield an event of each visitor, dated now, so that no visitor is new afterwards."""
     at = time.time_ns() // 1_000_000
     drawn = draw(Workload(users, "uniform", users), at)
     return records(replace(drawn, user=np.arange(users), time=np.full(users, at)), users)
 
 
 def offer(producer: Producer, events: Sequence[Entry], per_s: int, begins_at: float) -> Offered:
-    """Send each event when it is due, and return once all are acknowledged."""
+    """Send the events at their due times, and return once all are acknowledged."""
     sent, late = 0, 0.0
     while sent < len(events):
         now = time.time()
@@ -121,7 +121,7 @@ def offer(producer: Producer, events: Sequence[Entry], per_s: int, begins_at: fl
 
 
 def main() -> None:
-    """Offer, and tell."""
+    """Create the events, send them, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m bench.arena.load", description=__doc__.splitlines()[0])
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--users", type=int, required=True)
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
     events = entries(options.users, options.per_s, options.seconds, time.time())
-    gc.disable()  # nothing here is garbage, and a look through millions of events takes a second
+    gc.disable()  # there is no garbage, and a collection over millions of events takes a second
     producer = Producer(
         {
             **CLIENT,
@@ -141,7 +141,7 @@ def main() -> None:
             "delivery.report.only.error": True,
         }
     )
-    producer.list_topics(CLICKS)  # connects
+    producer.list_topics(CLICKS)  # to connect
     begins_at = time.time() + _AHEAD_S
     print(json.dumps({"begins_at": begins_at}), flush=True)
     print(json.dumps(asdict(offer(producer, events, options.per_s, begins_at))), flush=True)

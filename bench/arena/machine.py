@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine and the versions on which the figures were measured."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ _MAIN_PACKAGE = {"quix": "quixstreams", "faust": "faust-streaming", "confluent":
 
 
 def machine() -> dict[str, object]:
-    """Return one JSON line's worth of machine and versions."""
+    """Return the result line with machine and versions."""
     return {
         "bench": "machine",
         "cpu": _first(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo")),
@@ -47,7 +47,7 @@ def _first(pattern: str, file: Path) -> str | None:
 
 def _output_of(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
-    return done.stdout or done.stderr
+    return completed.stdout or completed.stderr

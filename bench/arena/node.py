@@ -1,4 +1,4 @@
-"""An edge node as a process, and what it is to know: visitors with assignments, banners that are ready."""
+"""An edge node as a process, and its input: assignments of visitors, and ready banners."""
 
 import re
 import resource
@@ -29,7 +29,7 @@ UNLIMITED = {
 
 
 def user_key(number: int) -> str:
-    """Return the user key of a visitor of the benchmark: spread as hashes are."""
+    """Return the user key of the benchmark's visitor of this number: distributed like a hash."""
     return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
 
 
@@ -42,7 +42,7 @@ def assignment(key: str, banner: int) -> Assignment:
 
 
 def ready(banner: int, revision: int = 1) -> BannerReady:
-    """Return a banner with four pictures."""
+    """Return the ready event of a banner with four pictures."""
     sizes = ((970, 250), (728, 90), (300, 250), (1080, 1080))
     renditions = tuple(
         Rendition(
@@ -71,19 +71,19 @@ def ready(banner: int, revision: int = 1) -> BannerReady:
 
 
 def write_ready(kafka: KafkaSettings, *banners: BannerReady) -> None:
-    """Announce banners."""
+    """Write ready events."""
     records = ((each.banner_key.encode(), encode(each), -1, 1) for each in banners)
     write(kafka.bootstrap_servers, kafka.topic_table().ready.name, records, compression="lz4")
 
 
 def write_assignments(kafka: KafkaSettings, assignments: Iterator[Assignment]) -> None:
-    """Assign banners to visitors."""
+    """Write assignments."""
     records = ((each.user_key.encode(), encode(each), -1, 1) for each in assignments)
     write(kafka.bootstrap_servers, kafka.topic_table().assignments.name, records, compression="lz4")
 
 
 def most_connections() -> int:
-    """Return how many connections this process, and a child of it, may have; the limit is raised as far as it goes."""
+    """Raise the limit of open files to its maximum; return how many connections this process or a child may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard - OWN_FILES
@@ -109,15 +109,15 @@ class Node:
         )
 
     def get(self, path: str, **headers: str) -> bytes:
-        """Return a body; empty where nothing answers, or with an error."""
+        """Return a response's body; empty after an error or without a response."""
         try:
-            with urlopen(Request(f"http://{LOOPBACK}:{self.port}{path}", headers=headers), timeout=30) as answer:
-                return bytes(answer.read())
+            with urlopen(Request(f"http://{LOOPBACK}:{self.port}{path}", headers=headers), timeout=30) as response:
+                return bytes(response.read())
         except OSError:
             return b""
 
     def until(self, path: str, timeout_s: float = 120.0) -> float:
-        """Return the seconds from the start until a path answers."""
+        """Wait until a path returns a body; return the seconds since the node's start."""
         self.process.wait_until_ready(lambda: bool(self.get(path)), timeout_s)
         return time.monotonic() - self.begun
 
@@ -135,13 +135,13 @@ class Node:
         return resident_mb(str(self.process.pid))
 
     def peak_mb(self) -> float:
-        """Return the most resident memory that the node has had."""
+        """Return the node's peak resident memory."""
         return resident_mb(str(self.process.pid), "VmHWM")
 
 
 @contextmanager
 def node(folder: Path, kafka: str, ready_at: str, **edge: object) -> Iterator[Node]:
-    """Run a node with these of its settings; it answers at `ready_at`."""
+    """Run a node with these settings of `edge`; it is ready when the path `ready_at` returns a body."""
     running = Node(folder, kafka, **edge)
     try:
         running.until(ready_at)
@@ -151,6 +151,6 @@ def node(folder: Path, kafka: str, ready_at: str, **edge: object) -> Iterator[No
 
 
 def resident_mb(pid: str, which: str = "VmRSS") -> float:
-    """Return the resident memory of a process: now, or with `VmHWM` the most that it has had (proc_pid_status(5))."""
+    """Return the resident memory of a process, or with `VmHWM` its peak (proc_pid_status(5))."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.findall(rf"{which}:\s+(\d+)", status)[0]) / 1024

@@ -1,4 +1,4 @@
-"""Two ways to the same pictures: the product's painter, and diffusers as a user would write it."""
+"""Two systems that paint the same pictures: the product's painter, and diffusers as its documentation shows it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from bannerstream.generator.serving.warm_up import warm_up_scenes
 from bannerstream.settings import DiffusionSettings
 
 STEPS = 1
-"""What turbo models were distilled for."""
+"""The number of steps that turbo models are distilled for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A pipeline on disk and how it is to be run."""
+    """A pipeline on disk and how to run it."""
 
     folder: Path
     tiny_vae: Path | None
@@ -29,7 +29,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Paints:
-    """A loaded system: a call paints so many pictures of a size. `shape` is what the model itself paints for it."""
+    """A loaded system: `paint(count, size)` paints pictures. `shape(size)` is the size that the model itself paints."""
 
     paint: Callable[[int, BannerSize], object]
     shape: Callable[[BannerSize], str]
@@ -71,7 +71,7 @@ def plain(model: Model) -> Paints:
     def paint(count: int, size: BannerSize) -> object:
         return pipe(
             prompt=["a photo of a kitchen counter in soft morning light"] * count,
-            num_inference_num_inference_steps=STEPS,
+            num_inference_steps=STEPS,
             guidance_scale=0.0,
             width=size.width,
             height=size.height,
@@ -87,7 +87,7 @@ def scenes(count: int, size: BannerSize) -> list[SceneRequest]:
 
 
 def latency_s(paint: Callable[[], object], rounds: int, *, warm_ups: int) -> float:
-    """Return the median seconds of a call, after some that are not counted: kernels are chosen, compiled in them."""
+    """Return the median seconds of a call, after `warm_ups` calls in which kernels are selected and compiled."""
     for _ in range(warm_ups):
         paint()
     times = []

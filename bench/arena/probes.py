@@ -1,9 +1,9 @@
-"""Visitors of their own whose events lead to a banner request each: how long that takes, whatever else is going on.
+"""Probes: events of new visitors that lead to one banner request each; their latency is measured under any other load.
 
-Open loop: when a probe is due is known beforehand, and its time counts from then on, sent late or not, so a stall is
-felt by every probe that was due in it (no coordinated omission). A probe's product is its own, so that its banner key
-was never asked for. Events go out at once (no linger); a request counts when the consumer hands it over. Both ends are
-in one process: one clock.
+Open loop: the due time of a probe is fixed beforehand, and its latency counts from then even if it is sent late, so a
+stall delays every probe that is due during it (no coordinated omission). Each probe has its own product, so that its
+banner key was never requested. Events are sent at once (no linger); a request counts when the consumer returns it. Both
+ends are in one process, so there is one clock.
 """
 
 import threading
@@ -26,24 +26,24 @@ from bench.arena.workload import PARTITIONS
 
 _SEED = 11
 _LONGEST_POLL_S = 0.01
-"""A stop is noticed after this long."""
+"""A stop is noticed within this time."""
 _POLL_S = 0.02
 _PREFIX = "probe-"
 
 
-class _Goods(msgspec.Struct):
+class _Product(msgspec.Struct):
     product_id: str
 
 
 class _Request(msgspec.Struct):
-    product: _Goods
+    product: _Product
 
 
 _decode = msgspec.json.Decoder(_Request).decode
 
 
 class Unanswered(Exception):
-    """Probes had no answer although nothing was wrong yet; the message holds the end of a worker's log."""
+    """Probes led to no request before the first step; the message quotes the end of a worker's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ class Probe:
 
     @property
     def latency_s(self) -> float:
-        """From when it was due to its answer; endless without one."""
+        """From its due time to its request; infinite without a request."""
         return float("inf") if self.answered_at is None else self.answered_at - self.due_at
 
 
 def products(count: int) -> list[Product]:
-    """Return the products of so many probes, each in one cohort."""
+    """Return the products of `count` probes, each in one cohort."""
     return [
         with_rev(
             Product(
@@ -76,19 +76,19 @@ def products(count: int) -> list[Product]:
 
 
 def schedule(count: int, per_s: float) -> list[float]:
-    """Return when each probe is due, in seconds after the first; the same times for the same numbers.
+    """Return when each probe is due, in seconds after the first; deterministic.
 
-    At random (Poisson), so that they keep no step with what happens every second.
+    The times are random (Poisson), so that they do not synchronise with events that happen every second.
     """
     gaps = np.random.default_rng(_SEED).exponential(1 / per_s, size=count)
-    return [float(each) for each in np.cumsum(gaps) - gaps[0]]
+    return [float(due) for due in np.cumsum(gaps) - gaps[0]]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the least of the values that at least this share of them does not exceed (nearest rank).
+    """Return the percentile by nearest rank. `share`: 0 to 1.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no values.
     """
     if not values:
         raise ValueError("no values have no percentiles")
@@ -96,7 +96,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 class Probes:
-    """A context manager that sends probes while the block runs, `per_s` of them, `most` at most."""
+    """A context manager that sends `per_s` probes a second while the block runs, at most `most`."""
 
     def __init__(self, deployment: Deployment, per_s: float, most: int) -> None:
         options = {**CLIENT, "bootstrap.servers": deployment.stage.bootstrap}
@@ -124,7 +124,7 @@ class Probes:
         """Wait until the condition holds, and return whether it did in time.
 
         Raises:
-            Exception: the probes ended by themselves: what ended them.
+            Exception: the error that ended the probes' thread.
         """
         deadline = time.monotonic() + limit_s
         while not true():
@@ -136,7 +136,7 @@ class Probes:
         return True
 
     def run_until(self, end: float, limit_s: float) -> bool:
-        """Wait for the time `end`, then for the answers to what was due before it; return whether all came."""
+        """Wait for the time `end`, then for the requests of probes that were due before it; return whether all came."""
         self.until(lambda: time.time() >= end, max(0.0, end - time.time()) + 1)
         return self.until(lambda: all(each.answered_at is not None for each in self.between(0.0, end)), limit_s)
 
@@ -192,7 +192,7 @@ class Probes:
 
 
 def longest_pause_s(probes: Iterable[Probe]) -> float:
-    """Return the longest that any partition left a probe waiting: its time without progress, when probes are dense."""
+    """Return the longest latency in any partition: its time without progress, if probes are dense."""
     return max(_worst_by_partition(probes))
 
 

@@ -1,7 +1,7 @@
-"""Visitors' states at rest, as many as one likes: in memory, to weigh them, or in a changelog, to be recovered.
+"""Any number of visitors' states: in memory to measure their size, or in a changelog to be recovered.
 
-A packed state does not name its visitor, so a few thousand different ones, each folded by the product from a visitor's
-events, stand for a million.
+A packed state does not contain its visitor's key, so a few thousand different states, folded by the product from
+events, represent a million.
 """
 
 import gc
@@ -33,17 +33,17 @@ Kind = Literal["common", "full"]
 EVENTS_PER_USER = 7
 TEMPLATES = 2_000
 SPREAD_MS = 14 * 86_400_000
-"""A visitor's events lie within two weeks: two half-lives."""
+"""A visitor's events are within two weeks: two half-lives."""
 
 _KINDS = tuple(InteractionKind)[:3]
 _BEFORE_ALL = -1
-"""Offset of states that are to be folded into: events from 0 on are new to them."""
+"""Offset of states into which events will be folded: events from offset 0 on are new."""
 _LATE = 750_000
-"""Offset of states that are to be weighed: of a topic that has run for a while."""
+"""Offset of states whose size is measured: that of a topic that has been in use for a while."""
 
 
 def templates(*, offset: int, now_ms: int) -> list[bytes]:
-    """Return packed states of visitors with 7 events each, as of `now_ms`, the last of them at `offset`."""
+    """Return packed states of visitors with 7 events each, as of `now_ms`, with `offset` as the last applied offset."""
     catalogue = Catalogue(shop.products(), shop.cohorts(), creative_revision=Settings().generator.creative_revision)
     policy = rules().policy
     events = draw(Workload(TEMPLATES, "uniform", TEMPLATES * EVENTS_PER_USER), now_ms)
@@ -53,12 +53,12 @@ def templates(*, offset: int, now_ms: int) -> list[bytes]:
     for user in range(TEMPLATES):
         state = UserState(policy.half_life_ms, now_ms - ago[user][0], offsets={CLICKS: _BEFORE_ALL})
         for number in range(EVENTS_PER_USER):
-            at = user * EVENTS_PER_USER + number
+            index = user * EVENTS_PER_USER + number
             event = Interaction(
-                event_id=f"e-{at}",
+                event_id=f"e-{index}",
                 user_id=f"visitor-{user}",
-                kind=_KINDS[events.kind[at]],
-                product_ids=(names[events.product[at]],),
+                kind=_KINDS[events.kind[index]],
+                product_ids=(names[events.product[index]],),
                 occurred_at=now_ms - ago[user][number],
             )
             fold(state, event, topic=CLICKS, offset=number, catalogue=catalogue, policy=policy)
@@ -69,19 +69,19 @@ def templates(*, offset: int, now_ms: int) -> list[bytes]:
 
 
 def common_templates(*, offset: int) -> list[bytes]:
-    """Return the same number of states as bench/peers/README.md has them."""
+    """Return the same number of states in the encoding of bench/peers/README.md."""
     random = np.random.default_rng(5)
     names = list(shop.memberships())
     packed = []
     for _ in range(TEMPLATES):
         scores = random.exponential(2.0, len(shop.COHORTS))
         products = random.choice(len(names), PRODUCTS_KEPT)
-        packed.append(NUMBERS.pack(offset, *scores) + "\n".join(names[each] for each in products).encode())
+        packed.append(NUMBERS.pack(offset, *scores) + "\n".join(names[product] for product in products).encode())
     return packed
 
 
 def changelog(users: int) -> Iterator[Entry]:
-    """Yield the product's changelog of so many visitors, `visitor-0` and up, whose next event has any offset."""
+    """Yield the product's changelog of `users` visitors, `visitor-0` and up, who can fold events of any offset."""
     now_ms = time.time_ns() // 1_000_000
     states = templates(offset=_BEFORE_ALL, now_ms=now_ms)
     keys = UserKeys(Settings().privacy.user_key_secret.get_secret_value().encode())
@@ -91,7 +91,7 @@ def changelog(users: int) -> Iterator[Entry]:
 
 
 def common_changelog(users: int) -> Iterator[Entry]:
-    """Yield the changelog that a program of bench/peers/ with plain keys leaves of so many users."""
+    """Yield the changelog of `users` users as a program of bench/peers/ with plain keys writes it."""
     now_ms = time.time_ns() // 1_000_000
     states = common_templates(offset=_BEFORE_ALL)
     for number in range(users):
@@ -101,19 +101,19 @@ def common_changelog(users: int) -> Iterator[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class RestingWeight:
-    """What one user takes at rest, in bytes, beside the key's own."""
+    """The memory of one user's state at rest, in bytes, without the key's own bytes."""
 
     key_bytes: int
     resident: float
-    """By how much the process grew."""
+    """Growth of the process."""
     counted: float
-    """The sum of what Python says of each object: without what the allocator rounds up or leaves unused."""
+    """Sum of `sys.getsizeof`: without the allocator's rounding and unused space."""
     packed: float
-    """The state's bytes alone."""
+    """Size of the packed state alone."""
 
 
 def weigh(users: int, kind: Kind) -> RestingWeight:
-    """Return the weight of states in `streams.batching.MemoryStore`, in a new process, where nothing was freed."""
+    """Measure states in `streams.batching.MemoryStore`, in a new process whose allocator has no freed memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_weigh, users, kind).result()
 
@@ -127,13 +127,13 @@ def _weigh(users: int, kind: Kind) -> RestingWeight:
     for number in range(users):
         user = f"visitor-{number}"
         key = user.encode() if kind == "common" else keys[user]
-        # A copy, as every state that a worker has packed or read is an object of its own.
+        # A copy, because every state that a worker packs or reads is a separate object.
         partitions[number % PARTITIONS].update([(key, bytes(bytearray(made[number % TEMPLATES])))], number)
     grown = _resident() - before
     items = [each for partition in partitions for each in partition.items()]
     key_bytes = sum(len(key) for key, _ in items)
     counted = sum(sys.getsizeof(key) + sys.getsizeof(value) for key, value in items)
-    counted += sum(sys.getsizeof(each._states) for each in partitions)  # noqa: SLF001  (its size is what is asked for)
+    counted += sum(sys.getsizeof(each._states) for each in partitions)  # noqa: SLF001  (its size is measured)
     return RestingWeight(
         round(key_bytes / users),
         (grown - key_bytes) / users,

@@ -1,4 +1,4 @@
-"""The catalogue that every system's table is made from, and that `--work full` loads into the product."""
+"""The catalogue behind every system's table; `--work full` loads it into the product."""
 
 import json
 from functools import cache
@@ -11,18 +11,18 @@ from bannerstream.contracts.interactions import InteractionKind
 
 COHORTS = tuple(f"cohort-{number:02}" for number in range(12))
 PRODUCTS = 5_000
-"""A middling shop; at 12 cohorts each shelf holds about 600."""
+"""A medium-sized shop: with 12 cohorts, about 600 products per cohort."""
 
 HALF_LIFE_MS = 7 * 86_400_000
 KIND_WEIGHTS = {InteractionKind.VIEW: 1.0, InteractionKind.CLICK: 2.0, InteractionKind.CART: 5.0}
-"""Those of `streams.affinity.KIND_WEIGHTS`, so that one offline computation checks both kinds of work."""
+"""Equal to `streams.affinity.KIND_WEIGHTS`, so that one offline computation checks both kinds of work."""
 
 _SEED = 20_261_124
 
 
 @cache
 def memberships() -> dict[str, dict[int, float]]:
-    """Return each product's cohorts with their weights: its own, and for half of the products one or two more."""
+    """Return each product's cohorts with their weights: one cohort, and for half of the products one or two more."""
     random = np.random.default_rng(_SEED)
     made = {}
     for number in range(PRODUCTS):
@@ -46,13 +46,13 @@ def write_table(path: Path, landmark_ms: int) -> None:
 
 
 def cohorts() -> list[Cohort]:
-    """Return the cohorts as the product's catalogue has them."""
+    """Return the cohorts as catalogue records."""
     palette = ("#f7f4ef", "#c9b79c", "#7a5c3e")
     return [with_rev(Cohort(cohort_id=each, name=each.title(), mood=("calm",), palette=palette)) for each in COHORTS]
 
 
 def products() -> list[Product]:
-    """Return the products as the product's catalogue has them."""
+    """Return the products as catalogue records."""
     return [
         with_rev(
             Product(

@@ -1,7 +1,8 @@
-"""What every benchmark needs around its measurements: a broker, where results go, and a word on how far it is."""
+"""The common frame of the benchmarks: a broker, options, the output of results, and progress messages."""
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from bench.arena.machine import machine
 from bench.arena.topics import Topics
 
 BROKER_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
-"""As Kafka's own start script has it: the broker shares the machine with what is measured."""
+"""As in Kafka's own start script, because the broker shares the machine with the measured system."""
 
 Result = dict[str, object]
 Report = Callable[[Result], None]
@@ -23,7 +24,7 @@ Report = Callable[[Result], None]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A broker that is up, and a folder that goes when the benchmark ends."""
+    """A running broker, and a folder that is removed when the benchmark ends."""
 
     bootstrap: str
     topics: Topics
@@ -32,12 +33,13 @@ class Stage:
 
 @contextmanager
 def staged(name: str, properties: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """Run a broker, with these of its properties, while the block runs; leave the program if there can be none."""
+    """Run a broker with these properties while the block runs; exit the program if it is unavailable."""
     if (reason := ApacheKafka.why_unavailable()) is not None:
         sys.exit(reason)
+    keep_byte_code()
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{name}-") as scratch:
-        kafka = ApacheKafka(Path(scratch), on_progress=tell, properties=properties, jvm=BROKER_JVM)
+        kafka = ApacheKafka(Path(scratch), on_progress=print_progress, properties=properties, jvm=BROKER_JVM)
         kafka.start()
         try:
             yield Stage(kafka.bootstrap_servers, Topics(kafka.bootstrap_servers), Path(scratch))
@@ -45,19 +47,29 @@ def staged(name: str, properties: Mapping[str, str] | None = None) -> Iterator[S
             kafka.stop()
 
 
+def keep_byte_code() -> None:
+    """Have all Python children write and use cached byte code, like an installed package.
+
+    Otherwise a worker compiles its imports at each start, which takes twice its own processor time
+    (`python -m bench start --no-bytecode`).
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
+
+
 def parser(name: str, doc: str) -> argparse.ArgumentParser:
-    """Return a parser with what every benchmark understands."""
-    made = argparse.ArgumentParser(
+    """Return a parser with the options that all benchmarks have."""
+    options = argparse.ArgumentParser(
         prog=f"python -m bench {name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--rounds", type=int, default=3, help="3")
-    made.add_argument("--quick", action="store_true", help="one small round: shows that it works, measures nothing")
-    made.add_argument("--out", type=Path, help=f"a file to append to: bench/results/{name}.jsonl")
-    return made
+    options.add_argument("--rounds", type=int, default=3, help="number of rounds (default %(default)s)")
+    options.add_argument("--quick", action="store_true", help="one small round: a smoke test, not a measurement")
+    options.add_argument("--out", type=Path, help=f"append the results to this file, e.g. bench/results/{name}.jsonl")
+    return options
 
 
 def reporting(out: Path | None) -> Report:
-    """Return what prints a result as one JSON line, and appends it to `out`; tells the machine first."""
+    """Return a function that prints a result as one JSON line and appends it to `out`; report the machine first."""
 
     def report(result: Result) -> None:
         line = json.dumps(result)
@@ -73,10 +85,10 @@ def reporting(out: Path | None) -> Report:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of `1000,200000`, as an option has them."""
-    return tuple(int(each) for each in text.split(","))
+    """Parse an option such as `1000,200000`."""
+    return tuple(int(part) for part in text.split(","))
 
 
-def tell(progress: str) -> None:
-    """Say how far it is."""
-    print(progress, file=sys.stderr, flush=True)
+def print_progress(message: str) -> None:
+    """Print a message about the progress to standard error."""
+    print(message, file=sys.stderr, flush=True)

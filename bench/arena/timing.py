@@ -1,4 +1,4 @@
-"""One run of one system: from its first record to its last commit, and what that took of the machine."""
+"""Times one run of one system, from its first record to its last commit, with its CPU time and memory."""
 
 import os
 import re
@@ -11,32 +11,32 @@ from bannerstream.service.child_process import ChildProcess
 from bench.arena.topics import Committed
 
 _POLL_S = 0.05
-"""How finely the end is seen. One small request each time: below 1 % of a core."""
+"""Resolution of the end time. Each poll is one small request: below 1 % of a core."""
 
 _FIRST_RECORD = re.compile(rb"^first-record (\d+)$", re.MULTILINE)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class RunFailed(Exception):
-    """A system ended, or did not get through in time."""
+    """A system ended early, or did not finish in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What was measured."""
+    """The measurements of one run."""
 
     seconds: float
     cpu_s: float
-    """Processor time of the system alone, without the broker's, from its first record."""
+    """CPU time of the system without the broker, from its first record."""
     rss_mb: int
-    """Most memory that was resident, summed over its processes."""
+    """Peak resident memory, summed over its processes."""
 
 
 def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list[int], limit_s: float) -> Timing:
     """Return once everything is committed.
 
     Raises:
-        RunFailed: a process ended, or `limit_s` passed; with the end of its log.
+        RunFailed: a process ended, or `limit_s` passed; the message quotes the end of its log.
     """
     deadline = time.monotonic() + limit_s
     cpu_before: float | None = None
@@ -55,7 +55,7 @@ def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list
         time.sleep(_POLL_S)
     starts = [start for each in processes if (start := _first_record(each)) is not None]
     if not starts or cpu_before is None:
-        raise RunFailed(f"it never reported its first record:\n{processes[0].log_tail()}")
+        raise RunFailed(f"it did not report its first record:\n{processes[0].log_tail()}")
     return Timing(now - min(starts), _cpu_s(processes) - cpu_before, _peak_rss_mb(processes))
 
 
@@ -65,7 +65,7 @@ def _first_record(process: ChildProcess) -> float | None:
 
 
 def _members(processes: Sequence[ChildProcess]) -> list[Path]:
-    """Return the /proc folders of these processes and of what they started."""
+    """Return the /proc folders of these processes and of their children."""
     groups = {each.pid for each in processes}
     return [
         folder
@@ -75,7 +75,7 @@ def _members(processes: Sequence[ChildProcess]) -> list[Path]:
 
 
 def _stat(folder: Path) -> list[str]:
-    """Return the fields of /proc/<pid>/stat after the name, from the state on; empty when the process is gone."""
+    """Return the fields of /proc/<pid>/stat from the state on; empty if the process has ended."""
     try:
         return (folder / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Reading topics whole, making and deleting them, and what a group has committed."""
+"""Creates, deletes and reads whole topics, and reads a group's committed offsets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, NewTopic
 
 CLIENT = {"log_level": 2}
-"""What matters is raised; librdkafka's own lines on standard error tell of every broker that was stopped."""
+"""librdkafka logs a line for every broker that is stopped; errors that matter are raised."""
 
 _BATCH = 50_000
 _TIMEOUT_S = 30.0
@@ -21,16 +21,16 @@ class Topics:
         self._consumer = self._reader("bench-reader")
 
     def create(self, topic: str, partitions: int) -> None:
-        """Make a topic that keeps everything."""
+        """Create a topic with the default configuration."""
         self._admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
 
     def delete(self, topics: Sequence[str]) -> None:
-        """Delete topics; the broker gives their space back a minute later."""
+        """Delete topics; the broker frees their disk space a minute later."""
         for deleted in self._admin.delete_topics(list(topics)).values() if topics else ():
             deleted.result()
 
     def names(self) -> set[str]:
-        """Return the topics that there are."""
+        """Return the names of all topics."""
         return set(self._admin.list_topics(timeout=_TIMEOUT_S).topics)
 
     def ends(self, topic: str) -> list[int]:
@@ -59,7 +59,7 @@ class Topics:
             consumer.close()
 
     def committed(self, group: str, topic: str, partitions: int) -> "Committed":
-        """Return what tells a group's committed offsets, without joining it."""
+        """Return a reader of a group's committed offsets, which does not join the group."""
         return Committed(self._reader(group), [TopicPartition(topic, each) for each in range(partitions)])
 
     def _reader(self, group: str, **options: object) -> Consumer:

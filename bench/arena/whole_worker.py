@@ -1,4 +1,4 @@
-"""The generator as a shop runs it, on a real broker and a real store, and the same pictures by its painter alone."""
+"""The generator on a real broker and a real store, and its painter alone with the same pictures."""
 
 import asyncio
 import os
@@ -35,32 +35,32 @@ from bench.arena.environments import CACHE
 from bench.arena.painting import STEPS, Model, scenes
 
 BANNER_S = 120.0
-"""A banner that takes longer than this has failed the run: on a GPU it takes milliseconds, without one seconds."""
+"""Limit per banner, beyond which the run has failed: a banner takes milliseconds on a GPU, seconds without one."""
 
 
 class WorkFailed(Exception):
-    """The worker ended, refused a request, or does not come to an end."""
+    """The worker ended, rejected a request, or did not finish in time."""
 
 
 def painter_alone(model: Model, banners: int) -> float:
-    """Return pictures per second of the painter alone, for all sizes of so many banners, behind its paint server."""
+    """Return pictures per second of the painter alone behind its paint server, for all sizes of `banners` banners."""
     settings = generator_settings(model)
     with ThreadPoolExecutor(1) as executor:
         painter = build_composer(settings, executor, warm_up=True).painter
-        asked = [scene for size in SIZES for scene in scenes(banners, size)]
+        requests = [scene for size in SIZES for scene in scenes(banners, size)]
         started = perf_counter()
-        painter.paint(asked)
-        return len(asked) / (perf_counter() - started)
+        painter.paint(requests)
+        return len(requests) / (perf_counter() - started)
 
 
 async def worker_rate(model: Model, banners: int, *, kafka: KafkaKind, s3: S3Kind) -> float:
-    """Return pictures per second of the whole worker: from the first request asked for to the last banner announced.
+    """Return pictures per second of the whole worker, from the first request published to the last ready event.
 
-    Counts what the model painted: the gates turn some noise down, and then it paints once more.
+    Counts the pictures that the model painted: the gates reject some noise, which is then painted again.
 
     Raises:
-        WorkFailed: the banners did not come.
-        ServerMissing: these servers cannot run here.
+        WorkFailed: the banners were not made.
+        ServerMissing: a server is not available on this machine.
     """
     with _servers(kafka, s3) as overrides:
         settings = Settings(**overrides, generator=generator_settings(model))  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ async def worker_rate(model: Model, banners: int, *, kafka: KafkaKind, s3: S3Kin
         working = asyncio.create_task(worker.run(stop))
         try:
             async with _Customer(settings) as customer:
-                # Once it has joined its group, everything is warm.
+                # After the first banner the worker has joined its group and the model is warm.
                 await _or_its_end(customer.have_made(_requests(1, revision="first")), working, BANNER_S)
                 before, started = _painted(metrics), time.monotonic()
                 await _or_its_end(
@@ -87,13 +87,17 @@ async def worker_rate(model: Model, banners: int, *, kafka: KafkaKind, s3: S3Kin
 
 
 async def _or_its_end(work: Coroutine[Any, Any, None], worker: "asyncio.Task[None]", limit_s: float) -> None:
-    """Wait for work, unless the worker that does it ends."""
+    """Wait for `work`, but not after the worker has ended.
+
+    Raises:
+        WorkFailed: the worker ended, or `limit_s` passed.
+    """
     task = asyncio.create_task(work)
     done, _ = await asyncio.wait({task, worker}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     if task not in done:
         task.cancel()
         await asyncio.wait({task})
-        raise WorkFailed("the worker ended" if worker in done else f"nothing came to an end within {limit_s:.0f} s")
+        raise WorkFailed("the worker ended" if worker in done else f"the banners were not made within {limit_s:.0f} s")
     await task
 
 
@@ -104,7 +108,7 @@ def _painted(metrics: GeneratorMetrics) -> float:
 
 
 def generator_settings(model: Model) -> GeneratorSettings:
-    """Return the settings under which both are measured."""
+    """Return the settings with which both are measured."""
     diffusion = {"tiny_vae": None if model.tiny_vae is None else str(model.tiny_vae), "compile": model.compiled}
     return GeneratorSettings(
         group_id=f"bench-{uuid.uuid4().hex[:8]}",
@@ -129,7 +133,7 @@ def _servers(kafka: KafkaKind, s3: S3Kind) -> Iterator[dict[str, dict[str, objec
 
 
 class _Customer:
-    """Asks for banners and waits until they are announced. Connected while the block runs."""
+    """Publishes requests and waits for the ready events. Connected while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._topics = settings.kafka.topic_table()
@@ -143,21 +147,21 @@ class _Customer:
         self._publisher = Publisher(settings.kafka)
 
     async def have_made(self, requests: Sequence[BannerRequest]) -> None:
-        """Return when all are announced.
+        """Publish the requests and return when all banners are ready.
 
         Raises:
-            WorkFailed: one is a dead letter.
+            WorkFailed: a request became a dead letter.
         """
-        await asyncio.gather(*map(self._ask, requests))
+        await asyncio.gather(*map(self._publish, requests))
         missing = {request.banner_key for request in requests}
         while missing:
             for records in (await self._consumer.getmany(timeout_ms=50)).values():
                 for record in records:
                     if record.topic == self._topics.dead_letters.name:
-                        raise WorkFailed(f"a request was refused: {record.headers}")
+                        raise WorkFailed(f"a request became a dead letter: {record.headers}")
                     missing.discard(decode(record.value, BannerReady).banner_key)
 
-    async def _ask(self, request: BannerRequest) -> None:
+    async def _publish(self, request: BannerRequest) -> None:
         event = CloudEvent(id=request.banner_key, type="banner.requested", source="bench", time=request.requested_at)
         await self._publisher.publish(self._topics.requests.name, request.banner_key, request, event)
 

@@ -1,4 +1,4 @@
-"""`--work full`: the product's own worker on the same events, with all that follows from them."""
+"""`--work full`: the product's own worker on the same events, with decisions, assignments and requests."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ _ROLES = (
 
 
 def prepare(bootstrap: str, clicks: str, app: str, folder: Path, *, extra: Sequence[Product] = ()) -> Mapping[str, str]:
-    """Make the topics of one run, load the catalogue and `extra`, and return the worker's settings as variables."""
+    """Create the topics of one run, load the catalogue and `extra`, and return the worker's settings as variables."""
     names = {"clicks": clicks} | {role: f"{app}.{role}" for role in _ROLES}
     settings = Settings(kafka={"bootstrap_servers": bootstrap, "topics": names, "partitions": PARTITIONS})
     asyncio.run(_load(settings, app, [*shop.products(), *extra]))
@@ -51,7 +51,7 @@ def prepare(bootstrap: str, clicks: str, app: str, folder: Path, *, extra: Seque
 
 async def _load(settings: Settings, app: str, products: Sequence[Product]) -> None:
     await create_topics(settings.kafka, changelog=changelog_name(app))
-    # A topic that was just made has no leader for a moment; aiokafka tries again, and warns each time.
+    # A new topic has no leader for a moment; aiokafka retries, and logs a warning each time.
     logging.getLogger("aiokafka.producer").setLevel(logging.ERROR)
     topics = settings.kafka.topic_table()
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, acks="all", linger_ms=20)
@@ -69,7 +69,7 @@ async def _load(settings: Settings, app: str, products: Sequence[Product]) -> No
 def audit(topics: Topics, changelog: str, expected: Expected) -> str | None:
     """Return what is wrong with the visitors' scores and applied offsets, or None.
 
-    What it does not look at, decisions, requests and dead letters, is what tests/faults/ audits.
+    Decisions, requests and dead letters are not checked here; tests/faults/ audits them.
     """
     secret = Settings().privacy.user_key_secret.get_secret_value().encode()
     rows = {user_key(user.decode(), secret).encode(): row for user, row in expected.rows.items()}

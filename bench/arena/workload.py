@@ -1,4 +1,4 @@
-"""Events as a busy shop sends them, drawn for so many users under a distribution, and written to a topic."""
+"""Events of a busy shop, drawn for a number of users with a distribution, and written to a topic."""
 
 import time
 import zlib
@@ -18,11 +18,11 @@ DISTRIBUTIONS = get_args(Distribution)
 
 PARTITIONS = 4
 EVENTS_PER_S = 100_000
-"""How fast the shop's clock runs: event times advance by 10 µs per event."""
+"""Rate of the event times: they advance by 10 µs per event."""
 ZIPF_EXPONENT = 1.1
 
 _FAVOURITES = (0.6, 0.9)
-"""A visitor draws 60 % from one cohort's shelf, 30 % from another's, the rest from all."""
+"""A visitor chooses 60 % of the products from one cohort, 30 % from another, the rest from all (cumulative shares)."""
 _KINDS = ("view", "click", "cart")
 _KIND_SHARES = (0.6, 0.32, 0.08)
 _CHUNK = 100_000
@@ -40,13 +40,13 @@ _SPOILED = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Which events."""
+    """The parameters of a set of events."""
 
     users: int
     distribution: Distribution
     events: int
     poison_every: int = 0
-    """Every so many-th record is one that no system can use; 0: none."""
+    """Every n-th record is invalid; 0: none."""
 
     @property
     def topic(self) -> str:
@@ -66,7 +66,7 @@ class Draw:
 
 
 def draw(workload: Workload, start_ms: int) -> Draw:
-    """Return the same events for the same workload, but for the times, which begin at `start_ms`."""
+    """Return the events of a workload, deterministic except for the times, which begin at `start_ms`."""
     random = np.random.default_rng([_SEED, workload.users, DISTRIBUTIONS.index(workload.distribution)])
     count = workload.events
     favourites = random.integers(0, len(COHORTS), size=(2, workload.users))
@@ -88,13 +88,13 @@ def draw(workload: Workload, start_ms: int) -> Draw:
 def _users(workload: Workload, random: np.random.Generator) -> NDArray[np.int64]:
     if workload.distribution == "uniform":
         return random.integers(0, workload.users, size=workload.events)
-    # Exact and bounded, where numpy's own `zipf` has no upper end.
+    # Exact and bounded; numpy's `zipf` has no upper bound.
     shares = np.cumsum(1.0 / np.arange(1, workload.users + 1) ** ZIPF_EXPONENT)
     return np.searchsorted(shares, random.random(workload.events) * shares[-1])
 
 
 def _from_shelves(cohort: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Return a product of each cohort; the first of a shelf are the more popular ones."""
+    """Return a product of each cohort; the first products of a cohort are more popular."""
     shelves: list[list[int]] = [[] for _ in COHORTS]
     for number, weights in enumerate(memberships().values()):
         for weight in weights:
@@ -106,10 +106,10 @@ def _from_shelves(cohort: NDArray[np.int64], random: np.random.Generator) -> NDA
 
 
 def preload(bootstrap: str, workload: Workload) -> None:
-    """Write the events to the workload's topic, which must be there and empty.
+    """Write the events to the workload's topic, which must exist and be empty.
 
-    The last event comes now: Kafka deletes records older than the topic's retention and refuses those of the future.
-    Batches are compressed with lz4, as a shop's would be; every system pays for that alike.
+    The last event is dated now: Kafka deletes records older than the topic's retention and rejects future ones.
+    Batches are compressed with lz4, as in a shop; the cost is the same for every system.
     """
     start_ms = time.time_ns() // 1_000_000 - workload.events * 1000 // EVENTS_PER_S
     events = records(draw(workload, start_ms), workload.users)
@@ -117,10 +117,10 @@ def preload(bootstrap: str, workload: Workload) -> None:
 
 
 def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, compression: str) -> None:
-    """Write records in bulk and wait until the brokers have them.
+    """Write records in bulk and wait for the acknowledgements.
 
     Raises:
-        RuntimeError: some were not written.
+        RuntimeError: some records were not written.
     """
     producer = Producer(
         {
@@ -130,9 +130,9 @@ def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, compression: 
             "enable.idempotence": True,
             "compression.type": compression,
             "linger.ms": 50,
-            "batch.size": 131_072,  # what a producer under load fills
+            "batch.size": 131_072,  # the batch size that a producer under load reaches
             "queue.buffering.max.messages": 1_000_000,
-            "delivery.report.only.error": True,  # millions of acknowledgements need no Python
+            "delivery.report.only.error": True,  # no Python call for each of millions of acknowledgements
         }
     )
     failures: list[object] = []
@@ -151,7 +151,7 @@ def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, compression: 
 
 
 def poisoned(entries: Iterable[Entry], every: int) -> Iterable[Entry]:
-    """Spoil the value of every so many-th record, in turn in three ways; 0: of none."""
+    """Make every n-th record invalid, in three ways in turn; 0: none."""
     if not every:
         return entries
     return (
@@ -162,11 +162,11 @@ def poisoned(entries: Iterable[Entry], every: int) -> Iterable[Entry]:
 
 
 def records(events: Draw, users: int) -> Iterator[Entry]:
-    """Yield key, value, partition and timestamp of each event, in the order of time."""
+    """Yield key, value, partition and timestamp of each event, in order of time."""
     user_ids = [b"visitor-%d" % number for number in range(users)]
-    partitions = [partition_of(each) for each in user_ids]
-    product_ids = [each.encode() for each in memberships()]
-    kinds = [each.encode() for each in _KINDS]
+    partitions = [partition_of(user_id) for user_id in user_ids]
+    product_ids = [product_id.encode() for product_id in memberships()]
+    kinds = [kind.encode() for kind in _KINDS]
     for first in range(0, len(events.user), _CHUNK):
         part = slice(first, first + _CHUNK)
         columns = (events.user[part], events.product[part], events.kind[part], events.time[part])

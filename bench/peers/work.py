@@ -1,6 +1,6 @@
-"""The work of README.md for the programs that are written in Python: the table, and one event folded into packed bytes.
+"""The common part of the Python programs (README.md): the table, and folding one event into packed bytes.
 
-Imports the standard library only: each program has an environment of its own.
+Imports the standard library only, because each program has its own environment.
 """
 
 import json
@@ -27,18 +27,18 @@ MEMBERSHIPS: dict[str, tuple[tuple[int, float], ...]] = {
     product_id: tuple((cohort, weight) for cohort, weight in memberships)
     for product_id, memberships in _table["products"].items()
 }
-_NOTHING = [0, *[0.0] * COHORTS]
+_EMPTY = [0, *[0.0] * COHORTS]
 
 
-def tell_first_record() -> None:
-    """Start the clock. Not by `print`: Faust makes log lines of what is printed."""
+def report_first_record() -> None:
+    """Print the line that starts the clock. Not with `print`, because Faust redirects standard output to its log."""
     os.write(1, b"first-record %d\n" % (time.time_ns() // 1_000_000))
 
 
 def fold(packed: bytes | None, product_id: str, kind: str, at: int, offset: int) -> bytes:
     """Return the state after one more event; `at` is its time in milliseconds, None is the state of a new user."""
     if packed is None:
-        numbers, products = _NOTHING.copy(), [product_id]
+        numbers, products = _EMPTY.copy(), [product_id]
     else:
         numbers = list(NUMBERS.unpack_from(packed))
         products = [*packed[NUMBERS.size :].decode().split("\n")[1 - PRODUCTS_KEPT :], product_id]

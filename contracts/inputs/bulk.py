@@ -74,11 +74,12 @@ def decode_events(
     max_age_ms: int,
     max_record_bytes: int = MAX_EVENT_BYTES,
     max_products: int = MAX_EVENT_PRODUCTS,
-) -> tuple[list[Decoded], list[int]]:
-    """Return what each record of topic `source` holds, and when that happened.
+) -> tuple[list[Decoded], list[int], int]:
+    """Return what each record of topic `source` holds, when that happened, and how far events were ahead.
 
-    Times are epoch milliseconds, and 0 for an exception and for `Several`. Raises nothing: an error stands in its
-    record's place.
+    Times are epoch milliseconds, and 0 for an exception and for `Several`. An event's time is its record's where it
+    was later; the last value is the largest such lead in milliseconds, 0 if there was none. Raises nothing: an error
+    stands in its record's place.
     """
     bounds = (max_record_bytes, max_products)
     plain: list[PlainEvent | None] = _plain(values, bounds) if format in ("auto", "native") else [None] * len(values)
@@ -86,11 +87,14 @@ def decode_events(
     ages = list(map(sub, received_at, times))
     decoded: list[Decoded] = [event for event in plain if event is not None]
     if len(decoded) == len(values) and (not ages or (-max_future_ms <= min(ages) and max(ages) <= max_age_ms)):
-        return decoded, times
-    decoded = []
+        ahead_ms = -min(ages, default=0)
+        return (decoded, times, 0) if ahead_ms <= 0 else (decoded, list(map(min, times, received_at)), ahead_ms)
+    decoded, ahead_ms = [], 0
     for index, (event, age) in enumerate(zip(plain, ages, strict=True)):
         if event is not None and -max_future_ms <= age <= max_age_ms:
             decoded.append(event)
+            if age < 0:
+                times[index], ahead_ms = received_at[index], max(ahead_ms, -age)
             continue
         try:
             parts = decode_record(
@@ -110,9 +114,10 @@ def decode_events(
             times[index] = 0
         else:
             alone = parts[0].event if len(parts) == 1 else Several(parts)
+            ahead_ms = max(ahead_ms, *(part.ahead_ms for part in parts))
             decoded.append(alone)
             times[index] = alone.occurred_at if isinstance(alone, Interaction) else 0
-    return decoded, times
+    return decoded, times, ahead_ms
 
 
 def _plain(values: Sequence[bytes | None], bounds: tuple[int, int]) -> list[PlainEvent | None]:

@@ -4,6 +4,7 @@ import json
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bannerstream.contracts.errors import (
     IgnoredEvent,
@@ -40,6 +41,8 @@ class Part(Struct, frozen=True):
     """A record that holds this event alone: the record's own bytes unless it holds several."""
     event: Interaction | InvalidRecord
     """What the visitor did, or why that cannot be used."""
+    ahead_ms: int = 0
+    """How much later than its arrival the event says it was, before its time was moved there."""
 
 
 def decode_record(
@@ -60,6 +63,9 @@ def decode_record(
     native event without `kind` means. A product that one event names twice counts once. Among several events, those
     that move no affinity are passed over.
 
+    An event that is later than `received_at` by up to `max_future_ms` counts as of `received_at`: the clock that dated
+    it is ahead, and its visitor's decisions would otherwise wait until that time has come.
+
     An event that cannot be used is one of:
         OversizedRecord: more than `max_record_bytes`; nothing was parsed.
         Tombstone: no value at all.
@@ -76,7 +82,7 @@ def decode_record(
             )
         if payload and format in _MAY_BE_NATIVE and (plain := read_plain_native(payload, source, max_products)):
             _check_time(plain.occurred_at, received_at, max_future_ms, max_age_ms, "native")
-            return (Part(payload, plain),)
+            return (_arrived(payload, plain, received_at),)
         tree = _tree(payload, format)
         form = _recognise(tree) if format == "auto" else format
         trees = split_segment(tree) if form == "segment" else split_ga4(tree) if form == "ga4" else [tree]
@@ -93,7 +99,7 @@ def decode_record(
         except InvalidRecord as error:
             parts.append(Part(value, _alone(error)))
         else:
-            parts.append(Part(value, event))
+            parts.append(_arrived(value, event, received_at))
     if len(parts) == 1:
         return tuple(parts)
     used = tuple(part for part in parts if not isinstance(part.event, UnsupportedEvent))
@@ -171,6 +177,12 @@ def _recognise(tree: dict[str, Any]) -> InputFormat:
         "`user_id`, `product_id` and `time`, Segment's `type` and `messageId`, GA4's `events` or `event_name`: "
         "describe any other in a connect.toml - at `$`"
     )
+
+
+def _arrived(value: bytes, event: Interaction, received_at: int) -> Part:
+    """Return the event's part; its time is no later than its arrival."""
+    ahead_ms = event.occurred_at - received_at
+    return Part(value, event) if ahead_ms <= 0 else Part(value, replace(event, occurred_at=received_at), ahead_ms)
 
 
 def _check_time(occurred_at: int, received_at: int, max_future_ms: int, max_age_ms: int, form: InputForm) -> None:

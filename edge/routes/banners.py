@@ -1,7 +1,6 @@
 """A visitor's banner: once by `/v1/banner`, live by `/v1/stream`."""
 
 import re
-import time
 
 from fastapi import APIRouter, Request, Response
 
@@ -59,7 +58,7 @@ def banner_routes(edge: EdgeNode) -> APIRouter:
             last_event_id=last if _EVENT_ID.fullmatch(last) else None,
             ping_s=edge.settings.edge.ping_s,
             send_timeout_s=edge.settings.edge.send_timeout_s,
-            expires_in_s=max(0.0, visitor.expires_at_s - time.time()),
+            expires_in_s=max(0.0, visitor.expires_at_s - edge.clock.now()),
             metrics=edge.metrics,
         )
 

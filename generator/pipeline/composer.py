@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
-from bannerstream.contracts.manifest import BannerCopy, Description, GateScore, Provenance, Rejected
+from bannerstream.contracts.manifest import PRODUCT_SHOWN, BannerCopy, Description, GateScore, Provenance, Rejected
 from bannerstream.contracts.messages import BannerRequest
 from bannerstream.contracts.sizes import SIZES, BannerSize
 from bannerstream.generator.errors import (
@@ -48,9 +48,6 @@ log = structlog.get_logger(__name__)
 
 _OWN_ATTEMPTS = 2
 """Attempts of the painter itself, before the fallback."""
-
-PRODUCT_SHOWN = "product_shown"
-"""The one gate that the last attempt must pass, too. It is the composer's own: no judge can leave it out."""
 
 
 class Budget(Protocol):
@@ -385,6 +382,7 @@ class Composer:
 
 
 def _product_shown(banner: ComposedBanner, painting: Painting) -> GateScore:
+    """Judge the one gate that the last attempt must pass, too. It is the composer's own: no judge can leave it out."""
     shown = banner.product is not None or painting.holds_product
     size = banner.composition.size.name
     return GateScore(gate=PRODUCT_SHOWN, size=size, score=float(shown), threshold=1.0, passed=shown)

@@ -21,7 +21,7 @@ import structlog
 from bannerstream.contracts.catalog import content_rev
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import manifest_object_key
-from bannerstream.contracts.manifest import Area, Manifest
+from bannerstream.contracts.manifest import Area, Manifest, shows_product
 from bannerstream.contracts.messages import BannerRequest, Refusal, Rendition
 from bannerstream.contracts.refusals import GATE_CODES
 from bannerstream.contracts.sizes import BannerSize
@@ -37,7 +37,7 @@ from bannerstream.storage.errors import SpoiltObject
 log = structlog.get_logger(__name__)
 
 FIRST_REVISION = 1
-"""A banner key covers everything that shapes a banner, so only a preview gets a second revision under its key."""
+"""A banner key covers everything that shapes a banner: only after a preview or a repair there is a second revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +147,18 @@ class Pipeline:
 
     def _look_up(self, requests: Sequence[BannerRequest]) -> tuple[dict[str, BannerOutcome], _LookedUp]:
         """Return the outcomes of blocked products by banner key, and the other distinct requests with manifests."""
-        distinct = {request.banner_key: request for request in requests}
+        distinct = {request.banner_key: request for request in sorted(requests, key=_repairs_revision)}
         blocked = self._blocked(list(distinct.values()))
         allowed = [request for key, request in distinct.items() if key not in blocked]
-        manifests = self._executor.map(self.store.manifest, [request.banner_key for request in allowed])
-        return blocked, list(zip(allowed, manifests, strict=True))
+        return blocked, list(zip(allowed, self._executor.map(self._kept, allowed), strict=True))
+
+    def _kept(self, request: BannerRequest) -> Manifest | None:
+        """Return the manifest of a banner that is there; for a repair, only of one whose parts are whole."""
+        manifest = self.store.manifest(request.banner_key)
+        if manifest is None or not request.repairs_revision:
+            return manifest
+        whole = shows_product(manifest, request.product) and self.store.has_blobs(manifest)
+        return manifest if whole else None
 
     def _compose(self, composer: Composer, requests: Sequence[BannerRequest]) -> list[_Composed]:
         """Compose every request; one whose product is refused or has no readable picture yields the error."""
@@ -217,7 +224,8 @@ class Pipeline:
         if preview is not None and any(fallback.port == "painter" for fallback in composed.fallbacks):
             manifest = _promoted(preview, composed, created_at=self._now())
         else:
-            revision = FIRST_REVISION if preview is None else preview.revision + 1
+            latest = job.request.repairs_revision if preview is None else preview.revision
+            revision = max(FIRST_REVISION, latest + 1)
             manifest = self._with_blobs(job, composed, revision=revision, provisional=provisional)
         key = self.store.put_manifest(manifest)
         return MadeBanner(
@@ -231,7 +239,7 @@ class Pipeline:
         because the manifest is provisional.
         """
         request = job.request
-        if (manifest := self.store.manifest(request.banner_key)) is not None:
+        if (manifest := self._kept(request)) is not None:
             return _reused(request, manifest)
         return self._store_banner(job, composed, provisional=True)
 
@@ -240,17 +248,19 @@ class Pipeline:
         watch = Stopwatch()
         with watch.stage("store"):
             renditions = tuple(
-                self._rendition(picture.size, file) for picture in composed.pictures for file in picture.files
+                self._rendition(picture.size, file, again=job.request.repairs_revision > 0)
+                for picture in composed.pictures
+                for file in picture.files
             )
         manifest = manifest_of(job.request, composed, renditions, created_at=self._now(), revision=revision)
         return msgspec.structs.replace(
             manifest, stage_ms=composed.stage_ms | watch.milliseconds, provisional=provisional
         )
 
-    def _rendition(self, size: BannerSize, file: EncodedImage) -> Rendition:
+    def _rendition(self, size: BannerSize, file: EncodedImage, *, again: bool) -> Rendition:
         return Rendition(
             size=size.name,
-            blob_key=self.store.put_blob(file.content, file.media_type),
+            blob_key=self.store.put_blob(file.content, file.media_type, again=again),
             width=size.width,
             height=size.height,
             bytes=len(file.content),
@@ -289,6 +299,10 @@ def manifest_of(
             if (box := picture.product) is not None
         },
     )
+
+
+def _repairs_revision(request: BannerRequest) -> int:
+    return request.repairs_revision
 
 
 def _blocked(request: BannerRequest, gate: Literal["words", "picture"], reason: str) -> BlockedProduct:

@@ -8,7 +8,7 @@ from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.broker.publisher import Outgoing, Publisher, outgoing
 from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.dead_letter import DeadLetter
-from bannerstream.contracts.messages import BannerReady
+from bannerstream.contracts.manifest import ready_event
 from bannerstream.contracts.topics import Topics
 from bannerstream.generator.pipeline.pipeline import MadeBanner
 
@@ -49,18 +49,6 @@ async def publish_dead_letters(letters: Sequence[DeadLetter], publisher: Publish
 def _announcement(banner: MadeBanner, topics: Topics, now_ms: int) -> Outgoing:
     manifest = banner.manifest
     key = manifest.banner_key
-    ready = BannerReady(
-        banner_key=key,
-        manifest_key=banner.manifest_key,
-        product_id=manifest.product_id,
-        cohort_id=manifest.cohort_id,
-        renditions=manifest.renditions,
-        engine=manifest.provenance.engine,
-        revision=manifest.revision,
-        ready_at=now_ms,
-        event_appended_at=banner.request.event_appended_at,
-        variant=manifest.variant,
-        headline=manifest.words.headline,
-    )
+    ready = ready_event(manifest, ready_at=now_ms, event_appended_at=banner.request.event_appended_at)
     event = CloudEvent(id=f"{key}:{manifest.revision}", type="banner.ready", source=SOURCE, time=now_ms, subject=key)
     return outgoing(topics.ready.name, key, ready, event)

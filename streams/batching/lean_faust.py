@@ -2,8 +2,9 @@
 
 `faust.types.web` imports aiohttp's client for one annotation, which takes a fifth of the time of all of a worker's
 imports; `faust.serializers.codecs` does without YAML where there is none. While Faust is imported here, an empty class
-stands in for the client and YAML is not found; afterwards both can be imported as ever, and Faust's `app.http_client`
-finds the real client by its name. A process that has imported Faust or aiohttp before is left as it is.
+stands in for the client and YAML is not found; afterwards both can be imported as ever. An app that needs Faust's
+`http_client` passes `HttpClient="aiohttp.client:ClientSession"`: `app.OPTIONS` names none. A process that has imported
+Faust or aiohttp before is left as it is.
 """
 
 import sys
@@ -29,7 +30,7 @@ def _without(*names: str) -> Iterator[None]:
 @contextmanager
 @overrides_private("faust.app.base:App.http_client", "2b3a68cb1be9")
 def _without_web() -> Iterator[None]:
-    """Let `from aiohttp.client import ClientSession` find an empty class; `App.http_client` looks it up by name."""
+    """Let `from aiohttp.client import ClientSession` find an empty class, which `App.http_client` never uses."""
     package, client = ModuleType("aiohttp"), ModuleType("aiohttp.client")
     client.ClientSession = type("ClientSession", (), {})  # type: ignore[attr-defined]
     sys.modules |= {"aiohttp": package, "aiohttp.client": client}

@@ -26,7 +26,7 @@ ARTEFACTS = Path(__file__).parents[2] / ".cache/browser"
 
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """The loop, on the embedded servers: these tests are about what a person sees, not about Kafka."""
+    """The demo shop with all services on the embedded servers: these tests are about the page, not about Kafka."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
     if (reason := why_unavailable("embedded", "embedded")) is not None:
@@ -38,9 +38,10 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @pytest.fixture(scope="module")
 def chromium(serving: Serving) -> Iterator[Browser]:
-    """A browser for one file's tests: while it runs, Playwright's event loop does, and no other can.
+    """A browser for the tests of one file.
 
-    So it starts after the servers, and is gone before this worker's next test that is asynchronous.
+    While it runs, Playwright's event loop runs, and no other can. So it starts after the servers, and is closed before
+    this worker's next asynchronous test.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=SWITCHES)
@@ -50,7 +51,7 @@ def chromium(serving: Serving) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser, serving: Serving, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visit]]:
-    """Make a visitor of whom nothing is known; when the test ends, each tab's picture is kept in .cache/browser."""
+    """Return a function that opens a new visitor; after the test, screenshots of all tabs are in .cache/browser."""
     visits: list[Visit] = []
 
     def make(viewport: tuple[int, int] = DESKTOP, **options: object) -> Visit:

@@ -1,4 +1,4 @@
-// Returns the texts whose contrast with a plain ground is below what WCAG 2.2 §1.4.3 asks: 4.5 to 1, 3 to 1 where large.
+// Returns the texts on a plain background whose contrast is below WCAG 2.2 §1.4.3: 4.5 to 1, or 3 to 1 for large text.
 () => {
   const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((each) => each / 255).map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)

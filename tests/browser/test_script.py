@@ -19,26 +19,26 @@ SHADES = ("111111", "222222", "333333")
 
 
 def banner(epoch: int, shade: str) -> dict[str, Any]:
-    """Return what `/v1/stream` tells; the picture is one of a colour."""
+    """Return a banner as `/v1/stream` sends it; its picture has one colour."""
     picture = {"size": "970x250", "width": 970, "height": 250, "url": f"/b/{shade}.svg", "media_type": "image/svg+xml"}
     words = {"alt": f"banner {shade}", "link": "/p/mug"}
     return {"epoch": epoch, "images": [picture], "feedback": f"f{epoch}"} | words
 
 
 def events(*banners: dict[str, Any], name: str = "banner") -> str:
-    """Return a stream that ends; the browser comes back for the next one after 50 ms."""
+    """Return a stream that ends; the browser reconnects after 50 ms."""
     frames = (f"event: {name}\nid: {each['epoch']}\ndata: {json.dumps(each)}\n\n" for each in banners)
     return "retry: 50\n\n" + "".join(frames)
 
 
 def token(sub: str, exp: int = 1) -> str:
-    """Return what a page sees of a visitor's token."""
+    """Return a token of which a page can read the claims."""
     claims = json.dumps({"exp": exp, "sub": sub}, ensure_ascii=False).encode()
     return f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.mac"
 
 
 class Edge:
-    """Answers in the order in which a test gives them; the last one is given for ever."""
+    """Responds with a test's scripted responses in order, and repeats the last one."""
 
     def __init__(self, page: Page) -> None:
         self.streams: list[tuple[int, str]] = []
@@ -148,7 +148,11 @@ def test_events_wait_until_they_are_taken_and_a_refused_one_holds_up_no_other(pa
     page.evaluate("['one', 'two', 'three'].forEach((each) => { bannerstream.send('click', each); })")
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 3")
     page.reload()
-    edge.intake = [422, 422, 202]  # all three; then the first alone, which is the one to blame
+    edge.intake = [
+        422,
+        422,
+        202,
+    ]  # rejected: the batch of three, then the first event alone
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     assert [each["product_id"] for batch in edge.events for each in batch] == ["two", "three"]
     assert len({each["event_id"] for batch in edge.events for each in batch}) == 2
@@ -215,7 +219,7 @@ def test_a_wrong_clock_does_not_matter(page: Page, visit: Visiting) -> None:
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     ((sent,),) = edge.events
     assert "time" not in sent
-    assert 300 < sent["age_ms"] < 60_000, "it waited for the second try"
+    assert 300 < sent["age_ms"] < 60_000, "the event waited for the second try"
 
 
 def test_what_was_seen_is_reported_once_with_its_latency(page: Page, visit: Visiting) -> None:
@@ -291,7 +295,7 @@ def test_it_works_however_the_page_loads_it(page: Page, visit: Visiting, way: st
 
 
 def test_two_tags_of_one_module_are_two_banners(page: Page, visit: Visiting) -> None:
-    """The browser runs a module once, however many tags name it."""
+    """The browser runs a module once, even if several tags load it."""
     edge = Edge(page)
     edge.streams = [(200, "retry: 60000\n\n" + events(banner(1, SHADES[0])).partition("\n\n")[2])]
     script = '<script type="module" src="/banner.js" data-token="first"></script>'
@@ -316,7 +320,7 @@ def test_an_element_that_is_put_back_shows_the_newest_banner(page: Page, visit: 
     assert SHADES[1] in page.evaluate("window.taken.shadowRoot.querySelector('img:last-child').src")
     page.evaluate("document.body.append(window.taken)")
     until_page(page, "window.taken.inView")
-    assert shown(page) == [1, 2], "moved within the page, it shows the same picture"
+    assert shown(page) == [1, 2], "an element that moves within the page keeps its picture"
 
 
 WATCH = """
@@ -333,11 +337,11 @@ addEventListener("bannerstream:shown", ({ target }) => {
   requestAnimationFrame(look);
 }, { once: true });
 """
-"""Counts the frames in which no picture covers the place, from when the first has faded in."""
+"""Counts the frames in which no opaque picture is shown, after the first has faded in."""
 
 
 def test_a_painted_banner_replaces_its_preview_without_flicker(page: Page, visit: Visiting) -> None:
-    """The same epoch, another picture: what `generator.progressive` announces second."""
+    """The second announcement of `generator.progressive` has the same epoch and another picture."""
     edge = Edge(page)
     edge.streams = [(200, events(banner(1, SHADES[0])))]
     page.add_init_script(WATCH)

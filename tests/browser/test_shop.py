@@ -90,7 +90,7 @@ def test_losing_the_server_and_getting_it_back_loses_nothing(visit: Visiting, se
     serving.stop_edge()
     page.evaluate("window.bannerstream.send('click', 'football'), window.bannerstream.send('cart', 'football')")
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 2")
-    assert product_shown(page) == "headphones", "what was there stays"
+    assert product_shown(page) == "headphones", "the last banner stays"
     assert page.locator("banner-stream img").last.evaluate("(image) => image.naturalWidth") > 0
     serving.restart_edge()
     until_shown(page, "football")
@@ -104,7 +104,7 @@ def test_it_is_stable_quiet_and_accessible(visit: Visiting, viewport: tuple[int,
     look_at(page, "kettle-gooseneck")
     until_shown(page, "kettle-gooseneck")
     until_page(page, "document.querySelector('[data-painted]').textContent.includes('painted once')")
-    page.evaluate("bannerstream.send('click', 'headphones')")  # nobody's input: what moves now counts in any case
+    page.evaluate("bannerstream.send('click', 'headphones')")  # without user input, so that every layout shift counts
     until_shown(page, "headphones")
     until_page(page, "document.querySelector('banner-stream').shadowRoot.querySelectorAll('img').length === 1")
     assert page.evaluate("window.shifts") == []
@@ -113,16 +113,16 @@ def test_it_is_stable_quiet_and_accessible(visit: Visiting, viewport: tuple[int,
     assert link.get_by_role("img").get_attribute("alt")
     assert nameless(page) == []
     assert page.evaluate("document.documentElement.lang && document.title && !!document.querySelector('h1')")
-    assert page.get_by_role("region", name="For you").get_by_role("img").count() == 1, "what fades away is not read out"
+    assert page.get_by_role("region", name="For you").get_by_role("img").count() == 1, "a fading picture is hidden"
     assert page.evaluate(CONTRAST) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page does not scroll horizontally"
     assert not visitor.errors
     page.evaluate("document.body.prepend(Object.assign(document.createElement('p'), { textContent: 'in the way' }))")
-    until_page(page, "window.shifts.length > 0")  # the recorder sees what moves
+    until_page(page, "window.shifts.length > 0")  # the recorder notices layout shifts
 
 
 def nameless(page: Page) -> list[str]:
-    """Return what can be operated, or is a picture, and has no name in the browser's own accessibility tree."""
+    """Return the controls and pictures without a name in the browser's accessibility tree."""
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
     named = {"link", "button", "textbox", "combobox", "dialog", "image", "region"}
     return [
@@ -134,7 +134,7 @@ def nameless(page: Page) -> list[str]:
 
 def test_without_javascript_a_plain_picture_is_there(visit: Visiting) -> None:
     page = visit(java_script_enabled=False).context.new_page()
-    with page.expect_response(lambda answer: "/b/" in answer.url) as shown:
+    with page.expect_response(lambda response: "/b/" in response.url) as shown:
         page.goto(visit().origin + "/shop")
     assert shown.value.status == 200
     assert page.locator("section.banner noscript img, section.banner img").first.get_attribute("alt")
@@ -150,8 +150,8 @@ def test_who_wants_no_motion_gets_none(visit: Visiting) -> None:
 
 def test_the_script_weighs_less_than_6_kb(visit: Visiting) -> None:
     context = visit().context
-    answer = context.request.get(visit().origin + "/banner.js")
-    assert answer.body() == served_script()
-    assert len(answer.body()) < MAX_BYTES == 6000
-    again = context.request.get(visit().origin + "/banner.js", headers={"If-None-Match": answer.headers["etag"]})
+    response = context.request.get(visit().origin + "/banner.js")
+    assert response.body() == served_script()
+    assert len(response.body()) < MAX_BYTES == 6000
+    again = context.request.get(visit().origin + "/banner.js", headers={"If-None-Match": response.headers["etag"]})
     assert again.status == 304

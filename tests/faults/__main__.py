@@ -1,4 +1,4 @@
-"""`make faults`: strikes services under load, on real servers. Progress on stderr; the last line is a JSON object."""
+"""`make faults`: injects faults into services under load. Progress goes to stderr; the last line is a JSON object."""
 
 import argparse
 import asyncio
@@ -28,13 +28,13 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="bannerstream-faults-"))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every retry, and faults are what is wanted
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs every retry, and retries are expected here
     began = time.monotonic()
     lines = asyncio.run(_run_all(options, folder))
     totals = summary(lines, time.monotonic() - began)
     found = any(line.findings for line in lines)
     if found:
-        print(f"what the services wrote is in {folder}", file=sys.stderr)
+        print(f"the services' logs and the evidence are in {folder}", file=sys.stderr)
     else:
         shutil.rmtree(folder)
     print(json.dumps(totals))
@@ -46,7 +46,7 @@ async def _run_all(options: argparse.Namespace, folder: Path) -> list[Line]:
     lines = history.comparable() if options.resume else []
     runs = plan.chosen(options.only, options.seed, options.seeds)
     done = {(line.name, line.seed) for line in lines}
-    waiting: Iterable[plan.Run] = [each for each in runs if each not in done]
+    waiting: Iterable[plan.Run] = [run for run in runs if run not in done]
     if options.resume:
         print(f"{len(done)} runs of this service code are recorded, {len(list(waiting))} are left", file=sys.stderr)
     count = len(list(waiting))
@@ -59,9 +59,9 @@ async def _run_all(options: argparse.Namespace, folder: Path) -> list[Line]:
             result = await play(servers, name, seed, own_folder, events=options.events)
             lines.append(history.append(result, commit))
             verdict = "FOUND" if result.findings else "ok"
-            of = f"{number}/{count}" if options.hours is None else f"{number}"
+            position = f"{number}/{count}" if options.hours is None else f"{number}"
             print(
-                f"{of} {name} seed {seed}: {verdict}, {result.events} events, "
+                f"{position} {name} seed {seed}: {verdict}, {result.events} events, "
                 f"{result.faults} faults, {result.seconds:.0f} s",
                 file=sys.stderr,
                 flush=True,
@@ -77,7 +77,7 @@ async def _run_all(options: argparse.Namespace, folder: Path) -> list[Line]:
 
 
 async def _shorten(servers: Servers, name: str, seed: int, events: int, folder: Path) -> None:
-    """Play a run that failed with half of its events for as long as it fails; tries each length twice."""
+    """Repeat a failed run with half of its events for as long as it fails; tries each length twice."""
     while (events := events // 2) >= _LEAST_EVENTS:
         for attempt in (1, 2):
             own_folder = folder / f"{name}-{seed}-{events}-{attempt}"
@@ -91,7 +91,7 @@ async def _shorten(servers: Servers, name: str, seed: int, events: int, folder: 
 
 
 def _until(deadline: float, *runs: Iterable[plan.Run]) -> Iterator[plan.Run]:
-    """Yield runs until the time is over; the last one may end after that."""
+    """Yield runs until the deadline; the last one may end after it."""
     return itertools.takewhile(lambda _: time.monotonic() < deadline, itertools.chain(*runs))
 
 
@@ -102,15 +102,15 @@ def _options() -> argparse.Namespace:
         help=f"this scenario; may be repeated. One of {', '.join(SCENARIOS)}",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="this one seed of each scenario")
-    parser.add_argument("--seeds", type=int, help="this many seeds of each scenario, not those of the nightly set")
-    parser.add_argument("--hours", type=float, help="go on with further seeds until this time is over")
+    parser.add_argument("--seeds", type=int, help="the first N seeds of each scenario instead of the nightly set")
+    parser.add_argument("--hours", type=float, help="continue with further seeds for this time")
     parser.add_argument("--record", type=Path, help="append one JSON line per run to this file")
     parser.add_argument(
         "--resume", action="store_true",
-        help=f"leave out what the record ({RECORD.relative_to(ROOT)}) has for the same service code, and count it",
+        help=f"skip runs that the record ({RECORD.relative_to(ROOT)}) has for the same service code, and count them",
     )  # fmt: skip
     parser.add_argument("--events", type=int, help="events of each run")
-    parser.add_argument("--shorten", action="store_true", help="play a run that fails again with fewer events")
+    parser.add_argument("--shorten", action="store_true", help="repeat a failed run with fewer events")
     return parser.parse_args()
 
 

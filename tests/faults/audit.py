@@ -1,6 +1,6 @@
-"""The audit of a run: is what streams wrote what the topics say it should have written? Pure; knows no worker.
+"""The audit of a run: compares the output of streams with the output that its input topics require. Pure.
 
-Scores are recomputed from the definition, in fractions. The order of writing is judged by append times: one broker,
+Scores are recomputed from their definition, in fractions. The order of writes follows from append times: one broker has
 one clock.
 """
 
@@ -46,7 +46,7 @@ TOLERANCE = 1e-9
 
 @dataclass
 class Findings:
-    """What is wrong, in words, by kind."""
+    """Descriptions of what is wrong, by kind."""
 
     texts: dict[Kind, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
@@ -78,7 +78,7 @@ class Findings:
 
 
 def audit(evidence: Evidence, settings: Settings) -> Findings:
-    """Return what is wrong at the end of a run: everything was written, and the workers have caught up."""
+    """Return what is wrong at the end of a run, when everything is written and the workers have caught up."""
     findings = Findings()
     for tp, end in evidence.ends.items():
         if evidence.committed[tp] != end:
@@ -91,7 +91,7 @@ def audit(evidence: Evidence, settings: Settings) -> Findings:
 
 
 def audit_committed(evidence: Evidence, settings: Settings) -> Findings:
-    """Return what is wrong at any moment, be workers dead or alive: all below the committed offsets must be written."""
+    """Return what is wrong at any moment, with workers dead or alive: below committed offsets all must be written."""
     findings = Findings()
     _check_states_go_forward(evidence, findings)
     _check_assignments_go_forward(evidence, findings)
@@ -112,7 +112,7 @@ def expected_scores(contributions: Sequence["Contribution"]) -> dict[str, Fracti
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one event adds to its visitor's scores."""
+    """The contribution of one event to its visitor's scores."""
 
     where: str
     scores: Mapping[str, Fraction]
@@ -166,7 +166,7 @@ def _announced(evidence: Evidence) -> Iterator[tuple[ConsumerRecord, Assignment]
 
 
 def _banner(key: str) -> str:
-    """Return as much of a banner key as a state keeps."""
+    """Return the part of a banner key that a state contains."""
     return key[:16]
 
 
@@ -219,7 +219,7 @@ def _compare_visitor(
     contributions: Sequence[Contribution],
     findings: Findings,
 ) -> None:
-    """Compare; where one event or two explain the difference, name them (or their like: equal events look alike)."""
+    """Compare scores; if one or two events explain the difference, name them (or equal ones)."""
     cohorts = expected.keys() | found.keys()
     gaps = {each: found.get(each, Fraction()) - expected.get(each, Fraction()) for each in cohorts}
     tolerances = {each: TOLERANCE * float(max(expected.get(each, 0), found.get(each, 0))) for each in cohorts}
@@ -250,7 +250,7 @@ def _check_erased(evidence: Evidence, findings: Findings) -> None:
             findings.add("unerased", f"{key} has an assignment")
 
 
-# What must be true of all that is committed
+# Conditions on everything that is committed
 
 
 def _check_committed_is_written(evidence: Evidence, settings: Settings, findings: Findings) -> None:
@@ -270,15 +270,15 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
                 findings.add("lost", f"{_where(record)} of {key} is committed and not in the changelog")
         if state is None or not _all_is_committed(state, records[0].partition, evidence):
             continue
-        # With a decision of None there is nothing to tell: all that the visitor's cohorts hold was bought.
+        # A decision of None is not announced: the visitor has bought all products of their cohorts.
         if state.banner is None or state.epoch <= evidence.earlier.get(key, Earlier()).epoch:
             continue
         if epochs[key] < state.epoch:
-            findings.add("dangling", f"{key}: epoch {state.epoch} was decided, {epochs[key]} is the last told")
+            findings.add("dangling", f"{key}: epoch {state.epoch} was decided, {epochs[key]} is the last announced")
         elif epochs[key] == state.epoch and banners[key] != state.banner:
-            findings.add("dangling", f"{key}: epoch {state.epoch} says {state.banner}, told was {banners[key]}")
+            findings.add("dangling", f"{key}: epoch {state.epoch} has {state.banner}, announced was {banners[key]}")
         if state.banner not in requested:
-            findings.add("dangling", f"{key}: banner {state.banner} was never asked for")
+            findings.add("dangling", f"{key}: banner {state.banner} was never requested")
 
 
 def _all_is_committed(state: Seen, partition: int, evidence: Evidence) -> bool:
@@ -294,9 +294,9 @@ def _check_dead_letters(evidence: Evidence, findings: Findings) -> None:
         named[origin] += 1
         record = bad.get(origin)
         if record is None:
-            findings.add("dead_letters", f"a letter for {origin}, which is a good record: {headers['dlq_code']}")
+            findings.add("dead_letters", f"a letter for {origin}, which is a valid record: {headers['dlq_code']}")
         elif dict(record.headers)[BAD].decode() != headers["dlq_code"] or letter.value != record.value:
-            findings.add("dead_letters", f"the letter for {origin} says {headers['dlq_code']}, or has other bytes")
+            findings.add("dead_letters", f"the letter for {origin} has code {headers['dlq_code']}, or other bytes")
     for topic, partition, offset in bad.keys() - named.keys():
         if offset < evidence.committed[TopicPartition(topic, partition)]:
             findings.add("dead_letters", f"none for {topic}[{partition}]@{offset}, which is committed")
@@ -329,7 +329,7 @@ def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> Non
         if assignment.epoch < before.epoch:
             findings.add("stale", f"{_where(record)}: epoch {before.epoch} -> {assignment.epoch}")
         elif assignment.epoch == before.epoch and assignment != before:
-            findings.add("dangling", f"{_where(record)}: epoch {assignment.epoch} was told with another decision")
+            findings.add("dangling", f"{_where(record)}: epoch {assignment.epoch} was announced with another decision")
         last[assignment.user_key] = assignment
 
 
@@ -349,7 +349,9 @@ def _check_decisions_have_states(evidence: Evidence, settings: Settings, finding
     for record, assignment in _announced(evidence):
         check(record, assignment.user_key, assignment.epoch, assignment.banner_key)
     for record in evidence.requests:
-        # The id names the cause: banner key, user key, epoch.
+        if "ce_id" not in dict(record.headers):
+            continue  # a dead letter that was replayed
+        # The id consists of banner key, user key and epoch.
         banner_key, key, epoch = dict(record.headers)["ce_id"].decode().split(":")
         check(record, key, int(epoch), banner_key)
 
@@ -367,7 +369,7 @@ def _compare_memories(evidence: Evidence, findings: Findings) -> None:
             for key in there.keys() | states.keys():
                 here, written = states.get(key), there.get(key)
                 if here != written and (here is None or written is None or read_state(here) != read_state(written)):
-                    findings.add("memory", f"{key} of partition {partition} is not what the changelog says")
+                    findings.add("memory", f"{key} of partition {partition} differs from the changelog")
     if evidence.memories:
         for partition in {record.partition for record in changelog.values()}:
             if held[partition] != 1:

@@ -1,7 +1,7 @@
 """Fault tests run on real servers only.
 
-The embedded broker never gives a killed member's partitions to another (see `local.kafka_embedded`): a generator that
-is started after a SIGKILL gets no requests there until the broker restarts. Streams and generator cannot mend that.
+The embedded broker never reassigns a killed member's partitions (see `devservers.kafka_embedded`): a generator that is
+started after a SIGKILL receives no requests there until the broker restarts. Streams and generator cannot change that.
 """
 
 from tests.faults.plan import current_commit, of_commit

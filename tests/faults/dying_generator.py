@@ -1,7 +1,7 @@
-"""A generator that SIGKILLs itself at one call of its store: `python -m tests.faults.dying_generator WHEN JOURNAL`.
+"""A generator that kills itself at a call of its store: `python -m tests.faults.dying_generator WHEN JOURNAL`.
 
-WHEN is `before-manifest` (its blobs are stored), `after-manifest` (nothing is announced) or `never`. JOURNAL gets one
-line per manifest written, over all processes.
+WHEN is `before-manifest` (the blobs are stored), `after-manifest` (nothing is announced) or `never`. Every process
+appends a line to JOURNAL per manifest that it writes.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from bannerstream.settings import load_settings
 from bannerstream.storage import S3BannerStore
 
 DIES_AT = 2
-"""Which manifest kills: the one before it shows that work was under way."""
+"""Number of the manifest at which it dies: the one before shows that it was working."""
 
 
 class DeadlyStore:
-    """The real store, until the call that kills."""
+    """The real store, except for the call that kills the process."""
 
     def __init__(self, store: S3BannerStore, when: str, journal: Path) -> None:
         self._store = store

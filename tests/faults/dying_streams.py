@@ -1,11 +1,11 @@
-"""A streams worker that strikes itself at one of its requests, and tells its memory when asked.
+"""A streams worker that kills or stops itself at one of its requests, and writes its states to a file on a signal.
 
     python -m tests.faults.dying_streams MEMORY [WHEN NTH SIGNAL]
 
-The NTH request of a kind strikes with SIGNAL (KILL or STOP). WHEN names kind and side: `before-flush`, `after-flush`
-(a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (one with decisions or
-dead letters), `before-commit`, `after-commit` (of offsets, or of a transaction). Requests are looked at where aiokafka
-sends them, so that it does not matter how streams writes.
+At the NTH request of a kind it sends itself SIGNAL (KILL or STOP). WHEN names kind and side: `before-flush`,
+`after-flush` (a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (one with
+decisions or dead letters), `before-commit`, `after-commit` (of offsets, or of a transaction). Requests are looked at
+where aiokafka sends them, so that it does not matter how streams writes.
 
 On SIGUSR1 the packed states in memory are written to the file MEMORY, by partition and user key.
 """
@@ -35,13 +35,13 @@ When = Literal["before-flush", "after-flush", "before-publish", "before-commit",
 
 
 def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) -> None:
-    """Have `aiokafka.conn.AIOKafkaConnection.send` strike this process at the nth request of this kind."""
-    stock = AIOKafkaConnection.send
+    """Have `aiokafka.conn.AIOKafkaConnection.send` send this process the signal at the nth request of this kind."""
+    original = AIOKafkaConnection.send
     counted = itertools.count(1)
     changelog = changelog_name(settings.streams.app_id)
     position, what = when.split("-")
 
-    def concerns(request: object) -> bool:
+    def is_counted(request: object) -> bool:
         if isinstance(request, OffsetCommitRequest | EndTxnRequest):
             return what == "commit"
         if isinstance(request, ProduceRequest):
@@ -50,21 +50,21 @@ def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) 
         return False
 
     def send(self: AIOKafkaConnection, request: Any, *args: Any, **options: Any) -> Any:
-        is_the_one = concerns(request) and next(counted) == nth
-        if is_the_one and position == "before":
+        is_nth = is_counted(request) and next(counted) == nth
+        if is_nth and position == "before":
             os.kill(os.getpid(), number)
-        answer = stock(self, request, *args, **options)
-        if is_the_one and position == "after":
+        response = original(self, request, *args, **options)
+        if is_nth and position == "after":
             os.kill(os.getpid(), number)
-        return answer
+        return response
 
     AIOKafkaConnection.send = send  # type: ignore[method-assign]
 
 
-def tell_memory(app: StreamsApp, file: Path) -> None:
-    """Write what the worker would fold the next event into, of the partitions that are its own; it appears whole.
+def dump_states(app: StreamsApp, file: Path) -> None:
+    """Write the states of the worker's own partitions atomically to a file.
 
-    In a rebalance, and until what it was given is read back, it folds nothing: then none are.
+    During a rebalance and a recovery the worker does not fold, and writes no states.
     """
     states_by_partition: dict[int, dict[str, str]] = {}
     own = {tp.partition for tp in app.assignor.assigned_actives()} if app.flow_control.is_active() else set()
@@ -83,12 +83,12 @@ def main(memory: Path, when: When | None = None, nth: int = 0, name: str = "KILL
     if when is not None:
         strike_at(when, nth, signal.Signals[f"SIG{name}"], settings)
 
-    def telling(*args: Any) -> StreamsApp:
+    def create_dumping_app(*args: Any) -> StreamsApp:
         app = create_app(*args)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_memory, app, memory)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, dump_states, app, memory)
         return app
 
-    bannerstream.streams.main.create_app = telling
+    bannerstream.streams.main.create_app = create_dumping_app
     bannerstream.streams.main.run(settings)
 
 

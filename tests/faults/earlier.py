@@ -1,4 +1,4 @@
-"""Changelogs that are there before the first worker: states that version 1 wrote."""
+"""Writes changelogs with states of version 1 before the first worker starts."""
 
 import random
 import time
@@ -23,7 +23,7 @@ async def every_visitor(scene: Scene) -> None:
 
 
 async def many_visitors(scene: Scene) -> None:
-    """Write so many states that restoring them takes a while: the load's visitors, and others who stay away."""
+    """Write so many states that reading them takes a while: of the load's visitors, and of others without events."""
     await _write(scene, [f"visitor-{number}" for number in range(MANY)])
 
 
@@ -44,7 +44,7 @@ async def _write(scene: Scene, users: list[str]) -> None:
             weights = {cohort: weight for cohort, weight in product.cohorts.items() if cohort != "unheard-of"}
             scene.earlier[key] = Earlier({cohort: (weight, at) for cohort, weight in weights.items()}, EPOCH)
             packed = version_1(half_life_ms, at, weights, epoch=EPOCH, product_id=product.product_id)
-            # As the visitor's events: state and events share a partition.
+            # The partition of the visitor's events: state and events share one.
             partition = partition_of(user.encode(), partitions, partitions)
             await producer.send(scene.shop.changelog, packed, key=key.encode(), partition=partition)
         await producer.flush()

@@ -1,4 +1,4 @@
-"""What a run left behind: every record of its topics, its committed offsets, and what its workers held in memory."""
+"""The evidence of a run: every record of its topics, its committed offsets, and its workers' states in memory."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Memory = Mapping[int, Mapping[str, bytes]]
 
 @dataclass(frozen=True)
 class Earlier:
-    """What a visitor's state said before the run: it is in the changelog, its events are in no topic."""
+    """A visitor's state from before the run, whose events are in no topic."""
 
     contributions: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Per cohort, the weight of the one event, and its time."""
@@ -25,7 +25,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Topics hold all that was ever written (nothing is compacted within a run), in the order of each partition."""
+    """All records ever written (nothing is compacted within a run), in the order of each partition."""
 
     inputs: Sequence[ConsumerRecord]
     changelog: Sequence[ConsumerRecord]
@@ -39,7 +39,7 @@ class Evidence:
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
     """By user key."""
     erased: Set[str] = frozenset()
-    """User keys of visitors whose erasure is committed, and who sent nothing after it."""
+    """User keys of visitors whose erasure is committed, and who sent no event after it."""
 
 
 async def gather(
@@ -49,10 +49,10 @@ async def gather(
     earlier: Mapping[str, Earlier] | None = None,
     erased: Set[str] = frozenset(),
 ) -> Evidence:
-    """Read everything, so that it fits together even while workers write.
+    """Read everything in an order that gives consistent evidence even while workers write.
 
-    Offsets come first: what they claim must be in topics that are read after them. Then decisions, states, inputs: of
-    what is told, the reasons are read after it.
+    Offsets are read first, because the records below them must be in the topics that are read afterwards. Then follow
+    decisions, states and inputs: the causes of a record are read after it.
     """
     topics = settings.kafka.topic_table()
     committed, ends = await offsets(settings)

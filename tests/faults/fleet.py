@@ -1,4 +1,4 @@
-"""The workers of one run: started, struck, stopped and asked for their memory; none is left behind."""
+"""The workers of one run: starts, kills and stops them, and reads their memory. All have ended at its end."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ from tests.faults.evidence import Memory
 from tests.support.waiting import until
 
 STOP_S = 15.0
-"""What an orchestrator gives a worker to stop, at least."""
+"""The shortest time that an orchestrator gives a worker to stop."""
 
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Strike:
-    """At which of its own requests a worker strikes itself (see `tests.faults.dying_streams`)."""
+    """The request at which a worker sends itself a signal (see `tests.faults.dying_streams`)."""
 
     when: str
     nth: int
@@ -34,7 +34,7 @@ class Strike:
 
 
 class Worker:
-    """`python -m bannerstream.streams` with a strike in it, if any; its memory can be asked for."""
+    """`python -m bannerstream.streams` with an optional strike; it can write its states in memory to a file."""
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str], strike: Strike | None) -> None:
         self._memory = folder / f"{name}.memory.json"
@@ -50,18 +50,18 @@ class Worker:
 
     @property
     def is_folding(self) -> bool:
-        """Whether it has taken up its work, so that it handles signals by now."""
+        """Whether it has begun to fold, so that it handles signals by now."""
         if not self._is_folding:
             self._is_folding = "folding" in self.process.log_file.read_text(encoding="utf-8", errors="replace")
         return self._is_folding
 
     def recoveries(self) -> int:
-        """Return how often it has recovered its partitions and gone on."""
+        """Return how often it has recovered partitions and begun to fold."""
         log = self.process.log_file.read_text(encoding="utf-8", errors="replace")
         return len(re.findall(r"folding \d+ partitions", log))
 
     def gave_up(self) -> bool:
-        """Whether it has given up a write."""
+        """Whether it has discarded a write."""
         return "discarded unwritten states and effects" in self.process.log_file.read_text(
             encoding="utf-8", errors="replace"
         )
@@ -70,12 +70,12 @@ class Worker:
         os.kill(self.process.pid, number)
 
     def is_stopped(self) -> bool:
-        """Whether SIGSTOP holds it (Linux)."""
+        """Whether it is stopped by SIGSTOP (Linux)."""
         status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
         return status.rpartition(")")[2].split()[0] == "T"
 
     async def memory(self) -> Memory:
-        """Ask for its packed states."""
+        """Have it write its packed states to a file, and return them."""
         self.send(signal.SIGUSR1)
         await until(self._memory.exists, f"{self.process.name} writes its memory down")
         states_by_partition = json.loads(self._memory.read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ class Worker:
 
 
 class Fleet:
-    """A context manager. Whatever a worker does that nobody asked for becomes a finding."""
+    """A context manager. A worker that ends unexpectedly becomes a finding."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, findings: Findings) -> None:
         self._environment = environment
@@ -107,11 +107,11 @@ class Fleet:
         return worker
 
     def is_any_folding(self) -> bool:
-        """Whether somebody is at work."""
+        """Whether any worker folds."""
         return any(each.is_folding for each in self.alive)
 
     async def folding(self) -> None:
-        """Return once every worker has taken up its work, or ended."""
+        """Return once every worker has begun to fold, or ended."""
 
         def all_do() -> bool:
             return all(each.is_folding or each.process.poll() is not None for each in self.alive)
@@ -122,23 +122,23 @@ class Fleet:
         return random_.choice(self.alive)
 
     def kill(self, worker: Worker) -> None:
-        """SIGKILL: no goodbye, no commit."""
+        """Send SIGKILL: the worker neither commits nor leaves its group."""
         self.check()
         if worker in self.alive:
             self.alive.remove(worker)
             worker.process.kill()
 
     async def leave(self, worker: Worker) -> None:
-        """SIGTERM: it finishes, commits and leaves, with status 0 and in time."""
+        """Send SIGTERM; the worker has to finish, commit and leave the group in time, with status 0."""
         self.alive.remove(worker)
         handles_it = worker.is_folding
         status = await asyncio.to_thread(worker.process.stop, STOP_S)
-        # One that was started last may still be importing, and dies of the signal instead of handling it.
+        # A worker that was just started may still be importing; the signal then kills it.
         if status != 0 and (handles_it or status != -signal.SIGTERM):
-            self._crashed(worker, f"asked to stop, it ended with {status}")
+            self._crashed(worker, f"after SIGTERM it ended with {status}")
 
     def died(self, worker: Worker) -> bool:
-        """Return whether the worker has struck itself dead by now; anything else that ended it is a finding."""
+        """Return whether the worker has ended; if not by its own SIGKILL, that is a finding."""
         status = worker.process.poll()
         if status is None:
             return False
@@ -149,7 +149,7 @@ class Fleet:
         return True
 
     def check(self) -> None:
-        """Note which workers ended by themselves."""
+        """Record the workers that ended unexpectedly."""
         for worker in list(self.alive):
             if (status := worker.process.poll()) is not None:
                 self.alive.remove(worker)

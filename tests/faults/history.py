@@ -1,4 +1,4 @@
-"""The record of runs: one JSON line each, with its commit, so that a set may be run in several sittings."""
+"""The record of runs, one JSON line per run with its commit, so that a set can be split over several sessions."""
 
 import json
 import subprocess
@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 SERVICE_CODE = (
     "broker", "contracts", "edge", "generator", "purger", "service", "settings", "storage", "streams", "requirements",
 )  # fmt: skip
-"""What a run is about. Runs at two commits belong to one set if none of this differs between them."""
+"""The code under test. Runs at two commits belong to one set if none of these folders differs between them."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One run, as it was recorded."""
+    """One recorded run."""
 
     name: str
     seed: int
@@ -32,7 +32,7 @@ class Line:
 
 
 class History:
-    """A file of runs; it need not exist yet."""
+    """A file of runs, which may not exist yet."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -47,7 +47,7 @@ class History:
         return line
 
     def comparable(self) -> list[Line]:
-        """Return the runs whose service code was that of the working tree; the last one of each scenario and seed."""
+        """Return the last run of each scenario and seed whose service code equals that of the working tree."""
         lines = {(line.name, line.seed): line for line in self._lines() if _has_this_service_code(line.commit)}
         return list(lines.values())
 

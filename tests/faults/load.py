@@ -1,4 +1,4 @@
-"""The load under which faults happen: many visitors' events, some late, bad or repeated, written steadily."""
+"""The load during a run: events of many visitors at a steady rate, some of them late, bad or repeated."""
 
 import asyncio
 import json
@@ -18,19 +18,19 @@ BAD = "bad"
 """Header of records that must become dead letters; its value is the code. The worker does not look at headers."""
 
 REPEAT = "repeat"
-"""Header of records that are a good one sent again, with the same event id: they must not count."""
+"""Header of repeated valid records, with the same event id: they must not count."""
 
 BACKLOG = 1_500
-"""What may wait for a worker that is starting: else most of the load would come in one piece, where the machine is busy
-and starting takes long."""
+"""Events that may wait for a worker that is starting. Without a limit, most of the load would be written during a slow
+start on a busy machine."""
 
 _REQUEST_TIMEOUT_MS = 120_000
-"""The load outlives every outage that a scenario makes."""
+"""Longer than every outage of a scenario."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """How much is written, and how fast."""
+    """The amount and the rate of the load."""
 
     events: int = 12_000
     visitors: int = 300
@@ -38,7 +38,7 @@ class Traffic:
 
 
 class Load:
-    """Writes while `run` runs. A record's place in the seed's sequence does not depend on time; its timestamp does."""
+    """Writes events while `run` runs. The sequence of events depends only on the seed; timestamps are the clock's."""
 
     def __init__(self, settings: Settings, random_: random.Random, traffic: Traffic) -> None:
         self._topics = settings.kafka.topic_table()
@@ -51,8 +51,8 @@ class Load:
         self._retired_every = 0
 
     async def run(self, is_served: Callable[[], bool]) -> None:
-        """Write all of it, acknowledged; wait while nobody has folded for `BACKLOG` events."""
-        # Idempotent, because the audit counts: a retry after a slow answer would write an event twice.
+        """Write all events with acknowledgements; wait while no worker has folded for `BACKLOG` events."""
+        # Idempotent, because the audit counts: a retry after a slow response would write an event twice.
         options = self._options | {"enable_idempotence": True, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
         async with AIOKafkaProducer(**options) as producer:
             due, served, last = 0.0, 0, time.monotonic()
@@ -69,12 +69,12 @@ class Load:
         self.is_done = True
 
     async def reached(self, fraction: float) -> None:
-        """Return once this part is written."""
+        """Return once this share is written."""
         while self.written < fraction * self._traffic.events:  # noqa: ASYNC110  (one writer, few readers)
             await asyncio.sleep(TICK_S)
 
     def retire(self, every: int) -> list[str]:
-        """Write no more events of every `every`th visitor; return their user ids."""
+        """Stop writing events of every n-th visitor; return their user ids."""
         self._retired_every = every
         return [f"visitor-{number}" for number in range(0, self.visitors, every)]
 
@@ -96,12 +96,12 @@ class Load:
         user = f"visitor-{visitor}"
         kind = random_.choices(["view", "click", "cart", "purchase"], [6, 4, 2, 1])[0]
         late = random_.randrange(40 * DAY) if random_.random() < 0.1 else 0
-        goods = random_.sample([each.product_id for each in PRODUCTS], random_.choice([1, 1, 2]))
+        product_ids = random_.sample([product.product_id for product in PRODUCTS], random_.choice([1, 1, 2]))
         bad = random_.choice(["malformed", "unknown_product", "wrong_key"]) if random_.random() < 0.02 else None
         if bad == "unknown_product":
-            goods = ["no-such-product"]
+            product_ids = ["no-such-product"]
         at = time.time_ns() // 1_000_000 - late
-        event = {"event_id": f"e-{number}", "user_id": user, "product_ids": goods, "time": at, "kind": kind}
+        event = {"event_id": f"e-{number}", "user_id": user, "product_ids": product_ids, "time": at, "kind": kind}
         value = b"{not json" if bad == "malformed" else json.dumps(event).encode()
         key = b"somebody-else" if bad == "wrong_key" else user.encode()
         topic = self._topics.purchases.name if kind == "purchase" else self._topics.clicks.name

@@ -1,4 +1,4 @@
-"""Which faults run when: nightly (`make faults`), in `make test-all`, and at every push."""
+"""The sets of runs: nightly (`make faults`), in `make test-all`, and at every push."""
 
 import hashlib
 import itertools
@@ -11,16 +11,16 @@ from tests.faults.play import SCENARIOS
 Run = tuple[str, int]
 """A scenario and its seed."""
 Plan = list[Run]
-"""Names of scenarios with seeds, in the order in which they run."""
+"""Runs in order."""
 
 _SEVERAL = {"kill": 40, "fleet": 20}
 NIGHTLY_SEEDS = 20
-"""Seeds of each other scenario."""
+"""Number of seeds of the other scenarios."""
 _SHORT = {"kill": 8, "fleet": 4}
 
 
 def nightly() -> Plan:
-    """Return the whole set."""
+    """Return the nightly set."""
     return [(name, seed) for name in SCENARIOS for seed in range(1, 1 + _SEVERAL.get(name, NIGHTLY_SEEDS))]
 
 
@@ -30,23 +30,23 @@ def short() -> Plan:
 
 
 def of_commit(commit: str) -> Plan:
-    """Return one nightly seed of each scenario; another commit draws others."""
+    """Return one nightly seed of each scenario, drawn by the commit."""
     return [(name, _drawn(commit, name)) for name in SCENARIOS]
 
 
 def current_commit() -> str:
-    """Return the commit that is checked out; nothing where there is no git."""
+    """Return the commit that is checked out, or an empty string without git."""
     try:
-        asked = subprocess.run(
+        completed = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return asked.stdout.strip()
+    return completed.stdout.strip()
 
 
 def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
-    """Return the nightly set, or these scenarios; of each its nightly seeds, the first `seeds`, or this one seed."""
+    """Return the nightly set or these scenarios, with the nightly seeds, the first `seeds`, or this one seed."""
     plan = [each for each in nightly() if not names or each[0] in names]
     if seed is None and seeds is None:
         return plan
@@ -55,7 +55,7 @@ def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
 
 
 def further(runs: Plan) -> Iterator[Run]:
-    """Yield runs of the same scenarios with seeds that follow those of `runs`, without end."""
+    """Yield runs of the same scenarios with the seeds after those of `runs`, without end."""
     after = 1 + max((seed for _, seed in runs), default=0)
     names = list(dict.fromkeys(name for name, _ in runs))
     return ((name, seed) for seed in itertools.count(after) for name in names)

@@ -1,4 +1,4 @@
-"""Any scenario by its name: of the workers of streams, or of the whole chain."""
+"""Runs a scenario by its name: one of streams' workers, or one of the whole chain."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ SHORT_CHAIN_TRAFFIC = ChainTraffic(events=240, visitors=30)
 async def play(
     servers: Servers, name: str, seed: int, folder: Path, *, is_short: bool = False, events: int | None = None
 ) -> Result:
-    """Play one scenario with nightly load, with less of it, or with so many `events`."""
+    """Run one scenario with the nightly load, the short load, or this number of events."""
     if name in _STREAMS_PLAYS:
         traffic = SHORT_TRAFFIC if is_short else NIGHTLY_TRAFFIC
         return await run(
@@ -43,5 +43,5 @@ async def play(
 
 
 def usual_events(name: str) -> int:
-    """Return the events of a nightly run."""
+    """Return the number of events of a nightly run."""
     return NIGHTLY_TRAFFIC.events if name in _STREAMS_PLAYS else CHAIN_TRAFFIC.events

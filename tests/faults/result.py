@@ -1,4 +1,4 @@
-"""What every run shares: its limits, its broker and topics, and what it came to."""
+"""The common part of all runs: limits, broker and topics, and the result."""
 
 from dataclasses import dataclass, fields
 
@@ -11,13 +11,13 @@ from tests.faults.audit import Findings
 from tests.faults.servers import Servers
 
 SESSION_TIMEOUT_S = 3.0
-"""Short, so that a killed worker's partitions are soon free; long enough for a live one on a busy machine."""
+"""Short, so that a killed worker's partitions are soon reassigned; long enough for a live worker on a busy machine."""
 RUN_S = 240.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to."""
+    """The result of a run."""
 
     name: str
     seed: int
@@ -28,7 +28,7 @@ class Result:
 
 
 def kafka_overrides(servers: Servers, name: str) -> dict[str, object]:
-    """Return the settings of `kafka`, with topics that only the run of this name uses."""
+    """Return the settings of `kafka`, with separate topics for the run of this name."""
     return {
         "bootstrap_servers": servers.kafka.bootstrap_servers,
         "topics": {each.name: f"{name}.{getattr(Topics(), each.name).name}" for each in fields(Topics)},
@@ -37,7 +37,7 @@ def kafka_overrides(servers: Servers, name: str) -> dict[str, object]:
 
 
 async def delete_topics(settings: Settings, changelog: str) -> None:
-    """Leave the next run a broker as small as the first had: with thousands of logs, a restart takes minutes."""
+    """Delete the run's topics: with thousands of topics, a broker's restart takes minutes."""
     topics = settings.kafka.topic_table()
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()

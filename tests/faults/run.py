@@ -29,7 +29,7 @@ PROGRESS_POLL_S = 0.25
 
 @dataclass
 class Scene:
-    """What a scenario plays with. It counts each fault that hit a worker at work in `faults`."""
+    """The parts of a run that a scenario uses. `faults` counts the faults that affected a working worker."""
 
     random: random.Random
     seed: int
@@ -42,29 +42,29 @@ class Scene:
     folder: Path
     faults: int = 0
     earlier: dict[str, Earlier] = field(default_factory=dict)
-    """States that the scenario put into the changelog before the first worker."""
+    """States that the scenario wrote to the changelog before the first worker started."""
     erased: set[str] = field(default_factory=set)
-    """User keys of visitors whose erasure the scenario asked for."""
+    """User keys of visitors whose erasure the scenario requested."""
     _audits: int = 0
 
     @property
     def proxied(self) -> str:
-        """Where a worker must bootstrap for its connections to go through the proxy."""
+        """The bootstrap address with which a worker's connections go through the proxy."""
         return self.servers.proxy.address
 
     async def audit_now(self) -> None:
-        """Check what must be true of all that is committed, at this moment."""
+        """Check the conditions on everything that is committed now."""
         evidence = await gather(self.settings, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit_committed(evidence, self.settings))
 
     async def audit_end(self, memories: Sequence[Memory]) -> None:
-        """Check everything; the workers have told their memories and are gone."""
+        """Check everything, after the workers have dumped their states and ended."""
         evidence = await gather(self.settings, memories=memories, earlier=self.earlier, erased=self.erased)
         self._take(evidence, audit(evidence, self.settings))
 
     def _take(self, evidence: Evidence, found: Findings) -> None:
         self._audits += 1
-        if found:  # a fault may not come again under the same seed: keep what there is to look at
+        if found:  # the same seed may not reproduce it, so the evidence is kept
             (self.folder / f"evidence-{self._audits}.pickle").write_bytes(pickle.dumps(evidence))
         self.findings.take(found)
 
@@ -74,21 +74,21 @@ Act = Callable[[Scene], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Play:
-    """A scenario, and what comes before its load."""
+    """A scenario, its preparation before the load, and its settings."""
 
     scenario: Act
     prepare: Act | None = None
-    streams: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the workers, besides those of every run."""
+    overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Additional settings of the workers, by table."""
 
 
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
-    """Play a scenario and audit what is left. Never raises for what a worker did: that is a finding."""
+    """Run a scenario and audit its result. A worker's failure does not raise an error; it is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play.streams)
+    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play)
     settings = Settings(**overrides)
     findings = Findings()
-    random_ = random.Random(seed)  # the same for the faults as for the load: a seed says all
+    random_ = random.Random(seed)  # faults and load depend only on the seed
     load = Load(settings, random.Random(seed), traffic)
     with Fleet(environment_of(overrides), folder, findings) as fleet:
         async with Shop(settings) as shop:
@@ -98,7 +98,7 @@ async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, n
                 async with asyncio.timeout(RUN_S):
                     await _play(scene, play)
             except (TimeoutError, AssertionError, KafkaError) as error:
-                findings.add("vacuous", f"the run did not come to its end: {error!r}")
+                findings.add("vacuous", f"the run did not finish: {error!r}")
             finally:
                 await asyncio.to_thread(servers.proxy.heal)
     if not findings:
@@ -116,7 +116,7 @@ async def _play(scene: Scene, play: Play) -> None:
     finally:
         loading.cancel()
     if not scene.faults:
-        scene.findings.add("vacuous", "no fault hit a worker at work: the load is too short for this machine")
+        scene.findings.add("vacuous", "no fault affected a working worker: the load is too short for this machine")
     await scene.fleet.folding()
     await _caught_up(scene)
     scene.fleet.check()
@@ -127,9 +127,9 @@ async def _play(scene: Scene, play: Play) -> None:
 
 
 async def _memories(scene: Scene) -> list[Memory]:
-    """Return what the workers hold, once each partition is somebody's: a rebalance may still be under way.
+    """Return the workers' states, once every partition has an owner: a rebalance may still be in progress.
 
-    If that does not come to be, the audit tells who holds what.
+    If a partition stays without one, the audit reports it.
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -142,10 +142,10 @@ async def _memories(scene: Scene) -> list[Memory]:
 
 
 async def _caught_up(scene: Scene) -> None:
-    """Return once all is committed, or nothing more will be: the audit tells what is missing."""
+    """Return once everything is committed, or there is no more progress: the audit then reports what is missing."""
     most, deadline = -1, time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and scene.fleet.alive:
-        with contextlib.suppress(KafkaError):  # a broker that is just coming back
+        with contextlib.suppress(KafkaError):  # the broker may be restarting
             committed, end = await progress(scene.settings)
             if committed == end:
                 return
@@ -155,10 +155,8 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(
-    servers: Servers, name: str, folder: Path, streams: Mapping[str, object]
-) -> dict[str, dict[str, object]]:
-    return {
+def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[str, dict[str, object]]:
+    common: dict[str, dict[str, object]] = {
         "kafka": kafka_overrides(servers, name),
         "streams": {
             "app_id": f"{name}-streams",
@@ -166,6 +164,7 @@ def _overrides(
             "metrics_port": 0,
             "min_interval_s": 0,
             "transaction_timeout_s": SESSION_TIMEOUT_S,
-            **streams,
         },
     }
+    tables = common.keys() | play.overrides.keys()
+    return {table: {**common.get(table, {}), **play.overrides.get(table, {})} for table in tables}

@@ -1,4 +1,4 @@
-"""The faults. Each is a function of a seed: which faults, and at which part of the load they come."""
+"""The scenarios of streams. The seed determines the faults and at which part of the load they happen."""
 
 import asyncio
 import contextlib
@@ -25,9 +25,9 @@ def _moments(random_: random.Random, count: int, last: float = 0.85) -> list[flo
 
 
 async def kill(scene: Scene) -> None:
-    """SIGKILL one worker three times and start it again; in half of the seeds at moments that it chooses itself.
+    """Kill one worker three times and restart it; with half of the seeds, it kills itself at one of its requests.
 
-    At each death the offsets that it had committed are held against what it had written.
+    After each kill, the committed offsets are compared with the written records.
     """
     if scene.seed % 2 == 0:
         for moment in _moments(scene.random, 3):
@@ -44,7 +44,7 @@ async def kill(scene: Scene) -> None:
         nth = scene.random.randint(1, 3 if when.endswith("commit") else 6)
         worker = scene.fleet.start(Strike(when, nth))
         if not await _struck(scene, worker):
-            break  # it caught up before its strike came: the worker goes on as the last one
+            break  # it caught up before that request, and continues as the last worker
         scene.faults += 1
         await scene.audit_now()
     else:
@@ -58,7 +58,7 @@ async def fleet(scene: Scene) -> None:
     await scene.fleet.folding()
     for moment in _moments(scene.random, 6):
         await scene.load.reached(moment)
-        if scene.random.random() < 0.7:  # else what was started last may still be joining
+        if scene.random.random() < 0.7:  # otherwise the last started worker may still be joining
             await scene.fleet.folding()
         count = len(scene.fleet.alive)
         action = scene.random.choice(["join"] * (3 - count) + ["leave", "die"] * (count - 1))
@@ -73,7 +73,7 @@ async def fleet(scene: Scene) -> None:
 
 
 async def pause(scene: Scene) -> None:
-    """SIGSTOP one of two workers until the other has taken over and gone on; then let it wake."""
+    """Stop one of two workers (SIGSTOP) until the other has taken over and made progress; then continue it."""
     workers = [scene.fleet.start(), scene.fleet.start()]
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.4)[0])
@@ -95,21 +95,21 @@ async def pause_in_flush(scene: Scene) -> None:
 
 
 async def broker_restart(scene: Scene) -> None:
-    """The broker goes away, in order or by SIGKILL, and comes back."""
+    """Stop the broker cleanly or kill it, and restart it."""
     scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
     kafka = scene.servers.kafka
     assert kafka.process is not None
     await asyncio.to_thread(kafka.stop if scene.seed % 2 else kafka.process.kill)
-    # From no time at all to past the session timeout (the start takes four seconds besides).
+    # Without a pause, or longer than the session timeout (the start takes four more seconds).
     await asyncio.sleep(scene.random.choice([0, 4]))
     await asyncio.to_thread(scene.servers.start_kafka_again)
     scene.faults += 1
 
 
 async def cut(scene: Scene) -> None:
-    """The worker's connections are closed and refused, reset, or go silent, for parts of a second to seconds."""
+    """The worker's connections are closed and refused, reset, or blocked, for up to five seconds."""
     scene.fleet.start(bootstrap=scene.proxied)
     await scene.fleet.folding()
     proxy = scene.servers.proxy
@@ -128,10 +128,10 @@ async def cut(scene: Scene) -> None:
 
 
 async def deaf(scene: Scene) -> None:
-    """What the worker sends arrives, the broker's answers do not, and then the broker restarts.
+    """The worker's requests arrive, the broker's responses do not, and then the broker restarts.
 
-    So the worker gives up writes that are in the changelog, and the group does not notice: a broker that starts lets
-    every member's session start again.
+    So the worker discards writes that are in the changelog, and the group does not notice, because a restarted broker
+    begins every member's session again.
     """
     worker = scene.fleet.start(bootstrap=scene.proxied)
     await scene.fleet.folding()
@@ -142,12 +142,12 @@ async def deaf(scene: Scene) -> None:
     await asyncio.to_thread(scene.servers.start_kafka_again)
     await asyncio.to_thread(scene.servers.proxy.heal)
 
-    await until(worker.gave_up, "the worker gives up what it could not write")
+    await until(worker.gave_up, "the worker discards what it could not write")
     scene.faults += 1
 
 
 async def slow(scene: Scene) -> None:
-    """Every answer takes from 0.2 to 0.8 s, then all goes through at 50 kB/s, then in small pieces."""
+    """The network has a latency of 0.2 to 0.8 s, then a bandwidth of 50 kB/s, then splits data into small pieces."""
     scene.fleet.start(bootstrap=scene.proxied)
     await scene.fleet.folding()
     proxy = scene.servers.proxy
@@ -167,7 +167,7 @@ async def slow(scene: Scene) -> None:
 
 
 async def refused(scene: Scene) -> None:
-    """The broker refuses every record of the changelog, and then of the assignments, for its size."""
+    """The broker rejects every record of the changelog, and then of the assignments, for its size."""
     scene.fleet.start()
     await scene.fleet.folding()
     for topic, moment in zip(
@@ -183,7 +183,7 @@ async def refused(scene: Scene) -> None:
 
 
 async def throttled(scene: Scene) -> None:
-    """A quota lets the worker write 20 kB/s: the broker answers late, and holds its connections."""
+    """A quota limits the worker's writes to 20 kB/s: the broker delays responses and mutes its connections."""
     scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.5)[0])
@@ -193,9 +193,9 @@ async def throttled(scene: Scene) -> None:
 
 
 async def join_in_recovery(scene: Scene) -> None:
-    """A worker joins while another, on a slow network, restores a changelog of 50,000 records; later it leaves.
+    """A worker joins while another, on a slow network, reads a changelog of 50,000 records; later it leaves.
 
-    So the first has partitions taken away while it reads them, and gets them back.
+    So partitions are revoked from the first worker while it reads them, and assigned to it again.
     """
     await asyncio.to_thread(scene.servers.proxy.add, "bandwidth", rate=250)
     scene.fleet.start(bootstrap=scene.proxied)
@@ -207,7 +207,7 @@ async def join_in_recovery(scene: Scene) -> None:
     second = scene.fleet.start()
     await until(lambda: knows(2), "the second is a member")
     committed, _ = await progress(scene.settings)
-    scene.faults += committed == 0  # else the first had restored all by then
+    scene.faults += committed == 0  # otherwise the first worker has already read everything
     await asyncio.to_thread(scene.servers.proxy.heal)
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1)[0])
@@ -215,7 +215,7 @@ async def join_in_recovery(scene: Scene) -> None:
 
 
 async def earlier_version(scene: Scene) -> None:
-    """The changelog holds states of version 1, of every visitor; in mid-stream the worker is killed once."""
+    """The changelog holds states of version 1 for every visitor; the worker is killed once during the load."""
     worker = scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1)[0])
@@ -237,18 +237,18 @@ PLAYS: dict[str, Play] = {
     "throttled": Play(throttled),
     "join-in-recovery": Play(join_in_recovery, prepare=many_visitors),
     "earlier-version": Play(earlier_version, prepare=every_visitor),
-    "without-transactions": Play(kill, streams={"transactions": False}),
+    "without-transactions": Play(kill, overrides={"streams": {"transactions": False}}),
 }
 
 
 async def _struck(scene: Scene, worker: Worker) -> bool:
-    """Return whether the worker struck itself; it may also have folded everything before that."""
+    """Return whether the worker killed itself; it may have folded everything before that."""
 
     async def either() -> bool:
         return scene.fleet.died(worker) or (scene.load.is_done and await _is_caught_up(scene))
 
     with contextlib.suppress(AssertionError):  # neither within the deadline: the audit shows what is missing
-        await until(either, "the worker strikes itself, or has folded all")
+        await until(either, "the worker kills itself, or has folded everything")
     return worker not in scene.fleet.alive
 
 
@@ -275,7 +275,7 @@ async def _taken_over(scene: Scene) -> None:
 
 
 async def _wake(scene: Scene, paused: Worker) -> None:
-    """Let it go on, and return once it has noticed: until it is assigned partitions again, it shows the old ones."""
+    """Continue the worker, and return once it has partitions again; until then it reports its old ones."""
     before = paused.recoveries()
     paused.send(signal.SIGCONT)
 
@@ -283,7 +283,7 @@ async def _wake(scene: Scene, paused: Worker) -> None:
         scene.fleet.check()
         return paused.recoveries() > before
 
-    await until(it_has_recovered, "the paused worker is given partitions again")
+    await until(it_has_recovered, "the paused worker has partitions again")
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from bannerstream.devservers.stack import s3_server
 from bannerstream.devservers.toxiproxy import Toxiproxy
 from bannerstream.service.errors import ChildFailed
 
-# One broker's clock stamps everything: what was appended first is known across topics, to the millisecond.
-# And transactions of workers that died end when they time out, not up to 10 s later.
+# Timestamps are the broker's append times: they give the order of appends across topics, to the millisecond.
+# Transactions of workers that died end when they time out, not up to 10 s later.
 _PROPERTIES = {
     "log.message.timestamp.type": "LogAppendTime",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
@@ -38,11 +38,11 @@ class Servers:
         return self._s3.endpoint
 
     def start_kafka_again(self) -> None:
-        """Start the broker on what it had.
+        """Start the broker with its earlier data.
 
         Raises:
-            ChildFailed: it does not come up twice. Once may be its own doing: a start of Kafka 4.3 can hang for good
-                on a busy machine ("ControllerServer.raftManager() is null").
+            ChildFailed: two starts failed. One may fail by Kafka's own fault: a start of Kafka 4.3 can hang on a busy
+                machine ("ControllerServer.raftManager() is null").
         """
         try:
             self.kafka.start()

@@ -1,4 +1,4 @@
-"""Faults under other ways to keep states, and while visitors are erased."""
+"""Scenarios with other stores, standbys, erasures or an experiment."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from tests.support.waiting import until
 
 
 async def erasure(scene: Scene) -> None:
-    """Erase every seventh visitor, whose events are all committed by then, and kill the worker at that moment."""
+    """Erase every seventh visitor once all their events are committed, and kill the worker meanwhile."""
     scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(scene.random.uniform(0.2, 0.5))
@@ -49,10 +49,15 @@ def _committed(scene: Scene, count: int) -> Callable[[], Awaitable[bool]]:
     return are_they
 
 
+_ROCKSDB = {"streams": {"store": "rocksdb"}}
+_STANDBYS = {"streams": {"standbys": 1}}
+_EXPERIMENT = {"experiments": {"variants": ["open-bold-natural", "panel-light-airy"]}}
+
 STATE_PLAYS: dict[str, Play] = {
     "erasure": Play(erasure),
-    "rocksdb-kill": Play(kill, streams={"store": "rocksdb"}),
-    "rocksdb-fleet": Play(fleet, streams={"store": "rocksdb"}),
-    "standbys-fleet": Play(fleet, streams={"standbys": 1}),
-    "standbys-kill": Play(kill, streams={"standbys": 1}),
+    "rocksdb-kill": Play(kill, overrides=_ROCKSDB),
+    "rocksdb-fleet": Play(fleet, overrides=_ROCKSDB),
+    "standbys-fleet": Play(fleet, overrides=_STANDBYS),
+    "standbys-kill": Play(kill, overrides=_STANDBYS),
+    "experiment-kill": Play(kill, overrides=_EXPERIMENT),
 }

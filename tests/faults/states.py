@@ -1,4 +1,4 @@
-"""What an audit needs to know of a packed state, whatever its shape; and states as earlier versions wrote them."""
+"""The contents of a packed state that an audit needs, whatever its version; and states written by earlier versions."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Seen:
     offsets: Mapping[str, int]
     """Last applied offset per source topic."""
     banner: str | None
-    """First 16 digits of the current decision's banner key: all that a state keeps of it."""
+    """First 16 digits of the current decision's banner key; a state does not contain more."""
     landmark: int
     half_life_ms: int
     weighed: Mapping[str, float]
@@ -35,7 +35,7 @@ class Seen:
 
 @lru_cache(maxsize=1 << 17)
 def read_state(packed: bytes) -> Seen:
-    """Return what is in a packed state, of this version or of one that is still read."""
+    """Return the contents of a packed state, of this version or of one that is still supported."""
     state = unpack(packed)
     return Seen(
         epoch=state.epoch,
@@ -48,10 +48,10 @@ def read_state(packed: bytes) -> Seen:
 
 
 def version_1(half_life_ms: int, at: int, weights: Mapping[str, float], *, epoch: int, product_id: str) -> bytes:
-    """Return the state of one event at `at` as version 1 packed it: frozen here, whatever becomes of `pack`.
+    """Return the state after one event at `at` as version 1 packed it; independent of the current `pack`.
 
     A first byte of 1, then a MessagePack array: half-life, latest time, epoch, decision, offsets by topic, cohorts
-    (exponent, mantissa, touched products), purchases. `weights` holds each cohort's score; the first is the decided.
+    (exponent, mantissa, touched products), purchases. `weights` has each cohort's score; the first is the decided one.
     """
     halvings, rest = divmod(at, half_life_ms)
     cohorts = {}

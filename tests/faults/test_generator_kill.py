@@ -44,7 +44,7 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     with generator(when, environment, tmp_path) as worker:
         await until(lambda: worker.poll() is not None, worker.log_tail)
     before = await ready_events(settings, lambda found: len(found) >= 1)
-    assert len(before) == 1  # the first was announced; the second died on its way
+    assert len(before) == 1  # the first was announced; the generator died at the second
     await assert_readable(settings, before)
 
     with generator("never", environment, tmp_path) as worker:
@@ -53,4 +53,4 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     await assert_readable(settings, events)
     assert {each.banner_key for each in events} == keys
     written = Counter((tmp_path / "manifests.txt").read_text().split())
-    assert written == Counter(keys)  # every manifest once: what had one was only announced
+    assert written == Counter(keys)  # every manifest once: a banner that had one was only announced

@@ -1,4 +1,4 @@
-"""What the generator does while its servers are away and while its group changes: nothing lost, nothing made twice."""
+"""The generator during outages of its servers and rebalances of its group: nothing is lost, nothing made twice."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ REQUESTS = 10
 
 @pytest.fixture
 def stack(server_pair: Pair, tmp_path: Path) -> Iterator[Stack]:
-    """A pair of servers of each test's own: it stops them, and others may not be on them then."""
+    """A pair of servers for this test alone, which stops them."""
     if (reason := why_unavailable(*server_pair)) is not None:
         pytest.skip(reason)
     with Stack(*server_pair, data_dir=tmp_path / "servers") as stack:
@@ -42,7 +42,7 @@ def s3(stack: Stack) -> S3Server:
 
 
 def generator(environment: dict[str, str], folder: Path, name: str = "generator", batch: int = 2) -> ChildProcess:
-    """Start one that notes every manifest it writes."""
+    """Start a generator that appends every manifest that it writes to a file."""
     return ChildProcess(
         [sys.executable, "-m", "tests.faults.dying_generator", "never", folder / "manifests.txt"],
         name=name,
@@ -73,14 +73,14 @@ def keys_of(events: list[BannerReady] | list[BannerRequest]) -> set[str]:
 
 
 def assert_each_has_one_revision(events: list[BannerReady]) -> None:
-    """Several announcements of a banner are the same banner."""
+    """Check that repeated ready events of a banner are equal."""
     assert len({(each.banner_key, each.revision, each.renditions) for each in events}) == len(keys_of(events))
 
 
 async def through(
     outage: Callable[[], Awaitable[None]], settings: Settings, environment: dict[str, str], folder: Path
 ) -> None:
-    """Ask for banners, let `outage` happen once the first are made, and check that all come, each once."""
+    """Request banners, run `outage` once the first are made, and check that all are made, each once."""
     await prepare(settings)
     requests = [request_for(f"mug-{number}") for number in range(REQUESTS)]
     await publish_requests(settings, requests)
@@ -135,5 +135,5 @@ async def test_a_second_worker_takes_over_partitions_in_mid_batch(
     assert_each_has_one_revision(events)
     await assert_readable(settings, events)
     twice = {key for key, times in made(tmp_path).items() if times > 1}
-    assert len(twice) <= 4, twice  # only what was in flight when its partition changed hands
+    assert len(twice) <= 4, twice  # only banners in flight when their partition was reassigned
     assert max(made(tmp_path).values()) <= 2

@@ -1,7 +1,8 @@
-"""Faults under load, each run ending in its audit: one seed of each scenario a commit; `make faults` runs all.
+"""Faults under load with an audit of each run: one seed of each scenario per commit; `make faults` runs all.
 
-The commit draws the seeds, so that every push strikes at other moments and a failure can be replayed from its checkout,
-or by its id: `make faults ARGS="--only kill --seed 17"`. The short set of fixed seeds runs with `make test-all`.
+The commit determines the seeds, so that every push injects faults at different moments, and a failure can be repeated
+from its checkout or by its id: `make faults ARGS="--only kill --seed 17"`. `make test-all` runs a short set of fixed
+seeds.
 """
 
 from collections.abc import Iterator
@@ -26,13 +27,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 GROUPS = 3
-"""Each has servers of its own (a run may restart its broker), and its runs go one after the other."""
+"""Each group has its own servers, because a run may restart the broker; the runs of a group are sequential."""
 
 
 def runs() -> list[ParameterSet]:
-    """Return this commit's runs, and then what the short set holds besides."""
+    """Return this commit's runs, and then the other runs of the short set."""
     drawn = of_commit(current_commit())
-    further = [each for each in short() if each not in drawn]
+    further = [run for run in short() if run not in drawn]
     runs = []
     for number, (name, seed) in enumerate([*drawn, *further]):
         marks = [pytest.mark.xdist_group(f"faults-{number % GROUPS}")]

@@ -24,16 +24,16 @@ def test_what_bannerstream_leaves_after_a_benchmark_is_right(tmp_path):
         "common,full",
     ]
     options = ["--users", "300", "--events", "10000", "--rounds", "1", "--distribution", "zipf", "--limit-s", "90"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", *command, *options, "--out", str(out)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    machine, *lines = map(json.loads, done.stdout.splitlines())
+    assert completed.returncode == 0, completed.stderr
+    machine, *lines = map(json.loads, completed.stdout.splitlines())
     assert machine["kafka"].startswith("4.")
     assert [(each["setting"], each["work"]) for each in lines] == [("memory", "common"), ("2-workers", "full")]
     for line in lines:
-        assert line["correct"], done.stderr
+        assert line["correct"], completed.stderr
         assert line["events"] == 10_000
         assert line["events_per_s"] > 0
         assert 0 < line["changelog_records"] <= 20_000
-    assert out.read_text() == done.stdout
+    assert out.read_text() == completed.stdout

@@ -1,4 +1,4 @@
-"""A catalogue on its way into a real bucket and real topics."""
+"""Loading a catalogue into a real bucket and real topics."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.support.catalogue_folder import COHORTS, product, write_folder
 
 @pytest.fixture
 async def deployment(settings: Settings) -> Settings:
-    """Settings whose bucket and topics are there, empty."""
+    """Settings whose bucket and topics exist and are empty."""
     await create_topics(settings.kafka)
     store = S3BannerStore(settings.storage)
     store.ensure_bucket()

@@ -1,4 +1,4 @@
-"""The command line against running services, as an operator uses it, from the first topic to the replayed letter."""
+"""The command line with running services, as an operator uses it, from the first topic to a replayed dead letter."""
 
 import json
 import os
@@ -23,11 +23,11 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("embedded", "apache-mi
 
 MUG, KETTLE = "mug-stoneware-terracotta", "kettle-gooseneck"
 MISSING = "yoga-mat"
-"""In the example catalogue, not in the part of it that is loaded first."""
+"""In the example catalogue, but not in the part that is loaded first."""
 
 
 class CommandLine:
-    """Runs commands and hands back what they say."""
+    """Runs commands and returns their output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -45,15 +45,15 @@ class CommandLine:
         return json.loads(self(*arguments, "--json", code=code))
 
     def until(self, enough: Callable[[Any], bool], *arguments: str | Path) -> Any:
-        """Ask again and again until the answer is enough, and return it."""
-        answers: list[Any] = []
+        """Repeat a command until its JSON output is `enough`, and return it."""
+        outputs: list[Any] = []
 
         def is_enough() -> bool:
-            answers[:] = [self.json(*arguments)]
-            return enough(answers[0])
+            outputs[:] = [self.json(*arguments)]
+            return enough(outputs[0])
 
-        wait_until(is_enough, lambda: f"{arguments} prints more than {answers}")
-        return answers[0]
+        wait_until(is_enough, lambda: f"{arguments} prints more than {outputs}")
+        return outputs[0]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def bannerstream(
 def test_from_an_empty_broker_to_a_replayed_dead_letter(
     bannerstream: CommandLine, kafka: Broker, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    # Nothing is there yet, and the checks say so.
+    # Nothing exists yet, and the checks report that.
     problems = bannerstream.json("topics", "check", code=5)
     assert any("clicks" in each["topic"] for each in problems)
     assert [each["ok"] for each in bannerstream.json("config", "check", code=5)] == [False, False]
@@ -123,7 +123,7 @@ def replay_events(bannerstream: CommandLine, folder: Path) -> None:
 
 
 def check_banners(bannerstream: CommandLine) -> set[str]:
-    """Three visitors' banners come out and can be shown; return their products."""
+    """Check that three visitors' banners are made and can be shown; return their products."""
     rows = bannerstream.until(lambda rows: len(rows) == 3, "banners", "list")
     shown = {each["product"] for each in rows}
     assert {KETTLE, MUG} <= shown
@@ -137,7 +137,7 @@ def check_banners(bannerstream: CommandLine) -> set[str]:
 
 
 def bring_the_missing_product(bannerstream: CommandLine) -> None:
-    """Find out why a record was refused, mend the cause, and send it again."""
+    """Find out why a record became a dead letter, fix the cause, and replay it."""
     (letter,) = bannerstream.until(lambda letters: len(letters) == 1, "dlq", "list")
     assert letter["code"] == "unknown_product"
     assert MISSING in letter["reason"]
@@ -151,9 +151,9 @@ def bring_the_missing_product(bannerstream: CommandLine) -> None:
 
 @pytest.mark.pairs("embedded")
 def test_the_installed_command_keeps_standard_output_for_the_answer(environment: dict[str, str]) -> None:
-    """Through the script that pip installs, with its own interpreter: what a pipe gets is JSON and nothing else."""
+    """With the script that pip installs, standard output is JSON and nothing else."""
     command = Path(sys.executable).with_name("bannerstream")
-    done = subprocess.run(
+    completed = subprocess.run(
         [command, "topics", "create", "--json"],
         env={**os.environ, **environment},
         capture_output=True,
@@ -161,5 +161,5 @@ def test_the_installed_command_keeps_standard_output_for_the_answer(environment:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout)

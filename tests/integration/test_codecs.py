@@ -1,4 +1,4 @@
-"""Every codec of every common producer, read as streams reads: raw records, as aiokafka takes them out of a batch."""
+"""Every codec of every common producer can be read as raw records, which is how streams reads."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.pairs("apache"), pytest.mark
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 BATCH_BYTES = 300_000
-"""More than one block of LZ4 (64 kB) and of Snappy's framing (32 kB) in a batch."""
+"""More than one block of LZ4 (64 kB) and of Snappy's framing (32 kB)."""
 
 LINES = [
     json.dumps(
@@ -57,12 +57,12 @@ async def by_java(bootstrap: str, topic: str, codec: str) -> None:
 
 
 async def run(*command: str) -> None:
-    """Run a producer that sends each line of its input."""
+    """Run a producer that sends each line of its standard input."""
     text = "".join(f"{line}\n" for line in LINES)
-    done = await asyncio.to_thread(
+    completed = await asyncio.to_thread(
         subprocess.run, command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 @pytest.mark.real
@@ -85,8 +85,8 @@ async def test_raw_records_of_every_producer_are_read_whatever_the_codec(
     await producer(kafka.bootstrap_servers, fresh_name, codec)
 
     codecs = (await sample_topic(kafka, fresh_name, 1)).codecs.keys()
-    assert codec in codecs, "it came compressed"
-    assert codecs <= {codec, "none"}, "a producer may leave a batch as it is where compressing gains nothing"
+    assert codec in codecs, "batches are compressed"
+    assert codecs <= {codec, "none"}, "a producer may leave a batch uncompressed that would not become smaller"
     monkeypatch.setattr(PartitionRecords, "_consumer_record", lambda _, tp, record: record)
     consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
     await consumer.start()
@@ -106,7 +106,7 @@ async def test_raw_records_of_every_producer_are_read_whatever_the_codec(
 
 @pytest.mark.parametrize(("codec", "number"), [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3)])
 def test_message_sets_of_before_kafka_0_11_are_read(codec: str, number: int) -> None:
-    """A Kafka 3 broker may still hold them; Kafka 4 converts none and takes none (KIP-724)."""
+    """A Kafka 3 broker may still hold them; Kafka 4 neither converts nor accepts them (KIP-724)."""
     builder = LegacyRecordBatchBuilder(1, number, 1_000_000)
     for offset, line in enumerate(LINES[:1000]):
         assert builder.append(offset, timestamp=1_769_860_800_000 + offset, key=b"k", value=line.encode()) is not None

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it, with a short session: what it prints, what it writes, and that it leaves nothing."""
+"""The demo as a new user runs it, with a short session: its output, its files, and that no process is left."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def _the_embedded_pair() -> None:
 
 
 def short_session(folder: Path) -> Path:
-    """Write the example session's first events about a few products, with some bad records, and return the file."""
+    """Write a session with the example's first events about a few products and some bad records; return the file."""
     with gzip.open(SESSION, "rt") as lines:
         recorded = list(lines)
     good = [line for line in recorded if any(f'"{each}"' in line for each in PRODUCT_IDS)]
@@ -47,7 +47,7 @@ def short_session(folder: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _a_terminal_that_can_interrupt() -> Iterator[None]:
-    """Where the tests run as a shell's background job, SIGINT is ignored, and a child would inherit that."""
+    """Restore the handling of SIGINT: a shell's background job ignores it, and child processes would inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -74,7 +74,7 @@ def demo(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """Return the processes that this one started, and theirs, with the time each began (so an id is not mistaken)."""
+    """Return all descendants of a process with their start times, which distinguish processes that reuse an id."""
     children: dict[int, list[int]] = {}
     began: dict[int, str] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
@@ -95,7 +95,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 def still_running(processes: dict[int, str]) -> dict[int, str]:
-    """Return those that are still there, with their command lines."""
+    """Return the processes that still run, with their command lines."""
     left = {}
     for pid, began in processes.items():
         try:
@@ -108,10 +108,10 @@ def still_running(processes: dict[int, str]) -> dict[int, str]:
 
 
 def wait_for_services(running: subprocess.Popen[str]) -> dict[int, str]:
-    """Return everything that the demo started, once broker, store, streams and generator are there."""
+    """Return all processes that the demo started, once broker, store, streams and generator run."""
 
     def services() -> dict[int, str] | None:
-        assert running.poll() is None, "it ended before its services were there"
+        assert running.poll() is None, "the demo ended before its services ran"
         started = descendants(running.pid)
         lines = " ".join(still_running(started).values())
         return started if "-m bannerstream.streams" in lines and "-m bannerstream.generator" in lines else None
@@ -153,7 +153,7 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     pictures = set(re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page))
     assert len(pictures) >= summary["banners"]
     assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
-    assert not (tmp_path / "out/run").exists(), "servers' data and logs go with success"
+    assert not (tmp_path / "out/run").exists(), "data and logs are removed after success"
     kept = read_exported(tmp_path / "out")
     assert len(kept) == summary["banners"]
     assert all(list(each.pictures()) for each in kept)
@@ -192,7 +192,7 @@ def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: 
             assert token is not None
             assert product is not None
             visitor.headers["Authorization"] = f"Bearer {token[1]}"
-            assert visitor.get("/v1/banner").json()["epoch"] == 0, "nobody knows this visitor yet"
+            assert visitor.get("/v1/banner").json()["epoch"] == 0, "the visitor is new"
             clicked = visitor.post("/v1/events", json={"type": "click", "product_id": product[1]})
             assert clicked.status_code == 202, clicked.text
 
@@ -210,8 +210,8 @@ def test_serve_opens_a_shop_whose_banner_follows_and_ctrl_c_closes_it(tmp_path: 
         stdout, _ = running.communicate(timeout=60)
     stderr = (tmp_path / "stderr.txt").read_text()
     assert running.returncode == 0, stderr
-    assert stdout == "", "the address is all that is printed"
+    assert stdout == "", "only the address is printed"
     assert "Traceback" not in stderr
     assert len(started) >= 5, "broker, store, streams, generator, edge"
     assert not still_running(started)
-    assert not (tmp_path / "out/run").exists(), "servers' data and logs go with a clean end"
+    assert not (tmp_path / "out/run").exists(), "data and logs are removed after a clean end"

@@ -1,6 +1,6 @@
-"""The demo on models: SmolLM2 describes, a diffusion pipeline paints, here of random weights in the starter's place.
+"""The demo with models: SmolLM2 describes, and a diffusion pipeline with random weights paints in the starter's place.
 
-It takes a minute on two quiet cores, most of it SmolLM2's: nothing else runs the services with models as processes.
+It takes a minute on two quiet cores, most of it for SmolLM2. No other test runs the services with models as processes.
 """
 
 import gzip

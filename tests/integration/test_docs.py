@@ -1,4 +1,4 @@
-"""Every command in the docs, run in the order in which a reader meets it."""
+"""Runs every command of the docs, in the order of the pages."""
 
 import os
 import re
@@ -37,10 +37,10 @@ NOT_RUN = {
     "uvx": "it downloads every dependency again; tests/integration/test_demo.py runs the demo",
     "docker compose": "no container engine here; tests/unit/deploy/test_compose.py checks the file's shape",
 }
-"""Commands that no test runs, by their beginning, and why."""
+"""Commands that are not run here, by their beginning, with the reason."""
 
 LONG_RUNNING = ("bannerstream run ",)
-"""Started, and stopped at the end."""
+"""Commands that are started, and stopped at the end."""
 
 
 def commands(page: str) -> list[str]:
@@ -60,7 +60,7 @@ def runnable(page: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder that looks like a checkout: the example shop, and the environment's commands."""
+    """Return a folder with the parts of a checkout that commands use: the example shop, and the environment."""
     for data in ("examples", "demo"):
         (tmp_path / data).symlink_to(ROOT / data)
     (tmp_path / ".venv").mkdir()
@@ -70,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(environment: dict[str, str]) -> dict[str, str]:
-    """Return the variables of the reader's shell."""
+    """Return the environment variables of the reader's shell."""
     return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -127,7 +127,7 @@ def test_who_follows_the_page_about_connecting_gets_a_banner(
 
 
 def wait_for_a_banner(settings: Settings, services: list[ChildProcess]) -> None:
-    """Return once the event that the page sends by hand has become a banner."""
+    """Return once the event that the page sends with kcat has led to a banner."""
     store = S3BannerStore(settings.storage)
 
     def stored() -> list[str]:

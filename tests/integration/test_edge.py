@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded", "apache")]
 
 @pytest.fixture
 async def streams(settings: Settings) -> AsyncIterator[Writer]:
-    """What streams and generator would write."""
+    """A writer in place of streams and generator."""
     async with writer(settings) as writing:
         yield writing
 
@@ -46,14 +46,14 @@ async def test_a_new_decision_reaches_the_open_page(node: EdgeProcess, streams: 
         await streams.assign("ada", 1, "a")
         await streams.announce("a")
         event, id_, banner = await events.next()
-        while banner["epoch"] == 0:  # the cohort's default may come first: the two topics are read side by side
+        while banner["epoch"] == 0:  # the cohort's default may come first, because the two topics are read concurrently
             event, id_, banner = await events.next()
         assert (event, id_, banner["epoch"], banner["banner_key"]) == ("banner", "1", 1, "a" * 64)
         await streams.assign("ada", 2, "b")
         await streams.announce("b")
         assert (await events.next())[1] == "2"
     async with live(node, "ada", **{"Last-Event-ID": "1"}) as events:
-        assert (await events.next())[1] == "2", "what was missed while the page was away"
+        assert (await events.next())[1] == "2", "the banner that the page missed while it was disconnected"
 
 
 async def test_a_node_that_restarts_shows_what_it_showed(
@@ -91,11 +91,11 @@ async def test_two_nodes_share_the_visitors_between_them(
         held = [await each.metric("bannerstream_edge_visitors") for each in (first, second)]
         assert sum(held) == len(users)
         for user in users:
-            answers = [await each.client.get("/v1/banner", headers=each.headers(user)) for each in (first, second)]
-            assert sorted(each.status_code for each in answers) == [200, 421]
-            (refused,) = (each for each in answers if each.status_code == 421)
-            there = answers[int(refused.headers["bannerstream-shard"])]
-            assert there.json()["epoch"] == 1
+            responses = [await node.client.get("/v1/banner", headers=node.headers(user)) for node in (first, second)]
+            assert sorted(response.status_code for response in responses) == [200, 421]
+            (refused,) = (response for response in responses if response.status_code == 421)
+            owner = responses[int(refused.headers["bannerstream-shard"])]
+            assert owner.json()["epoch"] == 1
 
 
 async def test_events_and_feedback_are_in_kafka_when_they_are_acknowledged(
@@ -109,8 +109,8 @@ async def test_events_and_feedback_are_in_kafka_when_they_are_acknowledged(
 
     await node.until(shown)
     batch = [{"type": "click", "product_id": "mug"}, {"type": "purchase", "product_id": "mug"}]
-    asked = [node.client.post("/v1/events", json=batch, headers=node.headers(f"u-{number}")) for number in range(20)]
-    assert {each.status_code for each in await asyncio.gather(*asked)} == {202}
+    posts = [node.client.post("/v1/events", json=batch, headers=node.headers(f"u-{number}")) for number in range(20)]
+    assert {response.status_code for response in await asyncio.gather(*posts)} == {202}
     token = (await node.client.get("/v1/banner", headers=node.headers("ada"))).json()["feedback"]
     body = {"token": token, "kind": "impression", "size": "970x250"}
     assert (await node.client.post("/v1/feedback", json=body)).status_code == 202
@@ -193,9 +193,9 @@ async def test_without_kafka_it_shows_the_default_and_is_not_ready(
         banner = (await node.client.get("/v1/banner", headers=node.headers("ada"))).json()
         assert (banner["epoch"], banner["tier"]) == (0, "default")
         event = {"type": "click", "product_id": "mug"}
-        answer = await node.client.post("/v1/events", json=event, headers=node.headers("ada"))
-        assert answer.status_code == 503
-        assert "retry-after" in answer.headers
+        response = await node.client.post("/v1/events", json=event, headers=node.headers("ada"))
+        assert response.status_code == 503
+        assert "retry-after" in response.headers
     finally:
         await node.client.aclose()
         node.process.stop()

@@ -21,20 +21,20 @@ from tests.support.waiting import PATIENCE_S
 pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("embedded")]
 
 SLOW = 100
-"""Slow clients of each kind: 400 in all keep this test quick. `python -m bench edge --case slow` has 10,000."""
+"""Slow clients of each kind, 400 in all, which keeps this test quick. `python -m bench edge --case slow` has 10,000."""
 
 UNREAD, TOO_MANY = 500, 50
-"""Live streams that nobody reads, and how many more are asked for: CI's descriptors may end at 1,024."""
+"""Live streams that nobody reads, and requests beyond that limit: CI may allow only 1,024 descriptors."""
 
 UNREAD_PICTURES = 20
 PICTURE_BYTES = 8 << 20
-"""More than the two kernels hold of a connection that nobody reads."""
+"""More than the socket buffers of both ends hold when nobody reads."""
 
 LIMITS: dict[str, Any] = {
     "request_timeout_s": 1.0,
     **dict.fromkeys(("rate_per_address", "burst_per_address", "rate_per_visitor", "burst_per_visitor"), 100_000),
 }
-"""Rates out of the way: they have tests of their own, and would stop these attacks before they begin."""
+"""High rate limits: these have their own tests, and would stop these attacks before they begin."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def node(
 
 
 def forged(node: EdgeProcess) -> dict[str, str]:
-    """Return tokens that claim to be ada's, by what is wrong with them."""
+    """Return invalid tokens that claim to be ada's, by their defect."""
     good = node.token("ada")
     head, body, _ = good.split(".")
     claims = jwt.decode(good, options={"verify_signature": False})
@@ -86,17 +86,17 @@ async def test_forged_tokens_are_refused_everywhere_and_say_nothing(node: EdgePr
     for what, token in tokens.items():
         headers = {"Authorization": f"Bearer {token}"}
         event = {"type": "purchase", "product_id": "mug"}
-        answers = [
+        responses = [
             await node.client.get("/v1/banner", headers=headers),
             await node.client.get("/v1/banner", params={"token": token}),
             await node.client.get("/v1/banner", headers={"Cookie": f"bs_visitor={token}"}),
             await node.client.get("/v1/stream", headers=headers),
             await node.client.post("/v1/events", json=event, headers=headers),
         ]
-        assert {each.status_code for each in answers} == {401}, what
-        for answer in answers:
-            assert answer.json().keys() == {"error", "message"}
-            assert "a" * 64 not in answer.text
+        assert {response.status_code for response in responses} == {401}, what
+        for response in responses:
+            assert response.json().keys() == {"error", "message"}
+            assert "a" * 64 not in response.text
     assert await node.metric("bannerstream_edge_refused_total", reason="token") == 5 * len(tokens)
 
 
@@ -104,8 +104,8 @@ async def test_an_expired_token_is_refused(node: EdgeProcess) -> None:
     claims = jwt.decode(node.token("ada"), options={"verify_signature": False}) | {"exp": 1_700_000_000}
     secret = node.settings.edge.token_keys["trial"].get_secret_value()
     old = jwt.encode(claims, secret, headers={"kid": "trial"})
-    answer = await node.client.get("/v1/banner", headers={"Authorization": f"Bearer {old}"})
-    assert (answer.status_code, answer.json()["message"]) == (401, "the token has expired")
+    response = await node.client.get("/v1/banner", headers={"Authorization": f"Bearer {old}"})
+    assert (response.status_code, response.json()["message"]) == (401, "the token has expired")
 
 
 async def test_another_visitors_epoch_shows_nothing_of_theirs(node: EdgeProcess) -> None:
@@ -137,7 +137,7 @@ async def test_oversized_requests_are_refused(node: EdgeProcess) -> None:
 
 
 def pour(connection: socket.socket) -> bytes:
-    """Send headers without end, and return what comes back."""
+    """Send headers without end, and return the response."""
     try:
         for number in range(100):
             connection.sendall(b"x-%d: " % number + b"y" * 1000 + b"\r\n")
@@ -147,15 +147,15 @@ def pour(connection: socket.socket) -> bytes:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Return what comes until the far end closes."""
+    """Return all bytes until the peer closes the connection."""
     connection.settimeout(PATIENCE_S)
-    taken = b""
+    received = b""
     try:
         while chunk := connection.recv(65_536):
-            taken += chunk
+            received += chunk
     except ConnectionError:
         pass
-    return taken
+    return received
 
 
 async def test_no_header_and_no_event_is_injected(node: EdgeProcess, streams: Writer) -> None:
@@ -170,9 +170,9 @@ async def test_no_header_and_no_event_is_injected(node: EdgeProcess, streams: Wr
         f"/v1/banner?{'a=1&' * 500}",
         f"/v1/stream?token=x{'&token=x' * 500}",
     ):
-        answer = await node.client.get(path)
-        assert answer.status_code in {401, 404, 422}
-        assert "set-cookie" not in answer.headers
+        response = await node.client.get(path)
+        assert response.status_code in {401, 404, 422}
+        assert "set-cookie" not in response.headers
     for bad in ("a\nb", "a\r\nX: y", "a\u0000", "\u0085", "a\u2028".encode().decode() + "\x7f"):
         event = {"type": "click", "product_id": bad}
         assert (await node.client.post("/v1/events", json=event, headers=node.headers("ada"))).status_code == 422
@@ -187,11 +187,11 @@ async def test_no_header_and_no_event_is_injected(node: EdgeProcess, streams: Wr
 async def test_replayed_feedback_is_refused_and_counted(node: EdgeProcess) -> None:
     token = (await node.client.get("/v1/banner", headers=node.headers("ada"))).json()["feedback"]
     body = {"token": token, "kind": "click", "size": "970x250"}
-    answers = await asyncio.gather(*(node.client.post("/v1/feedback", json=body) for _ in range(20)))
-    assert sorted(each.status_code for each in answers) == [202, *[409] * 19]
+    responses = await asyncio.gather(*(node.client.post("/v1/feedback", json=body) for _ in range(20)))
+    assert sorted(response.status_code for response in responses) == [202, *[409] * 19]
     assert await node.metric("bannerstream_edge_refused_total", reason="replayed") == 19
     assert await node.metric("bannerstream_edge_feedback_total", kind="click") == 1
-    for size in ("728x90", "971x250"):  # of this banner there is none
+    for size in ("728x90", "971x250"):  # sizes that this banner does not have
         assert (await node.client.post("/v1/feedback", json={**body, "size": size})).status_code == 422
     changed = token[:30] + ("A" if token[30] != "A" else "B") + token[31:]
     assert (await node.client.post("/v1/feedback", json={**body, "token": changed})).status_code == 403
@@ -200,7 +200,7 @@ async def test_replayed_feedback_is_refused_and_counted(node: EdgeProcess) -> No
 async def test_slow_clients_take_nothing_from_the_others(node: EdgeProcess, streams: Writer) -> None:
     token = node.token("ada")
     begun = {
-        "say nothing": b"",
+        "send nothing": b"",
         "never end a head": b"GET /v1/banner HTTP/1.1\r\nhost: x\r\n",
         "never send a body": b"POST /v1/feedback HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
         "never read a stream": f"GET /v1/stream?token={token} HTTP/1.1\r\nhost: x\r\n\r\n".encode(),
@@ -218,13 +218,13 @@ async def test_slow_clients_take_nothing_from_the_others(node: EdgeProcess, stre
         async with live(node, "eve") as events:
             assert (await events.next())[1] == "20"
             await streams.assign("eve", 21, "a")
-            assert (await events.next())[1] == "21", "while all of these hang on"
+            assert (await events.next())[1] == "21", "while all slow clients are connected"
         assert await node.epoch("ada") == 10
-        for what, answer in (("say nothing", b"408"), ("never end a head", b"408"), ("never send a body", b"408")):
-            got = [await asyncio.to_thread(read_all, each) for each in slow[what]]
-            assert {each[9:12] for each in got} == {answer}, what
+        for what in ("send nothing", "never end a head", "never send a body"):
+            responses = [await asyncio.to_thread(read_all, connection) for connection in slow[what]]
+            assert {response[9:12] for response in responses} == {b"408"}, what
 
-        async def streams_closed() -> bool:  # of one visitor's streams as many stay as a visitor may have
+        async def streams_closed() -> bool:  # down to the limit for one visitor
             return await node.metric("bannerstream_edge_streams") == node.settings.edge.max_streams_per_visitor
 
         await node.until(streams_closed)
@@ -247,7 +247,7 @@ async def test_a_client_that_never_reads_a_stream_is_disconnected_and_costs_litt
     async with EdgeProcess(settings, environment, tmp_path / "edge.log", **limits) as node:
         before = resident_mb(node)
         paths = [f"/v1/stream?token={node.token(f'slow-{number}')}" for number in range(UNREAD + TOO_MANY)]
-        unread = await asyncio.to_thread(ask_and_read_nothing, node, paths)
+        unread = await asyncio.to_thread(request_without_reading, node, paths)
         try:
 
             async def answered() -> bool:
@@ -258,12 +258,12 @@ async def test_a_client_that_never_reads_a_stream_is_disconnected_and_costs_litt
             revision = 1
             while await node.metric("bannerstream_edge_streams_closed_total", why="slow") < UNREAD:
                 revision += 1
-                await streams.announce("a", revision=revision)  # everybody without a banner of their own is told
-                assert await node.epoch("eve") == 20, "others are answered all the while"
-                assert revision < 500, "the kernel keeps on taking what nobody reads"
+                await streams.announce("a", revision=revision)  # sent to every visitor without a banner of their own
+                assert await node.epoch("eve") == 20, "other clients get responses meanwhile"
+                assert revision < 500, "the socket buffers never fill"
             assert resident_mb(node) - before < UNREAD * 0.05
             async with live(node, "ada") as events:
-                assert (await events.next())[2]["epoch"] == 10, "there is room again"
+                assert (await events.next())[2]["epoch"] == 10, "a new stream can be opened again"
         finally:
             for connection in unread:
                 connection.close()
@@ -279,7 +279,7 @@ async def test_a_client_that_never_reads_a_picture_is_disconnected(
     async with EdgeProcess(settings, environment, tmp_path / "edge.log", **LIMITS, send_timeout_s=1.0) as node:
         assert len((await node.client.get(path)).content) == PICTURE_BYTES
         before = descriptors(node)
-        unread = await asyncio.to_thread(ask_and_read_nothing, node, [path] * UNREAD_PICTURES)
+        unread = await asyncio.to_thread(request_without_reading, node, [path] * UNREAD_PICTURES)
         try:
 
             async def answered() -> bool:
@@ -289,7 +289,7 @@ async def test_a_client_that_never_reads_a_picture_is_disconnected(
             await node.until(answered)
 
             async def streams_closed() -> bool:
-                assert await node.epoch("ada") == 10, "others are answered all the while"
+                assert await node.epoch("ada") == 10, "other clients get responses meanwhile"
                 return descriptors(node) <= before
 
             await node.until(streams_closed)
@@ -298,8 +298,8 @@ async def test_a_client_that_never_reads_a_picture_is_disconnected(
                 connection.close()
 
 
-def ask_and_read_nothing(node: EdgeProcess, paths: list[str]) -> list[socket.socket]:
-    """Return a connection for each path, whose kernel takes in as little as it may of the answer."""
+def request_without_reading(node: EdgeProcess, paths: list[str]) -> list[socket.socket]:
+    """Request each path on a new connection with the smallest receive buffer; return the connections."""
     opened = []
     for path in paths:
         connection = socket.socket()
@@ -322,9 +322,9 @@ def descriptors(node: EdgeProcess) -> int:
 
 async def test_no_answer_shows_how_the_node_is_built(node: EdgeProcess) -> None:
     for method, path in (("GET", "/nope"), ("DELETE", "/v1/banner"), ("POST", "/v1/banner"), ("GET", "/v1/events")):
-        answer = await node.client.request(method, path)
-        assert answer.status_code in {404, 405}
-        assert answer.json().keys() == {"error", "message"}
-        assert "server" not in answer.headers
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        response = await node.client.request(method, path)
+        assert response.status_code in {404, 405}
+        assert response.json().keys() == {"error", "message"}
+        assert "server" not in response.headers
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in response.headers["content-security-policy"]

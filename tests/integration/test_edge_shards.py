@@ -23,7 +23,7 @@ USERS = [f"visitor-{number}" for number in range(8)]
 
 @dataclass
 class Shop:
-    """What a page sees, and what stands behind it."""
+    """A page's HTTP client to the load balancer, and the nodes behind it."""
 
     page: httpx.AsyncClient
     nodes: list[EdgeProcess]
@@ -32,15 +32,15 @@ class Shop:
     def headers(self, user: str) -> dict[str, str]:
         return self.nodes[0].headers(user)
 
-    def at_home(self, user: str) -> int:
-        """Return which node has a visitor."""
+    def shard_of(self, user: str) -> int:
+        """Return the number of the node that has a visitor."""
         return int(self.streams.key(user)[0], 16) // 8
 
     @asynccontextmanager
     async def live(self, user: str) -> AsyncIterator[Events]:
-        async with self.page.stream("GET", "/v1/stream", headers=self.headers(user)) as answer:
-            assert answer.status_code == 200
-            yield Events(answer)
+        async with self.page.stream("GET", "/v1/stream", headers=self.headers(user)) as response:
+            assert response.status_code == 200
+            yield Events(response)
 
     async def misdirected(self) -> float:
         return sum([await each.metric("bannerstream_edge_refused_total", reason="misdirected") for each in self.nodes])
@@ -66,26 +66,26 @@ async def shop(settings: Settings, environment: dict[str, str], tmp_path: Path) 
 
 
 async def test_nobody_notices_that_two_nodes_share_the_visitors(shop: Shop, settings: Settings) -> None:
-    """One test, since what it needs takes longest to start."""
-    assert {shop.at_home(user) for user in USERS} == {0, 1}
-    await everyone_is_answered_by_the_node_that_has_them(shop)
-    await what_pages_report_is_taken_whichever_node_is_asked_first(shop)
-    await live_streams_come_from_both_as_things_happen(shop)
-    await pictures_and_refusals_pass_through(shop, settings)
-    await what_is_for_operators_is_not_published(shop)
-    await while_one_node_is_away_the_visitors_of_the_other_are_served(shop)
+    """One test for all of this, because starting the processes takes longest."""
+    assert {shop.shard_of(user) for user in USERS} == {0, 1}
+    await every_request_reaches_the_node_that_has_the_visitor(shop)
+    await reports_of_pages_are_accepted_through_either_node(shop)
+    await live_streams_come_from_both_nodes(shop)
+    await pictures_and_errors_pass_through(shop, settings)
+    await operators_paths_are_not_published(shop)
+    await while_one_node_is_down_the_visitors_of_the_other_are_served(shop)
 
 
-async def everyone_is_answered_by_the_node_that_has_them(shop: Shop) -> None:
+async def every_request_reaches_the_node_that_has_the_visitor(shop: Shop) -> None:
     for user in USERS * 2:
-        answer = await shop.page.get("/v1/banner", headers=shop.headers(user))
-        assert (answer.status_code, answer.json()["epoch"]) == (200, 1)
+        response = await shop.page.get("/v1/banner", headers=shop.headers(user))
+        assert (response.status_code, response.json()["epoch"]) == (200, 1)
         pointer = await shop.page.get(f"/v1/pointers/{shop.streams.key(user)}")
         assert (pointer.status_code, pointer.json()["epoch"]) == (200, 1)
-    assert await shop.misdirected() > 0, "or the load balancer was not needed"
+    assert await shop.misdirected() > 0, "some requests reached the other node first"
 
 
-async def what_pages_report_is_taken_whichever_node_is_asked_first(shop: Shop) -> None:
+async def reports_of_pages_are_accepted_through_either_node(shop: Shop) -> None:
     batch = [{"type": "click", "product_id": "mug"}, {"type": "view", "product_id": "mug"}]
     for user in USERS:
         banner = (await shop.page.get("/v1/banner", headers=shop.headers(user))).json()
@@ -94,11 +94,11 @@ async def what_pages_report_is_taken_whichever_node_is_asked_first(shop: Shop) -
         report = {"token": banner["feedback"], "kind": "impression", "size": "970x250"}
         assert (await shop.page.post("/v1/feedback", json=report)).status_code == 202
     taken = [await each.metric("bannerstream_edge_events_total") for each in shop.nodes]
-    assert taken == [2 * sum(shop.at_home(user) == number for user in USERS) for number in (0, 1)]
+    assert taken == [2 * sum(shop.shard_of(user) == number for user in USERS) for number in (0, 1)]
 
 
-async def live_streams_come_from_both_as_things_happen(shop: Shop) -> None:
-    first, second = (next(user for user in USERS if shop.at_home(user) == number) for number in (0, 1))
+async def live_streams_come_from_both_nodes(shop: Shop) -> None:
+    first, second = (next(user for user in USERS if shop.shard_of(user) == number) for number in (0, 1))
     async with shop.live(first) as one, shop.live(second) as other:
         for events in (one, other):
             assert (await events.next())[2]["epoch"] == 1
@@ -108,7 +108,7 @@ async def live_streams_come_from_both_as_things_happen(shop: Shop) -> None:
             assert (await events.next())[2]["epoch"] == 2
 
 
-async def pictures_and_refusals_pass_through(shop: Shop, settings: Settings) -> None:
+async def pictures_and_errors_pass_through(shop: Shop, settings: Settings) -> None:
     store = S3BannerStore(settings.storage)
     store.ensure_bucket()
     name = store.put_blob(b"the picture", "image/webp").rpartition("/")[2]
@@ -118,7 +118,7 @@ async def pictures_and_refusals_pass_through(shop: Shop, settings: Settings) -> 
     assert (forged.status_code, forged.json()["error"]) == (401, "token")
 
 
-async def what_is_for_operators_is_not_published(shop: Shop) -> None:
+async def operators_paths_are_not_published(shop: Shop) -> None:
     key = shop.streams.key(USERS[0])
     for path in ("/metrics", "/docs", "/openapi.json", "/readyz", f"/v1/visitors/{key}", "/%6detrics", "//metrics"):
         assert (await shop.page.get(path)).status_code == 404, path
@@ -126,8 +126,8 @@ async def what_is_for_operators_is_not_published(shop: Shop) -> None:
         assert (await shop.page.get(path)).status_code == 200, path
 
 
-async def while_one_node_is_away_the_visitors_of_the_other_are_served(shop: Shop) -> None:
+async def while_one_node_is_down_the_visitors_of_the_other_are_served(shop: Shop) -> None:
     assert shop.nodes[0].terminate() == 0
     for user in USERS:
-        answer = await shop.page.get("/v1/banner", headers=shop.headers(user))
-        assert answer.status_code == {0: 502, 1: 200}[shop.at_home(user)]
+        response = await shop.page.get("/v1/banner", headers=shop.headers(user))
+        assert response.status_code == {0: 502, 1: 200}[shop.shard_of(user)]

@@ -1,4 +1,4 @@
-"""Erasing and expiring visitors, as a shop sees it: on a real Kafka, by the command, whatever dies in between."""
+"""Erasing and expiring visitors on a real Kafka, with the command, also when the worker is killed in between."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apa
 BANNERSTREAM = Path(sys.executable).with_name("bannerstream")
 DAY_MS = 86_400_000
 NEVER = {"BANNERSTREAM_STREAMS__COMMIT_INTERVAL_S": "60"}
-"""So that a test kills the worker before its first commit."""
+"""A long commit interval, so that a test can kill the worker before its first commit."""
 
 Erase = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -54,7 +54,7 @@ def worker(shop: Shop, environment: dict[str, str], tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def erase(environment: dict[str, str], tmp_path: Path) -> Erase:
-    """Run the installed command, check its exit code, and return the JSON that it prints and what it says to people."""
+    """Run the installed command, check its exit code, and return its JSON output and its standard error."""
 
     async def run(user: str, *options: str, code: int = 0) -> tuple[Any, str]:
         child = await asyncio.create_subprocess_exec(
@@ -84,7 +84,7 @@ async def gone(user: str, settings: Settings) -> bool:
 
 
 async def state_of(user: str, shop: Shop) -> UserState | None:
-    """Return the visitor's state as the changelog has it; None after a tombstone or where there was none."""
+    """Return the visitor's state from the changelog; None after a tombstone or without a record."""
     key = key_of(user, shop.settings).encode()
     values = [each.value for each in await shop.read(shop.changelog) if each.key == key]
     return unpack(values[-1]) if values and values[-1] is not None else None
@@ -118,7 +118,7 @@ async def assigned_again(user: str, epoch: int, shop: Shop) -> Assignment:
     return await assigned(user, shop)
 
 
-async def ask_for(user: str, settings: Settings) -> None:
+async def request_erasure_of(user: str, settings: Settings) -> None:
     await request_erasure(settings.kafka, user, key_of(user, settings), time.time_ns() // 1_000_000)
 
 
@@ -140,7 +140,7 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_starts_from_nothing
         ("assignment", True),
         ("edge view and streams", None),
     ]
-    assert "edge.urls" in report["places"][3]["found"], "it says that no node was asked"
+    assert "edge.urls" in report["places"][3]["found"], "the report mentions that no node was checked"
     assert "tombstone" in report["places"][1]["found"]
     assert (await state_of("ada", shop), await assignment_of("ada", shop)) == (None, None)
     assert await assignment_of("bob", shop) is not None
@@ -190,11 +190,11 @@ async def test_an_edge_node_and_its_open_stream_are_verified_too(
             assert "1 live streams are open" in report["places"][3]["found"]
             await shop.send("bob", product_id="novel", kind="cart")
             await generator.raw(*ready_record(settings, await assigned_again("bob", 2, shop)))
-            assert (await other.next())[1] == "2", "another's stream goes on"
+            assert (await other.next())[1] == "2", "another visitor's stream continues"
 
 
 def ready_record(settings: Settings, assignment: Assignment) -> tuple[str, bytes, bytes]:
-    """Return the record by which the generator says that an assignment's banner is ready."""
+    """Return the generator's ready event for an assignment's banner."""
     message = ready("a", banner_key=assignment.banner_key, cohort=assignment.cohort_id)
     return settings.kafka.topic_table().ready.name, message.banner_key.encode(), encode(message)
 
@@ -239,7 +239,7 @@ async def test_where_no_worker_runs_it_says_so_and_the_erasure_is_done_later(
 async def test_who_is_read_again_after_the_erasure_is_told(
     shop: Shop, worker: Worker, settings: Settings, erase: Erase
 ) -> None:
-    """An erasure cannot know of events that streams has not read: the command finds what they brought."""
+    """An erasure does not cover events that streams has not read yet; the command reports their effects."""
     await shop.send("ada")
     await assigned("ada", shop)
     coming = asyncio.create_task(_send_on(shop, "ada"))
@@ -294,7 +294,7 @@ async def test_several_erasures_in_a_batch_with_one_that_cannot_be_read(
         await assigned(user, shop)
     erasures = shop.topics.erasures.name
     await shop.send("ada", topic=erasures, value=b"not json", key=b"ada")
-    await asyncio.gather(*(ask_for(user, settings) for user in users[:4]))
+    await asyncio.gather(*(request_erasure_of(user, settings) for user in users[:4]))
 
     async def all_gone() -> bool:
         return all([await gone(user, settings) for user in users[:4]])
@@ -315,7 +315,7 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
     ordered = {"BANNERSTREAM_STREAMS__TRANSACTIONS": "false"}
     with Worker(settings, environment | NEVER | ordered, tmp_path / "killed.log") as worker:
         await assigned("ada", shop)
-        await ask_for("ada", settings)
+        await request_erasure_of("ada", settings)
 
         async def marked() -> bool:
             state = await state_of("ada", shop)
@@ -323,7 +323,7 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
 
         await until(marked, "ada's state is an erasure marker and her assignment is deleted")
         await asyncio.to_thread(worker.kill)
-    assert await shop.behind() == 2, "nothing was committed: her click comes again"
+    assert await shop.behind() == 2, "nothing was committed, so her click is read again"
     with Worker(settings, environment, tmp_path / "next.log"):
         await _erased_and_caught_up(shop, settings)
 
@@ -332,17 +332,17 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
 async def test_who_is_killed_at_the_tombstone_erases_all_the_same(
     when: str, shop: Shop, environment: dict[str, str], settings: Settings, tmp_path: Path
 ) -> None:
-    """The worker's first changelog write is ada's click, the second her erasure marker; the third is struck."""
+    """The worker's first changelog write is ada's click, the second her erasure marker; it is killed at the third."""
     dying = DyingWorker("dying", tmp_path, environment, Strike(when, 3))
     try:
         await shop.send("ada")
         await assigned("ada", shop)
-        await ask_for("ada", settings)
+        await request_erasure_of("ada", settings)
 
         async def struck() -> bool:
             return dying.process.poll() is not None
 
-        await until(struck, "it has struck itself")
+        await until(struck, "the worker has killed itself")
         assert dying.process.poll() == -signal.SIGKILL
     finally:
         dying.process.kill()
@@ -355,7 +355,7 @@ async def test_who_is_killed_at_the_tombstone_erases_all_the_same(
 
 
 async def _erased_and_caught_up(shop: Shop, settings: Settings) -> None:
-    """Check that ada is gone for good: after everything that was read before has been read again, too."""
+    """Check that ada stays erased after all earlier events have been read again."""
 
     async def all_gone() -> bool:
         return await gone("ada", settings)
@@ -374,7 +374,7 @@ async def _erased_and_caught_up(shop: Shop, settings: Settings) -> None:
 
 
 class TestExpiry:
-    """One partition, and visitors are forgotten after a day."""
+    """One partition; visitors expire after a day."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -403,7 +403,7 @@ class TestExpiry:
         async def ada_is_gone() -> bool:
             return await gone("ada", settings)
 
-        await until(ada_is_gone, "ada is forgotten")
+        await until(ada_is_gone, "ada has expired")
         assert await assignment_of("bob", shop) is not None
         assert await state_of("bob", shop) is not None
         assert None in [each.value for each in await shop.read(shop.changelog)]

@@ -29,7 +29,7 @@ kinds = { pdp_view = "view" }
 
 
 def send(settings: Settings, *records: tuple[str | None, object], codec: str = "gzip") -> None:
-    """Create the topics and send records, key and value, to clicks, each in partition 0."""
+    """Create the topics and send records (key, value) to partition 0 of clicks."""
 
     async def produce() -> None:
         await create_topics(settings.kafka)
@@ -62,11 +62,11 @@ class Check:
         return out, err
 
     def text(self, *arguments: str, code: int = 0) -> str:
-        """Return all that a person would see."""
+        """Return standard output and standard error."""
         return "".join(self._run(arguments, code))
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        """Return what a program would read."""
+        """Return the JSON output."""
         return json.loads(self._run((*arguments, "--json"), code)[0])
 
 

@@ -1,4 +1,4 @@
-"""The closed loop on a real Kafka: feedback is counted once, and what it says changes what visitors are shown."""
+"""The closed loop on a real Kafka: feedback is counted once, and it changes which variants visitors get."""
 
 import asyncio
 import json
@@ -76,7 +76,7 @@ async def test_what_visitors_click_is_what_others_are_shown(
 
             await until(counts_something, "some feedback is counted")
             counting.kill()
-            # Sent twice: what was counted before and after the crash, and by another edge node, too.
+            # Some feedback is sent twice, as by an edge node that retries; some of it was counted before the crash.
             await publish_feedback(shop, [*clicks[380:], *clicks[-20:]])
             await shop.send("nobody", topic=shop.topics.feedback.name, value=b"{not json")
             counting.start()
@@ -94,10 +94,10 @@ async def test_what_visitors_click_is_what_others_are_shown(
             for number in range(VISITORS):
                 await shop.send(f"visitor-{number}", product_id="mug")
 
-            def all_are_told(records: Sequence[ConsumerRecord]) -> bool:
+            def all_are_assigned(records: Sequence[ConsumerRecord]) -> bool:
                 return len({record.key for record in records}) == VISITORS
 
-            announced = await shop.read_until(shop.topics.assignments.name, all_are_told)
+            announced = await shop.read_until(shop.topics.assignments.name, all_are_assigned)
             assignments = [decode(record.value, Assignment) for record in announced]
             assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
             requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]

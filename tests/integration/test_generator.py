@@ -50,7 +50,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
     topic = settings.kafka.topic_table().requests.name
     forged = encode(msgspec.structs.replace(requests[0], banner_key=requests[1].banner_key))
     with generator(environment, tmp_path) as worker:
-        async with Publisher(settings.kafka) as publisher:  # in the partition of a good one, and ahead of it
+        async with Publisher(settings.kafka) as publisher:  # in the partition of a valid request, and before it
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), b"\xff not json")
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
         await publish_requests(settings, requests)
@@ -67,7 +67,7 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
             ("mismatched_key", key, forged, topic),
         ]
 
-        # Asked for again: announced again, not made again.
+        # A repeated request: announced again, not made again.
         await publish_requests(settings, requests[:1])
         again = await ready_events(
             settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
@@ -97,9 +97,9 @@ async def test_a_restarted_generator_makes_only_what_is_new(
 async def test_a_worker_that_starts_before_its_servers_have_topics_waits(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    away = environment | {"BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    unreachable = environment | {"BANNERSTREAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     await prepare(settings)
-    with generator(away, tmp_path) as worker:
+    with generator(unreachable, tmp_path) as worker:
 
         def waits() -> bool:
             assert worker.poll() is None, worker.log_tail(50)

@@ -1,7 +1,7 @@
 """The worker on a real Kafka while its model or its store fails: no request lost, none made twice, the queue bounded.
 
-The model, the store and the studio are fakes that a test can break; the worker, the queue, the pipeline and the paint
-server are what runs in a shop. `tests/faults/test_generator_*.py` breaks real servers and kills real processes.
+The model, the store and the studio are fakes that a test can make fail; the worker, the queue, the pipeline and the
+paint server are the real ones. `tests/faults/test_generator_*.py` stops real servers and kills real processes.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.pairs("apache"), pytest.mark
 
 @dataclass
 class Shop:
-    """A worker's settings, the fakes around it, and what it was seen to do."""
+    """A worker's settings, its fakes, and checks of its results."""
 
     settings: Settings
     fakes: Fakes
@@ -57,7 +57,7 @@ class Shop:
             health=health,
             on_hang=self.metrics.hangs.labels("painter").inc,
         )
-        self.fakes.painter = PaintServer(  # type: ignore[assignment]  # stands where the fake stands
+        self.fakes.painter = PaintServer(  # type: ignore[assignment]  # in the place of the fake
             supervised,
             max_batch_size=generator.images_together,
             wait_s=generator.batch_wait_s,
@@ -72,7 +72,7 @@ class Shop:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator["Work"]:
-        """Run a worker; stop it in good order at the end."""
+        """Run a worker while the block runs, and stop it cleanly."""
         work = Work(GeneratorWorker(self.settings, self.pipeline(), self.metrics))
         try:
             yield work
@@ -81,8 +81,8 @@ class Shop:
             await asyncio.wait([work.task], timeout=PATIENCE_S)
         await work.task
 
-    async def answered(self, requests: Sequence[BannerRequest], *, revision: int = 1) -> dict[str, BannerReady]:
-        """Return the ready event of each request's banner, once all are there."""
+    async def until_ready(self, requests: Sequence[BannerRequest], *, revision: int = 1) -> dict[str, BannerReady]:
+        """Wait until the banners of all requests are ready, and return their ready events."""
         keys = {request.banner_key for request in requests}
         events = await ready_events(
             self.settings, lambda found: {e.banner_key for e in found if e.revision == revision} >= keys
@@ -111,7 +111,7 @@ class Shop:
 
 
 class Work:
-    """A worker that runs."""
+    """A running worker."""
 
     def __init__(self, worker: GeneratorWorker) -> None:
         self.worker = worker
@@ -120,20 +120,20 @@ class Work:
 
 
 class Held:
-    """A fault that holds the model up until it is let go."""
+    """A fault that blocks the model until `release` is set."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
+        self.release = threading.Event()
 
     def __call__(self, *_: object) -> None:
-        self.go.wait(PATIENCE_S)
+        self.release.wait(PATIENCE_S)
 
 
 @pytest.fixture
 def held() -> Iterator[Held]:
     held = Held()
     yield held
-    held.go.set()
+    held.release.set()
 
 
 MakeShop = Callable[..., Awaitable[Shop]]
@@ -141,7 +141,7 @@ MakeShop = Callable[..., Awaitable[Shop]]
 
 @pytest.fixture
 async def shop(settings: Settings) -> AsyncIterator[MakeShop]:
-    """Return a function that opens a shop, its topics made and `generator.*` as told."""
+    """Return a function that creates the topics and returns a shop with these settings of `generator`."""
     with ThreadPoolExecutor(4) as executor:
 
         async def make(**generator: object) -> Shop:
@@ -178,11 +178,11 @@ async def test_while_the_model_fails_the_studio_paints_and_says_why(
     during, after = requests_of("during"), requests_of("after")
     async with here.working():
         await publish_requests(here.settings, during)
-        await here.answered(during)
+        await here.until_ready(during)
         assert (here.painters(during), here.reasons(during)) == ({"fallback"}, {reason})
         here.model.fault = lambda _: None
         await publish_requests(here.settings, after)
-        await here.answered(after)
+        await here.until_ready(after)
     assert (here.painters(after), here.reasons(after)) == ({"fake"}, {None})
     here.assert_each_was_made([*during, *after])
     assert await here.committed() == len(during) + len(after)
@@ -194,7 +194,7 @@ async def test_black_pictures_are_painted_by_the_studio(shop: MakeShop) -> None:
     requests = requests_of("black")
     async with here.working():
         await publish_requests(here.settings, requests)
-        await here.answered(requests)
+        await here.until_ready(requests)
     assert here.painters(requests) == {"fallback"}
     assert here.reasons(requests) == {"the painter returned a black picture"}
     here.assert_each_was_made(requests)
@@ -210,7 +210,7 @@ async def test_with_little_memory_the_model_paints_in_smaller_batches(shop: Make
     requests = requests_of("large", 16)
     async with here.working():
         await publish_requests(here.settings, requests)
-        await here.answered(requests)
+        await here.until_ready(requests)
     assert (here.painters(requests), here.reasons(requests)) == ({"fake"}, {None})
     here.assert_each_was_made(requests)
 
@@ -223,10 +223,10 @@ async def test_while_a_step_hangs_the_studio_paints_and_the_model_comes_back(sho
         await publish_requests(here.settings, during)
         await until(lambda: here.metrics.hangs.labels("painter")._value.get() == 1)
         here.model.fault = lambda _: None
-        await here.answered(during)
+        await here.until_ready(during)
         assert any("did not end within 1 s" in str(reason) for reason in here.reasons(during))
         await publish_requests(here.settings, after)
-        await here.answered(after)
+        await here.until_ready(after)
     assert here.painters(after) == {"fake"}
     here.assert_each_was_made([*during, *after])
     assert await here.committed() == len(during) + len(after)
@@ -240,10 +240,10 @@ async def test_a_model_that_hangs_for_good_ends_the_process_with_nothing_lost(sh
     with pytest.raises(ModelLost, match="did not end within"):
         async with here.working() as work:
             await asyncio.wait([work.task], timeout=PATIENCE_S)
-    held.go.set()
+    held.release.set()
     here.model.fault = lambda _: None
     async with here.working():  # the process that the supervisor starts
-        await here.answered(requests)
+        await here.until_ready(requests)
     here.assert_each_was_made(requests)
     assert await here.committed() == len(requests)
 
@@ -251,11 +251,11 @@ async def test_a_model_that_hangs_for_good_ends_the_process_with_nothing_lost(sh
 async def test_a_store_that_refuses_stops_the_intake_and_loses_nothing(shop: MakeShop) -> None:
     here = await shop(queue_size=6, batch_size=2)
 
-    def away(operation: str, _key: str) -> None:
+    def unavailable(operation: str, _key: str) -> None:
         if operation == "put_manifest":
             raise ServiceUnavailable("the store does not answer")
 
-    here.fakes.store.fault = away
+    here.fakes.store.fault = unavailable
     requests = requests_of("waiting", 30)
     async with here.working() as work:
         await publish_requests(here.settings, requests)
@@ -263,7 +263,7 @@ async def test_a_store_that_refuses_stops_the_intake_and_loses_nothing(shop: Mak
         assert work.worker._queue.held == 6
         assert await here.committed() == 0
         here.fakes.store.fault = lambda *_: None
-        await here.answered(requests)
+        await here.until_ready(requests)
     here.assert_each_was_made(requests)
     assert await here.committed() == len(requests)
 
@@ -278,14 +278,14 @@ async def test_while_the_model_is_busy_requests_wait_in_kafka_and_the_queue_stay
     async with here.working() as work:
         await publish_requests(here.settings, requests)
         await until(lambda: here.metrics.paused._value.get() == 1)
-        held.go.set()
+        held.release.set()
 
         def all_made() -> bool:
             most.append(work.worker._queue.held)
             return len(here.fakes.store.manifests) == len(requests)
 
         await until(all_made)
-        await here.answered(requests)
+        await here.until_ready(requests)
     assert max(most) <= 8
     here.assert_each_was_made(requests)
     assert await here.committed() == len(requests)
@@ -299,7 +299,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
     requests = requests_of("dear")
     async with here.working():
         await publish_requests(here.settings, requests)
-        await here.answered(requests)
+        await here.until_ready(requests)
     painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
     assert painted == {"fake": 4, "fallback": 8}
     assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
@@ -313,11 +313,11 @@ async def test_previews_are_announced_while_the_model_is_busy_and_banners_take_t
     requests = requests_of("progressive")
     async with here.working():
         await publish_requests(here.settings, requests)
-        await here.answered(requests, revision=1)
+        await here.until_ready(requests, revision=1)
         assert here.painters(requests) == {"fallback"}
-        assert await here.committed() == 0  # a preview is not the end of a request
-        held.go.set()
-        await here.answered(requests, revision=2)
+        assert await here.committed() == 0  # a preview does not complete a request
+        held.release.set()
+        await here.until_ready(requests, revision=2)
     assert here.painters(requests) == {"fake"}
     here.assert_each_was_made(requests, times=2)
     assert await here.committed() == len(requests)
@@ -329,13 +329,13 @@ async def test_what_dies_between_the_tiers_makes_the_second_again(shop: MakeShop
     requests = requests_of("dying", 6)
     dying = Work(GeneratorWorker(here.settings, here.pipeline(), here.metrics))
     await publish_requests(here.settings, requests)
-    await here.answered(requests, revision=1)
+    await here.until_ready(requests, revision=1)
     dying.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying.task
     assert not any(manifest.revision == 2 for manifest in here.fakes.store.manifests.values())
     alive = Shop(here.settings, here.fakes)
     async with alive.working():
-        await alive.answered(requests, revision=2)
+        await alive.until_ready(requests, revision=2)
     assert alive.painters(requests) == {"fake"}
     assert await alive.committed() == len(requests)

@@ -1,4 +1,4 @@
-"""What a shop sends with another client, librdkafka's kcat: every format, every codec, and everything that is wrong."""
+"""Events sent with another client, librdkafka's kcat: every format, every codec, and every kind of bad record."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.support.main_job import MainJob, ga4, now_ms, segment
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.real,
-    pytest.mark.pairs("embedded", "apache-minio"),  # kcat talks to the broker only
+    pytest.mark.pairs("embedded", "apache-minio"),  # kcat uses the broker only
 ]
 
 MUG, KETTLE, PHONES, BALL = "mug-stoneware-terracotta", "kettle-gooseneck", "headphones", "football"
@@ -32,7 +32,7 @@ async def job(settings: Settings, environment: dict[str, str], tmp_path: Path) -
 
 
 class Kcat:
-    """Sends records with kcat: one a call, its value from a file, as it is."""
+    """Sends one record per call with kcat, with its value from a file."""
 
     def __init__(self, job: MainJob, folder: Path) -> None:
         self._broker = job.settings.kafka.bootstrap_servers
@@ -54,10 +54,10 @@ class Kcat:
             "-X",
             "message.max.bytes=2000000",
         ]
-        done = await asyncio.to_thread(
+        completed = await asyncio.to_thread(
             subprocess.run, [*command, self._file], capture_output=True, text=True, timeout=60, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert completed.returncode == 0, completed.stderr
 
 
 async def test_segment_and_ga4_from_kcat_lead_to_banners_whatever_the_codec(job: MainJob, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_whatever_is_wrong_is_set_aside_with_its_reason_and_the_stream_goe
     kcat = Kcat(job, tmp_path)
     tomorrow = now_ms() + 86_400_000
     native = {"event_id": "e", "user_id": "mallory", "product_id": MUG, "time": now_ms()}
-    wrong = {  # by topic and value: the code, and what its reason names
+    wrong = {  # by topic and value: the code, and a word of the reason
         ("clicks", b"\xff\xfe\x00 not JSON"): ("malformed", "JSON"),
         ("clicks", json.dumps(native | {"product_id": 17}).encode()): ("malformed", "product_id"),
         ("clicks", json.dumps(native | {"event_id": "x" * 1_000_000}).encode()): ("oversized", "bytes"),
@@ -102,7 +102,7 @@ async def test_whatever_is_wrong_is_set_aside_with_its_reason_and_the_stream_goe
         await kcat.send(getattr(job.topics, role).name, "mallory", value)
     await kcat.send(job.topics.clicks.name, "mallory", segment("Product Viewed", "mallory", KETTLE))
 
-    assigned = await job.assignment("mallory")  # same key, same partition: it came after all that was wrong
+    assigned = await job.assignment("mallory")  # same key, same partition: it follows all bad records
     assert (assigned.product_id, assigned.epoch) == (KETTLE, 1)
     await job.ready(assigned.banner_key)
     letters = await job.shop.read_until(job.topics.dead_letters.name, lambda found: len(found) >= len(wrong))
@@ -118,7 +118,7 @@ def check_letters(
     wrong: dict[tuple[str, bytes], tuple[str, str]],
     job: MainJob,
 ) -> None:
-    """Each letter holds what was sent, says where it came from, and why it was refused."""
+    """Check that each letter has the original record, its origin and the reason."""
     expected = {(getattr(job.topics, role).name, value): expectation for (role, value), expectation in wrong.items()}
     for record in letters:
         headers = dict(record.headers)

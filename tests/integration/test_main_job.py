@@ -1,4 +1,4 @@
-"""The main job on every pair of servers: events in, banners that can be fetched out."""
+"""The main job on every pair of servers, from events to banners that can be fetched."""
 
 import asyncio
 import hashlib
@@ -43,7 +43,7 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     assert {user: each.product_id for user, each in first.items()} == {ADA: KETTLE, BOB: MUG, CLEO: PHONES}
     await job.ready(*(each.banner_key for each in first.values()))
 
-    # The same again (of Bob the very same event, which counts once), and another visitor with the same taste: no new
+    # Repeated events (Bob's with the same id, which counts once), and another visitor with the same affinity: no new
     # decision, no new banner.
     await job.shop.send(ADA, product_id=KETTLE)
     await job.shop.send(BOB, value=segment("Product Added", BOB, MUG))
@@ -53,7 +53,7 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     assert [await job.assignments(user) for user in first] == [[each] for each in first.values()]
     assert {each.banner_key for each in await job.requests()} == {each.banner_key for each in first.values()}
 
-    # Bought: it leaves its buyer's banner at once, and nobody else's.
+    # A purchase removes the product from the buyer's banner at once, and from nobody else's.
     await job.shop.send(BOB, topic=purchases, value=segment("Order Completed", BOB, MUG))
     await job.shop.send(CLEO, topic=purchases, value=ga4("purchase", CLEO, PHONES))
     second = {user: await job.assignment(user, epoch=2) for user in (BOB, CLEO)}
@@ -73,7 +73,7 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     check_messages(records, stored)
     everything = [each for topic in records.values() for each in topic] + await job.shop.read(job.shop.changelog)
     assert not users_in(everything, stored)
-    assert users_in(await job.shop.read(clicks), []) == set(USERS), "the search would find them if they were there"
+    assert users_in(await job.shop.read(clicks), []) == set(USERS), "the search finds user ids where they exist"
 
 
 OURS = {
@@ -83,11 +83,11 @@ OURS = {
     "requests": "BannerRequest",
     "ready": "BannerReady",
 }
-"""The topics that Bannerstream wrote here, and the schema that their messages follow."""
+"""The topics that Bannerstream writes, and the schemas of their messages."""
 
 
 def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject]) -> None:
-    """Every ready event leads to a manifest and to pictures that are what it says they are."""
+    """Check that every ready event has a manifest and pictures with the announced properties."""
     objects = {each.key: each for each in stored}
     sizes = {each.name: each for each in SIZES}
     for event in ready:
@@ -115,7 +115,7 @@ def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject])
 
 
 def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[StoredObject]) -> None:
-    """What other programs read follows its published schema and carries the attributes of CloudEvents."""
+    """Check that messages and manifests match their published schemas and have CloudEvents headers."""
     schemas = json_schemas()
     for role, schema in OURS.items():
         assert records[role], role
@@ -132,7 +132,7 @@ def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[St
 
 
 def users_in(records: Iterable[ConsumerRecord], stored: Iterable[StoredObject]) -> set[str]:
-    """Return the visitors whose ids stand anywhere in these records and objects."""
+    """Return the visitors whose ids occur anywhere in these records and objects."""
     texts = [part for each in records for part in (each.key, each.value, *(value for _, value in each.headers)) if part]
     texts += [part for each in stored for part in (each.key.encode(), each.content, repr(each.headers).encode())]
     names = {user: (user.encode(), user.partition("@")[0].encode()) for user in USERS}

@@ -1,4 +1,4 @@
-"""Routing by visitor on a real Kafka: exactly once, in order, with a header that names the shop's record."""
+"""Repartitioning by visitor on a real Kafka: exactly once, in order, with a header that names the shop's record."""
 
 import asyncio
 import json
@@ -43,21 +43,21 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Return settings of a shop whose topics are not keyed and do not match."""
+    """Return settings of a shop whose topics have no keys and different partition counts."""
     kafka = settings.kafka.model_copy(update={"partitions": OWN_PARTITIONS, "session_timeout_s": SESSION_TIMEOUT_S})
     streams = settings.streams.model_copy(update={"repartition": True})
     return settings.model_copy(update={"kafka": kafka, "streams": streams})
 
 
 class Shop:
-    """Writes events as a shop does that does not care for keys, and reads what was made of them."""
+    """Writes events without keys, and reads the copies."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topics = settings.kafka.topic_table()
         self.target = repartitioned_name(settings.streams.app_id)
         self.sent: list[tuple[str, str]] = []
-        """Visitor and event id of every good event."""
+        """Visitor and event id of every valid event."""
 
     async def __aenter__(self) -> "Shop":
         admin = AIOKafkaAdminClient(**client_options(self.settings.kafka))
@@ -98,7 +98,7 @@ class Shop:
         await self.producer.flush()
 
     async def read(self, topic: str, *, committed: bool = True) -> list[ConsumerRecord]:
-        """Return what the topic holds, up to its end (or, of what is committed, to its last stable offset)."""
+        """Return the topic's records, up to its end, or with `committed` up to its last stable offset."""
         consumer = AIOKafkaConsumer(
             **client_options(self.settings.kafka),
             isolation_level="read_committed" if committed else "read_uncommitted",
@@ -123,7 +123,7 @@ class Shop:
         return records
 
     async def committed_offsets(self) -> int:
-        """Return how many of the shop's records the copiers' group has behind it."""
+        """Return how many of the shop's records the copiers' group has committed."""
         admin = AIOKafkaAdminClient(**client_options(self.settings.kafka))
         await admin.start()
         offsets = await admin.list_consumer_group_offsets(f"{self.settings.streams.app_id}-repartition")
@@ -134,15 +134,15 @@ class Shop:
         """Return the committed copies, once there are `count`."""
         found: list[ConsumerRecord] = []
 
-        async def so_many() -> bool:
+        async def are_committed() -> bool:
             found[:] = await self.read(self.target)
             return len(found) >= count
 
-        await until(so_many, f"{count} copies are committed")
+        await until(are_committed, f"{count} copies are committed")
         return found
 
     def events(self, copies: list[ConsumerRecord]) -> Counter[tuple[str, str]]:
-        """Return each copy by what it is of: visitor (its key) and event id."""
+        """Count the copies by visitor (their key) and event id."""
         return Counter((each.key.decode(), json.loads(each.value)["event_id"]) for each in copies)
 
 
@@ -153,14 +153,14 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
 
 
 class Copiers:
-    """Starts copiers, and stops at the end those that are left."""
+    """Starts copiers; those that still run are stopped at the end."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.running: list[Repartitioner] = []
 
     async def __call__(self) -> tuple[Repartitioner, list[BaseException]]:
-        """Return a started copier, and what ended it, once something has."""
+        """Return a started copier, and a list that receives the error that ends it."""
         failures: list[BaseException] = []
 
         async def on_failure(error: BaseException) -> None:
@@ -180,8 +180,8 @@ class Copiers:
 async def copier(settings: Settings) -> AsyncIterator[Copiers]:
     copiers = Copiers(settings)
     yield copiers
-    for partition in list(copiers.running):
-        await copiers.stop(partition)
+    for running in list(copiers.running):
+        await copiers.stop(running)
 
 
 async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_their_origin(
@@ -209,9 +209,9 @@ async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_thei
         original = originals[origin.topic, origin.partition, origin.offset]
         assert (copy.value, origin.timestamp) == (original.value, original.timestamp)
         assert origin.source == ("purchases" if origin.topic == shop.topics.purchases.name else "clicks")
-        lane = (copy.key, origin.topic, origin.partition)
-        assert last.get(lane, -1) < origin.offset
-        last[lane] = origin.offset
+        source = (copy.key, origin.topic, origin.partition)
+        assert last.get(source, -1) < origin.offset
+        last[source] = origin.offset
     assert failures == []
 
 
@@ -281,7 +281,7 @@ async def main():
 
 asyncio.run(main())
 """
-"""A process that stands still where its copies are written and acknowledged, and nothing is committed."""
+"""A process that blocks when its copies are written and acknowledged, and nothing is committed."""
 
 
 async def test_who_is_killed_in_mid_transaction_leaves_nothing_and_everything_comes_again(
@@ -304,13 +304,13 @@ async def test_who_is_killed_in_mid_transaction_leaves_nothing_and_everything_co
 
     await copier()
     assert shop.events(await shop.copied(500)) == Counter(shop.sent)
-    assert len(await shop.read(shop.target, committed=False)) == 1000, "the aborted copies are there, and not read"
+    assert len(await shop.read(shop.target, committed=False)) == 1000, "aborted copies are in the topic, but not read"
 
 
 async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that was paused between the last acknowledgement and its commit goes on after another took over."""
+    """A process is paused between its last acknowledgement and its commit, and continues after another took over."""
     await shop.send(500)
     paused, go_on = asyncio.Event(), asyncio.Event()
     commit = AIOKafkaProducer.commit_transaction
@@ -325,7 +325,7 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     slow, failures = await copier()
     async with asyncio.timeout(PATIENCE_S):
         await paused.wait()
-    # Its heartbeats stop, as in a paused process: the group gives its partitions away.
+    # Its heartbeats stop, as in a paused process, so the group reassigns its partitions.
     await slow._consumer._coordinator._stop_heartbeat_task()
     monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit)
     _, others = await copier()
@@ -333,14 +333,14 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
     async def taken_over() -> bool:
         return await shop.committed_offsets() == 500
 
-    # Not a committed read, which would wait until the brokers themselves have aborted what stands open.
-    await until(taken_over, "the other one has committed all")
+    # Not a committed read, which would wait until the brokers have aborted the open transaction.
+    await until(taken_over, "the other copier has committed everything")
     go_on.set()
 
     async def replaced() -> bool:
         return bool(failures)
 
-    await until(replaced, "the slow one says that it was replaced")
+    await until(replaced, "the slow copier reports that it was replaced")
     assert isinstance(failures[0], Fenced)
     assert shop.events(await shop.copied(500)) == Counter(shop.sent)
     await shop.send(20)
@@ -352,18 +352,18 @@ async def test_who_is_replaced_while_it_stands_still_commits_nothing(
 async def test_a_failure_of_the_brokers_is_tried_again_and_what_was_committed_is_not(
     fails: str, shop: Shop, copier: Copiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both where nothing was committed, and where all was and only the answer got lost."""
+    """The call succeeds and its response is lost: a commit is then complete, sent offsets are not committed."""
     real = getattr(AIOKafkaProducer, fails)
     failed = 0
 
-    async def answer_lost(self: Any, *arguments: object) -> None:
+    async def lose_response(self: Any, *arguments: object) -> None:
         nonlocal failed
         await real(self, *arguments)
         if failed < 4:
             failed += 1
             raise KafkaTimeoutError
 
-    monkeypatch.setattr(AIOKafkaProducer, fails, answer_lost)
+    monkeypatch.setattr(AIOKafkaProducer, fails, lose_response)
     await shop.send(500)
     _, failures = await copier()
     await shop.copied(500)

@@ -1,4 +1,4 @@
-"""`streams.repartition = true` end to end: a shop without keys and with unlike partitions, the worker a process."""
+"""`streams.repartition = true` end to end: events without keys, unequal partition counts, the worker as a process."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    # Its events come in any order: what a visitor is shown in the end must not depend on which came first.
+    # Events arrive in any order, and the minimum interval would make the final banner depend on which came first.
     return environment | {"BANNERSTREAM_STREAMS__REPARTITION": "true", "BANNERSTREAM_STREAMS__MIN_INTERVAL_S": "0"}
 
 
@@ -63,7 +63,7 @@ def bannerstream(environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 class Keyless:
-    """Writes events without keys, to partitions in turn."""
+    """Writes events without keys, to the partitions in turn."""
 
     def __init__(self, shop: Shop, producer: AIOKafkaProducer) -> None:
         self.shop = shop
@@ -71,7 +71,7 @@ class Keyless:
         self._sent = 0
 
     async def send(self, user: str, product_id: str, *, buys: bool = False, value: bytes | None = None) -> Any:
-        """Send an event and return where it lies."""
+        """Send an event and return its metadata (topic, partition, offset)."""
         self._sent += 1
         topic, count = self.shop.topics.clicks.name, CLICKS_PARTITIONS
         if buys:
@@ -88,7 +88,7 @@ class Keyless:
 
 @pytest.fixture
 async def keyless(settings: Settings, bannerstream: Run) -> AsyncIterator[Keyless]:
-    """Make the shop's topics as the shop has them, ours by the command, and load the catalogue."""
+    """Create the shop's topics with its partition counts, create ours with the command, and load the catalogue."""
     topics = settings.kafka.topic_table()
     theirs = {topics.clicks.name: CLICKS_PARTITIONS, topics.purchases.name: PURCHASES_PARTITIONS}
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))

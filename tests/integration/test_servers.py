@@ -1,4 +1,4 @@
-"""What Bannerstream asks of any Kafka and any S3, asked of each server that devservers/ starts."""
+"""Features that Bannerstream needs of any Kafka and any S3, checked on each server that devservers/ starts."""
 
 import io
 import os
@@ -28,14 +28,15 @@ async def create_topic(settings: Settings, name: str, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"cleanup.policy": "compact"})])
-        assert [error[1] for error in answer.topic_errors] == [0]
+        topic = NewTopic(name, partitions, 1, topic_configs={"cleanup.policy": "compact"})
+        response = await admin.create_topics([topic])
+        assert [error[1] for error in response.topic_errors] == [0]
     finally:
         await admin.close()
 
 
 async def read(consumer: AIOKafkaConsumer, count: int) -> list[object]:
-    """Read until `count` records are there."""
+    """Read `count` records."""
     records: list[object] = []
     deadline = time.monotonic() + DEADLINE_S
     while len(records) < count:
@@ -122,7 +123,7 @@ def test_a_stranger_is_refused(settings: Settings) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process runs; a zombie whose new parent never reaps it does not."""
+    """Return whether a process runs; a zombie that its new parent never reaps does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -157,9 +158,7 @@ async def test_data_outlives_a_restart_and_a_stop_leaves_nothing(kafka: KafkaKin
 
 PARENT = """
 import pathlib, signal, sys
-from bannerstream.devservers import Stack, why_unavailable
-from bannerstream.devservers.kafka_apache import ApacheKafka
-from bannerstream.devservers.stack import KafkaKind, S3Kind
+from bannerstream.devservers import Stack
 stack = Stack("embedded", "embedded", data_dir=pathlib.Path(sys.argv[1]))
 stack.start()
 print(stack.kafka.process.pid, stack.s3.process.pid, flush=True)
@@ -175,7 +174,7 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
         assert len(children) == 2
         assert all(is_running(child) for child in children)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(is_running(child) for child in children), "the children are gone, as their parent is")
+    wait_until(lambda: not any(is_running(child) for child in children), "the children have died with their parent")
 
 
 @pytest.mark.real

@@ -1,4 +1,4 @@
-"""The streams worker on real brokers: events in, assignments and requests out, whatever else comes in between."""
+"""The streams worker on real brokers: events lead to assignments and requests, also with bad records between them."""
 
 import json
 import uuid
@@ -117,7 +117,7 @@ async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, work
     await shop.caught_up()
 
 
-@pytest.mark.pairs("apache-minio", "apache-versitygw")  # stood still once on noida-db, which keeps dead members
+@pytest.mark.pairs("apache-minio", "apache-versitygw")  # hung once on noida-db, which never removes dead members
 async def test_a_restarted_worker_goes_on_from_the_changelog(shop, worker, settings):
     await shop.send("ada", kind="cart")
     await shop.read_until(shop.topics.assignments.name, bool)

@@ -1,4 +1,4 @@
-"""The proxy of fault tests, in front of a server that answers what it was told."""
+"""The proxy of the fault tests, in front of an echo server."""
 
 import socket
 import socketserver
@@ -54,7 +54,7 @@ def test_a_cut_closes_what_is_open_and_refuses_what_is_new_until_healed(proxy: T
     with connection(proxy) as through:
         assert echoed(through) == b"hello"
         proxy.cut()
-        assert through.recv(100) == b"", "it was closed"
+        assert through.recv(100) == b"", "the connection was closed"
     with pytest.raises(ConnectionRefusedError):
         connection(proxy)
     proxy.heal()

@@ -1,4 +1,4 @@
-"""`bannerstream up` as a process: variables that lead to servers, one log, and a clear end whichever way it ends."""
+"""`bannerstream up` as a process: variables that point to the servers, one log, and a clean or clearly reported end."""
 
 import os
 import re
@@ -19,7 +19,7 @@ PATIENCE_S = 60.0
 
 @contextmanager
 def servers_up(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Run the command until it has printed its variables; yield it with them."""
+    """Run the command; yield it with the variables that it prints."""
     if (reason := why_unavailable("embedded", "embedded")) is not None:
         pytest.skip(reason)
     command = [Path(sys.executable).with_name("bannerstream"), "up", "--data-dir", folder]

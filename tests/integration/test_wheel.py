@@ -1,4 +1,4 @@
-"""The wheel as it is built from this checkout: one top-level name, typed, with every room and its data, and it runs."""
+"""The wheel built from this checkout: one top-level name, typed, complete, and it runs."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOMS = {link.name for link in (ROOT / "src/bannerstream").iterdir() if link.is_
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel that `uv build` makes, by way of the source distribution."""
+    """Return the wheel that `uv build` makes from the source distribution."""
     out = tmp_path_factory.mktemp("dist")
     subprocess.run(
         [sys.executable, "-m", "uv", "--quiet", "build", "--out-dir", out],

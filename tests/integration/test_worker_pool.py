@@ -1,4 +1,4 @@
-"""`bannerstream run streams --workers 2` on the embedded broker: two members, one page, one end."""
+"""`bannerstream run streams --workers 2` on the embedded broker: two members, one metrics page, one clean stop."""
 
 import re
 import sys
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_S, until
 pytestmark = [pytest.mark.servers("kafka"), pytest.mark.pairs("embedded")]
 
 USERS = [f"visitor-{number}" for number in range(40)]
-"""So many that each partition has some."""
+"""Enough that every partition has some."""
 
 
 @pytest.fixture

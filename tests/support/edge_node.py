@@ -1,7 +1,8 @@
 """An edge node without Kafka or a bucket: tests fill its tables, and its records stay in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,10 +119,10 @@ class Node:
 
 
 @asynccontextmanager
-async def running_node(**settings: Any) -> AsyncIterator[Node]:
-    """Yield a node with these settings of `edge`, which writes to memory."""
+async def running_node(*, machine_clock: Callable[[], float] = time.time, **settings: Any) -> AsyncIterator[Node]:
+    """Yield a node with these settings of `edge`, which writes to memory; `machine_clock` returns epoch seconds."""
     sink, store = MemorySink(), MemoryBannerStore()
-    edge = EdgeNode(Settings(edge=settings), store, CollectorRegistry(), lambda: sink)
+    edge = EdgeNode(Settings(edge=settings), store, CollectorRegistry(), lambda: sink, machine_clock)
     node = Node(edge, sink, store)
     writing = asyncio.create_task(edge.outbox.run())
     transport = httpx.ASGITransport(create_app(edge))

@@ -26,12 +26,18 @@ class Record:
 
 
 def record(offset: int, user: str = "ada", **changes: Any) -> Record:
+    """Return the record of an event, which arrives a second after noon, or when it happened in the minutes after."""
     event = {"event_id": f"e-{offset}", "user_id": user, "product_id": "mug", "time": NOON + offset}
     key = changes.pop("key", user.encode())
     value = changes.pop("value", None)
+    arrived = changes.pop("arrived", None)
     if value is None:
-        value = json.dumps(event | changes).encode()
-    return Record(offset, NOON + 1_000, key, value)
+        event |= changes
+        value = json.dumps(event).encode()
+    if arrived is None:
+        time = event["time"]
+        arrived = time if isinstance(time, int) and 1_000 < time - NOON <= RULES.max_future_ms else NOON + 1_000
+    return Record(offset, arrived, key, value)
 
 
 class Table(dict[bytes, bytes]):

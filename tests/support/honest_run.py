@@ -1,4 +1,4 @@
-"""What one worker of streams leaves behind that makes no mistake: the evidence that audits of faults must pass."""
+"""The evidence of a streams worker that works correctly: the audits of faults must pass it."""
 
 import json
 import random
@@ -41,7 +41,7 @@ class Log:
 
 
 def honest() -> Evidence:
-    """Return what one worker leaves that folds 60 events one by one, each in the right order of writes."""
+    """Return the evidence of a worker that folds 60 events one by one, with the right order of writes."""
     random_ = random.Random(1)
     logs = {name: Log(name) for name in (TOPIC, "changelog", "assignments", "requests", "dlq")}
     states = {key: UserState(POLICY.half_life_ms) for key in KEYS.values()}

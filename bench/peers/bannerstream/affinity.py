@@ -22,13 +22,13 @@ from work import (
     NUMBERS,
     PRODUCTS_KEPT,
     TOPIC,
-    tell_first_record,
+    report_first_record,
 )
 
 from bannerstream.streams.batching import Batch, BatchApp, Codec, MemoryStore, Partition, RocksStore, decoded_states
 
 State = list[Any]
-"""The offset, the scores, and in the last place the list of products."""
+"""The offset, the scores, and as the last element the list of products."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -40,7 +40,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 decode = msgspec.json.Decoder(Event).decode
-GOODS = {each: (each.encode(), memberships) for each, memberships in MEMBERSHIPS.items()}
+PRODUCTS = {product_id: (product_id.encode(), memberships) for product_id, memberships in MEMBERSHIPS.items()}
 
 
 def pack(state: State) -> bytes:
@@ -54,12 +54,12 @@ def unpack(packed: bytes) -> State:
 
 
 def fold(batch: Batch, states: Partition[State]) -> None:
-    """Fold a batch into the states of its partition; events that a state holds already are a replay.
+    """Fold a batch into the states of its partition; skip events that a state contains already, after a replay.
 
-    A state is looked up and marked once a batch, whatever the number of its user's events.
+    A state is read and marked as changed once per batch, whatever the number of its user's events.
     """
     records = batch.records
-    events = map(decode, [each.value for each in records])
+    events = map(decode, [record.value for record in records])
     touched: dict[bytes, State] = {}
     for record, event in zip(records, events, strict=True):
         key, offset = record.key, record.offset
@@ -73,7 +73,7 @@ def fold(batch: Batch, states: Partition[State]) -> None:
             touched[key] = state
             states.put(key, state)
         state[0] = offset
-        product, memberships = GOODS[event.product_id]
+        product, memberships = PRODUCTS[event.product_id]
         decayed = KIND_WEIGHTS[event.kind] * exp2((event.time - LANDMARK_MS) / HALF_LIFE_MS)
         for cohort, weight in memberships:
             state[cohort + 1] += weight * decayed
@@ -93,7 +93,7 @@ async def connected_producer() -> AIOKafkaProducer:
 
 
 async def connected_reader() -> AIOKafkaConsumer:
-    """Return what reads the changelog back."""
+    """Return the consumer that reads the changelog."""
     reader = AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4 << 20)
     await reader.start()
     return reader
@@ -104,7 +104,7 @@ async def publish(effects: Sequence[None]) -> None:
 
 
 async def create_changelog(name: str) -> None:
-    """Make the changelog topic."""
+    """Create the changelog topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=BOOTSTRAP)
     await admin.start()
     try:
@@ -133,23 +133,23 @@ table = app.write_behind(
         else (lambda _: MemoryStore()),
     ),
     publish=publish,
-    max_decoded=256_000,  # about 256 MB, as the record cache of Kafka Streams
+    max_decoded=256_000,  # about 256 MB, like the record cache of Kafka Streams
 )
 
 
 @app.agent(app.topic(TOPIC, key_type=bytes, value_type=bytes))
 async def update(stream: Any) -> None:
-    """Fold what comes."""
+    """Fold the batches."""
     is_first = True
     async for batch, states in app.batches(stream):
         if is_first:
             is_first = False
-            tell_first_record()
+            report_first_record()
         fold(batch, states)
         app.checkpointer.submit(batch)
 
 
 if __name__ == "__main__":
-    gc.set_threshold(200_000, 50, 1000)  # as `streams.main`: states live long
+    gc.set_threshold(200_000, 50, 1000)  # as in `streams.main`: states are long-lived
     asyncio.run(create_changelog(table.changelog_topic_name))
     app.main()

@@ -1,7 +1,7 @@
-"""The common work (../README.md) without a framework: confluent-kafka, a dict of states, a changelog by hand.
+"""The common work (../README.md) without a framework: confluent-kafka, a dict of states, a hand-written changelog.
 
-Every second the states that were touched go to the changelog; when they are acknowledged, the offsets are committed. A
-partition that is taken on is restored from the changelog first; before one is given up it is written and committed.
+Every second the changed states are written to the changelog; when they are acknowledged, the offsets are committed. An
+assigned partition is first restored from the changelog; before a partition is revoked, it is written and committed.
 """
 
 import gc
@@ -22,13 +22,13 @@ from work import (
     NUMBERS,
     PRODUCTS_KEPT,
     TOPIC,
-    tell_first_record,
+    report_first_record,
 )
 
 CHANGELOG = f"{APP}-affinity-changelog"
 COMMIT_INTERVAL_S = 1.0
 BATCH = 10_000
-"""Records taken at a time: a call per record would cost as much as its decoding."""
+"""Records per call: a call for each record would cost as much as its decoding."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -40,7 +40,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class State:
-    """One user's."""
+    """The state of one user."""
 
     __slots__ = ("offset", "products", "scores")
 
@@ -61,7 +61,7 @@ class State:
 
 
 class Affinity:
-    """The consumer, the producer and the states between them, by partition."""
+    """The consumer, the producer, and the states by partition."""
 
     def __init__(self) -> None:
         self._states: dict[int, dict[bytes, State]] = {}
@@ -77,7 +77,7 @@ class Affinity:
             {"bootstrap.servers": BOOTSTRAP, "group.id": APP, "auto.offset.reset": "earliest",
              "enable.auto.commit": False, "fetch.wait.max.ms": 50, "queued.min.messages": 200_000}
         )  # fmt: skip
-        self._consumer.subscribe([TOPIC], on_assign=self._take_on, on_revoke=self._give_up, on_lost=self._forget)
+        self._consumer.subscribe([TOPIC], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def run(self) -> None:
         """Fold until the process is killed."""
@@ -88,7 +88,7 @@ class Affinity:
             messages = self._consumer.consume(BATCH, timeout=0.05)
             if messages and is_first:
                 is_first = False
-                tell_first_record()
+                report_first_record()
                 due = time.monotonic() + COMMIT_INTERVAL_S
             self._fold(messages, decode)
             if time.monotonic() >= due:
@@ -105,7 +105,7 @@ class Affinity:
             state = states.get(key)
             if state is None:
                 state = states[key] = State(-1, array("d", bytes(8 * COHORTS)), [])
-            elif offset <= state.offset:  # a replay: it is in the changelog already
+            elif offset <= state.offset:  # a replay: the changelog contains it already
                 continue
             event = decode(message.value())
             decayed = KIND_WEIGHTS[event.kind] * 2.0 ** ((event.time - LANDMARK_MS) / HALF_LIFE_MS)
@@ -120,7 +120,7 @@ class Affinity:
             self._dirty[partition][key] = state
 
     def _commit(self) -> None:
-        """Write what was touched, wait for the acknowledgements, and only then commit."""
+        """Write the changed states, wait for the acknowledgements, and then commit."""
         for partition, dirty in self._dirty.items():
             for key, state in dirty.items():
                 self._produce(partition, key, state.pack())
@@ -146,23 +146,23 @@ class Affinity:
         if error is not None:
             self._failures.append(error)
 
-    def _take_on(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for tp in partitions:
             self._states[tp.partition] = _restored(tp.partition)
             self._dirty[tp.partition] = {}
 
-    def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
-        self._forget(consumer, partitions)
+        self._on_lost(consumer, partitions)
 
-    def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for tp in partitions:
             for held in (self._states, self._dirty, self._positions):
                 held.pop(tp.partition, None)
 
 
 def _restored(partition: int) -> dict[bytes, State]:
-    """Return the states of a partition, as the changelog has them."""
+    """Return the states of a partition from the changelog."""
     consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": f"{APP}-restore", "enable.auto.commit": False})
     try:
         start, end = consumer.get_watermark_offsets(TopicPartition(CHANGELOG, partition), timeout=30)
@@ -187,7 +187,7 @@ def _create_changelog() -> None:
 
 
 if __name__ == "__main__":
-    # States live long: the default thresholds would walk through all of them again and again.
+    # States are long-lived: with the default thresholds the collector would traverse all of them repeatedly.
     gc.set_threshold(200_000, 50, 1000)
     _create_changelog()
     Affinity().run()

@@ -2,7 +2,7 @@
 
 import faust
 import msgspec
-from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, tell_first_record
+from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, report_first_record
 
 app = faust.App(
     APP,
@@ -24,7 +24,7 @@ affinity = app.Table("affinity", partitions=4, key_type=bytes, value_type=bytes)
 
 
 class Event(msgspec.Struct, gc=False):
-    """The fields that are used. A struct: a `faust.Record` costs more than ten times as much."""
+    """The fields that are used. A struct, because a `faust.Record` costs more than ten times as much."""
 
     product_id: str
     kind: str
@@ -41,7 +41,7 @@ async def update(stream: faust.StreamT) -> None:
     async for record in stream.events():
         if is_first:
             is_first = False
-            tell_first_record()
+            report_first_record()
         event = decode(record.value)
         packed = affinity.get(record.key)
         affinity[record.key] = fold(packed, event.product_id, event.kind, event.time, record.message.offset)

@@ -1,12 +1,12 @@
 """The common work (../README.md) with Quix Streams: a stateful `apply` over RocksDB, its changelog, checkpoints of 1 s.
 
-The state is stored as bytes (`get_bytes`, `set_bytes`): JSON of it, the default, is slower and wider.
+The state is stored as bytes (`get_bytes`, `set_bytes`), because JSON, the default, is slower and larger.
 """
 
 import msgspec
 from quixstreams import Application, State, message_context
 from quixstreams.models import Deserializer, SerializationContext
-from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, tell_first_record
+from work import APP, BOOTSTRAP, FOLDER, TOPIC, fold, report_first_record
 
 
 class Event(msgspec.Struct, gc=False):
@@ -18,7 +18,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class EventDeserializer(Deserializer):
-    """Decodes into a struct: about three times as fast as the JSON deserializer that comes with Quix."""
+    """Decodes into a struct: about three times as fast as Quix's own JSON deserializer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def update(event: Event, state: State) -> None:
     global is_first  # noqa: PLW0603  (a program of one stream)
     if is_first:
         is_first = False
-        tell_first_record()
+        report_first_record()
     packed = state.get_bytes("affinity")
     state.set_bytes("affinity", fold(packed, event.product_id, event.kind, event.time, message_context().offset))
 
@@ -53,7 +53,7 @@ def main() -> None:
         commit_interval=1.0,
         producer_extra_config={"acks": "all", "linger.ms": 20, "batch.size": 262_144},
         consumer_extra_config={"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 50, "queued.min.messages": 200_000},
-        # The changelog alone holds what a crash leaves: no topic is made but that one.
+        # Creates the changelog, the only topic that does not exist yet.
         auto_create_topics=True,
     )
     events = app.topic(TOPIC, key_deserializer="bytes", value_deserializer=EventDeserializer())

@@ -1,8 +1,8 @@
-"""The audit of the whole chain: acknowledged at the edge, folded once, assigned, ready, bytes that hash, purged."""
+"""The audit of the whole chain: acknowledged events are folded once; banners are ready, intact and purged."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from tests.faults.load import REPEAT
 
 @dataclass(frozen=True)
 class ChainEvidence:
-    """What a run of the chain left behind."""
+    """The evidence of a run of the chain."""
 
     streams: Evidence
     ready: Sequence[ConsumerRecord]
@@ -30,7 +30,7 @@ class ChainEvidence:
 
 
 class StoredBanner(Protocol):
-    """As much of a manifest as the audit reads."""
+    """The part of a manifest that the audit reads."""
 
     @property
     def renditions(self) -> Sequence[Rendition]: ...
@@ -40,7 +40,7 @@ class StoredBanner(Protocol):
 
 
 class Bucket(Protocol):
-    """As much of a banner store as the audit reads."""
+    """The part of a banner store that the audit reads."""
 
     def manifest(self, banner_key: str) -> StoredBanner | None: ...
 
@@ -48,12 +48,14 @@ class Bucket(Protocol):
 
 
 def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> Findings:
-    """Return what is wrong once everything has caught up and the services are gone."""
+    """Return what is wrong after everything has caught up and the services have ended."""
     findings = Findings()
     written = {json.loads(record.value)["event_id"] for record in evidence.streams.inputs}
     for event_id in evidence.acknowledged.keys() - written:
         findings.add("lost", f"{event_id} was acknowledged and is in no topic")
-    findings.take(audit(replace(evidence.streams, inputs=_with_repeats(evidence.streams.inputs)), settings))
+    inputs = _with_repeats(evidence.streams.inputs)
+    letters = letters_of(evidence.streams.dead_letters, {tp.topic for tp in evidence.streams.ends})
+    findings.take(audit(replace(evidence.streams, inputs=inputs, dead_letters=letters), settings))
     assigned = _last_assignments(evidence.streams.assignments)
     announced = {record.key.decode(): record for record in evidence.ready if record.value is not None}
     for record, assignment in assigned.values():
@@ -66,10 +68,16 @@ def audit_chain(evidence: ChainEvidence, settings: Settings, store: Bucket) -> F
     return findings
 
 
-def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
-    """Return the events in the form that the audit of streams reads, the second and later of an id marked as repeats.
+def letters_of(letters: Sequence[ConsumerRecord], topics: Set[str]) -> list[ConsumerRecord]:
+    """Return the dead letters of records of these topics."""
+    return [letter for letter in letters if dict(letter.headers)["dlq_topic"].decode() in topics]
 
-    A page that received no answer sends its event again, so the topic may hold it twice.
+
+def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+    """Return the events in the form that the audit of streams reads, with repeated event ids marked as repeats.
+
+    A page that received no response sends its event again, so the topic may hold it twice. An event that is dated after
+    its record, by a node with a wrong clock, has the time of its record.
     """
     seen: set[str] = set()
     marked = []
@@ -77,6 +85,7 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
         event = json.loads(record.value)
         if "product_id" in event:
             event["product_ids"] = [event.pop("product_id")]
+        event["time"] = min(event["time"], record.timestamp)
         headers = [(REPEAT, b"")] if event["event_id"] in seen else []
         seen.add(event["event_id"])
         marked.append(replace(record, value=json.dumps(event).encode(), headers=headers))
@@ -84,7 +93,7 @@ def _with_repeats(inputs: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
 
 
 def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[ConsumerRecord, Assignment]]:
-    """Return each visitor's last decision, by user key, with the first record of it: a replay publishes it again."""
+    """Return each visitor's last assignment, by user key, with its first record: a replay publishes it again."""
     last: dict[str, tuple[ConsumerRecord, Assignment]] = {}
     for record in records:
         if record.value is None:
@@ -96,7 +105,7 @@ def _last_assignments(records: Sequence[ConsumerRecord]) -> dict[str, tuple[Cons
 
 
 def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None:
-    """A ready event points to a manifest that shows the product, and to pictures that hash to their names."""
+    """Check that a ready event has a manifest with the product, and pictures whose hashes equal their names."""
     try:
         manifest = store.manifest(ready.banner_key)
         if manifest is None:
@@ -116,7 +125,7 @@ def _check_stored(ready: BannerReady, store: Bucket, findings: Findings) -> None
 def _check_purges(
     evidence: ChainEvidence, assigned: Mapping[str, tuple[ConsumerRecord, Assignment]], findings: Findings
 ) -> None:
-    """The last change of every visitor's pointer was purged after it happened."""
+    """Check that every visitor's pointer was purged after its last change."""
     first_ready: dict[str, int] = {}
     for record in evidence.ready:
         first_ready.setdefault(record.key.decode(), record.timestamp)
@@ -125,7 +134,7 @@ def _check_purges(
         purged |= dict.fromkeys(tags, at_ms)
     for user_key, (record, assignment) in assigned.items():
         if assignment.banner_key not in first_ready:
-            continue  # stuck, and noted as such
+            continue  # already a finding (`stuck`)
         changed_ms = max(record.timestamp, first_ready[assignment.banner_key])
         if purged.get(f"user-{user_key}", 0) < changed_ms:
             findings.add("stale", f"the pointer of {user_key} changed and was not purged after that")

@@ -1,4 +1,4 @@
-"""The catalogue of a run, with a drawn picture of every product, loaded as a shop loads its own."""
+"""The catalogue of a run, with a drawn picture of every product."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ _SIDE = 256
 
 
 async def load_catalogue(settings: Settings, folder: Path) -> None:
-    """Draw the pictures into `folder`, and put them into the bucket and the records into their topics."""
+    """Draw the pictures into `folder`, and load pictures and records as a shop does."""
     await load(CatalogueFolder(PRODUCTS, COHORTS, _draw_pictures(folder), folder), settings)
 
 
 def _draw_pictures(folder: Path) -> dict[str, Path]:
-    """Return the files by product id."""
+    """Draw a picture per product and return the files by product id."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for number, product in enumerate(PRODUCTS):

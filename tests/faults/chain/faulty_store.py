@@ -1,6 +1,6 @@
-"""A proxy in front of an S3 server that fails as stores do in the field: late, refused, cut, empty, spoilt, or HTML.
+"""A proxy in front of an S3 server that injects failures: late, rejected, truncated, empty, damaged or HTML responses.
 
-It passes every request on with its own Host header, so signatures stay valid.
+It forwards requests with their original Host header, so signatures stay valid.
 """
 
 import http.client
@@ -21,16 +21,16 @@ _HTML = b"<html><body>Please log in to the guest network</body></html>"
 
 
 class FaultyStore:
-    """A context manager. `fail` makes a share of the responses wrong until `heal`; `failed` counts them.
+    """A context manager. From `fail` to `heal` a share of the responses fails; `failed` counts them.
 
-    `unavailable` and `slow` concern every request: a write may have happened and still be answered with 503. The other
-    kinds concern reads of objects that the store answered with 200.
+    `unavailable` and `slow` affect all requests: a write may have succeeded and still get a 503. The other kinds affect
+    successful reads of objects.
     """
 
     def __init__(self, upstream: str, seed: int) -> None:
         """Pass requests on to `upstream` (`host:port`)."""
         self.failed = 0
-        self._failure: tuple[Failure, float] | None = None
+        self._failure: tuple[Failure, float, str] | None = None
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         store = self
@@ -51,12 +51,12 @@ class FaultyStore:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.endpoint = f"127.0.0.1:{self._server.server_address[1]}"
 
-    def fail(self, failure: Failure, share: float) -> None:
-        """Let this share of the responses fail from now on."""
-        self._failure = (failure, share)
+    def fail(self, failure: Failure, share: float, part: str = "") -> None:
+        """Make this share of the responses fail from now on; with `part`, only those to paths that contain it."""
+        self._failure = (failure, share, part)
 
     def heal(self) -> None:
-        """Pass everything on as it is."""
+        """Forward everything unchanged."""
         self._failure = None
 
     def __enter__(self) -> Self:
@@ -97,9 +97,11 @@ class FaultyStore:
 
     def _draw(self, request: BaseHTTPRequestHandler, status: int) -> Failure | None:
         with self._lock:
-            if self._failure is None or self._random.random() >= self._failure[1]:
+            if self._failure is None:
                 return None
-            failure = self._failure[0]
+            failure, share, part = self._failure
+            if self._random.random() >= share or part not in request.path:
+                return None
             reads_object = request.command == "GET" and status == 200 and "?" not in request.path
             if failure not in {"unavailable", "slow"} and not reads_object:
                 return None
@@ -122,7 +124,7 @@ def _forward(request: BaseHTTPRequestHandler, body: bytes, upstream: str) -> tup
 
 
 def _spoilt(failure: Failure, content: bytes) -> tuple[bytes, int]:
-    """Return the body that is sent, and the length that is announced."""
+    """Return the body to send, and the value of Content-Length."""
     middle = len(content) // 2
     match failure:
         case "slow":

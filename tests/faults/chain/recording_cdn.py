@@ -1,4 +1,4 @@
-"""A CDN that keeps nothing but a record of its purges: the Varnish contract of deploy/cdn/varnish.vcl."""
+"""A CDN that only records purges, with the contract of deploy/cdn/varnish.vcl."""
 
 import time
 from http import HTTPStatus
@@ -12,7 +12,7 @@ TOKEN = "purge-token-of-the-chain"
 
 
 class RecordingCdn:
-    """An async context manager. `is_down` lets every purge fail."""
+    """An async context manager. While `is_down`, every purge fails."""
 
     def __init__(self) -> None:
         self.purges: list[tuple[float, frozenset[str]]] = []

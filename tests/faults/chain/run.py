@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from bannerstream.devservers.stack import environment_of
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.faults.audit import Findings
-from tests.faults.chain.audit import ChainEvidence, audit_chain
+from tests.faults.chain.audit import ChainEvidence, audit_chain, letters_of
 from tests.faults.chain.catalogue import load_catalogue
 from tests.faults.chain.faulty_store import FaultyStore
 from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
@@ -35,7 +35,7 @@ from tests.support.waiting import until
 
 @dataclass
 class ChainScene:
-    """What a scenario plays with. It counts the faults that it made in `faults`."""
+    """The parts of a run that a scenario uses. `faults` counts the injected faults."""
 
     random: random.Random
     seed: int
@@ -50,8 +50,18 @@ class ChainScene:
 Act = Callable[[ChainScene], Awaitable[None]]
 
 
-async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
-    """Play a scenario and audit what is left. Never raises for what a service did: that is a finding."""
+@dataclass(frozen=True)
+class ChainPlay:
+    """A scenario, and the services whose clocks it shifts."""
+
+    scenario: Act
+    with_own_clock: Set[str] = frozenset()
+
+
+async def run_chain(
+    servers: Servers, play: ChainPlay, traffic: Traffic, folder: Path, *, name: str, seed: int
+) -> Result:
+    """Run a scenario and audit its result. A service's failure does not raise an error; it is a finding."""
     began = time.monotonic()
     findings = Findings()
     unique = f"{name}-{seed}-{time.time_ns():x}"
@@ -69,13 +79,13 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
         shop = await stack.enter_async_context(Shop(settings, cohorts=(), products=()))
         await create_topics(settings.kafka, changelog=shop.changelog)
         await load_catalogue(undisturbed, folder / "catalogue")
-        services = stack.enter_context(Services(environment_of(overrides), folder, findings))
+        services = stack.enter_context(Services(environment_of(overrides), folder, findings, play.with_own_clock))
         random_ = random.Random(seed)
         visitors = PageVisitors(settings, services.edge_urls, random.Random(seed), traffic, findings)
         scene = ChainScene(random_, seed, servers, services, store, cdn, visitors)
         try:
             async with asyncio.timeout(RUN_S):
-                await _play(scene, act, settings)
+                await _play(scene, play.scenario)
                 await _settle(scene, settings, shop)
                 await services.stop_all()
                 evidence = ChainEvidence(
@@ -86,14 +96,14 @@ async def run_chain(servers: Servers, act: Act, traffic: Traffic, folder: Path, 
                 )
                 findings.take(await asyncio.to_thread(audit_chain, evidence, settings, bucket))
         except (TimeoutError, AssertionError, KafkaError) as error:
-            findings.add("vacuous", f"the run did not come to its end: {error!r}")
+            findings.add("vacuous", f"the run did not finish: {error!r}")
         events = visitors.reported
         if not findings:
             await delete_topics(settings, shop.changelog)
     return Result(name, seed, events, scene.faults, findings, time.monotonic() - began)
 
 
-async def _play(scene: ChainScene, act: Act, settings: Settings) -> None:
+async def _play(scene: ChainScene, act: Act) -> None:
     scene.services.start_all()
     await scene.services.edges_listen()
     looking = asyncio.create_task(scene.visitors.look())
@@ -110,13 +120,13 @@ async def _play(scene: ChainScene, act: Act, settings: Settings) -> None:
     scene.faults = faults
     findings = scene.services.findings
     if not faults:
-        findings.add("vacuous", "no fault was made: the load is too short for this machine")
+        findings.add("vacuous", "no fault was injected: the load is too short for this machine")
     if not scene.visitors.pictures:
-        findings.add("vacuous", "no picture was looked at")
+        findings.add("vacuous", "no picture was fetched")
 
 
 async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
-    """Heal everything and return once all work is done."""
+    """End all faults, replay dead letters of requests, and return once all work is done."""
     scene.store.heal()
     scene.cdn.is_down = False
     scene.services.check()
@@ -125,8 +135,15 @@ async def _settle(scene: ChainScene, settings: Settings, shop: Shop) -> None:
             scene.services.start(name)
     await shop.caught_up()
 
+    replayed = 0
+
     async def all_are_ready() -> bool:
+        nonlocal replayed
         scene.services.check()
+        letters = len(letters_of(await shop.read(shop.topics.dead_letters.name), {shop.topics.requests.name}))
+        if letters > replayed:  # an operator replays requests that failed with the store
+            await asyncio.to_thread(scene.services.run_command, "dlq", "replay", "--topic", shop.topics.requests.name)
+            replayed = letters
         assignments = await shop.read(shop.topics.assignments.name)
         last = {record.key: decode(record.value, Assignment).banner_key for record in assignments if record.value}
         ready = {record.key.decode() for record in await shop.read(shop.topics.ready.name)}
@@ -170,7 +187,7 @@ def _overrides(servers: Servers, name: str, s3: str, cdn: str) -> dict[str, dict
             "transaction_timeout_s": SESSION_TIMEOUT_S,
         },
         "generator": {"group_id": f"{name}-generator", "metrics_port": 0},
-        # Without its cache the edge reads each picture from the store, and meets every failure of it.
+        # Without its cache the edge reads every picture from the store, and is affected by all its failures.
         "edge": {"picture_cache_mb": 0, "rate_per_address": 10_000, "burst_per_address": 10_000},
         "cdn": {
             "kind": "varnish",

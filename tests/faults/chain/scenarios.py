@@ -1,12 +1,13 @@
-"""The faults of the whole chain; a seed determines which come, and at which part of the load."""
+"""The scenarios of the whole chain. The seed determines the faults and at which part of the load they happen."""
 
 import asyncio
 import random
 from functools import partial
 
 from tests.faults.chain.faulty_store import FAILURES, Failure
-from tests.faults.chain.run import Act, ChainScene
+from tests.faults.chain.run import ChainPlay, ChainScene
 from tests.faults.chain.services import SERVICES
+from tests.support.waiting import until
 
 
 def _moments(random_: random.Random, count: int, last: float = 0.9) -> list[float]:
@@ -14,17 +15,23 @@ def _moments(random_: random.Random, count: int, last: float = 0.9) -> list[floa
 
 
 async def store_fails(scene: ChainScene, failure: Failure) -> None:
-    """The store fails in one way, for a third to all of its responses, three times for a second or two."""
+    """The store fails in one way, for a third to all of its responses, three times until a request has met it."""
     for moment in _moments(scene.random, 3):
         await scene.visitors.reached(moment)
+        before = scene.store.failed
         scene.store.fail(failure, scene.random.uniform(0.3, 1.0))
         await asyncio.sleep(scene.random.uniform(1.0, 2.5))
+        await until(partial(_has_failed_since, scene, before), "somebody meets the store's failure")
         scene.store.heal()
 
 
+def _has_failed_since(scene: ChainScene, before: int) -> bool:
+    return scene.store.failed > before
+
+
 async def killed(scene: ChainScene, module: str) -> None:
-    """SIGKILL one of the processes of a service at a time and start it again, four times."""
-    names = [name for name, each in SERVICES.items() if each == module]
+    """Kill one process of a service and restart it, four times."""
+    names = [name for name, run_module in SERVICES.items() if run_module == module]
     for moment in _moments(scene.random, 4):
         await scene.visitors.reached(moment)
         name = scene.random.choice(names)
@@ -35,7 +42,7 @@ async def killed(scene: ChainScene, module: str) -> None:
 
 
 async def cdn_down(scene: ChainScene) -> None:
-    """The CDN refuses purges twice, and a purger is killed meanwhile."""
+    """The CDN rejects purges twice, and a purger is killed meanwhile."""
     for moment in _moments(scene.random, 2):
         await scene.visitors.reached(moment)
         scene.cdn.is_down = True
@@ -48,7 +55,7 @@ async def cdn_down(scene: ChainScene) -> None:
 
 
 async def broker_restarts(scene: ChainScene) -> None:
-    """The broker goes away, in order or by SIGKILL, under all services, and comes back."""
+    """Stop the broker cleanly or kill it while all services run, and restart it."""
     await scene.visitors.reached(_moments(scene.random, 1, last=0.6)[0])
     kafka = scene.servers.kafka
     assert kafka.process is not None
@@ -59,7 +66,7 @@ async def broker_restarts(scene: ChainScene) -> None:
 
 
 async def anything(scene: ChainScene) -> None:
-    """Any process is killed or stopped and started again, six times."""
+    """Kill or stop any process and restart it, six times."""
     for moment in _moments(scene.random, 6):
         await scene.visitors.reached(moment)
         name = scene.random.choice(list(SERVICES))
@@ -71,11 +78,22 @@ async def anything(scene: ChainScene) -> None:
         scene.services.start(name)
 
 
-CHAIN_PLAYS: dict[str, Act] = {
-    **{f"chain-store-{failure}": partial(store_fails, failure=failure) for failure in FAILURES},
-    "chain-generator-kill": partial(killed, module="generator"),
-    "chain-edge-kill": partial(killed, module="edge"),
-    "chain-cdn-down": cdn_down,
-    "chain-broker-restart": broker_restarts,
-    "chain-anything": anything,
+async def clocks_jump(scene: ChainScene) -> None:
+    """The clocks of an edge node, of streams and of a generator jump by up to a quarter of an hour, eight times."""
+    for moment in _moments(scene.random, 8):
+        await scene.visitors.reached(moment)
+        scene.services.set_clock(scene.random.choice(sorted(WITH_OWN_CLOCK)), scene.random.randint(-900, 900))
+        scene.faults += 1
+
+
+WITH_OWN_CLOCK = frozenset({"edge-2", "streams-1", "generator-1"})
+
+CHAIN_PLAYS: dict[str, ChainPlay] = {
+    **{f"chain-store-{failure}": ChainPlay(partial(store_fails, failure=failure)) for failure in FAILURES},
+    "chain-generator-kill": ChainPlay(partial(killed, module="generator")),
+    "chain-edge-kill": ChainPlay(partial(killed, module="edge")),
+    "chain-cdn-down": ChainPlay(cdn_down),
+    "chain-broker-restart": ChainPlay(broker_restarts),
+    "chain-clocks": ChainPlay(clocks_jump, WITH_OWN_CLOCK),
+    "chain-anything": ChainPlay(anything),
 }

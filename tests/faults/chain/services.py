@@ -1,9 +1,9 @@
-"""Every service of the chain as a process that can be struck: streams, generators, edge nodes, purgers."""
+"""All services of the chain as processes that a scenario can kill: streams, generators, edge nodes, purgers."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,17 +24,27 @@ SERVICES = {
     "purger-1": "purger",
     "purger-2": "purger",
 }
-"""Names, each with the module that it runs."""
+"""Modules by name of the process."""
+
+_COMMAND_TIMEOUT_S = 60.0
+_ROOT = Path(__file__).parents[3]
 
 
 class Services:
-    """A context manager. A service that ends by itself is a finding; `kill`, `stop` and `start` are the scenario's."""
+    """A context manager. A service that ends unexpectedly, without `kill` or `stop`, is a finding."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, findings: Findings) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, findings: Findings, with_own_clock: Set[str] = frozenset()
+    ) -> None:
+        """Start nothing yet. The clocks of the services in `with_own_clock` can be shifted with `set_clock`."""
+        self._with_own_clock = with_own_clock
         self._environment = environment
         self._folder = folder
         self.findings = findings
         self._running: dict[str, ChildProcess] = {}
+        for name in with_own_clock:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.set_clock(name, 0)
         self._ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
 
     @property
@@ -52,11 +62,27 @@ class Services:
         if module == "edge":
             own["BANNERSTREAM_EDGE__PORT"] = str(self._ports[name])
         self._running[name] = ChildProcess(
-            [sys.executable, "-P", "-m", "bannerstream", "run", module],
+            [sys.executable, *self._program(name), "run", module],
             name=name,
             log_file=self._folder / f"{name}.log",
             environment={**self._environment, **own},
+            folder=_ROOT,
         )
+
+    def _program(self, name: str) -> list[str | Path]:
+        if name in self._with_own_clock:
+            return ["-m", "tests.faults.chain.shifted_clock", self._clock_of(name)]
+        return ["-P", "-m", "bannerstream"]
+
+    def set_clock(self, name: str, offset_s: int) -> None:
+        """Shift the clock of a service of `with_own_clock`."""
+        file = self._clock_of(name)
+        scratch = file.with_suffix(".scratch")
+        scratch.write_text(f"{offset_s:+d}\n")
+        scratch.replace(file)
+
+    def _clock_of(self, name: str) -> Path:
+        return self._folder / f"{name}.clock"
 
     def start_all(self) -> None:
         for name in SERVICES:
@@ -69,17 +95,28 @@ class Services:
                 port, process = self._ports[name], self._running[name]
                 await until(partial(http_answers, LOOPBACK, port), process.log_tail)
 
+    def run_command(self, *arguments: str) -> None:
+        """Run a command of bannerstream to its end."""
+        with ChildProcess(
+            [sys.executable, "-P", "-m", "bannerstream", *arguments],
+            name=arguments[0],
+            log_file=self._folder / "commands.log",
+            environment=self._environment,
+        ) as command:
+            if (status := command.wait(_COMMAND_TIMEOUT_S)) != 0:
+                self._ended(command, status)
+
     def kill(self, name: str) -> None:
-        """SIGKILL: no goodbye, no commit."""
+        """Send SIGKILL: the service neither commits nor leaves its group."""
         self.check()
         if (process := self._running.pop(name, None)) is not None:
             process.kill()
 
     async def stop(self, name: str) -> None:
-        """SIGTERM; anything but an orderly end is a finding."""
+        """Send SIGTERM; a status other than 0 is a finding."""
         process = self._running.pop(name)
         status = await asyncio.to_thread(process.stop, 30.0)
-        # One that was started last may still be importing, and dies of the signal instead of handling it.
+        # A service that was just started may still be importing; the signal then kills it.
         is_importing = status == -signal.SIGTERM and not process.log_tail(1)
         if status != 0 and not is_importing:
             self._ended(process, status)
@@ -88,7 +125,7 @@ class Services:
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
 
     def check(self) -> None:
-        """Note which services ended by themselves."""
+        """Record the services that ended unexpectedly."""
         for name, process in list(self._running.items()):
             if (status := process.poll()) is not None:
                 del self._running[name]

@@ -1,4 +1,4 @@
-"""Visitors on the shop's pages: they report events to the edge nodes until acknowledged, and look at their banners."""
+"""Visitors on the shop's pages: they send events to the edge nodes until acknowledged, and fetch their banners."""
 
 import asyncio
 import hashlib
@@ -21,14 +21,14 @@ _TIMEOUT_S = 15.0
 
 
 BATCH = 4
-"""Most events of a request, as in banner.js: a repeated request must fit into `streams.duplicate_window`."""
+"""Maximum events per request, as in banner.js: a repeated request must fit into `streams.duplicate_window`."""
 
 Event = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """How many events are reported, by how many visitors, and how fast."""
+    """The number of events and visitors, and the rate."""
 
     events: int = 400
     visitors: int = 40
@@ -36,9 +36,9 @@ class Traffic:
 
 
 class PageVisitors:
-    """Reports events with ids of their own, as banner.js does: a request that was not acknowledged is sent again.
+    """Sends events with event ids, as banner.js does: a request without an acknowledgement is repeated.
 
-    Meanwhile other requests look at banners and at their pictures: one that does not hash to its name is a finding.
+    Meanwhile other requests fetch banners and their pictures; a picture whose hash differs from its name is a finding.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PageVisitors:
         """The user id of every acknowledged event, by event id."""
         self.reported = 0
         self.pictures = 0
-        """Pictures that were looked at and hashed to their names."""
+        """Number of pictures that were fetched."""
         self._urls = urls
         self._random = random_
         self._traffic = traffic
@@ -60,7 +60,7 @@ class PageVisitors:
         return [f"visitor-{number}" for number in range(self._traffic.visitors)]
 
     async def run(self) -> None:
-        """Report all events; return once every one is acknowledged."""
+        """Send all events; return once all are acknowledged."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client, asyncio.TaskGroup() as tasks:
             queues = {user_id: asyncio.Queue[Event | None]() for user_id in self.user_ids}
             for user_id, queue in queues.items():
@@ -78,17 +78,17 @@ class PageVisitors:
                 queue.put_nowait(None)
 
     async def reached(self, fraction: float) -> None:
-        """Return once this part is reported."""
+        """Return once this share of the events is sent."""
         while self.reported < fraction * self._traffic.events:  # noqa: ASYNC110  (one writer, few readers)
             await asyncio.sleep(0.02)
 
     async def look(self) -> None:
-        """Look at banners and pictures until cancelled."""
+        """Fetch banners and pictures until cancelled."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             while True:
                 try:
                     await self._look_once(client)
-                except httpx.HTTPError:  # a node that is away
+                except httpx.HTTPError:  # the node is down
                     await asyncio.sleep(_RETRY_S)
                 await asyncio.sleep(_LOOK_S)
 

@@ -1,4 +1,4 @@
-"""Topics of its own for each test, on every broker that tests run on."""
+"""Separate topics for each test, on every broker that tests run on."""
 
 from collections.abc import AsyncIterator
 
@@ -13,7 +13,7 @@ from bannerstream.settings.model import Settings
 
 @pytest.fixture
 def kafka_settings(settings: Settings) -> KafkaSettings:
-    """Return settings whose topics no other test knows; none exists yet."""
+    """Return settings with topics for this test alone, which do not exist yet."""
     return settings.kafka.model_copy(update={"partitions": 3})
 
 
@@ -26,6 +26,6 @@ async def topics(kafka_settings: KafkaSettings) -> Topics:
 
 @pytest.fixture
 async def publisher(kafka_settings: KafkaSettings, topics: Topics) -> AsyncIterator[Publisher]:
-    """Return a connected publisher to topics that exist."""
+    """Return a connected publisher; the topics exist."""
     async with Publisher(kafka_settings) as publisher:
         yield publisher

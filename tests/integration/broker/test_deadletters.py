@@ -26,7 +26,7 @@ def letter(number: int, topic: str, code: str = "malformed", value: bytes | None
 
 
 async def records(kafka_settings: KafkaSettings, topic: str, count: int) -> set[bytes]:
-    """Wait until the topic holds `count` records, and for no more, and return their values."""
+    """Check that the topic holds exactly `count` records, and return their values."""
     from aiokafka import AIOKafkaConsumer
 
     values: list[bytes] = []

@@ -1,4 +1,4 @@
-"""A publisher goes on after a broker has refused a message for its size."""
+"""A publisher continues after a broker has rejected a message for its size."""
 
 import os
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.servers("kafka")
 
 
 async def test_after_a_message_that_is_too_large_the_next_is_taken(settings: Settings, fresh_name: str) -> None:
-    """The refused one used up sequence numbers of the idempotent producer, and Kafka accepts no gap."""
+    """The rejected message has used sequence numbers of the idempotent producer, and Kafka accepts no gap."""
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.servers("kafka")
 
 
 async def values(kafka_settings: KafkaSettings, topic: str, count: int) -> list[tuple[bytes | None, bytes]]:
-    """Wait until the topic holds `count` records and return (key, value), each partition in its order."""
+    """Check that the topic holds `count` records, and return (key, value) in the order of each partition."""
     found = []
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka_settings.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()

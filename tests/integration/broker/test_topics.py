@@ -14,7 +14,8 @@ pytestmark = pytest.mark.servers("kafka")
 async def make(kafka_settings: KafkaSettings, name: str, partitions: int, cleanup: str) -> None:
     admin = AIOKafkaAdminClient(**client_options(kafka_settings))
     await admin.start()
-    await admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"cleanup.policy": cleanup})])
+    configs = {"cleanup.policy": cleanup, "message.timestamp.type": "LogAppendTime"}
+    await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
     await admin.close()
 
     async def exists() -> bool:

@@ -16,13 +16,13 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 @dataclass
 class Origin:
-    """What edge would know. `served` counts requests by path; `down` lets every one fail."""
+    """A stand-in for edge. `served` counts requests by path; with `down` every request fails."""
 
     shown: dict[str, str] = field(default_factory=dict)
     """Banner key by user key."""
     served: Counter[str] = field(default_factory=Counter)
     passed: list[str] = field(default_factory=list)
-    """Paths of other requests, as they came."""
+    """Raw paths of other requests."""
     refused: int = 0
     down: bool = False
     address: str = ""

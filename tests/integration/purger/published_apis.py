@@ -1,6 +1,6 @@
-"""The purge APIs of Fastly, Cloudflare and CloudFront as they are published, on loopback, checking every request.
+"""The published purge APIs of Fastly, Cloudflare and CloudFront, on loopback, with a check of every request.
 
-A request that breaks the published contract is noted in `problems` and refused with 400.
+A request that violates the published contract is added to `problems` and rejected with 400.
 """
 
 import hashlib
@@ -27,31 +27,31 @@ _VISIBLE = re.compile(r"[!-+\--~]{1,1024}")  # ASCII without spaces and commas
 
 
 class Broken(Exception):
-    """The request is not what the API takes."""
+    """The request violates the API's contract."""
 
 
 @dataclass
 class PublishedApi:
-    """One API. `script` holds answers that are given before it works as published."""
+    """One API. The responses of `script` are sent first, then it works as published."""
 
     check: Check
-    answer: Callable[[list[str]], web.Response]
+    respond: Callable[[list[str]], web.Response]
     batches: list[list[str]] = field(default_factory=list)
-    """What each accepted call dropped."""
+    """The tags or paths of each accepted call."""
     problems: list[str] = field(default_factory=list)
     script: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
     stuck: bool = False
-    """Give the first of them again and again."""
+    """Repeat the first scripted response."""
     scripted: int = 0
     url: str = ""
 
     @property
     def dropped(self) -> list[str]:
-        """Return everything that was dropped, in order."""
+        """Return the tags or paths of all accepted calls, in order."""
         return [each for batch in self.batches for each in batch]
 
     async def handle(self, request: Request) -> web.Response:
-        """Answer one request."""
+        """Check one request and respond."""
         body = await request.read()
         try:
             drops = self.check(request, body)
@@ -63,7 +63,7 @@ class PublishedApi:
             status, headers, text = self.script[0] if self.stuck else self.script.pop(0)
             return web.Response(status=status, headers=headers, text=text)
         self.batches.append(drops)
-        return self.answer(drops)
+        return self.respond(drops)
 
 
 def require(true: object, what: str) -> None:
@@ -109,7 +109,7 @@ def cloudflare() -> PublishedApi:
 
 
 def cloudfront() -> PublishedApi:
-    """Return CloudFront's CreateInvalidation (API reference 2020-05-31), signature and all."""
+    """Return CloudFront's CreateInvalidation (API reference 2020-05-31), which also checks the signature."""
     namespace = "{http://cloudfront.amazonaws.com/doc/2020-05-31/}"
     references: set[str] = set()
 
@@ -124,7 +124,7 @@ def cloudfront() -> PublishedApi:
         items = [each.text or "" for each in root.findall(f"{namespace}Paths/{namespace}Items/{namespace}Path")]
         require(root.findtext(f"{namespace}Paths/{namespace}Quantity") == str(len(items)), "InconsistentQuantities")
         require(1 <= len(items) <= 3000, "BatchTooLarge")
-        require(len(set(items)) == len(items), "an item twice would be paid twice")
+        require(len(set(items)) == len(items), "a repeated item would be billed twice")
         for item in items:
             tag = item.startswith("#") and len(item) <= 257 and "*" not in item
             require(tag or (item.startswith("/") and "*" not in item[:-1]), f"InvalidArgument {item}")
@@ -143,7 +143,7 @@ def cloudfront() -> PublishedApi:
 
 
 def _check_signature(request: Request, body: bytes) -> None:
-    """Work the signature out from what arrived (IAM User Guide, "Create a signed AWS API request")."""
+    """Compute the signature of the received request (IAM User Guide, "Create a signed AWS API request")."""
     authorization = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/us-east-1/cloudfront/aws4_request, "
         r"SignedHeaders=([a-z;-]+), Signature=([0-9a-f]{64})",

@@ -60,7 +60,7 @@ async def test_a_pointer_is_stale_before_and_fresh_after_and_images_stay(edge: O
     assert (await cache.get(pointer(ANNA))).hit, "and cached again"
 
     kept = await cache.get(pointer(BEN))
-    assert (kept.hit, OLD in kept.text) == (True, True), "nobody else's"
+    assert (kept.hit, OLD in kept.text) == (True, True), "the pointers of others stay"
     assert (await cache.get(image)).hit
     assert edge.served[image] == served[image]
     assert edge.served[pointer(ANNA)] == served[pointer(ANNA)] + 1
@@ -159,7 +159,7 @@ async def test_what_pages_use_is_passed_with_its_query(edge: Origin, cache: Cach
 
 @pytest.mark.parametrize("other", ["/b//{0}", "/b/./{0}", "/b/x/../{0}", "/%62/{0}", "/b/{0}?", "/b/{0}%20"])
 async def test_no_404_is_kept_for_another_path(edge: Origin, cache: Cache, other: str) -> None:
-    """The cache's key is the path that edge is asked for, however a client writes it."""
+    """The cache's key is the path of the request to edge, however the client writes it."""
     edge.shown = {ANNA: OLD}
     name = f"{OLD}.webp"
     await raw_status(cache, other.format(name))
@@ -169,7 +169,7 @@ async def test_no_404_is_kept_for_another_path(edge: Origin, cache: Cache, other
 
 
 async def raw_status(cache: Cache, path: str) -> int:
-    """Return the status of a path that no client library normalises."""
+    """Return the status of a path, sent without a client library that would normalise it."""
     host, _, port = cache.server.url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n".encode())
@@ -186,7 +186,7 @@ async def test_nginx_logs_neither_who_asks_nor_who_is_asked_for(edge: Origin, ng
     def logged() -> str:
         return nginx.server.access_log.read_text()
 
-    await until(lambda: logged().count("\n") == 2)  # it writes once the answer is out
+    await until(lambda: logged().count("\n") == 2)  # it writes the line after the response
     assert " GET /v1/pointers/ " in logged()
     assert " GET /nothing " in logged()
     for secret in (ANNA, "secret", "127.0.0.1"):
@@ -200,14 +200,11 @@ async def test_varnish_shows_the_old_pointer_while_edge_is_down(edge: Origin, va
     edge.shown[ANNA] = NEW
     await purge(varnish.purger, Stale(users={ANNA: HERE}))
 
-    async def answer() -> tuple[int, bool]:
-        page = await varnish.get(pointer(ANNA))
-        return page.status, OLD in page.text
-
     async def shows(old: bool) -> bool:
-        return await answer() == (200, old)
+        page = await varnish.get(pointer(ANNA))
+        return (page.status, OLD in page.text) == (200, old)
 
-    await until(lambda: shows(old=True), "Varnish has noticed that edge is down")  # until then, it asks edge
+    await until(lambda: shows(old=True), "Varnish has noticed that edge is down")  # until then, it forwards to edge
     edge.down = False
     await until(lambda: shows(old=False), "Varnish shows the new pointer")
 
@@ -218,7 +215,7 @@ async def test_nginx_is_asked_again_until_edge_is_back(edge: Origin, nginx: Cach
     edge.down, edge.shown[ANNA] = True, NEW
     purging = asyncio.create_task(purge(nginx.purger, Stale(users={ANNA: HERE})))
     await until(lambda: edge.refused > 0)
-    assert OLD in (await nginx.get(pointer(ANNA))).text, "the old one is better than an error"
+    assert OLD in (await nginx.get(pointer(ANNA))).text, "the old pointer stays"
     edge.down = False
     await purging
     assert NEW in (await nginx.get(pointer(ANNA))).text

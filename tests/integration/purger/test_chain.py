@@ -1,4 +1,4 @@
-"""The whole chain as processes: Kafka, an edge node, a cache in front of it, and the purger of the cache."""
+"""The whole chain as processes: Kafka, an edge node, a cache in front of it, and the cache's purger."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ CACHES = {"varnish": varnish_cache, "nginx": nginx_cache}
 
 @dataclass
 class Chain:
-    """What a visitor reaches, and what streams and the generator write to."""
+    """The cache that visitors reach, and a publisher in place of streams and generator."""
 
     settings: Settings
     publisher: Publisher
@@ -40,13 +40,13 @@ class Chain:
     http: aiohttp.ClientSession
 
     async def shown(self, user: str) -> tuple[str | None, str]:
-        """Return the banner that a visitor's pointer names, and whether the cache had it."""
+        """Return the banner of a visitor's pointer, and whether the response came from the cache."""
         async with self.http.get(f"{self.cache.url}/v1/pointers/{user}") as response:
             assert response.status == 200
             return json.loads(await response.read())["banner_key"], response.headers["X-Cache"]
 
     async def shows(self, user: str, banner: str | None) -> None:
-        """Return once a visitor's pointer names this banner; unless the cache is told, that would take an hour."""
+        """Wait until a visitor's pointer names this banner; without a purge it would take an hour."""
 
         async def does() -> bool:
             return (await self.shown(user))[0] == banner
@@ -114,7 +114,7 @@ async def test_a_cached_pointer_follows_the_visitor(chain: Chain) -> None:
     await chain.write(table.assignments.name, ANNA, assignment(ANNA, 1, MUG))
     await chain.write(table.ready.name, MUG, announcement(MUG))
     await chain.shows(ANNA, MUG)
-    assert await chain.shown(BEN) == (None, "HIT"), "nobody else's was dropped"
+    assert await chain.shown(BEN) == (None, "HIT"), "no other pointer was purged"
 
     await chain.write(table.ready.name, LAMP, announcement(LAMP))
     await chain.write(table.assignments.name, ANNA, assignment(ANNA, 2, LAMP))

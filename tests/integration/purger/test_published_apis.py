@@ -53,7 +53,7 @@ def settings_for(kind: str, api: PublishedApi, **more: object) -> CdnSettings:
 
 
 async def send(purger: Purger, stale: Stale, stop: asyncio.Event | None = None) -> list[str]:
-    """Send what is stale and return the reasons of what was refused."""
+    """Purge stale pointers and return the reasons of rejected calls."""
     metrics = PurgerMetrics(CollectorRegistry())
     async with Sender(purger, metrics, stop or asyncio.Event(), timeout_s=10) as sender:
         return [str(error) for _, error in await sender.send_all(purger.calls(stale, time.time()))]

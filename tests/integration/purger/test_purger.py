@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.pairs("embedded", "apache"),
 
 @dataclass
 class Shop:
-    """The broker, as streams and the generator see it, and the CDN."""
+    """A publisher in place of streams and generator, and the CDN."""
 
     settings: Settings
     api: PublishedApi
@@ -43,7 +43,7 @@ class Shop:
         await self.publisher.publish_all([Outgoing(topic, key.encode(), value, [])])
 
     async def purged(self, *tags: str) -> None:
-        """Return once the CDN was told to drop all of these."""
+        """Wait until the CDN has accepted purges of all these tags."""
         await until(lambda: set(tags) <= set(self.api.dropped))
 
     async def committed(self) -> int:
@@ -72,7 +72,7 @@ class Shop:
 
 @dataclass
 class Running:
-    """A purger at work."""
+    """A running purger."""
 
     registry: CollectorRegistry
     task: "asyncio.Task[None]"
@@ -93,7 +93,7 @@ class Running:
 
 @pytest.fixture
 async def shop(settings: Settings, fresh_name: str) -> AsyncIterator[Shop]:
-    """Topics, and a CDN that takes what Fastly takes."""
+    """Topics, and a CDN with Fastly's API."""
     await create_topics(settings.kafka)
     async with served(fastly()) as api, Publisher(settings.kafka) as publisher:
         cdn = CdnSettings(
@@ -112,12 +112,12 @@ async def shop(settings: Settings, fresh_name: str) -> AsyncIterator[Shop]:
 
 async def test_what_becomes_stale_is_dropped_once_and_what_was_there_before_is_not(shop: Shop) -> None:
     await shop.announce(MUG, announcement(MUG))
-    await shop.assign(BEN, assignment(BEN, 1, MUG))  # before there was a CDN
+    await shop.assign(BEN, assignment(BEN, 1, MUG))  # before the first purger starts
     async with shop.purger() as purger:
         await purger.begun()
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))
         await shop.purged(f"user-{ANNA}")
-        await shop.announce(MUG, announcement(MUG))  # announced again, as it is when it is asked for again
+        await shop.announce(MUG, announcement(MUG))  # announced again, as after a repeated request
         await shop.assign(ANNA, assignment(ANNA, 1, MUG))  # a repeat after a crash of streams
         await shop.assign(ANNA, assignment(ANNA, 2, LAMP))  # not ready yet
         await shop.announce(LAMP, announcement(LAMP))
@@ -155,7 +155,7 @@ async def test_nothing_is_committed_before_the_cdn_has_taken_it(shop: Shop) -> N
         await until(lambda: shop.api.scripted >= 2)
         assert await shop.committed() == before
         assert begun_at <= purger.waiting_since <= time.time()
-    assert await shop.committed() == before, "and not because it was told to stop"
+    assert await shop.committed() == before, "a stop does not commit it, either"
     shop.api.script = []
     async with shop.purger() as purger:
         await shop.purged(f"user-{ANNA}")
@@ -188,7 +188,7 @@ async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letter
     (refusal,) = (each for each in letters if each.code == "purge_refused")
     assert "no such tag" in refusal.reason
     replayed = await dead_letters.replay(shop.settings.kafka, shop.publisher)
-    assert (replayed.replayed, replayed.truncated) == (0, 3), "an old assignment must not come behind newer ones"
+    assert (replayed.replayed, replayed.truncated) == (0, 3), "a replay would write an old assignment after newer ones"
 
 
 async def test_of_two_purgers_one_stands_by_and_takes_over(shop: Shop) -> None:

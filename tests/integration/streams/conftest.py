@@ -1,4 +1,4 @@
-"""A real Kafka for `streams.batching`, and its topics: no store, and nothing of the product."""
+"""A real Kafka for `streams.batching` and its topics; without an S3 server and without the rest of the product."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -46,8 +46,8 @@ def make_topic(admin: AIOKafkaAdminClient, fresh_name: str) -> MakeTopic:
 async def quick_cleaner(admin: AIOKafkaAdminClient) -> None:
     """Let the broker check for compaction every 100 ms, not every 15 s."""
     broker = ConfigResource(ConfigResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "100"})
-    answers = await admin.alter_configs([broker])
-    assert [resource[0] for each in answers for resource in each.resources] == [0], answers
+    responses = await admin.alter_configs([broker])
+    assert [resource[0] for response in responses for resource in response.resources] == [0], responses
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The app of docs/batching.md, run as it is on a real Kafka."""
+"""The app of docs/batching.md runs unchanged on a real Kafka."""
 
 import asyncio
 import re
@@ -74,12 +74,12 @@ class Counter:
         tps = [TopicPartition(self.names["clicks"], each) for each in range(PARTITIONS)]
         try:
             offsets = await admin.list_consumer_group_offsets(self.names["counter"], partitions=tps)
-        except GroupCoordinatorNotAvailableError:  # a young broker makes the topic of offsets when it is first asked
+        except GroupCoordinatorNotAvailableError:  # a new broker creates the topic of offsets at the first request
             return 0
         return sum(max(0, each.offset) for each in offsets.values())
 
     async def commits(self, admin: AIOKafkaAdminClient, clicks: int) -> None:
-        """Return once so many clicks are committed."""
+        """Return once this many clicks are committed."""
 
         async def are_committed() -> bool:
             assert self.process.poll() is None, self.process.log_tail()

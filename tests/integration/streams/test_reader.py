@@ -50,7 +50,7 @@ class World:
         if self.refusals:
             self.refusals -= 1
             raise KafkaConnectionError("raised by the test")
-        # Small fetches, so that a changelog takes many.
+        # Small fetches, so that a changelog needs many of them.
         consumer = AIOKafkaConsumer(bootstrap_servers=self.brokers, max_partition_fetch_bytes=2_000)
         await consumer.start()
         return consumer

@@ -11,7 +11,7 @@ SHOWN = Shown(
     epoch=2,
     pointer=f"/v1/pointers/{USER}",
     clicked_at=1000.5,
-    told_at=1400.0,
+    notified_at=1400.0,
     fetched_at=1420.0,
     shown_at=1437.0,
 )

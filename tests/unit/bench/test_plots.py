@@ -21,7 +21,7 @@ def drawn(tmp_path, lines):
 
 def test_what_is_not_there_is_not_drawn(tmp_path, capsys):
     assert drawn(tmp_path, [{"bench": "machine", "cores": 2}]) == {}
-    assert "no lines of latency" in capsys.readouterr().err
+    assert "skipped the plot of latency" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_no_error(tmp_path):

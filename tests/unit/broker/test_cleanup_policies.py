@@ -51,3 +51,16 @@ async def test_a_broker_that_refuses_one_topic(monkeypatch: pytest.MonkeyPatch) 
     compact = {each.name for each in KafkaSettings().topic_table() if each.cleanup == "compact"}
     assert {each.topic for each in checked.problems} == compact
     assert {each.kind for each in checked.problems} == {"cleanup"}
+
+
+async def test_events_whose_arrival_clients_date_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop's own topics are of Kafka's default; it is told what to change, and the services start."""
+
+    def answer(name: str) -> tuple[int, str, int, str, list[tuple[str, str]]]:
+        return (0, "", 2, name, [("message.timestamp.type", "LogAppendTime" if name == "purchases" else "CreateTime")])
+
+    monkeypatch.setattr(topics, "AIOKafkaAdminClient", lambda **_: Admin(answer))
+    checked = await topics.check_topics(KafkaSettings())
+    assert [(each.topic, each.kind) for each in checked.problems] == [("clicks", "timestamps")]
+    assert "message.timestamp.type=LogAppendTime" in checked.problems[0].message
+    checked.refuse()

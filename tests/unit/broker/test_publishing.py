@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from bannerstream.broker.errors import MessageTooLarge
 from bannerstream.broker.publisher import Outgoing, Publisher
@@ -18,6 +19,8 @@ class Producer:
         self.answers = answers
         self.taken: list[bytes] = []
         self.stopped = False
+        self.timestamp_type = 1
+        """The broker dates the records; the first at 1 ms, the second at 2."""
 
     async def send(self, topic, value, *, key, headers, partition) -> asyncio.Future:
         if value == b"too large":
@@ -27,7 +30,8 @@ class Producer:
             acknowledgement.set_exception(self.answers[value])
         else:
             self.taken.append(value)
-            acknowledgement.set_result(None)
+            number = len(self.taken)
+            acknowledgement.set_result(RecordMetadata(topic, 0, None, number, number, self.timestamp_type, 0))
         return acknowledgement
 
     async def stop(self) -> None:
@@ -72,3 +76,14 @@ async def test_a_record_that_was_not_acknowledged_is_told(monkeypatch) -> None:
     async with publisher_with(monkeypatch, producer) as publisher:
         with pytest.raises(ServiceUnavailable):
             await publisher.publish_all(records(b"first", b"lost"))
+
+
+@pytest.mark.parametrize(("timestamp_type", "appended_ms"), [(0, None), (1, 2)])
+async def test_the_time_of_the_broker_is_told_where_it_dates_records(
+    timestamp_type: int, appended_ms: int | None, monkeypatch
+) -> None:
+    producer = Producer({})
+    producer.timestamp_type = timestamp_type
+    async with publisher_with(monkeypatch, producer) as publisher:
+        assert await publisher.publish_all(records(b"first", b"second")) == appended_ms
+        assert await publisher.publish_all([]) is None

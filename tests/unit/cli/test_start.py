@@ -75,6 +75,12 @@ def test_the_streams_app_is_imported_without_a_web_and_without_numpy() -> None:
     assert not modules & {"aiohttp", "cv2", "fastapi", "minio", "numpy", "uvicorn", "yaml"}
 
 
+def test_an_app_of_batches_is_configured_without_a_web(tmp_path: Path) -> None:
+    configured = "from bannerstream.streams.batching import BatchApp; import sys\n"
+    configured += "BatchApp('test', connect_producer=None, connect_reader=None, datadir=sys.argv[1]).conf"
+    assert "aiohttp" not in imported(LISTING + configured, str(tmp_path))
+
+
 def test_what_faust_was_imported_without_can_be_imported_afterwards() -> None:
     process = python(
         "import bannerstream.streams.app, aiohttp.web, yaml\n"

@@ -53,7 +53,7 @@ def alone(value: bytes | None, source: Source, form: Any, received_at: int) -> o
 
 def check_alike(values: list[bytes | None], source: Source = "clicks", form: Any = "auto") -> list[object]:
     """Decode together, compare each with decoding it alone; return the outcomes."""
-    decoded, times = decode_events(values, [NOW] * len(values), source, form, **LIMITS)
+    decoded, times, _ = decode_events(values, [NOW] * len(values), source, form, **LIMITS)
     found = [outcome(each, source, at) for each, at in zip(decoded, times, strict=True)]
     assert found == [alone(each, source, form, NOW) for each in values]
     for event, at in zip(found, times, strict=True):
@@ -187,7 +187,7 @@ def test_a_bad_record_keeps_nothing_of_its_batch_alive(bad):
     try:
         values = Values([dumped(GOOD), bad])
         alive = weakref.ref(values)
-        decoded, _ = decode_events(values, [NOW, NOW], "clicks", "auto", **LIMITS)
+        decoded, *_ = decode_events(values, [NOW, NOW], "clicks", "auto", **LIMITS)
         del values
         assert isinstance(decoded[1], InvalidRecord)
         assert alive() is None
@@ -220,7 +220,7 @@ def test_a_defect_of_ours_stands_in_its_records_place(monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(bulk, "decode_record", broken)
-    decoded, times = decode_events([dumped(GOOD), dumped(SEGMENT)], [NOW, NOW], "clicks", "auto", **LIMITS)
+    decoded, times, _ = decode_events([dumped(GOOD), dumped(SEGMENT)], [NOW, NOW], "clicks", "auto", **LIMITS)
     assert isinstance(decoded[0], PlainEvent)
     assert isinstance(decoded[1], ZeroDivisionError)
     assert times == [NOW, 0]

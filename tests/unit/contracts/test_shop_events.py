@@ -68,7 +68,7 @@ def form_of(case: dict[str, Any]) -> InputForm:
 def test_what_a_shop_sends_is_used_or_refused_in_words(case: dict[str, Any]) -> None:
     payload, form = payload_of(case), form_of(case)
     parts = decode_record(payload, case["topic"], form, received_at=NOW, **LIMITS)
-    (together,), _ = decode_events([payload], [NOW], case["topic"], form, **LIMITS)
+    (together,), *_ = decode_events([payload], [NOW], case["topic"], form, **LIMITS)
     assert isinstance(together, Several) == (len(parts) > 1)
     events = [part.event for part in parts]
     if "usable" in case:

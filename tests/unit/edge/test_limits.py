@@ -2,8 +2,9 @@
 
 import pytest
 
-from bannerstream.edge import rate_limit
-from bannerstream.edge.rate_limit import RateLimit, address_of
+from bannerstream.edge.addresses import address_of
+from bannerstream.service import rate_limit
+from bannerstream.service.rate_limit import RateLimit
 
 
 class Clock:

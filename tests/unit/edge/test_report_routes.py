@@ -13,8 +13,11 @@ from bannerstream.contracts.inputs import decode_event
 from bannerstream.contracts.interactions import InteractionKind
 from bannerstream.contracts.messages import Feedback
 from bannerstream.contracts.times import rfc3339
-from bannerstream.edge.report_records import check_formats
+from bannerstream.edge.errors import InvalidRequest
+from bannerstream.edge.feedback_tokens import FeedbackTokens, ReplayGuard
+from bannerstream.edge.report_records import PageEvent, ReportRecords, check_formats
 from bannerstream.edge.resolver import ProductCard
+from bannerstream.service.rate_limit import RateLimit
 from bannerstream.settings import Settings
 from tests.support.edge_node import Node, running_node
 from tests.support.waiting import until
@@ -312,3 +315,16 @@ async def test_feedback_that_kafka_did_not_take_may_come_again(node: Node) -> No
 def test_an_input_format_that_is_not_ours_stops_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"input\.purchases_format is segment"):
         check_formats(Settings(input={"purchases_format": "segment"}))
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"), [({"max_products": 3}, "input.max_products"), ({"max_record_bytes": 1000}, "max_record_bytes")]
+)
+def test_an_event_that_streams_would_refuse_for_its_size_is_refused_here(limits: dict[str, int], named: str) -> None:
+    settings = Settings(input=limits)
+    edge = settings.edge
+    feedback_tokens = FeedbackTokens(edge.feedback_secret.get_secret_value().encode(), 60.0)
+    records = ReportRecords(settings, feedback_tokens, ReplayGuard(), RateLimit(1, 1))
+    with pytest.raises(InvalidRequest, match=named):
+        records.event_records("ada", [PageEvent(type="view", product_ids=tuple(f"{n:0128}" for n in range(9)))])
+    assert records.event_records("ada", [PageEvent(type="view", product_ids=("a", "b", "c"))])

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.broker.publisher import Outgoing
 from bannerstream.contracts.errors import ServiceUnavailable
+from bannerstream.edge.broker_clock import BrokerClock
 from bannerstream.edge.errors import Overloaded
 from bannerstream.edge.fakes import MemorySink
 from bannerstream.edge.metrics import EdgeMetrics
@@ -27,12 +28,17 @@ class BrokenSink(MemorySink):
         raise ZeroDivisionError("a defect")
 
 
+def measured() -> tuple[EdgeMetrics, BrokerClock]:
+    metrics = EdgeMetrics(CollectorRegistry())
+    return metrics, BrokerClock(metrics)
+
+
 async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
 async def test_every_request_that_waits_for_a_round_learns_of_its_failure() -> None:
-    outbox = Outbox(BrokenSink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    outbox = Outbox(BrokenSink, *measured(), max_waiting=10, ack_timeout_s=3600)
     running = asyncio.create_task(outbox.run())
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(Overloaded):
@@ -45,7 +51,7 @@ async def test_every_request_that_waits_for_a_round_learns_of_its_failure() -> N
 async def test_every_request_that_waits_for_a_cancelled_round_learns_of_it() -> None:
     sink = MemorySink()
     sink.open.clear()
-    outbox = Outbox(lambda: sink, EdgeMetrics(CollectorRegistry()), max_waiting=10, ack_timeout_s=3600)
+    outbox = Outbox(lambda: sink, *measured(), max_waiting=10, ack_timeout_s=3600)
     running = asyncio.create_task(outbox.run())
     writing = asyncio.create_task(outbox.write([RECORD]))
     await until(lambda: not outbox._waiting and not outbox._idle.is_set())

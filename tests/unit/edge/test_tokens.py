@@ -14,6 +14,7 @@ from bannerstream.contracts.keys import user_key
 from bannerstream.edge.errors import InvalidToken
 from bannerstream.edge.visitor_tokens import VisitorTokens
 from bannerstream.settings import Settings
+from tests.support.production import accepted
 
 NOW = 1_795_000_000.0
 LEEWAY_S = Settings().edge.token_leeway_s
@@ -185,8 +186,8 @@ def test_a_key_that_cannot_be_used_stops_the_start() -> None:
 
 
 def test_trial_secrets_are_refused_in_production() -> None:
-    own = {"environment": "production", "privacy": {"user_key_secret": "a secret of one's own"}}
-    own |= {"storage": {"secret_key": "another of one's own"}}
+    own = accepted()
+    own.pop("edge")
     with pytest.raises(ConfigurationError, match=r"edge\.feedback_secret, edge\.token_keys\.trial"):
         VisitorTokens(Settings(**own))
     edge = {"token_keys": {"new": NEW}, "token_kid": "new", "feedback_secret": OLD}

@@ -17,7 +17,19 @@ BATCHING = ROOT / "streams" / "batching"
 USE = re.compile(r"^ *@overrides_private\(", re.MULTILINE)
 DECLARING = {
     path: len(USE.findall(path.read_text("utf-8")))
-    for room in ("broker", "catalog", "demo", "edge", "generator", "lab", "purger", "service", "storage", "streams")
+    for room in (
+        "broker",
+        "catalog",
+        "demo",
+        "edge",
+        "generator",
+        "lab",
+        "purger",
+        "service",
+        "storage",
+        "streams",
+        "upkeep",
+    )
     for path in (ROOT / room).rglob("*.py")
     if BATCHING not in path.parents and USE.search(path.read_text("utf-8"))
 }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bannerstream.contracts.keys import user_key
 from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES
+from bannerstream.contracts.times import rfc3339
 from bannerstream.streams.affinity import Catalogue, decision
 from bannerstream.streams.affinity.state import STATE_VERSION
 from bannerstream.streams.errors import UnknownStateVersion
@@ -226,7 +227,8 @@ def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_
     table = Table()
     table.run(record(0))
     before = dict(table)
-    late = record(1, value=json.dumps({"event_id": "e-1", "user_id": "ada", "time": NOON + 10_000} | said).encode())
+    event = {"event_id": "e-1", "user_id": "ada", "time": NOON + 10_000} | said
+    late = record(1, value=json.dumps(event).encode(), arrived=NOON + 10_000)
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a defect")
@@ -239,6 +241,26 @@ def test_a_record_at_which_the_core_fails_is_a_dead_letter_and_leaves_the_state_
     assert table.written == {at("bob")}
     assert table[at("ada")] == before[at("ada")]
     assert table.run(late).counts == {"folded": 1}
+
+
+@pytest.mark.parametrize("form", ["native", "segment"])
+def test_a_clock_that_is_ahead_freezes_no_visitor(form: str):
+    """An event dated minutes ahead counts as of its arrival, so that the next right one can change the banner."""
+    ahead = NOON + 290_000
+    segment = {
+        "type": "track", "event": "Product Added", "messageId": "e-0", "userId": "ada", "timestamp": rfc3339(ahead),
+        "properties": {"product_id": "mug"},
+    }  # fmt: skip
+    values = {"native": None, "segment": json.dumps(segment).encode()}
+    table = Table()
+    outcome = table.run(record(0, time=ahead, value=values[form], arrived=NOON))
+    assert outcome.ahead_ms == 290_000
+    assert table.state("ada").seen_at_ms == NOON
+    after = NOON + RULES.policy.min_interval_ms + 1
+    outcome = table.run(*(record(n, product_id="shoe", kind="cart", time=after, arrived=after) for n in range(1, 9)))
+    assert outcome.ahead_ms == 0
+    (assignment,) = outcome.assignments.values()
+    assert assignment.product_id == "shoe"
 
 
 def test_a_decision_that_cannot_be_shown_any_more_is_dropped_by_a_replay():

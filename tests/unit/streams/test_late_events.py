@@ -40,8 +40,8 @@ def visitors(catalogue: Catalogue) -> list[list[Interaction]]:
                 record.value,
                 record.source,
                 "auto",
-                received_at=recording.RECORDED_AT,
-                max_future_ms=DAY,
+                received_at=recording.RECORDED_AT + DAY,
+                max_future_ms=0,
                 max_age_ms=400 * DAY,
             )
         except InvalidRecord:

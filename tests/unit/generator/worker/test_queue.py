@@ -4,6 +4,7 @@ import pytest
 from aiokafka import TopicPartition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
 from tests.support.generator_fakes import RequestFor
@@ -35,6 +36,19 @@ def test_who_asks_while_the_answer_is_on_its_way_is_answered_again(request_for: 
     assert queue.positions() == {P0: 1}
     (again,) = queue.take(5)
     assert [each.offset for each in queue.detach(again)] == [1]
+
+
+def test_a_repair_does_not_join_a_request_that_takes_what_is_stored_for_whole(request_for: RequestFor) -> None:
+    queue = RequestQueue(10)
+    queue.put(record(0), request_for())
+    (ordinary,) = queue.take(5)
+    repair = replace(request_for(), repairs_revision=1)
+    queue.put(record(1), repair)
+    queue.put(record(2), request_for())  # joins the repair
+    assert [each.offset for each in queue.detach(ordinary)] == [0]
+    (repairing,) = queue.take(5)
+    assert repairing.request == repair
+    assert [each.offset for each in queue.detach(repairing)] == [1, 2]
 
 
 def test_records_count_until_they_are_finished(request_for: RequestFor) -> None:

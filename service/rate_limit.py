@@ -1,11 +1,10 @@
-"""Rate limits: a token bucket for each key, in bounded memory."""
+"""Rate limits: one token bucket per key, in bounded memory."""
 
-import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 MAX_BUCKETS = 50_000
-"""Buckets kept in each of two generations: about 12 MB. A dropped key restarts with a full bucket, in its favour."""
+"""Buckets kept in each of two generations: about 12 MB. A key whose bucket was dropped starts with a full one."""
 
 
 class RateLimit:
@@ -18,13 +17,13 @@ class RateLimit:
         self._interval_s = 1 / per_s
         self._tolerance_s = burst / per_s
         self._now = now
-        self._recent: dict[str, float] = {}
-        self._older: dict[str, float] = {}
+        self._recent: dict[Hashable, float] = {}
+        self._older: dict[Hashable, float] = {}
 
-    def wait_s(self, key: str, cost: float = 1.0) -> float:
+    def wait_s(self, key: Hashable, cost: float = 1.0) -> float:
         """Take `cost` from the bucket of `key` and return 0, or take nothing and return the seconds to wait.
 
-        What costs more than a bucket holds needs a full one, which is overdrawn and refills at the rate.
+        A cost above the bucket's size needs a full bucket, which is overdrawn and refills at the rate.
         """
         now_s = self._now()
         full_at_s = self._recent.get(key) or self._older.get(key, now_s)
@@ -35,16 +34,3 @@ class RateLimit:
             self._older, self._recent = self._recent, {}
         self._recent[key] = full_at_s + cost * self._interval_s
         return 0.0
-
-
-def address_of(host: str) -> str:
-    """Return the key of an address: an IPv4 address itself, the /64 of an IPv6 address, which is one subscriber's."""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

@@ -1,0 +1,38 @@
+"""Withdraws outdated banners: nothing points to them from then on, and a later sweep removes them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from bannerstream.broker.publisher import Outgoing, Publisher
+from bannerstream.contracts.cloudevents import CloudEvent
+from bannerstream.settings.kafka import KafkaSettings
+from bannerstream.storage import S3BannerStore
+from bannerstream.upkeep.sweep_plan import StoredBanner
+
+_SOURCE = "bannerstream/storage-sweep"
+_BATCH = 100
+"""Tombstones acknowledged together."""
+
+
+async def withdraw(banners: Sequence[StoredBanner], store: S3BannerStore, kafka: KafkaSettings) -> None:
+    """Write the tombstones of ready events; acknowledged, write the manifests again, so that their age begins again.
+
+    Raises:
+        ServiceUnavailable, ConfigurationError: broker or store; withdrawing again is safe.
+    """
+    topic = kafka.topic_table().ready.name
+    async with Publisher(kafka, client_id="bannerstream-upkeep") as publisher:
+        for start in range(0, len(banners), _BATCH):
+            part = banners[start : start + _BATCH]
+            await publisher.publish_all([_tombstone(topic, banner.banner_key) for banner in part])
+            for banner in part:
+                await asyncio.to_thread(store.put_manifest, banner.manifest)
+
+
+def _tombstone(topic: str, banner_key: str) -> Outgoing:
+    now = time.time_ns() // 1_000_000
+    event = CloudEvent(
+        id=f"{banner_key}:withdrawn-{now}", type="banner.withdrawn", source=_SOURCE, time=now, subject=banner_key
+    )
+    return Outgoing(topic, banner_key.encode(), None, event.headers())
