@@ -26,7 +26,7 @@ from bannerstream.settings import Settings
 from bannerstream.streams.batching import BulkProducer, Write
 from bannerstream.streams.batching.transactions import Transactions
 from bannerstream.streams.connection import connected_producer
-from bench.arena.stage import Result, Stage, parser, reporting, staged, tell
+from bench.arena.stage import Result, Stage, parser, print_progress, reporting, staged
 
 STATE_BYTES, EFFECT_BYTES = 330, 180
 COMMIT_EVERY = 10
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stage.topics.create(topic, chosen.partitions)
         for number in range(1, chosen.rounds + 1):
             for name in SIZES:
-                tell(f"round {number} of {chosen.rounds}: {name}")
+                print_progress(f"round {number} of {chosen.rounds}: {name}")
                 measured = measure(stage, name, chosen.partitions, chosen.samples, chosen.gap_ms / 1000)
                 for line in asyncio.run(measured):
                     report(line | {"round": number})
