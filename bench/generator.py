@@ -138,7 +138,7 @@ def _names(text: str) -> list[str]:
 
 
 def _sizes(text: str) -> list[BannerSize]:
-    return [BannerSize(int(width), int(height), _CAP) for width, height in (each.split("x") for each in _names(text))]
+    return [BannerSize(int(width), int(height), _CAP) for width, height in (part.split("x") for part in _names(text))]
 
 
 def _quiet() -> None:

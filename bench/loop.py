@@ -74,7 +74,7 @@ def catalogue_with(folder: Path, copies: int) -> Path:
     """Write the example catalogue with `copies` copies of one product, with different ids."""
     shutil.copytree(CATALOGUE, folder)
     lines = (folder / PRODUCTS_FILE).read_text().splitlines()
-    original = next(each for each in map(json.loads, lines) if each["product_id"] == PAIR[0])
+    original = next(line for line in map(json.loads, lines) if line["product_id"] == PAIR[0])
     made = [json.dumps({**original, "product_id": f"copy-{number}"}) for number in range(copies)]
     (folder / PRODUCTS_FILE).write_text("".join(f"{line}\n" for line in [*lines, *made]))
     return folder

@@ -100,7 +100,7 @@ def throughput(lines: Sequence[Line]) -> Figure | None:
 
 def _bars(axis: Axes, panel: Sequence[Line]) -> None:
     rates = {
-        key: sorted(float(str(each["events_per_s"])) / 1000 for each in rounds)
+        key: sorted(float(str(line["events_per_s"])) / 1000 for line in rounds)
         for key, rounds in _grouped(panel, "system", "setting", "work").items()
     }
     ordered = sorted(rates, key=lambda key: median(rates[key]))
@@ -129,7 +129,7 @@ def latency(lines: Sequence[Line]) -> Figure | None:
     rates = sorted(_grouped(lines, "offered_per_s").items())
     for (name, label), shade in zip(PERCENTILES.items(), (0.45, 0.7, 1.0), strict=True):
         offered = [float(str(key[0])) for key, _ in rates]
-        values = [median(float(str(each[name])) for each in rounds) for _, rounds in rates]
+        values = [median(float(str(line[name])) for line in rounds) for _, rounds in rates]
         axis.plot(offered, values, marker="o", color=OURS, alpha=shade, label=label)
         axis.annotate(label, (offered[-1], values[-1]), (6, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", yscale="log", xlabel="events per second offered", ylabel="event to request (ms)")
@@ -148,7 +148,7 @@ def recovery(lines: Sequence[Line]) -> Figure | None:
     labels = [f"{system}, {users:,} users" for (users, system), _ in groups]
     colours = [COLOURS.get(str(key[1]), "#777777") for key, _ in groups]
     for name, shade in (("first_event_s", 0.45), ("restore_s", 1.0)):
-        values = [median(float(str(each[name])) for each in rounds) for _, rounds in groups]
+        values = [median(float(str(line[name])) for line in rounds) for _, rounds in groups]
         bars = axis.barh(labels, values, color=colours, alpha=shade)
         if name == "first_event_s":
             axis.bar_label(bars, fmt=" %.2g s", fontsize=9)
@@ -165,7 +165,7 @@ def scaleout(lines: Sequence[Line]) -> Figure | None:
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.35 * len(groups)))
     labels = [f"{event}, {standbys} standby" for (event, standbys), _ in groups]
     bars = axis.barh(
-        labels, [median(float(str(each["pause_s"])) for each in rounds) for _, rounds in groups], color=OURS
+        labels, [median(float(str(line["pause_s"])) for line in rounds) for _, rounds in groups], color=OURS
     )
     axis.bar_label(bars, fmt=" %.2g s", fontsize=9)
     axis.set_xlabel("seconds without progress, in the partition that waited longest")
@@ -181,7 +181,7 @@ def changelog(lines: Sequence[Line]) -> Figure | None:
     for ((work,), of_work), shade in zip(sorted(_grouped(right, "work").items()), (0.45, 1.0), strict=False):
         curve = sorted(_grouped(of_work, "interval_s").items())
         intervals = [float(str(key[0])) for key, _ in curve]
-        written = [median(float(str(each["records_per_event"])) for each in rounds) for _, rounds in curve]
+        written = [median(float(str(line["records_per_event"])) for line in rounds) for _, rounds in curve]
         axis.plot(intervals, written, marker="o", color=OURS, alpha=shade)
         axis.annotate(f"{work} work", (intervals[-1], written[-1]), (6, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", yscale="log", xlabel="commit interval (s)", ylabel="records per event")

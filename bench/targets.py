@@ -44,15 +44,15 @@ def chosen(lines: Iterable[Line], **wanted: object) -> list[Line]:
 
 def median_of(lines: Iterable[Line], field: str, **wanted: object) -> float | None:
     """Return the median of a field over the chosen lines that have it; None if no line has it."""
-    values = [each[field] for each in chosen(lines, **wanted) if each.get(field) is not None]
+    values = [line[field] for line in chosen(lines, **wanted) if line.get(field) is not None]
     return float(median(values)) if values else None
 
 
 def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
     """Return the highest median rate of a system over its settings."""
-    settings = {each["setting"] for each in chosen(lines, bench="streams", **wanted)}
-    rates = [median_of(lines, "events_per_s", bench="streams", setting=each, **wanted) for each in settings]
-    return max((each for each in rates if each is not None), default=None)
+    settings = {line["setting"] for line in chosen(lines, bench="streams", **wanted)}
+    rates = [median_of(lines, "events_per_s", bench="streams", setting=setting, **wanted) for setting in settings]
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
 def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
@@ -78,7 +78,7 @@ def latency_at(per_s: int) -> Callable[[Sequence[Line]], float | None]:
 def recovery(lines: Sequence[Line]) -> float | None:
     """Return seconds to the first folded event with a million users, without the group's join."""
     found = chosen(lines, bench="recovery", system="bannerstream", users=1_000_000)
-    return median([each["first_event_s"] - each["join_s"] for each in found]) if found else None
+    return median([line["first_event_s"] - line["join_s"] for line in found]) if found else None
 
 
 def at_rest(lines: Sequence[Line]) -> float | None:
@@ -112,8 +112,8 @@ def interval_for(lines: Sequence[Line], share: float, work: str) -> float | None
     """
     found = chosen(lines, bench="changelog", work=work, users=1_000_000)
     curve = [
-        (interval, median([each["records_per_event"] for each in found if each["interval_s"] == interval]))
-        for interval in sorted({each["interval_s"] for each in found})
+        (interval, median([line["records_per_event"] for line in found if line["interval_s"] == interval]))
+        for interval in sorted({line["interval_s"] for line in found})
     ]
     before: tuple[float, float] | None = None
     for interval, written in curve:
@@ -138,7 +138,7 @@ def edge_figure(case: str, field: str, **wanted: object) -> Callable[[Sequence[L
 
 def on(device: str, lines: Sequence[Line]) -> list[Line]:
     """Return the lines of devices whose name contains `device`."""
-    return [each for each in lines if device in str(each.get("device"))]
+    return [line for line in lines if device in str(line.get("device"))]
 
 
 def painter_at_best(
@@ -149,9 +149,9 @@ def painter_at_best(
 
     def figure(lines: Sequence[Line]) -> float | None:
         found = chosen(on("H200", lines), **place, **wanted)
-        settings = {(each["batch"], each["compiled"]) for each in found}
+        settings = {(line["batch"], line["compiled"]) for line in found}
         medians = [median_of(found, field, batch=batch, compiled=compiled) for batch, compiled in settings]
-        known = [each for each in medians if each is not None]
+        known = [value for value in medians if value is not None]
         return best(known) if known else None
 
     return figure
@@ -167,7 +167,7 @@ def painter_beside_diffusers(lines: Sequence[Line]) -> float | None:
     """Return the painter's rate on CPU divided by that of diffusers: the minimum over settings with equal work."""
     by = ("decoder", "size", "batch", "compiled")
     found = chosen(on("cpu", lines), bench="generator", architecture="reduced")
-    settings = {tuple(each[field] for field in by) for each in found if each.get("painted") == each.get("size", "")}
+    settings = {tuple(line[field] for field in by) for line in found if line.get("painted") == line.get("size", "")}
     ratios = []
     for setting in settings:
         alike = dict(zip(by, setting, strict=True)) | {"painted": setting[1]}
@@ -185,7 +185,7 @@ def studio_banner(lines: Sequence[Line]) -> float | None:
 def encoding(lines: Sequence[Line]) -> float | None:
     """Return milliseconds of one core to encode a banner, the mean of its sizes."""
     found = chosen(lines, bench="composing", stage="encode")
-    return median([each["cpu_ms"] / each["sizes"] for each in found]) if found else None
+    return median([line["cpu_ms"] / line["sizes"] for line in found]) if found else None
 
 
 _STREAMS = "python -m bench streams --work common,full --users 1000,200000 --events 5000000"

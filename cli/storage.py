@@ -20,6 +20,7 @@ from bannerstream.upkeep.errors import SweepRefused
 from bannerstream.upkeep.findings import Checked, Finding, Journal
 from bannerstream.upkeep.pace import Pace
 from bannerstream.upkeep.pointers import read_catalogue, read_ready
+from bannerstream.upkeep.repairs import Repairs
 from bannerstream.upkeep.repairs import repair as request_again
 from bannerstream.upkeep.sweep import SweepOptions, SweepReport
 from bannerstream.upkeep.sweep import sweep as run_sweep
@@ -99,21 +100,18 @@ def verify(
         checked = Verifier(store, ready, catalogue.products, Pace(rate)).verify(
             Journal(journal), lambda done, total: progress.update(task, completed=done, total=total)
         )
-    requested: list[str] = []
-    lost: list[str] = []
-    if repair:
-        requested, lost = asyncio.run(request_again(checked.findings, catalogue, settings))
+    repairs = asyncio.run(request_again(checked.findings, catalogue, ready, settings)) if repair else Repairs()
     if as_json:
         found = msgspec.to_builtins(checked)
         print_json(
             {name: found[name] for name in found if name not in {"after", "finished"}}
-            | {"requested_again": requested, "not_repairable": lost}
+            | {"requested_again": repairs.requested, "not_repairable": repairs.lost, "withdrawn": repairs.withdrawn}
         )
     else:
         show_rows(list(map(_row, checked.findings)), as_json=False, title="Broken", empty="nothing is broken")
-    stderr.print(_summary(checked, time.monotonic() - started), highlight=False)
     if repair:
-        _print_repairs(checked.findings, requested, lost)
+        _print_repairs(checked.findings, repairs)
+    stderr.print(_summary(checked, time.monotonic() - started), highlight=False, soft_wrap=True)
     if checked.findings:
         raise typer.Exit(CHECK_FAILED)
 
@@ -212,7 +210,7 @@ def _sweep_rows(report: SweepReport) -> list[dict[str, Any]]:
 
 def _sweep_summary(report: SweepReport, at_most: float) -> str:
     plan, removed = report.plan, report.removed
-    words = [f"of {plan.listed_manifests} manifests and {plan.listed_blobs} blobs"]
+    words = [f"of {_counted(plan.listed_manifests, 'manifest')} and {_counted(plan.listed_blobs, 'blob')}"]
     if removed is None:
         words.append("nothing was removed: --delete removes what nothing needs")
         try:
@@ -221,11 +219,11 @@ def _sweep_summary(report: SweepReport, at_most: float) -> str:
             words.append(f"but it would be refused: {refusal}")
     if plan.unreadable:
         words.append(
-            f"no blob goes while {len(plan.unreadable)} manifests cannot be read: run `bannerstream storage verify "
-            "--repair` first"
+            f"no blob goes while {_counted(len(plan.unreadable), 'manifest')} cannot be read: run "
+            "`bannerstream storage verify --repair` first"
         )
     if report.requested_again:
-        words.append(f"{len(report.requested_again)} banners were needed again meanwhile, and are requested again")
+        words.append(f"needed meanwhile, and requested again: {_counted(len(report.requested_again), 'banner')}")
     return "; ".join(words)
 
 
@@ -236,19 +234,23 @@ def _row(finding: Finding) -> dict[str, object]:
 def _summary(checked: Checked, seconds: float) -> str:
     kinds = Counter(finding.kind for finding in checked.findings)
     found = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(kinds.items())) or "nothing broken"
-    return (
-        f"{checked.manifests} manifests, {checked.blobs} blobs, {checked.pictures} product pictures "
-        f"({checked.bytes / 1e6:.1f} MB) in {seconds:.0f} s: {found}"
-    )
+    parts = (checked.manifests, "manifest"), (checked.blobs, "blob"), (checked.pictures, "product picture")
+    return f"{', '.join(_counted(*part) for part in parts)} ({checked.bytes / 1e6:.1f} MB) in {seconds:.0f} s: {found}"
 
 
-def _print_repairs(findings: list[Finding], requested: list[str], lost: list[str]) -> None:
-    stderr.print(f"{len(requested)} banners are requested again; check once generators have made them", highlight=False)
-    if lost:
-        stderr.print(
-            f"{len(lost)} banners are of products or cohorts that have changed since: nothing leads to them any more, "
-            "and their visitors get another with their next event",
-            highlight=False,
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _print_repairs(findings: list[Finding], repairs: Repairs) -> None:
+    lines = [f"requested again: {_counted(len(repairs.requested), 'banner')}; check once generators have made them"]
+    if repairs.lost:
+        lines.append(
+            f"of products or cohorts that have changed since, so that nothing leads there any more: "
+            f"{_counted(len(repairs.lost), 'banner')}; withdrawn, since pages would show them broken: "
+            f"{len(repairs.withdrawn)}"
         )
     if any(finding.banner_key is None for finding in findings):
-        stderr.print("product pictures come back by `bannerstream catalog load FOLDER --all-pictures`", highlight=False)
+        lines.append("product pictures come back by `bannerstream catalog load FOLDER --all-pictures`")
+    for line in lines:
+        stderr.print(line, highlight=False, soft_wrap=True)

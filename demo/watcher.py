@@ -40,7 +40,7 @@ class Observed:
 
     def event_to_ready_ms(self) -> list[int]:
         """Return, per banner, the milliseconds from the event's arrival in Kafka to its ready event, ascending."""
-        return sorted(each.ready_at - each.event_appended_at for each in self.ready.values())
+        return sorted(event.ready_at - event.event_appended_at for event in self.ready.values())
 
     def visitors(self) -> list[tuple[str, list[Assignment]]]:
         """Return each visitor's assignments in order of epoch, the most changed visitor first."""

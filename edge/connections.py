@@ -5,6 +5,7 @@ skips intermediate states and holds at most one message.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 
 from bannerstream.edge.metrics import EdgeMetrics
@@ -13,10 +14,11 @@ from bannerstream.edge.metrics import EdgeMetrics
 class Connection:
     """One open stream of one visitor."""
 
-    __slots__ = ("closing", "user_key", "wake")
+    __slots__ = ("address", "closing", "user_key", "wake")
 
-    def __init__(self, user_key: str) -> None:
+    def __init__(self, user_key: str, address: str) -> None:
         self.user_key = user_key
+        self.address = address
         self.wake = asyncio.Event()
         """Set when the banner may have changed, or the stream should end."""
         self.closing: str | None = None
@@ -36,6 +38,7 @@ class Hub:
         self._max_streams = max_streams
         self._max_per_visitor = max_per_visitor
         self._open: dict[str, list[Connection]] = {}
+        self._by_address: Counter[str] = Counter()
         self._count = 0
 
     def __len__(self) -> int:
@@ -46,14 +49,15 @@ class Hub:
         """Return whether the node accepts no further stream."""
         return self._count >= self._max_streams
 
-    def open(self, user_key: str) -> Connection:
+    def open(self, user_key: str, address: str = "") -> Connection:
         """Register a stream. Beyond the limit per visitor, the visitor's oldest streams are closed."""
-        connection = Connection(user_key)
+        connection = Connection(user_key, address)
         connections = self._open.setdefault(user_key, [])
         staying = [each for each in connections if each.closing is None]
         for oldest in staying[: max(0, len(staying) - self._max_per_visitor + 1)]:
             oldest.close("too_many")
         connections.append(connection)
+        self._by_address[address] += 1
         self._count += 1
         self._metrics.streams.set(self._count)
         return connection
@@ -64,12 +68,19 @@ class Hub:
         connections.remove(connection)
         if not connections:
             del self._open[connection.user_key]
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
         self._count -= 1
         self._metrics.streams.set(self._count)
 
     def visitors(self) -> Iterable[str]:
         """Return the user keys of all connected visitors."""
         return list(self._open)
+
+    def streams_from(self, address: str) -> int:
+        """Return the number of open streams of an address."""
+        return self._by_address[address]
 
     def streams_of(self, user_key: str) -> int:
         """Return the number of open streams of a visitor."""

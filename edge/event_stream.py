@@ -35,11 +35,13 @@ class EventStream(Response):
         send_timeout_s: float,
         expires_in_s: float,
         metrics: EdgeMetrics,
+        address: str = "",
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
         self._user_key = user_key
+        self._address = address
         self._current = current
         self._sent_id = last_event_id
         self._ping_s = ping_s
@@ -50,7 +52,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the client disconnects or the stream is closed."""
         limit_send_buffer(scope)
-        connection = self._hub.open(self._user_key)
+        connection = self._hub.open(self._user_key, self._address)
         disconnect = asyncio.create_task(_close_on_disconnect(receive, connection))
         try:
             await self._with_timeout(send({"type": "http.response.start", "status": 200, "headers": self.raw_headers}))

@@ -16,7 +16,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bannerstream.edge.addresses import address_of
+from bannerstream.edge.addresses import client_address
 from bannerstream.edge.errors import BadRequest, ContentTooLarge, HttpError, InvalidRequest, RateLimited, RequestTimeout
 from bannerstream.edge.metrics import EdgeMetrics
 from bannerstream.service.rate_limit import RateLimit
@@ -112,8 +112,7 @@ class LimitsMiddleware:
         if _CONTROL.search(path) is not None:
             raise InvalidRequest("the path holds control characters")
         if path not in UNLIMITED:
-            client = scope.get("client")
-            wait_s = self._addresses.wait_s(address_of(client[0]) if client else "")
+            wait_s = self._addresses.wait_s(client_address(scope))
             if wait_s:
                 raise RateLimited("too many requests from this address", retry_after_s=math.ceil(wait_s))
         if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:

@@ -1,5 +1,6 @@
 """Runs an edge node as a process."""
 
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.edge.app import create_app
 from bannerstream.edge.node import EdgeNode
-from bannerstream.edge.protocol import LimitedHttpProtocol
+from bannerstream.edge.protocol import LimitedHttpProtocol, RepeatedWarnings
 from bannerstream.service.compat import overrides_private
 from bannerstream.service.metrics_server import served_metrics
 from bannerstream.settings import EdgeSettings, Settings
@@ -59,6 +60,7 @@ class EdgeServer(uvicorn.Server):
 
     def __init__(self, edge: EdgeNode, app: FastAPI) -> None:
         super().__init__(_config(edge, app))
+        logging.getLogger("uvicorn.error").addFilter(RepeatedWarnings())
         self._edge = edge
 
     @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")

@@ -7,7 +7,9 @@ A live stream checks by itself whether its client reads (`edge.event_stream`); t
 """
 
 import asyncio
+import logging
 import socket
+import time
 from typing import Any, ClassVar
 
 from starlette.types import Scope
@@ -22,8 +24,29 @@ UNREAD_BYTES = 16_384
 """Kernel send buffer of a live stream whose client does not read: about ten banners. The kernel doubles the value
 (socket(7)); its own default grows to 4 MB a connection."""
 
+_ONCE_IN_S = 60.0
+"""Between two warnings of uvicorn with the same words."""
+
 _ABORT = "bannerstream.abort"
 _LIMIT_SEND_BUFFER = "bannerstream.limit_send_buffer"
+
+
+class RepeatedWarnings(logging.Filter):
+    """Passes a warning once a minute. uvicorn logs every request that is not HTTP: strangers could fill the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged_s: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is logged. Errors always are."""
+        if record.levelno != logging.WARNING:
+            return True
+        now_s = time.monotonic()
+        if now_s - self._logged_s.get(record.msg, -_ONCE_IN_S) < _ONCE_IN_S:
+            return False
+        self._logged_s[record.msg] = now_s
+        return True
 
 
 @overrides_private("uvicorn.protocols.http.httptools_impl:HttpToolsProtocol", "18fdf324b11b")

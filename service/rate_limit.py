@@ -30,7 +30,16 @@ class RateLimit:
         full_at_s = max(full_at_s, now_s)
         if (wait_s := full_at_s - now_s + min(cost * self._interval_s, self._tolerance_s) - self._tolerance_s) > 0:
             return wait_s
+        self._keep(key, full_at_s + cost * self._interval_s)
+        return 0.0
+
+    def overdraw(self, key: Hashable, cost: float) -> None:
+        """Take `cost` whatever is left; the key waits until the bucket holds something again, two bursts at most."""
+        now_s = self._now()
+        full_at_s = max(self._recent.get(key) or self._older.get(key, now_s), now_s) + cost * self._interval_s
+        self._keep(key, min(full_at_s, now_s + 3 * self._tolerance_s))
+
+    def _keep(self, key: Hashable, full_at_s: float) -> None:
         if len(self._recent) >= MAX_BUCKETS:
             self._older, self._recent = self._recent, {}
-        self._recent[key] = full_at_s + cost * self._interval_s
-        return 0.0
+        self._recent[key] = full_at_s

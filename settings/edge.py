@@ -100,6 +100,12 @@ class EdgeSettings(Group):
     max_streams_per_visitor: int = Field(
         8, ge=1, description="Open streams per visitor (browser tabs); beyond this the oldest is closed."
     )
+    max_streams_per_address: int = Field(
+        2_000,
+        ge=1,
+        description="Open streams per address (an IPv6 /64); beyond this, new ones get 429. An office behind one "
+        "address has hundreds; a stranger with many tokens could take them all.",
+    )
     ping_s: Seconds = Field(15.0, description="Interval of pings on an idle stream.")
     rate_per_visitor: float = Field(
         20.0, gt=0, description="Events, and requests of other kinds, per second per visitor: more than a person does."

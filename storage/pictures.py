@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bannerstream.storage.errors import BrokenImage
 
@@ -33,6 +33,8 @@ def decode_picture(png: bytes) -> tuple[Pixels, bool]:
             opened.verify()
         with Image.open(BytesIO(png), formats=("PNG",)) as opened:
             pixels = np.asarray(opened.convert("RGBA"))
+    except UnidentifiedImageError as error:  # its own message holds an address in memory
+        raise BrokenImage("not a PNG") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BrokenImage(f"not a readable PNG: {error}") from error
     return pixels, bool((pixels[..., 3] < 255).any())

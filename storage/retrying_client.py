@@ -119,7 +119,8 @@ class RetryingClient:
                 if attempt == self._settings.attempts or self._closing.is_set():
                     raise self._spoilt(error, operation) from error
                 self._metrics.retries.labels(operation).inc()
-                _log.warning("storage_spoilt_answer", operation=operation, attempt=attempt, error=str(error))
+                log = _log.warning if attempt == 1 else _log.debug  # the first names the object
+                log("storage_spoilt_answer", operation=operation, attempt=attempt, error=str(error))
             except (MinioException, HTTPError, OSError, ParseError, ValueError) as error:  # the last two: not S3's XML
                 last = attempt == self._settings.attempts or self._closing.is_set()
                 if last or not is_transient(error):

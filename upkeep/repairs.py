@@ -6,6 +6,7 @@ the requests that the topic still holds. The key proves the request: it is the h
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product as combinations
 
 import structlog
@@ -19,16 +20,17 @@ from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import banner_key
-from bannerstream.contracts.messages import BannerRequest
+from bannerstream.contracts.messages import BannerReady, BannerRequest
 from bannerstream.settings import Settings
 from bannerstream.settings.kafka import KafkaSettings
 from bannerstream.upkeep.findings import Finding
 from bannerstream.upkeep.pointers import Catalogue
+from bannerstream.upkeep.withdrawals import tombstone
 
 SOURCE = "bannerstream/storage-verify"
 _POLL_MS = 200
 _BATCH = 100
-"""Requests acknowledged together."""
+"""Records acknowledged together."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,26 +47,42 @@ def broken_banners(findings: Iterable[Finding]) -> dict[str, Finding]:
     return broken
 
 
-async def repair(findings: Iterable[Finding], catalogue: Catalogue, settings: Settings) -> tuple[list[str], list[str]]:
-    """Request every broken banner again; return the keys of these requests, and those that nothing leads to any more.
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What was done about broken banners: their keys, in order."""
+
+    requested: tuple[str, ...] = ()
+    """Requested again."""
+    lost: tuple[str, ...] = ()
+    """Nothing leads to them any more."""
+    withdrawn: tuple[str, ...] = ()
+    """Those of `lost` that were announced: pages would go on to show them broken."""
+
+
+async def repair(
+    findings: Iterable[Finding], catalogue: Catalogue, ready: Mapping[str, BannerReady], settings: Settings
+) -> Repairs:
+    """Request every broken banner again; withdraw an announced one that nothing leads to any more.
 
     Raises:
-        ServiceUnavailable, ConfigurationError: the broker; requesting again is safe.
+        ServiceUnavailable, ConfigurationError: the broker; repairing again is safe.
     """
     broken = broken_banners(findings)
     if not broken:
-        return [], []
+        return Repairs()
     requests = from_catalogue(broken, catalogue, settings)
     if unknown := broken.keys() - requests.keys():
         requests |= await from_topic(unknown, settings.kafka)
     requested = sorted(requests)
-    topic = settings.kafka.topic_table().requests.name
+    lost = sorted(broken.keys() - requests.keys())
+    withdrawn = [key for key in lost if key in ready]
+    topics = settings.kafka.topic_table()
+    records = [_repairing(topics.requests.name, requests[key], broken[key].revision) for key in requested]
+    records += [tombstone(topics.ready.name, key) for key in withdrawn]
     async with Publisher(settings.kafka, client_id="bannerstream-upkeep") as publisher:
-        for start in range(0, len(requested), _BATCH):
-            await publisher.publish_all(
-                [_repairing(topic, requests[key], broken[key].revision) for key in requested[start : start + _BATCH]]
-            )
-    return requested, sorted(broken.keys() - requests.keys())
+        for start in range(0, len(records), _BATCH):
+            await publisher.publish_all(records[start : start + _BATCH])
+    return Repairs(tuple(requested), tuple(lost), tuple(withdrawn))
 
 
 def from_catalogue(broken: Mapping[str, Finding], catalogue: Catalogue, settings: Settings) -> dict[str, BannerRequest]:

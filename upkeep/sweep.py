@@ -11,7 +11,7 @@ from bannerstream.upkeep.pointers import read_catalogue, read_pointers
 from bannerstream.upkeep.repairs import repair
 from bannerstream.upkeep.sweep_plan import Ages, SweepPlan
 from bannerstream.upkeep.sweeper import OnProgress, Sweeper, no_progress
-from bannerstream.upkeep.withdrawals import withdraw
+from bannerstream.upkeep.withdrawals import withdraw_outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ async def sweep(
     plan.refuse_if_suspicious(options.at_most)
     fresh = await read_pointers(kafka)
     outdated = [banner for banner in plan.outdated if banner.banner_key not in fresh.assigned]
-    await withdraw(outdated, store, kafka)
+    await withdraw_outdated(outdated, store, kafka)
     removed = await asyncio.to_thread(sweeper.remove, plan, fresh)
-    missed = await asyncio.to_thread(sweeper.missed, removed, await read_pointers(kafka))
-    requested, _ = await repair(missed, catalogue, settings)
-    return SweepReport(plan, removed, tuple(banner.banner_key for banner in outdated), tuple(requested))
+    now_ready = await read_pointers(kafka)
+    missed = await asyncio.to_thread(sweeper.missed, removed, now_ready)
+    repairs = await repair(missed, catalogue, now_ready.ready, settings)
+    return SweepReport(plan, removed, tuple(banner.banner_key for banner in outdated), tuple(repairs.requested))

@@ -35,7 +35,8 @@ class StoredBanner:
 
     banner_key: str
     stored: StoredObject
-    manifest: Manifest
+    manifest: Manifest | None
+    """None: it cannot be read."""
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class SweepPlan:
     manifests: list[StoredBanner] = field(default_factory=list)
     blobs: list[StoredObject] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    """Manifests that cannot be read. What they name is not known, so no blob is removed beside them."""
+    """Manifests that stay and cannot be read. What they name is not known, so no blob is removed beside them."""
     listed_manifests: int = 0
     listed_blobs: int = 0
 
@@ -102,6 +103,7 @@ def outdated(
         and banner.banner_key in pointers.ready
         and banner.banner_key not in pointers.assigned
         and banner.banner_key not in defaults
+        and banner.manifest is not None
         and not _current(banner.manifest, catalogue, creative_revision)
     ]
 
@@ -125,7 +127,8 @@ def unneeded_blobs(
 
 def needed_blobs(banners: Iterable[StoredBanner], ready: Mapping[str, BannerReady]) -> set[bytes]:
     """Return the hashes of the blobs that manifests and ready events name."""
-    of_manifests = (rendition for banner in banners for rendition in banner.manifest.renditions)
+    manifests = (banner.manifest for banner in banners if banner.manifest is not None)
+    of_manifests = (rendition for manifest in manifests for rendition in manifest.renditions)
     of_events = (rendition for event in ready.values() for rendition in event.renditions)
     checksums = (checksum_of(rendition.blob_key) for rendition in chain(of_manifests, of_events))
     return {bytes.fromhex(checksum) for checksum in checksums if checksum is not None}

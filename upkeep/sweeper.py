@@ -80,13 +80,15 @@ class Sweeper:
         """
         plan = SweepPlan()
         plan.uploads = [upload for upload in self._store.bucket.uploads() if upload.begun_at < self._uploads_before]
-        banners, plan.unreadable = self._read(list(self._store.bucket.objects(MANIFEST_PREFIX)))
-        plan.listed_manifests = len(banners) + len(plan.unreadable)
+        banners = self._read(list(self._store.bucket.objects(MANIFEST_PREFIX)))
+        plan.listed_manifests = len(banners)
         plan.manifests = unpointed(banners, pointers, self._manifests_before)
         if withdraw_from is not None:
             plan.outdated = outdated(banners, pointers, withdraw_from, creative_revision, self._outdated_before)
         going = {banner.banner_key for banner in plan.manifests}
-        needed = needed_blobs((banner for banner in banners if banner.banner_key not in going), pointers.ready)
+        staying = [banner for banner in banners if banner.banner_key not in going]
+        plan.unreadable = [banner.stored.key for banner in staying if banner.manifest is None]
+        needed = needed_blobs(staying, pointers.ready)
         blobs, plan.listed_blobs = unneeded_blobs(self._store.bucket.objects(BLOB_PREFIX), needed, self._blobs_before)
         plan.blobs = [] if plan.unreadable else blobs
         return plan
@@ -134,7 +136,7 @@ class Sweeper:
         if not gone:
             return findings
         since = [found for found in self._store.bucket.objects(MANIFEST_PREFIX) if found.modified_at >= self._new_since]
-        for banner in self._read(since)[0]:
+        for banner in self._read(since):
             known = KnownBanner(banner.banner_key, banner.manifest, pointers.ready.get(banner.banner_key))
             findings += [
                 known.finding("blob_missing", rendition.blob_key, "it was needed again while a sweep ran")
@@ -143,30 +145,22 @@ class Sweeper:
             ]
         return findings
 
-    def _read(self, listed: Sequence[StoredObject]) -> tuple[list[StoredBanner], list[str]]:
-        """Return the manifests that can be read, and the keys of the others."""
+    def _read(self, listed: Sequence[StoredObject]) -> list[StoredBanner]:
         banners: list[StoredBanner] = []
-        unreadable: list[str] = []
         with ThreadPoolExecutor(_THREADS) as threads:
             for start in range(0, len(listed), _PART):
                 self._on_progress("reading manifests", start, len(listed))
-                part = listed[start : start + _PART]
-                for found, banner in zip(part, threads.map(self._banner, part), strict=True):
-                    if banner is None:
-                        unreadable.append(found.key)
-                    else:
-                        banners.append(banner)
+                banners += threads.map(self._banner, listed[start : start + _PART])
         self._on_progress("reading manifests", len(listed), len(listed))
-        return banners, unreadable
+        return banners
 
-    def _banner(self, found: StoredObject) -> StoredBanner | None:
+    def _banner(self, found: StoredObject) -> StoredBanner:
         self._pace.wait()
         banner_key = found.key.removeprefix(MANIFEST_PREFIX).removesuffix(".json")
         try:
-            manifest = self._store.manifest(banner_key)
+            return StoredBanner(banner_key, found, self._store.manifest(banner_key))
         except BrokenAnswer:
-            return None
-        return None if manifest is None else StoredBanner(banner_key, found, manifest)
+            return StoredBanner(banner_key, found, None)
 
     def _paced(self, step: str, items: Sequence[_T]) -> Iterator[_T]:
         for done, item in enumerate(items):

@@ -85,7 +85,7 @@ class Verifier:
             if self._store.product_image(found.key) is None:
                 checked.findings.append(_picture_missing(found.key))
         except SpoiltObject as error:
-            checked.findings.append(Finding(kind="picture_spoilt", key=found.key, reason=str(error)))
+            checked.findings.append(Finding(kind="picture_spoilt", key=found.key, reason=_reason(error)))
         return checked
 
     def _banner(self, found: StoredObject) -> Checked:
@@ -95,7 +95,7 @@ class Verifier:
         try:
             manifest = self._store.manifest(banner_key)
         except BrokenAnswer as error:
-            manifest, reason = None, str(error)
+            manifest, reason = None, _reason(error)
         banner = KnownBanner(banner_key, manifest, self._ready.get(banner_key))
         if manifest is None:
             checked.findings.append(banner.finding("manifest_unreadable", found.key, reason))
@@ -111,7 +111,7 @@ class Verifier:
             except ObjectMissing:
                 checked.findings.append(banner.finding("blob_missing", rendition.blob_key, "it is not in the bucket"))
             except SpoiltObject as error:
-                checked.findings.append(banner.finding("blob_spoilt", rendition.blob_key, str(error)))
+                checked.findings.append(banner.finding("blob_spoilt", rendition.blob_key, _reason(error)))
         return checked
 
     def _shows_product(self, manifest: Manifest) -> bool:
@@ -133,6 +133,11 @@ class Verifier:
         for key in sorted(str(key) for key in named):
             if key not in pictures:
                 yield _picture_missing(key)
+
+
+def _reason(error: SpoiltObject) -> str:
+    """Return what came, without the server's address and the advice to run this very check."""
+    return str(error.__cause__ or error)
 
 
 def _picture_missing(key: str) -> Finding:

@@ -177,5 +177,5 @@ _ALL = (
     Contender("faust", "memory", "common", _faust, "{app}-affinity-changelog", _audit, most_events=FEW_EVENTS),
     Contender("confluent", "dict", "common", partial(_python, "confluent"), "{app}-affinity-changelog", _audit),
 )
-SYSTEMS = tuple(dict.fromkeys(each.system for each in _ALL))
-SETTINGS = tuple(dict.fromkeys(each.setting for each in _ALL))
+SYSTEMS = tuple(dict.fromkeys(contender.system for contender in _ALL))
+SETTINGS = tuple(dict.fromkeys(contender.setting for contender in _ALL))

@@ -63,7 +63,7 @@ async def _listen(host: str, port: int, token: str, gate: asyncio.Semaphore, ope
 
 
 async def _click(settings: Settings, per_s: int) -> None:
-    products = [each.product_id for each in read_catalogue(CATALOGUE).products]
+    products = [product.product_id for product in read_catalogue(CATALOGUE).products]
     topic = settings.kafka.topic_table().clicks.name
     draw = random.Random(1)
     async with AIOKafkaProducer(**client_options(settings.kafka), linger_ms=5) as producer:

@@ -24,7 +24,13 @@ OWN_FILES = 500
 """Descriptors that a process needs beside its connections."""
 UNLIMITED = {
     f"BANNERSTREAM_EDGE__{name}": "1000000000"
-    for name in ("RATE_PER_VISITOR", "BURST_PER_VISITOR", "RATE_PER_ADDRESS", "BURST_PER_ADDRESS")
+    for name in (
+        "RATE_PER_VISITOR",
+        "BURST_PER_VISITOR",
+        "RATE_PER_ADDRESS",
+        "BURST_PER_ADDRESS",
+        "MAX_STREAMS_PER_ADDRESS",
+    )
 }
 
 
@@ -72,7 +78,7 @@ def ready(banner: int, revision: int = 1) -> BannerReady:
 
 def write_ready(kafka: KafkaSettings, *banners: BannerReady) -> None:
     """Write ready events."""
-    records = ((each.banner_key.encode(), encode(each), -1, 1) for each in banners)
+    records = ((banner.banner_key.encode(), encode(banner), -1, 1) for banner in banners)
     write(kafka.bootstrap_servers, kafka.topic_table().ready.name, records, compression="lz4")
 
 

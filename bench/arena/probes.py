@@ -138,7 +138,7 @@ class Probes:
     def run_until(self, end: float, limit_s: float) -> bool:
         """Wait for the time `end`, then for the requests of probes that were due before it; return whether all came."""
         self.until(lambda: time.time() >= end, max(0.0, end - time.time()) + 1)
-        return self.until(lambda: all(each.answered_at is not None for each in self.between(0.0, end)), limit_s)
+        return self.until(lambda: all(probe.answered_at is not None for probe in self.between(0.0, end)), limit_s)
 
     def _run(self) -> None:
         try:

@@ -133,7 +133,7 @@ def _weigh(users: int, kind: Kind) -> RestingWeight:
     items = [each for partition in partitions for each in partition.items()]
     key_bytes = sum(len(key) for key, _ in items)
     counted = sum(sys.getsizeof(key) + sys.getsizeof(value) for key, value in items)
-    counted += sum(sys.getsizeof(each._states) for each in partitions)  # noqa: SLF001  (its size is measured)
+    counted += sum(sys.getsizeof(partition._states) for partition in partitions)  # noqa: SLF001  (its size is measured)
     return RestingWeight(
         round(key_bytes / users),
         (grown - key_bytes) / users,

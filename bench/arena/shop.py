@@ -48,7 +48,9 @@ def write_table(path: Path, landmark_ms: int) -> None:
 def cohorts() -> list[Cohort]:
     """Return the cohorts as catalogue records."""
     palette = ("#f7f4ef", "#c9b79c", "#7a5c3e")
-    return [with_rev(Cohort(cohort_id=each, name=each.title(), mood=("calm",), palette=palette)) for each in COHORTS]
+    return [
+        with_rev(Cohort(cohort_id=cohort, name=cohort.title(), mood=("calm",), palette=palette)) for cohort in COHORTS
+    ]
 
 
 def products() -> list[Product]:

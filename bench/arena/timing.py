@@ -50,10 +50,10 @@ def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list
                 raise RunFailed(f"it ended with status {child.poll()}:\n{child.log_tail()}")
         if time.monotonic() > deadline:
             raise RunFailed(f"{sum(offsets)} of {sum(ends)} records after {limit_s:.0f} s:\n{processes[0].log_tail()}")
-        if cpu_before is None and any(_first_record(each) is not None for each in processes):
+        if cpu_before is None and any(_first_record(process) is not None for process in processes):
             cpu_before = _cpu_s(processes)
         time.sleep(_POLL_S)
-    starts = [start for each in processes if (start := _first_record(each)) is not None]
+    starts = [start for process in processes if (start := _first_record(process)) is not None]
     if not starts or cpu_before is None:
         raise RunFailed(f"it did not report its first record:\n{processes[0].log_tail()}")
     return Timing(now - min(starts), _cpu_s(processes) - cpu_before, _peak_rss_mb(processes))
@@ -66,7 +66,7 @@ def _first_record(process: ChildProcess) -> float | None:
 
 def _members(processes: Sequence[ChildProcess]) -> list[Path]:
     """Return the /proc folders of these processes and of their children."""
-    groups = {each.pid for each in processes}
+    groups = {process.pid for process in processes}
     return [
         folder
         for folder in Path("/proc").iterdir()
@@ -83,11 +83,11 @@ def _stat(folder: Path) -> list[str]:
 
 
 def _cpu_s(processes: Sequence[ChildProcess]) -> float:
-    stats = [_stat(each) for each in _members(processes)]
+    stats = [_stat(folder) for folder in _members(processes)]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats if stat) / _TICKS_PER_S
 
 
 def _peak_rss_mb(processes: Sequence[ChildProcess]) -> int:
-    statuses = [(each / "status").read_text() for each in _members(processes)]
+    statuses = [(folder / "status").read_text() for folder in _members(processes)]
     peaks = [int(found.group(1)) for status in statuses if (found := re.search(r"VmHWM:\s+(\d+) kB", status))]
     return sum(peaks) // 1024

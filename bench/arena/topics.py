@@ -60,7 +60,7 @@ class Topics:
 
     def committed(self, group: str, topic: str, partitions: int) -> "Committed":
         """Return a reader of a group's committed offsets, which does not join the group."""
-        return Committed(self._reader(group), [TopicPartition(topic, each) for each in range(partitions)])
+        return Committed(self._reader(group), [TopicPartition(topic, number) for number in range(partitions)])
 
     def _reader(self, group: str, **options: object) -> Consumer:
         return Consumer(
@@ -78,4 +78,4 @@ class Committed:
 
     def offsets(self) -> list[int]:
         """Return the next offset of each partition; 0 where nothing is committed."""
-        return [max(0, each.offset) for each in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]
+        return [max(0, position.offset) for position in self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)]

@@ -113,7 +113,7 @@ class VisitorProfiles:
             visitor=user_key[:8],
             affinities=self._affinities({} if state is None else shares(state)),
             why=why(state, decisions[-1], self._catalogue) if state is not None and decisions else [],
-            decisions=[self._decision(each) for each in reversed(decisions)],
+            decisions=[self._decision(decision) for decision in reversed(decisions)],
             painted=await self._painted_banner(decisions[-1].banner_key) if decisions else None,
             suppressed=[] if state is None else self._suppressed(state),
         )

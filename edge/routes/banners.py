@@ -5,7 +5,8 @@ import re
 from fastapi import APIRouter, Request, Response
 
 from bannerstream.edge import openapi
-from bannerstream.edge.errors import Overloaded
+from bannerstream.edge.addresses import client_address
+from bannerstream.edge.errors import Overloaded, RateLimited
 from bannerstream.edge.event_stream import EventStream
 from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.resolver import KINDS, ResolvedBanner
@@ -20,6 +21,7 @@ RETRY_AFTER_S = 5
 def banner_routes(edge: EdgeNode) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["banners"])
+    limits = edge.settings.edge
     served = {kind: edge.metrics.banners.labels(kind) for kind in KINDS}
 
     @router.get("/v1/banner", responses=openapi.BANNER, response_class=Response)
@@ -45,6 +47,9 @@ def banner_routes(edge: EdgeNode) -> APIRouter:
         visitor = edge.identity.visitor(request)
         if edge.hub.full:
             raise Overloaded("too many live streams", retry_after_s=RETRY_AFTER_S)
+        address = client_address(request.scope)
+        if edge.hub.streams_from(address) >= limits.max_streams_per_address:
+            raise RateLimited("too many live streams of this address", retry_after_s=RETRY_AFTER_S)
         last = request.headers.get("last-event-id", "")
 
         def current() -> tuple[str, bytes]:
@@ -56,10 +61,12 @@ def banner_routes(edge: EdgeNode) -> APIRouter:
             visitor.key,
             current,
             last_event_id=last if _EVENT_ID.fullmatch(last) else None,
-            ping_s=edge.settings.edge.ping_s,
-            send_timeout_s=edge.settings.edge.send_timeout_s,
-            expires_in_s=max(0.0, visitor.expires_at_s - edge.clock.now()),
+            ping_s=limits.ping_s,
+            send_timeout_s=limits.send_timeout_s,
+            # As long as the token opens streams: within the leeway, a stream would end as soon as it begins.
+            expires_in_s=max(0.0, visitor.expires_at_s + limits.token_leeway_s - edge.clock.now()),
             metrics=edge.metrics,
+            address=address,
         )
 
     def _private(user_key: str, resolved: ResolvedBanner) -> bytes:

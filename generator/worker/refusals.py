@@ -19,7 +19,7 @@ from bannerstream.contracts.keys import refusal_key
 from bannerstream.contracts.manifest import Block
 from bannerstream.contracts.messages import ALL_LOCALES, BannerRequest, Refusal, RefusalCode
 from bannerstream.contracts.refusals import GATE_CODES, refusal_of
-from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PaintingFailed
+from bannerstream.generator.errors import BlockedProduct, NoFontForScript, PaintingFailed, PictureUnreadable
 from bannerstream.generator.layout.fonts import fonts_at_hand, has_letters
 from bannerstream.generator.pipeline.fallbacks import MAX_REASON
 from bannerstream.generator.pipeline.pipeline import BannerOutcome, MadeBanner, UnmakeableBanner
@@ -109,7 +109,7 @@ class RefusalBook:
                 code = error.gate
             case NoFontForScript():
                 code, letters, fonts = "letters", error.letters, self._fonts()
-            case PaintingFailed() | ServiceUnavailable() | MemoryError():
+            case PaintingFailed() | PictureUnreadable() | ServiceUnavailable() | MemoryError():
                 return None  # a model, a store or a machine fails: streams asks again for what never became ready
         reason = str(error) if code != "unmakeable" else f"{type(error).__name__}: {error}"
         return Refusal(

@@ -188,8 +188,8 @@ def test_after_a_login_nothing_is_sent_that_somebody_else_did(page: Page, visit:
     edge.intake = [202]
     until_page(page, "JSON.parse(sessionStorage.bannerstream).length === 0")
     (sent,) = edge.events
-    assert [each["product_id"] for each in sent] == ["two", "three"]
-    assert all("by" not in each for each in sent)
+    assert [event["product_id"] for event in sent] == ["two", "three"]
+    assert all("by" not in event for event in sent)
     assert edge.senders == [again]
 
 

@@ -27,15 +27,15 @@ from tests.support.shop import COHORTS, DAY, PRODUCTS
 Kind = Literal[
     "lost",  # an event that is missing in the scores, or is committed and not in the changelog
     "double",  # an event that counts more than once
-    "dangling",  # a decision told that no state holds, or held and not told
-    "stale",  # a record that goes back behind an earlier one of its key
+    "dangling",  # an announced decision that no state contains, or a decision in a state that was not announced
+    "stale",  # a record that is older than an earlier one of its key
     "dead_letters",  # a bad record without its letter, or a letter without its bad record
     "uncommitted",  # a committed offset that is not the end
-    "wrong_bytes",  # a picture, stored or shown, that does not hash to its name, or a cacheable failure
+    "wrong_bytes",  # a stored or shown picture whose hash differs from its name, or a cacheable failure
     "stuck",  # a decision whose banner never became ready
     "unerased",  # an erased visitor who still has a state or an assignment
-    "memory",  # a worker that holds another state than the changelog
-    "crashed",  # a worker that ended by itself, or had to be ended
+    "memory",  # a worker whose state differs from the changelog
+    "crashed",  # a worker that ended unexpectedly, or had to be killed
     "vacuous",  # the fault did not happen
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,7 +56,7 @@ class Findings:
     def take(self, other: "Findings") -> None:
         for kind, texts in other.texts.items():
             known = set(self.texts[kind])
-            self.texts[kind] += [each for each in texts if each not in known]
+            self.texts[kind] += [text for text in texts if text not in known]
 
     def counts(self) -> dict[Kind, int]:
         return {kind: len(texts) for kind, texts in self.texts.items()}
@@ -118,7 +118,7 @@ class Contribution:
     scores: Mapping[str, Fraction]
 
 
-_KNOWN = {each.cohort_id for each in COHORTS}
+_KNOWN = {cohort.cohort_id for cohort in COHORTS}
 _MEMBERSHIPS = {
     product.product_id: {cohort: weight for cohort, weight in product.cohorts.items() if cohort in _KNOWN}
     for product in PRODUCTS
@@ -126,7 +126,7 @@ _MEMBERSHIPS = {
 
 
 def _good(records: Sequence[ConsumerRecord]) -> Iterator[ConsumerRecord]:
-    return (each for each in records if BAD not in dict(each.headers))
+    return (record for record in records if BAD not in dict(record.headers))
 
 
 def _where(record: ConsumerRecord) -> str:
@@ -194,7 +194,7 @@ def _compare_scores(evidence: Evidence, settings: Settings, findings: Findings) 
     states = _final_states(evidence)
     for key in states.keys() - events.keys() - evidence.earlier.keys() - evidence.erased:
         findings.add("double", f"{key} has a state and no event")
-    written = Counter(each.key.decode() for each in evidence.changelog)
+    written = Counter(record.key.decode() for record in evidence.changelog)
     # A visitor without events whose state was not written again is as before: there may be very many of them.
     at_rest = {key for key in evidence.earlier.keys() - events.keys() if written[key] == 1}
     for key in (events.keys() | evidence.earlier.keys()) - at_rest:
@@ -221,20 +221,20 @@ def _compare_visitor(
 ) -> None:
     """Compare scores; if one or two events explain the difference, name them (or equal ones)."""
     cohorts = expected.keys() | found.keys()
-    gaps = {each: found.get(each, Fraction()) - expected.get(each, Fraction()) for each in cohorts}
-    tolerances = {each: TOLERANCE * float(max(expected.get(each, 0), found.get(each, 0))) for each in cohorts}
-    if all(abs(gap) <= tolerances[each] for each, gap in gaps.items()):
+    gaps = {cohort: found.get(cohort, Fraction()) - expected.get(cohort, Fraction()) for cohort in cohorts}
+    tolerances = {cohort: TOLERANCE * float(max(expected.get(cohort, 0), found.get(cohort, 0))) for cohort in cohorts}
+    if all(abs(gap) <= tolerances[cohort] for cohort, gap in gaps.items()):
         return
     for kind, sign in (("lost", -1), ("double", 1)):
         for count in (1, 2):
             for some in combinations(contributions, count):
                 scores = expected_scores(some)
-                if all(abs(gap - sign * scores.get(each, 0)) <= tolerances[each] for each, gap in gaps.items()):
+                if all(abs(gap - sign * scores.get(cohort, 0)) <= tolerances[cohort] for cohort, gap in gaps.items()):
                     for one in some:
                         findings.add(kind, f"{one.where} of {key}")  # type: ignore[arg-type]
                     return
-    beyond = {each: float(gap) for each, gap in gaps.items() if abs(gap) > tolerances[each]}
-    differences = ", ".join(f"{each} {gap:+.6g}" for each, gap in sorted(beyond.items()))
+    beyond = {cohort: float(gap) for cohort, gap in gaps.items() if abs(gap) > tolerances[cohort]}
+    differences = ", ".join(f"{cohort} {gap:+.6g}" for cohort, gap in sorted(beyond.items()))
     if min(beyond.values()) < 0:
         findings.add("lost", f"several events of {key}: {differences}")
     if max(beyond.values()) > 0:
@@ -244,7 +244,7 @@ def _compare_visitor(
 def _check_erased(evidence: Evidence, findings: Findings) -> None:
     for key in evidence.erased & _final_states(evidence).keys():
         findings.add("unerased", f"{key} has a state")
-    assigned = {each.key.decode(): each.value for each in evidence.assignments}
+    assigned = {record.key.decode(): record.value for record in evidence.assignments}
     for key in evidence.erased:
         if assigned.get(key) is not None:
             findings.add("unerased", f"{key} has an assignment")
@@ -260,7 +260,7 @@ def _check_committed_is_written(evidence: Evidence, settings: Settings, findings
     for _, assignment in _announced(evidence):
         epochs[assignment.user_key] = assignment.epoch
         banners[assignment.user_key] = _banner(assignment.banner_key)
-    requested = {_banner(decode(each.value, BannerRequest).banner_key) for each in evidence.requests}
+    requested = {_banner(decode(record.value, BannerRequest).banner_key) for record in evidence.requests}
     for key, records in _by_visitor(evidence, settings).items():
         state = read_state(states[key].value) if key in states else None
         applied = {} if state is None else state.offsets
@@ -307,7 +307,7 @@ def _check_dead_letters(evidence: Evidence, findings: Findings) -> None:
 
 def _check_states_go_forward(evidence: Evidence, findings: Findings) -> None:
     for key, records in _by_key(evidence.changelog).items():
-        if len({each.partition for each in records}) > 1:
+        if len({record.partition for record in records}) > 1:
             findings.add("double", f"{key} has states in several partitions")
         for earlier, later in pairwise(records):
             if earlier.value is None or later.value is None:

@@ -108,13 +108,13 @@ class Fleet:
 
     def is_any_folding(self) -> bool:
         """Whether any worker folds."""
-        return any(each.is_folding for each in self.alive)
+        return any(worker.is_folding for worker in self.alive)
 
     async def folding(self) -> None:
         """Return once every worker has begun to fold, or ended."""
 
         def all_do() -> bool:
-            return all(each.is_folding or each.process.poll() is not None for each in self.alive)
+            return all(worker.is_folding or worker.process.poll() is not None for worker in self.alive)
 
         await until(all_do, "the workers take up their work")
 

@@ -47,7 +47,7 @@ def current_commit() -> str:
 
 def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
     """Return the nightly set or these scenarios, with the nightly seeds, the first `seeds`, or this one seed."""
-    plan = [each for each in nightly() if not names or each[0] in names]
+    plan = [run for run in nightly() if not names or run[0] in names]
     if seed is None and seeds is None:
         return plan
     numbers = [seed] if seed is not None else list(range(1, 1 + (seeds or 0)))

@@ -31,7 +31,7 @@ def kafka_overrides(servers: Servers, name: str) -> dict[str, object]:
     """Return the settings of `kafka`, with separate topics for the run of this name."""
     return {
         "bootstrap_servers": servers.kafka.bootstrap_servers,
-        "topics": {each.name: f"{name}.{getattr(Topics(), each.name).name}" for each in fields(Topics)},
+        "topics": {field.name: f"{name}.{getattr(Topics(), field.name).name}" for field in fields(Topics)},
         "session_timeout_s": SESSION_TIMEOUT_S,
     }
 
@@ -42,6 +42,6 @@ async def delete_topics(settings: Settings, changelog: str) -> None:
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:
-        await admin.delete_topics([changelog, *(each.name for each in topics)])
+        await admin.delete_topics([changelog, *(topic.name for topic in topics)])
     finally:
         await admin.close()

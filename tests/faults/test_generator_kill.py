@@ -48,9 +48,9 @@ async def test_a_killed_generator_leaves_nothing_dangling_and_nothing_undone(
     await assert_readable(settings, before)
 
     with generator("never", environment, tmp_path) as worker:
-        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        events = await ready_events(settings, lambda found: {event.banner_key for event in found} >= keys)
         assert await asyncio.to_thread(worker.stop) == 0
     await assert_readable(settings, events)
-    assert {each.banner_key for each in events} == keys
+    assert {event.banner_key for event in events} == keys
     written = Counter((tmp_path / "manifests.txt").read_text().split())
     assert written == Counter(keys)  # every manifest once: a banner that had one was only announced

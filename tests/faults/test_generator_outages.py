@@ -69,12 +69,12 @@ def made(folder: Path) -> Counter[str]:
 
 
 def keys_of(events: list[BannerReady] | list[BannerRequest]) -> set[str]:
-    return {each.banner_key for each in events}
+    return {event.banner_key for event in events}
 
 
 def assert_each_has_one_revision(events: list[BannerReady]) -> None:
     """Check that repeated ready events of a banner are equal."""
-    assert len({(each.banner_key, each.revision, each.renditions) for each in events}) == len(keys_of(events))
+    assert len({(event.banner_key, event.revision, event.renditions) for event in events}) == len(keys_of(events))
 
 
 async def through(

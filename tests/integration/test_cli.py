@@ -35,7 +35,7 @@ class CommandLine:
     def __call__(self, *arguments: str | Path, code: int = 0) -> str:
         """Run one command, check its exit code and return its standard output."""
         self._capsys.readouterr()
-        status = run_command([str(each) for each in arguments])
+        status = run_command([str(argument) for argument in arguments])
         output = self._capsys.readouterr()
         assert status == code, f"{arguments}: {output.out}{output.err}"
         assert "Traceback" not in output.err
@@ -71,17 +71,17 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
 ) -> None:
     # Nothing exists yet, and the checks report that.
     problems = bannerstream.json("topics", "check", code=5)
-    assert any("clicks" in each["topic"] for each in problems)
+    assert any("clicks" in problem["topic"] for problem in problems)
     assert [each["ok"] for each in bannerstream.json("config", "check", code=5)] == [False, False]
 
     made = bannerstream.json("topics", "create")
-    assert {each["outcome"] for each in made} == {"created"}
+    assert {topic["outcome"] for topic in made} == {"created"}
     assert bannerstream.json("topics", "check") == []
     assert {each["outcome"] for each in bannerstream.json("topics", "create")} == {"was there"}
     bannerstream("storage", "create")
     assert "answers" in bannerstream("storage", "check")
     checked = bannerstream.json("config", "check")
-    assert [each["ok"] for each in checked] == [True, True]
+    assert [check["ok"] for check in checked] == [True, True]
     assert kafka.bootstrap_servers in checked[0]["what"]
 
     folder = write_catalogue(tmp_path / "catalogue")
@@ -89,14 +89,14 @@ def test_from_an_empty_broker_to_a_replayed_dead_letter(
     assert f"products: {len(PRODUCT_IDS)} published" in bannerstream("catalog", "load", folder)
     assert f"products: 0 published, {len(PRODUCT_IDS)} unchanged" in bannerstream("catalog", "load", folder)
     listed = bannerstream.json("catalog", "list")
-    assert [each["product_id"] for each in listed] == sorted(PRODUCT_IDS)
-    assert {each["picture"] for each in listed} == {"yes"}
+    assert [row["product_id"] for row in listed] == sorted(PRODUCT_IDS)
+    assert {row["picture"] for row in listed} == {"yes"}
 
     with start_workers(environment, tmp_path) as workers:
         replay_events(bannerstream, tmp_path)
         shown = check_banners(bannerstream)
         bring_the_missing_product(bannerstream)
-        bannerstream.until(lambda rows: {each["product"] for each in rows} >= {*shown, MISSING}, "banners", "list")
+        bannerstream.until(lambda rows: {row["product"] for row in rows} >= {*shown, MISSING}, "banners", "list")
         assert workers.events_folded() == 4
 
 
@@ -125,12 +125,12 @@ def replay_events(bannerstream: CommandLine, folder: Path) -> None:
 def check_banners(bannerstream: CommandLine) -> set[str]:
     """Check that three visitors' banners are made and can be shown; return their products."""
     rows = bannerstream.until(lambda rows: len(rows) == 3, "banners", "list")
-    shown = {each["product"] for each in rows}
+    shown = {row["product"] for row in rows}
     assert {KETTLE, MUG} <= shown
     assert "football" not in shown, "it was just bought"
     manifest = bannerstream.json("banners", "show", rows[0]["banner_key"][:12])
     assert (manifest["banner_key"], manifest["product_id"]) == (rows[0]["banner_key"], rows[0]["product"])
-    assert {each["size"] for each in manifest["renditions"]} == {each.name for each in SIZES}
+    assert {each["size"] for each in manifest["renditions"]} == {size.name for size in SIZES}
     assert rows[0]["banner_key"] in bannerstream("banners", "show", rows[0]["banner_key"])
     bannerstream("banners", "show", "no-such-banner", code=5)
     return shown

@@ -99,9 +99,9 @@ async def test_raw_records_of_every_producer_are_read_whatever_the_codec(
                 records += (await consumer.getmany(timeout_ms=200)).get(partition, [])
     finally:
         await consumer.stop()
-    assert {type(each).__name__ for each in records} == {"DefaultRecord"}
-    assert [each.value.decode() for each in records] == LINES
-    assert [each.offset for each in records] == list(range(len(LINES)))
+    assert {type(record).__name__ for record in records} == {"DefaultRecord"}
+    assert [record.value.decode() for record in records] == LINES
+    assert [record.offset for record in records] == list(range(len(LINES)))
 
 
 @pytest.mark.parametrize(("codec", "number"), [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3)])
@@ -117,5 +117,5 @@ def test_message_sets_of_before_kafka_0_11_are_read(codec: str, number: int) -> 
         assert batch is not None
         assert batch.validate_crc()
         records += list(batch)
-    assert [each.value.decode() for each in records] == LINES[:1000]
+    assert [record.value.decode() for record in records] == LINES[:1000]
     assert (records[7].timestamp, records[7].key, list(records[7].headers)) == (1_769_860_800_007, b"k", [])

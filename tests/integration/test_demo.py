@@ -37,7 +37,7 @@ def short_session(folder: Path) -> Path:
     """Write a session with the example's first events about a few products and some bad records; return the file."""
     with gzip.open(SESSION, "rt") as lines:
         recorded = list(lines)
-    good = [line for line in recorded if any(f'"{each}"' in line for each in PRODUCT_IDS)]
+    good = [line for line in recorded if any(f'"{product_id}"' in line for product_id in PRODUCT_IDS)]
     bad = [line for line in recorded if "value" not in json.loads(line)][:5]
     file = folder / "short.jsonl.gz"
     with gzip.open(file, "wt") as lines:
@@ -152,11 +152,11 @@ def test_a_short_session_ends_with_balanced_books_and_a_page_of_pictures(tmp_pat
     page = (tmp_path / "out/index.html").read_text()
     pictures = set(re.findall(r'(?:src|href)="([^":#]+\.(?:webp|jpg|png))"', page))
     assert len(pictures) >= summary["banners"]
-    assert all((tmp_path / "out" / each).stat().st_size > 1000 for each in pictures)
+    assert all((tmp_path / "out" / picture).stat().st_size > 1000 for picture in pictures)
     assert not (tmp_path / "out/run").exists(), "data and logs are removed after success"
     kept = read_exported(tmp_path / "out")
     assert len(kept) == summary["banners"]
-    assert all(list(each.pictures()) for each in kept)
+    assert all(list(exported.pictures()) for exported in kept)
 
 
 @pytest.mark.full

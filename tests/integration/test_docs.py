@@ -55,7 +55,7 @@ def commands(page: str) -> list[str]:
 
 
 def runnable(page: str) -> list[str]:
-    return [each for each in commands(page) if not each.startswith(tuple(NOT_RUN))]
+    return [command for command in commands(page) if not command.startswith(tuple(NOT_RUN))]
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def run(command: str, folder: Path, shell: Mapping[str, str]) -> None:
 
 
 def test_every_exception_is_still_a_command_of_some_page() -> None:
-    everything = [each for page in PAGES for each in commands(page)]
-    assert [each for each in NOT_RUN if not any(line.startswith(each) for line in everything)] == []
+    everything = [command for page in PAGES for command in commands(page)]
+    assert [prefix for prefix in NOT_RUN if not any(line.startswith(prefix) for line in everything)] == []
 
 
 @pytest.mark.parametrize("page", [each for each in PAGES if each != "docs/connect.md" and runnable(each)])

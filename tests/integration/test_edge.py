@@ -8,9 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
+from msgspec.structs import replace
 
 from bannerstream.broker.connection import client_options
+from bannerstream.contracts.catalog import with_rev
 from bannerstream.contracts.codecs import encode
+from bannerstream.contracts.messages import Refusal
 from bannerstream.settings import Settings
 from bannerstream.storage import S3BannerStore
 from tests.support.edge_process import EdgeProcess, Writer, live, writer
@@ -148,6 +151,31 @@ async def test_products_are_known_by_the_catalogue_as_it_is_now(
     await answers("mug", 202)
     await streams.raw(topic, b"mug", None)
     await answers("nope", 202)
+
+
+async def test_a_banner_is_withheld_while_a_gate_refuses_its_product_as_it_is_now(
+    node: EdgeProcess, streams: Writer, settings: Settings
+) -> None:
+    topics = settings.kafka.topic_table()
+    product = with_rev(replace(PRODUCTS[0], product_id="product-a"))
+    refusal = Refusal(
+        product_id="product-a", locale="*", rev=product.rev or "", code="words", reason="no", refused_at=1
+    )
+
+    async def shown(epoch: int) -> None:
+        async def is_shown() -> bool:
+            return await node.epoch("ada") == epoch
+
+        await node.until(is_shown)
+
+    await streams.announce("a")
+    await streams.assign("ada", 5, "a")
+    await shown(5)
+    await streams.raw(topics.refusals.name, b"product-a/*", encode(refusal))
+    await streams.raw(topics.products.name, b"product-a", encode(product))
+    await shown(0)
+    await streams.raw(topics.products.name, b"product-a", encode(with_rev(replace(product, title="Another"))))
+    await shown(5)
 
 
 async def test_an_erased_visitor_leaves_the_view_and_the_open_page_is_told(node: EdgeProcess, streams: Writer) -> None:

@@ -43,7 +43,7 @@ class Shop:
             yield Events(response)
 
     async def misdirected(self) -> float:
-        return sum([await each.metric("bannerstream_edge_refused_total", reason="misdirected") for each in self.nodes])
+        return sum([await node.metric("bannerstream_edge_refused_total", reason="misdirected") for node in self.nodes])
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def reports_of_pages_are_accepted_through_either_node(shop: Shop) -> None:
         assert sent.status_code == 202, sent.text
         report = {"token": banner["feedback"], "kind": "impression", "size": "970x250"}
         assert (await shop.page.post("/v1/feedback", json=report)).status_code == 202
-    taken = [await each.metric("bannerstream_edge_events_total") for each in shop.nodes]
+    taken = [await node.metric("bannerstream_edge_events_total") for node in shop.nodes]
     assert taken == [2 * sum(shop.shard_of(user) == number for user in USERS) for number in (0, 1)]
 
 

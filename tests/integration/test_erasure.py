@@ -80,19 +80,19 @@ async def places(user: str, settings: Settings) -> tuple[ErasureStatus, ErasureS
 
 
 async def gone(user: str, settings: Settings) -> bool:
-    return all(each.erased for each in await places(user, settings))
+    return all(place.erased for place in await places(user, settings))
 
 
 async def state_of(user: str, shop: Shop) -> UserState | None:
     """Return the visitor's state from the changelog; None after a tombstone or without a record."""
     key = key_of(user, shop.settings).encode()
-    values = [each.value for each in await shop.read(shop.changelog) if each.key == key]
+    values = [record.value for record in await shop.read(shop.changelog) if record.key == key]
     return unpack(values[-1]) if values and values[-1] is not None else None
 
 
 async def assignment_of(user: str, shop: Shop) -> Assignment | None:
     key = key_of(user, shop.settings).encode()
-    values = [each.value for each in await shop.read(shop.topics.assignments.name) if each.key == key]
+    values = [record.value for record in await shop.read(shop.topics.assignments.name) if record.key == key]
     return decode(values[-1], Assignment) if values and values[-1] is not None else None
 
 
@@ -134,7 +134,7 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_starts_from_nothing
     report, _ = await erase("ada", "--wait")
     assert report["user_key"] == key_of("ada", settings)
     assert report["erased"] is True
-    assert [(each["place"], each["erased"]) for each in report["places"]] == [
+    assert [(place["place"], place["erased"]) for place in report["places"]] == [
         ("affinity (memory)", True),
         ("changelog", True),
         ("assignment", True),
@@ -150,7 +150,7 @@ async def test_nothing_is_left_of_an_erased_visitor_who_then_starts_from_nothing
     state = await state_of("ada", shop)
     assert state is not None
     assert (state.epoch, list(state.touched)) == (1, ["novel"])
-    assert [each.erased for each in await places("ada", settings)] == [False, False]
+    assert [place.erased for place in await places("ada", settings)] == [False, False]
 
 
 async def test_an_edge_node_and_its_open_stream_are_verified_too(
@@ -176,17 +176,17 @@ async def test_an_edge_node_and_its_open_stream_are_verified_too(
             assert (await page.next())[0] == "erased"
             assert await page.ended()
             assert report["erased"] is True
-            assert [each["place"] for each in report["places"]] == [
+            assert [place["place"] for place in report["places"]] == [
                 "affinity (memory)",
                 "changelog",
                 "assignment",
                 f"edge view and streams ({node.url})",
             ]
-            assert all(each["erased"] for each in report["places"])
+            assert all(place["erased"] for place in report["places"])
             assert [await node.epoch(user) for user in ("ada", "bob")] == [0, 1]
             async with live(node, "ada"):  # with a token that is still valid
                 report, _ = await erase("ada", "--wait", "--timeout", "5", code=5)
-            assert [each["erased"] for each in report["places"]] == [True, True, True, False]
+            assert [place["erased"] for place in report["places"]] == [True, True, True, False]
             assert "1 live streams are open" in report["places"][3]["found"]
             await shop.send("bob", product_id="novel", kind="cart")
             await generator.raw(*ready_record(settings, await assigned_again("bob", 2, shop)))
@@ -216,7 +216,7 @@ async def test_without_waiting_it_says_what_was_asked(
 
 async def test_somebody_who_was_never_here_is_erased_too(shop: Shop, worker: Worker, erase: Erase) -> None:
     report, _ = await erase("nobody", "--wait")
-    _, changelog, assignment, edge = (each["found"] for each in report["places"])
+    _, changelog, assignment, edge = (place["found"] for place in report["places"])
     assert [each.startswith("no record in") for each in (changelog, assignment)] == [True, True]
     assert edge == "not asked: edge.urls names no node"
 
@@ -248,7 +248,7 @@ async def test_who_is_read_again_after_the_erasure_is_told(
     with suppress(asyncio.CancelledError):
         await coming
     assert report["erased"] is False
-    assert [each["erased"] for each in report["places"][:2]] == [False, False]
+    assert [place["erased"] for place in report["places"][:2]] == [False, False]
     assert "run this again" in stderr
     await shop.caught_up()
     report, _ = await erase("ada", "--wait")
@@ -275,9 +275,9 @@ async def test_an_erasure_on_a_busy_partition_takes_one_visitor_and_no_event_of_
     await shop.flush()
     assert report["erased"] is True
     await shop.caught_up()
-    sent = [each.key.decode() for each in await shop.read(shop.topics.clicks.name)]
+    sent = [record.key.decode() for record in await shop.read(shop.topics.clicks.name)]
     for user in others[:3]:
-        last = max(each.offset for each in await shop.read(shop.topics.clicks.name) if each.key == user.encode())
+        last = max(record.offset for record in await shop.read(shop.topics.clicks.name) if record.key == user.encode())
         state = await state_of(user, shop)
         assert state is not None
         assert state.offsets == {shop.topics.clicks.name: last}
@@ -406,4 +406,4 @@ class TestExpiry:
         await until(ada_is_gone, "ada has expired")
         assert await assignment_of("bob", shop) is not None
         assert await state_of("bob", shop) is not None
-        assert None in [each.value for each in await shop.read(shop.changelog)]
+        assert None in [record.value for record in await shop.read(shop.changelog)]

@@ -116,7 +116,7 @@ def test_what_would_be_dead_letters_is_told_masked_and_fails(settings: Settings,
         ("jane.doe", b'{"user_id": "jane.doe'),
     )
     report = check.json("clicks", code=5)
-    found = {(each["code"], each["field"]): each for each in report["findings"]}
+    found = {(finding["code"], finding["field"]): finding for finding in report["findings"]}
     assert set(found) == {("wrong_key", "key"), ("malformed", "$.product_id"), ("malformed", "$")}
     topic = settings.kafka.topic_table().clicks.name
     assert found["wrong_key", "key"]["example"] == f"{topic}/0@1"
@@ -133,7 +133,7 @@ def test_a_mapping_is_tried_before_it_is_set(settings: Settings, check: Check, t
     send(settings, ("u-1", event), ("u-1", {"action": "scroll"}))
     report = check.json("clicks", "--connect", "connect.toml")
     assert (report["usable"], report["dead_letters"], report["kinds"]) == (1, 0, {"view": 1})
-    assert [(each["code"], each["field"]) for each in report["findings"]] == [("ignored", "$.action")]
+    assert [(finding["code"], finding["field"]) for finding in report["findings"]] == [("ignored", "$.action")]
     assert report["distinct_products"] == 2
     assert check.json("clicks", code=5)["dead_letters"] == 2, "as the settings have it"
 

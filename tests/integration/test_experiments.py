@@ -99,7 +99,7 @@ async def test_what_visitors_click_is_what_others_are_shown(
 
             announced = await shop.read_until(shop.topics.assignments.name, all_are_assigned)
             assignments = [decode(record.value, Assignment) for record in announced]
-            assert Counter(each.variant for each in assignments)[AIRY] > 0.9 * VISITORS
+            assert Counter(assignment.variant for assignment in assignments)[AIRY] > 0.9 * VISITORS
             requests = [decode(record.value, BannerRequest) for record in await shop.read(shop.topics.requests.name)]
             assert {(request.banner_key, request.variant) for request in requests} == {
                 (assignment.banner_key, assignment.variant) for assignment in assignments

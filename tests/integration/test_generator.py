@@ -55,14 +55,16 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
             await publisher.publish_raw(topic, requests[0].banner_key.encode(), forged)
         await publish_requests(settings, requests)
         keys = {request.banner_key for request in requests}
-        events = await ready_events(settings, lambda found: {each.banner_key for each in found} >= keys)
+        events = await ready_events(settings, lambda found: {event.banner_key for event in found} >= keys)
         await assert_readable(settings, events)
-        assert all(each.engine == "studio" for each in events)
-        assert {(each.size, each.media_type) for each in events[0].renditions} >= {("970x250", "image/webp")}
+        assert all(event.engine == "studio" for event in events)
+        assert {(rendition.size, rendition.media_type) for rendition in events[0].renditions} >= {
+            ("970x250", "image/webp")
+        }
 
         letters = [stored.letter async for stored in dead_letters.read(settings.kafka)]
         key = requests[0].banner_key.encode()
-        assert sorted((each.code, each.key, each.value, each.topic) for each in letters) == [
+        assert sorted((letter.code, letter.key, letter.value, letter.topic) for letter in letters) == [
             ("malformed", key, b"\xff not json", topic),
             ("mismatched_key", key, forged, topic),
         ]
@@ -70,9 +72,9 @@ async def test_requests_become_banners_and_bad_ones_dead_letters(
         # A repeated request: announced again, not made again.
         await publish_requests(settings, requests[:1])
         again = await ready_events(
-            settings, lambda found: sum(each.banner_key == requests[0].banner_key for each in found) == 2
+            settings, lambda found: sum(event.banner_key == requests[0].banner_key for event in found) == 2
         )
-        first, second = (each for each in again if each.banner_key == requests[0].banner_key)
+        first, second = (event for event in again if event.banner_key == requests[0].banner_key)
         assert (second.renditions, second.revision) == (first.renditions, first.revision)
 
         assert await asyncio.to_thread(worker.stop) == 0
@@ -91,7 +93,7 @@ async def test_a_restarted_generator_makes_only_what_is_new(
     await publish_requests(settings, [new])
     with generator(environment, tmp_path):
         events = await ready_events(settings, lambda found: any(e.banner_key == new.banner_key for e in found))
-    assert sorted(each.banner_key for each in events) == sorted([old.banner_key, new.banner_key])
+    assert sorted(event.banner_key for event in events) == sorted([old.banner_key, new.banner_key])
 
 
 async def test_a_worker_that_starts_before_its_servers_have_topics_waits(
@@ -142,7 +144,7 @@ async def test_what_cannot_be_made_is_refused_and_offered_again_by_a_generator_t
             assert (refusal.code, refusal.rev, refusal.letters) == ("letters", product.rev, "\U00012000")
             assert await asyncio.to_thread(worker.stop) == 0
     letters = [stored.letter async for stored in dead_letters.read(settings.kafka)]
-    assert [each.code for each in letters] == ["unmakeable"]
+    assert [letter.code for letter in letters] == ["unmakeable"]
 
 
 def as_refusal(payload: bytes) -> Refusal:

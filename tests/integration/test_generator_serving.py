@@ -95,19 +95,19 @@ class Shop:
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(self.settings.generator.group_id)
-            return sum(each.offset for each in offsets.values())
+            return sum(offset.offset for offset in offsets.values())
         finally:
             await admin.close()
 
     def painters(self, requests: Sequence[BannerRequest]) -> set[str]:
-        return {self.fakes.store.manifests[each.banner_key].provenance.painter for each in requests}
+        return {self.fakes.store.manifests[request.banner_key].provenance.painter for request in requests}
 
     def reasons(self, requests: Sequence[BannerRequest]) -> set[str | None]:
-        return {self.fakes.store.manifests[each.banner_key].provenance.fallback_reason for each in requests}
+        return {self.fakes.store.manifests[request.banner_key].provenance.fallback_reason for request in requests}
 
     def assert_each_was_made(self, requests: Sequence[BannerRequest], times: int = 1) -> None:
         written = Counter(key for key in self.fakes.store.written if key.startswith("manifests/"))
-        assert written == {f"manifests/{each.banner_key}.json": times for each in requests}
+        assert written == {f"manifests/{request.banner_key}.json": times for request in requests}
 
 
 class Work:
@@ -300,7 +300,7 @@ async def test_over_budget_the_studio_paints_and_says_so(shop: MakeShop) -> None
     async with here.working():
         await publish_requests(here.settings, requests)
         await here.until_ready(requests)
-    painted = Counter(each.provenance.painter for each in here.fakes.store.manifests.values())
+    painted = Counter(manifest.provenance.painter for manifest in here.fakes.store.manifests.values())
     assert painted == {"fake": 4, "fallback": 8}
     assert here.reasons(requests) == {None, "over the budget of 8 pictures an hour"}
 

@@ -77,7 +77,7 @@ async def test_segment_and_ga4_from_kcat_lead_to_banners_whatever_the_codec(job:
     assert shown["buyer-ga"].product_id != BALL
     for codec in ("gzip", "snappy", "lz4", "zstd"):
         assert (await job.assignment(f"by-{codec}")).product_id == KETTLE
-    await job.ready(*(each.banner_key for each in shown.values()))
+    await job.ready(*(assignment.banner_key for assignment in shown.values()))
 
 
 async def test_whatever_is_wrong_is_set_aside_with_its_reason_and_the_stream_goes_on(
@@ -108,7 +108,7 @@ async def test_whatever_is_wrong_is_set_aside_with_its_reason_and_the_stream_goe
     letters = await job.shop.read_until(job.topics.dead_letters.name, lambda found: len(found) >= len(wrong))
     assert len(letters) == len(wrong)
     sent = await job.shop.read(job.topics.clicks.name) + await job.shop.read(job.topics.purchases.name)
-    check_letters(letters, {(each.topic, each.partition, each.offset): each for each in sent}, wrong, job)
+    check_letters(letters, {(record.topic, record.partition, record.offset): record for record in sent}, wrong, job)
     await job.folded(1)
 
 

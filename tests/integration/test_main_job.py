@@ -40,8 +40,8 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     await job.shop.send(BOB, value=segment("Product Added", BOB, MUG))
     await job.shop.send(CLEO, value=ga4("view_item", CLEO, PHONES))
     first = {user: await job.assignment(user) for user in (ADA, BOB, CLEO)}
-    assert {user: each.product_id for user, each in first.items()} == {ADA: KETTLE, BOB: MUG, CLEO: PHONES}
-    await job.ready(*(each.banner_key for each in first.values()))
+    assert {user: assignment.product_id for user, assignment in first.items()} == {ADA: KETTLE, BOB: MUG, CLEO: PHONES}
+    await job.ready(*(assignment.banner_key for assignment in first.values()))
 
     # Repeated events (Bob's with the same id, which counts once), and another visitor with the same affinity: no new
     # decision, no new banner.
@@ -50,8 +50,10 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
     await job.shop.send(DAN, product_id=KETTLE)
     await job.folded(5)
     assert (await job.assignment(DAN)).banner_key == first[ADA].banner_key
-    assert [await job.assignments(user) for user in first] == [[each] for each in first.values()]
-    assert {each.banner_key for each in await job.requests()} == {each.banner_key for each in first.values()}
+    assert [await job.assignments(user) for user in first] == [[assignment] for assignment in first.values()]
+    assert {request.banner_key for request in await job.requests()} == {
+        assignment.banner_key for assignment in first.values()
+    }
 
     # A purchase removes the product from the buyer's banner at once, and from nobody else's.
     await job.shop.send(BOB, topic=purchases, value=segment("Order Completed", BOB, MUG))
@@ -64,8 +66,8 @@ async def test_events_of_every_format_become_banners_that_can_be_fetched(job: Ma
 
     wanted = {each.banner_key for each in (*first.values(), *second.values())}
     ready = await job.ready(*wanted)
-    assert {each.banner_key for each in await job.requests()} == ready.keys() == wanted
-    assert all(0 < each.ready_at - each.event_appended_at < 120_000 for each in ready.values())
+    assert {request.banner_key for request in await job.requests()} == ready.keys() == wanted
+    assert all(0 < event.ready_at - event.event_appended_at < 120_000 for event in ready.values())
 
     stored = await asyncio.to_thread(job.stored)
     check_pictures(ready.values(), stored)
@@ -88,7 +90,7 @@ OURS = {
 
 def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject]) -> None:
     """Check that every ready event has a manifest and pictures with the announced properties."""
-    objects = {each.key: each for each in stored}
+    objects = {stored_object.key: stored_object for stored_object in stored}
     sizes = {each.name: each for each in SIZES}
     for event in ready:
         manifest = decode(objects[event.manifest_key].content, Manifest)
@@ -110,7 +112,7 @@ def check_pictures(ready: Iterable[BannerReady], stored: Iterable[StoredObject])
                 assert len(picture.convert("RGB").getcolors(maxcolors=picture.width * picture.height) or ()) > 100
             size = sizes[rendition.size]
             assert (rendition.width, rendition.height) == (size.width, size.height)
-    manifests = [each.key for each in objects.values() if each.key.startswith("manifests/")]
+    manifests = [stored_object.key for stored_object in objects.values() if stored_object.key.startswith("manifests/")]
     assert len(manifests) == len({event.manifest_key for event in ready}), "as many banners as were announced"
 
 
@@ -133,7 +135,16 @@ def check_messages(records: dict[str, list[ConsumerRecord]], stored: Iterable[St
 
 def users_in(records: Iterable[ConsumerRecord], stored: Iterable[StoredObject]) -> set[str]:
     """Return the visitors whose ids occur anywhere in these records and objects."""
-    texts = [part for each in records for part in (each.key, each.value, *(value for _, value in each.headers)) if part]
-    texts += [part for each in stored for part in (each.key.encode(), each.content, repr(each.headers).encode())]
+    texts = [
+        part
+        for record in records
+        for part in (record.key, record.value, *(value for _, value in record.headers))
+        if part
+    ]
+    texts += [
+        part
+        for stored_object in stored
+        for part in (stored_object.key.encode(), stored_object.content, repr(stored_object.headers).encode())
+    ]
     names = {user: (user.encode(), user.partition("@")[0].encode()) for user in USERS}
     return {user for user, forms in names.items() for form in forms if any(form in text for text in texts)}

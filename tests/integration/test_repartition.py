@@ -114,7 +114,7 @@ class Shop:
             ends = await consumer.end_offsets(partitions)
             records: list[ConsumerRecord] = []
             deadline = time.monotonic() + PATIENCE_S
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
+            while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
                 assert time.monotonic() < deadline
                 for fetched in (await consumer.getmany(timeout_ms=100)).values():
                     records += fetched
@@ -128,7 +128,7 @@ class Shop:
         await admin.start()
         offsets = await admin.list_consumer_group_offsets(f"{self.settings.streams.app_id}-repartition")
         await admin.close()
-        return sum(max(0, each.offset) for each in offsets.values())
+        return sum(max(0, offset.offset) for offset in offsets.values())
 
     async def copied(self, count: int) -> list[ConsumerRecord]:
         """Return the committed copies, once there are `count`."""
@@ -143,7 +143,7 @@ class Shop:
 
     def events(self, copies: list[ConsumerRecord]) -> Counter[tuple[str, str]]:
         """Count the copies by visitor (their key) and event id."""
-        return Counter((each.key.decode(), json.loads(each.value)["event_id"]) for each in copies)
+        return Counter((copy.key.decode(), json.loads(copy.value)["event_id"]) for copy in copies)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ async def test_each_visitors_events_meet_in_one_partition_in_order_and_name_thei
     partitions: dict[bytes, set[int]] = defaultdict(set)
     for copy in copies:
         partitions[copy.key].add(copy.partition)
-    assert all(len(each) == 1 for each in partitions.values())
+    assert all(len(numbers) == 1 for numbers in partitions.values())
     assert len(set.union(*partitions.values())) == OWN_PARTITIONS
 
     originals = {
@@ -228,15 +228,15 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_of_the_shops_record(sho
 
     async def all_three() -> bool:
         records = await shop.read(shop.topics.dead_letters.name)
-        letters[:] = [DeadLetter.from_record(each.key, each.value, each.headers) for each in records]
+        letters[:] = [DeadLetter.from_record(record.key, record.value, record.headers) for record in records]
         return len(letters) >= 3
 
     await until(all_three, "the letters are committed")
-    found = {(each.topic, each.partition, each.offset): each for each in letters}
+    found = {(letter.topic, letter.partition, letter.offset): letter for letter in letters}
     assert len(letters) == len(found) == 3
     codes = {(sent.topic, sent.partition, sent.offset): code for sent, code in
              ((bad, "malformed"), (tombstone, "tombstone"), (huge, "oversized"))}  # fmt: skip
-    assert {where: each.code for where, each in found.items()} == codes
+    assert {where: letter.code for where, letter in found.items()} == codes
     assert found[bad.topic, bad.partition, bad.offset].value == b'{"cut off'
 
 
@@ -386,7 +386,7 @@ async def test_copiers_that_join_and_leave_under_load_copy_each_record_once(shop
             first = another
     copies = await shop.copied(len(shop.sent))
     assert shop.events(copies) == Counter(shop.sent)
-    assert [each for each in failures if each] == []
+    assert [failure for failure in failures if failure] == []
 
 
 async def test_the_shops_topics_may_differ_and_ours_may_not(shop: Shop) -> None:
@@ -396,5 +396,5 @@ async def test_the_shops_topics_may_differ_and_ours_may_not(shop: Shop) -> None:
     assert there[names["changelog"]].partitions == there[shop.target].partitions == OWN_PARTITIONS
     assert (await check_topics(kafka, **names)).problems == ()
     without = await check_topics(kafka, changelog=names["changelog"])
-    assert {each.kind for each in without.problems} == {"partitions"}
+    assert {problem.kind for problem in without.problems} == {"partitions"}
     assert "set streams.repartition = true" in without.problems[0].message

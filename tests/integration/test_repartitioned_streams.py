@@ -123,7 +123,7 @@ def key_of(user: str, settings: Settings) -> bytes:
 async def assignments(keyless: Keyless) -> dict[bytes, Assignment | None]:
     """Return the latest assignment of each visitor."""
     records = await keyless.shop.read(keyless.shop.topics.assignments.name)
-    return {each.key: None if each.value is None else decode(each.value, Assignment) for each in records}
+    return {record.key: None if record.value is None else decode(record.value, Assignment) for record in records}
 
 
 async def test_the_commands_make_and_accept_topics_that_differ(
@@ -161,7 +161,7 @@ async def test_clicks_without_keys_and_purchases_of_other_partitions_meet_in_one
     assert found.keys() == {key_of(user, settings) for user in visitors}
 
     async def all_is_written() -> bool:
-        states = {each.key: unpack(each.value) for each in await keyless.shop.read(keyless.shop.changelog)}
+        states = {record.key: unpack(record.value) for record in await keyless.shop.read(keyless.shop.changelog)}
         scores = {key: sum(state.scores.values()) for key, state in states.items()}
         expected = {key_of(user, settings): 4.0 for user in visitors}
         expected[key_of("u-3", settings)] = 14.0
@@ -177,8 +177,8 @@ async def test_dead_letters_name_the_shops_own_records_wherever_they_were_refuse
     unknown = await keyless.send("ada", "ghost", buys=True)
     shop = keyless.shop
     records = await shop.read_until(shop.topics.dead_letters.name, lambda records: len(records) == 2)
-    letters = [DeadLetter.from_record(each.key, each.value, each.headers) for each in records]
-    assert {(each.code, each.topic, each.partition, each.offset) for each in letters} == {
+    letters = [DeadLetter.from_record(record.key, record.value, record.headers) for record in records]
+    assert {(letter.code, letter.topic, letter.partition, letter.offset) for letter in letters} == {
         ("malformed", malformed.topic, malformed.partition, malformed.offset),
         ("unknown_product", unknown.topic, unknown.partition, unknown.offset),
     }
@@ -194,7 +194,7 @@ async def test_a_visitor_is_erased_there_too(
         return key_of("ada", settings) in await assignments(keyless)
 
     async def both_are_written() -> bool:
-        states = [each for each in await keyless.shop.read(keyless.shop.changelog) if each.value is not None]
+        states = [record for record in await keyless.shop.read(keyless.shop.changelog) if record.value is not None]
         return bool(states) and sum(unpack(states[-1].value).scores.values()) > 10
 
     await until(assigned, "ada has a banner")
@@ -202,5 +202,5 @@ async def test_a_visitor_is_erased_there_too(
     report = await bannerstream("erase", "ada", "--wait", "--json")
     assert report["erased"] is True
     assert (await assignments(keyless))[key_of("ada", settings)] is None
-    state = [each.value for each in await keyless.shop.read(keyless.shop.changelog)]
+    state = [record.value for record in await keyless.shop.read(keyless.shop.changelog)]
     assert state[-1] is None

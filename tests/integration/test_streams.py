@@ -10,15 +10,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bannerstream.broker.connection import client_options
 from bannerstream.broker.errors import TopicMismatch
+from bannerstream.broker.publisher import Publisher
 from bannerstream.broker.topics import create_topics, describe_topics
-from bannerstream.contracts.codecs import decode
+from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.keys import user_key
-from bannerstream.contracts.messages import Assignment, BannerRequest
+from bannerstream.contracts.messages import Assignment, BannerRequest, Refusal
 from bannerstream.settings import Settings
 from bannerstream.streams.affinity import unpack
 from bannerstream.streams.topics import prepare_topics
-from tests.support.shop import product
+from tests.support.shop import PRODUCTS, product
 from tests.support.streams_worker import Shop, Worker
 from tests.support.waiting import until
 
@@ -105,7 +106,7 @@ async def test_bad_records_become_dead_letters_and_the_stream_goes_on(shop, work
         DeadLetter.from_record(record.key, record.value, record.headers)
         for record in await shop.read_until(shop.topics.dead_letters.name, lambda records: len(records) == 7)
     ]
-    assert sorted(each.code for each in letters) == [
+    assert sorted(letter.code for letter in letters) == [
         "implausible_time",
         "malformed",
         "malformed",
@@ -126,8 +127,8 @@ async def test_a_restarted_worker_goes_on_from_the_changelog(shop, worker, setti
     worker.start()
     await shop.send("ada", product_id="mug", kind="purchase")
     assignments = await shop.read_until(shop.topics.assignments.name, lambda records: len(records) == 2)
-    assert [decode(each.value, Assignment).epoch for each in assignments] == [1, 2]
-    states = {each.key: unpack(each.value) for each in await shop.read(shop.changelog)}
+    assert [decode(assignment.value, Assignment).epoch for assignment in assignments] == [1, 2]
+    states = {record.key: unpack(record.value) for record in await shop.read(shop.changelog)}
     state = states[key_of("ada", settings).encode()]
     assert state.epoch == 2
     assert state.offsets == {shop.topics.clicks.name: 1}
@@ -142,9 +143,42 @@ async def test_a_product_loaded_later_is_known_without_a_restart(shop, worker, s
     async def lantern_is_shown() -> bool:
         await shop.send(f"visitor-{uuid.uuid4()}", product_id="lantern")
         assignments = await shop.read(shop.topics.assignments.name)
-        return any(decode(each.value, Assignment).product_id == "lantern" for each in assignments)
+        return any(decode(assignment.value, Assignment).product_id == "lantern" for assignment in assignments)
 
     await until(lantern_is_shown, "the new product is shown")
+
+
+async def test_a_refused_product_gives_way_and_its_next_revision_is_on_offer(shop, worker, settings):
+    async def decided(epoch: int) -> str:
+        records = await shop.read_until(
+            shop.topics.assignments.name,
+            lambda records: any(decode(record.value, Assignment).epoch == epoch for record in records),
+        )
+        return next(
+            assignment.product_id
+            for assignment in (decode(record.value, Assignment) for record in records)
+            if assignment.epoch == epoch
+        )
+
+    await shop.send("ada")
+    assert await decided(1) == "mug"
+    refusal = Refusal(product_id="mug", locale="*", rev=PRODUCTS[0].rev, code="words", reason="no", refused_at=1)
+    async with Publisher(settings.kafka) as publisher:
+        await publisher.publish_raw(shop.topics.refusals.name, b"mug/*", encode(refusal))
+
+    async def clicked_until(epoch: int, product_id: str) -> None:
+        async def is_decided() -> bool:
+            await shop.send("ada", product_id=product_id)
+            records = await shop.read(shop.topics.assignments.name)
+            return any(decode(record.value, Assignment).epoch == epoch for record in records)
+
+        await until(is_decided, f"decision {epoch}")
+
+    await clicked_until(2, "mug")
+    assert await decided(2) == "blanket"
+    await shop.load(product("mug", {"cosy": 1.0}, title="Another mug"))
+    await clicked_until(3, "mug")
+    assert await decided(3) == "mug"
 
 
 async def test_inputs_with_unlike_partition_counts_stop_the_start(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from bannerstream.broker.compacted_view import read_compacted
 from bannerstream.broker.publisher import Publisher
 from bannerstream.cli.main import run_command
 from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.cloudevents import CloudEvent
 from bannerstream.contracts.codecs import decode, encode
 from bannerstream.contracts.keys import banner_key
 from bannerstream.contracts.manifest import Description
@@ -31,7 +32,7 @@ from bannerstream.upkeep.sweep import SweepOptions, SweepReport, sweep
 from tests.support.catalogue_folder import product, write_folder
 from tests.support.generator_fakes import NOW, Fakes
 from tests.support.generator_worker import prepare, publish_requests
-from tests.support.stored_banners import store_banner
+from tests.support.stored_banners import ready_of, store_banner
 
 pytestmark = [pytest.mark.pairs("embedded", "apache-minio", "apache-versitygw"), pytest.mark.timeout(120)]
 
@@ -136,16 +137,26 @@ async def test_what_the_bucket_lost_and_spoilt_is_found_and_made_again(shop: Sho
     shop.overwrite(spoilt.blob_key, bytes(spoilt.bytes))
     lost = f"manifests/{second.banner_key}.json"
     shop.store.bucket.remove(lost)
+    unknown = store_banner(shop.store, "e" * 64, (b"of a product that was withdrawn long ago",))
+    async with Publisher(shop.settings.kafka) as publisher:
+        event = CloudEvent(id="1", type="banner.ready", source="test", time=NOW)
+        topic = shop.settings.kafka.topic_table().ready.name
+        await publisher.publish(topic, unknown.banner_key, ready_of(unknown), event)
+    shop.store.bucket.remove(unknown.renditions[0].blob_key)
     found = await asyncio.to_thread(shop.run, "storage", "verify", "--json", "--repair", code=5)
     assert {(finding["kind"], finding["key"]) for finding in found["findings"]} == {
         ("blob_spoilt", spoilt.blob_key),
         ("ready_without_manifest", lost),
+        ("blob_missing", unknown.renditions[0].blob_key),
     }
+    assert found["not_repairable"] == found["withdrawn"] == [unknown.banner_key]
+    assert unknown.banner_key not in await read_ready(shop.settings.kafka), "else pages show a broken picture"
     assert set(found["requested_again"]) == {request.banner_key for request in shop.requests}
 
     made = await shop.make_what_is_requested()
     assert [banner.manifest.revision for banner in made] == [2, 2]
     assert read_request(encode(made[0].request)).repairs_revision == 1
+    await shop.sweep()  # of the withdrawn one
     assert (await asyncio.to_thread(shop.run, "storage", "verify", "--json"))["findings"] == []
 
 

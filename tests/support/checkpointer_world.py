@@ -97,7 +97,7 @@ class World:
         return []
 
     async def publish_first(self, effects: Sequence[str]) -> list[Write]:
-        if refused := [each for each in effects if each.startswith("refused")]:
+        if refused := [effect for effect in effects if effect.startswith("refused")]:
             self.journal.append(("first", refused))
         return []
 
@@ -120,7 +120,7 @@ class World:
         await asyncio.wait_for(self.brokers.requested.wait(), DEADLINE_S)
 
     def kinds(self) -> list[str]:
-        return [each[0] for each in self.journal]
+        return [entry[0] for entry in self.journal]
 
 
 def batch(partition: int, begin: int, end: int) -> Batch:

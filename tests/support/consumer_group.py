@@ -33,7 +33,7 @@ async def offsets(settings: Settings, *topics: str) -> tuple[Offsets, Offsets]:
         except GroupCoordinatorNotAvailableError:  # a new broker makes its offsets topic with the first group
             committed = {}
         ends = await consumer.end_offsets(partitions)
-        return {each: max(0, committed[each].offset) if each in committed else 0 for each in partitions}, ends
+        return {tp: max(0, committed[tp].offset) if tp in committed else 0 for tp in partitions}, ends
     finally:
         await consumer.stop()
         await admin.close()

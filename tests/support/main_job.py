@@ -144,8 +144,8 @@ class MainJob:
 
     async def assignments(self, user: str) -> list[Assignment]:
         """Return a visitor's assignments so far, without repeats, in order of epoch."""
-        found = [decode(each.value, Assignment) for each in await self.shop.read(self.topics.assignments.name)]
-        own = {each.epoch: each for each in found if each.user_key == self.user_key(user)}
+        found = [decode(record.value, Assignment) for record in await self.shop.read(self.topics.assignments.name)]
+        own = {assignment.epoch: assignment for assignment in found if assignment.user_key == self.user_key(user)}
         return [own[epoch] for epoch in sorted(own)]
 
     async def assignment(self, user: str, epoch: int = 1) -> Assignment:
@@ -160,17 +160,17 @@ class MainJob:
         return (await self.assignments(user))[epoch - 1]
 
     async def requests(self) -> list[BannerRequest]:
-        return [decode(each.value, BannerRequest) for each in await self.shop.read(self.topics.requests.name)]
+        return [decode(record.value, BannerRequest) for record in await self.shop.read(self.topics.requests.name)]
 
     async def ready(self, *banner_keys: str) -> dict[str, BannerReady]:
         """Return every ready event by its banner key, once these banners are ready."""
 
         def are_ready(records: Sequence[ConsumerRecord]) -> bool:
             self.workers.check()
-            return {each.key.decode() for each in records} >= set(banner_keys)
+            return {record.key.decode() for record in records} >= set(banner_keys)
 
         records = await self.shop.read_until(self.topics.ready.name, are_ready)
-        return {each.key.decode(): decode(each.value, BannerReady) for each in records}
+        return {record.key.decode(): decode(record.value, BannerReady) for record in records}
 
     def stored(self) -> list[StoredObject]:
         """Return all objects of the bucket, read with the minio client."""

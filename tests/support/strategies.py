@@ -19,7 +19,7 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
         case mi.Metadata():
             return _values(kind.type)
         case mi.UnionType():
-            return st.one_of([_values(each) for each in kind.types])
+            return st.one_of([_values(type_) for type_ in kind.types])
         case mi.StrType():
             return _texts(kind)
         case mi.IntType():
@@ -31,7 +31,7 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
         case mi.NoneType():
             return st.none()
         case mi.EnumType():
-            return st.sampled_from([each.value for each in kind.cls])
+            return st.sampled_from([member.value for member in kind.cls])
         case mi.LiteralType():
             return st.sampled_from(kind.values)
         case mi.VarTupleType() | mi.ListType():
@@ -46,8 +46,8 @@ def _values(kind: mi.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911  (o
 
 
 def _structs(kind: mi.StructType) -> st.SearchStrategy[Any]:
-    required = {each.encode_name: _values(each.type) for each in kind.fields if each.required}
-    optional = {each.encode_name: _values(_given(each.type)) for each in kind.fields if not each.required}
+    required = {field.encode_name: _values(field.type) for field in kind.fields if field.required}
+    optional = {field.encode_name: _values(_given(field.type)) for field in kind.fields if not field.required}
     return st.fixed_dictionaries(required, optional=optional)
 
 
@@ -55,7 +55,7 @@ def _given(kind: mi.Type) -> mi.Type:
     """Return a type without `UnsetType`, the value of a missing field."""
     if not isinstance(kind, mi.UnionType):
         return kind
-    types = tuple(each for each in kind.types if type(each).__name__ != "CustomType")
+    types = tuple(type_ for type_ in kind.types if type(type_).__name__ != "CustomType")
     return types[0] if len(types) == 1 else mi.UnionType(types)
 
 

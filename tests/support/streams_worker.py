@@ -28,7 +28,7 @@ async def read_all(settings: Settings, topic: str, *, settled: bool = False) -> 
 
     With `settled`, waits until every transaction that is open now has ended.
     """
-    partitions = [TopicPartition(topic, each) for each in range(settings.kafka.partitions)]
+    partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
     consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None, isolation_level="read_committed")
     await consumer.start()
     try:
@@ -36,7 +36,7 @@ async def read_all(settings: Settings, topic: str, *, settled: bool = False) -> 
         await consumer.seek_to_beginning(*partitions)
         ends = await (_ends(settings, partitions) if settled else consumer.end_offsets(partitions))
         records: list[ConsumerRecord] = []
-        while any([await consumer.position(each) < ends[each] for each in partitions]):
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 records += batch
         return records

@@ -325,7 +325,7 @@ def _gemma_tokenizer() -> Any:
 
 
 def _letters() -> list[tuple[str, float]]:
-    return [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((each, -1.0) for each in _printable())]
+    return [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((token, -1.0) for token in _printable())]
 
 
 def _printable() -> list[str]:

@@ -17,7 +17,9 @@ interactions = st.builds(
     event_id=st.uuids().map(str),
     user_id=st.just("ada"),
     kind=st.sampled_from(InteractionKind),
-    product_ids=st.lists(st.sampled_from([each.product_id for each in PRODUCTS]), min_size=1, max_size=4).map(tuple),
+    product_ids=st.lists(st.sampled_from([product.product_id for product in PRODUCTS]), min_size=1, max_size=4).map(
+        tuple
+    ),
     occurred_at=st.one_of(st.integers(NOON - YEARS, NOON), st.integers(NOON - 60_000, NOON)),
 )
 sessions = st.lists(interactions, min_size=1, max_size=40)

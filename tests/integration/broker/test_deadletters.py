@@ -60,11 +60,16 @@ async def test_letters_are_chosen_by_code_topic_and_limit(
     for number in range(4):
         await publish(publisher, kafka_settings, letter(number, topics.clicks.name, "unknown_product"))
         await publish(publisher, kafka_settings, letter(10 + number, topics.purchases.name, "malformed"))
-    assert {each.letter.offset async for each in read(kafka_settings, code="unknown_product")} == {0, 1, 2, 3}
-    assert {each.letter.offset async for each in read(kafka_settings, topic=topics.purchases.name)} == {10, 11, 12, 13}
-    assert len([each async for each in read(kafka_settings, limit=3)]) == 3
-    assert [each async for each in read(kafka_settings, limit=0)] == []
-    assert [each async for each in read(kafka_settings, code="malformed", topic=topics.clicks.name)] == []
+    assert {stored.letter.offset async for stored in read(kafka_settings, code="unknown_product")} == {0, 1, 2, 3}
+    assert {stored.letter.offset async for stored in read(kafka_settings, topic=topics.purchases.name)} == {
+        10,
+        11,
+        12,
+        13,
+    }
+    assert len([stored async for stored in read(kafka_settings, limit=3)]) == 3
+    assert [stored async for stored in read(kafka_settings, limit=0)] == []
+    assert [stored async for stored in read(kafka_settings, code="malformed", topic=topics.clicks.name)] == []
 
 
 async def test_a_letter_of_the_largest_size_can_be_sent(
@@ -75,7 +80,7 @@ async def test_a_letter_of_the_largest_size_can_be_sent(
         reason="r" * 5000, now=0,
     )  # fmt: skip
     await publish(publisher, kafka_settings, huge)
-    assert [each.letter.truncated_from async for each in read(kafka_settings)] == [4_000_000]
+    assert [stored.letter.truncated_from async for stored in read(kafka_settings)] == [4_000_000]
 
 
 async def test_a_replay_sends_each_letter_back_once(
@@ -133,4 +138,4 @@ async def test_truncated_and_foreign_letters_are_passed_over(
 
 async def test_without_a_dead_letter_topic_it_says_so(kafka_settings: KafkaSettings) -> None:
     with pytest.raises(TopicMissing, match="topics create"):
-        [each async for each in read(kafka_settings)]
+        [stored async for stored in read(kafka_settings)]

@@ -54,7 +54,7 @@ async def test_a_recording_arrives_as_it_stands(kafka_settings: KafkaSettings, t
 async def test_bare_events_are_sorted_by_kind(kafka_settings: KafkaSettings, topics: Topics, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     events = [native(1), native(2, kind="purchase"), {"not": "an event"}]
-    file.write_text("".join(json.dumps(each) + "\n" for each in events))
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
     assert await replay(kafka_settings, file, from_format="auto") == ReplayCounts(clicks=2, purchases=1)
     assert {key for key, _ in await values(kafka_settings, topics.clicks.name, 2)} == {b"u-1", None}
     assert [key for key, _ in await values(kafka_settings, topics.purchases.name, 1)] == [b"u-2"]

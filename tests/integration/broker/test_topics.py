@@ -46,7 +46,7 @@ async def test_creating_again_changes_nothing(kafka_settings: KafkaSettings) -> 
 
 async def test_a_dry_run_creates_nothing(kafka_settings: KafkaSettings) -> None:
     plan = await create_topics(kafka_settings, dry_run=True)
-    assert {each.name for each in plan.created} == set(kafka_settings.topics.values())
+    assert {topic.name for topic in plan.created} == set(kafka_settings.topics.values())
     assert not set(kafka_settings.topics.values()) & set(await describe_topics(kafka_settings))
 
 
@@ -68,7 +68,7 @@ async def test_what_is_folded_together_gets_the_partitions_of_what_is_there(kafk
 async def test_missing_topics_are_problems_and_looking_does_not_create_them(kafka_settings: KafkaSettings) -> None:
     for _ in range(2):
         checked = await check_topics(kafka_settings)
-        assert {(each.topic, each.kind) for each in checked.problems} == {
+        assert {(problem.topic, problem.kind) for problem in checked.problems} == {
             (name, "missing") for name in kafka_settings.topics.values()
         }
     with pytest.raises(TopicMissing, match=r"topics create"):
@@ -80,7 +80,7 @@ async def test_unlike_partition_counts_are_a_mismatch(kafka_settings: KafkaSetti
     await make(kafka_settings, kafka_settings.topics["purchases"], 2, "delete")
     await create_topics(kafka_settings)
     checked = await check_topics(kafka_settings)
-    assert [(each.topic, each.kind) for each in checked.problems] == [
+    assert [(problem.topic, problem.kind) for problem in checked.problems] == [
         (kafka_settings.topics["purchases"], "partitions")
     ]
     with pytest.raises(TopicMismatch, match=r"clicks has 3, .*purchases has 2, .*; recreate .*purchases with 3"):
@@ -93,7 +93,8 @@ async def test_wrong_cleanup_and_too_few_replicas_are_problems_to_warn_of(kafka_
     await create_topics(kafka_settings)
     checked = await check_topics(kafka_settings.model_copy(update={"replication_factor": 2}))
     by_kind = {
-        kind: {each.topic for each in checked.problems if each.kind == kind} for kind in ("cleanup", "replication")
+        kind: {problem.topic for problem in checked.problems if problem.kind == kind}
+        for kind in ("cleanup", "replication")
     }
     assert by_kind["cleanup"] == {kafka_settings.topics["products"], kafka_settings.topics["requests"]}
     assert by_kind["replication"] == set(kafka_settings.topics.values())
@@ -107,4 +108,4 @@ async def test_more_replicas_than_brokers_are_refused_with_the_setting(kafka_set
 
 async def test_three_replicas_need_two_in_sync(kafka_settings: KafkaSettings) -> None:
     plan = await create_topics(kafka_settings.model_copy(update={"replication_factor": 3}), dry_run=True)
-    assert all(each.configs["min.insync.replicas"] == "2" for each in plan.created)
+    assert all(topic.configs["min.insync.replicas"] == "2" for topic in plan.created)

@@ -94,7 +94,9 @@ async def chain(
         for name in ("edge", "purger")
     ]
     try:
-        await until(lambda: all("caught_up" in each.log_tail(50) or each.poll() is not None for each in processes))
+        await until(
+            lambda: all("caught_up" in process.log_tail(50) or process.poll() is not None for process in processes)
+        )
         assert [each.poll() for each in processes] == [None, None], [each.log_tail(50) for each in processes]
         cache.start()
         async with Publisher(settings.kafka) as publisher, aiohttp.ClientSession() as http:

@@ -54,7 +54,7 @@ class Shop:
             offsets = await admin.list_consumer_group_offsets(self.settings.cdn.group_id)
         finally:
             await admin.close()
-        return sum(each.offset for each in offsets.values())
+        return sum(offset.offset for offset in offsets.values())
 
     @asynccontextmanager
     async def purger(self) -> AsyncIterator["Running"]:
@@ -180,12 +180,12 @@ async def test_what_the_cdn_refuses_and_what_is_no_assignment_become_dead_letter
 
         await until(lambda: (letters_of("malformed"), letters_of("purge_refused")) == (2, 1))
     letters = [stored.letter async for stored in dead_letters.read(shop.settings.kafka)]
-    assert sorted((each.code, each.topic, each.key, each.value) for each in letters) == [
+    assert sorted((letter.code, letter.topic, letter.key, letter.value) for letter in letters) == [
         ("malformed", table.assignments.name, ANNA.encode(), None),
         ("malformed", table.ready.name, b"not a banner key", None),
         ("purge_refused", table.assignments.name, ANNA.encode(), None),
     ]
-    (refusal,) = (each for each in letters if each.code == "purge_refused")
+    (refusal,) = (letter for letter in letters if letter.code == "purge_refused")
     assert "no such tag" in refusal.reason
     replayed = await dead_letters.replay(shop.settings.kafka, shop.publisher)
     assert (replayed.replayed, replayed.truncated) == (0, 3), "a replay would write an old assignment after newer ones"

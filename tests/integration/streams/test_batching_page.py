@@ -71,12 +71,12 @@ class Counter:
         await producer.flush()
 
     async def committed(self, admin: AIOKafkaAdminClient) -> int:
-        tps = [TopicPartition(self.names["clicks"], each) for each in range(PARTITIONS)]
+        tps = [TopicPartition(self.names["clicks"], number) for number in range(PARTITIONS)]
         try:
             offsets = await admin.list_consumer_group_offsets(self.names["counter"], partitions=tps)
         except GroupCoordinatorNotAvailableError:  # a new broker creates the topic of offsets at the first request
             return 0
-        return sum(max(0, each.offset) for each in offsets.values())
+        return sum(max(0, offset.offset) for offset in offsets.values())
 
     async def commits(self, admin: AIOKafkaAdminClient, clicks: int) -> None:
         """Return once this many clicks are committed."""

@@ -26,7 +26,7 @@ async def connect(brokers: str, compression: str | None = None) -> AIOKafkaProdu
 
 async def read(brokers: str, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:
     """Return key and value of every record of a partition."""
-    return [(each.key, each.value) for each in await records_in(brokers, topic) if each.partition == partition]
+    return [(record.key, record.value) for record in await records_in(brokers, topic) if record.partition == partition]
 
 
 @pytest.fixture(params=[None, "gzip", "lz4", "snappy", "zstd"], ids=str)
@@ -38,7 +38,7 @@ async def bulk(request: pytest.FixtureRequest, brokers: str) -> AsyncIterator[Bu
 
 
 def numbered(count: int) -> list[OutgoingRecord]:
-    return [(b"user-%d" % each, b"state of user %d " % each * 5, []) for each in range(count)]
+    return [(b"user-%d" % number, b"state of user %d " % number * 5, []) for number in range(count)]
 
 
 async def test_everything_lands_in_order_and_its_end_is_the_partitions_end(bulk, brokers, make_topic):

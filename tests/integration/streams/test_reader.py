@@ -70,11 +70,11 @@ def world(brokers: str) -> World:
 async def write(producer: AIOKafkaProducer, topic: str, states: dict[bytes, bytes | None], partition: int = 0) -> int:
     """Write states; return the offset after the last."""
     sent = [await producer.send(topic, value, key, partition=partition) for key, value in states.items()]
-    return max([(await each).offset for each in sent]) + 1
+    return max([(await future).offset for future in sent]) + 1
 
 
 def numbered(count: int, version: int = 1) -> dict[bytes, bytes]:
-    return {b"user-%d" % each: b"%d " % version * 10 for each in range(count)}
+    return {b"user-%d" % number: b"%d " % version * 10 for number in range(count)}
 
 
 async def read(world: World, topic: str, *partitions: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,7 @@ import uvicorn
 
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.edge.main import EdgeServer, listening_socket
+from bannerstream.edge.protocol import RepeatedWarnings
 from bannerstream.settings import EdgeSettings
 from tests.support.edge_node import Node
 from tests.support.waiting import until
@@ -72,3 +74,29 @@ async def test_no_redirect_reflects_the_host(node: Node, path: str) -> None:
     answer = await node.client.get(path, headers={"Host": "evil.test"})
     assert (answer.status_code, "location" in answer.headers) == (404, False)
     assert "evil.test" not in answer.text
+
+
+async def test_a_flood_of_what_is_not_http_does_not_fill_the_log(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(30):
+        assert (await sent(address, b"\x16\x03\x01 not HTTP\r\n\r\n"))[0] == 400
+    assert sum("Invalid HTTP" in record.message for record in caplog.records) <= 1
+
+
+def test_a_warning_is_logged_once_a_minute_and_an_error_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"s": 1000.0}
+    monkeypatch.setattr("bannerstream.edge.protocol.time.monotonic", lambda: clock["s"])
+    warnings = RepeatedWarnings()
+
+    def passes(level: int, words: str) -> bool:
+        return bool(warnings.filter(logging.LogRecord("uvicorn.error", level, "", 0, words, (), None)))
+
+    assert [passes(logging.WARNING, "a"), passes(logging.WARNING, "a"), passes(logging.WARNING, "b")] == [
+        True,
+        False,
+        True,
+    ]
+    assert [passes(logging.ERROR, "a"), passes(logging.ERROR, "a")] == [True, True]
+    clock["s"] += 61
+    assert passes(logging.WARNING, "a")

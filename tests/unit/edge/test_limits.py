@@ -44,13 +44,26 @@ def test_what_costs_more_than_the_burst_is_paid_back_at_the_rate() -> None:
     assert limit.wait_s("a", 1) > 1.5
 
 
+def test_what_is_taken_whatever_is_left_is_paid_back_within_two_bursts() -> None:
+    clock = Clock()
+    limit = RateLimit(10, 5, now=clock)
+    assert limit.wait_s("a") == 0.0
+    limit.overdraw("a", 6)
+    assert limit.wait_s("a") == pytest.approx(0.3), "overdrawn by 2, and one more"
+    for _ in range(100):
+        limit.overdraw("a", 6)
+    assert limit.wait_s("a") == pytest.approx(1.1)
+    assert limit.wait_s("b") == 0.0
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MAX_BUCKETS", 10)
     limit = RateLimit(1, 1, now=Clock())
     for number in range(1000):
         limit.wait_s(f"{number}")
+        limit.overdraw(f"x{number}", 2)
     assert len(limit._recent) + len(limit._older) <= 20
-    assert limit.wait_s("999") > 0, "the latest are remembered"
+    assert limit.wait_s("x999") > 0, "the latest are remembered"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +75,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("::ffff:203.0.113.7", "203.0.113.7"),
         ("fe80::1%eth0", "fe80::/64"),
         ("testclient", "testclient"),
+        ("x" * 30_000, "x" * 45),
+        ("::" + "x" * 30_000, "::" + "x" * 43),
         ("a:b:not an address", "a:b:not an address"),
     ],
 )

@@ -16,7 +16,7 @@ from bannerstream.edge.pictures import Pictures, byte_range
 from bannerstream.settings.storage import StorageSettings
 from bannerstream.storage import S3BannerStore
 from bannerstream.storage.fakes import MemoryBannerStore
-from tests.support.edge_node import Node
+from tests.support.edge_node import Node, running_node
 from tests.support.scripted_server import ScriptedServer
 
 CONTENT = bytes(range(256)) * 4
@@ -204,3 +204,11 @@ async def test_what_is_missing_may_come_later() -> None:
     store.fail_next(1)
     with pytest.raises(Overloaded):
         await pictures.get("0" * 64 + ".png")
+
+
+async def test_invented_names_use_up_the_rate_of_their_address() -> None:
+    async with running_node(rate_per_address=1.0, burst_per_address=100) as node:
+        names = [f"{number:064x}.webp" for number in range(1_000)]
+        statuses = [(await node.client.get(f"/b/{name}")).status_code for name in names]
+        assert statuses.count(404) <= 10
+        assert set(statuses) == {404, 429}

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from bannerstream.contracts.codecs import encode
 from bannerstream.edge.connections import Connection
 from bannerstream.edge.event_stream import EventStream
+from bannerstream.edge.routes import banners as routes
 from tests.support.edge_node import Node, assignment, ready, running_node
 from tests.support.waiting import PATIENCE_S, until
 
@@ -191,6 +193,35 @@ async def test_too_many_streams_are_told_to_come_back() -> None:
         await asyncio.sleep(0)
         answer = await node.client.get("/v1/stream", headers=node.headers("bob"))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_one_address_cannot_take_all_streams() -> None:
+    async with running_node(max_streams_per_address=2) as node:
+        opened = [node.edge.hub.open(node.key(user), "127.0.0.1") for user in ("ada", "bob")]
+        node.edge.hub.open(node.key("eve"), "192.0.2.1")
+        answer = await node.client.get("/v1/stream", headers=node.headers("carl"))
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        for connection in opened:
+            node.edge.hub.remove(connection)
+        assert (node.edge.hub.streams_from("127.0.0.1"), len(node.edge.hub)) == (0, 1)
+
+
+async def test_a_stream_lives_as_long_as_its_token_opens_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also within `edge.token_leeway_s` after `exp`: it would end at once, and the browser come back every 2 s."""
+    lives: list[float] = []
+
+    def opened(*_: object, expires_in_s: float, **__: object) -> Response:
+        lives.append(expires_in_s)
+        return Response()
+
+    monkeypatch.setattr(routes, "EventStream", opened)
+    machine = {"now_s": 1_800_000_000.0}
+    async with running_node(machine_clock=lambda: machine["now_s"], token_leeway_s=30) as node:
+        headers = node.headers()
+        for after_s in (0, 3_600, 3_629):
+            machine["now_s"] = 1_800_000_000.0 + after_s
+            assert (await node.client.get("/v1/stream", headers=headers)).status_code == 200
+    assert lives == [3_630, 30, 1]
 
 
 async def test_without_a_token_there_is_no_stream(node: Node) -> None:

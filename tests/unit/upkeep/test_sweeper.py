@@ -127,11 +127,22 @@ def test_no_blob_goes_while_a_manifest_cannot_be_read(store: MemoryBannerStore) 
     store.objects[f"manifests/{A}.json"] = b"{"
     age(store)
     sweeping = sweeper(store)
-    plan = sweeping.plan(NOTHING)
+    plan = sweeping.plan(pointers({}, A))
     assert plan.unreadable == [f"manifests/{A}.json"]
     assert planned(plan) == (set(), set())
-    sweeping.remove(plan, NOTHING)
+    sweeping.remove(plan, pointers({}, A))
     assert blob_keys(manifest) < store.objects.keys()
+
+
+def test_a_manifest_that_cannot_be_read_goes_like_any_other_once_nothing_points_to_it(store: MemoryBannerStore) -> None:
+    store_banner(store, A)
+    store.objects[f"manifests/{A}.json"] = b"{"
+    age(store)
+    sweeping = sweeper(store)
+    plan = sweeping.plan(NOTHING)
+    assert plan.unreadable == []
+    sweeping.remove(plan, NOTHING)
+    assert store.objects == {}
 
 
 def test_what_is_pointed_to_since_the_plan_stays(store: MemoryBannerStore) -> None:

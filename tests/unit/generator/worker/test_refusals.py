@@ -11,7 +11,7 @@ from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.contracts.keys import refusal_key
 from bannerstream.contracts.manifest import Block
 from bannerstream.contracts.messages import BannerRequest, Refusal
-from bannerstream.generator.errors import BlockedProduct, ModelHung, NoFontForScript
+from bannerstream.generator.errors import BlockedProduct, ModelHung, NoFontForScript, PictureUnreadable
 from bannerstream.generator.pipeline.pipeline import MadeBanner, UnmakeableBanner
 from bannerstream.generator.worker.refusals import RefusalBook
 from bannerstream.settings import KafkaSettings
@@ -65,7 +65,9 @@ def test_what_cannot_be_made_is_refused(
     assert book.refuse(request, error) == [key], "again: who asks does not know"
 
 
-@pytest.mark.parametrize("error", [ModelHung("hangs"), ServiceUnavailable("away"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [ModelHung("hangs"), ServiceUnavailable("away"), PictureUnreadable("spoilt"), MemoryError()]
+)
 def test_what_is_not_the_products_fault_is_not_refused(error: Exception, request_for: RequestFor) -> None:
     assert Book().refuse(request_for(), error) == []
 

@@ -133,7 +133,7 @@ async def test_what_has_no_effect_waits_for_the_next_flush(world):
     world.fold(clicks(0, 9, partition=1))
     assert world.transactions.committed == []
     await world.checkpointer.flush()
-    assert sorted(world.transactions.committed, key=lambda each: each[0]) == [
+    assert sorted(world.transactions.committed, key=lambda committed: committed[0]) == [
         (0, {"changelog": [b"ada=1"]}, {TP("clicks", 0): 5}),
         (1, {"changelog": []}, {TP("clicks", 1): 9}),
     ]
@@ -181,7 +181,8 @@ async def test_events_folded_while_a_large_round_is_encoded_belong_to_it(world, 
     (_, records, offsets), *_ = world.transactions.committed
     end = offsets[TP("clicks", 0)]
     assert end > 9, "the test folds while it is encoded"
-    assert [each for each in records["changelog"] if each.startswith(b"user-0=")][-1] == b"user-0=later %d" % (end - 10)
+    of_user = [record for record in records["changelog"] if record.startswith(b"user-0=")]
+    assert of_user[-1] == b"user-0=later %d" % (end - 10)
 
 
 async def test_a_round_that_is_fenced_leaves_nothing_and_the_worker_rejoins(world):
