@@ -163,6 +163,7 @@ def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[st
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
+            "transactions": True,
             "transaction_timeout_s": SESSION_TIMEOUT_S,
         },
     }

@@ -311,9 +311,7 @@ async def test_who_is_killed_between_grave_and_commit_erases_all_the_same_and_co
 ) -> None:
     await shop.send("ada")
     await shop.send("bob")
-    # In a transaction her click would be committed with her state: then nothing comes again.
-    ordered = {"BANNERSTREAM_STREAMS__TRANSACTIONS": "false"}
-    with Worker(settings, environment | NEVER | ordered, tmp_path / "killed.log") as worker:
+    with Worker(settings, environment | NEVER, tmp_path / "killed.log") as worker:
         await assigned("ada", shop)
         await request_erasure_of("ada", settings)
 

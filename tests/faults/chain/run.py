@@ -184,6 +184,7 @@ def _overrides(servers: Servers, name: str, s3: str, cdn: str) -> dict[str, dict
             "app_id": f"{name}-streams",
             "metrics_port": 0,
             "min_interval_s": 0,
+            "transactions": True,
             "transaction_timeout_s": SESSION_TIMEOUT_S,
         },
         "generator": {"group_id": f"{name}-generator", "metrics_port": 0},

@@ -120,7 +120,7 @@ def test_every_wrong_is_found(what: str) -> None:
 
 
 def test_in_a_transaction_only_what_has_no_state_at_all_is_told_too_early() -> None:
-    in_transactions = Settings()
+    in_transactions = Settings(streams={"transactions": True})
     assert not audit(told_too_early(honest()), in_transactions)
     stateless = replace(honest(), changelog=honest().changelog[:1])
     assert audit(stateless, in_transactions).counts()["dangling"]
