@@ -1,14 +1,16 @@
-"""CPU time of the pure core per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
+"""CPU time of the fold per event: `python -m bench core [--users 1000 200000] [--events 900000] [--pace 300]`.
 
-Batches of native events of random visitors, about the example catalogue, go through `fold_batch`. States are kept as in
-a table: packed at rest, decoded from their first use to the next flush, which packs the changed ones. Events arrive
-at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a second of a worker's full load.
-Within these seconds no visitor gets a second banner; with `--pace 0.01` the banner can change with every event.
+Batches of native events of random visitors, about the example catalogue, go through `fold_batch` into a partition's
+`ColumnarStates`. Events arrive at 300 a millisecond of event time and are flushed every 300,000, so that a flush is a
+second of a worker's full load. Within these seconds no visitor gets a second banner; with `--pace 0.01` the banner can
+change with every event.
 
-Prints one JSON line per number of visitors and stage, in microseconds of CPU time per event: medians over the batches
-of all flushes after the first, in which visitors are new. `decode` and `key` are measured separately; `unpack` by
-reading a batch's visitors before it is folded; `pack` at the flushes. `fold` is the rest: folding, decisions and
-messages; `all` is the sum. `bytes` is the mean size of a packed state. Garbage is collected as rarely as in a worker.
+Prints one JSON line per number of visitors, fold (`rounds`, or `core`: the pure core alone) and stage, in microseconds
+of CPU time per event: medians over the batches of all flushes after the first, in which visitors are new. `decode` and
+`key` are measured separately; `pack` at the flushes, in the state version of `--version`. `fold` is the rest: arrays,
+folding, decisions and messages; `all` is the sum. `bytes` is the mean size of a state in the changelog, `held` that of
+one in memory, key and index in it; `restore` the time per visitor to read them back. Garbage is collected as rarely as
+in a worker.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice, product
 from pathlib import Path
 from statistics import fmean, median
 from time import process_time
@@ -34,14 +37,17 @@ from bannerstream.contracts.inputs import decode_events
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.demo.example_shop import CATALOGUE
 from bannerstream.settings import Settings
-from bannerstream.streams.affinity import Catalogue, Policy, UserState, pack, unpack
+from bannerstream.streams.affinity import Catalogue, Policy
 from bannerstream.streams.batch import Rules, fold_batch
+from bannerstream.streams.batching.checkpointer import FLUSH_SLICE
+from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.columnar.layout import LAYOUT
+from bannerstream.streams.columnar.rounds import SMALLEST_ROUND
+from bannerstream.streams.columnar.states import Version
 
 BATCH = 2_000
 FLUSH = 300_000
 BEGIN = 1_795_000_000_000
-HOT = 50_000
-"""Decoded states that are kept after a flush."""
 SECRET = b"a secret of the benchmark"
 
 
@@ -55,45 +61,14 @@ class Record:
     value: bytes
 
 
-class Table:
-    """Packed states at rest, and the decoded states of visitors that were used since the last flush."""
-
-    def __init__(self) -> None:
-        self.packed: dict[bytes, bytes] = {}
-        self.live: dict[bytes, UserState] = {}
-        self.dirty: dict[bytes, UserState] = {}
-
-    def get(self, key: bytes) -> UserState | None:
-        """Return a decoded state; unpack it if necessary."""
-        state = self.live.get(key)
-        if state is None and (packed := self.packed.get(key)) is not None:
-            state = self.live[key] = unpack(packed)
-        return state
-
-    def put(self, key: bytes, state: UserState) -> None:
-        """Store a changed state."""
-        self.live[key] = self.dirty[key] = state
-
-    def flush(self) -> None:
-        """Pack the changed states."""
-        for key, state in self.dirty.items():
-            self.packed[key] = pack(state)
-        self.dirty.clear()
-
-    def evict_clean(self) -> None:
-        """Evict all decoded states if there are more than a table would keep."""
-        if len(self.live) > HOT:
-            self.live.clear()
-
-
 def example_catalogue() -> Catalogue:
-    """Return the example catalogue in the form that streams uses."""
+    """Return the example catalogue as streams sees it."""
     files = read_catalogue(CATALOGUE)
     return Catalogue(map(with_rev, files.products), map(with_rev, files.cohorts), creative_revision="bench")
 
 
 def rules() -> Rules:
-    """Return the rules that follow from the default settings."""
+    """Return the rules that the settings' defaults make."""
     streams = Settings().streams
     policy = Policy(
         half_life_ms=round(streams.half_life_days * 86_400_000),
@@ -109,7 +84,7 @@ def rules() -> Rules:
 
 
 def batches(users: int, events: int, products: Sequence[str], pace: float) -> Iterator[list[Record]]:
-    """Yield events of uniformly random visitors, `pace` per millisecond of event time; deterministic."""
+    """Yield events of uniformly random visitors, `pace` of them a millisecond; deterministic."""
     random_ = random.Random(7)
     for start in range(0, events, BATCH):
         batch = []
@@ -134,28 +109,35 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, events: int) -> Iterator[None]:
-        """Add the time inside the `with` block to a stage that handles `events` events."""
+        """Count the time inside the `with` block to a stage of so many events."""
         begin = process_time()
         yield
         self.spent.setdefault(name, []).append((process_time() - begin) / events * 1e6)
 
     def medians(self) -> dict[str, float]:
-        """Return the median of each stage, `fold` without its parts `decode` and `key`, and the sum."""
+        """Return the median of each stage, `fold` without what is part of it, and the sum."""
         found = {name: median(times) for name, times in self.spent.items()}
         found["fold"] -= found["decode"] + found["key"]
         return found | {"all": sum(found.values())}
 
 
-def measure(users: int, events: int, pace: float, profile: AbstractContextManager[object]) -> dict[str, float]:
-    """Return microseconds per event by stage, and the mean bytes of a state.
+FOLDS = {"rounds": SMALLEST_ROUND, "core": 1 << 30}
+"""By fold: the smallest round."""
+
+
+def measure(  # noqa: PLR0917
+    users: int, events: int, pace: float, fold: str, version: Version, profile: AbstractContextManager[object]
+) -> dict[str, float]:
+    """Return microseconds per event by stage, the mean bytes of a state, and microseconds to restore one.
 
     Raises:
-        RuntimeError: an event was not folded, so the time would be meaningless.
+        RuntimeError: an event was not folded, so that its time would say nothing.
     """
-    catalogue, table, rules_, keys, stages = example_catalogue(), Table(), rules(), UserKeys(SECRET), Stages()
+    catalogue, rules_, keys, stages = example_catalogue(), rules(), UserKeys(SECRET), Stages()
+    states, changelog = ColumnarStates(rules_.policy, version=version), dict[bytes, bytes | None]()
     for number, batch in enumerate(batches(users, events, list(catalogue.products), pace), 1):
         if number * BATCH == FLUSH + BATCH:
-            stages = Stages()  # after the first flush, most visitors are known
+            stages = Stages()  # the first flush is past: most visitors are known
         ids = [record.key.decode() for record in batch]
         values, arrivals = [record.value for record in batch], [record.timestamp for record in batch]
         with stages.stage("decode", BATCH):
@@ -168,40 +150,55 @@ def measure(users: int, events: int, pace: float, profile: AbstractContextManage
                 max_age_ms=rules_.max_age_ms,
             )
         with stages.stage("key", BATCH):
-            visitors = [keys[user_id] for user_id in ids]
-        with stages.stage("unpack", BATCH):
-            for visitor in visitors:
-                table.get(visitor)
+            keys.digests(set(ids))
         with stages.stage("fold", BATCH), profile:
-            outcome = fold_batch("clicks", "clicks", 0, batch, table, catalogue, rules_, BEGIN)
+            outcome = fold_batch(
+                "clicks", "clicks", 0, batch, states, catalogue, rules_, BEGIN, smallest_round=FOLDS[fold]
+            )
         if outcome.counts != {"folded": BATCH}:
             raise RuntimeError(f"not all events of the benchmark were folded: {outcome.counts}")
         if number * BATCH % FLUSH == 0:
             with stages.stage("pack", FLUSH):
-                table.flush()
-            table.evict_clean()
-    return stages.medians() | {"bytes": fmean(map(len, table.packed.values()))}
+                changes = [change for dirty in sliced(states.dirty(), FLUSH_SLICE) for change in states.encode(dirty)]
+                states.written(changes, (states.reached() or 0) + len(changes))
+            changelog |= changes
+    begin = process_time()
+    restored = ColumnarStates(rules_.policy, version=version)
+    for start in range(0, len(changelog), 5_000):
+        part = dict(islice(changelog.items(), start, start + 5_000))
+        restored.apply(part.items(), start + len(part))
+    restore_us = (process_time() - begin) / len(restored) * 1e6
+    size = fmean(len(packed) for key, packed in changelog.items() if packed and not key.startswith(LAYOUT))
+    return stages.medians() | {"bytes": size, "held": states.nbytes / len(states), "restore": restore_us}
+
+
+def sliced(keys: list[bytes], size: int) -> Iterator[list[bytes]]:
+    """Yield the keys in slices, as the checkpointer encodes them."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print the results."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench core", description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=[1_000, 200_000], help="numbers of visitors")
     parser.add_argument("--events", type=int, default=900_000, help=f"a multiple of {FLUSH:,}, twice that at least")
     parser.add_argument("--pace", type=float, default=300, help="events per millisecond of event time")
+    parser.add_argument("--fold", choices=list(FOLDS), nargs="+", default=list(FOLDS), help="which folds to measure")
+    parser.add_argument("--version", type=int, choices=[2, 3], default=3, help="version of the states written")
     parser.add_argument("--profile", action="store_true", help="print where `fold_batch` spends its time instead")
     options = parser.parse_args(arguments)
     gc.set_threshold(200_000, 50, 1000)
     gc.freeze()
-    for users in options.users:
+    for users, fold in product(options.users, options.fold):
         if options.profile:
             profile = cProfile.Profile()
-            measure(users, options.events, options.pace, profile)
+            measure(users, options.events, options.pace, fold, options.version, profile)
             pstats.Stats(profile).sort_stats("tottime").print_stats(15)
             continue
-        for stage, value in measure(users, options.events, options.pace, nullcontext()).items():
-            line = {"bench": "core", "users": users, "pace": options.pace, "stage": stage}
-            unit = "bytes" if stage == "bytes" else "us_per_event"
+        for stage, value in measure(users, options.events, options.pace, fold, options.version, nullcontext()).items():
+            line = {"bench": "core", "users": users, "pace": options.pace, "fold": fold, "stage": stage}
+            unit = {"bytes": "bytes", "held": "bytes", "restore": "us_per_visitor"}.get(stage, "us_per_event")
             print(json.dumps(line | {unit: round(value, 2)}))
 
 

@@ -28,6 +28,7 @@ COLOURS = {
     "bannerstream-rocksdb": OURS,
     "kafka-streams": "#3d5a80",
     "quix": "#6b8f71",
+    "pathway": "#5d8a8a",
     "faust": "#a39081",
     "confluent": "#8d99ae",
 }
@@ -122,7 +123,8 @@ def _label(system: str, setting: str, work: str) -> str:
 
 
 def latency(lines: Sequence[Line]) -> Figure | None:
-    """Draw percentiles of the time from event to request over the offered rate, both logarithmic."""
+    """Draw percentiles of the product's time from event to request over the offered rate, both logarithmic."""
+    lines = [line for line in lines if line.get("system", "bannerstream") == "bannerstream"]
     if not lines:
         return None
     figure, axis = plt.subplots(figsize=(7, 4))

@@ -40,11 +40,12 @@ TABLES = {
             "events_per_s": "events/s",
             "changelog_records": "changelog records",
             "cpu_s": "CPU s",
+            "cpu_us_per_event": "CPU µs/event",
             "rss_mb": "memory MB",
         },
     ),
     "latency": Table(
-        {"offered_per_s": "offered/s"},
+        {"offered_per_s": "offered/s", "system": "system", "workers": "workers"},
         {
             "achieved_per_s": "achieved/s",
             "p50_ms": "median ms",
@@ -75,6 +76,16 @@ TABLES = {
         },
     ),
     "scaleout": Table({"event": "event", "workers": "workers after", "standbys": "standbys"}, {"pause_s": "pause s"}),
+    "restart": Table(
+        {"checkout": "version", "users": "users"},
+        {
+            "joined_s": "group join s",
+            "folds_s": "events flow s",
+            "pause_s": "pause s",
+            "start_cpu_s": "CPU s until then",
+            "rebalances": "rebalances of the other",
+        },
+    ),
     "poison": Table({"poison": "share of bad records"}, {"events_per_s": "events/s", "cpu_s": "CPU s"}),
     "changelog": Table(
         {"work": "work", "interval_s": "interval s"},

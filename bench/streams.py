@@ -1,9 +1,10 @@
 """Throughput compared with peers: `python -m bench streams --systems bannerstream,kafka-streams --users 1000,200000`.
 
-Each system does the same work (bench/peers/README.md) on events that are in a real Kafka, timed from the first record
-to the last commit. Systems alternate round by round. The states are compared with an offline computation from the
-topic; a wrong result is marked `"correct": false`. Prints one JSON line per system, setting and round, and progress to
-standard error.
+The same work (bench/peers/README.md) in each system, on events that lie in a real Kafka, common work and whole work on
+the same number of them. Every user comes once before them; the clock runs from the commit of these first visits to the
+last commit, so neither a system's start nor its first sight of a user counts. Systems alternate round by round. Each
+result is compared with an offline computation from the topic: a wrong one is marked `"correct": false`. Prints one JSON
+line per system, setting and round; progress goes to standard error.
 
     python -m bench streams --systems kafka-streams,confluent --users 200000 --events 3000000
     python -m bench streams --systems bannerstream --work full
@@ -14,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -25,14 +27,11 @@ from bench.arena.contenders import FEW_EVENTS, SETTINGS, SYSTEMS, Contender, Pla
 from bench.arena.environments import BuildFailed
 from bench.arena.expected import Expected, expected_states
 from bench.arena.shop import write_table
-from bench.arena.stage import Result, Stage, numbers, parser, print_progress, reporting, staged
+from bench.arena.stage import GROUPS_WAIT, Result, Stage, in_turn, numbers, parser, print_progress, reporting, staged
 from bench.arena.timing import RunFailed, time_run
-from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, preload
+from bench.arena.workload import DISTRIBUTIONS, PARTITIONS, Workload, first_visits_by_partition, preload
 
 WORKS = ("common", "full")
-
-GROUPS_WAIT = {"group.initial.rebalance.delay.ms": "3000"}
-"""Kafka's default, which tests set to 0: a new group waits this long for more members after the first."""
 
 
 class Arena:
@@ -54,8 +53,9 @@ class Arena:
         place = Place(self._bootstrap, workload.topic, app, self._table, self._folder / app)
         place.folder.mkdir()
         before = self._topics.names()
-        committed = self._topics.committed(app, workload.topic, PARTITIONS)
         environment = place.environment() | dict(contender.environment) | dict(contender.prepare(place))
+        changelog = contender.changelog.format(app=app, topic=workload.topic)
+        progress = contender.progress(self._topics, app, workload.topic, changelog)
         processes = [
             ChildProcess(
                 contender.command(),
@@ -67,19 +67,21 @@ class Arena:
             for number in range(contender.processes)
         ]
         try:
-            timing = time_run(processes, committed, self._topics.ends(workload.topic), self._limit_s)
+            warm = first_visits_by_partition(workload.users) if workload.warm else None
+            timing = time_run(processes, progress, self._topics.ends(workload.topic), self._limit_s, warm)
         finally:
             for process in processes:
                 process.kill()  # its writes are acknowledged and its offsets committed
-            committed.close()
-        changelog = contender.changelog.format(app=app, topic=workload.topic)
+            progress.close()
         difference = contender.audit(self._topics, changelog, expected)
         written = sum(self._topics.ends(changelog))
         self._topics.delete(sorted(self._topics.names() - before))
         if difference is not None:
             print_progress(f"WRONG: {contender} on {workload}: {difference}")
         return {
-            "events_per_s": round(workload.events / timing.seconds),
+            "events_per_s": round(timing.events / timing.seconds),
+            "measured_events": timing.events,
+            "cpu_us_per_event": round(timing.cpu_s / timing.events * 1e6, 2),
             "changelog_records": written,
             "correct": difference is None,
             "seconds": round(timing.seconds, 3),
@@ -105,10 +107,9 @@ class Arena:
 def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], rounds: int) -> Iterator[Result]:
     """Yield the result of each system, round by round; each round begins with a different system."""
     for number in range(rounds):
-        turn = number % len(chosen)
-        for contender in (*chosen[turn:], *chosen[:turn]):
+        for contender in in_turn(chosen, number):
             fewer = min(workload.events, contender.most_events or workload.events)
-            load = Workload(workload.users, workload.distribution, fewer)
+            load = replace(workload, events=fewer)
             line: Result = {
                 "bench": "streams",
                 "system": contender.system,
@@ -118,6 +119,7 @@ def measure(arena: Arena, workload: Workload, chosen: Sequence[Contender], round
                 "distribution": load.distribution,
                 "round": number + 1,
                 "events": load.events,
+                "warm": load.warm,
             }
             print_progress(f"round {number + 1} of {rounds}: {contender}")
             try:
@@ -142,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = reporting(options.out)
         arena = Arena(stage, options.limit_s)
         for users, distribution in product(options.users, options.distribution):
-            workload = Workload(users, distribution, options.events)
+            workload = Workload(users, distribution, options.events, warm=not options.cold)
             for result in measure(arena, workload, chosen, options.rounds):
                 report(result)
             arena.forget_events()
@@ -165,7 +167,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"some of {', '.join(SETTINGS)} (default all)",
     )
     options_parser.add_argument(
-        "--work", type=_several(WORKS), default=("common",), metavar="A,B", help="common (default), full"
+        "--work", type=_several(WORKS), default=WORKS, metavar="A,B", help="common,full (default both)"
     )
     options_parser.add_argument(
         "--users", type=numbers, default=(1000, 200_000), metavar="N,M", help="numbers of users (default 1000,200000)"
@@ -180,12 +182,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options_parser.add_argument(
         "--events", type=int, default=3_000_000, help=f"default 3000000; stock Faust at most {FEW_EVENTS}"
     )
+    options_parser.add_argument("--cold", action="store_true", help="no warm-up: measure first events of users, too")
     options_parser.add_argument(
         "--limit-s", type=float, default=600.0, help="time limit of a run in seconds (default 600)"
     )
     options = options_parser.parse_args(arguments)
     if options.quick:
-        options.users, options.events, options.rounds = (1000,), FEW_EVENTS, 1
+        options.users, options.events, options.rounds, options.cold = (1000,), FEW_EVENTS, 1, True
     return options
 
 

@@ -55,14 +55,18 @@ def best_rate(lines: Sequence[Line], **wanted: object) -> float | None:
     return max((rate for rate in rates if rate is not None), default=None)
 
 
-def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequence[Line]], float | None]:
+def faster_than(
+    peer: str, users: int, work: str = "common", distribution: str = "uniform"
+) -> Callable[[Sequence[Line]], float | None]:
     """Return a figure: our best rate divided by the peer's best, with uniformly drawn users.
 
     The peer does the common work; the product does `work`.
     """
 
     def figure(lines: Sequence[Line]) -> float | None:
-        place = {"users": users, "distribution": "uniform"}
+        # Where users were warmed up, figures that include their first events are of another kind.
+        lines = chosen(lines, warm=True) or lines
+        place = {"users": users, "distribution": distribution}
         ours = best_rate(lines, system="bannerstream", work=work, **place)
         theirs = best_rate(lines, system=peer, work="common", **place)
         return None if ours is None or not theirs else ours / theirs
@@ -70,9 +74,26 @@ def faster_than(peer: str, users: int, work: str = "common") -> Callable[[Sequen
     return figure
 
 
-def latency_at(per_s: int) -> Callable[[Sequence[Line]], float | None]:
+def of_product(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines of the product; those of before the floor was measured beside it name no system."""
+    return [line for line in lines if line.get("system", "bannerstream") == "bannerstream"]
+
+
+def latency_at(per_s: int, **wanted: object) -> Callable[[Sequence[Line]], float | None]:
     """Return a figure: the 99th percentile at an offered rate, without runs in which the load fell behind."""
-    return lambda lines: median_of(lines, "p99_ms", bench="latency", offered_per_s=per_s, fell_behind=False)
+    wanted |= {"bench": "latency", "offered_per_s": per_s, "fell_behind": False}
+    return lambda lines: median_of(of_product(lines), "p99_ms", **wanted)
+
+
+def over_the_floor(per_s: int, **wanted: object) -> Callable[[Sequence[Line]], float | None]:
+    """Return a figure: that percentile, divided by the one of the floor at the same rate."""
+
+    def figure(lines: Sequence[Line]) -> float | None:
+        floor = median_of(lines, "p99_ms", bench="latency", system="floor", offered_per_s=per_s, fell_behind=False)
+        ours = latency_at(per_s, **wanted)([line for line in lines if "system" in line])
+        return None if ours is None or not floor else ours / floor
+
+    return figure
 
 
 def recovery(lines: Sequence[Line]) -> float | None:
@@ -188,12 +209,28 @@ def encoding(lines: Sequence[Line]) -> float | None:
     return median([line["cpu_ms"] / line["sizes"] for line in found]) if found else None
 
 
-_STREAMS = "python -m bench streams --work common,full --users 1000,200000 --events 5000000"
+def worker_cpu(lines: Sequence[Line]) -> float | None:
+    """Return the processor time of one worker's whole work on an event, in microseconds."""
+    wanted = {"bench": "streams", "system": "bannerstream", "setting": "1-worker", "work": "full", "warm": True}
+    return median_of(lines, "cpu_us_per_event", users=200_000, distribution="uniform", **wanted)
+
+
+def start(lines: Sequence[Line]) -> float | None:
+    """Return the processor time that a worker's start takes until it folds, reading its changelogs included."""
+    return median_of(lines, "start_cpu_s", bench="restart", checkout="this")
+
+
+def restart(lines: Sequence[Line]) -> float | None:
+    """Return the time without progress when a worker beside another is killed and comes back."""
+    return median_of(lines, "pause_s", bench="restart", checkout="this")
+
+
+_STREAMS = "python -m bench streams --users 1000,200000 --events 5000000"
 _GENERATOR = "python -m bench generator"
 
 TARGETS = (
     Target(
-        "throughput, 200,000 users, against Kafka Streams at its best", 2.0, True, "×", _STREAMS,
+        "throughput, 200,000 users, against Kafka Streams at its best", 3.0, True, "×", _STREAMS,
         faster_than("kafka-streams", 200_000),
     ),
     Target(
@@ -207,6 +244,22 @@ TARGETS = (
         _STREAMS, faster_than("kafka-streams", 200_000, "full"),
     ),
     Target(
+        "the same, Zipf(1.1) over 1,000,000 users", 1.5, True, "×",
+        "python -m bench streams --users 1000000 --distribution zipf --events 5000000",
+        faster_than("kafka-streams", 1_000_000, "full", "zipf"),
+    ),
+    Target(
+        "processor time of an event, whole work, one worker, 200,000 users", 11.0, False, "µs", _STREAMS, worker_cpu,
+    ),
+    Target(
+        "event to request, 99th percentile against that of the floor, 10,000 a second", 1.5, False, "×",
+        "python -m bench latency", over_the_floor(10_000, workers=1),
+    ),
+    Target(
+        "the same at 50,000 a second, two workers", 3.0, False, "×",
+        "python -m bench latency --workers 1,2", over_the_floor(50_000, workers=2),
+    ),
+    Target(
         "event to request at 10,000 events a second, 99th percentile", 50.0, False, "ms", "python -m bench latency",
         latency_at(10_000),
     ),
@@ -215,13 +268,21 @@ TARGETS = (
         latency_at(100_000),
     ),
     Target(
-        "first folded event after a kill, 1,000,000 users, without the group's join", 5.0, False, "s",
+        "first folded event after a kill, 1,000,000 users, without the group's join", 3.0, False, "s",
         "python -m bench recovery", recovery,
     ),
     Target(
         "memory per user at rest, without the key", 330.0, False, "B", "python -m bench memory", at_rest,
     ),
     Target("peak memory of a worker with 1,000,000 users", 500.0, False, "MB", "python -m bench memory", worker_memory),
+    Target(
+        "no progress when a worker beside another is killed and comes back", 4.0, False, "s",
+        "python -m bench restart", restart,
+    ),
+    Target(
+        "processor time of a worker's start, until it folds", 1.5, False, "s",
+        "python -m bench restart", start,
+    ),
     Target("throughput lost to 1 % bad records (poison)", 5.0, False, "%", "python -m bench poison", poison_cost),
     Target(
         "changelog records per event, Zipf(1.1) over 1,000,000 users, interval 1 s, common work", 0.4, False, "",

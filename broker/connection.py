@@ -6,20 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import (
-    AuthenticationFailedError,
-    AuthenticationMethodNotSupported,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordTooLargeError,
-    SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
+from aiokafka.errors import KafkaError
 
-from bannerstream.broker.errors import MessageTooLarge
-from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
+from bannerstream.broker.handshake import CLUSTERS
+from bannerstream.broker.refusals import translated
+from bannerstream.broker.tokens import token_provider
+from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings.kafka import KafkaSettings
 
 
@@ -27,7 +19,7 @@ def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") 
     """Return the keyword arguments that any aiokafka client (producer, consumer, admin) needs to connect.
 
     Raises:
-        ConfigurationError: a certificate or key file cannot be used; names the setting.
+        ConfigurationError: a certificate, a key file or `kafka.token_source` cannot be used; names the setting.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -35,7 +27,11 @@ def client_options(settings: KafkaSettings, *, client_id: str = "bannerstream") 
         "security_protocol": settings.security_protocol,
         "ssl_context": ssl_context(settings),
     }
-    if settings.security_protocol == "SASL_SSL" and settings.sasl_password is not None:
+    if settings.security_protocol != "SASL_SSL":
+        return options
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        return options | {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": token_provider(settings)}
+    if settings.sasl_password is not None:
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
@@ -55,6 +51,7 @@ def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     context = _trusting(settings.ssl_cafile)
     if settings.ssl_certfile is not None and settings.ssl_keyfile is not None:
         _load_certificate(context, settings.ssl_certfile, settings.ssl_keyfile)
+    CLUSTERS[context] = settings.bootstrap_servers
     return context
 
 
@@ -64,31 +61,14 @@ def broker_errors(settings: KafkaSettings) -> Iterator[None]:
 
     Raises:
         ServiceUnavailable: no broker answers as expected; trying again may help.
-        ConfigurationError: the broker rejects these credentials.
+        ConfigurationError: a certificate, the credentials or a right is refused: `CertificateRefused`,
+            `CredentialsRefused`, `RightMissing`.
         MessageTooLarge: the broker rejects a message for its size.
     """
     try:
         yield
-    except (
-        AuthenticationFailedError,
-        AuthenticationMethodNotSupported,
-        SaslAuthenticationFailed,
-        UnsupportedSaslMechanismError,
-    ) as error:
-        raise ConfigurationError(
-            f"{settings.bootstrap_servers} refuses kafka.sasl_username, kafka.sasl_password "
-            f"or kafka.sasl_mechanism ({settings.sasl_mechanism}): {error}"
-        ) from error
-    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
-        raise ConfigurationError(
-            f"{settings.bootstrap_servers} does not let this client do that; grant it the right: {error!r}"
-        ) from error
-    except (MessageSizeTooLargeError, RecordTooLargeError) as error:
-        raise MessageTooLarge(f"{settings.bootstrap_servers} refuses a message for its size: {error!r}") from error
-    except (KafkaError, OSError) as error:
-        raise ServiceUnavailable(
-            f"no Kafka broker answers as expected at {settings.bootstrap_servers} (kafka.bootstrap_servers): {error!r}"
-        ) from error
+    except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+        raise translated(settings, error) from error
 
 
 def _trusting(cafile: Path | None) -> ssl.SSLContext:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from bannerstream.broker.compacted_view import CompactedView
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.service.retry import Backoff
 from bannerstream.settings.kafka import KafkaSettings
@@ -42,7 +43,11 @@ class LastingView(Generic[_T]):
         self._on_change = on_change
 
     async def run(self) -> None:
-        """Follow until cancelled. Waits out outages, refused access and a topic that is still to be created."""
+        """Follow until cancelled. Waits out outages, a topic that is still to be created and, later, refused access.
+
+        Raises:
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse us before the topic was read once.
+        """
         backoff = Backoff()
         while True:
             try:
@@ -51,6 +56,8 @@ class LastingView(Generic[_T]):
                     backoff.reset()
                     await self._follow(view)
             except (ServiceUnavailable, ConfigurationError) as error:
+                if isinstance(error, REFUSALS) and not self.caught_up.is_set():
+                    raise
                 self.is_current = False
                 wait_s = backoff.next_s()
                 _log.warning("view_waiting", topic=self._topic, error=str(error), seconds=round(wait_s, 1))

@@ -20,7 +20,7 @@ async def partitions_of(settings: KafkaSettings, *topics: str) -> list[TopicPart
         TopicMissing: one of them does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
-    states = await describe_topics(settings)
+    states = await describe_topics(settings, *topics)
     for topic in topics:
         if topic not in states:
             raise TopicMissing(f"there is no topic {topic}: run `bannerstream topics create`")

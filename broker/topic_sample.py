@@ -53,7 +53,7 @@ async def sample_topic(settings: KafkaSettings, topic: str, per_partition: int) 
         TopicMissing: the topic does not exist.
         ServiceUnavailable, ConfigurationError: see `broker.connection.broker_errors`.
     """
-    state = (await describe_topics(settings)).get(topic)
+    state = (await describe_topics(settings, topic)).get(topic)
     if state is None:
         raise TopicMissing(f"there is no topic {topic}: name one that `bannerstream topics check` knows, or another")
     consumer = AIOKafkaConsumer(
@@ -114,9 +114,11 @@ def codecs_of(batches: bytes) -> Iterator[str]:
     position = 0
     while position + _HEAD.size <= len(batches):
         _, length, _, magic = _HEAD.unpack_from(batches, position)
-        if position + _LENGTH_COUNTS_FROM + length > len(batches):
-            return
         offset, form = _ATTRIBUTES.get(magic, _ATTRIBUTES[2])
+        end = position + _LENGTH_COUNTS_FROM + length
+        # A length that does not reach its own attributes is damage: following it would lead back, again and again.
+        if end > len(batches) or end < position + offset + struct.calcsize(form):
+            return
         (attributes,) = struct.unpack_from(form, batches, position + offset)
         yield _CODECS.get(attributes & 0b111, f"unknown ({attributes & 0b111})")
-        position += _LENGTH_COUNTS_FROM + length
+        position = end

@@ -5,7 +5,7 @@ Never alters an existing topic: more partitions would move keys to other partiti
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
     KafkaTimeoutError,
     TopicAlreadyExistsError,
@@ -20,11 +21,14 @@ from aiokafka.errors import (
     UnsupportedVersionError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from bannerstream.broker.connection import broker_errors, client_options
 from bannerstream.broker.errors import TopicMismatch, TopicMissing
+from bannerstream.broker.refusals import right_missing
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.topics import Topic
+from bannerstream.service.compat import overrides_private
 from bannerstream.settings.kafka import KafkaSettings
 from bannerstream.settings.streams import StreamsSettings
 
@@ -155,13 +159,16 @@ async def create_topics(
     with broker_errors(settings):
         async with _admin(settings) as admin:
             there = await _describe(admin)
+            await _refuse_hidden(
+                admin, [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)], there
+            )
             plans = [
                 plan
                 for topic, plan in _plans(settings, changelog, repartitioned, there)
                 if topic.name not in there and (external or not topic.external)
             ]
             if plans and not dry_run:
-                await _create(admin, plans)
+                await _create(settings, admin, plans)
                 await _until_known(admin, {plan.name for plan in plans})
     needed = [topic.name for topic, _ in _plans(settings, changelog, repartitioned, there)]
     return Created(tuple(plans), tuple(name for name in needed if name in there))
@@ -177,6 +184,7 @@ async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -
     with broker_errors(settings):
         async with _admin(settings) as admin:
             there = await _describe(admin)
+            await _refuse_hidden(admin, [like.name, name], there)
             if like.name not in there:
                 raise TopicMissing(f"topic {like.name} is missing: run `bannerstream topics create`")
             if name in there:
@@ -185,7 +193,7 @@ async def create_changelog(settings: KafkaSettings, name: str, *, like: Topic) -
             plan = TopicPlan(
                 name, there[like.name].partitions, settings.replication_factor, _configs(settings, topic, None)
             )
-            await _create(admin, [plan])
+            await _create(settings, admin, [plan])
             await _until_known(admin, {name})
 
 
@@ -206,6 +214,7 @@ async def check_topics(
         async with _admin(settings) as admin:
             there = await _describe(admin)
             topics = [topic for topic, _ in _plans(settings, changelog, repartitioned, there)]
+            await _refuse_hidden(admin, [topic.name for topic in topics], there)
             configs, notes = await _read_configs(admin, [topic.name for topic in topics if topic.name in there])
     problems = [
         *_missing(topics, there),
@@ -221,15 +230,18 @@ async def check_topics(
     return Checked(tuple(problems), notes)
 
 
-async def describe_topics(settings: KafkaSettings) -> dict[str, TopicState]:
-    """Return every topic on the broker. Requests all: requesting one by name would create it on many brokers.
+async def describe_topics(settings: KafkaSettings, *needed: str) -> dict[str, TopicState]:
+    """Return every topic on the broker that this client may see; `needed` are those that it has to.
 
     Raises:
+        RightMissing: the broker hides one that is needed.
         ServiceUnavailable, ConfigurationError: the broker does not answer or refuses.
     """
     with broker_errors(settings):
         async with _admin(settings) as admin:
-            return await _describe(admin)
+            there = await _describe(admin)
+            await _refuse_hidden(admin, needed, there)
+            return there
 
 
 @asynccontextmanager
@@ -250,6 +262,32 @@ async def _describe(admin: AIOKafkaAdminClient) -> dict[str, TopicState]:
         )
         for topic in await admin.describe_topics(None)
     }
+
+
+@overrides_private("aiokafka.admin.client:AIOKafkaAdminClient._send_request", "651fab1488ec")
+async def _refuse_hidden(admin: AIOKafkaAdminClient, needed: Iterable[str], there: Mapping[str, TopicState]) -> None:
+    """Raise for topics that are not listed because this client has no right to see them.
+
+    A list of all topics leaves these out without a word, and they would seem to be missing. By name the broker says so.
+    The list comes first: many brokers create a topic that an old client requests by name.
+
+    Raises:
+        TopicAuthorizationFailedError: at least one is hidden.
+    """
+    unlisted = [name for name in needed if name not in there]
+    if not unlisted:
+        return
+    try:
+        response = await admin._send_request(MetadataRequest(unlisted, allow_auto_topic_creation=False))  # noqa: SLF001
+    except IncompatibleBrokerVersion:  # before Kafka 0.11, without that flag
+        return
+    hidden = {
+        topic["topic"]
+        for topic in response.to_object()["topics"]
+        if for_code(topic["error_code"]) is TopicAuthorizationFailedError
+    }
+    if hidden:
+        raise TopicAuthorizationFailedError(hidden)
 
 
 def _plans(
@@ -297,15 +335,21 @@ def _configs(settings: KafkaSettings, topic: Topic, retention_days: int | None) 
     return configs
 
 
-async def _create(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
+async def _create(settings: KafkaSettings, admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> None:
     response = await admin.create_topics(
         [NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=plan.configs) for plan in plans]
     )
     failed = []
+    refused = set()
     for topic, code, *message in response.topic_errors:
+        kind = for_code(code)
+        if kind in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
+            refused.add(topic)
         # Another client may have created it since it was described.
-        if code and for_code(code) is not TopicAlreadyExistsError:
-            failed.append(f"{topic}: {(message and message[0]) or for_code(code).description}")
+        elif code and kind is not TopicAlreadyExistsError:
+            failed.append(f"{topic}: {(message and message[0]) or kind.description}")
+    if refused:
+        raise right_missing(settings, f"create the topic {', '.join(sorted(refused))}")
     if failed:
         raise ConfigurationError(f"the broker refuses to create {'; '.join(failed)} (see kafka.replication_factor)")
 

@@ -1,7 +1,6 @@
 """Reads a catalogue's folder: `cohorts.toml`, `products.jsonl` and the pictures that the products name."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ import msgspec
 
 from bannerstream.catalog.errors import CatalogueInvalid, Problem
 from bannerstream.contracts.catalog import Cohort, Product
+from bannerstream.contracts.toml import InvalidToml, parse_toml
 
 COHORTS_FILE = "cohorts.toml"
 PRODUCTS_FILE = "products.jsonl"
@@ -64,8 +64,8 @@ class _FolderReader:
         if text is None:
             return []
         try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            tables = parse_toml(text)
+        except InvalidToml as error:
             self._problem(COHORTS_FILE, None, None, f"not TOML: {error}")
             return []
         rows = tables.pop("cohort", [])

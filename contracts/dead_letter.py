@@ -101,13 +101,19 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def from_record(cls, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> "DeadLetter":
+    def from_record(
+        cls, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
+    ) -> "DeadLetter":
         """Return the letter that a record of the dead-letter topic carries.
 
         Raises:
             ValueError: a header is missing or not a number where it must be one.
         """
-        fields = {name.removeprefix(_PREFIX): text.decode() for name, text in headers if name.startswith(_PREFIX)}
+        fields = {
+            name.removeprefix(_PREFIX): text.decode()
+            for name, text in headers
+            if name.startswith(_PREFIX) and text is not None
+        }
         missing = {"topic", "partition", "offset", "code", "reason", "failed_at"} - fields.keys()
         if missing:
             raise ValueError(f"not a dead letter: headers {sorted(_PREFIX + name for name in missing)} are missing")

@@ -2,7 +2,7 @@
 
 import hashlib
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bannerstream.contracts.catalog import Cohort, Favourite, Product
 from bannerstream.contracts.codecs import canonical_json
@@ -52,6 +52,15 @@ class UserKeys(dict[str, bytes]):
             self.clear()
         key = self[user_id] = hexlify(hasher.digest())
         return key
+
+    def digests(self, user_ids: Iterable[str]) -> bytes:
+        """Return the user keys of these ids as 16 bytes each, joined. Neither reads nor fills the cache."""
+        keyed, digests = self._keyed, []
+        for user_id in user_ids:
+            hasher = keyed.copy()
+            hasher.update(user_id.encode())
+            digests.append(hasher.digest())
+        return b"".join(digests)
 
 
 def banner_key(

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from bannerstream.devservers.build_step import cache_folder, cache_lock, run_build_command
 from bannerstream.devservers.errors import ServerFailed, ServerMissing
+from bannerstream.devservers.kafka_security import KafkaSecurity, Listener
 from bannerstream.devservers.ports import LOOPBACK, free_port
 from bannerstream.devservers.probes import kafka_answers
 from bannerstream.devservers.server import Progress, no_progress, start_server
@@ -34,7 +35,8 @@ class ApacheKafka:
     """A broker and controller in one Java process.
 
     With `proxy_port`, a second listener (at `proxied`) advertises that port: all connections of a client that
-    bootstraps there go through the proxy. `properties` are added to server.properties.
+    bootstraps there go through the proxy. With `security`, it has the listeners `sasl_ssl` and `ssl`, too, and checks
+    rights; clients of the first listener may do everything. `properties` are added to server.properties.
     """
 
     name: ClassVar[str] = "kafka-apache"
@@ -46,6 +48,7 @@ class ApacheKafka:
         on_progress: Progress = no_progress,
         *,
         proxy_port: int | None = None,
+        security: KafkaSecurity | None = None,
         properties: Mapping[str, str] | None = None,
         jvm: Sequence[str] = SMALL_JVM,
     ) -> None:
@@ -55,11 +58,21 @@ class ApacheKafka:
         self._port = port or free_port()
         self._extra = dict(properties or {})
         self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
-        self._listeners = [("PLAINTEXT", self.bootstrap_servers, self.bootstrap_servers)]
+        self._listeners = [Listener("PLAINTEXT", self.bootstrap_servers)]
+        self._security = security
         self.proxied: str | None = None
         if proxy_port is not None:
             self.proxied = f"{LOOPBACK}:{free_port()}"
-            self._listeners.append(("PROXIED", self.proxied, f"{LOOPBACK}:{proxy_port}"))
+            self._listeners.append(Listener("PROXIED", self.proxied, f"{LOOPBACK}:{proxy_port}"))
+        self.sasl_ssl = self.ssl = ""
+        if security is not None:
+            self.sasl_ssl, self.ssl = f"{LOOPBACK}:{free_port()}", f"{LOOPBACK}:{free_port()}"
+            self._listeners += [
+                Listener("SECURED", self.sasl_ssl, protocol="SASL_SSL"),
+                Listener("MUTUAL", self.ssl, protocol="SSL"),
+            ]
+            self._extra = security.properties("SECURED", "MUTUAL") | self._extra
+            self._jvm = (*jvm, *security.jvm())
         self.process: ChildProcess | None = None
 
     @staticmethod
@@ -90,7 +103,7 @@ class ApacheKafka:
         properties = folder / "server.properties"
         properties.write_text(_properties(self._listeners, free_port(), folder / "log", self._extra), encoding="utf-8")
         if not (folder / "log" / "meta.properties").is_file():
-            _format_storage(java, properties)
+            _format_storage(java, properties, () if self._security is None else self._security.format_options())
         return Service(
             self.name,
             [*java, "kafka.Kafka", properties],
@@ -129,16 +142,11 @@ class ApacheKafka:
             raise ServerFailed(f"Kafka rejected {' '.join(arguments)}:\n{output}")
 
 
-def _properties(
-    listeners: Sequence[tuple[str, str, str]], controller_port: int, logs: Path, extra: Mapping[str, str]
-) -> str:
-    """Return server.properties for listeners of (name, address, advertised address).
-
-    The quorum is static, so that the ports may differ at the next start.
-    """
-    bound = ",".join(f"{name}://{address}" for name, address, _ in listeners)
-    advertised = ",".join(f"{name}://{address}" for name, _, address in listeners)
-    protocols = ",".join(f"{name}:PLAINTEXT" for name, _, _ in listeners)
+def _properties(listeners: Sequence[Listener], controller_port: int, logs: Path, extra: Mapping[str, str]) -> str:
+    """Return server.properties. The quorum is static, so that the ports may differ at the next start."""
+    bound = ",".join(f"{listener.name}://{listener.address}" for listener in listeners)
+    advertised = ",".join(f"{listener.name}://{listener.advertised or listener.address}" for listener in listeners)
+    protocols = ",".join(f"{listener.name}:{listener.protocol}" for listener in listeners)
     added = "".join(f"{name}={value}\n" for name, value in extra.items())
     return f"""process.roles=broker,controller
 node.id=1
@@ -165,10 +173,11 @@ group.min.session.timeout.ms=500
 {added}"""
 
 
-def _format_storage(java: list[str], properties: Path) -> None:
+def _format_storage(java: list[str], properties: Path, options: Sequence[str]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # With `=`, because one id in 64 begins with a dash and would be parsed as an option.
-    command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={properties}"]
+    arguments = [f"--cluster-id={cluster}", f"--config={properties}", *options]
+    command = [*java, "kafka.tools.StorageTool", "format", *arguments]
     completed = subprocess.run(command, capture_output=True, text=True, check=False)
     if completed.returncode != 0:
         raise ServerFailed(f"Kafka could not format its storage:\n{completed.stdout}{completed.stderr}")

@@ -35,7 +35,7 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
     `extend` may add routes to the application before it serves; the demo adds its shop.
 
     Raises:
-        ConfigurationError: a setting is invalid, or the port is in use.
+        ConfigurationError: a setting is invalid, the port is in use, or the brokers refuse this node from its start.
     """
     registry = CollectorRegistry()
     ours = settings.edge
@@ -52,6 +52,8 @@ def run(settings: Settings, extend: Callable[[FastAPI, EdgeNode], None] | None =
         host, port = listener.getsockname()[:2]
         _log.info("serving", host=host, port=port, shard=ours.shard)
         server.run(sockets=[listener])
+        if edge.refused is not None:
+            raise edge.refused
         _log.info("stopped")
 
 
@@ -62,6 +64,10 @@ class EdgeServer(uvicorn.Server):
         super().__init__(_config(edge, app))
         logging.getLogger("uvicorn.error").addFilter(RepeatedWarnings())
         self._edge = edge
+        edge.on_refused = self._end
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     @overrides_private("uvicorn:Server.shutdown", "9f8a90ed456d")
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from prometheus_client import CollectorRegistry
 
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.broker.lasting_view import LastingView
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.codecs import decode
@@ -107,6 +108,9 @@ class EdgeNode:
         )
         self.broken = False
         """Whether one of the node's tasks has ended, which is a defect. A restart repairs it."""
+        self.refused: Exception | None = None
+        """Why the brokers refuse this node, if they do from its start: the process ends with it."""
+        self.on_refused: Callable[[], None] = lambda: None
         self.metrics.caught_up.set_function(lambda: float(self.ready))
 
     @asynccontextmanager
@@ -146,10 +150,16 @@ class EdgeNode:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """Fail `/readyz` and close all streams, so that traffic moves to another node: this one would fall behind."""
-        if not task.cancelled():
-            _log.error("task_ended", task=task.get_name(), exc_info=task.exception())
-            self.broken = True
-            self.hub.close_all()
+        if task.cancelled():
+            return
+        self.broken = True
+        self.hub.close_all()
+        error = task.exception()
+        if isinstance(error, REFUSALS):
+            self.refused = error
+            self.on_refused()
+        else:
+            _log.error("task_ended", task=task.get_name(), exc_info=error)
 
     def _products(self) -> Mapping[str, ProductCard]:
         return self.products.values

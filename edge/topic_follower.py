@@ -13,6 +13,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from bannerstream.broker.connection import broker_errors
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.broker.tail import Backlog, partitions_of, reading
 from bannerstream.contracts.codecs import decode
 from bannerstream.contracts.errors import ConfigurationError, InvalidRecord, MalformedRecord, ServiceUnavailable
@@ -37,6 +38,10 @@ _AT_ONCE = 20_000
 """Records decoded at a time: about 15 MB. All fetched bytes of all partitions together can be 200 MB."""
 
 _POLL_MS = 200
+
+_PROVEN_POLLS = 5
+"""Polls after which the brokers are known to let this node read: a refused fetch shows at one of the next polls, at the
+latest after the 500 ms for which a broker holds a fetch that finds nothing."""
 
 _USER_KEY = re.compile(rb"[0-9a-f]{32}")
 _BANNER_KEY = re.compile(rb"[0-9a-f]{64}")
@@ -69,17 +74,24 @@ class TopicFollower:
         self._next: dict[TopicPartition, int] = {}
         self._changed_banners: set[int] = set()
         self._changed_cohorts: set[str | None] = set()
+        self._polls = 0
         self.caught_up = asyncio.Event()
         """Set once everything that the topics held at the start is applied."""
 
     async def run(self) -> None:
-        """Follow until cancelled. Waits out outages and refused access, since rights may be about to change."""
+        """Follow until cancelled. Waits out outages; once it has read, refused access too: rights may be changing.
+
+        Raises:
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this node from its start.
+        """
         backoff = Backoff()
         while True:
             started_s = time.monotonic()
             try:
                 await self._follow()
             except (ServiceUnavailable, ConfigurationError) as error:
+                if isinstance(error, REFUSALS) and self._polls < _PROVEN_POLLS:
+                    raise
                 if time.monotonic() - started_s > LONGEST_WAIT_S:
                     backoff.reset()
                 self._metrics.view_restarts.inc()
@@ -99,9 +111,9 @@ class TopicFollower:
                 backlog = Backlog(consumer, await consumer.end_offsets(partitions))
                 while True:
                     await self._check_caught_up(backlog)
-                    for partition, records in (
-                        await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
-                    ).items():
+                    fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+                    self._polls += 1
+                    for partition, records in fetched.items():
                         await self._apply(partition, records)
 
     async def _check_caught_up(self, backlog: Backlog) -> None:

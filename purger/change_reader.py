@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 _POLL_MS = 500
 """How long one poll waits for records; a stop is noticed within this time."""
 
+_PROVEN_WINDOWS = 3
+
 _NEVER_MS = 2**31 - 1
 """For `max_poll_interval_ms`: a worker that waits for its CDN does not poll; its heartbeats show that it is alive."""
 
@@ -68,6 +70,7 @@ class ChangeReader:
         table = settings.kafka.topic_table()
         self._ready, self._assignments = table.ready.name, table.assignments.name
         self._must_catch_up = False
+        self._windows = 0
         self.staleness = Staleness(by_tag=by_tag)
         self._consumer = AIOKafkaConsumer(
             **client_options(self._kafka, client_id="bannerstream-purger"),
@@ -100,6 +103,11 @@ class ChangeReader:
     def active(self) -> bool:
         """Return whether this worker holds the partitions and has caught up."""
         return bool(self._consumer.assignment()) and not self._must_catch_up
+
+    @property
+    def established(self) -> bool:
+        """Return whether the brokers let us join and fetch: a refused fetch shows within the windows after it."""
+        return self._windows > _PROVEN_WINDOWS
 
     def assignment_changed(self) -> None:
         """Note that the assignment may have changed: the partitions must be read from their beginnings first."""
@@ -134,6 +142,7 @@ class ChangeReader:
                 break
             if until_s is None:
                 until_s = time.monotonic() + self._settings.coalesce_s
+        self._windows += bool(self._consumer.assignment())
         return window
 
     async def commit(self, window: Window) -> None:

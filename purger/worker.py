@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import structlog
 
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.broker.publisher import Outgoing, Publisher
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
@@ -19,7 +20,7 @@ from bannerstream.purger.metrics import PurgerMetrics
 from bannerstream.purger.ports import Purger
 from bannerstream.purger.sender import Sender
 from bannerstream.purger.staleness import Origin
-from bannerstream.service.retry import Stopping, pause, retry_until
+from bannerstream.service.retry import Retries, Stopping, pause
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -36,23 +37,31 @@ class PurgeWorker:
         self._metrics = metrics
         self._now = now
         self._stop = asyncio.Event()
+        self._retries = Retries(self._stop, REFUSALS)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Purge until `stop` is set; a window that the CDN has not acknowledged is purged after the next start.
 
-        Retries during outages of brokers and CDN, and while credentials are rejected, which the operator may correct.
+        Retries during outages of brokers and CDN, and, once it has worked, while credentials are rejected: the operator
+        may correct them.
+
+        Raises:
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this worker from its start.
         """
         self._stop = stop
+        self._retries = Retries(stop, REFUSALS)
         with suppress(Stopping):
-            publisher = await retry_until("connect", self._connected, self._stop)
+            publisher = await self._retries.until_done("connect", self._connected)
             reader = ChangeReader(self._settings, by_tag=self._purger.by_tag)
             sender = Sender(self._purger, self._metrics, stop, timeout_s=self._settings.cdn.timeout_s, now=self._now)
             try:
                 async with sender:
-                    await retry_until("join", reader.start, self._stop)
+                    await self._retries.until_done("join", reader.start)
                     log.info("waiting_for_changes", cdn=self._purger.name, group=self._settings.cdn.group_id)
                     while not stop.is_set():
-                        window = await retry_until("fetch", lambda: reader.window(stop.is_set), self._stop)
+                        window = await self._retries.until_done(
+                            "fetch", lambda: reader.window(stop.is_set), proves=lambda _: reader.established
+                        )
                         await self._purge(window, reader, sender, publisher)
             finally:
                 await reader.stop()
@@ -75,7 +84,7 @@ class PurgeWorker:
             await pause(window.read_at_s + self._settings.cdn.settle_s - time.monotonic(), self._stop)
             letters += await self._purge_stale(window, sender)
         if letters:
-            await retry_until("publish", lambda: self._publish_dead_letters(letters, publisher), self._stop)
+            await self._retries.until_done("publish", lambda: self._publish_dead_letters(letters, publisher))
         try:
             await reader.commit(window)
         except (ServiceUnavailable, ConfigurationError) as error:

@@ -61,19 +61,37 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
         raise Stopping
 
 
-async def retry_until(what: str, attempt: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
-    """Return the result of `attempt`, repeated while a broker or the store is unavailable or rejects the configuration.
+class Retries:
+    """Repeats the steps of one worker while a broker or the store is unavailable or rejects the configuration.
 
-    `what` names the step in the log. The configuration may be corrected meanwhile, for example credentials.
-
-    Raises:
-        Stopping: `stop` was set after a failed try.
+    Errors of `fatal` are raised until their step has worked once: at the start they are mistakes of the operator, later
+    credentials or rights may be changing.
     """
-    backoff = Backoff()
-    while True:
-        try:
-            return await attempt()
-        except (ServiceUnavailable, ConfigurationError) as error:
-            wait_s = backoff.next_s()
-            _log.warning("waiting", step=what, error=str(error), seconds=round(wait_s, 1))
-        await pause(wait_s, stop)
+
+    def __init__(self, stop: asyncio.Event, fatal: tuple[type[Exception], ...] = ()) -> None:
+        self._stop = stop
+        self._fatal = fatal
+        self._proven: set[str] = set()
+
+    async def until_done(
+        self, step: str, attempt: Callable[[], Awaitable[_T]], *, proves: Callable[[_T], bool] = lambda _: True
+    ) -> _T:
+        """Return what `attempt` returns; `proves` tells from it whether the step has worked.
+
+        Raises:
+            Stopping: the stop was requested after a failed try.
+        """
+        backoff = Backoff()
+        while True:
+            try:
+                result = await attempt()
+            except (ServiceUnavailable, ConfigurationError) as error:
+                if isinstance(error, self._fatal) and step not in self._proven:
+                    raise
+                wait_s = backoff.next_s()
+                _log.warning("waiting", step=step, error=str(error), seconds=round(wait_s, 1))
+            else:
+                if proves(result):
+                    self._proven.add(step)
+                return result
+            await pause(wait_s, self._stop)

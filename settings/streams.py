@@ -73,8 +73,13 @@ class StreamsSettings(Group):
     warm_states: int = Field(
         100_000,
         ge=0,
-        description="Visitors whose states stay decoded, about 1 kB each: events of visitors who return within "
-        "minutes then cost half.",
+        description='With `store = "rocksdb"`: visitors whose states stay in memory besides, about 400 bytes each. '
+        "Events of visitors who return within minutes then read no disk.",
+    )
+    write_state_version: Literal[2, 3] = Field(
+        2,
+        description="Version of the states written to the changelog. `3` takes a tenth of the work to write and "
+        "to read back; releases before 0.3 cannot read it. Set it once every worker runs 0.3.",
     )
     forget_after_days: Days = Field(
         365.0, description="A visitor without events for this long is forgotten: state and assignment are deleted."

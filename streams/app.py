@@ -3,29 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.topics import internal_topics
-from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.errors import BannerstreamError, ConfigurationError
 from bannerstream.contracts.inputs import Source
 from bannerstream.settings import Settings, input_forms
-from bannerstream.streams.affinity import FAVOURITES, Policy, pack, unpack
+from bannerstream.streams.affinity import FAVOURITES, Policy
 from bannerstream.streams.affinity.decision import Draw
 from bannerstream.streams.agents import affinity_agent
 from bannerstream.streams.batch import Rules
-from bannerstream.streams.batching import (
-    BatchApp,
-    Checkpoint,
-    Codec,
-    MemoryStore,
-    PackedStore,
-    RocksStore,
-    decoded_states,
-)
+from bannerstream.streams.batching import BatchApp, Checkpoint, RocksStore
 from bannerstream.streams.catalogue_view import CatalogueView
+from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
@@ -98,7 +90,7 @@ class StreamsApp(BatchApp):
         )
         self.write_behind(
             TABLE,
-            decoded_states(Codec(pack, unpack), _packed_stores(streams.store, identity)),
+            _opens_states(settings, rules, identity),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
             published=outbox.published,
@@ -109,7 +101,7 @@ class StreamsApp(BatchApp):
         repartitioned = internal_topics(streams)["repartitioned"]
         inputs = [*sources, erasures] if repartitioned is None else [repartitioned, erasures]
         self._following: asyncio.Task[None] | None = None
-        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self.crash)
+        self._repartitioner = None if repartitioned is None else Repartitioner(settings, metrics, self._copying_failed)
 
         agent = affinity_agent(
             self, erasures_topic=erasures, events=events, erasures=eraser, sweep=sweep, decision_sweep=decision_sweep
@@ -144,6 +136,12 @@ class StreamsApp(BatchApp):
         if self._results is not None:
             await self._results.stop()
 
+    async def _copying_failed(self, error: BaseException) -> None:
+        if isinstance(error, BannerstreamError):
+            self.end(error)
+        else:
+            await self.crash(error)
+
     def _count(self, checkpoint: Checkpoint) -> None:
         self._metrics.flush.labels("states").observe(checkpoint.state_s)
         if checkpoint.effect_s is not None:
@@ -161,12 +159,19 @@ def create_app(settings: Settings, identity: WorkerIdentity, registry: Collector
     return StreamsApp(settings, registry or CollectorRegistry(), identity)
 
 
-def _packed_stores(store: Literal["memory", "rocksdb"], identity: WorkerIdentity) -> Callable[[int], PackedStore]:
-    if store == "memory":
-        return lambda _: MemoryStore()
+def _opens_states(settings: Settings, rules: Rules, identity: WorkerIdentity) -> Callable[[int], ColumnarStates]:
+    streams, policy = settings.streams, rules.policy
+    version = streams.write_state_version
+    if streams.store == "memory":
+        return lambda _: ColumnarStates(policy, version=version)
     if find_spec("rocksdict") is None:
         raise ConfigurationError('streams.store = "rocksdb" needs a package: pip install "bannerstream[rocksdb]"')
-    return lambda partition: RocksStore(identity.folder / "states" / str(partition))
+
+    def on_disk(partition: int) -> ColumnarStates:
+        store = RocksStore(identity.folder / "states" / str(partition))
+        return ColumnarStates(policy, store, durable=True, version=version)
+
+    return on_disk
 
 
 def _rules(settings: Settings, draw: Draw) -> Rules:

@@ -1,72 +1,28 @@
 """Folds one batch of records and returns everything to publish. No I/O: the caller sends it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
 
 from bannerstream.contracts.dead_letter import DeadLetter
-from bannerstream.contracts.errors import ConfigurationError, IgnoredEvent, InvalidRecord
+from bannerstream.contracts.errors import ConfigurationError, IgnoredEvent
 from bannerstream.contracts.inputs import Decoded, InputForm, PlainEvent, Several, Source, decode_events
 from bannerstream.contracts.interactions import Interaction
 from bannerstream.contracts.keys import UserKeys
-from bannerstream.contracts.messages import Assignment, BannerRequest
 from bannerstream.contracts.scalars import MAX_EVENT_BYTES, MAX_EVENT_PRODUCTS
-from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, quick_fold, settle
+from bannerstream.streams.affinity import Catalogue, Policy, UserState, fold, settle
 from bannerstream.streams.affinity.decision import Draw, only_variant
-from bannerstream.streams.affinity.folding import FoldResult
+from bannerstream.streams.announcer import Announcement, Announcers
+from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.columnar.key_index import RowNumbers
+from bannerstream.streams.columnar.rounds import SMALLEST_ROUND, Rounds
 from bannerstream.streams.errors import WrongKey
-
-Disposition = Literal[FoldResult, "ignored", "dead_letter"]
-
-Event = PlainEvent | Interaction | Exception
-
-
-class InputRecord(Protocol):
-    """One record as aiokafka parses it."""
-
-    @property
-    def offset(self) -> int:
-        """Return the offset in its partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Return when the broker received it or the producer sent it, by the topic's setting; epoch milliseconds."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Return the visitor's id."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Return the encoded event."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordPart:
-    """One event of a record that holds several: the record's position and key, and a value that is this event alone."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    part: int
-    """Counts from 1."""
-    applied_to: set[bytes]
-    """User keys whose states hold this offset because of an earlier part. All parts of a record share this set."""
-
-
-class States(Protocol):
-    """The states of one partition's visitors, by user key (`contracts.keys.UserKeys`)."""
-
-    def get(self, key: bytes) -> UserState | None:
-        """Return a visitor's state, or None for a new visitor. The caller may change it if it then calls `put`.
-
-        Raises:
-            UnknownStateVersion, BrokenState: see `streams.affinity.unpack`.
-        """
-
-    def put(self, key: bytes, state: UserState) -> None:
-        """Store this state, which may be another object than `get` returned, and mark it for writing."""
+from bannerstream.streams.event_columns import Event, Visitors, event_columns
+from bannerstream.streams.input_records import InputRecord, RecordPart, letter_of
+from bannerstream.streams.outcome import BatchOutcome, Disposition
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,69 +40,16 @@ class Rules:
     draw: Draw = only_variant
     """Chooses the variant of each new decision."""
     user_keys: UserKeys = field(init=False, repr=False, compare=False)
+    announcers: Announcers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Create the cache of user keys, which batches share.
+        """Create the caches, which batches share.
 
         Raises:
             ConfigurationError: the secret is too short or too long.
         """
         object.__setattr__(self, "user_keys", UserKeys(self.secret))
-
-
-@dataclass(frozen=True, slots=True)
-class CausedRequest:
-    """A banner request and the decision that caused it; together they form the CloudEvents id."""
-
-    request: BannerRequest
-    cause: str
-
-
-@dataclass(slots=True)
-class BatchOutcome:
-    """The results of a batch, besides states.
-
-    The states of `changed` must be in the changelog before any of this is published, and all of it must be published
-    before offsets are committed.
-    """
-
-    changed: set[bytes] = field(default_factory=set)
-    """User keys of visitors whose decision changed."""
-    assignments: dict[bytes, Assignment] = field(default_factory=dict)
-    """By user key: the latest assignment of visitors whose decision changed or who were in a replay."""
-    requests: dict[str, CausedRequest] = field(default_factory=dict)
-    """By banner key."""
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    forgotten: list[bytes] = field(default_factory=list)
-    """User keys of visitors whose assignments are deleted."""
-    counts: dict[Disposition, int] = field(default_factory=dict)
-    """Number of events by disposition."""
-    ahead_ms: int = 0
-    """The largest lead of an event's time over its arrival. Such an event counts as of its arrival."""
-
-    @property
-    def urgent(self) -> set[bytes]:
-        """Return the visitors whose states must be written before the rest is published.
-
-        Not only those whose decision changed: a replay may announce a state that this batch changed before.
-        """
-        return self.changed.union(self.assignments)
-
-    @property
-    def has_effects(self) -> bool:
-        """Return whether there is anything to publish."""
-        return bool(self.assignments or self.dead_letters or self.forgotten)
-
-    def add(self, later: "BatchOutcome") -> None:
-        """Merge a later batch: keep only the latest assignment per visitor and one request per banner."""
-        self.changed |= later.changed
-        for key in later.forgotten:
-            self.assignments.pop(key, None)
-        self.assignments |= later.assignments
-        for banner_key, request in later.requests.items():
-            self.requests.setdefault(banner_key, request)
-        self.dead_letters += later.dead_letters
-        self.forgotten += later.forgotten
+        object.__setattr__(self, "announcers", Announcers())
 
 
 def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and rules in this order)
@@ -154,10 +57,12 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
     topic: str,
     partition: int,
     records: Sequence[InputRecord],
-    states: States,
+    states: ColumnarStates,
     catalogue: Catalogue,
     rules: Rules,
     now_ms: int,
+    *,
+    smallest_round: int = SMALLEST_ROUND,
 ) -> BatchOutcome:
     """Fold records of one partition, in order, into `states`, and return what to publish.
 
@@ -165,12 +70,12 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
     visitor's state unchanged. A replayed event changes nothing, but its visitor's current decision is announced again:
     the crash that caused the replay may have come before the first announcement. An event whose id is in its visitor's
     state is ignored.
-    `now_ms` only dates requests and dead letters; no decision depends on it.
+    `now_ms` only dates requests and dead letters; no decision depends on it. Rounds of fewer events than
+    `smallest_round` are folded by the pure core (`streams.columnar.rounds`); the results are the same.
 
     Raises:
         UnknownStateVersion: another version wrote a stored state; no record is at fault.
     """
-    batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
     events: Sequence[Event]
     decoded, times, ahead_ms = decode_events(
         [record.value for record in records],
@@ -186,7 +91,9 @@ def fold_batch(  # noqa: PLR0917  (one caller, which passes source, position and
         records, events, times = _taken_apart(records, decoded, times)
     else:
         events = decoded  # type: ignore[assignment]  # none is `Several`
-    batch.take(records, events, times)
+    states.cover(catalogue, topic)
+    batch = _BatchFold(source, topic, partition, states, catalogue, rules, now_ms)
+    batch.take(records, events, times, smallest_round)
     outcome = batch.outcome(len(records))
     outcome.ahead_ms = ahead_ms
     return outcome
@@ -216,7 +123,7 @@ class _BatchFold:
         source: Source,
         topic: str,
         partition: int,
-        states: States,
+        states: ColumnarStates,
         catalogue: Catalogue,
         rules: Rules,
         now_ms: int,
@@ -227,124 +134,150 @@ class _BatchFold:
         self._now_ms = now_ms
         self._states = states
         self._catalogue = catalogue
-        self._policy = rules.policy
-        self._user_keys = rules.user_keys
-        self._draw = rules.draw
-        self._quick = quick_fold(source, topic, catalogue, rules.policy, rules.draw)
-        self._written: dict[bytes, UserState] = {}
-        """States that were put."""
-        self._to_announce: dict[bytes, int] = {}
-        """User keys of visitors whose decision is announced, each with the timestamp of the record that caused it."""
-        self._changed: set[bytes] = set()
-        self._letters: list[DeadLetter] = []
+        self._rules = rules
+        self._records: Sequence[InputRecord] = ()
+        self._events: Sequence[Event] = ()
+        self._times: Sequence[int] = ()
+        self._visitors = Visitors([], rules.user_keys)
+        self._rows: RowNumbers = np.zeros(0, np.int32)
+        """Of each visitor: -1 for those without a row."""
+        self._alone: dict[int, UserState | Exception | None] = {}
+        """States of the visitors whose events the pure core folds, by their index: as they are now."""
+        self._put: set[int] = set()
+        """Those among them that have changed."""
+        self._announced: list[tuple[int, int]] = []
+        """Events that lead to an announcement, each with its visitor; neither is in order yet."""
+        self._changed: set[int] = set()
+        self._letters: list[tuple[int, DeadLetter]] = []
         self._replayed = self._duplicates = self._ignored = 0
 
-    def take(self, records: Sequence[InputRecord], events: Sequence[Event], times: Sequence[int]) -> None:
+    def take(
+        self, records: Sequence[InputRecord], events: Sequence[Event], times: Sequence[int], smallest_round: int
+    ) -> None:
         """Fold events into their visitors' states, and decide.
-
-        The common case runs in this loop on local names: attribute lookups and a call per event would take a third
-        longer.
 
         Raises:
             UnknownStateVersion: see `fold_batch`.
         """
-        topic, half_life, user_keys, quick = self._topic, self._policy.half_life_ms, self._user_keys, self._quick
-        get, put, written = self._states.get, self._states.put, self._written
-        changed, to_announce = self._changed, self._to_announce
-        for record, event, event_ms in zip(records, events, times, strict=True):
+        self._records, self._events, self._times = records, events, times
+        usable = self._usable(records, events)
+        if len(usable) < len(events):
+            records = [records[index] for index in usable]
+            events = [events[index] for index in usable]
+            times = [times[index] for index in usable]
+        states, policy = self._states, self._rules.policy
+        shop = states.shop(self._catalogue)
+        visitors = self._visitors = Visitors([event.user_id for event in events], self._rules.user_keys)  # type: ignore[union-attr]
+        columns = event_columns(self._source, self._topic, shop, visitors.index, records, events, times)
+        rows = states.find(visitors.keys)
+        unknown = np.flatnonzero(rows < 0)
+        loaded = states.load([visitors.hex_keys[visitor] for visitor in unknown.tolist()])
+        closed = np.zeros(len(rows), np.bool_)
+        if loaded:
+            rows = states.find(visitors.keys)
+            for visitor in unknown.tolist():
+                closed[visitor] = rows[visitor] < 0 and visitors.hex_keys[visitor] in loaded
+        rounds = Rounds(
+            states, shop, policy, self._topic, self._rules.draw, visitors.keys, visitors.hex_keys, rows, closed,
+            smallest_round,
+        )  # fmt: skip
+        folded = rounds.fold(columns)
+        self._duplicates += folded.duplicates
+        changed = visitors.index[folded.changed].tolist()
+        self._changed.update(changed)
+        self._announced += zip([usable[index] for index in folded.changed.tolist()], changed, strict=True)
+        self._rows = rounds.rows
+        if len(folded.left):
+            self._fold_left([usable[index] for index in folded.left.tolist()], visitors.index[folded.left], loaded)
+
+    def _usable(self, records: Sequence[InputRecord], events: Sequence[Event]) -> Sequence[int]:
+        """Return the indexes of the events to fold; refuse the others."""
+        keys = [record.key for record in records]
+        if all(map(_is_event, set(map(type, events)))) and keys == [event.user_id.encode() for event in events]:  # type: ignore[union-attr]
+            return range(len(events))
+        usable = []
+        for index, (record, event) in enumerate(zip(records, events, strict=True)):
             if isinstance(event, Exception):
-                self._refuse(record, event)
-                continue
-            user_id = event.user_id
-            if record.key != user_id.encode():
-                self._refuse(record, _wrong_key(record, topic))
-                continue
-            key = user_keys[user_id]
+                self._refuse(index, event)
+            elif record.key != event.user_id.encode():
+                self._refuse(index, _wrong_key(record, self._topic))
+            else:
+                usable.append(index)
+        return usable
+
+    def _fold_left(
+        self,
+        left: Sequence[int],
+        visitor_of: npt.NDArray[np.int64],
+        loaded: Mapping[bytes, UserState | Exception],
+    ) -> None:
+        """Fold by the pure core what the rounds left: each visitor's state is read once, and stored once."""
+        states, hex_keys = self._states, self._visitors.hex_keys
+        alone = np.unique(visitor_of)
+        rows = self._rows[alone]
+        self._alone = dict(zip(alone[rows >= 0].tolist(), states.states_in(rows[rows >= 0]), strict=True))
+        for visitor in alone[rows < 0].tolist():
+            self._alone[visitor] = loaded.get(hex_keys[visitor])
+        for index, visitor in zip(left, visitor_of.tolist(), strict=True):
+            state = self._alone[visitor]
             try:
-                fresh = key not in written
-                state = get(key) if fresh else written[key]
-                if state is None:
-                    state = UserState(half_life, event_ms, offsets={topic: -1})
-                epoch = state.epoch
-                if type(event) is not PlainEvent or not quick(state, event, event_ms, record.offset, key):
-                    self._fold_alone(state, event, event_ms, record, key)
-                    continue
+                if isinstance(state, Exception):
+                    raise state  # noqa: TRY301  (a letter for each of its events)
+                self._fold_alone(index, visitor, state)
             except ConfigurationError:  # a state of another version: every record of that visitor would fail
                 raise
             except Exception as error:
-                self._refuse(record, error)
-                continue
-            if state.epoch != epoch:
-                changed.add(key)
-                to_announce[key] = record.timestamp
-            if fresh:
-                written[key] = state
-                put(key, state)
+                self._refuse(index, error)
+        put = list(self._put)
+        states.put_all([hex_keys[visitor] for visitor in put], [self._alone[visitor] for visitor in put])  # type: ignore[misc]
 
-    def _fold_alone(
-        self, state: UserState, event: PlainEvent | Interaction, event_ms: int, record: InputRecord, key: bytes
-    ) -> None:
-        """Fold by the specification into a copy, which replaces the state if anything has changed."""
+    def _fold_alone(self, index: int, visitor: int, state: UserState | None) -> None:
+        """Fold one event into a copy, which replaces the state if anything has changed."""
+        topic, policy, key = self._topic, self._rules.policy, self._visitors.hex_keys[visitor]
+        event, event_ms, record = self._events[index], self._times[index], self._records[index]
         interaction = event.interaction(self._source, event_ms) if isinstance(event, PlainEvent) else event
-        kept = state.copy()
+        assert isinstance(interaction, Interaction)  # exceptions were refused
+        kept = UserState(policy.half_life_ms, event_ms, offsets={topic: -1}) if state is None else state.copy()
         applied_to = record.applied_to if isinstance(record, RecordPart) else None
         if applied_to is not None and key in applied_to:
-            kept.offsets[self._topic] = record.offset - 1  # not a replay: an earlier part of this record was applied
+            kept.offsets[topic] = record.offset - 1  # not a replay: an earlier part of this record was applied
         effect = fold(
-            kept,
-            interaction,
-            topic=self._topic,
-            offset=record.offset,
-            catalogue=self._catalogue,
-            policy=self._policy,
-        )
+            kept, interaction, topic=topic, offset=record.offset, catalogue=self._catalogue, policy=policy
+        )  # fmt: skip
         if applied_to is not None and effect != "replayed":
             applied_to.add(key)
         if effect == "duplicate":
             self._duplicates += 1
-            self._keep(key, kept)
+            self._keep(visitor, kept)
             return
         # A replay decides, too: the catalogue may have changed since, and with it the key of the banner.
-        decided = settle(kept, self._catalogue, self._policy, self._draw, key)
+        decided = settle(kept, self._catalogue, policy, self._rules.draw, key)
         if decided:
-            self._changed.add(key)
+            self._changed.add(visitor)
         if effect == "replayed":
             self._replayed += 1
         if decided or effect == "replayed":
-            self._to_announce[key] = record.timestamp
-        if effect == "folded" or kept.decision is not state.decision:
-            self._keep(key, kept)
+            self._announced.append((index, visitor))
+        if effect == "folded" or state is None or kept.decision is not state.decision:
+            self._keep(visitor, kept)
 
-    def _keep(self, key: bytes, state: UserState) -> None:
-        self._written[key] = state
-        self._states.put(key, state)
+    def _keep(self, visitor: int, state: UserState) -> None:
+        self._alone[visitor] = state
+        self._put.add(visitor)
 
-    def _refuse(self, record: InputRecord, error: Exception) -> None:
+    def _refuse(self, index: int, error: Exception) -> None:
         if isinstance(error, IgnoredEvent):
             self._ignored += 1
         else:
-            self._letters.append(letter_of(record, self._topic, self._partition, error, self._now_ms))
+            letter = letter_of(self._records[index], self._topic, self._partition, error, self._now_ms)
+            self._letters.append((index, letter))
 
     def outcome(self, events: int) -> BatchOutcome:
         """Return the results of the batch, which has this many events."""
-        outcome = BatchOutcome(changed=self._changed, dead_letters=self._letters)
-        assignments, requests, banner_key = outcome.assignments, outcome.requests, self._catalogue.banner_key
-        for key, appended_at in self._to_announce.items():
-            state = self._written.get(key) or self._states.get(key)
-            if state is None or (decision := state.decision) is None:
-                continue
-            product_id, cohort_id = decision.product_id, decision.cohort_id
-            assignment = assignments[key] = Assignment(
-                user_key=key.decode(),
-                epoch=state.epoch,
-                banner_key=banner_key(product_id, cohort_id, decision.variant),
-                product_id=product_id,
-                cohort_id=cohort_id,
-                variant=decision.variant,
-                decided_at=state.landmark_ms + decision.decided_ms,
-            )
-            if assignment.banner_key not in requests:
-                requests[assignment.banner_key] = self._request(assignment, max(0, appended_at))
+        hex_keys = self._visitors.hex_keys
+        outcome = BatchOutcome(changed={hex_keys[visitor] for visitor in self._changed})
+        outcome.dead_letters = [letter for _, letter in sorted(self._letters, key=itemgetter(0))]
+        self._rules.announcers.of(self._catalogue).announce(self._announcements(), outcome, self._now_ms)
         not_folded = self._replayed + self._duplicates + self._ignored + len(self._letters)
         counts: dict[Disposition, int] = {
             "folded": events - not_folded,
@@ -356,20 +289,24 @@ class _BatchFold:
         outcome.counts = {fate: count for fate, count in counts.items() if count}
         return outcome
 
-    def _request(self, assignment: Assignment, appended_at: int) -> CausedRequest:
-        product = self._catalogue.products[assignment.product_id]
-        request = BannerRequest(
-            banner_key=assignment.banner_key,
-            product=product,
-            cohort=self._catalogue.cohorts[assignment.cohort_id],
-            locale=product.locale,
-            variant=assignment.variant,
-            creative_revision=self._catalogue.creative_revision,
-            requested_at=self._now_ms,
-            event_appended_at=appended_at,
-            favourites=self._catalogue.favourites(assignment.cohort_id),
-        )
-        return CausedRequest(request, f"{assignment.user_key}:{assignment.epoch}")
+    def _announcements(self) -> Iterator[Announcement]:
+        """Yield the current decisions of announced visitors, in the order of their first event that led to it."""
+        last_event: dict[int, int] = {visitor: index for index, visitor in sorted(self._announced)}
+        in_rows = [visitor for visitor in last_event if visitor not in self._alone]
+        decisions = dict(zip(in_rows, self._states.decisions_in(self._rows[in_rows]), strict=True)) if in_rows else {}
+        for visitor, index in last_event.items():
+            found = decisions.get(visitor)
+            if found is None:
+                state = self._alone[visitor]
+                if not isinstance(state, UserState) or (decision := state.decision) is None:
+                    continue
+                banner = decision.product_id, decision.cohort_id, decision.variant
+                found = state.epoch, banner, state.landmark_ms + decision.decided_ms
+            yield self._visitors.hex_keys[visitor], *found, self._records[index].timestamp
+
+
+def _is_event(kind: type) -> bool:
+    return not issubclass(kind, Exception)
 
 
 def _wrong_key(record: InputRecord, topic: str) -> WrongKey:
@@ -377,22 +314,4 @@ def _wrong_key(record: InputRecord, topic: str) -> WrongKey:
     return WrongKey(
         f"the Kafka key must be the visitor's id, so that all of a visitor's events share one partition; it is "
         f"{found}. Key {topic} by the visitor's id and send the event again; a replay would keep the wrong key"
-    )
-
-
-def letter_of(record: InputRecord, topic: str, partition: int, error: Exception, now_ms: int) -> DeadLetter:
-    """Return the dead letter of a record that failed with `error`; `now_ms` in epoch milliseconds."""
-    code, reason = "internal", f"{type(error).__name__}: {error}"
-    if isinstance(error, InvalidRecord):
-        code, reason = error.code, str(error)
-    return DeadLetter.of(
-        key=record.key,
-        value=record.value,
-        topic=topic,
-        partition=partition,
-        offset=record.offset,
-        code=code,
-        reason=reason,
-        now=now_ms,
-        part=record.part if isinstance(record, RecordPart) else None,
     )

@@ -6,10 +6,13 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import TransactionalIdAuthorizationFailed
+from faust.auth import OAuthCredentials
+from faust.types.auth import CredentialsT
 
 from bannerstream.broker.connection import client_options, ssl_context
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
+from bannerstream.broker.tokens import token_provider
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings import KafkaSettings, Settings
 from bannerstream.streams.worker_identity import WorkerIdentity
@@ -108,8 +111,10 @@ def faust_options(settings: Settings, identity: WorkerIdentity) -> dict[str, Any
     }
 
 
-def _credentials(kafka: KafkaSettings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
     context = ssl_context(kafka)
+    if kafka.security_protocol == "SASL_SSL" and kafka.sasl_mechanism == "OAUTHBEARER":
+        return OAuthCredentials(oauth_cb=token_provider(kafka), ssl_context=context)
     if kafka.security_protocol == "SASL_SSL" and kafka.sasl_password is not None:
         return faust.SASLCredentials(
             username=kafka.sasl_username,

@@ -8,7 +8,7 @@ or the next sweep finds the marker: it stays until its assignment is deleted.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import structlog
 from faust.types import TP
@@ -18,18 +18,16 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Erasure
-from bannerstream.streams.affinity import UserState, seen_at_ms_of
-from bannerstream.streams.batch import BatchOutcome, letter_of
-from bannerstream.streams.batching import Batch, BatchApp, Conclusion, Partition
-from bannerstream.streams.errors import BrokenState
+from bannerstream.streams.affinity import UserState
+from bannerstream.streams.batching import Batch, BatchApp, Conclusion
+from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.input_records import letter_of
 from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.outcome import BatchOutcome
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _DAY_MS = 86_400_000
-
-SWEEP_SLICE = 5_000
-"""States that a sweep checks before it yields to the event loop: about 3 ms."""
 
 FORGET_SLICE = 1_000
 """Visitors marked in one checkpoint."""
@@ -54,9 +52,9 @@ class ErasureProcessor:
         self._user_keys = user_keys
         self._metrics = metrics
 
-    def fold(self, batch: Batch, states: Partition[UserState], now_ms: int) -> None:
+    def fold(self, batch: Batch, states: ColumnarStates, now_ms: int) -> None:
         """Mark every visitor of the batch as erased, and defer the tombstones. `now_ms` dates the dead letters."""
-        erased: dict[bytes, None] = {}
+        requested: dict[bytes, None] = {}
         letters: list[DeadLetter] = []
         for record in batch.records:
             try:
@@ -64,35 +62,29 @@ class ErasureProcessor:
             except InvalidRecord as error:
                 letters.append(letter_of(record, *batch.tp, error, now_ms))
                 continue
-            key = self._user_keys[user_id]
-            if key not in erased and self._mark_erased(key, states):
-                erased[key] = None
+            requested[self._user_keys[user_id]] = None
         self._user_keys.clear()  # the cache holds user ids
+        erased = self._mark_erased(list(requested), states)
         checkpointer = self._app.checkpointer
         if erased:
-            checkpointer.submit_change(batch.tp.partition, urgent=erased, effects=BatchOutcome(forgotten=list(erased)))
+            checkpointer.submit_change(batch.tp.partition, urgent=erased, effects=BatchOutcome(forgotten=erased))
         checkpointer.defer(
             batch,
             _read_so_far(self._app, batch.tp.partition, self._topic),
             lambda: _conclude(erased, states, BatchOutcome(dead_letters=letters) if letters else None),
         )
 
-    def _mark_erased(self, key: bytes, states: Partition[UserState]) -> bool:
-        """Replace a state by an erasure marker; return False if this partition has no state of the visitor."""
-        state = _state_or_blank(key, states)
-        if state is None:
-            return False
-        if not is_erasure_marker(state):
-            self._metrics.forgotten.labels("erased").inc()
-        states.put(key, erasure_marker_of(state))
-        return True
+    def _mark_erased(self, keys: Sequence[bytes], states: ColumnarStates) -> list[bytes]:
+        """Replace states by erasure markers; return the keys of those visitors whom this partition knows."""
+        found = _states_or_blanks(keys, states)
+        self._metrics.forgotten.labels("erased").inc(sum(not is_erasure_marker(state) for state in found.values()))
+        states.put_all(list(found), list(map(erasure_marker_of, found.values())))
+        return list(found)
 
 
-def _state_or_blank(key: bytes, states: Partition[UserState]) -> UserState | None:
-    try:
-        return states.get(key)
-    except BrokenState:
-        return UserState(1)  # unreadable, so even its offsets are lost: its events may count again
+def _states_or_blanks(keys: Sequence[bytes], states: ColumnarStates) -> dict[bytes, UserState]:
+    """Return the states of these visitors; a blank one for a state that cannot be read: even its offsets are lost."""
+    return {key: state if isinstance(state, UserState) else UserState(1) for key, state in states.get_all(keys).items()}
 
 
 def _read_so_far(app: BatchApp, partition: int, erasures: str) -> Mapping[TP, int]:
@@ -106,12 +98,12 @@ def _read_so_far(app: BatchApp, partition: int, erasures: str) -> Mapping[TP, in
 
 
 def _conclude(
-    marked: Collection[bytes], states: Partition[UserState], effects: BatchOutcome | None = None
+    marked: Collection[bytes], states: ColumnarStates, effects: BatchOutcome | None = None
 ) -> Conclusion[BatchOutcome]:
     """Remove the erasure markers of visitors who have not come back meanwhile."""
-    markers = [key for key in marked if (state := states.get(key)) is not None and is_erasure_marker(state)]
-    for key in markers:
-        states.remove(key)
+    found = states.get_all(list(marked))
+    markers = [key for key, state in found.items() if isinstance(state, UserState) and is_erasure_marker(state)]
+    states.remove_all(markers)
     return Conclusion(urgent=markers, effects=effects)
 
 
@@ -125,7 +117,7 @@ class IdleSweep:
         self._metrics = metrics
         self._swept_at_ms: dict[int, int] = {}
 
-    def sweep_if_due(self, batch: Batch, states: Partition[UserState], now_ms: int) -> None:
+    def sweep_if_due(self, batch: Batch, states: ColumnarStates, now_ms: int) -> None:
         """Start a sweep of the batch's partition if the last one was a day ago. `now_ms`: epoch milliseconds.
 
         Uses the records' time, so that a backlog does not count as idleness, but never a time after `now_ms`: one
@@ -139,17 +131,15 @@ class IdleSweep:
             self._swept_at_ms[partition] = now_ms
             self._app.add_future(self._sweep(partition, states, now_ms - self._forget_after_ms))
 
-    async def _sweep(self, partition: int, states: Partition[UserState], horizon_ms: int) -> None:
+    async def _sweep(self, partition: int, states: ColumnarStates, horizon_ms: int) -> None:
         if self._is_over(partition, states):
             return
         idle: list[bytes] = []
-        for count, (key, packed) in enumerate(states.packed_store.items()):
-            if _is_idle(packed, horizon_ms):
-                idle.append(key)
-            if count % SWEEP_SLICE == SWEEP_SLICE - 1:
-                await asyncio.sleep(0)
-                if self._is_over(partition, states):
-                    return
+        for found in states.idle(horizon_ms):
+            idle += found
+            await asyncio.sleep(0)
+            if self._is_over(partition, states):
+                return
         forgotten = 0
         for keys in _sliced(idle, FORGET_SLICE):
             await self._app.checkpointer.wait_for_capacity()
@@ -160,37 +150,25 @@ class IdleSweep:
             self._metrics.forgotten.labels("idle").inc(forgotten)
             _log.info("erased idle visitors", visitors=forgotten, partition=partition)
 
-    def _is_over(self, partition: int, states: Partition[UserState]) -> bool:
+    def _is_over(self, partition: int, states: ColumnarStates) -> bool:
         """Return whether the partition was, or may be, reassigned; its next owner starts its own sweep."""
         if not self._app.rebalancing and self._app.written.partitions_here.find(partition) is states:
             return False
         self._swept_at_ms.pop(partition, None)
         return True
 
-    def _mark_erased(self, partition: int, keys: list[bytes], states: Partition[UserState], horizon_ms: int) -> int:
+    def _mark_erased(self, partition: int, keys: list[bytes], states: ColumnarStates, horizon_ms: int) -> int:
         """Mark visitors who are still idle, defer their tombstones, and return how many had no marker yet."""
-        marked: list[bytes] = []
-        new = 0
-        for key in keys:
-            state = _state_or_blank(key, states)
-            if state is None or state.seen_at_ms >= horizon_ms:
-                continue
-            new += not is_erasure_marker(state)
-            states.put(key, erasure_marker_of(state))
-            marked.append(key)
+        found = _states_or_blanks(keys, states)
+        idle = {key: state for key, state in found.items() if state.seen_at_ms < horizon_ms}
+        marked = list(idle)
         if marked:
+            states.put_all(marked, list(map(erasure_marker_of, idle.values())))
             checkpointer = self._app.checkpointer
             checkpointer.submit_change(partition, urgent=marked, effects=BatchOutcome(forgotten=marked))
             read = _read_so_far(self._app, partition, self._erasures)
             checkpointer.defer_change(partition, read, lambda: _conclude(marked, states))
-        return new
-
-
-def _is_idle(packed: bytes, horizon_ms: int) -> bool:
-    try:
-        return seen_at_ms_of(packed) < horizon_ms
-    except BrokenState:
-        return False  # unreadable, so its age is unknown; its visitor's next event reports it
+        return sum(not is_erasure_marker(state) for state in idle.values())
 
 
 def _sliced(keys: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -10,10 +10,13 @@ from msgspec.structs import replace
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.inputs import Source
-from bannerstream.streams.affinity import Catalogue, UserState
-from bannerstream.streams.batch import BatchOutcome, InputRecord, Rules, fold_batch, letter_of
-from bannerstream.streams.batching import Batch, Partition
+from bannerstream.streams.affinity import Catalogue
+from bannerstream.streams.batch import Rules, fold_batch
+from bannerstream.streams.batching import Batch
+from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.input_records import InputRecord, letter_of
 from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.outcome import BatchOutcome
 from bannerstream.streams.repartition import Origin, parse_origin
 
 
@@ -38,7 +41,7 @@ class EventProcessor:
         self._metrics = metrics
         self._kept_letters = kept_letters
 
-    def fold(self, batch: Batch, states: Partition[UserState]) -> BatchOutcome:
+    def fold(self, batch: Batch, states: ColumnarStates) -> BatchOutcome:
         """Fold a batch into the states of its partition, and return what to publish."""
         source = self._sources.get(batch.tp.topic)
         with self._metrics.fold.time():
@@ -57,7 +60,7 @@ class EventProcessor:
         return outcome
 
     def _fold(
-        self, source: Source, batch: Batch, records: Sequence[InputRecord], states: Partition[UserState]
+        self, source: Source, batch: Batch, records: Sequence[InputRecord], states: ColumnarStates
     ) -> BatchOutcome:
         catalogue = self._catalogue()
         now_ms = time.time_ns() // 1_000_000

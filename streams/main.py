@@ -9,17 +9,23 @@ from contextlib import suppress
 from typing import NoReturn
 
 import structlog
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from bannerstream.broker.refusals import translated
+from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.service.metrics_server import served_metrics
 from bannerstream.service.signals import asyncio_stop_event
-from bannerstream.settings import Settings
+from bannerstream.settings import KafkaSettings, Settings
 from bannerstream.streams.app import create_app
 from bannerstream.streams.batching import BatchApp
 from bannerstream.streams.worker_identity import WorkerIdentity, claim_identity
 
 Creates = Callable[[Settings, WorkerIdentity, CollectorRegistry], BatchApp]
 _log = structlog.stdlib.get_logger(__name__)
+
+_REFUSED = 3
+"""Exit code of a wrong setting, as `bannerstream` has it."""
 
 STOP_TIMEOUT_S = 8.0
 """How long a stop waits for work in flight. A clean stop takes 0.3 s; one during a rebalance may never end.
@@ -60,34 +66,52 @@ async def _serve(settings: Settings, create: Creates, metrics: tuple[str, int], 
     ):
         app = create(settings, identity, registry)
         gc.set_threshold(*GC_THRESHOLDS)
-        await _run_until(app, stop)
+        await _run_until(app, stop, settings.kafka)
 
 
-async def _run_until(app: BatchApp, stop: asyncio.Event) -> None:
+async def _run_until(app: BatchApp, stop: asyncio.Event, kafka: KafkaSettings) -> None:
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
+    ending = asyncio.create_task(app.ended.wait())
     try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            starting.result()
+            _result_of(starting, kafka)
             if not app.should_stop:
                 _log.info("folding")
-            await app.wait_first(stopping)
+            await app.wait_first(stopping, ending)
     finally:
         stopping.cancel()
+        ending.cancel()
         # Not `wait_for`: Faust's services swallow the cancellation and would count as stopped.
         stopped = asyncio.create_task(app.stop())
         await asyncio.wait({stopped}, timeout=STOP_TIMEOUT_S)
         if not stopped.done():
             _log.warning("stopped without finishing the work in flight; it is folded again", seconds=STOP_TIMEOUT_S)
-            _end_at_once(1 if app.crash_reason is not None else 0)
+            if app.crash_reason is None:
+                _end_at_once(0)
+            reason = _explained(app.crash_reason, kafka)
+            _log.error("ended", error=str(reason))
+            _end_at_once(_REFUSED if isinstance(reason, ConfigurationError) else 1)
         stopped.result()
         starting.cancel()
         with suppress(asyncio.CancelledError):
             await starting
     if app.crash_reason is not None:
-        raise app.crash_reason
+        raise _explained(app.crash_reason, kafka)
     _log.info("stopped")
+
+
+def _result_of(starting: "asyncio.Task[None]", kafka: KafkaSettings) -> None:
+    try:
+        starting.result()
+    except KafkaError as error:
+        raise _explained(error, kafka) from error
+
+
+def _explained(reason: BaseException, kafka: KafkaSettings) -> BaseException:
+    """Return our error for one of aiokafka's; any other as it is."""
+    return translated(kafka, reason) if isinstance(reason, KafkaError) else reason
 
 
 def _end_at_once(status: int) -> NoReturn:

@@ -8,11 +8,10 @@ import structlog
 from bannerstream.contracts.cloudevents import CloudEventHeaders
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
-from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.streams.batch import BatchOutcome, CausedRequest
 from bannerstream.streams.batching import BulkProducer, OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
+from bannerstream.streams.outcome import BatchOutcome, CausedRequest, EncodedAssignment
 from bannerstream.streams.recent_keys import RecentKeys
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -97,12 +96,12 @@ class Outbox:
         event_id = f"{request.banner_key}:{ask.cause}".encode()
         return key, encode(request), self._requests.headers(event_id, request.requested_at, key)
 
-    def _assignment(self, keyed: tuple[bytes, Assignment | None]) -> OutgoingRecord:
+    def _assignment(self, keyed: tuple[bytes, EncodedAssignment | None]) -> OutgoingRecord:
         key, assignment = keyed
         if assignment is None:
             return key, None, []
-        event_id = b"%b:%d" % (key, assignment.epoch)
-        return key, encode(assignment), self._assignments.headers(event_id, assignment.decided_at, key)
+        value, epoch, decided_at = assignment
+        return key, value, self._assignments.headers(b"%b:%d" % (key, epoch), decided_at, key)
 
     async def _letters(self, letters: Iterable[DeadLetter]) -> list[Write]:
         """Return writes of dead letters, each to the partition number of its source, modulo the partition count."""
@@ -129,10 +128,10 @@ def _merged(outcomes: Sequence[BatchOutcome]) -> BatchOutcome:
     return whole
 
 
-def _assignments(whole: BatchOutcome) -> dict[bytes, Assignment | None]:
+def _assignments(whole: BatchOutcome) -> dict[bytes, EncodedAssignment | None]:
     """Return assignments by user key; None deletes one."""
     # A visitor who was erased and came back in the same checkpoint keeps the new decision.
-    return dict[bytes, Assignment | None](dict.fromkeys(whole.forgotten)) | whole.assignments
+    return dict[bytes, EncodedAssignment | None](dict.fromkeys(whole.forgotten)) | whole.assignments
 
 
 def _without_original(record: OutgoingRecord) -> OutgoingRecord | None:

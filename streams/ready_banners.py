@@ -94,6 +94,8 @@ class ReadyBanners:
         while True:
             try:
                 await self._follow(backoff)
+                self._ready = None
+                _log.warning("banner.ready begins again: reading it from its beginning", topic=self._topic)
             except (ServiceUnavailable, ConfigurationError) as error:
                 self._ready = None
                 wait_s = backoff.next_s()
@@ -101,8 +103,9 @@ class ReadyBanners:
                 await asyncio.sleep(wait_s)
 
     async def _follow(self, backoff: Backoff) -> None:
+        """Follow until the topic begins again: it was deleted and made again, and holds nothing of what it held."""
         partitions = await partitions_of(self._kafka, self._topic)
-        ready = ReadySet()
+        ready, reached = ReadySet(), dict[Any, int]()
         async with reading(
             self._kafka,
             partitions,
@@ -116,7 +119,10 @@ class ReadyBanners:
                         self._ready = ready
                         backoff.reset()
                         _log.info("ready_banners_read", banners=len(ready))
-                    for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                    for partition, records in (await consumer.getmany(timeout_ms=_POLL_MS)).items():
+                        if records[0].offset < reached.get(partition, 0):
+                            return
+                        reached[partition] = records[-1].offset + 1
                         for record in records:
                             _apply(ready, record)
 

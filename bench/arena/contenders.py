@@ -10,7 +10,9 @@ from bench.arena import worker
 from bench.arena.audit import latest_states, what_differs
 from bench.arena.environments import PEERS, REPOSITORY, maven_classpath, python_environment
 from bench.arena.expected import Expected
-from bench.arena.topics import Topics
+from bench.arena.topics import Committed, Topics
+from bench.arena.workload import PARTITIONS
+from bench.arena.written import Written, insertions
 
 FEW_EVENTS = 60_000
 """The limit for stock Faust, which folds about 3,000 a second: 20 s."""
@@ -58,6 +60,10 @@ class Contender:
     """Prepares one run; returns additional variables."""
     processes: int = 1
     most_events: int | None = None
+    progress: Callable[[Topics, str, str, str], Committed | Written] = lambda topics, app, topic, _: topics.committed(
+        app, topic, PARTITIONS
+    )
+    """Returns what tells how far it is, from the names of its group, its topic and its changelog."""
 
     def __str__(self) -> str:
         return f"{self.system} {self.setting} ({self.work})"
@@ -142,6 +148,29 @@ def _batching_in(store: str, processes: int = 1) -> Contender:
     )
 
 
+def _audit_pathway(topics: Topics, changelog: str, expected: Expected) -> str | None:
+    return what_differs({user: state for _, user, state in insertions(topics, changelog)}, expected)
+
+
+def _prepare_pathway(place: Place) -> Mapping[str, str]:
+    Topics(place.bootstrap).create(f"{place.app}-affinity-changelog", PARTITIONS)
+    return {}
+
+
+def _pathway_in(setting: str, persisted: bool) -> Contender:
+    return Contender(
+        "pathway",
+        setting,
+        "common",
+        partial(_python, "pathway"),
+        "{app}-affinity-changelog",
+        _audit_pathway,
+        {"BENCH_PERSISTED": str(int(persisted)), "PATHWAY_THREADS": "2"},
+        prepare=_prepare_pathway,
+        progress=lambda topics, _app, _topic, changelog: Written(topics.bootstrap, changelog, PARTITIONS),
+    )
+
+
 def _worker_times(processes: int) -> Contender:
     return Contender(
         "bannerstream",
@@ -174,6 +203,8 @@ _ALL = (
         "changelog__{app}--{topic}--default",
         partial(_audit, key_of=_quix_user),
     ),
+    _pathway_in("memory", persisted=False),
+    _pathway_in("persisted", persisted=True),
     Contender("faust", "memory", "common", _faust, "{app}-affinity-changelog", _audit, most_events=FEW_EVENTS),
     Contender("confluent", "dict", "common", partial(_python, "confluent"), "{app}-affinity-changelog", _audit),
 )

@@ -9,7 +9,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -95,13 +95,6 @@ def entries(users: int, per_s: int, seconds: float, begins_at: float) -> list[En
     drawn = draw(workload, begin_ms)
     due = begin_ms + np.arange(workload.events) * 1000 // per_s
     return list(records(replace(drawn, time=due), users))
-
-
-def first_visits(users: int) -> Iterator[Entry]:
-    """Yield an event of each visitor, dated now, so that no visitor is new afterwards."""
-    at = time.time_ns() // 1_000_000
-    drawn = draw(Workload(users, "uniform", users), at)
-    return records(replace(drawn, user=np.arange(users), time=np.full(users, at)), users)
 
 
 def offer(producer: Producer, events: Sequence[Entry], per_s: int, begins_at: float) -> Offered:

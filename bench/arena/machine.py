@@ -9,7 +9,12 @@ from pathlib import Path
 
 from bench.arena.environments import PEERS, REPOSITORY
 
-_MAIN_PACKAGE = {"quix": "quixstreams", "faust": "faust-streaming", "confluent": "confluent-kafka"}
+_MAIN_PACKAGE = {
+    "quix": "quixstreams",
+    "pathway": "pathway",
+    "faust": "faust-streaming",
+    "confluent": "confluent-kafka",
+}
 
 
 def machine() -> dict[str, object]:

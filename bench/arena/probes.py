@@ -29,6 +29,8 @@ _LONGEST_POLL_S = 0.01
 """A stop is noticed within this time."""
 _POLL_S = 0.02
 _PREFIX = "probe-"
+PROBERS = b"prober-"
+"""How the key of every probe begins."""
 
 
 class _Product(msgspec.Struct):
@@ -169,7 +171,7 @@ class Probes:
         return self._begin + self._schedule[self._sent]
 
     def _send(self, number: int, due: float) -> None:
-        key = b"prober-%d" % number
+        key = PROBERS + b"%d" % number
         value = b'{"event_id":"probe-%d","user_id":"%b","product_id":"%b%d","time":%d,"kind":"click"}' % (
             number,
             key,

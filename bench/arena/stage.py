@@ -5,10 +5,11 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bannerstream.devservers.kafka_apache import ApacheKafka
 from bench.arena.environments import CACHE
@@ -18,8 +19,12 @@ from bench.arena.topics import Topics
 BROKER_JVM = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 """As in Kafka's own start script, because the broker shares the machine with the measured system."""
 
+GROUPS_WAIT = {"group.initial.rebalance.delay.ms": "3000"}
+"""Kafka's own default, which tests set to 0: a new group waits so long for the members that start with the first."""
+
 Result = dict[str, object]
 Report = Callable[[Result], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,12 @@ def reporting(out: Path | None) -> Report:
         out.parent.mkdir(parents=True, exist_ok=True)
     report(machine())
     return report
+
+
+def in_turn(systems: Sequence[T], number: int) -> Sequence[T]:
+    """Return the systems in the order of a round: each round begins with another one."""
+    turn = number % len(systems)
+    return [*systems[turn:], *systems[:turn]]
 
 
 def numbers(text: str) -> tuple[int, ...]:

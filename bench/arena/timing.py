@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bannerstream.service.child_process import ChildProcess
-from bench.arena.topics import Committed
 
 _POLL_S = 0.05
 """Resolution of the end time. Each poll is one small request: below 1 % of a core."""
@@ -21,42 +21,80 @@ class RunFailed(Exception):
     """A system ended early, or did not finish in time."""
 
 
+class Progress(Protocol):
+    """Knows how far a system is."""
+
+    def offsets(self) -> list[int]:
+        """Return the next offset of each partition: what lies before it will not be processed again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The measurements of one run."""
 
+    events: int
     seconds: float
     cpu_s: float
-    """CPU time of the system without the broker, from its first record."""
+    """CPU time of the system without the broker, in these seconds."""
     rss_mb: int
     """Peak resident memory, summed over its processes."""
 
 
-def time_run(processes: Sequence[ChildProcess], committed: Committed, ends: list[int], limit_s: float) -> Timing:
+def time_run(
+    processes: Sequence[ChildProcess],
+    committed: Progress,
+    ends: Sequence[int],
+    limit_s: float,
+    warm: Sequence[int] | None = None,
+) -> Timing:
     """Return once everything is committed.
 
+    The clock starts with the first record; or, with `warm`, when each partition is committed to this offset at least:
+    what is committed then is not counted.
+
     Raises:
-        RunFailed: a process ended, or `limit_s` passed; the message quotes the end of its log.
+        RunFailed: a process ended, or `limit_s` passed, with the end of its log; or nothing was left to be measured.
     """
     deadline = time.monotonic() + limit_s
-    cpu_before: float | None = None
+    begin: _Begin | None = None
     while True:
         offsets = committed.offsets()
         now = time.time()
-        if offsets == ends:
+        if begin is None:
+            begin = _begun(processes, offsets, now, warm)
+        if offsets == list(ends):
             break
         for child in processes:
             if child.poll() is not None:
                 raise RunFailed(f"it ended with status {child.poll()}:\n{child.log_tail()}")
         if time.monotonic() > deadline:
             raise RunFailed(f"{sum(offsets)} of {sum(ends)} records after {limit_s:.0f} s:\n{processes[0].log_tail()}")
-        if cpu_before is None and any(_first_record(process) is not None for process in processes):
-            cpu_before = _cpu_s(processes)
         time.sleep(_POLL_S)
-    starts = [start for process in processes if (start := _first_record(process)) is not None]
-    if not starts or cpu_before is None:
+    if begin is None:
         raise RunFailed(f"it did not report its first record:\n{processes[0].log_tail()}")
-    return Timing(now - min(starts), _cpu_s(processes) - cpu_before, _peak_rss_mb(processes))
+    if begin.done == sum(ends):
+        raise RunFailed("everything was committed at once, so there is no rate: choose more --events, or --cold")
+    return Timing(sum(ends) - begin.done, now - begin.at, _cpu_s(processes) - begin.cpu_s, _peak_rss_mb(processes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """When the clock started, and what was done then."""
+
+    at: float
+    done: int
+    cpu_s: float
+
+
+def _begun(
+    processes: Sequence[ChildProcess], offsets: Sequence[int], now: float, warm: Sequence[int] | None
+) -> _Begin | None:
+    if warm is not None:
+        reached = all(offset >= first for offset, first in zip(offsets, warm, strict=True))
+        return _Begin(now, sum(offsets), _cpu_s(processes)) if reached else None
+    starts = [start for each in processes if (start := _first_record(each)) is not None]
+    return _Begin(min(starts), 0, _cpu_s(processes)) if starts else None
 
 
 def _first_record(process: ChildProcess) -> float | None:

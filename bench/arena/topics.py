@@ -16,7 +16,7 @@ class Topics:
     """One broker's topics."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap})
         self._consumer = self._reader("bench-reader")
 
@@ -64,7 +64,7 @@ class Topics:
 
     def _reader(self, group: str, **options: object) -> Consumer:
         return Consumer(
-            {**CLIENT, "bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False, **options}
+            {**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False, **options}
         )
 
 

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -47,12 +47,14 @@ class Workload:
     events: int
     poison_every: int = 0
     """Every n-th record is invalid; 0: none."""
+    warm: bool = False
+    """Whether every user comes once before the events, so that none of them is a user's first."""
 
     @property
     def topic(self) -> str:
         """The topic that holds them."""
         poison = f"-poison-{self.poison_every}" if self.poison_every else ""
-        return f"clicks-{self.users}-{self.distribution}-{self.events}{poison}"
+        return f"clicks-{self.users}-{self.distribution}-{self.events}{poison}{'-warm' * self.warm}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def preload(bootstrap: str, workload: Workload) -> None:
     Batches are compressed with lz4, as in a shop; the cost is the same for every system.
     """
     start_ms = time.time_ns() // 1_000_000 - workload.events * 1000 // EVENTS_PER_S
+    if workload.warm:
+        write(bootstrap, workload.topic, first_visits(workload.users, start_ms), compression="lz4")
     events = records(draw(workload, start_ms), workload.users)
     write(bootstrap, workload.topic, poisoned(events, workload.poison_every), compression="lz4")
 
@@ -161,8 +165,20 @@ def poisoned(entries: Iterable[Entry], every: int) -> Iterable[Entry]:
     )
 
 
-def records(events: Draw, users: int) -> Iterator[Entry]:
-    """Yield key, value, partition and timestamp of each event, in order of time."""
+def first_visits(users: int, at_ms: int) -> Iterator[Entry]:
+    """Yield an event of each user, all at this time, under ids of their own."""
+    drawn = draw(Workload(users, "uniform", users), at_ms)
+    return records(replace(drawn, user=np.arange(users), time=np.full(users, at_ms)), users, b"first")
+
+
+def first_visits_by_partition(users: int) -> list[int]:
+    """Return how many of these lie in each partition."""
+    partitions = [partition_of(b"visitor-%d" % number) for number in range(users)]
+    return [partitions.count(number) for number in range(PARTITIONS)]
+
+
+def records(events: Draw, users: int, name: bytes = b"e") -> Iterator[Entry]:
+    """Yield key, value, partition and timestamp of each event, in order of time; ids begin with `name`."""
     user_ids = [b"visitor-%d" % number for number in range(users)]
     partitions = [partition_of(user_id) for user_id in user_ids]
     product_ids = [product_id.encode() for product_id in memberships()]
@@ -174,7 +190,8 @@ def records(events: Draw, users: int) -> Iterator[Entry]:
             zip(*(column.tolist() for column in columns), strict=True), first
         ):
             key = user_ids[user]
-            value = b'{"event_id":"e-%d","user_id":"%b","product_id":"%b","time":%d,"kind":"%b"}' % (
+            value = b'{"event_id":"%b-%d","user_id":"%b","product_id":"%b","time":%d,"kind":"%b"}' % (
+                name,
                 number,
                 key,
                 product_ids[product],

@@ -13,7 +13,6 @@ other_kinds = "ignore"                              # left out: dead letters
 pdp_view = "view"
 """
 
-import tomllib
 from collections.abc import Mapping
 from typing import Literal, NoReturn, get_args
 
@@ -21,6 +20,7 @@ from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.inputs.jsonpath import JsonPath
 from bannerstream.contracts.inputs.mapped import EventMapping, Paths, TimeUnit
 from bannerstream.contracts.interactions import InteractionKind
+from bannerstream.contracts.toml import InvalidToml, parse_toml
 
 Source = Literal["clicks", "purchases"]
 
@@ -46,8 +46,8 @@ def read_connect(text: str, file: object = "connect.toml") -> dict[Source, Event
         ConfigurationError: not TOML, or a key is unknown, missing or wrong; names the key, with a valid example.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = parse_toml(text)
+    except InvalidToml as error:
         raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     roles = get_args(Source)
     if unknown := sorted(tables.keys() - set(roles)):

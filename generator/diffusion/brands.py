@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bannerstream.contracts.errors import ConfigurationError
+from bannerstream.contracts.toml import InvalidToml, parse_toml
 
 _VALID = '[Lindqvist]\nadapter = "lindqvist.safetensors"\nweight = 0.8\ntrigger = "lindqvist style"'
 
@@ -37,10 +37,10 @@ def read_brands(file: Path) -> dict[str, Adapter]:
         ConfigurationError: the file cannot be read, something in it is wrong, or an adapter is missing or pickled.
     """
     try:
-        tables = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), dict[str, _Table])
+        tables = msgspec.convert(parse_toml(file.read_text(encoding="utf-8")), dict[str, _Table])
     except OSError as error:
         raise ConfigurationError(f"generator.diffusion.brands: {file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (InvalidToml, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError(
             f"generator.diffusion.brands: {file}: {error}; valid is, for example:\n{_VALID}"
         ) from error

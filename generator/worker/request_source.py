@@ -24,6 +24,7 @@ _POLL_MS = 500
 """Duration of one poll, and so the longest delay of a stop when no records arrive."""
 _PAUSED_POLL_MS = 50
 """The same while partitions are paused, and so the longest delay before freed capacity is used."""
+_PROVEN_POLLS = 3
 _RESUME_AT_FREE = 4
 """Partitions resume when a quarter of the queue is free: resuming for every few records would take many fetches."""
 
@@ -51,6 +52,7 @@ class RequestSource:
         self._metrics = metrics
         self._before_revoke = before_revoke
         self._paused = False
+        self._polls = 0
         self._committing = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka, client_id="bannerstream-generator"),
@@ -79,6 +81,11 @@ class RequestSource:
         """Leave the group."""
         await self._consumer.stop()
 
+    @property
+    def established(self) -> bool:
+        """Return whether the brokers let us join and fetch: a refused fetch shows within the polls after it."""
+        return self._polls > _PROVEN_POLLS
+
     async def poll(self) -> list[RejectedRecord]:
         """Put fetched requests into the queue, as far as it has room; return the invalid records.
 
@@ -91,6 +98,7 @@ class RequestSource:
             fetched = await self._consumer.getmany(
                 timeout_ms=_PAUSED_POLL_MS if self._paused else _POLL_MS, max_records=max(1, free)
             )
+        self._polls += bool(self._consumer.assignment())
         rejected: list[RejectedRecord] = []
         for partition, records in fetched.items():
             if not free:  # assigned a moment ago, before the pause

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import structlog
 
+from bannerstream.broker.errors import REFUSALS
 from bannerstream.broker.publisher import Publisher
 from bannerstream.contracts.errors import ConfigurationError, ServiceUnavailable
 from bannerstream.contracts.messages import BannerRequest
@@ -26,7 +27,7 @@ from bannerstream.generator.worker.records import RequestRecord, dead_letters
 from bannerstream.generator.worker.refusals import RefusalBook
 from bannerstream.generator.worker.request_queue import PendingBanner, RequestQueue
 from bannerstream.generator.worker.request_source import RejectedRecord, RequestSource
-from bannerstream.service.retry import Stopping, retry_until
+from bannerstream.service.retry import Retries, Stopping
 from bannerstream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class GeneratorWorker:
         self._queue = RequestQueue(settings.generator.queue_size, previews=pipeline.preview_composer is not None)
         self._rejected: list[RejectedRecord] = []
         self._stopping = asyncio.Event()
+        self._retries = Retries(self._stopping, REFUSALS)
         self._changed = asyncio.Condition()
         self._draining = False
         self._in_flight = 0
@@ -66,9 +68,11 @@ class GeneratorWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Make banners until `stop` is set; then finish the batches in flight, commit them and leave the group.
 
-        The worker waits out outages of brokers and store, and denied access too: credentials may be rotating.
+        The worker waits out outages of brokers and store, and denied access too once it has worked: credentials may be
+        rotating.
 
         Raises:
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse this worker from its start.
             ModelLost: a model hangs or fails for good; the studio finished the batches in flight, then committed.
         """
         loop = asyncio.get_running_loop()
@@ -77,11 +81,11 @@ class GeneratorWorker:
         following = asyncio.create_task(self._refusals.view.run(), name="refusals")
         try:
             with suppress(Stopping):
-                publisher = await retry_until("connect", self._connected, self._stopping)
+                publisher = await self._retries.until_done("connect", self._connected)
                 source = self._source()
                 try:
-                    await self._open_refusals(publisher)
-                    await retry_until("join", source.start, self._stopping)
+                    await self._open_refusals(publisher, following)
+                    await self._retries.until_done("join", source.start)
                     self._metrics.accepting.set(1)
                     await self._serve(source, publisher)
                 finally:
@@ -109,28 +113,31 @@ class GeneratorWorker:
     async def _connected(self) -> Publisher:
         return await Publisher(self._kafka, client_id="bannerstream-generator").__aenter__()
 
-    async def _open_refusals(self, publisher: Publisher) -> None:
+    async def _open_refusals(self, publisher: Publisher, following: "asyncio.Task[None]") -> None:
         """Read what cannot be made, move earlier versions' blocks there, and delete what this process may make.
 
         Raises:
             Stopping: a stop was requested.
+            CertificateRefused, CredentialsRefused, RightMissing: the brokers refuse to let this worker read them.
         """
         caught_up = asyncio.create_task(self._refusals.view.caught_up.wait())
         stopped = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({caught_up, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({caught_up, stopped, following}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             caught_up.cancel()
             stopped.cancel()
         if self._stopping.is_set():
             raise Stopping
+        if following.done():
+            following.result()
         store = self._pipeline.store
-        blocks = await retry_until("blocks", lambda: asyncio.to_thread(store.blocks_to_move), self._stopping)
+        blocks = await self._retries.until_done("blocks", lambda: asyncio.to_thread(store.blocks_to_move))
         withdrawn = await asyncio.to_thread(self._refusals.to_try_again)
         records = [*self._refusals.moved(blocks), *withdrawn]
-        await retry_until("refusals", lambda: publisher.publish_all(records), self._stopping)
+        await self._retries.until_done("refusals", lambda: publisher.publish_all(records))
         if blocks:
-            await retry_until("blocks", lambda: asyncio.to_thread(store.mark_blocks_moved), self._stopping)
+            await self._retries.until_done("blocks", lambda: asyncio.to_thread(store.mark_blocks_moved))
         if records:
             log.info("refusals_checked", moved=len(records) - len(withdrawn), withdrawn=len(withdrawn))
 
@@ -147,17 +154,25 @@ class GeneratorWorker:
         loops = [self._make_banners(source, publisher) for _ in range(self._settings.batches_in_flight)]
         if self._pipeline.preview_composer is not None:
             loops.append(self._preview_banners(source, publisher))
-        async with asyncio.TaskGroup() as tasks:
-            making = [tasks.create_task(loop) for loop in loops]
-            taking = tasks.create_task(self._take_requests(source))
-            await asyncio.wait(making)
-            taking.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                making = [tasks.create_task(loop) for loop in loops]
+                taking = tasks.create_task(self._take_requests(source))
+                await asyncio.wait(making)
+                taking.cancel()
+        except* REFUSALS as refused:
+            refusal = refused.exceptions[0]
+        else:
+            return
+        raise refusal
 
     async def _take_requests(self, source: RequestSource) -> None:
         """Fill the queue. Continues while batches finish, so that the group does not consider this worker dead."""
         while True:
             try:
-                self._rejected += await retry_until("fetch", source.poll, self._stopping)
+                self._rejected += await self._retries.until_done(
+                    "fetch", source.poll, proves=lambda _: source.established
+                )
             except Stopping:
                 await asyncio.sleep(0.5)
                 continue
@@ -184,9 +199,9 @@ class GeneratorWorker:
         if batch:
             self._metrics.batch_size.observe(len(batch))
         requests = [pending.request for pending in batch]
-        outcomes = await retry_until("make", lambda: self._make(requests), self._stopping)
+        outcomes = await self._retries.until_done("make", lambda: self._make(requests))
         answered = [(self._queue.detach(pending), outcome) for pending, outcome in zip(batch, outcomes, strict=True)]
-        await retry_until("publish", lambda: self._publish_results(answered, rejected, publisher), self._stopping)
+        await self._retries.until_done("publish", lambda: self._publish_results(answered, rejected, publisher))
         for records, outcome in answered:
             self._queue.finish(records)
             if records and isinstance(outcome, MadeBanner):
@@ -262,7 +277,7 @@ class GeneratorWorker:
 
     async def _publish_previews(self, batch: list[PendingBanner], publisher: Publisher) -> None:
         requests = [pending.request for pending in batch]
-        outcomes = await retry_until("preview", lambda: self._preview(requests), self._stopping)
+        outcomes = await self._retries.until_done("preview", lambda: self._preview(requests))
         banners: list[MadeBanner] = []
         final: list[PendingBanner] = []
         for pending, outcome in zip(batch, outcomes, strict=True):
@@ -270,7 +285,7 @@ class GeneratorWorker:
                 banners.append(outcome)
                 if not outcome.manifest.provisional:
                     final.append(pending)
-        await retry_until("publish", lambda: announce(banners, publisher, self._topics, self._now()), self._stopping)
+        await self._retries.until_done("publish", lambda: announce(banners, publisher, self._topics, self._now()))
         acknowledged_at_ms = self._now()
         for banner in banners:
             self._metrics.ready(banner, acknowledged_at_ms)

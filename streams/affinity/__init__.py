@@ -5,7 +5,6 @@ May import contracts and `streams.errors`, and no other room.
 
 from bannerstream.streams.affinity.catalogue import FAVOURITES, Catalogue
 from bannerstream.streams.affinity.decision import decide, settle
-from bannerstream.streams.affinity.fast_path import quick_fold
 from bannerstream.streams.affinity.folding import KIND_WEIGHTS, fold
 from bannerstream.streams.affinity.policy import Policy
 from bannerstream.streams.affinity.state import Decision, UserState, pack, seen_at_ms_of, unpack
@@ -20,7 +19,6 @@ __all__ = [
     "decide",
     "fold",
     "pack",
-    "quick_fold",
     "seen_at_ms_of",
     "settle",
     "unpack",

@@ -10,15 +10,19 @@ The loss: a score 2^-1000 below the visitor's strongest may round to 0; with a h
 event for 19 years. All other scores agree within 1e-9, relative, for any order of events.
 """
 
-from math import exp2
+import numpy as np
 
 MAX_HALVINGS = 500
 """Most half-lives between the landmark and the latest event: 2^500 leaves room for sums, and as much below."""
 
 
 def decayed(since: int, half_life_ms: int) -> float:
-    """Return 2^(since / half-life): the weight of an event `since` milliseconds after the landmark."""
-    return exp2(since / half_life_ms)
+    """Return 2^(since / half-life): the weight of an event `since` milliseconds after the landmark.
+
+    With numpy's `exp2`, as `streams.columnar` does for many events at once: that of `math` differs in the last bit for
+    one value in twenty.
+    """
+    return float(np.exp2(since / half_life_ms))
 
 
 def beats(challenger: float, holder: float, margin: float) -> bool:

@@ -9,8 +9,8 @@ from bannerstream.streams.affinity import version1
 from bannerstream.streams.errors import BrokenState, UnknownStateVersion
 
 STATE_VERSION = 2
-"""First byte of a packed state. Increase it when a field changes position or meaning; `version1` shows how to keep
-reading the previous one."""
+"""First byte of a packed state. Version 3 is that of rows (`streams.columnar.layout`). `version1` shows how to keep
+reading an earlier version."""
 
 ONLY_VARIANT = "a"
 """The variant when no experiment runs."""
@@ -60,6 +60,10 @@ class UserState(Struct, array_like=True, gc=False):
     """Bought products, each with the time until which it is not shown."""
     recent: bytes = b""
     """Fingerprints of the last events, `FINGERPRINT_BYTES` each, latest last."""
+    locale: str = ""
+    """Reserved: the visitor's own language, or "" if it is not known. Releases before 0.3 pass over it."""
+    transfers: bytes = b""
+    """Reserved: fingerprints of the states of strangers that were added to this one. Passed over, too."""
 
     @property
     def seen_at_ms(self) -> int:
@@ -79,6 +83,8 @@ class UserState(Struct, array_like=True, gc=False):
             self.touched.copy(),
             self.purchased.copy(),
             self.recent,
+            self.locale,
+            self.transfers,
         )
 
 
@@ -102,12 +108,22 @@ _decode = msgspec.msgpack.Decoder(UserState).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_decided = msgspec.msgpack.Decoder(_Decided).decode
 _PREFIX = bytes([STATE_VERSION])
+_PREFIX_OF_TEN = _PREFIX + b"\x9a"
+"""The version, and the MessagePack header of an array of ten."""
+_RESERVED = -len(b"\xa0" + b"\xc4\x00")
+"""Where the reserved fields begin when they are empty."""
 _PREFIX_1 = bytes([version1.STATE_VERSION])
 
 
 def pack(state: UserState) -> bytes:
-    """Return the state's bytes: the version, then MessagePack without field names."""
-    return _PREFIX + _encode(state)
+    """Return the state's bytes: the version, then MessagePack without field names.
+
+    Without the reserved fields while they are empty: these are then the bytes of releases before 0.3.
+    """
+    encoded = _encode(state)
+    if state.locale or state.transfers:
+        return _PREFIX + encoded
+    return _PREFIX_OF_TEN + encoded[1:_RESERVED]
 
 
 def unpack(packed: bytes) -> UserState:
@@ -147,7 +163,7 @@ def seen_at_ms_of(packed: bytes) -> int:
 
 
 def decision_of(packed: bytes) -> Decision | None:
-    """Return the decision of a packed state, at a third of the cost of unpacking it; None if it has another version."""
+    """Return the decision of a packed state, at half the cost of unpacking it; None if it has another version."""
     if packed[:1] != _PREFIX:
         return None
     try:
@@ -191,6 +207,6 @@ def _broken(error: Exception) -> BrokenState:
 def _unknown(packed: bytes) -> UnknownStateVersion:
     return UnknownStateVersion(
         f"a state of version {packed[0] if packed else 'none'} in the changelog; this Bannerstream reads versions "
-        f"{version1.STATE_VERSION} and {STATE_VERSION}. Run the version that wrote it, or set another streams.app_id "
-        "to start with empty tables"
+        f"{version1.STATE_VERSION} to {STATE_VERSION + 1}. Run the version that wrote it, or set another "
+        "streams.app_id to start with empty tables"
     )

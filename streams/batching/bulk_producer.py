@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLarge
 from aiokafka.protocol.produce import ProduceRequest
 
 from bannerstream.streams.batching.compat import overrides_private
-from bannerstream.streams.batching.errors import WriteAborted
+from bannerstream.streams.batching.errors import REFUSALS, WriteAborted
 
 _log = logging.getLogger("bannerstream.streams.batching")
 
@@ -96,16 +96,20 @@ class BulkProducer:
 
     `connect` returns a started producer. `may_write` is checked before every request, including aiokafka's retries: a
     worker that the group has evicted must not write over its successor, and aiokafka's idempotent producer retries for
-    ever. Call `start` before use, `close` at the end.
+    ever. `on_refused` gets the error when brokers refuse a topic before they have accepted a record. Call `start`
+    before use, `close` at the end.
     """
 
     def __init__(
         self,
         connect: Callable[[], Awaitable[AIOKafkaProducer]],
         may_write: Callable[[], bool] = lambda: True,
+        on_refused: Callable[[KafkaError], None] = lambda _: None,
     ) -> None:
         self._connect = connect
         self._may_write = may_write
+        self._on_refused = on_refused
+        self._has_delivered = False
         self._producer: AIOKafkaProducer | None = None
         self._stopping = False
 
@@ -144,6 +148,7 @@ class BulkProducer:
                 partitions = await self._producer.partitions_for(topic)
             except KafkaError as error:
                 self._raise_if_stopping(error)
+                self._report_refusal(error)
                 await backoff.wait(error, topic)
                 continue
             backoff.reset()
@@ -169,9 +174,11 @@ class BulkProducer:
             if attempt.error is None:
                 continue
             self._raise_if_stopping(attempt.error)
+            self._report_refusal(attempt.error)
             if not attempt.split:
                 await backoff.wait(attempt.error, f"{sum(len(item.records) for item in pending)} records")
         backoff.reset()
+        self._has_delivered = self._has_delivered or bool(ends)
         return ends
 
     def _check_membership(self) -> None:
@@ -181,6 +188,10 @@ class BulkProducer:
     def _raise_if_stopping(self, error: KafkaError) -> None:
         if self._stopping:
             raise WriteAborted(repr(error)) from error
+
+    def _report_refusal(self, error: KafkaError) -> None:
+        if isinstance(error, REFUSALS) and not self._has_delivered:
+            self._on_refused(error)
 
     async def _try(self, pending: Sequence[Pending]) -> Attempt:
         attempt = Attempt()

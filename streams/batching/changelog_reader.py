@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from bannerstream.streams.batching.errors import REFUSALS
 from bannerstream.streams.batching.fetch import fetch_batches
 from bannerstream.streams.batching.store import Partitions
 
@@ -25,11 +26,21 @@ RETRY_S = 0.5
 
 
 class ChangelogReader:
-    """Reads the changelog into `partitions`, each from its stored offset; `connect` returns a started consumer."""
+    """Reads the changelog into `partitions`, each from its stored offset; `connect` returns a started consumer.
 
-    def __init__(self, connect: Callable[[], Awaitable[AIOKafkaConsumer]], partitions: Partitions[Any]) -> None:
+    `on_refused` gets the error when the brokers refuse the changelog before they have let us read it.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AIOKafkaConsumer]],
+        partitions: Partitions[Any],
+        on_refused: Callable[[KafkaError], None] = lambda _: None,
+    ) -> None:
         self._connect = connect
         self._partitions = partitions
+        self._on_refused = on_refused
+        self._has_read = False
 
     async def read_to_end(self, tps: Collection[TP]) -> None:
         """Apply everything that these changelog partitions hold now. Retries during an outage.
@@ -48,10 +59,13 @@ class ChangelogReader:
                 consumer = await self._connect()
                 try:
                     await self._read(consumer, [TopicPartition(*tp) for tp in tps], follow=follow)
+                    self._has_read = True
                     return
                 finally:
                     await consumer.stop()
             except KafkaError as error:
+                if isinstance(error, REFUSALS) and not self._has_read:
+                    self._on_refused(error)
                 _log.warning("cannot read the changelog; retrying: %r", error)
                 await asyncio.sleep(RETRY_S)
 

@@ -8,6 +8,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ class RocksStore:
         """See `store.PackedStore`: a snapshot, so that folding can continue meanwhile."""
         items: Iterator[tuple[Any, Any]] = iter(self._db.snapshot().items())
         return ((key, packed) for key, packed in items if key != REACHED)
+
+    def of_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See `store.PackedStore`: reads no other keys."""
+        items: Iterator[tuple[Any, Any]] = iter(self._db.snapshot().items(from_key=prefix))
+        return takewhile(lambda item: item[0].startswith(prefix), items)
 
     def __len__(self) -> int:
         """Return an estimate: RocksDB does not keep a count."""

@@ -48,6 +48,10 @@ class PackedStore(Protocol):
         """Yield every key with its packed state."""
         ...
 
+    def of_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the keys that begin with `prefix`, with their packed states."""
+        ...
+
     def __len__(self) -> int: ...
 
     def clear(self) -> None:
@@ -84,6 +88,10 @@ class MemoryStore:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """See `PackedStore`: iterates a copy, so that folding can continue meanwhile."""
         return iter(list(self._states.items()))
+
+    def of_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See `PackedStore`."""
+        return ((key, packed) for key, packed in self.items() if key.startswith(prefix))
 
     def __len__(self) -> int:
         return len(self._states)

@@ -1,5 +1,6 @@
 """The thread that owns the group connection: fetches batches and tracks group membership."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,8 +13,12 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from bannerstream.streams.batching.compat import overrides_private
+from bannerstream.streams.batching.errors import REFUSALS
 from bannerstream.streams.batching.fetch import FETCH_WAIT_MS, fetch_batches
 from bannerstream.streams.batching.records import Batch
+
+_REFUSED_RETRY_S = 5.0
+"""How long a worker that was refused waits before it joins or fetches again."""
 
 _SESSION_CONTINUES = {NoError.errno, RebalanceInProgressError.errno}
 """Responses to a current member; while the group rebalances it waits for us to rejoin."""
@@ -25,6 +30,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.consumer")  # Faust would log under this module's name otherwise
     app: Any  # a `BatchApp`
     consumer: Any  # a `BatchConsumer`, which creates this thread
+    _has_fetched = False
 
     async def on_start(self) -> None:
         """Connect and track the heartbeats."""
@@ -38,6 +44,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer: Any = self._consumer
         self.app.on_connected(consumer)
         self._record_heartbeats(consumer._coordinator)  # noqa: SLF001
+        self._report_refusals(consumer._coordinator)  # noqa: SLF001
 
     @overrides_private("aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group", "7bc230e3f4dc")
     async def on_thread_stop(self) -> None:
@@ -92,6 +99,29 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         coordinator._send_req = send_and_record  # noqa: SLF001
 
+    @overrides_private("aiokafka.consumer.group_coordinator:GroupCoordinator._push_error_to_user", "8dce53d5130d")
+    def _report_refusals(self, coordinator: Any) -> None:
+        """End the app, or log, when the group refuses us.
+
+        aiokafka keeps such an error until its own `getmany` raises it, which `fetch_batches` does not call, and joins
+        no group until then: the worker would wait in silence.
+        """
+        push = coordinator._push_error_to_user  # noqa: SLF001
+
+        def report(error: BaseException) -> Any:
+            if not isinstance(error, REFUSALS):
+                return push(error)
+            self._refused(error)
+            return asyncio.wait([coordinator._closing], timeout=_REFUSED_RETRY_S)  # noqa: SLF001
+
+        coordinator._push_error_to_user = report  # noqa: SLF001
+
+    def _refused(self, error: BaseException) -> None:
+        if self._has_fetched:
+            self.log.warning("the brokers refuse this worker; trying again: %r", error)
+        else:
+            self.app.loop.call_soon_threadsafe(self.app.end, error)
+
     def seek_back(self, tp: TP, offset: int) -> None:
         """Seek, and let the first batch from there begin at `offset`: missing offsets are a hole in the log.
 
@@ -111,7 +141,13 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         del max_records
         if not self.consumer.flow_active:
             return {}
-        fetched = await fetch_batches(consumer, active_partitions, timeout or 0.0)
+        try:
+            fetched = await fetch_batches(consumer, active_partitions, timeout or 0.0)
+        except REFUSALS as error:
+            self._refused(error)
+            await asyncio.sleep(_REFUSED_RETRY_S if self._has_fetched else 0.0)
+            return {}
+        self._has_fetched = self._has_fetched or bool(fetched)
         return {tp: list(self._without_hole(batch).slices()) for tp, batch in fetched.items()}
 
     def _without_hole(self, batch: Batch) -> Batch:

@@ -14,14 +14,15 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
-from bannerstream.streams.batch import BatchOutcome, Disposition, letter_of
 from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, Write, decoded_states
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
+from bannerstream.streams.input_records import letter_of
 from bannerstream.streams.main import serve
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.outcome import BatchOutcome, Disposition
 from bannerstream.streams.recent_keys import RecentKeys
 from bannerstream.streams.worker_identity import WorkerIdentity
 

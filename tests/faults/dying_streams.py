@@ -69,9 +69,9 @@ def dump_states(app: StreamsApp, file: Path) -> None:
     states_by_partition: dict[int, dict[str, str]] = {}
     own = {tp.partition for tp in app.assignor.assigned_actives()} if app.flow_control.is_active() else set()
     for number in own:
-        partition = app.written.partitions_here[number]
-        packed = dict(partition.packed_store.items()) | {key: pack(state) for key, state in partition._decoded.items()}
-        states_by_partition[number] = {key.decode(): value.hex() for key, value in packed.items()}
+        states = app.written.partitions_here[number]
+        found = states.get_all(states.keys())
+        states_by_partition[number] = {key.decode(): pack(state).hex() for key, state in found.items()}
     scratch = file.with_suffix(".scratch")
     scratch.write_text(json.dumps(states_by_partition))
     scratch.replace(file)

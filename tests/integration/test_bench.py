@@ -24,6 +24,7 @@ def test_what_bannerstream_leaves_after_a_benchmark_is_right(tmp_path):
         "common,full",
     ]
     options = ["--users", "300", "--events", "10000", "--rounds", "1", "--distribution", "zipf", "--limit-s", "90"]
+    options.append("--cold")  # so few events are committed at once
     completed = subprocess.run(
         [sys.executable, "-m", *command, *options, "--out", str(out)], capture_output=True, text=True, check=False
     )

@@ -35,6 +35,7 @@ from bannerstream.devservers.stack import (
 )
 from bannerstream.devservers.toxiproxy import Toxiproxy
 from bannerstream.settings.model import Settings
+from tests.support.secured_kafka import start_secured_kafka
 from tests.support.shared_server import SharedServer, Start
 
 Pair = tuple[KafkaKind, S3Kind]
@@ -85,6 +86,11 @@ class Servers:
 
         _skip_unless_available(kafka_server(kind, self._own))
         return Broker(self._use("kafka", kind, start))
+
+    def secured_kafka(self) -> str:
+        """Return the address of a broker with TLS, logins and ACLs (see `tests.support.secured_kafka`)."""
+        _skip_unless_available(ApacheKafka(self._own))
+        return self._use("kafka", "secured", start_secured_kafka)
 
     def s3(self, kind: S3Kind) -> Store:
         """Return the S3 server of this kind; skip the test where it cannot run."""

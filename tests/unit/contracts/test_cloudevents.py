@@ -73,5 +73,5 @@ class TestTopics:
 
     def test_names_are_distinct_and_in_the_order_of_the_table(self) -> None:
         names = [topic.name for topic in Topics()]
-        assert len(set(names)) == len(names) == 10
+        assert len(set(names)) == len(names) == 11
         assert names[:2] == ["clicks", "purchases"]

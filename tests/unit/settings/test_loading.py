@@ -41,6 +41,9 @@ def test_topics_can_be_renamed_by_role(tmp_path: Path) -> None:
     assert (topics.clicks.name, topics.purchases.name) == ("shop.clicks", "purchases")
 
 
+OAUTH = '[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_mechanism = "OAUTHBEARER"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -52,6 +55,14 @@ def test_topics_can_be_renamed_by_role(tmp_path: Path) -> None:
         ('[kafka]\nsecurity_protocol = "SASL_PLAINTEXT"\n', "kafka.security_protocol"),
         ('[kafka]\nsecurity_protocol = "SASL_SSL"\n', "kafka.sasl_username"),
         ('[kafka]\nssl_certfile = "a.pem"\n', "kafka.ssl_keyfile"),
+        (OAUTH, "kafka.oauth_token_url"),
+        (f'{OAUTH}oauth_token_url = "https://login.shop.example/t"\n', "kafka.oauth_client_id"),
+        (
+            f'{OAUTH}oauth_token_url = "http://login.example/t"\noauth_client_id = "a"\noauth_client_secret = "b"\n',
+            "must be https",
+        ),
+        (f'{OAUTH}token_source = "MskTokens"\n', "my_shop.kafka:MskTokens"),
+        (f'{OAUTH}token_source = "a:B"\noauth_token_url = "https://login.shop.example/t"\n', "not both"),
         ('[privacy]\nuser_key_secret = "short"\n', "privacy.user_key_secret"),
         ('[generator]\npainter = "diffusers"\n', "generator.painter_model"),
         ('[generator]\ndescriber = "transformers"\n', "generator.describer_model"),

@@ -8,8 +8,8 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.keys import user_key
-from bannerstream.streams.affinity import UserState, pack, unpack
-from bannerstream.streams.batching import Batch, Codec, MemoryStore, Partition
+from bannerstream.streams.batching import Batch
+from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.metrics import StreamsMetrics
 from bannerstream.streams.repartition import Origin
@@ -27,7 +27,7 @@ def copied(offset: int, *headers: tuple[str, bytes]) -> SimpleNamespace:
 
 def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothing():
     events = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
-    states: Partition[UserState] = Partition(Codec(pack, unpack), MemoryStore())
+    states = ColumnarStates(RULES.policy)
     origin = Origin("clicks", "shop.clicks", 0, 7, round(time.time() * 1000)).header()
     outcome = events.fold(Batch(ROUTED, 0, 3, [copied(0, origin), copied(1), copied(2, origin)]), states)
     (letter,) = outcome.dead_letters
@@ -40,7 +40,7 @@ def test_what_others_wrote_there_is_a_dead_letter_and_costs_its_neighbours_nothi
 
 def test_the_dead_letter_of_one_event_among_several_names_the_shops_record_and_the_event():
     events = EventProcessor({}, RULES, lambda: CATALOGUE, StreamsMetrics(CollectorRegistry()))
-    states: Partition[UserState] = Partition(Codec(pack, unpack), MemoryStore())
+    states = ColumnarStates(RULES.policy)
     origins = [Origin("clicks", "shop.clicks", 5, 7, round(time.time() * 1000), part) for part in (1, 2)]
     good, bad = (copied(offset, origin.header()) for offset, origin in enumerate(origins))
     bad.value = bad.value.replace(b"mug", b"ghost")

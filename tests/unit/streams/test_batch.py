@@ -14,7 +14,7 @@ from bannerstream.contracts.times import rfc3339
 from bannerstream.streams.affinity import Catalogue, decision
 from bannerstream.streams.affinity.state import STATE_VERSION
 from bannerstream.streams.errors import UnknownStateVersion
-from tests.support.folded_batch import CATALOGUE, RULES, SECRET, Table, at, record
+from tests.support.folded_batch import CATALOGUE, RULES, SECRET, Table, assignments_of, at, record
 from tests.support.shop import DAY, NOON, PRODUCTS, catalogue, product
 from tests.support.stored_states import OF_VERSION_1
 
@@ -22,7 +22,7 @@ from tests.support.stored_states import OF_VERSION_1
 def test_a_click_leads_to_a_state_an_assignment_and_a_request():
     table = Table()
     outcome = table.run(record(0))
-    (assignment,) = outcome.assignments.values()
+    (assignment,) = assignments_of(outcome).values()
     assert outcome.changed == outcome.assignments.keys() == {at("ada")}
     assert assignment == Assignment(
         user_key=user_key("ada", SECRET),
@@ -114,7 +114,7 @@ def test_an_order_with_one_unknown_product_is_a_dead_letter_whole():
 def test_a_visitor_repeated_in_a_batch_gets_one_state_and_the_last_decision():
     table = Table()
     outcome = table.run(record(0), record(1, kind="cart"), record(2, product_id="mug", kind="purchase"))
-    assert [(each.product_id, each.epoch) for each in outcome.assignments.values()] == [("blanket", 2)]
+    assert [(each.product_id, each.epoch) for each in assignments_of(outcome).values()] == [("blanket", 2)]
     assert len(table.written) == 1
     assert [each.request.product.product_id for each in outcome.requests.values()] == ["blanket"]
 
@@ -148,7 +148,7 @@ def test_a_replay_after_the_product_changed_asks_for_the_banner_as_it_is_now():
     table.run(record(0))
     shop = catalogue(product("mug", {"cosy": 1.0}, title="Larger mug"), *PRODUCTS[1:])
     outcome = table.run(record(0), shop=shop)
-    assert [(each.epoch, each.banner_key) for each in outcome.assignments.values()] == [
+    assert [(each.epoch, each.banner_key) for each in assignments_of(outcome).values()] == [
         (2, shop.banner_key("mug", "cosy"))
     ]
     assert [each.request.product.title for each in outcome.requests.values()] == ["Larger mug"]
@@ -197,7 +197,7 @@ def test_cutting_a_stream_into_other_batches_and_replaying_any_of_it_ends_in_the
 def test_every_assignment_has_its_request_and_every_record_its_fate(session):
     records = [record(offset, **each) for offset, each in enumerate(session)]
     outcome = Table().run(*records)
-    assert {assignment.banner_key for assignment in outcome.assignments.values()} == {
+    assert {assignment.banner_key for assignment in assignments_of(outcome).values()} == {
         caused.request.banner_key for caused in outcome.requests.values()
     }
     assert sum(outcome.counts.values()) == len(records)
@@ -259,7 +259,7 @@ def test_a_clock_that_is_ahead_freezes_no_visitor(form: str):
     after = NOON + RULES.policy.min_interval_ms + 1
     outcome = table.run(*(record(n, product_id="shoe", kind="cart", time=after, arrived=after) for n in range(1, 9)))
     assert outcome.ahead_ms == 0
-    (assignment,) = outcome.assignments.values()
+    (assignment,) = assignments_of(outcome).values()
     assert assignment.product_id == "shoe"
 
 

@@ -11,15 +11,17 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from bannerstream.streams import decision_sweep
-from bannerstream.streams.affinity import Catalogue, UserState, pack, unpack
+from bannerstream.streams.affinity import Catalogue, pack
 from bannerstream.streams.affinity.state import decision_of
-from bannerstream.streams.batch import BatchOutcome
-from bannerstream.streams.batching import Batch, Codec, Partition
-from bannerstream.streams.batching.store import Partitions, decoded_states
+from bannerstream.streams.batching import Batch
+from bannerstream.streams.batching.store import Partitions
+from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.columnar import states as columnar_states
 from bannerstream.streams.decision_sweep import EVERY_S, FIRST_S, SOON_S, DecisionSweep
 from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.outcome import BatchOutcome
 from bannerstream.streams.recent_keys import RecentKeys
-from tests.support.folded_batch import CATALOGUE, RULES, Table, at, record
+from tests.support.folded_batch import CATALOGUE, RULES, Table, assignments_of, at, in_order, record
 from tests.support.shop import catalogue, product
 from tests.support.stored_states import OF_VERSION_1
 
@@ -41,8 +43,8 @@ class App:
     """The part of the app that the sweep uses, with one partition."""
 
     def __init__(self, *, announce_all: bool = False) -> None:
-        self.partitions_here = Partitions(decoded_states(Codec(pack, unpack)))
-        self.states: Partition[UserState] = self.partitions_here[0]
+        self.partitions_here = Partitions(lambda _: ColumnarStates(RULES.policy))
+        self.states = self.partitions_here[0]
         self.written = self.checkpointer = self
         self.rebalancing = False
         self.submitted: list[BatchOutcome] = []
@@ -78,7 +80,7 @@ class App:
         for user, product_id in products.items():
             table = Table()
             table.run(record(0, user, product_id=product_id))
-            self.states.packed_store.update(table.items(), 1)
+            self.states.apply(table.items(), 1)
 
     async def later(self, seconds: float) -> list[BatchOutcome]:
         """Let time pass and an event come; return what the sweep submitted."""
@@ -108,18 +110,18 @@ def requested(outcomes: list[BatchOutcome]) -> list[str]:
 
 async def test_visitors_of_a_product_that_is_refused_get_their_next_best_one_without_an_event(app: App) -> None:
     app.visits(ada="mug", bob="shoe")
-    before = app.states.packed_store.get(at("bob"))
+    before = app.states.get(at("bob"))
     app.shop = CATALOGUE.without({"mug"})
     assert await app.later(SOON_S - 1) == []
     (outcome,) = await app.later(1)
-    (assignment,) = outcome.assignments.values()
+    (assignment,) = assignments_of(outcome).values()
     assert (assignment.product_id, assignment.epoch) == ("blanket", 2)
     assert requested([outcome]) == ["blanket"]
     assert outcome.changed == {at("ada")}
-    state = unpack(app.states.packed_store.get(at("ada")) or b"")
+    state = app.states.get(at("ada"))
     assert state.decision is not None
     assert (state.decision.product_id, state.epoch) == ("blanket", 2)
-    assert app.states.packed_store.get(at("bob")) == before
+    assert app.states.get(at("bob")) == before
     assert app.rechecked("refused") == 1
     assert await app.later(EVERY_S) == [], "nothing is left to do"
 
@@ -127,10 +129,10 @@ async def test_visitors_of_a_product_that_is_refused_get_their_next_best_one_wit
 async def test_it_decides_as_the_visitors_next_event_would(app: App) -> None:
     app.visits(ada="mug")
     app.shop = CATALOGUE.without({"mug"})
-    replayed = Table({at("ada"): app.states.packed_store.get(at("ada")) or b""})
+    replayed = Table({at("ada"): pack(app.states.get(at("ada")))})
     replayed.run(record(0, "ada"), shop=app.shop)
     await app.later(SOON_S)
-    assert app.states.packed_store.get(at("ada")) == replayed[at("ada")]
+    assert in_order(pack(app.states.get(at("ada")))) == replayed[at("ada")]
 
 
 async def test_a_visitor_without_another_product_is_left_without_a_decision(app: App) -> None:
@@ -138,7 +140,7 @@ async def test_a_visitor_without_another_product_is_left_without_a_decision(app:
     app.shop = CATALOGUE.without(set(CATALOGUE.products))
     (outcome,) = await app.later(SOON_S)
     assert outcome.assignments == {}
-    assert unpack(app.states.packed_store.get(at("ada")) or b"").decision is None
+    assert app.states.get(at("ada")).decision is None
 
 
 async def test_a_banner_that_never_became_ready_is_requested_again_once_in_the_time_to_live(app: App) -> None:
@@ -165,7 +167,7 @@ async def test_a_decision_whose_product_changed_or_left_is_not_requested(app: Ap
 
 async def test_one_sweep_requests_no_more_than_its_bound(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision_sweep, "MOST_REQUESTS", 2)
-    monkeypatch.setattr(decision_sweep, "SLICE", 1)
+    monkeypatch.setattr(columnar_states, "SWEEP_SLICE", 1)
     app.visits(ada="mug", bob="shoe", cleo="novel")
     app.ready.read = True
     assert len(requested(await app.later(EVERY_S))) == 2
@@ -177,7 +179,7 @@ async def test_a_partition_that_is_gone_is_left_alone(app: App) -> None:
     app.shop = CATALOGUE.without({"mug"})
     app.rebalancing = True
     assert await app.later(SOON_S) == []
-    assert unpack(app.states.packed_store.get(at("ada")) or b"").decision is not None
+    assert app.states.get(at("ada")).decision is not None
 
 
 async def test_every_decision_is_announced_once_under_its_epoch_where_the_topic_was_lost() -> None:
@@ -188,7 +190,7 @@ async def test_every_decision_is_announced_once_under_its_epoch_where_the_topic_
     app.shop = app.shop.without({"shoe"})
     await app.later(0)
     (outcome,) = await app.later(FIRST_S)
-    assert {key: (each.product_id, each.epoch) for key, each in outcome.assignments.items()} == {
+    assert {key: (each.product_id, each.epoch) for key, each in assignments_of(outcome).items()} == {
         at("ada"): ("mug", 1),
         at("bob"): ("ball", 2),
         at("cleo"): ("mug", 2),

@@ -14,16 +14,17 @@ from prometheus_client import CollectorRegistry
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.keys import UserKeys
 from bannerstream.contracts.messages import Erasure
-from bannerstream.streams.affinity import UserState, pack, unpack
+from bannerstream.streams.affinity import UserState, pack
 from bannerstream.streams.affinity.state import STATE_VERSION
-from bannerstream.streams.batch import BatchOutcome
-from bannerstream.streams.batching import Batch, Codec, Conclusion, Partition
+from bannerstream.streams.batching import Batch, Conclusion
 from bannerstream.streams.batching.positions import Positions
-from bannerstream.streams.batching.store import Partitions, decoded_states
+from bannerstream.streams.batching.store import Partitions
+from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep, erasure_marker_of, is_erasure_marker
 from bannerstream.streams.metrics import StreamsMetrics
+from bannerstream.streams.outcome import BatchOutcome
 from tests.support.folded_batch import SECRET, Record, Table, at, record
-from tests.support.shop import DAY, NOON
+from tests.support.shop import DAY, NOON, POLICY
 
 ERASURES, CLICKS = TP("users.erasures", 0), TP("clicks", 0)
 
@@ -39,7 +40,7 @@ class Deferred:
 class Checkpointer:
     """Fake checkpointer: keeps submitted changes, and writes them immediately."""
 
-    states: Partition[UserState]
+    states: ColumnarStates
     entered: list[tuple[list[bytes], BatchOutcome | None]] = field(default_factory=list)
     deferred: list[Deferred] = field(default_factory=list)
 
@@ -63,7 +64,7 @@ class App:
     """The part of the app that erasure uses, with one partition and 7 folded clicks."""
 
     def __init__(self) -> None:
-        self.partitions = Partitions(decoded_states(Codec(pack, unpack)))
+        self.partitions = Partitions(lambda _: ColumnarStates(POLICY))
         self.states = self.partitions[0]
         self.checkpointer = Checkpointer(self.states)
         self.positions = Positions()
@@ -83,7 +84,7 @@ class App:
         self.packed_store({at(user): pack(state)})
 
     def packed_store(self, packed: Mapping[bytes, bytes]) -> None:
-        self.states.packed_store.update(packed.items(), 1)
+        self.states.apply(packed.items(), 1)
 
     def erase(self, *values: bytes) -> Deferred:
         records = [Record(offset, NOON, b"ada", value) for offset, value in enumerate(values)]
@@ -167,7 +168,7 @@ def test_an_erasure_buries_at_once_and_deletes_the_assignment_with_the_grave(app
     deferred = app.erase(asking("ada"))
     ((urgent, effects),) = app.checkpointer.entered
     assert (urgent, effects.forgotten) == ([at("ada")], [at("ada")])
-    assert is_erasure_marker(unpack(app.states.packed_store.get(at("ada"))))
+    assert is_erasure_marker(app.states.get(at("ada")))
     assert not is_erasure_marker(app.states.get(at("bob")))
     assert deferred.until == {CLICKS: 7}
     assert app.forgotten("erased") == 1
@@ -183,7 +184,7 @@ def test_the_tombstone_comes_once_what_was_read_is_committed(app):
 def test_who_came_back_before_the_tombstone_stays(app):
     app.keep("ada", state_of(record(0)))
     deferred = app.erase(asking("ada"))
-    came_back = Table({at("ada"): app.states.packed_store.get(at("ada"))})
+    came_back = Table({at("ada"): pack(app.states.get(at("ada")))})
     came_back.run(record(9))
     app.states.put(at("ada"), came_back.state("ada"))
     assert deferred.conclude() == Conclusion([], None)
@@ -201,7 +202,7 @@ def test_an_erasure_that_comes_again_finds_the_grave_and_deletes_the_assignment_
 def test_an_unreadable_state_is_erased_like_any_other(app):
     app.packed_store({at("ada"): bytes([STATE_VERSION]) + b"damaged"})
     deferred = app.erase(asking("ada"))
-    assert is_erasure_marker(unpack(app.states.packed_store.get(at("ada"))))
+    assert is_erasure_marker(app.states.get(at("ada")))
     assert deferred.conclude().urgent == [at("ada")]
 
 
@@ -289,20 +290,20 @@ async def test_a_sweep_ends_in_a_rebalance_and_starts_again_after_it(app):
 
 async def test_a_sweep_whose_partition_was_given_up_touches_it_no_more(app, monkeypatch):
     """A partition on disk is closed by that time."""
-    monkeypatch.setattr("bannerstream.streams.erasure.SWEEP_SLICE", 1)
+    monkeypatch.setattr("bannerstream.streams.columnar.states.SWEEP_SLICE", 1)
     for user in ("ada", "bob"):
         app.keep(user, state_of(record(0)))
-    looked_at: list[bytes] = []
-    items = app.states.packed_store.items
+    slices: list[list[bytes]] = []
+    idle = app.states.idle
 
-    def given_up_after_the_first():
-        for key, packed in items():
-            assert not looked_at, "it was closed"
-            looked_at.append(key)
+    def given_up_after_the_first(horizon_ms: int):
+        for found in idle(horizon_ms):
+            assert not slices, "it was closed"
+            slices.append(found)
             app.partitions.drop([0])
-            yield key, packed
+            yield found
 
-    monkeypatch.setattr(app.states.packed_store, "items", given_up_after_the_first, raising=False)
+    monkeypatch.setattr(app.states, "idle", given_up_after_the_first)
     await app.day(NOON + 31 * DAY)
-    assert len(looked_at) == 1
+    assert len(slices) == len(slices[0]) == 1
     assert app.checkpointer.entered == []

@@ -6,10 +6,11 @@ from prometheus_client import CollectorRegistry
 
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.streams.batching import Batch
+from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.letter_cap import LetterCap
 from bannerstream.streams.metrics import StreamsMetrics
-from tests.support.folded_batch import CATALOGUE, RULES, States, record
+from tests.support.folded_batch import CATALOGUE, RULES, record
 
 HOUR_S = 3600
 
@@ -55,7 +56,7 @@ def test_a_batch_of_one_visitors_unknown_products_is_capped_and_the_others_are_f
     capped = Capped()
     processor = EventProcessor({"clicks": "clicks"}, RULES, lambda: CATALOGUE, capped.metrics, capped.cap.kept)
     records = [record(n, "mallory", product_id=f"nope-{n}") for n in range(1_000)] + [record(1_000, "ada")]
-    outcome = processor.fold(Batch(TP("clicks", 0), 0, 1_001, records), States({}))  # type: ignore[arg-type]  # fakes
+    outcome = processor.fold(Batch(TP("clicks", 0), 0, 1_001, records), ColumnarStates(RULES.policy))  # type: ignore[arg-type]  # fakes
     assert len(outcome.dead_letters) == 100
     assert capped.dropped() == 900
     assert outcome.counts == {"folded": 1, "dead_letter": 1_000}

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.messages import Assignment
 from bannerstream.contracts.topics import Topics
-from bannerstream.streams.batch import BatchOutcome
 from bannerstream.streams.batching import OutgoingRecord, Write
 from bannerstream.streams.metrics import OutboxMetrics
 from bannerstream.streams.outbox import Outbox
+from bannerstream.streams.outcome import BatchOutcome, EncodedAssignment
 from bannerstream.streams.partitioning import partitions_of
 from bannerstream.streams.recent_keys import RecentKeys
 
@@ -55,10 +56,11 @@ def outbox(producer: Producer) -> Outbox:
     )
 
 
-def assignment(key: bytes, epoch: int) -> Assignment:
-    return Assignment(
+def assignment(key: bytes, epoch: int) -> EncodedAssignment:
+    message = Assignment(
         user_key=key.decode(), epoch=epoch, banner_key="0" * 64, product_id="mug", cohort_id="cosy", decided_at=1
     )
+    return encode(message), epoch, message.decided_at
 
 
 async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_partition_of_its_key(outbox, producer):

@@ -14,9 +14,9 @@ from bannerstream.contracts.messages import Refusal
 from bannerstream.contracts.refusals import refused_now
 from bannerstream.settings import KafkaSettings
 from bannerstream.streams.affinity import Catalogue
-from bannerstream.streams.batch import BatchOutcome
 from bannerstream.streams.catalogue_view import CatalogueView
-from tests.support.folded_batch import CATALOGUE, Table, at, record
+from bannerstream.streams.outcome import BatchOutcome
+from tests.support.folded_batch import CATALOGUE, Table, assignments_of, at, record
 from tests.support.shop import COHORTS, NOON, PRODUCTS, product
 
 BY_ID = {each.product_id: each for each in PRODUCTS}
@@ -39,7 +39,7 @@ def keyed(*refusals: Refusal) -> dict[str, Refusal]:
 
 
 def shown(outcome: BatchOutcome, user: str = "ada") -> str | None:
-    assignment = outcome.assignments.get(at(user))
+    assignment = assignments_of(outcome).get(at(user))
     return None if assignment is None else assignment.product_id
 
 

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, UnknownMemberIdError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.types import TP
 
 from bannerstream.streams.batching import thread as module
 from bannerstream.streams.batching.records import MAX_BATCH, Batch
 from bannerstream.streams.batching.thread import BatchScheduler, BatchThread
+from tests.support.waiting import until
 
 CLICKS = TP("clicks", 0)
 
@@ -37,6 +39,7 @@ def thread(monkeypatch) -> BatchThread:
     thread = BatchThread.__new__(BatchThread)
     monkeypatch.setattr(BatchThread, "seek", lambda self, tp, offset: None)
     thread.consumer = SimpleNamespace(flow_active=True)
+    thread.log = SimpleNamespace(warning=lambda *_: None)
     thread.app = SimpleNamespace(conf=SimpleNamespace(broker_session_timeout=10.0))
     thread._sought = {}
     thread._last_heartbeat_s = 0.0
@@ -75,6 +78,35 @@ async def test_nothing_is_fetched_while_flow_is_suspended(thread, fetches):
     assert await stretches(thread) == []
     thread.consumer.flow_active = True
     assert await stretches(thread) == [(0, 1)]
+
+
+class RefusingCoordinator:
+    """Fake coordinator that is closing; keeps what aiokafka would push to the user."""
+
+    def __init__(self) -> None:
+        self._closing = asyncio.get_running_loop().create_future()
+        self._closing.set_result(None)
+        self.pushed: list[BaseException] = []
+
+    async def _push_error_to_user(self, error: BaseException) -> None:
+        self.pushed.append(error)
+
+
+async def test_a_refusal_ends_the_app_unless_it_has_fetched_before(thread, fetches):
+    ended: list[BaseException] = []
+    thread.app.loop, thread.app.end = asyncio.get_running_loop(), ended.append
+    coordinator = RefusingCoordinator()
+    thread._report_refusals(coordinator)
+    refusal, other = GroupAuthorizationFailedError("shop-streams"), UnknownMemberIdError()
+    await coordinator._push_error_to_user(other)
+    assert (coordinator.pushed, ended) == ([other], [])
+    await coordinator._push_error_to_user(refusal)
+    await until(lambda: ended == [refusal])
+    fetches.waiting = [batch(0, 1)]
+    await stretches(thread)
+    await coordinator._push_error_to_user(refusal)
+    await asyncio.sleep(0)
+    assert ended == [refusal], "rights may be changing: it is only logged"
 
 
 class Coordinator:
