@@ -12,6 +12,7 @@ import socket
 import time
 from typing import Any, ClassVar
 
+import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -19,6 +20,13 @@ from bannerstream.service.compat import overrides_private
 
 MAX_HEAD_BYTES = 32_768
 """Limit for request line and headers together. Browsers and proxies stop at 8 to 16 kB."""
+
+MAX_HEADERS = 100
+"""Header fields of a request, as many as Apache takes. A head of `MAX_HEAD_BYTES` could hold 8,000, which take 1 MB."""
+
+MAX_PIPELINED = 8
+"""Requests of a connection that wait for the response of the one before (RFC 9112 §9.3.2). Browsers and proxies send
+none; uvicorn takes all that arrive, 3 kB each, so that 20 connections with half a megabyte each took 1 GB."""
 
 UNREAD_BYTES = 16_384
 """Kernel send buffer of a live stream whose client does not read: about ten banners. The kernel doubles the value
@@ -96,9 +104,24 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             _LIMIT_SEND_BUFFER: {"call": self._limit_send_buffer},
         }
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header.
+
+        Fields after a chunked body (RFC 9112 §7.1.2) are dropped: nobody reads them, and no limit of the head or the
+        body counts them.
+        """
+        if self._head_bytes is None:
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            raise httptools.HttpParserError("too many header fields")  # uvicorn answers 400 and closes
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """Stop counting: the head is complete."""
+        """Stop counting: the head is complete. Refuse the connection if too many requests wait in it."""
         self._head_received()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.pipeline.clear()
+            raise httptools.HttpParserError("too many pipelined requests")  # uvicorn answers 400 and closes
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -10,9 +10,9 @@ from bannerstream.edge.node import EdgeNode
 from bannerstream.edge.pictures import MEDIA_TYPES, NAME, byte_range, etag_of
 from bannerstream.edge.response_headers import IMMUTABLE
 
-MISS_COST = 20
-"""Requests that a picture costs which the bucket does not have. Pages ask for pictures that there are; invented names
-would keep the bucket busy."""
+MISS_COST = 5
+"""Requests that a picture costs, beyond one, which the bucket does not have. Pages ask for pictures that there are;
+invented names would keep the bucket busy."""
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 

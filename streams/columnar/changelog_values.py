@@ -117,6 +117,31 @@ class Reader:
             )
         return columns
 
+    def uniform(self, changes: Sequence[tuple[bytes, bytes | None]]) -> tuple[Rows, Columns] | None:
+        """Return the rows in these changes, and their shape, if they are rows of one shape and of different visitors.
+
+        As it is with nearly all of a changelog of version 3: a third of the time of the general way.
+        """
+        columns = self._by_header.get((changes[0][1] or b"")[:HEADER_BYTES]) if changes else None
+        if columns is None:
+            return None
+        keys, values = zip(*changes, strict=True)
+        size = HEADER_BYTES + columns.row_bytes
+        if set(map(len, keys)) != {2 * KEY_BYTES} or None in values or len(set(keys)) != len(keys):
+            return None
+        if set(map(len, values)) != {size}:
+            return None
+        packed = np.frombuffer(b"".join(values), np.uint8).reshape(-1, size)
+        if (packed[:, :HEADER_BYTES] != np.frombuffer(columns.header, np.uint8)).any():
+            return None
+        rows = np.empty(len(values), columns.dtype)
+        rows.view(np.uint8).reshape(len(rows), -1)[:, KEY_BYTES:] = packed[:, HEADER_BYTES:]
+        try:
+            rows["key"] = key_array(keys)
+        except ValueError:
+            return None
+        return rows, columns
+
     def rows(self, values: Mapping[bytes, bytes | None], columns: Columns) -> Rows:
         """Return the rows of these visitors, whose values all have this shape."""
         size = HEADER_BYTES + columns.row_bytes

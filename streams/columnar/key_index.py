@@ -44,17 +44,29 @@ class KeyIndex:
             todo, places = todo[~hit], (places[~hit] + 1) & (len(slots) - 1)
         return found
 
-    def insert(self, rows: RowNumbers, keys: Keys, all_rows: RowNumbers) -> None:
-        """Insert rows whose keys differ and are not in the index; `all_rows` are those in it, to build a larger one."""
-        if self._taken + len(rows) > MAX_LOAD * len(self._slots):
-            needed = (len(all_rows) + len(rows)) / MAX_LOAD
-            size = _FIRST_SLOTS
-            while size < needed:
-                size *= 2
-            self._slots = np.full(size, _FREE, np.int32)
-            self._taken = 0
-            self._put(all_rows, keys)
-        self._put(rows, keys)
+    def has_room(self, count: int) -> bool:
+        """Return whether `count` more keys may be inserted before the index is built again."""
+        return self._taken + count <= MAX_LOAD * len(self._slots)
+
+    def rebuild(self, rows: RowNumbers, keys: Keys, count: int) -> None:
+        """Build the index of these rows, with room for `count` more."""
+        size = _FIRST_SLOTS
+        while MAX_LOAD * size < len(rows) + count:
+            size *= 2
+        self._slots = np.full(size, _FREE, np.int32)
+        self._taken = 0
+        self.insert(rows, keys)
+
+    def insert(self, rows: RowNumbers, keys: Keys) -> None:
+        """Insert rows whose keys differ and are not in the index, which has room for them."""
+        slots = self._slots
+        places, todo = self._places(keys[rows]), rows
+        while len(todo):
+            free = slots[places] == _FREE
+            slots[places[free]] = todo[free]  # where several meet, the last one wins and the others probe on
+            left = slots[places] != todo
+            todo, places = todo[left], (places[left] + 1) & (len(slots) - 1)
+        self._taken += len(rows)
 
     def remove(self, rows: RowNumbers, keys: Keys) -> None:
         """Remove rows that are in the index."""
@@ -64,16 +76,6 @@ class KeyIndex:
             hit = slots[places] == todo
             slots[places[hit]] = _DELETED
             todo, places = todo[~hit], (places[~hit] + 1) & (len(slots) - 1)
-
-    def _put(self, rows: RowNumbers, keys: Keys) -> None:
-        slots = self._slots
-        places, todo = self._places(keys[rows]), rows
-        while len(todo):
-            free = slots[places] == _FREE
-            slots[places[free]] = todo[free]  # where several meet, the last one wins and the others probe on
-            left = slots[places] != todo
-            todo, places = todo[left], (places[left] + 1) & (len(slots) - 1)
-        self._taken += len(rows)
 
     def _places(self, keys: Keys) -> npt.NDArray[np.int64]:
         return (keys[:, 0] & np.uint64(len(self._slots) - 1)).astype(np.int64)

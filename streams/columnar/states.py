@@ -121,11 +121,12 @@ class ColumnarStates:
         fresh = count - len(reused)
         self._make_room(fresh)
         numbers = np.concatenate([np.array(reused, np.int32), np.arange(self._end, self._end + fresh, dtype=np.int32)])
-        before = self._used()
+        if not self._index.has_room(count):
+            self._index.rebuild(self._used(), self.rows["key"], count)
         self._end += fresh
         store(self.rows, numbers, rows)
         self._marks[numbers] = _DIRTY if dirty else _CLEAN
-        self._index.insert(numbers, self.rows["key"], before)
+        self._index.insert(numbers, self.rows["key"])
         if self._removed:
             self._forget_tombstones(map(bytes, _hex_keys(rows["key"])))
         return numbers
@@ -441,6 +442,13 @@ class ColumnarStates:
 
     def apply(self, changes: Iterable[tuple[bytes, bytes | None]], reached: int) -> None:
         """See `StateStore`."""
+        changes = list(changes)
+        if not self._durable and (uniform := self._reader.uniform(changes)) is not None:
+            self._apply_shape(*uniform)
+            if len(self.packed_store):
+                self.packed_store.update([(key, None) for key, _ in changes], reached)
+            self.packed_store.update((), reached)
+            return
         latest = readable_keys(dict(changes))
         layout = [(key, latest.pop(key)) for key in [key for key in latest if key.startswith(LAYOUT)]]
         self._learn(layout)
@@ -466,17 +474,23 @@ class ColumnarStates:
     def _apply_rows(self, latest: dict[bytes, bytes | None], shapes: dict[bytes, Columns]) -> None:
         for header, columns in shapes.items():
             values = {key: packed for key, packed in latest.items() if packed is not None and packed[:5] == header}
-            self.reshape(self.columns.shape.including(columns.shape))
-            rows = self._reader.rows(values, columns)
-            if columns.shape != self.columns.shape:
-                rows = converted(rows, columns, self.columns)
-            numbers = self.find(rows["key"])
-            known, new = np.flatnonzero(numbers >= 0), np.flatnonzero(numbers < 0)
-            store(self.rows, numbers[known], rows.take(known))
-            if len(new):
-                self.insert(rows.take(new), dirty=False)
+            self._apply_shape(self._reader.rows(values, columns), columns)
             if len(self.packed_store):
                 self.packed_store.update([(key, None) for key in values], self.packed_store.reached() or 0)
+
+    def _apply_shape(self, rows: Rows, columns: Columns) -> None:
+        self.reshape(self.columns.shape.including(columns.shape))
+        if columns.shape != self.columns.shape:
+            rows = converted(rows, columns, self.columns)
+        numbers = self.find(rows["key"])
+        known = np.flatnonzero(numbers >= 0)
+        if not len(known):
+            self.insert(rows, dirty=False)
+            return
+        store(self.rows, numbers[known], rows.take(known))
+        new = np.flatnonzero(numbers < 0)
+        if len(new):
+            self.insert(rows.take(new), dirty=False)
 
     def _learn(self, layout: Iterable[tuple[bytes, bytes | None]]) -> None:
         shapes = self._reader.learn(layout)

@@ -10,7 +10,7 @@ import uvicorn
 
 from bannerstream.devservers.ports import LOOPBACK
 from bannerstream.edge.main import EdgeServer, listening_socket
-from bannerstream.edge.protocol import RepeatedWarnings
+from bannerstream.edge.protocol import LimitedHttpProtocol, RepeatedWarnings
 from bannerstream.settings import EdgeSettings
 from tests.support.edge_node import Node
 from tests.support.waiting import until
@@ -100,3 +100,43 @@ def test_a_warning_is_logged_once_a_minute_and_an_error_always(monkeypatch: pyte
     assert [passes(logging.ERROR, "a"), passes(logging.ERROR, "a")] == [True, True]
     clock["s"] += 61
     assert passes(logging.WARNING, "a")
+
+
+@pytest.mark.parametrize(("count", "answered"), [(8, 8), (40, 0)])
+async def test_a_connection_holds_few_requests_that_wait(address: tuple[str, int], count: int, answered: int) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    writer.write(request * count)
+    if answered:
+        found = await reader.readuntil(b"ok\n")
+        while found.count(b"ok\n") < answered:
+            found += await reader.readuntil(b"ok\n")
+        assert found.count(b"HTTP/1.1 200") == answered
+    else:
+        found = await reader.read()
+        assert found.count(b"HTTP/1.1 400") == 1
+        assert found.count(b"HTTP/1.1 200") <= 9
+    writer.close()
+
+
+async def test_fields_after_a_chunked_body_take_no_memory(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    complete = LimitedHttpProtocol.on_message_complete
+
+    def completing(protocol: LimitedHttpProtocol) -> None:
+        kept.append(len(protocol.headers))
+        complete(protocol)
+
+    monkeypatch.setattr(LimitedHttpProtocol, "on_message_complete", completing)
+    head = b"POST /v1/feedback HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, _, _ = await sent(address, head + b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 1_000 + b"\r\n")
+    assert (status, kept) == (422, [3]), "Host, Transfer-Encoding, and Connection of `sent`"
+
+
+@pytest.mark.parametrize(("count", "expected"), [(98, 200), (99, 400)])
+async def test_a_request_has_a_hundred_headers_at_most(address: tuple[str, int], count: int, expected: int) -> None:
+    """`sent` adds one, and there is Host."""
+    status, _, _ = await sent(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * count + b"\r\n")
+    assert status == expected

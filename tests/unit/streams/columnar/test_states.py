@@ -158,6 +158,24 @@ def test_records_of_the_changelog_that_no_worker_wrote_stop_nothing():
     assert (states.keys(), states.reached()) == ([KEYS[0]], 4)
 
 
+def test_a_changelog_is_read_alike_in_any_slices():
+    states = covering(ColumnarStates(POLICY, version=3))
+    states.put_all(KEYS, [state(epoch=number) for number in range(len(KEYS))])
+    changes = states.encode(states.dirty())
+    states.put_all(KEYS[:3], [state(epoch=number) for number in (70, 71, 72)])
+    states.put(KEYS[3], LONG[0])
+    changes += [*states.encode(states.dirty()), (KEYS[4], None), (KEYS[0], changes[-1][1])]
+    for size in (1, 2, 3, 100):
+        again = ColumnarStates(POLICY, version=3)
+        for start in range(0, len(changes), size):
+            again.apply(changes[start : start + size], start + size)
+        found = again.get_all(KEYS)
+        assert KEYS[4] not in found
+        assert same(found.pop(KEYS[3]), LONG[0])
+        assert [found[key].epoch for key in KEYS if key in found] == [found[KEYS[0]].epoch, 71, 72, 5, 6]
+        assert len(again) == len(KEYS) - 1
+
+
 def test_two_products_with_one_number_do_not_become_one(monkeypatch):
     monkeypatch.setattr("bannerstream.streams.columnar.layout.xxh32_intdigest", lambda _: 7)
     states = covering(ColumnarStates(POLICY, version=3))
@@ -250,13 +268,16 @@ def test_the_index_finds_what_was_inserted_and_nothing_else():
     keys[::10, 0] = keys[1::10, 0]
     index, used = KeyIndex(), np.zeros(0, np.int32)
     for start in range(0, 20_000, 1_000):
+        if not index.has_room(1_000):
+            index.rebuild(used, keys, 1_000)
         fresh = np.arange(start, start + 1_000, dtype=np.int32)
-        index.insert(fresh, keys, used)
+        index.insert(fresh, keys)
         used = np.concatenate([used, fresh])
     assert index.find(keys, keys).tolist() == list(range(20_000))
     index.remove(np.arange(0, 20_000, 2, dtype=np.int32), keys)
     assert index.find(keys, keys).tolist() == [number if number % 2 else -1 for number in range(20_000)]
-    index.insert(np.arange(0, 20_000, 2, dtype=np.int32), keys, np.arange(1, 20_000, 2, dtype=np.int32))
+    index.rebuild(np.arange(1, 20_000, 2, dtype=np.int32), keys, 10_000)
+    index.insert(np.arange(0, 20_000, 2, dtype=np.int32), keys)
     assert index.find(keys, keys).tolist() == list(range(20_000))
     assert index.find(keys + np.uint64(1 << 20), keys).max() == -1
 
