@@ -18,7 +18,7 @@ from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
 from tests.faults.fleet import Fleet
 from tests.faults.load import Load, Traffic
-from tests.faults.result import RUN_S, SESSION_TIMEOUT_S, Result, delete_topics, kafka_overrides
+from tests.faults.result import RUN_S, Result, delete_topics, kafka_overrides, streams_overrides
 from tests.faults.servers import Servers
 from tests.support.consumer_group import progress
 from tests.support.streams_worker import Shop
@@ -85,7 +85,8 @@ class Play:
 async def run(servers: Servers, play: Play, traffic: Traffic, folder: Path, *, name: str, seed: int) -> Result:
     """Run a scenario and audit its result. A worker's failure does not raise an error; it is a finding."""
     began = time.monotonic()
-    overrides = _overrides(servers, f"{name}-{seed}-{time.time_ns():x}", folder, play)
+    unique = f"{name}-{seed}-{time.time_ns():x}"
+    overrides = _overrides(servers, play, folder, name=name, unique=unique, seed=seed)
     settings = Settings(**overrides)
     findings = Findings()
     random_ = random.Random(seed)  # faults and load depend only on the seed
@@ -155,17 +156,12 @@ async def _caught_up(scene: Scene) -> None:
         await asyncio.sleep(PROGRESS_POLL_S)
 
 
-def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[str, dict[str, object]]:
+def _overrides(
+    servers: Servers, play: Play, folder: Path, *, name: str, unique: str, seed: int
+) -> dict[str, dict[str, object]]:
     common: dict[str, dict[str, object]] = {
-        "kafka": kafka_overrides(servers, name),
-        "streams": {
-            "app_id": f"{name}-streams",
-            "data_dir": str(folder / "streams"),
-            "metrics_port": 0,
-            "min_interval_s": 0,
-            "transactions": True,
-            "transaction_timeout_s": SESSION_TIMEOUT_S,
-        },
+        "kafka": kafka_overrides(servers, unique),
+        "streams": {**streams_overrides(name, f"{unique}-streams", seed), "data_dir": str(folder / "streams")},
     }
     tables = common.keys() | play.overrides.keys()
     return {table: {**common.get(table, {}), **play.overrides.get(table, {})} for table in tables}

@@ -27,7 +27,7 @@ from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
 from tests.faults.chain.services import SERVICES, Services
 from tests.faults.chain.visitors import PageVisitors, Traffic
 from tests.faults.evidence import gather
-from tests.faults.result import RUN_S, SESSION_TIMEOUT_S, Result, delete_topics, kafka_overrides
+from tests.faults.result import RUN_S, Result, delete_topics, kafka_overrides, streams_overrides
 from tests.faults.servers import Servers
 from tests.support.streams_worker import Shop, read_all
 from tests.support.waiting import until
@@ -70,7 +70,7 @@ async def run_chain(
         direct = await asyncio.to_thread(servers.s3_endpoint)
         store = stack.enter_context(FaultyStore(direct, seed))
         cdn = await stack.enter_async_context(RecordingCdn())
-        overrides = _overrides(servers, unique, store.endpoint, cdn.url)
+        overrides = _overrides(servers, store.endpoint, cdn.url, name=name, unique=unique, seed=seed)
         settings = Settings(**overrides)
         undisturbed = settings.model_copy(update={"storage": settings.storage.model_copy(update={"endpoint": direct})})
         bucket = S3BannerStore(undisturbed.storage)
@@ -176,25 +176,21 @@ async def _behind(settings: Settings, group: str, topics: Iterable[str]) -> int:
         await admin.close()
 
 
-def _overrides(servers: Servers, name: str, s3: str, cdn: str) -> dict[str, dict[str, object]]:
+def _overrides(
+    servers: Servers, s3: str, cdn: str, *, name: str, unique: str, seed: int
+) -> dict[str, dict[str, object]]:
     return {
-        "kafka": kafka_overrides(servers, name),
-        "storage": {"endpoint": s3, "secure": False, "bucket": name.lower(), "timeout_s": 5},
-        "streams": {
-            "app_id": f"{name}-streams",
-            "metrics_port": 0,
-            "min_interval_s": 0,
-            "transactions": True,
-            "transaction_timeout_s": SESSION_TIMEOUT_S,
-        },
-        "generator": {"group_id": f"{name}-generator", "metrics_port": 0},
+        "kafka": kafka_overrides(servers, unique),
+        "storage": {"endpoint": s3, "secure": False, "bucket": unique.lower(), "timeout_s": 5},
+        "streams": streams_overrides(name, f"{unique}-streams", seed),
+        "generator": {"group_id": f"{unique}-generator", "metrics_port": 0},
         # Without its cache the edge reads every picture from the store, and is affected by all its failures.
         "edge": {"picture_cache_mb": 0, "rate_per_address": 10_000, "burst_per_address": 10_000},
         "cdn": {
             "kind": "varnish",
             "nodes": [cdn],
             "purge_token": TOKEN,
-            "group_id": f"{name}-purger",
+            "group_id": f"{unique}-purger",
             "metrics_port": 0,
             "coalesce_s": 0.2,
         },
