@@ -18,6 +18,7 @@ BENCHMARKS = {
     "scaleout": "time without progress when a worker joins, leaves, dies or restarts",
     "start": "processor time of short commands and of importing streams.app, compared with Typer and Rich alone",
     "streams": "events per second beside Kafka Streams, Quix Streams, stock Faust and a plain consumer",
+    "transactions": "one round of a worker in transactions, and in the order of writes without them",
     "plots": "docs/images/performance-*.svg, from the raw results",
     "report": "docs/performance.md, from the raw results",
 }

@@ -47,6 +47,7 @@ async def reading(
         **client_options(settings, client_id=client_id),
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # where a position has expired: by default all the other records are skipped
+        isolation_level="read_committed",  # streams writes in transactions
         **options,
     )
     try:

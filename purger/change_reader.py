@@ -77,6 +77,7 @@ class ChangeReader:
             group_id=self._settings.group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",  # streams writes assignments in transactions
             session_timeout_ms=round(self._kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=round(self._kafka.session_timeout_s * 1000 / 3),
             max_poll_interval_ms=_NEVER_MS,

@@ -48,6 +48,19 @@ class StreamsSettings(Group):
         description="How often states are written and offsets committed. After a crash at most this much is folded "
         "again; longer intervals write fewer records, because a busy visitor's state is written once.",
     )
+    transactions: bool = Field(
+        False,
+        description="Write states, decisions and offsets of a partition in one Kafka transaction, where the brokers "
+        "have them: nothing counts twice, and a replaced worker can write nothing; small rounds take two to three "
+        "times as long. `false`: after a crash, events are read again and recognised as repeats.",
+    )
+    transaction_timeout_s: float = Field(
+        10.0,
+        ge=1,
+        le=900,
+        description="When the brokers end the transaction of a worker that died or hangs. Until then nobody reads past "
+        "it, so keep it short; a worker that takes its place ends it at once.",
+    )
     compression: Literal["none", "snappy", "zstd", "lz4"] = Field(
         "snappy",
         description="Compression of everything that streams writes. `lz4` is slow here: aiokafka uses its level 9.",

@@ -20,7 +20,7 @@ from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.columnar.layout import STATE_VERSION
 from bannerstream.streams.columnar.states import Version
-from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
 from bannerstream.streams.letter_cap import LetterCap
@@ -45,6 +45,7 @@ class StreamsApp(BatchApp):
             streams.app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(settings.kafka),
+            connect_transactional=transactional_producers(settings),
             on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
@@ -94,6 +95,7 @@ class StreamsApp(BatchApp):
             _opens_states(settings, rules, identity),
             publish=outbox.publish,
             publish_first=outbox.publish_letters,
+            published=outbox.published,
             max_decoded=streams.warm_states,
             on_checkpoint=self._count,
         )
@@ -144,7 +146,8 @@ class StreamsApp(BatchApp):
 
     def _count(self, checkpoint: Checkpoint) -> None:
         self._metrics.flush.labels("states").observe(checkpoint.state_s)
-        self._metrics.flush.labels("decisions").observe(checkpoint.effect_s)
+        if checkpoint.effect_s is not None:
+            self._metrics.flush.labels("decisions").observe(checkpoint.effect_s)
         self._metrics.states_written.inc(checkpoint.states)
         self._metrics.users.set(len(self.written.partitions_here))
 

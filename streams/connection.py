@@ -1,9 +1,11 @@
 """Broker connections of the streams apps: the clients for `BatchApp`, and Faust's own settings."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import TransactionalIdAuthorizationFailed
 from faust.auth import OAuthCredentials
 from faust.types.auth import CredentialsT
 
@@ -11,6 +13,7 @@ from bannerstream.broker.connection import client_options, ssl_context
 from bannerstream.broker.empty_fetches import throttle_empty_fetches
 from bannerstream.broker.publisher import MAX_REQUEST_BYTES
 from bannerstream.broker.tokens import token_provider
+from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.settings import KafkaSettings, Settings
 from bannerstream.streams.worker_identity import WorkerIdentity
 
@@ -26,14 +29,18 @@ CHANGELOG_FETCH_BYTES = 1_048_576
 400,000 visitors 80 MB larger."""
 
 
-async def connected_producer(settings: Settings) -> AIOKafkaProducer:
+async def connected_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
     """Return a started idempotent producer that waits for all in-sync replicas.
 
     Raises:
         KafkaError: the brokers cannot be reached, or refuse.
+        ConfigurationError: they do not let this client use the transactional id.
     """
     kafka, streams = settings.kafka, settings.streams
     options: dict[str, Any] = client_options(kafka)
+    if transactional_id is not None:
+        options["transactional_id"] = transactional_id
+        options["transaction_timeout_ms"] = round(1000 * streams.transaction_timeout_s)
     producer = AIOKafkaProducer(
         **options,
         acks="all",
@@ -45,10 +52,23 @@ async def connected_producer(settings: Settings) -> AIOKafkaProducer:
     )
     try:
         await producer.start()
+    except TransactionalIdAuthorizationFailed as error:
+        await producer.stop()
+        raise ConfigurationError(
+            f"the brokers do not let this client use the transactional id {transactional_id}: grant it Write and "
+            f"Describe on ids with the prefix {streams.app_id}-, or set streams.transactions = false"
+        ) from error
     except BaseException:
         await producer.stop()
         raise
     return producer
+
+
+def transactional_producers(settings: Settings) -> Callable[[str], Awaitable[AIOKafkaProducer]] | None:
+    """Return what connects a producer with a transactional id, or None if the settings turn transactions off."""
+    if not settings.streams.transactions:
+        return None
+    return lambda transactional_id: connected_producer(settings, transactional_id)
 
 
 async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
@@ -58,7 +78,9 @@ async def connected_reader(kafka: KafkaSettings) -> AIOKafkaConsumer:
         KafkaError: the brokers cannot be reached, or refuse.
     """
     options: dict[str, Any] = client_options(kafka)
-    consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=CHANGELOG_FETCH_BYTES)
+    consumer = AIOKafkaConsumer(
+        **options, max_partition_fetch_bytes=CHANGELOG_FETCH_BYTES, isolation_level="read_committed"
+    )
     try:
         await consumer.start()
     except BaseException:

@@ -1,4 +1,4 @@
-"""Publishes the results of batches: assignments, banner requests and dead letters."""
+"""Records of the results of batches: assignments, banner requests and dead letters."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -18,7 +18,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Outbox:
-    """Writes outcomes to their topics and returns once the brokers acknowledge them."""
+    """Turns outcomes into records of their topics; the checkpointer writes them."""
 
     def __init__(
         self,
@@ -40,36 +40,36 @@ class Outbox:
         self._metrics = metrics
         self._recently_requested = recently_requested
 
-    async def publish(self, outcomes: Sequence[BatchOutcome]) -> None:
-        """Publish the requests and assignments of these batches; skip banners that were requested recently.
+    async def publish(self, outcomes: Sequence[BatchOutcome]) -> list[Write]:
+        """Return the requests and assignments of these batches; skip banners that were requested recently.
 
         Only the latest assignment of each visitor is published.
 
         Raises:
             WriteAborted: an attempt failed while the worker was stopping.
         """
-        whole = BatchOutcome()
-        for outcome in outcomes:
-            whole.add(outcome)
+        whole = _merged(outcomes)
         requests = {
             banner_key: ask for banner_key, ask in whole.requests.items() if banner_key not in self._recently_requested
         }
-        # A visitor who was erased and came back in the same checkpoint keeps the new decision.
-        assignments: dict[bytes, EncodedAssignment | None] = dict.fromkeys(whole.forgotten)
-        assignments |= whole.assignments
-        await self._producer.deliver(
-            [
-                *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in requests.values()]),
-                *await self._keyed(self._topics.assignments.name, list(map(self._assignment, assignments.items()))),
-            ]
-        )
-        for banner_key in requests:
-            self._recently_requested.add(banner_key)
-        self._metrics.requests.inc(len(requests))
-        self._metrics.assignments.inc(len(assignments))
+        return [
+            *await self._keyed(self._topics.requests.name, [self._request(ask) for ask in requests.values()]),
+            *await self._keyed(self._topics.assignments.name, list(map(self._assignment, _assignments(whole).items()))),
+        ]
 
-    async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> None:
-        """Publish the dead letters of these batches, before their states are written.
+    def published(self, outcomes: Sequence[BatchOutcome]) -> None:
+        """Note that the records of these batches are written."""
+        whole = _merged(outcomes)
+        requested = [banner_key for banner_key in whole.requests if banner_key not in self._recently_requested]
+        for banner_key in requested:
+            self._recently_requested.add(banner_key)
+        self._metrics.requests.inc(len(requested))
+        self._metrics.assignments.inc(len(_assignments(whole)))
+        for letter in whole.dead_letters:
+            self._metrics.dead_letters.labels(letter.code).inc()
+
+    async def publish_letters(self, outcomes: Sequence[BatchOutcome]) -> list[Write]:
+        """Return the dead letters of these batches; without transactions they are written before the states.
 
         A replay treats every record at or below its visitor's applied offset as applied. So the dead letter of a
         rejected record must be published before the state moves past it.
@@ -77,10 +77,7 @@ class Outbox:
         Raises:
             WriteAborted: an attempt failed while the worker was stopping.
         """
-        letters = [letter for outcome in outcomes for letter in outcome.dead_letters]
-        await self._producer.deliver(await self._letters(letters))
-        for letter in letters:
-            self._metrics.dead_letters.labels(letter.code).inc()
+        return await self._letters([letter for outcome in outcomes for letter in outcome.dead_letters])
 
     async def _keyed(self, topic: str, records: list[OutgoingRecord]) -> list[Write]:
         """Return writes of records to the partitions of their keys, which must all have one length."""
@@ -122,6 +119,19 @@ class Outbox:
             )
             for partition, group in groupby(by_partition, key=lambda letter: letter.partition % count)
         ]
+
+
+def _merged(outcomes: Sequence[BatchOutcome]) -> BatchOutcome:
+    whole = BatchOutcome()
+    for outcome in outcomes:
+        whole.add(outcome)
+    return whole
+
+
+def _assignments(whole: BatchOutcome) -> dict[bytes, EncodedAssignment | None]:
+    """Return assignments by user key; None deletes one."""
+    # A visitor who was erased and came back in the same checkpoint keeps the new decision.
+    return dict[bytes, EncodedAssignment | None](dict.fromkeys(whole.forgotten)) | whole.assignments
 
 
 def _without_original(record: OutgoingRecord) -> OutgoingRecord | None:

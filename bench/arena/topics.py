@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 CLIENT = {"log_level": 2}
@@ -43,16 +43,18 @@ class Topics:
 
     def read(self, topic: str, partition: int) -> Iterator[Message]:
         """Yield a partition's records from its beginning to its present end."""
-        start, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
-        consumer = self._reader("bench-reader")
+        start, _ = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        consumer = self._reader("bench-reader", **{"enable.partition.eof": True})  # its last offset may be no record
         try:
             consumer.assign([TopicPartition(topic, partition, start)])
-            while start < end:
+            while True:
                 for message in consumer.consume(_BATCH, timeout=1.0):
-                    if message.error() is not None:
-                        raise KafkaException(message.error())
-                    start = message.offset() + 1
-                    yield message
+                    if (error := message.error()) is None:
+                        yield message
+                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (its public name)
+                        return
+                    else:
+                        raise KafkaException(error)
         finally:
             consumer.close()
 
@@ -60,8 +62,10 @@ class Topics:
         """Return a reader of a group's committed offsets, which does not join the group."""
         return Committed(self._reader(group), [TopicPartition(topic, number) for number in range(partitions)])
 
-    def _reader(self, group: str) -> Consumer:
-        return Consumer({**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
+    def _reader(self, group: str, **options: object) -> Consumer:
+        return Consumer(
+            {**CLIENT, "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False, **options}
+        )
 
 
 class Committed:

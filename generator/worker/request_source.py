@@ -59,6 +59,7 @@ class RequestSource:
             group_id=group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",  # streams writes requests in transactions
             session_timeout_ms=round(kafka.session_timeout_s * 1000),
             heartbeat_interval_ms=round(kafka.session_timeout_s * 1000 / 3),
         )

@@ -6,13 +6,14 @@ changelog record for each: some 3,000 events a second. This folds hundreds of th
     brokers ─> thread ──Batch──> agent ──get/put──> Partition ──┐
                  (fetching)      (yours)              (store)   │ flush, urgent keys
                                     └─submit─> Checkpointer <─┘
-                                                  ├─> changelog ─> effects ─> committable offsets
-    changelog ─> ChangelogReader ─> Partition     (in this order, each acknowledged before the next)
+                                                  └─> one transaction: states, effects, offsets
+    changelog ─> ChangelogReader ─> Partition
 
 One file each: `records` and `fetch` (batches out of fetches), `thread` and `consumer` (Faust's consumer), `positions`
 (which offsets may be committed), `state_store` and `store` (the
-states of a partition: what batching needs of them, and the usual ones), `checkpointer` (the order of writes),
-`bulk_producer` (bulk writes), `changelog_reader` and `recovery` (changelogs back into memory), `app` (the wiring),
+states of a partition: what batching needs of them, and the usual ones), `checkpointer` (what is written when),
+`rounds` and `transactions` (what is written together), `bulk_producer` (bulk writes), `changelog_reader` and `recovery`
+(changelogs back into memory), `app` (the wiring),
 `lean_faust` (Faust without its web), `compat` (the library versions this was written for).
 
 Knows nothing of banners: it imports Faust, aiokafka and mode, and no other room. See docs/batching.md.

@@ -8,7 +8,7 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from bannerstream.streams.batching.bulk_producer import BulkProducer
+from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
 from bannerstream.streams.batching.changelog_reader import ChangelogReader
 from bannerstream.streams.batching.checkpointer import Checkpoint, Checkpointer
 from bannerstream.streams.batching.compat import check_versions, overrides_private
@@ -20,6 +20,7 @@ from bannerstream.streams.batching.store import MAX_DECODED
 from bannerstream.streams.batching.table import WriteBehindTable
 from bannerstream.streams.batching.thread import BatchScheduler
 from bannerstream.streams.batching.topic import BatchTopic
+from bannerstream.streams.batching.transactions import Transactions
 
 QUEUED_BATCHES = 8
 """Batches fetched ahead per stream."""
@@ -45,7 +46,9 @@ class BatchApp(faust.App):
     """A Faust app of batches. Create its one table with `write_behind`, then iterate `batches(stream)` in its agent.
 
     `connect_producer` and `connect_reader` return started aiokafka clients: an idempotent producer with acks=all, and a
-    consumer without a group. `on_connected` receives the group's consumer once it is connected.
+    consumer without a group that reads committed. `connect_transactional`, if given, returns a started producer with
+    the transactional id that it receives; states, effects and offsets are then written in transactions where the
+    brokers have them. `on_connected` receives the group's consumer once it is connected.
     """
 
     logger = logging.getLogger("faust.app")  # Faust would log under this module's name otherwise
@@ -58,6 +61,7 @@ class BatchApp(faust.App):
         *,
         connect_producer: Callable[[], Awaitable[AIOKafkaProducer]],
         connect_reader: Callable[[], Awaitable[AIOKafkaConsumer]],
+        connect_transactional: Callable[[str], Awaitable[AIOKafkaProducer]] | None = None,
         on_connected: Callable[[AIOKafkaConsumer], None] = lambda _: None,
         **options: Any,
     ) -> None:
@@ -66,6 +70,9 @@ class BatchApp(faust.App):
         self.ended = asyncio.Event()
         self.bulk_producer = BulkProducer(connect_producer, self._may_write, self.end)
         self._connect_reader = connect_reader
+        self._connect_transactional = connect_transactional
+        self.transactions: Transactions | None = None
+        """Set by the start, where the brokers have transactions."""
         self.written: WriteBehindTable
 
     def write_behind(
@@ -73,16 +80,18 @@ class BatchApp(faust.App):
         name: str,
         open_states: Callable[[int], StateStore],
         *,
-        publish: Callable[[Sequence[Any]], Awaitable[None]],
-        publish_first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
+        publish: Callable[[Sequence[Any]], Awaitable[Sequence[Write]]],
+        publish_first: Callable[[Sequence[Any]], Awaitable[Sequence[Write]]] | None = None,
+        published: Callable[[Sequence[Any]], None] = lambda _: None,
         max_decoded: int = MAX_DECODED,
         on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
     ) -> WriteBehindTable:
         """Create the app's table and the checkpointer that writes it.
 
-        `open_states` opens the store of a partition's states: `decoded_states(codec)`, or your own. `publish` sends the
-        effects of several batches and returns once they are acknowledged; so does `publish_first` before the states are
-        written (see `Checkpointer`). A store may keep `max_decoded` clean states in memory that it can do without.
+        `open_states` opens the store of a partition's states: `decoded_states(codec)`, or your own. `publish` returns
+        the records that publish the effects of several batches, and so does `publish_first`; `published` is called once
+        they are written (see `Checkpointer`). A store may keep `max_decoded` clean states in memory that it can do
+        without.
         """
         self.written = table = WriteBehindTable(self, name=name, open_states=open_states, max_decoded=max_decoded)
         self.tables.add(table)
@@ -95,6 +104,7 @@ class BatchApp(faust.App):
             lambda: self.batch_consumer,
             on_defect=self.crash,
             publish_first=publish_first,
+            published=published,
             on_checkpoint=on_checkpoint,
             beacon=self.beacon,
         )
@@ -138,18 +148,33 @@ class BatchApp(faust.App):
         """Check library versions and connect the producer; then start Faust."""
         check_versions()
         await self.bulk_producer.start()
+        self._use_transactions()
         await self.add_runtime_dependency(self.checkpointer)
         await super().on_start()
+
+    def _use_transactions(self) -> None:
+        if self._connect_transactional is None:
+            return
+        if self.bulk_producer.has_transactions():
+            self.transactions = Transactions(self._connect_transactional, self.conf.id)
+            self.checkpointer.use(self.transactions)
+            self.log.info("states, effects and offsets are written in transactions: exactly once")
+        else:
+            self.log.warning("the brokers have no transactions: after a crash, effects may be written twice")
 
     async def on_stop(self) -> None:
         """Write and commit what is in flight, unless the brokers refuse it; then leave the group."""
         self.bulk_producer.stop_retrying()
+        if self.transactions is not None:
+            self.transactions.stop_retrying()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
         """Disconnect after everything has stopped."""
         await super().on_shutdown()
         await self.bulk_producer.close()
+        if self.transactions is not None:
+            await self.transactions.close()
 
     @overrides_private("faust.app.base:App._on_agent_error", "85c4398d6373")
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:

@@ -28,6 +28,9 @@ _NOT_A_MEMBER = "no heartbeat of this worker was answered within the session tim
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
+_TRANSACTION_APIS = frozenset({22, 24, 25, 26, 28})
+"""InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit."""
+
 Headers: TypeAlias = list[tuple[str, bytes]]
 OutgoingRecord: TypeAlias = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
@@ -50,7 +53,7 @@ class Write:
 
 
 @dataclass(slots=True)
-class _Pending:
+class Pending:
     """Unacknowledged records of one write; `end` is the offset after the last one once they are acknowledged."""
 
     write: Write
@@ -59,15 +62,17 @@ class _Pending:
 
 
 @dataclass(slots=True)
-class _Attempt:
+class Attempt:
     """The result of one attempt to send."""
 
     error: KafkaError | None = None
-    split: dict[int, list[_Pending]] = field(default_factory=dict)
+    split: dict[int, list[Pending]] = field(default_factory=dict)
     """By the id of a rejected pending batch: its replacements."""
+    acknowledged: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Number of acknowledged records by topic and partition."""
 
 
-class _Backoff:
+class Backoff:
     """Exponential wait while brokers fail; logs the start and the end of an outage once."""
 
     def __init__(self) -> None:
@@ -121,13 +126,20 @@ class BulkProducer:
         self._stopping = True
         await self._disconnect()
 
+    @overrides_private("aiokafka.conn:AIOKafkaConnection._do_version_lookup", "36660a12ae32")
+    def has_transactions(self) -> bool:
+        """Return whether the brokers list the requests of transactions. Call it after `start`."""
+        client: Any = self._producer.client if self._producer is not None else None
+        connections: Any = () if client is None else client._conns.values()  # noqa: SLF001
+        return any(connection._versions.keys() >= _TRANSACTION_APIS for connection in connections)  # noqa: SLF001
+
     async def partitions_of(self, topic: str) -> int:
         """Return a topic's partition count; retries until the brokers answer.
 
         Raises:
             WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
-        backoff = _Backoff()
+        backoff = Backoff()
         while True:
             self._check_membership()
             try:
@@ -148,8 +160,8 @@ class BulkProducer:
         Raises:
             WriteAborted: `may_write` returned False, or an attempt failed while the worker was stopping.
         """
-        pending = [_Pending(write, write.records) for write in writes if write.records]
-        backoff = _Backoff()
+        pending = [Pending(write, write.records) for write in writes if write.records]
+        backoff = Backoff()
         ends: dict[tuple[str, int], int] = {}
         while pending:
             self._check_membership()
@@ -158,7 +170,7 @@ class BulkProducer:
                 if item.end is not None:
                     tp = (item.write.topic, item.write.partition)
                     ends[tp] = max(ends.get(tp, 0), item.end)
-            pending = list(_unacknowledged(pending, attempt))
+            pending = list(unacknowledged(pending, attempt))
             if attempt.error is None:
                 continue
             self._raise_if_stopping(attempt.error)
@@ -181,9 +193,9 @@ class BulkProducer:
         if isinstance(error, REFUSALS) and not self._has_delivered:
             self._on_refused(error)
 
-    async def _try(self, pending: Sequence[_Pending]) -> _Attempt:
-        attempt = _Attempt()
-        by_partition: dict[tuple[str, int], list[_Pending]] = defaultdict(list)
+    async def _try(self, pending: Sequence[Pending]) -> Attempt:
+        attempt = Attempt()
+        by_partition: dict[tuple[str, int], list[Pending]] = defaultdict(list)
         for item in pending:
             by_partition[item.write.topic, item.write.partition].append(item)
         try:
@@ -193,7 +205,7 @@ class BulkProducer:
             attempt.error = error
             return attempt
         results = await asyncio.gather(
-            *(self._send(self._producer, tp, items, attempt) for tp, items in by_partition.items()),
+            *(send_pending(self._producer, tp, items, attempt) for tp, items in by_partition.items()),
             return_exceptions=True,
         )
         for result in results:
@@ -205,28 +217,6 @@ class BulkProducer:
             # A producer that lost a record may have a gap in its sequence numbers: start with a new one.
             await self._disconnect()
         return attempt
-
-    async def _send(
-        self, producer: AIOKafkaProducer, tp: tuple[str, int], pending: Sequence[_Pending], attempt: _Attempt
-    ) -> None:
-        """Send everything for one partition, batch after batch; each is filled while the previous one is in flight."""
-        topic, partition = tp
-        for item in pending:
-            sent: list[tuple[asyncio.Future[Any], int]] = []
-            try:
-                for builder in _fill_batches(producer, item.records):
-                    sent.append(  # noqa: PERF401  (batches sent before an error must be awaited)
-                        (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
-                    )
-            finally:
-                results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
-            for result, (_, count) in zip(results, sent, strict=True):
-                if isinstance(result, BaseException):
-                    item.end = None
-                    if isinstance(result, _TOO_LARGE) and item.write.on_too_large is not None:
-                        attempt.split[id(item)] = _split(item)
-                    raise result
-                item.end = result.offset + count
 
     @overrides_private("aiokafka.producer.sender:SendProduceReqHandler.do", "89912727d3c8")
     async def _connect_fenced(self) -> AIOKafkaProducer:
@@ -260,6 +250,36 @@ class BulkProducer:
             _log.debug("the producer did not close cleanly: %r", error)
 
 
+async def send_pending(
+    producer: AIOKafkaProducer, tp: tuple[str, int], pending: Sequence[Pending], attempt: Attempt
+) -> None:
+    """Send everything for one partition, batch after batch; each is filled while the previous one is in flight.
+
+    Raises:
+        KafkaError: a batch was not acknowledged; `attempt` has its replacements if it was refused as too large.
+    """
+    topic, partition = tp
+    for item in pending:
+        sent: list[tuple[asyncio.Future[Any], int]] = []
+        try:
+            for builder in _fill_batches(producer, item.records):
+                sent.append(  # noqa: PERF401  (batches sent before an error must be awaited)
+                    (await producer.send_batch(builder, topic, partition=partition), builder.record_count())
+                )
+        finally:
+            results = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+            for result, (_, count) in zip(results, sent, strict=True):
+                if not isinstance(result, BaseException):
+                    attempt.acknowledged[tp] = attempt.acknowledged.get(tp, 0) + count
+        for result, (_, count) in zip(results, sent, strict=True):
+            if isinstance(result, BaseException):
+                item.end = None
+                if isinstance(result, _TOO_LARGE) and item.write.on_too_large is not None:
+                    attempt.split[id(item)] = _split(item)
+                raise result
+            item.end = result.offset + count
+
+
 @overrides_private("aiokafka.producer.message_accumulator:BatchBuilder.append", "65992902ef83")
 def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> Iterator[Any]:
     """Yield batch builders that hold the records, each filled to the producer's batch size.
@@ -283,7 +303,8 @@ def _fill_batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord])
     yield builder
 
 
-def _unacknowledged(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[_Pending]:
+def unacknowledged(pending: Sequence[Pending], attempt: Attempt) -> Iterator[Pending]:
+    """Yield what an attempt left to send: unacknowledged writes, and the replacements of refused ones."""
     for item in pending:
         if id(item) in attempt.split:
             yield from attempt.split[id(item)]
@@ -291,10 +312,10 @@ def _unacknowledged(pending: Sequence[_Pending], attempt: _Attempt) -> Iterator[
             yield item
 
 
-def _split(refused: _Pending) -> list[_Pending]:
+def _split(refused: Pending) -> list[Pending]:
     """Return replacements for a batch rejected as too large: its records one by one, then reduced records."""
     if len(refused.records) > 1:
-        return [_Pending(refused.write, [record]) for record in refused.records]
+        return [Pending(refused.write, [record]) for record in refused.records]
     assert refused.write.on_too_large is not None
     record = refused.write.on_too_large(refused.records[0])
-    return [] if record is None else [_Pending(refused.write, [record])]
+    return [] if record is None else [Pending(refused.write, [record])]

@@ -1,7 +1,8 @@
-"""Writes states, then their effects, then makes offsets committable: nothing is committed before it is written.
+"""Writes states, effects and offsets: in one transaction for each partition, or else in this order.
 
 A worker folds batches faster than a broker acknowledges them, so the checkpointer collects the results of batches and
-writes them in checkpoints. One checkpoint is one acknowledged write of states followed by one of effects:
+writes them in checkpoints. With transactions, a checkpoint is a round of each partition that has something to write
+(see `rounds`). Without, it is one acknowledged write of states followed by one of effects:
 
     submit ─> [batch, urgent keys, effects] ─┐                          ┌─> positions.apply ─> committable
     flush ──> a slice of all dirty keys ─────┴─> changelog ─> effects ──┘
@@ -34,7 +35,10 @@ from mode import Service
 from bannerstream.streams.batching.bulk_producer import BulkProducer, Write
 from bannerstream.streams.batching.errors import WriteAborted
 from bannerstream.streams.batching.records import Batch
+from bannerstream.streams.batching.rounds import Entry, Rounds
+from bannerstream.streams.batching.state_store import reached_by
 from bannerstream.streams.batching.store import Partitions
+from bannerstream.streams.batching.transactions import Transactions
 
 E = TypeVar("E")
 
@@ -53,6 +57,14 @@ class ConsumerOfBatches(Protocol):
         """Return the `positions.Positions`."""
         ...
 
+    def uncommitted(self, offsets: dict[TP, int]) -> dict[TP, int]:
+        """Return the offsets that are ahead of the committed ones."""
+        ...
+
+    def committed_in_round(self, offsets: dict[TP, int]) -> None:
+        """Note that a transaction has committed these offsets."""
+        ...
+
     def discard_uncommitted(self) -> None:
         """Accept and commit nothing until the partitions are assigned again."""
         ...
@@ -69,15 +81,8 @@ class Checkpoint:
     batches: int
     states: int
     state_s: float
-    effect_s: float
-
-
-@dataclass(slots=True)
-class _Entry(Generic[E]):
-    partition: int
-    urgent: Collection[bytes]
-    effects: E | None
-    batch: Batch | None = None
+    effect_s: float | None
+    """None where a transaction wrote states and effects together."""
 
 
 @dataclass(slots=True)
@@ -109,10 +114,11 @@ class _Flush:
 
 
 class Checkpointer(Service, Generic[E]):
-    """Writes the results of batches. `publish` sends effects and returns once they are acknowledged.
+    """Writes the results of batches: in transactions from `use` on, else states first.
 
-    `publish_first` receives the effects before their states are written, to send what a replay cannot derive once it
-    finds the state: that a record was rejected.
+    `publish` returns the records that publish effects, and `published` is called once they are written.
+    `publish_first` returns those records that a replay cannot derive once it finds the state, as that a record was
+    rejected: without transactions, they are written before the states.
     """
 
     logger = logging.getLogger("bannerstream.streams.batching")
@@ -122,11 +128,12 @@ class Checkpointer(Service, Generic[E]):
         partitions: Partitions[Any],
         changelog: str,
         producer: BulkProducer,
-        publish: Callable[[Sequence[E]], Awaitable[None]],
+        publish: Callable[[Sequence[E]], Awaitable[Sequence[Write]]],
         consumer: Callable[[], ConsumerOfBatches],
         *,
         on_defect: Callable[[BaseException], Awaitable[None]],
-        publish_first: Callable[[Sequence[E]], Awaitable[None]] | None = None,
+        publish_first: Callable[[Sequence[E]], Awaitable[Sequence[Write]]] | None = None,
+        published: Callable[[Sequence[E]], None] = lambda _: None,
         on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
@@ -136,10 +143,12 @@ class Checkpointer(Service, Generic[E]):
         self._producer = producer
         self._publish = publish
         self._publish_first = publish_first
+        self._published = published
+        self._rounds: Rounds[E] | None = None
         self._consumer = consumer
         self._on_defect = on_defect
         self._on_checkpoint = on_checkpoint
-        self._entries: deque[_Entry[E]] = deque()
+        self._entries: deque[Entry[E]] = deque()
         self._deferred: deque[_Deferred[E]] = deque()
         self._submitted = self._written = 0
         self._flushes: deque[_Flush] = deque()
@@ -149,6 +158,10 @@ class Checkpointer(Service, Generic[E]):
         self._busy = False
         self._ended = False
         """A defect ended the writing; the worker is about to stop."""
+
+    def use(self, transactions: Transactions) -> None:
+        """Write in transactions. Call it before anything is submitted."""
+        self._rounds = Rounds(self._partitions, self._changelog, transactions, self._records_of, self._published)
 
     # Called by the agent:
 
@@ -165,11 +178,11 @@ class Checkpointer(Service, Generic[E]):
         if not urgent and effects is None and not self._entries and not self._busy and not self._ended:
             self._consumer().positions.apply(batch)  # nothing to write, and nothing before it
             return
-        self._add(_Entry(batch.tp.partition, urgent, effects, batch))
+        self._add(Entry(batch.tp.partition, urgent, effects, batch))
 
     def submit_change(self, partition: int, *, urgent: Collection[bytes], effects: E | None = None) -> None:
         """Submit a change of a partition that does not come from a batch."""
-        self._add(_Entry(partition, urgent, effects))
+        self._add(Entry(partition, urgent, effects))
 
     def defer(self, batch: Batch, until: Mapping[TP, int], conclude: Callable[[], Conclusion[E]]) -> None:
         """Submit a batch once the offsets `until` are committed, with the result that `conclude` then returns.
@@ -184,7 +197,7 @@ class Checkpointer(Service, Generic[E]):
         """Defer a change that does not come from a batch; a rebalance drops it, and nothing reads it again."""
         self._deferred.append(_Deferred(partition, None, until, self._submitted, conclude))
 
-    def _add(self, entry: _Entry[E]) -> None:
+    def _add(self, entry: Entry[E]) -> None:
         if self._ended:
             return  # never applied, so the next worker folds it again
         self._submitted += 1
@@ -205,7 +218,7 @@ class Checkpointer(Service, Generic[E]):
         for partition in self._partitions:
             if keys := self._partitions[partition].dirty():
                 flush.keys[partition] = deque(keys)
-        if not flush.keys and not self._entries and not self._busy:
+        if not flush.keys and not self._entries and not self._busy and not self._is_behind():
             return
         if self.should_stop or self._ended:
             raise WriteAborted("the worker is stopping")
@@ -263,7 +276,7 @@ class Checkpointer(Service, Generic[E]):
             self._discard_uncommitted(WriteAborted("the worker is stopping"))
 
     async def _write_checkpoint(self) -> None:
-        """Write one checkpoint.
+        """Write one checkpoint: one transaction for each partition, or else in this order.
 
         1. Take all entries, and encode their urgent states and the next slice of a flush.
         2. Publish what must precede the states.
@@ -272,6 +285,9 @@ class Checkpointer(Service, Generic[E]):
         5. Apply the batches: their offsets become committable.
         6. Complete a flush that has no keys left.
         """
+        if self._rounds is not None:
+            await self._write_rounds(self._rounds)
+            return
         # 1.
         entries = [self._entries.popleft() for _ in range(len(self._entries))]
         self._has_capacity.set()
@@ -282,7 +298,7 @@ class Checkpointer(Service, Generic[E]):
         effects = [entry.effects for entry in entries if entry.effects is not None]
         # 2.
         if effects and self._publish_first is not None:
-            await self._publish_first(effects)
+            await self._producer.deliver(await self._publish_first(effects))
         # 3.
         ends = await self._producer.deliver(
             [
@@ -291,11 +307,13 @@ class Checkpointer(Service, Generic[E]):
             ]
         )
         for partition, changed in changes.items():
-            self._partitions[partition].written(changed, ends[self._changelog, partition])
+            states = self._partitions[partition]
+            states.written(changed, reached_by(states, changed, ends[self._changelog, partition]))
         states_done_s = time.perf_counter()
         # 4.
         if effects:
-            await self._publish(effects)
+            await self._producer.deliver(await self._publish(effects))
+            self._published(effects)
         # 5.
         self._written += len(entries)
         for entry in entries:
@@ -303,16 +321,52 @@ class Checkpointer(Service, Generic[E]):
                 consumer.positions.apply(entry.batch)
         # 6.
         if flush is not None and not flush.keys:
-            self._flushes.popleft()
-            self._partitions.evict_clean()
-            if not flush.done.done():
-                flush.done.set_result(None)
+            self._complete(flush)
         states, effects_s = sum(map(len, changes.values())), time.perf_counter() - states_done_s
         self._on_checkpoint(Checkpoint(len(entries), states, states_done_s - started_s, effects_s))
 
-    def _encode(
-        self, entries: Sequence[_Entry[E]], flush: _Flush | None
-    ) -> dict[int, list[tuple[bytes, bytes | None]]]:
+    async def _write_rounds(self, rounds: Rounds[E]) -> None:
+        """Write a round of each partition with urgent states or effects, or of every one for a flush."""
+        started_s = time.perf_counter()
+        flushes = list(self._flushes)
+        consumer = self._consumer()
+        due = {entry.partition for entry in self._entries if flushes or entry.urgent or entry.effects is not None}
+        if flushes:
+            due.update(partition for partition in self._partitions if self._partitions[partition].dirty())
+            due.update(tp.partition for tp in consumer.uncommitted(consumer.positions.applied()))
+        for partition in {entry.partition for entry in self._entries} - due:
+            for entry in self._take(partition):  # queued behind a round, with nothing to write itself
+                self._written += 1
+                consumer.positions.apply(entry.batch)
+        entries, states = await rounds.write(due, self._take, consumer)
+        self._written += entries
+        for flush in flushes:
+            self._complete(flush)
+        if due:
+            self._on_checkpoint(Checkpoint(entries, states, time.perf_counter() - started_s, None))
+
+    def _take(self, partition: int) -> list[Entry[E]]:
+        taken = [entry for entry in self._entries if entry.partition == partition]
+        self._entries = deque(entry for entry in self._entries if entry.partition != partition)
+        self._has_capacity.set()
+        return taken
+
+    async def _records_of(self, effects: Sequence[E]) -> list[Write]:
+        first = [] if self._publish_first is None else await self._publish_first(effects)
+        return [*first, *await self._publish(effects)]
+
+    def _is_behind(self) -> bool:
+        """Return whether a transaction has offsets to commit; without transactions the consumer commits them."""
+        consumer = self._consumer()
+        return self._rounds is not None and bool(consumer.uncommitted(consumer.positions.applied()))
+
+    def _complete(self, flush: _Flush) -> None:
+        self._flushes.remove(flush)
+        self._partitions.evict_clean()
+        if not flush.done.done():
+            flush.done.set_result(None)
+
+    def _encode(self, entries: Sequence[Entry[E]], flush: _Flush | None) -> dict[int, list[tuple[bytes, bytes | None]]]:
         """Return changelog records by partition, of the urgent keys and of the next slice of a flush."""
         keys: dict[int, list[bytes]] = {}
         for entry in entries:

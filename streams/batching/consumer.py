@@ -60,6 +60,15 @@ class BatchConsumer(driver.Consumer):
             self._refetch(batch.tp)
         return self.positions.accept(batch)
 
+    def uncommitted(self, offsets: dict[TP, int]) -> dict[TP, int]:
+        """Return the offsets that are ahead of the committed ones."""
+        return {tp: offset for tp, offset in offsets.items() if offset > (self._committed_offset.get(tp) or 0)}
+
+    def committed_in_round(self, offsets: dict[TP, int]) -> None:
+        """Note that a transaction has committed these offsets."""
+        self._committed_offset.update(offsets)
+        self.app.monitor.on_tp_commit(offsets)
+
     def discard_uncommitted(self) -> None:
         """Accept and commit nothing until the partitions are assigned again: unwritten states were discarded."""
         self.positions.forget(self.positions.applied())
@@ -142,10 +151,13 @@ class BatchConsumer(driver.Consumer):
                 await self.app.checkpointer.flush()
             except WriteAborted:
                 return False
-            before = {tp: self._committed_offset[tp] for tp in offsets}
-            committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
-            if not committed:
-                self._committed_offset.update(before)  # stock Faust takes a refused commit for done
+            if self.app.transactions is not None:
+                committed = True  # by the rounds of the flush
+            else:
+                before = {tp: self._committed_offset[tp] for tp in offsets}
+                committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+                if not committed:
+                    self._committed_offset.update(before)  # stock Faust takes a refused commit for done
         self.app.checkpointer.committed(self._committed_offset)
         return committed
 

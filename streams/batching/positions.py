@@ -65,6 +65,15 @@ class Positions:
         if applied is not None and batch.begin <= applied:
             self._applied[batch.tp] = max(batch.end, applied)
 
+    def covered(self, partition: int, batches: Iterable[Batch]) -> dict[TP, int]:
+        """Return the offsets of a partition number's topics as they will be once these batches are applied."""
+        offsets = {tp: applied for tp, applied in self._applied.items() if tp.partition == partition}
+        for batch in batches:
+            applied = offsets.get(batch.tp)
+            if applied is not None and batch.begin <= applied:
+                offsets[batch.tp] = max(batch.end, applied)
+        return offsets
+
     def committable(self, tp: TP) -> int | None:
         """Return the offset to commit, or None if there is nothing to commit."""
         return self._applied.get(tp) or None

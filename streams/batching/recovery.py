@@ -48,6 +48,10 @@ class BatchRecovery(Recovery):
         started = time.monotonic()
         reader: ChangelogReader = self.app.changelog_reader
         actives = set(self.active_tps)
+        if self.app.transactions is not None:  # before anything is read: this ends what a former owner left open
+            await self._wait(self.app.transactions.open({tp.partition for tp in actives}))
+            if self.app.consumer_generation_id != generation_id:
+                return
         await self._wait(reader.read_to_end(actives))
         if self.app.consumer_generation_id != generation_id:
             return  # another rebalance has begun and restarts the recovery

@@ -1,6 +1,6 @@
 """What batching needs of the states of one partition. `store.Partition` is the usual one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 
@@ -22,11 +22,7 @@ class StateStore(Protocol):
         ...
 
     def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
-        """Note that the changelog has acknowledged what `encode` returned, up to offset `reached` (exclusive).
-
-        If the changes do not continue the known offsets, another worker wrote in between (this one was paused and
-        evicted). `reached()` must then stay as it was, so that the next recovery reads the other worker's states.
-        """
+        """Note that the changelog has acknowledged what `encode` returned; `reached()` is `reached` from then on."""
         ...
 
     def roll_back(self) -> None:
@@ -59,3 +55,13 @@ class StateStore(Protocol):
     def __len__(self) -> int:
         """Return the number of acknowledged states; an estimate will do."""
         ...
+
+
+def reached_by(store: StateStore, changes: Sequence[object], end: int) -> int:
+    """Return the offset that a store reaches with acknowledged changes, the last of them at `end` - 1.
+
+    If they do not continue the known offsets, another worker wrote in between (this one was paused and evicted). The
+    known offset then stays as it was, so that the next recovery reads the other worker's states.
+    """
+    before = store.reached() or 0
+    return end if end - len(changes) == before else before

@@ -160,8 +160,7 @@ class Partition(Generic[S]):
 
     def written(self, changes: list[tuple[bytes, bytes | None]], reached: int) -> None:
         """See `StateStore`."""
-        before = self.packed_store.reached() or 0
-        self.packed_store.update(changes, reached if reached - len(changes) == before else before)
+        self.packed_store.update(changes, reached)
         if self._removed:
             self._removed.difference_update(key for key, packed in changes if packed is None)
 

@@ -408,9 +408,6 @@ class ColumnarStates:
 
     def written(self, changes: Changes, reached: int) -> None:
         """See `StateStore`."""
-        before = self.packed_store.reached() or 0
-        if reached - len(changes) != before:
-            reached = before
         if self._durable:
             kept = changes
         else:

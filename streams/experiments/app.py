@@ -14,8 +14,8 @@ from bannerstream.contracts.dead_letter import DeadLetter
 from bannerstream.contracts.errors import InvalidRecord
 from bannerstream.contracts.messages import Feedback
 from bannerstream.settings import Settings
-from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, decoded_states
-from bannerstream.streams.connection import connected_producer, connected_reader, faust_options
+from bannerstream.streams.batching import Batch, BatchApp, Codec, Partition, Write, decoded_states
+from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.experiments.metrics import ExperimentMetrics
 from bannerstream.streams.experiments.tally import Tally, TallyKey, count, pack, unpack
 from bannerstream.streams.input_records import letter_of
@@ -48,6 +48,7 @@ class ExperimentsApp(BatchApp):
             app_id,
             connect_producer=lambda: connected_producer(settings),
             connect_reader=lambda: connected_reader(kafka),
+            connect_transactional=transactional_producers(settings),
             on_connected=throttle_empty_fetches,
             **faust_options(settings, identity),
         )
@@ -62,7 +63,11 @@ class ExperimentsApp(BatchApp):
         )
         self._settings = settings
         self.write_behind(
-            TABLE, decoded_states(Codec(pack, unpack)), publish=_nothing_more, publish_first=outbox.publish_letters
+            TABLE,
+            decoded_states(Codec(pack, unpack)),
+            publish=_nothing_more,
+            publish_first=outbox.publish_letters,
+            published=outbox.published,
         )
 
         @self.agent(self.topic(topics.feedback.name, key_type=bytes, value_type=bytes), name=TABLE)
@@ -83,8 +88,10 @@ class ExperimentsApp(BatchApp):
         await super().on_start()
 
 
-async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> None:
-    """Publish nothing after the states: readers read the changelog itself."""
+async def _nothing_more(outcomes: Sequence[BatchOutcome]) -> list[Write]:
+    """Publish nothing besides dead letters: readers read the changelog itself."""
+    del outcomes
+    return []
 
 
 def fold_feedback(batch: Batch, tallies: Partition[Tally], *, now_ms: int) -> FeedbackOutcome:

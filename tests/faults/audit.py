@@ -95,7 +95,7 @@ def audit_committed(evidence: Evidence, settings: Settings) -> Findings:
     findings = Findings()
     _check_states_go_forward(evidence, findings)
     _check_assignments_go_forward(evidence, findings)
-    _check_decisions_have_states(evidence, findings)
+    _check_decisions_have_states(evidence, settings, findings)
     _check_committed_is_written(evidence, settings, findings)
     _check_dead_letters(evidence, findings)
     return findings
@@ -333,14 +333,15 @@ def _check_assignments_go_forward(evidence: Evidence, findings: Findings) -> Non
         last[assignment.user_key] = assignment
 
 
-def _check_decisions_have_states(evidence: Evidence, findings: Findings) -> None:
-    """State first: what is told stands in the changelog by then, in that epoch or beyond it."""
+def _check_decisions_have_states(evidence: Evidence, settings: Settings, findings: Findings) -> None:
+    """What is told stands in the changelog, in that epoch or beyond it: before it was told, or in one transaction."""
     history = _by_key(evidence.changelog)
+    is_in_order = not settings.streams.transactions
 
     def check(record: ConsumerRecord, key: str, epoch: int, banner_key: str) -> None:
         states = [(each.timestamp, read_state(each.value)) for each in history.get(key, ()) if each.value is not None]
-        if not any(at <= record.timestamp and state.epoch >= epoch for at, state in states):
-            findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} was told before its state was written")
+        if not any((not is_in_order or at <= record.timestamp) and state.epoch >= epoch for at, state in states):
+            findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} was told without a written state")
         same = {state.banner for _, state in states if state.epoch == epoch} - {None}
         if same and _banner(banner_key) not in same:
             findings.add("dangling", f"{_where(record)}: epoch {epoch} of {key} has another banner in the changelog")

@@ -3,9 +3,9 @@
     python -m tests.faults.dying_streams MEMORY [WHEN NTH SIGNAL]
 
 At the NTH request of a kind it sends itself SIGNAL (KILL or STOP). WHEN names kind and side: `before-flush`,
-`after-flush` (a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (decisions
-and dead letters: their states are acknowledged), `before-commit`, `after-commit`. Requests are looked at where aiokafka
-sends them, so that it does not matter how streams writes.
+`after-flush` (a produce request to the changelog, before it is sent or as soon as it is), `before-publish` (one with
+decisions or dead letters), `before-commit`, `after-commit` (of offsets, or of a transaction). Requests are looked at
+where aiokafka sends them, so that it does not matter how streams writes.
 
 On SIGUSR1 the packed states in memory are written to the file MEMORY, by partition and user key.
 """
@@ -22,6 +22,7 @@ from typing import Any, Literal
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.transaction import EndTxnRequest
 
 import bannerstream.streams.main
 from bannerstream.broker.topics import changelog_name
@@ -41,11 +42,11 @@ def strike_at(when: When, nth: int, number: signal.Signals, settings: Settings) 
     position, what = when.split("-")
 
     def is_counted(request: object) -> bool:
-        if isinstance(request, OffsetCommitRequest):
+        if isinstance(request, OffsetCommitRequest | EndTxnRequest):
             return what == "commit"
         if isinstance(request, ProduceRequest):
             topics = {topic for topic, _ in request._topics}
-            return topics == {changelog} if what == "flush" else what == "publish" and changelog not in topics
+            return changelog in topics if what == "flush" else what == "publish" and bool(topics - {changelog})
         return False
 
     def send(self: AIOKafkaConnection, request: Any, *args: Any, **options: Any) -> Any:

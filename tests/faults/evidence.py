@@ -57,10 +57,10 @@ async def gather(
     topics = settings.kafka.topic_table()
     committed, ends = await offsets(settings)
     return Evidence(
-        assignments=await read_all(settings, topics.assignments.name),
-        requests=await read_all(settings, topics.requests.name),
-        dead_letters=await read_all(settings, topics.dead_letters.name),
-        changelog=await read_all(settings, changelog_name(settings.streams.app_id)),
+        assignments=await read_all(settings, topics.assignments.name, settled=True),
+        requests=await read_all(settings, topics.requests.name, settled=True),
+        dead_letters=await read_all(settings, topics.dead_letters.name, settled=True),
+        changelog=await read_all(settings, changelog_name(settings.streams.app_id), settled=True),
         inputs=[*await read_all(settings, topics.clicks.name), *await read_all(settings, topics.purchases.name)],
         committed=committed,
         ends=ends,

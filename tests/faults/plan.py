@@ -16,25 +16,22 @@ Plan = list[Run]
 _SEVERAL = {"kill": 40, "fleet": 20}
 NIGHTLY_SEEDS = 20
 """Number of seeds of the other scenarios."""
-UNFENCED = "pause-in-flush"
-"""In no set, to be run by name: it finds stale writes. A worker that stands still between its last check and the socket
-writes when it wakes, whatever it checks; only a broker can refuse it, and brokers fence transactions only."""
 _SHORT = {"kill": 8, "fleet": 4}
 
 
 def nightly() -> Plan:
     """Return the nightly set."""
-    return [(name, seed) for name in _planned() for seed in range(1, 1 + _SEVERAL.get(name, NIGHTLY_SEEDS))]
+    return [(name, seed) for name in SCENARIOS for seed in range(1, 1 + _SEVERAL.get(name, NIGHTLY_SEEDS))]
 
 
 def short() -> Plan:
     """Return a part of the nightly set: the same seeds, less load."""
-    return [(name, seed) for name in _planned() for seed in range(1, 1 + _SHORT.get(name, 1))]
+    return [(name, seed) for name in SCENARIOS for seed in range(1, 1 + _SHORT.get(name, 1))]
 
 
 def of_commit(commit: str) -> Plan:
     """Return one nightly seed of each scenario, drawn by the commit."""
-    return [(name, _drawn(commit, name)) for name in _planned()]
+    return [(name, _drawn(commit, name)) for name in SCENARIOS]
 
 
 def current_commit() -> str:
@@ -51,7 +48,6 @@ def current_commit() -> str:
 def chosen(names: list[str], seed: int | None, seeds: int | None) -> Plan:
     """Return the nightly set or these scenarios, with the nightly seeds, the first `seeds`, or this one seed."""
     plan = [run for run in nightly() if not names or run[0] in names]
-    plan += [(UNFENCED, number) for number in range(1, 1 + NIGHTLY_SEEDS) if UNFENCED in names]
     if seed is None and seeds is None:
         return plan
     numbers = [seed] if seed is not None else list(range(1, 1 + (seeds or 0)))
@@ -68,7 +64,3 @@ def further(runs: Plan) -> Iterator[Run]:
 def _drawn(commit: str, name: str) -> int:
     digest = hashlib.sha256(f"{commit} {name}".encode()).digest()
     return 1 + int.from_bytes(digest[:8]) % _SEVERAL.get(name, NIGHTLY_SEEDS)
-
-
-def _planned() -> list[str]:
-    return [name for name in SCENARIOS if name != UNFENCED]

@@ -18,7 +18,7 @@ from tests.faults.audit import Findings, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence, Memory, gather
 from tests.faults.fleet import Fleet
 from tests.faults.load import Load, Traffic
-from tests.faults.result import RUN_S, Result, delete_topics, kafka_overrides
+from tests.faults.result import RUN_S, SESSION_TIMEOUT_S, Result, delete_topics, kafka_overrides
 from tests.faults.servers import Servers
 from tests.support.consumer_group import progress
 from tests.support.streams_worker import Shop
@@ -163,6 +163,8 @@ def _overrides(servers: Servers, name: str, folder: Path, play: Play) -> dict[st
             "data_dir": str(folder / "streams"),
             "metrics_port": 0,
             "min_interval_s": 0,
+            "transactions": True,
+            "transaction_timeout_s": SESSION_TIMEOUT_S,
         },
     }
     tables = common.keys() | play.overrides.keys()

@@ -11,7 +11,11 @@ from bannerstream.devservers.toxiproxy import Toxiproxy
 from bannerstream.service.errors import ChildFailed
 
 # Timestamps are the broker's append times: they give the order of appends across topics, to the millisecond.
-_PROPERTIES = {"log.message.timestamp.type": "LogAppendTime"}
+# Transactions of workers that died end when they time out, not up to 10 s later.
+_PROPERTIES = {
+    "log.message.timestamp.type": "LogAppendTime",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+}
 
 
 class Servers:

@@ -31,6 +31,8 @@ from tests.support.waiting import PATIENCE_S, until
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.pairs("apache"), pytest.mark.servers("kafka")]
 
 CLICKS_PARTITIONS, PURCHASES_PARTITIONS, OWN_PARTITIONS = 5, 2, 3
+DATED = {"message.timestamp.type": "LogAppendTime"}
+"""As `topics check` wants it of topics of events."""
 SESSION_TIMEOUT_S = 6.0
 VARIABLES = {
     "BANNERSTREAM_KAFKA__PARTITIONS": str(OWN_PARTITIONS),
@@ -64,8 +66,8 @@ class Shop:
         await admin.start()
         await admin.create_topics(
             [
-                NewTopic(self.topics.clicks.name, CLICKS_PARTITIONS, 1),
-                NewTopic(self.topics.purchases.name, PURCHASES_PARTITIONS, 1),
+                NewTopic(self.topics.clicks.name, CLICKS_PARTITIONS, 1, topic_configs=DATED),
+                NewTopic(self.topics.purchases.name, PURCHASES_PARTITIONS, 1, topic_configs=DATED),
             ]
         )
         await admin.close()

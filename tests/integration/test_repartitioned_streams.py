@@ -93,7 +93,8 @@ async def keyless(settings: Settings, bannerstream: Run) -> AsyncIterator[Keyles
     theirs = {topics.clicks.name: CLICKS_PARTITIONS, topics.purchases.name: PURCHASES_PARTITIONS}
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
-    await admin.create_topics([NewTopic(name, count, 1) for name, count in theirs.items()])
+    dated = {"message.timestamp.type": "LogAppendTime"}
+    await admin.create_topics([NewTopic(name, count, 1, topic_configs=dated) for name, count in theirs.items()])
     await admin.close()
 
     async def shown() -> bool:

@@ -55,6 +55,12 @@ class Consumer:
     def apply(self, batch: Batch) -> None:
         self.journal.append(("applied", batch.tp.partition, batch.end))
 
+    def uncommitted(self, offsets: dict[TP, int]) -> dict[TP, int]:
+        return offsets
+
+    def committed_in_round(self, offsets: dict[TP, int]) -> None:
+        self.journal.append(("committed", offsets))
+
     def discard_uncommitted(self) -> None:
         self.journal.append(("discarded",))
 
@@ -84,14 +90,16 @@ class World:
             on_checkpoint=self.checkpoints.append,
         )
 
-    async def publish(self, effects: Sequence[str]) -> None:
+    async def publish(self, effects: Sequence[str]) -> list[Write]:
         if self.publish_fails is not None:
             raise self.publish_fails
         self.journal.append(("effects", list(effects)))
+        return []
 
-    async def publish_first(self, effects: Sequence[str]) -> None:
+    async def publish_first(self, effects: Sequence[str]) -> list[Write]:
         if refused := [effect for effect in effects if effect.startswith("refused")]:
             self.journal.append(("first", refused))
+        return []
 
     async def on_defect(self, error: BaseException) -> None:
         self.defects.append(error)

@@ -8,8 +8,10 @@ MakeTopic = Callable[..., Awaitable[str]]
 
 
 async def records_in(brokers: str, topic: str) -> list[ConsumerRecord]:
-    """Return every record of a topic, in the order of each partition."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest")
+    """Return every committed record of a topic, in the order of each partition."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=brokers, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await consumer.start()
     try:
         tps = consumer.assignment()

@@ -23,15 +23,18 @@ from tests.support.shop import COHORTS, PRODUCTS
 from tests.support.waiting import PATIENCE_S, until
 
 
-async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:
-    """Return every record that one of our own topics holds now."""
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None)
+async def read_all(settings: Settings, topic: str, *, settled: bool = False) -> list[ConsumerRecord]:
+    """Return every committed record that one of our own topics holds now.
+
+    With `settled`, waits until every transaction that is open now has ended.
+    """
+    partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka), group_id=None, isolation_level="read_committed")
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
+        ends = await (_ends(settings, partitions) if settled else consumer.end_offsets(partitions))
         records: list[ConsumerRecord] = []
         while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
@@ -39,6 +42,13 @@ async def read_all(settings: Settings, topic: str) -> list[ConsumerRecord]:
         return records
     finally:
         await consumer.stop()
+
+
+async def _ends(settings: Settings, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the ends of partitions, the records of open transactions included."""
+    async with AIOKafkaConsumer(**client_options(settings.kafka), group_id=None) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
 
 
 class Worker:
@@ -132,16 +142,6 @@ class Shop:
     async def flush(self) -> None:
         """Wait for everything that was posted."""
         await self._producer.flush()
-
-    async def end_of(self, topic: str) -> int:
-        """Return how many records were ever written to a topic."""
-        consumer = AIOKafkaConsumer(**self._options, group_id=None)
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(topic, number) for number in range(self.settings.kafka.partitions)]
-            return sum((await consumer.end_offsets(partitions)).values())
-        finally:
-            await consumer.stop()
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Return every record that the topic holds now."""

@@ -27,7 +27,7 @@ from tests.faults.chain.recording_cdn import TOKEN, RecordingCdn
 from tests.faults.chain.services import SERVICES, Services
 from tests.faults.chain.visitors import PageVisitors, Traffic
 from tests.faults.evidence import gather
-from tests.faults.result import RUN_S, Result, delete_topics, kafka_overrides
+from tests.faults.result import RUN_S, SESSION_TIMEOUT_S, Result, delete_topics, kafka_overrides
 from tests.faults.servers import Servers
 from tests.support.streams_worker import Shop, read_all
 from tests.support.waiting import until
@@ -180,7 +180,13 @@ def _overrides(servers: Servers, name: str, s3: str, cdn: str) -> dict[str, dict
     return {
         "kafka": kafka_overrides(servers, name),
         "storage": {"endpoint": s3, "secure": False, "bucket": name.lower(), "timeout_s": 5},
-        "streams": {"app_id": f"{name}-streams", "metrics_port": 0, "min_interval_s": 0},
+        "streams": {
+            "app_id": f"{name}-streams",
+            "metrics_port": 0,
+            "min_interval_s": 0,
+            "transactions": True,
+            "transaction_timeout_s": SESSION_TIMEOUT_S,
+        },
         "generator": {"group_id": f"{name}-generator", "metrics_port": 0},
         # Without its cache the edge reads every picture from the store, and is affected by all its failures.
         "edge": {"picture_cache_mb": 0, "rate_per_address": 10_000, "burst_per_address": 10_000},

@@ -23,6 +23,7 @@ from bannerstream.storage import S3BannerStore
 from bannerstream.streams.experiments.results import read_results
 from tests.support.main_job import now_ms, write_catalogue
 from tests.support.secured_kafka import Deployment, Login
+from tests.support.token_endpoint import TokenEndpoint
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(480), pytest.mark.pairs("embedded"), pytest.mark.servers("s3")]
@@ -71,8 +72,12 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(deployment: Deployment, fresh_name: str, tmp_path: Path) -> AsyncIterator[Shop]:
-    """Every service, with repartitioning and an experiment, so that every listed right is needed."""
+async def shop(deployment: Deployment, endpoint: TokenEndpoint, fresh_name: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    """Every service, with repartitioning and an experiment, so that every listed right is needed.
+
+    Tokens last for a part of the test: the broker closes the connections of who logged in with one, again and again.
+    """
+    endpoint.life_s = 20
     more: dict[str, Any] = {
         "streams": {"repartition": True},
         "edge": {"port": free_port()},

@@ -24,6 +24,7 @@ MISSING: dict[str, tuple[str, tuple[str, str, str], dict[str, Any]]] = {
     "experiments, group": ("experiments", ("group", "<app_id>-experiments", "Read"), {}),
     "generator, group": ("generator", ("group", "bannerstream-generator", "Read"), {}),
     "generator, topic": ("generator", ("topic", "banner.requests", "Read"), {}),
+    "generator, refusals": ("generator", ("topic", "banner.refusals", "Read"), {}),
     "edge, topic": ("edge", ("topic", "banner.ready", "Read"), {"edge": {"port": 0}}),
     "purger, group": ("purger", ("group", "bannerstream-purger", "Read"), {}),
 }

@@ -90,7 +90,7 @@ class Counter:
     async def counts(self) -> dict[bytes, int]:
         """Return each user's count in the changelog."""
         states = await records_in(self.brokers, self.changelog)
-        return {each.key: struct.unpack(">qq", each.value)[0] for each in states}
+        return {each.key: struct.unpack(">q", each.value)[0] for each in states}
 
 
 async def test_the_app_of_the_page_counts_every_click_once_also_when_it_is_killed(counter, admin, producer):

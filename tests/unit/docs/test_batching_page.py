@@ -8,6 +8,7 @@ from bannerstream.streams.batching.app import QUEUED_BATCHES
 from bannerstream.streams.batching.checkpointer import FLUSH_SLICE, MAX_WAITING
 from bannerstream.streams.batching.compat import PRIVATE_OVERRIDES, TESTED
 from bannerstream.streams.batching.records import MAX_BATCH
+from bannerstream.streams.batching.rounds import ENCODED_SLICE
 from bannerstream.streams.batching.store import MAX_DECODED
 
 PAGE = (Path(__file__).parents[3] / "docs/batching.md").read_text()
@@ -31,6 +32,7 @@ def test_constants_have_the_values_that_the_page_says() -> None:
     assert stated == {
         "MAX_BATCH": MAX_BATCH,
         "FLUSH_SLICE": FLUSH_SLICE,
+        "ENCODED_SLICE": ENCODED_SLICE,
         "MAX_WAITING": MAX_WAITING,
         "MAX_DECODED": MAX_DECODED,
         "QUEUED_BATCHES": QUEUED_BATCHES,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
+from bannerstream.settings import Settings
 from bannerstream.streams.affinity import pack, unpack
 from tests.faults.audit import Kind, audit, audit_committed
 from tests.faults.evidence import Earlier, Evidence
@@ -116,6 +117,13 @@ def test_every_wrong_is_found(what: str) -> None:
     wrong, kinds = WRONGS[what]
     evidence = wrong(honest())
     assert found(evidence) == kinds, str(audit(evidence, SETTINGS))
+
+
+def test_in_a_transaction_only_what_has_no_state_at_all_is_told_too_early() -> None:
+    in_transactions = Settings(streams={"transactions": True})
+    assert not audit(told_too_early(honest()), in_transactions)
+    stateless = replace(honest(), changelog=honest().changelog[:1])
+    assert audit(stateless, in_transactions).counts()["dangling"]
 
 
 def test_a_lost_event_is_named() -> None:

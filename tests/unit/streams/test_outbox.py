@@ -1,6 +1,5 @@
 """Results of batches are published once per visitor and banner; a rejected dead letter does not stop the stream."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -31,10 +30,6 @@ class Producer:
 
     async def partitions_of(self, topic: str) -> int:
         return 4
-
-    async def deliver(self, writes: Sequence[Write]) -> dict[tuple[str, int], int]:
-        self.writes += writes
-        return {}
 
     def records(self, topic: str) -> dict[bytes | None, tuple[int, Any]]:
         return {
@@ -69,7 +64,7 @@ def assignment(key: bytes, epoch: int) -> EncodedAssignment:
 
 
 async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_partition_of_its_key(outbox, producer):
-    await outbox.publish(
+    producer.writes += await outbox.publish(
         [
             BatchOutcome(assignments={ADA: assignment(ADA, 1), BOB: assignment(BOB, 1)}),
             BatchOutcome(assignments={ADA: assignment(ADA, 2)}),
@@ -81,24 +76,28 @@ async def test_of_several_batches_a_visitors_latest_assignment_goes_out_to_the_p
 
 
 async def test_who_was_forgotten_has_the_assignment_deleted_unless_a_new_one_came(outbox, producer):
-    await outbox.publish([BatchOutcome(forgotten=[ADA, BOB]), BatchOutcome(assignments={BOB: assignment(BOB, 1)})])
+    producer.writes += await outbox.publish(
+        [BatchOutcome(forgotten=[ADA, BOB]), BatchOutcome(assignments={BOB: assignment(BOB, 1)})]
+    )
     sent = producer.records("banner.assignments")
     assert sent[ADA][1] is None
     assert b'"epoch":1' in sent[BOB][1]
 
 
 async def test_an_assignment_from_before_the_erasure_does_not_outlive_it_in_one_round(outbox, producer):
-    await outbox.publish([BatchOutcome(assignments={ADA: assignment(ADA, 1)}), BatchOutcome(forgotten=[ADA])])
+    producer.writes += await outbox.publish(
+        [BatchOutcome(assignments={ADA: assignment(ADA, 1)}), BatchOutcome(forgotten=[ADA])]
+    )
     assert producer.records("banner.assignments")[ADA][1] is None
 
 
 async def test_a_letter_goes_to_its_sources_partition_wrapped_around(outbox, producer):
-    await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
+    producer.writes += await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
     assert producer.records("bannerstream.dlq") == {b"user": (1, LETTER.value)}
 
 
 async def test_a_letter_that_is_too_large_goes_without_its_original_and_is_given_up_after_that(outbox, producer):
-    await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
+    producer.writes += await outbox.publish_letters([BatchOutcome(dead_letters=[LETTER])])
     (write,) = producer.writes
     assert write.on_too_large is not None
     bare: OutgoingRecord | None = write.on_too_large(write.records[0])

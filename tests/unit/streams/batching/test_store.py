@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bannerstream.streams.batching.rocks import MAX_AGE_S, RocksStore
+from bannerstream.streams.batching.state_store import reached_by
 from bannerstream.streams.batching.store import Codec, MemoryStore, PackedStore, Partition, Partitions, decoded_states
 
 CODEC = Codec(pack=lambda state: state[0].encode(), unpack=lambda packed: [packed.decode()])
@@ -47,10 +48,12 @@ def test_of_urgent_keys_only_the_dirty_ones_are_encoded_and_each_once(partition)
 def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(partition):
     partition.packed_store.update([(b"a", b"1"), (b"b", b"1")], 2)
     partition.put(b"a", ["2"])
-    partition.written(partition.encode([b"a"]), 3)
+    changes = partition.encode([b"a"])
+    partition.written(changes, reached_by(partition, changes, 3))
     assert partition.packed_store.reached() == 3
     partition.put(b"a", ["3"])
-    partition.written(partition.encode([b"a"]), 9)  # somebody else wrote offsets 3 to 7
+    changes = partition.encode([b"a"])
+    partition.written(changes, reached_by(partition, changes, 9))  # somebody else wrote offsets 3 to 7
     assert partition.packed_store.reached() == 3
     assert partition.packed_store.get(b"a") == b"3"
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bannerstream.streams.affinity import Decision, UserState, pack
 from bannerstream.streams.batching import MemoryStore, RocksStore
+from bannerstream.streams.batching.state_store import reached_by
 from bannerstream.streams.columnar import ColumnarStates
 from bannerstream.streams.columnar.key_index import KeyIndex
 from bannerstream.streams.columnar.layout import LAYOUT, MAX_COHORTS, Columns, Shape
@@ -233,7 +234,8 @@ def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(states):
     states.written(changes, len(changes))
     assert states.reached() == len(changes)
     states.put(KEYS[0], state(epoch=3))
-    states.written(states.encode(states.dirty()), 90)
+    changes_behind = states.encode(states.dirty())
+    states.written(changes_behind, reached_by(states, changes_behind, 90))
     assert states.reached() == len(changes)
 
 
