@@ -19,6 +19,8 @@ from bannerstream.settings import Settings
 from bannerstream.storage.fakes import MemoryBannerStore
 from tests.support.edge_node import assignment, ready
 
+pytestmark = pytest.mark.timeout(300)
+
 EXAMPLES = 20
 """Requests of each operation and mode: all together take 20 s of a core."""
 

@@ -208,7 +208,7 @@ async def test_what_is_missing_may_come_later() -> None:
 
 async def test_invented_names_use_up_the_rate_of_their_address() -> None:
     async with running_node(rate_per_address=1.0, burst_per_address=100) as node:
-        names = [f"{number:064x}.webp" for number in range(1_000)]
+        names = [f"{number:064x}.webp" for number in range(200)]
         statuses = [(await node.client.get(f"/b/{name}")).status_code for name in names]
-        assert statuses.count(404) <= 20
+        assert statuses.count(404) <= 60
         assert set(statuses) == {404, 429}
