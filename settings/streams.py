@@ -76,8 +76,10 @@ class StreamsSettings(Group):
         description='With `store = "rocksdb"`: visitors whose states stay in memory besides, about 400 bytes each. '
         "Events of visitors who return within minutes then read no disk.",
     )
-    write_state_version: Literal[2, 3] = Field(
+    write_state_version: int = Field(  # not a Literal: numbers from the environment are text
         2,
+        ge=2,
+        le=3,
         description="Version of the states written to the changelog. `3` takes a tenth of the work to write and "
         "to read back; releases before 0.3 cannot read it. Set it once every worker runs 0.3.",
     )

@@ -18,6 +18,8 @@ from bannerstream.streams.batch import Rules
 from bannerstream.streams.batching import BatchApp, Checkpoint, RocksStore
 from bannerstream.streams.catalogue_view import CatalogueView
 from bannerstream.streams.columnar import ColumnarStates
+from bannerstream.streams.columnar.layout import STATE_VERSION
+from bannerstream.streams.columnar.states import Version
 from bannerstream.streams.connection import connected_producer, connected_reader, faust_options, transactional_producers
 from bannerstream.streams.erasure import ErasureProcessor, IdleSweep
 from bannerstream.streams.event_processor import EventProcessor
@@ -161,7 +163,7 @@ def create_app(settings: Settings, identity: WorkerIdentity, registry: Collector
 
 def _opens_states(settings: Settings, rules: Rules, identity: WorkerIdentity) -> Callable[[int], ColumnarStates]:
     streams, policy = settings.streams, rules.policy
-    version = streams.write_state_version
+    version: Version = 3 if streams.write_state_version == STATE_VERSION else 2
     if streams.store == "memory":
         return lambda _: ColumnarStates(policy, version=version)
     if find_spec("rocksdict") is None:

@@ -14,13 +14,14 @@ from bannerstream.contracts.catalog import Product
 from bannerstream.contracts.codecs import encode
 from bannerstream.contracts.keys import user_key
 from bannerstream.settings import Settings
-from bannerstream.streams.affinity import unpack
 from bannerstream.streams.affinity.scores import decayed
+from bannerstream.streams.columnar import ColumnarStates
 from bench.arena import shop
 from bench.arena.audit import how_offsets_differ, how_scores_differ, latest_states, which_users_differ
 from bench.arena.expected import Expected
 from bench.arena.topics import Topics
 from bench.arena.workload import PARTITIONS
+from bench.core import rules
 
 _ROLES = (
     "purchases",
@@ -46,6 +47,7 @@ def prepare(bootstrap: str, clicks: str, app: str, folder: Path, *, extra: Seque
         "BANNERSTREAM_STREAMS__APP_ID": app,
         "BANNERSTREAM_STREAMS__DATA_DIR": str(folder / "streams"),
         "BANNERSTREAM_STREAMS__METRICS_PORT": "0",
+        "BANNERSTREAM_STREAMS__WRITE_STATE_VERSION": "3",
     }
 
 
@@ -73,14 +75,19 @@ def audit(topics: Topics, changelog: str, expected: Expected) -> str | None:
     """
     secret = Settings().privacy.user_key_secret.get_secret_value().encode()
     rows = {user_key(user.decode(), secret).encode(): row for user, row in expected.rows.items()}
-    states = latest_states(topics, changelog)
+    latest = latest_states(topics, changelog)
+    table = ColumnarStates(rules().policy)
+    table.apply(latest.items(), len(latest))
+    states = table.get_all(table.keys())
     if (difference := which_users_differ(states.keys(), rows.keys())) is not None:
         return difference
     cohorts = {cohort: number for number, cohort in enumerate(shop.COHORTS)}
     offsets = np.zeros(len(rows))
     scores = np.zeros((len(rows), len(cohorts)))
-    for key, packed in states.items():
-        state, row = unpack(packed), rows[key]
+    for key, state in states.items():
+        if isinstance(state, Exception):
+            return f"a state that cannot be read: {state}"
+        row = rows[key]
         (offsets[row],) = state.offsets.values()
         to_landmark = decayed(state.landmark_ms - expected.landmark_ms, state.half_life_ms)
         for cohort, score in state.scores.items():

@@ -35,7 +35,7 @@ _SEGMENT = 1 << 13
 ROW_SLICE, SWEEP_SLICE = 50_000, 5_000
 """Rows, and packed states, that a sweep checks at once: some 3 ms."""
 
-_CLEAN, _DIRTY, _VACANT = 0, 1, 2
+_CLEAN, _DIRTY, _SENT, _VACANT = 0, 1, 2, 3
 
 
 class ColumnarStates:
@@ -63,7 +63,7 @@ class ColumnarStates:
         self._reader = Reader(self.products)
         self.rows: Rows = new_rows(self.columns, 0)
         self._marks: npt.NDArray[np.uint8] = np.zeros(0, np.uint8)
-        """Of each row of the array: clean, dirty, or vacant."""
+        """Of each row of the array: acknowledged, dirty, on its way to the changelog, or vacant."""
         self._end = 0
         """Rows from here on were never used."""
         self._vacant: list[int] = []
@@ -80,6 +80,7 @@ class ColumnarStates:
         self._removed: set[bytes] = set()
         self._long_sent: set[bytes] = set()
         self._in_flight = 0
+        self._rows_sent: list[RowNumbers] = []
         self._layout_in_flight: tuple[bool, tuple[str, ...]] = (False, ())
 
     def _read_layout(self) -> None:
@@ -301,12 +302,13 @@ class ColumnarStates:
     def idle(self, horizon_ms: int) -> Iterator[list[bytes]]:
         """Yield the keys of visitors whose latest event is before `horizon_ms` (epoch milliseconds), by slices.
 
-        States may change between two slices.
+        Of acknowledged states only: whoever was folded just now is left to the next sweep. States may change between
+        two slices.
         """
         start = 0
         while start < self._end and not self._durable:  # a store on disk holds the rows, too
             numbers = np.arange(start, min(start + ROW_SLICE, self._end), dtype=np.int32)
-            rows = self.rows.take(numbers[self._marks[numbers] != _VACANT])
+            rows = self.rows.take(numbers[self._marks[numbers] == _CLEAN])
             yield _hex_keys(rows["key"][rows["landmark"] + times_in(rows, "seen") < horizon_ms])
             start += ROW_SLICE
         found: list[bytes] = []
@@ -379,7 +381,8 @@ class ColumnarStates:
         numbers = numbers[numbers >= 0]
         numbers = numbers[self._marks[numbers] == _DIRTY]
         if len(numbers):
-            self._marks[numbers] = _CLEAN
+            self._marks[numbers] = _SENT
+            self._rows_sent.append(numbers)
             rows = self.rows.take(numbers)
             changes += zip(_hex_keys(rows["key"]), self._values(rows), strict=True)
         if changes and self._version == STATE_VERSION:
@@ -421,6 +424,9 @@ class ColumnarStates:
         self._in_flight -= len(changes)
         if not self._in_flight:
             self._layout_in_flight = (False, ())
+            for numbers in self._rows_sent:
+                self._marks[numbers[self._marks[numbers] == _SENT]] = _CLEAN
+            self._rows_sent.clear()
 
     def roll_back(self) -> None:
         """See `StateStore`."""
@@ -510,7 +516,7 @@ class ColumnarStates:
 
     def evict_clean(self, most: int) -> None:
         """See `StateStore`: rows of a store on disk are a cache, and all clean ones go when there are too many."""
-        if not self._durable or self._end - len(self._vacant) <= most:
+        if not self._durable or self._in_flight or self._end - len(self._vacant) <= most:
             return
         dirty = self.rows.take(np.flatnonzero(self._marks[: self._end] == _DIRTY))
         self._forget_rows()

@@ -242,7 +242,9 @@ def test_a_write_that_lands_behind_anothers_leaves_the_rest_to_be_read(states):
 def test_whoever_is_idle_is_found_as_row_and_in_long_form(states):
     kept = [state(seen_ms=0), state(seen_ms=1000), LONG[0], msgspec.structs.replace(LONG[0], seen_ms=1000)]
     states.put_all(KEYS[:4], kept)
+    assert not [key for found in states.idle(NOON + 100) for key in found], "folded just now"
     changes = states.encode(states.dirty())
+    assert not [key for found in states.idle(NOON + 100) for key in found], "not acknowledged"
     states.written(changes, len(changes))
     assert {key for found in states.idle(NOON + 100) for key in found} == {KEYS[0], KEYS[2]}
 
