@@ -69,10 +69,10 @@ def test_a_short_command_needs_the_settings_alone(arguments: list[str]) -> None:
     assert not modules & HEAVY
 
 
-def test_the_streams_app_is_imported_without_a_web_and_without_numpy() -> None:
+def test_the_streams_app_is_imported_without_a_web() -> None:
     modules = imported(LISTING + "import bannerstream.streams.app")
     assert "faust" in modules
-    assert not modules & {"aiohttp", "cv2", "fastapi", "minio", "numpy", "uvicorn", "yaml"}
+    assert not modules & {"aiohttp", "cv2", "fastapi", "minio", "uvicorn", "yaml"}
 
 
 def test_an_app_of_batches_is_configured_without_a_web(tmp_path: Path) -> None:
