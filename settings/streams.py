@@ -80,8 +80,8 @@ class StreamsSettings(Group):
         2,
         ge=2,
         le=3,
-        description="Version of the states written to the changelog. `3` takes an eighth of the work to write; releases "
-        "before 0.3 cannot read it. Set it once every worker runs 0.3.",
+        description="Version of the states written to the changelog. `3` takes an eighth of the work to write; "
+        "releases before 0.3 cannot read it. Set it once every worker runs 0.3.",
     )
     forget_after_days: Days = Field(
         365.0, description="A visitor without events for this long is forgotten: state and assignment are deleted."

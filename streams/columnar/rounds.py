@@ -22,7 +22,7 @@ from bannerstream.streams.columnar.shop_columns import UNKNOWN, ShopColumns
 from bannerstream.streams.columnar.states import ColumnarStates
 
 SMALLEST_ROUND = 24
-"""Events below which the pure core folds the batch. An estimate: where the two cost the same was not measured."""
+"""Events below which the pure core folds a batch. Estimated: where both cost the same was not measured."""
 
 _TIME_LIMIT = 1 << 39
 
