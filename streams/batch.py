@@ -140,7 +140,7 @@ class _BatchFold:
         self._times: Sequence[int] = ()
         self._visitors = Visitors([], rules.user_keys)
         self._rows: RowNumbers = np.zeros(0, np.int32)
-        """Of each visitor: -1 for those without a row."""
+        """The row number of each visitor; -1 for those without a row."""
         self._alone: dict[int, UserState | Exception | None] = {}
         """States of the visitors whose events the pure core folds, by their index: as they are now."""
         self._put: set[int] = set()

@@ -27,7 +27,7 @@ class Visitors:
     def __init__(self, user_ids: Sequence[str], user_keys: UserKeys) -> None:
         numbers: dict[str, int] = {}
         self.index: Integers = np.array([numbers.setdefault(user_id, len(numbers)) for user_id in user_ids], np.int64)
-        """Of each event: its visitor."""
+        """The visitor of each event."""
         digests = user_keys.digests(numbers)
         text = hexlify(digests)
         self.keys = np.frombuffer(digests, "<u8").reshape(-1, 2)

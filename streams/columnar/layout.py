@@ -30,7 +30,7 @@ SHAPE, PRODUCT = LAYOUT + b"shape/", LAYOUT + b"product/"
 
 ID_BYTES = 4
 LONG_FORM = bytes(ID_BYTES)
-"""In the place of a shape's id: a state that is no row, packed by the pure core."""
+"""In the place of a shape's id: a state that is not a row, packed by the pure core."""
 
 MAX_COHORTS = 128
 """Columns of scores: 1 kB a visitor. A visitor of further cohorts has a state in long form."""

@@ -75,7 +75,7 @@ class RoundsOutcome:
 class Rounds:
     """Folds the events of one batch into `states`; `rows` are the visitors' row numbers, -1 for a new one.
 
-    `rows` is updated as visitors get rows. `closed` marks visitors whose state is no row, for the pure core.
+    `rows` is updated as visitors get rows. `closed` marks visitors whose state is not a row, for the pure core.
     """
 
     states: ColumnarStates

@@ -63,7 +63,7 @@ class ColumnarStates:
         self._reader = Reader(self.products)
         self.rows: Rows = new_rows(self.columns, 0)
         self._marks: npt.NDArray[np.uint8] = np.zeros(0, np.uint8)
-        """Of each row of the array: acknowledged, dirty, on its way to the changelog, or vacant."""
+        """The condition of each row: acknowledged, dirty, on its way to the changelog, or vacant."""
         self._end = 0
         """Rows from here on were never used."""
         self._vacant: list[int] = []
@@ -302,7 +302,7 @@ class ColumnarStates:
     def idle(self, horizon_ms: int) -> Iterator[list[bytes]]:
         """Yield the keys of visitors whose latest event is before `horizon_ms` (epoch milliseconds), by slices.
 
-        Of acknowledged states only: whoever was folded just now is left to the next sweep. States may change between
+        Only acknowledged states: a visitor who was folded just now is left to the next sweep. States may change between
         two slices.
         """
         start = 0
