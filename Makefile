@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv
+# Where it is set, each of the hundreds of processes that tests start compiles all of its imports: 2 s of processor time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo docs test test-all faults lint bench clean setup setup-gpu requirements help
 .DEFAULT_GOAL := help
