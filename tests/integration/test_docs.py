@@ -92,10 +92,21 @@ def test_every_exception_is_still_a_command_of_some_page() -> None:
     assert [prefix for prefix in NOT_RUN if not any(line.startswith(prefix) for line in everything)] == []
 
 
-@pytest.mark.parametrize("page", [each for each in PAGES if each != "docs/connect.md" and runnable(each)])
+OWN_TESTS = ("docs/connect.md", "docs/recovery.md", "docs/storage.md")
+"""Pages whose commands need more than a new environment; tests/integration/test_recovery.py runs those of recovery."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_TESTS and runnable(page)])
 def test_commands_of_a_page_run(page: str, folder: Path, shell: dict[str, str]) -> None:
     for command in runnable(page):
         run(command, folder, shell)
+
+
+def test_commands_of_the_page_about_the_bucket_run(folder: Path, shell: dict[str, str]) -> None:
+    catalogue = "demo/example_shop/catalogue"
+    setup = ["bannerstream topics create", "bannerstream storage create", f"bannerstream catalog load {catalogue}"]
+    for command in [*setup, *runnable("docs/storage.md")]:
+        run(command.replace("FOLDER", catalogue), folder, shell)
 
 
 @pytest.mark.real
