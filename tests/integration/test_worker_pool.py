@@ -11,11 +11,13 @@ from bannerstream.devservers.ports import free_port
 from bannerstream.service.child_process import ChildProcess
 from bannerstream.service.metrics_relay import scrape
 from bannerstream.settings import Settings
-from tests.support.consumer_group import members
 from tests.support.streams_worker import Shop
 from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.servers("kafka"), pytest.mark.pairs("embedded")]
+
+SOURCES = 3
+"""Topics that streams folds: clicks, purchases, erasures."""
 
 USERS = [f"visitor-{number}" for number in range(40)]
 """Enough that every partition has some."""
@@ -38,6 +40,12 @@ def folded(port: int) -> dict[str, float]:
     return counts
 
 
+def partitions_by_worker(log: Path) -> dict[str, int]:
+    """Return the number of source partitions in the last line of each worker that has one."""
+    lines = re.findall(r"(streams-\d) .*folding (\d+) partitions", log.read_text())
+    return {worker: int(count) for worker, count in lines}
+
+
 async def test_two_workers_share_the_events_and_one_page_and_sigterm_ends_both(
     shop: Shop, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -49,11 +57,12 @@ async def test_two_workers_share_the_events_and_one_page_and_sigterm_ends_both(
     command = [sys.executable, "-P", "-m", "bannerstream", "run", "streams", "--workers", "2"]
     with ChildProcess(command, name="pool", log_file=log, environment=environment | own) as pool:
 
-        async def both_are_members() -> bool:
+        def both_fold() -> bool:
             assert pool.poll() is None, log.read_text()
-            return await members(shop.settings) == 2
+            shares = partitions_by_worker(log)
+            return len(shares) == 2 and sum(shares.values()) == SOURCES * shop.settings.kafka.partitions
 
-        await until(both_are_members, "the group has two members")
+        await until(both_fold, log.read_text)
         for user in USERS:
             await shop.send(user)
         await shop.caught_up()
