@@ -6,7 +6,7 @@ UV     := $(BIN)/python -m uv
 # Where it is set, each of the hundreds of processes that tests start compiles all of its imports: 2 s of processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs test test-all faults lint bench clean setup setup-gpu requirements help
+.PHONY: demo docs test test-unit test-servers test-all faults lint bench clean setup setup-gpu requirements help
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -24,9 +24,15 @@ test: $(VENV)/.dev ## Run the tests (ARGS="-k name" for some of them; REPORTS=fo
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(call PYTEST,unit) -n auto --dist loadgroup tests/unit
-	$(call PYTEST,servers) -n $(WAITING) --dist loadgroup tests/integration tests/faults tests/browser
+	$(MAKE) test-unit
+	$(MAKE) test-servers
 endif
+
+test-unit: $(VENV)/.dev
+	$(call PYTEST,unit) -n auto --dist loadgroup tests/unit
+
+test-servers: $(VENV)/.dev
+	$(call PYTEST,servers) -n $(WAITING) --dist loadgroup tests/integration tests/faults tests/browser
 
 test-all: ## Run the tests that `make test` leaves out, too: more seeds, repetitions, benchmarks.
 	$(MAKE) test FULL=--full
