@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -24,8 +24,19 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from bannerstream.broker.connection import broker_errors, client_options
-from bannerstream.broker.errors import TopicMismatch, TopicMissing
+from bannerstream.broker.errors import TopicMissing
 from bannerstream.broker.refusals import right_missing
+from bannerstream.broker.topic_problems import (
+    LOG_APPEND_TIME,
+    TIMESTAMP_TYPE,
+    Checked,
+    TopicState,
+    badly_cleaned_topics,
+    missing_topics,
+    thinly_replicated_topics,
+    topics_dated_by_clients,
+    uneven_topics,
+)
 from bannerstream.contracts.errors import ConfigurationError
 from bannerstream.contracts.topics import Topic
 from bannerstream.service.compat import overrides_private
@@ -41,9 +52,6 @@ act on them."""
 
 TOMBSTONE_MS = 7 * _DAY_MS
 """How long a compacted topic keeps a tombstone: a reader offline for longer could miss it."""
-
-TIMESTAMP_TYPE, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
-"""Kafka's setting of whose clock a record's timestamp is, and its value for the broker's (KIP-32)."""
 
 DEAD_LETTER_BYTES = 1_310_720
 """`max.message.bytes` of the dead-letter topic: 900 kB of value, 100 kB of key, headers and a margin."""
@@ -99,42 +107,6 @@ class Created:
 
     created: tuple[TopicPlan, ...]
     existing: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One problem of one topic. `missing` and `partitions` stop the services, the others only warn."""
-
-    topic: str
-    kind: Literal["missing", "partitions", "cleanup", "replication", "timestamps"]
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """Results of `check_topics`. `notes` list what could not be checked."""
-
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-
-    def refuse(self) -> None:
-        """Raise for problems that no service can run with.
-
-        Raises:
-            TopicMissing, TopicMismatch: the message lists every such problem.
-        """
-        for kind, error in (("missing", TopicMissing), ("partitions", TopicMismatch)):
-            if messages := [each.message for each in self.problems if each.kind == kind]:
-                raise error("; ".join(messages))
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic as the broker describes it."""
-
-    partitions: int
-    replication: int
-    """The lowest among its partitions."""
 
 
 async def create_topics(
@@ -217,15 +189,15 @@ async def check_topics(
             await _refuse_hidden(admin, [topic.name for topic in topics], there)
             configs, notes = await _read_configs(admin, [topic.name for topic in topics if topic.name in there])
     problems = [
-        *_missing(topics, there),
-        *_uneven(
+        *missing_topics(topics, there),
+        *uneven_topics(
             _together(settings, changelog, repartitioned),
             there,
             otherwise=", or set streams.repartition = true" if repartitioned is None else "",
         ),
-        *_badly_cleaned(topics, configs),
-        *_dated_by_clients(settings, configs),
-        *_thinly_replicated(settings, topics, there),
+        *badly_cleaned_topics(topics, configs),
+        *topics_dated_by_clients(settings, configs),
+        *thinly_replicated_topics(settings, topics, there),
     ]
     return Checked(tuple(problems), notes)
 
@@ -390,63 +362,3 @@ async def _read_configs(
 def _resources(responses: list[Any]) -> Iterator[tuple[int, str, int, str, list[tuple[str, str]]]]:
     for response in responses:
         yield from response.resources
-
-
-def _missing(topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Problem]:
-    for topic in topics:
-        if topic.name not in there:
-            yield Problem(
-                topic.name,
-                "missing",
-                f"topic {topic.name} (written by {topic.written_by}) is missing: run `bannerstream topics create`",
-            )
-
-
-def _uneven(together: list[str], there: dict[str, TopicState], *, otherwise: str) -> Iterator[Problem]:
-    counts = {name: there[name].partitions for name in together if name in there}
-    if len(set(counts.values())) > 1:
-        counted = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        first, *others = counts
-        for name in others:
-            if counts[name] != counts[first]:
-                advice = f"recreate {name} with {counts[first]}{otherwise}"
-                yield Problem(name, "partitions", f"these topics need equally many partitions: {counted}; {advice}")
-
-
-def _badly_cleaned(topics: list[Topic], configs: dict[str, dict[str, str]]) -> Iterator[Problem]:
-    for topic in topics:
-        cleanup = configs.get(topic.name, {}).get("cleanup.policy")
-        if cleanup is not None and {each.strip() for each in cleanup.split(",")} != {topic.cleanup}:
-            harm = "old values would be lost" if topic.cleanup == "compact" else "events of one key would be dropped"
-            yield Problem(
-                topic.name,
-                "cleanup",
-                f"topic {topic.name} has cleanup.policy={cleanup} instead of {topic.cleanup}: {harm}",
-            )
-
-
-def _dated_by_clients(settings: KafkaSettings, configs: dict[str, dict[str, str]]) -> Iterator[Problem]:
-    table = settings.topic_table()
-    for name in (table.clicks.name, table.purchases.name):
-        dated_by = configs.get(name, {}).get(TIMESTAMP_TYPE)
-        if dated_by not in (None, LOG_APPEND_TIME):
-            yield Problem(
-                name,
-                "timestamps",
-                f"topic {name} has {TIMESTAMP_TYPE}={dated_by}: a client whose clock is ahead dates the arrival of its "
-                f"events, too, and its visitors' banners stay until that time has come; set {LOG_APPEND_TIME} with "
-                f"`kafka-configs --alter --entity-type topics --entity-name {name} --add-config "
-                f"{TIMESTAMP_TYPE}={LOG_APPEND_TIME}`",
-            )
-
-
-def _thinly_replicated(settings: KafkaSettings, topics: list[Topic], there: dict[str, TopicState]) -> Iterator[Problem]:
-    for topic in topics:
-        state = there.get(topic.name)
-        if state is not None and state.replication < settings.replication_factor:
-            yield Problem(
-                topic.name,
-                "replication",
-                f"topic {topic.name} has {state.replication} replicas, kafka.replication_factor asks for "
-                f"{settings.replication_factor}",
-            )

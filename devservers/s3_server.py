@@ -1,5 +1,6 @@
 """The common part of the S3 servers: one account, a folder, a port, start and stop."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ class Credentials:
     secret_key: str
 
 
-class FolderS3Server:
+class FolderS3Server(ABC):
     """One S3 server process over one folder, with one account."""
 
     name: ClassVar[str]
@@ -36,9 +37,9 @@ class FolderS3Server:
         self.endpoint = f"{LOOPBACK}:{self._port}"
         self.process: ChildProcess | None = None
 
+    @abstractmethod
     def service(self) -> Service:
         """Prepare its files and return the service to run."""
-        raise NotImplementedError
 
     def _service(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Service:
         return Service(

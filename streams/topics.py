@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from bannerstream.broker.topics import Checked, check_topics, create_topics, describe_topics
+from bannerstream.broker.topic_problems import Checked
+from bannerstream.broker.topics import check_topics, create_topics, describe_topics
 from bannerstream.contracts.errors import ServiceUnavailable
 from bannerstream.settings import KafkaSettings
 

@@ -180,7 +180,7 @@ def _recognise(tree: dict[str, Any]) -> InputFormat:
 
 
 def _arrived(value: bytes, event: Interaction, received_at: int) -> Part:
-    """Return the event's part; its time is no later than its arrival."""
+    """Return the event's part, dated at its arrival at the latest."""
     ahead_ms = event.occurred_at - received_at
     return Part(value, event) if ahead_ms <= 0 else Part(value, replace(event, occurred_at=received_at), ahead_ms)
 

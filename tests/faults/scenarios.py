@@ -104,12 +104,7 @@ async def broker_restart(scene: Scene) -> None:
     scene.fleet.start()
     await scene.fleet.folding()
     await scene.load.reached(_moments(scene.random, 1, last=0.6)[0])
-    kafka = scene.servers.kafka
-    assert kafka.process is not None
-    await asyncio.to_thread(kafka.stop if scene.seed % 2 else kafka.process.kill)
-    # Without a pause, or longer than the session timeout (the start takes four more seconds).
-    await asyncio.sleep(scene.random.choice([0, 4]))
-    await asyncio.to_thread(scene.servers.start_kafka_again)
+    await scene.servers.restart_kafka(scene.random, cleanly=scene.seed % 2 == 1)
     scene.faults += 1
 
 

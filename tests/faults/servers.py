@@ -1,5 +1,7 @@
 """The servers under a set of faults: one Kafka, reached directly and through a proxy, and one MinIO."""
 
+import asyncio
+import random
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +38,14 @@ class Servers:
         if self._s3.process is None:
             self._s3.start()
         return self._s3.endpoint
+
+    async def restart_kafka(self, random_: random.Random, *, cleanly: bool) -> None:
+        """Stop the broker cleanly or kill it, and start it again, after a pause that `random_` draws."""
+        assert self.kafka.process is not None
+        await asyncio.to_thread(self.kafka.stop if cleanly else self.kafka.process.kill)
+        # Without a pause, or longer than the session timeout (the start takes four more seconds).
+        await asyncio.sleep(random_.choice([0, 4]))
+        await asyncio.to_thread(self.start_kafka_again)
 
     def start_kafka_again(self) -> None:
         """Start the broker with its earlier data.

@@ -57,11 +57,7 @@ async def cdn_down(scene: ChainScene) -> None:
 async def broker_restarts(scene: ChainScene) -> None:
     """Stop the broker cleanly or kill it while all services run, and restart it."""
     await scene.visitors.reached(_moments(scene.random, 1, last=0.6)[0])
-    kafka = scene.servers.kafka
-    assert kafka.process is not None
-    await asyncio.to_thread(kafka.stop if scene.seed % 2 else kafka.process.kill)
-    await asyncio.sleep(scene.random.choice([0, 4]))
-    await asyncio.to_thread(scene.servers.start_kafka_again)
+    await scene.servers.restart_kafka(scene.random, cleanly=scene.seed % 2 == 1)
     scene.faults += 1
 
 
