@@ -12,7 +12,7 @@ from tests.faults.servers import Servers
 
 SESSION_TIMEOUT_S = 3.0
 """Short, so that a killed worker's partitions are soon reassigned; long enough for a live worker on a busy machine."""
-RUN_S = 240.0
+RUN_S = 480.0
 FENCED = frozenset({"pause", "pause-in-flush"})
 """Scenarios that always run with transactions."""
 

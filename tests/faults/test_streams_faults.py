@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from tests.faults.chain.scenarios import CHAIN_PLAYS
 from tests.faults.plan import current_commit, of_commit, short
 from tests.faults.play import play
 from tests.faults.servers import Servers
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield servers
 
 
-GROUPS = 3
+GROUPS, CHAIN_GROUPS = 3, 2
 """Each group has its own servers, because a run may restart the broker; the runs of a group are sequential."""
+
+
+def _group(name: str, number: int) -> str:
+    """Return a run's group. A run of the chain has seven services: more than two at once overload two cores."""
+    return f"faults-chain-{number % CHAIN_GROUPS}" if name in CHAIN_PLAYS else f"faults-{number % GROUPS}"
 
 
 def runs() -> list[ParameterSet]:
@@ -36,7 +42,7 @@ def runs() -> list[ParameterSet]:
     further = [run for run in short() if run not in drawn]
     runs = []
     for number, (name, seed) in enumerate([*drawn, *further]):
-        marks = [pytest.mark.xdist_group(f"faults-{number % GROUPS}")]
+        marks = [pytest.mark.xdist_group(_group(name, number))]
         if number >= len(drawn):
             marks.append(pytest.mark.full)
         runs.append(pytest.param(name, seed, marks=marks))
